@@ -1,0 +1,1 @@
+"""Views: batched tensor code from stored frames to tokens."""

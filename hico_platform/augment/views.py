@@ -1,0 +1,54 @@
+"""Views of stored sequences: random ones for pretraining, the centre crop for evaluation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
+from hico_platform.augment.spatial import spatial_augment
+from hico_platform.augment.streams import to_stream
+from hico_platform.vocabulary import Stream
+
+
+class Views:
+    """Makes views (N, T, M, J, C) of stored sequences, in batches and on the device where they lie."""
+
+    def __init__(
+        self,
+        *,
+        poses: StoredPoses,
+        parents: Tensor,
+        stream: Stream,
+        frames: int,
+        min_crop_ratio: float,
+        min_crop_frames: int,
+        corrupted_joint_share: float,
+    ) -> None:
+        self.poses = poses
+        self.parents = parents
+        self.stream = stream
+        self.frames = frames
+        self.min_crop_ratio = min_crop_ratio
+        self.min_crop_frames = min_crop_frames
+        self.corrupted_joints = round(corrupted_joint_share * poses.joints)
+
+    def random(self, indices: Tensor, *, generator: torch.Generator) -> Tensor:
+        """One random view of each sequence of ``indices`` (N,): crop-resize, then corruption or shear."""
+        poses = self.poses.take(indices)
+        start, length = random_crop(
+            poses.num_frames,
+            min_ratio=self.min_crop_ratio,
+            min_frames=self.min_crop_frames,
+            generator=generator,
+        )
+        cropped = crop_and_resize(poses, start, length, frames=self.frames)
+        augmented = spatial_augment(cropped, corrupted_joints=self.corrupted_joints, generator=generator)
+        return to_stream(augmented, self.stream, parents=self.parents)
+
+    def centre(self, indices: Tensor, *, share: float) -> Tensor:
+        """The middle ``share`` of each sequence of ``indices`` (N,), without augmentation."""
+        poses = self.poses.take(indices)
+        start, length = centre_crop(poses.num_frames, share=share)
+        cropped = crop_and_resize(poses, start, length, frames=self.frames)
+        return to_stream(cropped, self.stream, parents=self.parents)

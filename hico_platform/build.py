@@ -1,0 +1,102 @@
+"""Turns a configuration into objects: the only place where the two meet."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from hico_platform.augment.frames import StoredPoses
+from hico_platform.augment.views import Views
+from hico_platform.config.trial import (
+    ContrastConfig,
+    OptimiserConfig,
+    OptimiserName,
+    ScheduleName,
+    TrialConfig,
+    ViewsConfig,
+)
+from hico_platform.data.layout import Layout
+from hico_platform.data.store import Store
+from hico_platform.model.hico import HiCo
+from hico_platform.vocabulary import Level
+
+BODIES = 2  # M
+COORDINATES = 3  # C
+
+
+def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) -> HiCo:
+    """The model of a configuration, initialised from its seed."""
+    model = HiCo(
+        encoder=config.model.encoder,
+        temporal_width=BODIES * len(layout.joints) * COORDINATES,
+        spatial_width=config.views.frames * COORDINATES,
+        width=config.model.hidden_width,
+        granularities=config.model.granularities,
+        layers=config.model.layers,
+        heads=config.model.heads,
+        dropout=config.model.dropout,
+        projection_width=config.model.projection_width,
+        queue_size=config.contrast.queue_size,
+        queue_wrap=config.contrast.queue_wrap,
+        temperature=config.contrast.temperature,
+        momentum=config.contrast.momentum,
+        level_weights=level_weights(config.contrast),
+    )
+    model.initialise(torch.Generator().manual_seed(config.budget.seed))
+    return model.to(device)
+
+
+def level_weights(config: ContrastConfig) -> dict[Level, float]:
+    """The weight of each level."""
+    return {level: float(getattr(config.level_weights, level.value)) for level in Level}
+
+
+def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> Views:
+    """Views of a store's sequences; on a GPU the poses are copied there, on a CPU they stay mapped."""
+    poses = StoredPoses(
+        values=store.values.to(device),
+        offsets=store.offsets.to(device),
+        num_frames=torch.tensor(store.num_frames, device=device),
+        num_bodies=torch.tensor(store.num_bodies, device=device),
+        joints=len(store.layout.joints),
+        bodies=BODIES,
+        coordinates=COORDINATES,
+    )
+    return Views(
+        poses=poses,
+        parents=torch.tensor(store.layout.parents, device=device),
+        stream=config.stream,
+        frames=config.frames,
+        min_crop_ratio=config.min_crop_ratio,
+        min_crop_frames=config.min_crop_frames,
+        corrupted_joint_share=config.corrupted_joint_share,
+    )
+
+
+def build_optimiser(config: OptimiserConfig, *, model: HiCo) -> torch.optim.Optimizer:
+    """The optimiser of the query encoder."""
+    parameters = model.query.parameters()
+    match config.name:
+        case OptimiserName.SGD:
+            return torch.optim.SGD(
+                parameters,
+                lr=config.learning_rate,
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+                fused=True,
+            )
+        case OptimiserName.ADAMW:
+            return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+
+
+def learning_rate(config: OptimiserConfig, *, epoch: int, epochs: int) -> float:
+    """The rate of an epoch (0-based) of ``epochs``: a pure function, so a resumed run needs no schedule state."""
+    match config.schedule:
+        case ScheduleName.CONSTANT:
+            return config.learning_rate
+        case ScheduleName.STEP:
+            decayed = epoch >= round(config.decay_at * epochs)
+            return config.learning_rate * (0.1 if decayed else 1.0)
+        case ScheduleName.COSINE:
+            return config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))

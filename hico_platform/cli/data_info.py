@@ -1,0 +1,61 @@
+"""What is in a store: counts by class, subject and camera, lengths, missing joints, and a picture.
+
+examples:
+  hico-platform data info ntu60
+  hico-platform data info s3://bucket/ntu60 --draw skeletons.gif
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hico_platform.cli.main import home_of
+from hico_platform.stages.data import describe_dataset
+
+_MOST_SHOWN = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("dir", metavar="DIR", help="the store: a folder, or file://, s3:// or gs://")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw a few sequences to a .png or .gif")
+    parser.add_argument("--draw-count", type=int, default=4, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Describe the store."""
+    said, drawn = describe_dataset(
+        arguments.dir, home=home_of(arguments), picture=arguments.draw, count=arguments.draw_count
+    )
+    if arguments.json:
+        print(json.dumps(said.as_dict() | {"drawn": drawn}))
+        return 0
+    print(f"{said.dataset}: {said.sequences:,} sequences, {len(said.classes)} classes, layout {said.layout}")
+    print(f"digest    {said.digest}")
+    for name, parts in said.protocols.items():
+        print(f"protocol  {name}: {_counts(parts)}")
+    lengths = said.frames
+    print(
+        f"frames    {lengths.shortest} to {lengths.longest}, median {lengths.median:g}, mean {lengths.mean:.1f}, "
+        f"{lengths.total:,} in all"
+    )
+    print(f"bodies    {_counts(said.bodies)}")
+    held = {name: count for name, count in said.classes.items() if count}
+    empty = len(said.classes) - len(held)
+    print(f"classes   {_counts(held)}" + (f"; {empty} without a sequence" if empty else ""))
+    for column, counts in said.columns.items():
+        print(f"{column:<9} {_counts(counts)}")
+    shares = {joint: f"{share:.1%}" for joint, share in said.missing_joints.items() if share > 0}
+    print(f"missing   {_counts(shares) if shares else 'no joint'}; body absent in {said.empty_frames:.1%} of frames")
+    if drawn:
+        print(f"drawn     {arguments.draw}: {', '.join(drawn)}")
+    return 0
+
+
+def _counts(counts: dict[str, int] | dict[str, str]) -> str:
+    shown = [f"{value}: {count}" for value, count in list(counts.items())[:_MOST_SHOWN]]
+    more = f", ... ({len(counts)} in all)" if len(counts) > _MOST_SHOWN else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,78 @@
+"""Turn raw skeleton files into a store, in parallel; stopped, the same command goes on where it was.
+
+examples:
+  hico-platform data prepare --format ntu60 --raw nturgb+d_skeletons --missing missing.txt --out ntu60
+  hico-platform data prepare --format manifest --raw recordings/manifest.csv --layout kinect-v1 --out mine
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.stages.data import BODY_ORDERS, DEFAULT_LAYOUT, FORMAT_NAMES, prepare_dataset
+
+_MOST_SHOWN = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--format", required=True, choices=FORMAT_NAMES, help="what the raw files are")
+    parser.add_argument("--raw", required=True, type=Path, metavar="PATH", help="the raw files: a folder or a file")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the store to make; must not exist")
+    parser.add_argument(
+        "--layout", default=DEFAULT_LAYOUT, metavar="NAME|FILE",
+        help="skeleton of formats that do not say theirs: kinect-v2, kinect-v1 or a YAML file (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")
+    parser.add_argument(
+        "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
+        help="follow a person by bodyID, or take bodies by their order as the released reader (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="worker processes")
+    parser.add_argument("--strict", action="store_true", help="stop at the first bad input (exit 3)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, with every problem")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare, and report what was read, kept and skipped, and why."""
+    try:
+        report = prepare_dataset(
+            format_name=arguments.format,
+            raw=arguments.raw,
+            out=arguments.out,
+            layout=arguments.layout,
+            missing=arguments.missing,
+            bodies=arguments.bodies,
+            workers=arguments.workers,
+            strict=arguments.strict,
+            progress=ProgressLine("reading"),
+        )
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        raise
+    if arguments.json:
+        said = {
+            "out": str(arguments.out),
+            "read": report.read,
+            "kept": report.kept,
+            "skipped": len(report.skipped),
+            "left_out": report.left_out,
+            "reasons": report.reasons(),
+            "problems": [problem.as_dict() for problem in report.skipped],
+        }
+        print(json.dumps(said))
+        return 0
+    print(f"read {report.read:,}, kept {report.kept:,}, skipped {len(report.skipped):,}, left out {report.left_out:,}")
+    for reason, count in report.reasons().items():
+        print(f"  {count:>7,}  {reason}")
+    for problem in report.skipped[:_MOST_SHOWN]:
+        print(f"skipped: {problem}")
+    if len(report.skipped) > _MOST_SHOWN:
+        print(f"... and {len(report.skipped) - _MOST_SHOWN:,} more; --json names them all")
+    print(f"next: hico-platform data info {arguments.out}")
+    return 0

@@ -1,0 +1,135 @@
+"""The final stage on a terminal: progress while it runs, and the comparison at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from hico_platform.retrain.plan import Entry
+from hico_platform.retrain.results import METRICS, Spread
+from hico_platform.stages.retrain import FinalReport, RunProgress
+
+LOG_WIDTH = 120
+_NAMES = {
+    Entry.RAW_POSE: "raw pose",
+    Entry.UNTRAINED: "untrained encoder",
+    Entry.RELEASED: "released settings",
+    Entry.BEST: "best configuration",
+}
+
+
+class FinalView:
+    """A bar for each run with the time left; plain lines where there is no terminal."""
+
+    def __init__(self, *, name: str, quiet: bool) -> None:
+        self._name = name
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet
+        self._bars: dict[str, TaskID] = {}
+        self._began_s = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[score]}"),
+            console=Console(stderr=True),
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> FinalView:
+        """Shows the bars from here on."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leaves the last state on the screen."""
+        self._progress.stop()
+
+    def __call__(self, said: RunProgress) -> None:
+        """Takes up what happened to a run."""
+        label = f"{_NAMES[said.run.entry]}, seed {said.run.seed}"
+        epochs = said.run.config.budget.epochs if said.run.entry.is_trained else 1
+        score = ""
+        done = said.epoch
+        if said.result is not None:
+            score, done = f"test 1-NN {said.result.metrics['knn_top1']:.1%}", epochs
+        elif said.failure is not None:
+            score = f"failed: {said.failure.splitlines()[0]}"
+        if said.run.key not in self._bars:
+            self._bars[said.run.key] = self._progress.add_task(label, total=epochs, score="")
+        self._progress.update(self._bars[said.run.key], completed=done, score=score)
+        if not self._live and not self._quiet and (said.run.entry.is_trained or score):
+            elapsed_s = round(time.monotonic() - self._began_s)
+            how_far = f"epoch {done} of {epochs} " if said.run.entry.is_trained else ""
+            print(f"{elapsed_s:>5} s  {label}: {how_far}{score}", file=sys.stderr, flush=True)
+
+
+def print_report(report: FinalReport, facts: dict[str, str]) -> None:
+    """The comparison as a table, with what goes with the numbers, and what to do next."""
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    count = max(spread.count for spread in report.summary[Entry.BEST].values())
+    table = Table(
+        title=f"{report.name}: test split, {facts['protocol']}, {report.config.budget.epochs} epochs, "
+        f"{count} seed{'s' if count > 1 else ''}",
+        caption=f"top-1 % (mAP: mean average precision); {facts['train_sequences']} train and "
+        f"{facts['test_sequences']} test sequences of {facts['dataset']}, data {facts['data_digest'][:12]}, "
+        f"code {facts['code_version']}",
+    )
+    table.add_column("")
+    names = [name for name in METRICS if any(name in spreads for spreads in report.summary.values())]
+    for name in names:
+        table.add_column(METRICS[name], justify="right")
+    for entry, spreads in report.summary.items():
+        cells = [_cell(spreads[name]) if name in spreads else "" for name in names]
+        table.add_row(_NAMES[entry], *cells, style="bold" if entry is Entry.BEST else None)
+    console.print(table)
+    if report.model_version is not None:
+        console.print(f"Registered: models:/{report.name}@champion (version {report.model_version})", soft_wrap=True)
+    console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True)
+
+
+def as_json(report: FinalReport, facts: dict[str, str]) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "name": report.name,
+        "facts": facts,
+        "epochs": report.config.budget.epochs,
+        "summary": {
+            str(entry): {
+                name: {"mean": spread.mean, "std": spread.deviation, "seeds": spread.count}
+                for name, spread in spreads.items()
+            }
+            for entry, spreads in report.summary.items()
+        },
+        "runs": [
+            {
+                "entry": str(result.entry),
+                "seed": result.seed,
+                "metrics": dict(result.metrics),
+                "seconds": result.seconds,
+            }
+            for result in report.results
+        ],
+        "champion": {
+            "model": f"models:/{report.name}@champion",
+            "version": report.model_version,
+            "checkpoint": report.champion.checkpoint,
+        },
+        "directory": str(report.directory),
+    }
+
+
+def _cell(spread: Spread) -> str:
+    if spread.deviation is None:
+        return f"{spread.mean * 100:.1f}"
+    return f"{spread.mean * 100:.1f} ± {spread.deviation * 100:.1f}"

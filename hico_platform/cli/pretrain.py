@@ -1,0 +1,76 @@
+"""Pretrain one configuration, without a search; interrupted, the same command goes on where it was.
+
+examples:
+  hico-platform pretrain --config my.yaml
+  hico-platform pretrain --config my.yaml --data prepared/ntu60 --protocol xsub --gpus 1 --out runs/first
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration")
+    parser.add_argument("--data", metavar="DIR", help="a prepared folder (default: the embedded dataset)")
+    parser.add_argument("--protocol", default="xsub", metavar="P", help="xsub, xview, ... (default: xsub)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="checkpoints (default: runs/CONFIG in the home)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
+    parser.add_argument(
+        "--validate-every", type=int, default=5, metavar="N", help="epochs between two validations (default: 5)"
+    )
+    parser.add_argument("--cpus", type=float, default=0, metavar="N", help="CPU threads (default: all)")
+    parser.add_argument("--gpus", type=float, default=0, metavar="N", help="1: train on the GPU (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains, shows how it goes, prints the metrics."""
+    import os
+
+    from hico_platform.cli.dataset_progress import dataset_progress
+    from hico_platform.cli.main import home_of
+    from hico_platform.cli.pretrain_view import PretrainView
+    from hico_platform.config.layers import override
+    from hico_platform.config.schema import parse
+    from hico_platform.config.source import read_yaml
+    from hico_platform.config.trial import TrialConfig
+    from hico_platform.stages.dataset import dataset
+    from hico_platform.stages.pretrain import pretrain_one
+
+    home = home_of(arguments)
+    config = parse(TrialConfig, override(read_yaml(arguments.config), arguments.set, whole=frozenset()))
+    source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
+    directory = arguments.out or home / "runs" / arguments.config.stem
+    with PretrainView(epochs=config.budget.epochs, quiet=arguments.json) as view:
+        store, outcome = pretrain_one(
+            config=config,
+            source=source,
+            directory=directory,
+            validate_every=max(1, arguments.validate_every),
+            cpus=arguments.cpus or os.cpu_count() or 1,
+            gpus=arguments.gpus,
+            report=view.report,
+            watch=view.watch,
+        )
+    result = {
+        "dataset": store.dataset,
+        "data_digest": store.digest,
+        "protocol": arguments.protocol,
+        "split": "validation subjects of the training split",
+        "seed": config.budget.seed,
+        "epochs": outcome.epoch,
+        "metrics": dict(outcome.metrics),
+        "checkpoint": str(outcome.checkpoint),
+    }
+    if arguments.json:
+        print(json.dumps(result, indent=1))
+    else:
+        for name, value in outcome.metrics.items():
+            print(f"{name:<24} {value:.1%}")
+        print(f"validation subjects of {store.dataset} ({arguments.protocol}), data {store.digest[:12]}")
+        print(f"checkpoint: {outcome.checkpoint}")
+    return 0

@@ -1,0 +1,91 @@
+"""Train the best configuration of a search again, on the whole training split, and score it on the test split.
+
+Beside it, at the same budget: the released settings, the untrained encoder and raw-pose 1-NN. The model of the
+first seed is registered in MLflow under the alias champion.
+
+examples:
+  hico-platform retrain level_weights
+  hico-platform retrain level_weights --seeds 5 --epochs 100
+  hico-platform retrain --config best.yaml --data prepared/ntu60 --protocol xsub
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the search whose best configuration is trained")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a configuration file instead of a search")
+    parser.add_argument("--seeds", type=_positive, default=3, metavar="N", help="seeds of each entry (default: 3)")
+    parser.add_argument(
+        "--epochs", type=_positive, metavar="N", help="budget of a run (default: that of the configuration)"
+    )
+    parser.add_argument("--data", metavar="DIR", help="the prepared data (default: what was searched on)")
+    parser.add_argument("--protocol", metavar="P", help="xsub, xview, ... with --config (default: xsub)")
+    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="CPUs of a run (default: 1)")
+    parser.add_argument("--gpus", type=float, default=0.0, metavar="N", help="GPUs of a run (default: 0)")
+    parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the final stage and prints the comparison."""
+    from hico_platform.cli.dataset_progress import dataset_progress
+    from hico_platform.cli.final_view import FinalView, as_json, print_report
+    from hico_platform.cli.main import home_of
+    from hico_platform.errors import Problem, UsageError
+    from hico_platform.stages.final_inputs import inputs_of_file, inputs_of_search
+    from hico_platform.stages.places import Places
+    from hico_platform.stages.retrain import retrain
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
+    if (arguments.name is None) == (arguments.config is None):
+        raise UsageError(
+            Problem(
+                field="NAME",
+                rule="either the name of a search or --config FILE",
+                remedy="see hico-platform retrain --help; hico-platform status lists the searches",
+            )
+        )
+    places = Places(home=home_of(arguments))
+    if arguments.config is not None:
+        inputs = inputs_of_file(
+            places,
+            arguments.config,
+            data=arguments.data,
+            protocol=arguments.protocol,
+            progress=dataset_progress(),
+        )
+    else:
+        inputs = inputs_of_search(places, arguments.name, data=arguments.data)
+    with FinalView(name=inputs.name, quiet=arguments.json) as view:
+        report = retrain(
+            name=inputs.name,
+            best=inputs.best,
+            data=inputs.data,
+            facts=inputs.facts,
+            directory=places.home / "searches" / inputs.name / "final",
+            tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+            seeds=arguments.seeds,
+            epochs=arguments.epochs,
+            cpus=arguments.cpus,
+            gpus=arguments.gpus,
+            address=arguments.address,
+            observe=view,
+        )
+    if arguments.json:
+        print(json.dumps(as_json(report, inputs.facts), indent=1))
+    else:
+        print_report(report, inputs.facts)
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, got {number}")
+    return number

@@ -1,0 +1,206 @@
+"""Search for the best configuration; interrupted, the same search goes on with --resume.
+
+examples:
+  hico-platform search --space level_weights.yaml
+  hico-platform search --space my_space.yaml --data prepared/ntu60 --protocol xsub --trials 40
+  hico-platform search --space level_weights.yaml --set budget.epochs=27 --set contrast.momentum=0.995 --name longer
+  hico-platform search --resume --name longer
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import sys
+
+from rich.console import Console
+
+from hico_platform.cli.main import home_of
+from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.config.shipped import find_space
+from hico_platform.config.space import CheckedSpace, load_space, space_from
+from hico_platform.errors import Problem, UsageError
+from hico_platform.stages.places import Places
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument(
+        "--space",
+        metavar="FILE|NAME",
+        help="what to search: a file, or the name of a space that ships with the package",
+    )
+    parser.add_argument("--data", metavar="DIR", help="a prepared folder (default: the embedded dataset)")
+    parser.add_argument("--protocol", metavar="P", help="how train and test are chosen (default: the space's)")
+    parser.add_argument("--name", metavar="NAME", help="name of the search (default: the space's)")
+    parser.add_argument("--trials", type=int, metavar="N", help="trials in all (default: the space's)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the search of this name; with --trials, extend it"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check everything, show the plan, start nothing")
+    parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster, such as auto or host:6379")
+    parser.add_argument("--cpus", type=int, metavar="N", help="CPUs to use on this machine (default: all)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
+        help="overrides the space file: budget.epochs=3, trials=5, scheduler.grace_epochs=2 (may be repeated)",
+    )  # fmt: skip
+    add_places(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Options that say where searches are kept, other than the home."""
+    parser.add_argument(
+        "--storage", metavar="URL", default=os.environ.get("HICO_STORAGE"),
+        help="study database, such as postgresql+psycopg://host/db (default: $HICO_STORAGE, else study.db in the home)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tracking", metavar="URI", default=os.environ.get("MLFLOW_TRACKING_URI"),
+        help="MLflow tracking store (default: $MLFLOW_TRACKING_URI, else mlflow.db in the home)",
+    )  # fmt: skip
+
+
+def places_of(arguments: argparse.Namespace) -> Places:
+    """The places that the options name."""
+    return Places(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks the space first, then brings the rest."""
+    places = places_of(arguments)
+    if arguments.trials is not None and arguments.trials < 1:
+        raise UsageError(Problem(field="--trials", rule="at least 1", value=arguments.trials, remedy="give a count"))
+    space = _space(arguments, places)
+    name = arguments.name or space.name
+    console = Console(file=sys.stderr if arguments.json else sys.stdout)
+    if arguments.dry_run:
+        return _dry_run(arguments, space, places)
+
+    from hico_platform.stages.search import run_search
+    from hico_platform.stages.search_inputs import search_inputs
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
+    def making(what: str, done: int, total: int) -> None:
+        if done == total or (console.is_terminal and done % 50 == 0):
+            console.print(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
+
+    inputs = search_inputs(space, home=places.home, data=_data(arguments, places, name), progress=making)
+    limit = arguments.trials or space.settings.trials
+    console.print(
+        f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
+        f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {places.home}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    view = SearchView(space=space, limit=limit, name=name, console=console)
+    try:
+        with view:
+            result = run_search(
+                places=places,
+                name=name,
+                space=space,
+                facts=inputs.facts,
+                function=inputs.function,
+                tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+                resume=arguments.resume,
+                limit=arguments.trials,
+                address=arguments.address,
+                cluster_cpus=arguments.cpus,
+                observers=[view],
+                know=view.know,
+            )
+    except KeyboardInterrupt:
+        print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
+        raise
+    best = result.best
+    if arguments.json:
+        print(json.dumps(result.as_dict()))
+        return 0
+    console.print(f"\nsearch {name} finished: {stopped_when(result.trials)}", highlight=False)
+    if result.ended_by:
+        console.print(f"ended before its {result.search.limit} trials: {result.ended_by}", highlight=False)
+    if best is not None:
+        scores = " ".join(
+            f"{metric} {value:.3f}" for metric, value in (best.ending.metrics if best.ending else {}).items()
+        )
+        console.print(f"best: trial {best.number}, {shown_values(best.values)}", highlight=False, soft_wrap=True)
+        console.print(f"      {scores} (validation)", highlight=False, soft_wrap=True)
+    if result.untracked:
+        console.print(
+            f"the tracking store was away: {result.untracked} writes are missing there; "
+            f"they are made up for by: {_again(arguments, name)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(f"next: hico-platform retrain {name}\nbrowse: hico-platform ui", highlight=False)
+    return 0
+
+
+def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places) -> int:
+    from hico_platform.stages.dry_run import plan_search
+
+    time_epoch = None
+    if arguments.data:
+        from hico_platform.stages.calibrate import time_epoch as timed
+        from hico_platform.stages.search_inputs import search_inputs
+
+        inputs = search_inputs(space, home=places.home, data=arguments.data)
+        resources = space.settings.resources
+        time_epoch = functools.partial(timed, data=inputs.data, cpus=resources.cpus, gpus=resources.gpus)
+    plan = plan_search(space, limit=arguments.trials, cpus=arguments.cpus, time_epoch=time_epoch)
+    if arguments.json:
+        print(json.dumps(plan.as_dict()))
+        return 0
+    print(f"space {space.name} is sound; nothing was started\nfirst trials:")
+    for number, values in enumerate(plan.first):
+        print(f"  {number}  {shown_values(values)}")
+    print("expected trials at each report:")
+    print("  " + ", ".join(f"epoch {epoch}: {count:.1f}" for epoch, count in plan.rungs.items()))
+    print(f"expected epochs: {plan.epochs:.0f} of {plan.epochs_without_stopping} without stopping")
+    if plan.hours is None or plan.gpu_hours is None:
+        print("time: give --data to time a few steps of the first trials on this machine")
+    else:
+        print(
+            f"time: about {plan.hours * 60:.0f} min with {plan.workers} trials at once"
+            f" ({plan.seconds_per_epoch:.1f} s an epoch, evaluation aside), {plan.gpu_hours:.1f} GPU-hours"
+        )
+    return 0
+
+
+def _space(arguments: argparse.Namespace, places: Places) -> CheckedSpace:
+    assignments = list(arguments.assignments)
+    if arguments.protocol:
+        assignments.append(f"protocol={arguments.protocol}")
+    if arguments.space:
+        return load_space(find_space(arguments.space), assignments=assignments)
+    if not (arguments.resume and arguments.name):
+        raise UsageError(
+            Problem(
+                field="--space",
+                rule="given, unless --resume and --name are",
+                remedy="try --space level_weights.yaml",
+            )
+        )
+    from hico_platform.stages.status import search_status
+
+    source = search_status(places, arguments.name).search.source
+    return space_from(source, assignments=assignments)
+
+
+def _data(arguments: argparse.Namespace, places: Places, name: str) -> str | None:
+    """The data given, else what a resumed search is about."""
+    if arguments.data or not arguments.resume:
+        return str(arguments.data) if arguments.data else None
+    from hico_platform.stages.status import search_status
+
+    try:
+        return str(search_status(places, name).search.facts.more["data"])
+    except UsageError:  # there is nothing to resume; it begins
+        return None
+
+
+def _again(arguments: argparse.Namespace, name: str) -> str:
+    home = f" --home {arguments.home}" if arguments.home else ""
+    return f"hico-platform search --resume --name {name}{home}"

@@ -1,0 +1,129 @@
+"""The space file: what a search varies, around which settings, for how long, by which means.
+
+Everything wrong with a file is found here, before anything is started: unknown keys, broken rules, and
+values at which the varied field's own rule, or a rule between fields, would refuse a trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hico_platform.config import search_section
+from hico_platform.config.layers import lay_over, nested, override
+from hico_platform.config.schema import field_types, parse
+from hico_platform.config.source import Document, read_yaml
+from hico_platform.config.space_rules import broken_rules, parse_constraints
+from hico_platform.config.space_settings import (
+    CheckedSpace,
+    ResourcesConfig,
+    SamplerConfig,
+    SamplerName,
+    SchedulerConfig,
+    SchedulerName,
+    Space,
+    StopConfig,
+)
+from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import ConfigError, Problem
+
+__all__ = [
+    "CheckedSpace",
+    "ResourcesConfig",
+    "SamplerConfig",
+    "SamplerName",
+    "SchedulerConfig",
+    "SchedulerName",
+    "Space",
+    "StopConfig",
+    "check",
+    "load_space",
+    "space_from",
+]
+
+SECTIONS = frozenset({"base", "search"})
+T = TypeVar("T")
+
+
+def load_space(path: Path, *, assignments: Iterable[str] = ()) -> CheckedSpace:
+    """Reads, overrides and checks a space file.
+
+    Raises:
+        ConfigError: with every problem found, each with its place.
+    """
+    document = override(_read(path, ()), assignments_in(assignments), whole=search_section.SPECIFICATION)
+    if not document.data.get("name"):
+        document = lay_over(Document(data={"name": path.stem}, file=path), document, whole=search_section.SPECIFICATION)
+    return check(document)
+
+
+def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) -> CheckedSpace:
+    """The space that a ledger keeps as plain data (:attr:`CheckedSpace.source`), with overrides."""
+    document = Document(data=source, file="ledger")
+    return check(override(document, assignments_in(assignments), whole=search_section.SPECIFICATION))
+
+
+def check(document: Document) -> CheckedSpace:
+    """Checks a document with nested keys.
+
+    Raises:
+        ConfigError: with every problem found, each with its place.
+    """
+    problems: list[Problem] = []
+    space = _collect(problems, lambda: parse(Space, document))
+    parameters = search_section.parse_search(document, problems)
+    constraints = parse_constraints(document, problems)
+    if space is not None:
+        checked = CheckedSpace(settings=space, parameters=parameters, constraints=constraints, source=document.data)
+        problems += broken_rules(checked, document, sound=not problems)
+        if not problems:
+            return checked
+    raise ConfigError(problems)
+
+
+def assignments_in(assignments: Iterable[str]) -> list[str]:
+    """``key=value`` with the section put in front of a trial's field: ``budget.epochs=3`` sets the base."""
+    groups = {name.split(".")[0] for name in field_types(TrialConfig)}
+    return [
+        f"base.{text.strip()}" if text.strip().split("=")[0].split(".")[0] in groups else text.strip()
+        for text in assignments
+    ]
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> Document:
+    document = read_yaml(path)
+    if not isinstance(document.data, Mapping):
+        raise ConfigError(
+            document.problem((), rule="a mapping of fields", value=document.data, remedy="write key: value")
+        )
+    document = nested(document, sections=SECTIONS, whole=search_section.SPECIFICATION)
+    parent = document.data.get("extends")
+    if not isinstance(parent, str):
+        return document
+    lower_path = path.parent / parent
+    if lower_path.resolve() in seen or lower_path.resolve() == path.resolve():
+        raise ConfigError(
+            document.problem(
+                ("extends",), rule="a file that does not extend this one", value=parent, remedy="break the circle"
+            )
+        )
+    if not lower_path.is_file():
+        raise ConfigError(
+            document.problem(("extends",), rule="an existing file", value=parent, remedy="check the path")
+        )
+    lower = _read(lower_path, (*seen, path.resolve()))
+    own = {key: value for key, value in lower.data.items() if key not in {"name", "description", "extends"}}
+    return lay_over(
+        document,
+        Document(data=own, file=lower.file, lines=lower.lines, files=lower.files),
+        whole=search_section.SPECIFICATION,
+    )
+
+
+def _collect(problems: list[Problem], build: Callable[[], T]) -> T | None:
+    try:
+        return build()
+    except ConfigError as error:
+        problems += error.problems
+        return None

@@ -1,0 +1,1 @@
+"""Skeleton sequences: formats as users have them, one Arrow store, splits, the generated dataset."""

@@ -1,0 +1,94 @@
+"""Skeletons as pictures: a strip of frames a sequence (PNG), or all moving side by side (GIF)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.data.store import Store
+from hico_platform.errors import Problem, UsageError
+
+_STRIP_FRAMES = 6
+_GIF_FRAMES = 60
+_FRAMES_A_SECOND = 15
+_COLOURS = ("tab:blue", "tab:orange")
+
+
+def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
+    """Draw ``count`` sequences of different classes to ``path``, ``.png`` or ``.gif``; returns their names.
+
+    Raises UsageError for another suffix.
+    """
+    if path.suffix not in (".png", ".gif"):
+        raise UsageError(Problem(field="draw", rule="is a .png or .gif file", value=path.name, remedy="name it so"))
+    chosen = _spread(store, count)
+    if path.suffix == ".png":
+        _strip(store, chosen, path)
+    else:
+        _moving(store, chosen, path)
+    return [store.names[i] for i in chosen]
+
+
+def _spread(store: Store, count: int) -> list[int]:
+    """Sequences of as many classes as there are, evenly over them."""
+    _, first = np.unique(store.labels, return_index=True)
+    at = np.unique(np.linspace(0, len(first) - 1, min(count, len(first))).round().astype(int))
+    return [int(i) for i in first[at]]
+
+
+def _strip(store: Store, chosen: list[int], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.2 * _STRIP_FRAMES, 2.4 * len(chosen)))
+    axes = figure.subplots(len(chosen), _STRIP_FRAMES, squeeze=False)
+    for row, i in zip(axes, chosen, strict=True):
+        pose = store.pose(i)
+        for axis, frame in zip(row, np.linspace(0, len(pose) - 1, _STRIP_FRAMES).round().astype(int), strict=True):
+            _skeleton(axis, store, pose, int(frame))
+            axis.set_title(f"frame {frame}", fontsize=7)
+        row[0].set_title(f"{store.names[i]}\n{store.class_names[store.labels[i]]}, frame 0", fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def _moving(store: Store, chosen: list[int], path: Path) -> None:
+    from matplotlib.animation import FuncAnimation, PillowWriter
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.6 * len(chosen), 2.8))
+    axes = figure.subplots(1, len(chosen), squeeze=False)[0]
+    poses = [store.pose(i) for i in chosen]
+    frames = min(_GIF_FRAMES, max(map(len, poses)))
+
+    def step(frame: int) -> list[Any]:
+        for axis, i, pose in zip(axes, chosen, poses, strict=True):
+            axis.clear()
+            _skeleton(axis, store, pose, frame % len(pose))
+            axis.set_title(f"{store.names[i]}\n{store.class_names[store.labels[i]]}", fontsize=7)
+        return []
+
+    FuncAnimation(figure, step, frames=frames).save(path, writer=PillowWriter(fps=_FRAMES_A_SECOND))
+
+
+def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:
+    """One frame from the front: x to the right, and up what normalisation turned the spine along."""
+    across, up = (0, 2) if store.normalised else (0, 1)
+    for m, colour in zip(range(pose.shape[1]), _COLOURS, strict=False):
+        body = pose[frame, m]
+        shown = body.any(axis=-1)
+        if store.normalised and m == 0:
+            shown[store.layout.centre] = True  # it stands at zero, where missing joints are too
+        for child, parent in enumerate(store.layout.parents):
+            if shown[child] and shown[parent]:
+                bone = body[[child, parent]]
+                axis.plot(bone[:, across], bone[:, up], color=colour, linewidth=1)
+    reach = pose[pose.any(axis=-1)]
+    if len(reach):
+        low, high = reach.min(axis=0), reach.max(axis=0)
+        axis.set_xlim(low[across] - 0.1, high[across] + 0.1)
+        axis.set_ylim(low[up] - 0.1, high[up] + 0.1)
+    axis.set_aspect("equal")
+    axis.axis("off")

@@ -1,0 +1,304 @@
+"""Raw files to a store: in parallel, resumable, with bounded memory, and with a report of what was left out.
+
+The items of a source are cut into chunks. A worker reads and normalises the files of a chunk and writes what it
+found beside the target; the driver puts finished chunks into the store in the order of the plan, so the store
+does not depend on how many workers there were. Killed, an import leaves its chunks, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import re
+import shutil
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
+from hico_platform.data.normalise import normalise
+from hico_platform.data.readers import FORMATS, Item, Plan, ReadOptions, Source
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
+from hico_platform.errors import DataError, HicoError, Problem, UsageError
+
+IMPORT_VERSION = 1
+"""Raised when reading or normalising changes, so that chunks of before are not mixed in."""
+
+_ITEMS_A_CHUNK = 32
+_STORE = "store"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """How an import went: recordings met, kept, skipped and why, and left out because the user said so."""
+
+    read: int
+    kept: int
+    skipped: tuple[Problem, ...]
+    left_out: int
+    resumed_items: int
+
+    def reasons(self) -> dict[str, int]:
+        """How many were skipped by each rule, most first."""
+        counts: dict[str, int] = {}
+        for problem in self.skipped:
+            field = re.sub(r"\[[^\]]*\]", "[]", problem.field.rpartition(": ")[2])  # whichever row or name it is
+            rule = f"{field}: {problem.rule}" if field else problem.rule
+            counts[rule] = counts.get(rule, 0) + 1
+        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def import_dataset(
+    raw: Path,
+    directory: Path,
+    *,
+    format_name: str,
+    options: ReadOptions | None = None,
+    workers: int = 1,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Read ``raw``, in the format of that name, into a new store at ``directory``.
+
+    ``progress(done, total)`` counts items: files, or rows of a manifest. Bad input is skipped and reported;
+    with ``strict`` it raises. Raises DataError where nothing can be read or nothing is left, UsageError where
+    the format is unknown or another import writes to the same place.
+    """
+    if format_name not in FORMATS:
+        raise UsageError(
+            Problem(field="format", rule="is no format", value=format_name, remedy=f"choose {', '.join(FORMATS)}")
+        )
+    refuse_existing(directory)
+    options = options or ReadOptions()
+    made = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
+    try:
+        source = FORMATS[format_name](raw, options)
+        plan = source.plan()
+    except OSError as error:
+        raise DataError(Problem(file=raw, rule="cannot be read", value=str(error), remedy="check its rights")) from None
+    if strict and plan.problems:
+        raise DataError(plan.problems)
+    try:
+        with _work_folder(directory, _fingerprint(source, plan, format_name, options)) as work:
+            report = _run(source, plan, work, made, workers=workers, strict=strict, progress=progress)
+            refuse_existing(directory)
+            (work / _STORE).rename(directory)
+            shutil.rmtree(work)
+    except OSError as error:
+        raise HicoError(
+            Problem(file=directory, rule="cannot be written", value=str(error),
+                    remedy="see to space and rights, and run the same command again: it goes on where it stopped")
+        ) from None  # fmt: skip
+    return report
+
+
+def _run(
+    source: Source,
+    plan: Plan,
+    work: Path,
+    made: Mapping[str, Any],
+    *,
+    workers: int,
+    strict: bool,
+    progress: Progress | None,
+) -> Report:
+    total = len(plan.items)
+    chunks = [plan.items[start : start + _ITEMS_A_CHUNK] for start in range(0, total, _ITEMS_A_CHUNK)]
+    paths = [work / f"chunk-{i:07d}.arrow" for i in range(len(chunks))]
+    there = [path.exists() for path in paths]
+    skipped, done, kept = list(plan.problems), 0, 0
+    places: dict[str, str] = {}
+    with StoreWriter(
+        work / _STORE,
+        dataset=source.dataset,
+        layout=source.layout,
+        class_names=source.class_names,
+        provenance=made,
+        normalised=True,
+        protocols=source.protocols,
+    ) as writer:
+        for i in _finished(source, chunks, paths, there, workers):
+            for outcome in read_chunk(paths[i]):
+                problem = _put(writer, outcome, places)
+                if problem is None:
+                    kept += 1
+                elif strict:
+                    raise DataError(problem)
+                else:
+                    skipped.append(problem)
+            done += len(chunks[i])
+            if progress is not None:
+                progress(done, total)
+        if not kept:
+            raise DataError([Problem(rule="no usable recording was found", remedy="see the reasons"), *skipped[:20]])
+        writer.note("report", {"kept": kept, "skipped": len(skipped), "left_out": plan.left_out})
+    return Report(
+        read=kept + len(skipped),
+        kept=kept,
+        skipped=tuple(skipped),
+        left_out=plan.left_out,
+        resumed_items=sum(len(chunk) for chunk, was in zip(chunks, there, strict=True) if was),
+    )
+
+
+def _put(writer: StoreWriter, outcome: Outcome, places: dict[str, str]) -> Problem | None:
+    found = outcome.found
+    if isinstance(found, Problem):
+        return found
+    place = outcome.file if outcome.line is None else f"{outcome.file}:{outcome.line}"
+    if found.name in places:
+        return Problem(
+            file=outcome.file, line=outcome.line, field="name", rule="a name comes once; this one was met before",
+            value=found.name, remedy=f"the one kept is of {places[found.name]}",
+        )  # fmt: skip
+    places[found.name] = place
+    writer.add(found)
+    return None
+
+
+def _finished(
+    source: Source, chunks: list[list[Item]], paths: list[Path], there: list[bool], workers: int
+) -> Iterator[int]:
+    """The chunks in order, each as soon as it is on disk; at most two a worker are under way."""
+    if workers <= 1:
+        for i, chunk in enumerate(chunks):
+            if not there[i]:
+                write_chunk(paths[i], _outcomes(source, chunk))
+            yield i
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(source,)) as pool:
+        waiting: deque[tuple[int, Future[None] | None]] = deque()
+        upcoming = iter(range(len(chunks)))
+        try:
+            while True:
+                for i in islice(upcoming, max(0, 2 * workers + 1 - len(waiting))):
+                    waiting.append((i, None if there[i] else pool.submit(_work, paths[i], chunks[i])))
+                if not waiting:
+                    return
+                i, future = waiting.popleft()
+                if future is not None:
+                    future.result()
+                yield i
+        except BrokenProcessPool:
+            raise HicoError(
+                Problem(rule="a worker process was killed, perhaps for want of memory",
+                        remedy="run the same command again, it goes on where it stopped; or use fewer --workers")
+            ) from None  # fmt: skip
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_source: Source | None = None
+
+
+def _start(source: Source) -> None:
+    """Keep the source in a worker process, so that it travels there once; leave when the driver is gone."""
+    global _source  # noqa: PLW0603
+    _source = source
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work(path: Path, items: list[Item]) -> None:
+    if _source is None:
+        raise RuntimeError("the worker was not started with a source")
+    write_chunk(path, _outcomes(_source, items))
+
+
+def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
+    for item in items:
+        try:
+            for found in source.read(item):
+                yield Outcome(file=str(item.file), line=item.line, found=_ready(source, item, found))
+        except DataError as error:
+            for problem in error.problems:
+                yield Outcome(file=str(item.file), line=item.line, found=problem)
+        except OSError as error:
+            problem = Problem(file=item.file, line=item.line, rule="cannot be read", value=str(error))
+            yield Outcome(file=str(item.file), line=item.line, found=problem)
+
+
+def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | Problem:
+    """A recording as the store wants it, or why it cannot be."""
+    if isinstance(found, Problem):
+        return found
+    pose = found.pose if source.normalised else normalise(found.pose, source.layout)
+    sequence = Sequence(name=found.name, label=found.label, pose=pose, metadata=found.metadata)
+    try:
+        check_sequence(sequence, num_joints=len(source.layout.joints), num_classes=len(source.class_names))
+    except DataError as error:
+        said = error.problems[0]
+        return Problem(
+            file=item.file, line=item.line, field=said.field, rule=said.rule, value=said.value, remedy=said.remedy
+        )
+    return sequence
+
+
+def _fingerprint(source: Source, plan: Plan, format_name: str, options: ReadOptions) -> str:
+    """What an import reads and how; chunks of another fingerprint are of no use to it."""
+    digest = hashlib.sha256(f"{IMPORT_VERSION} {_ITEMS_A_CHUNK} {format_name} {source!r} {options!r}".encode())
+    seen: set[Path] = set()
+    for item in plan.items:
+        digest.update(repr((str(item.file), item.line, item.value)).encode())
+        for file in item.reads or (item.file,):
+            if file not in seen:
+                seen.add(file)
+                digest.update(_state(file).encode())
+    return digest.hexdigest()
+
+
+def _state(file: Path) -> str:
+    try:
+        state = file.stat()
+    except (OSError, ValueError):  # absent, or no possible name: its reader will say so
+        return "absent"
+    return f"{state.st_size} {state.st_mtime_ns}"
+
+
+@contextmanager
+def _work_folder(directory: Path, fingerprint: str) -> Iterator[Path]:
+    """The folder of chunks beside the target, ours alone; emptied where it is of another import."""
+    work = directory.absolute().parent / f".{directory.name}.importing"
+    work.mkdir(parents=True, exist_ok=True)
+    with (work.parent / f"{work.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                Problem(file=directory, rule="another import is writing this store",
+                        remedy="wait for it, or name another folder")
+            ) from None  # fmt: skip
+        try:
+            plan = work / "plan.json"
+            if not plan.is_file() or plan.read_text(encoding="utf-8") != json.dumps(fingerprint):
+                shutil.rmtree(work)
+                work.mkdir()
+                plan.write_text(json.dumps(fingerprint), encoding="utf-8")
+            for left in (*work.glob(f".{_STORE}.partial-*"), *work.glob(_STORE)):
+                shutil.rmtree(left)
+            yield work
+        finally:
+            Path(lock.name).unlink(missing_ok=True)

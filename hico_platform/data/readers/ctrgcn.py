@@ -1,0 +1,194 @@
+"""CTR-GCN / MAMP: one npz with x_train, x_test (N, 300, 150) and one-hot y_train, y_test.
+
+A row is frames of body, joint, coordinate, padded with zeros. Members of the archive are read as they lie where they
+are not compressed, and else unpacked row by row, so memory does not follow what an archive claims to hold.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.data.array_file import BROKEN_HEADER
+from hico_platform.data.layout import Layout
+from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
+from hico_platform.data.sequence import Sequence
+from hico_platform.errors import DataError, Problem
+
+MOST_EXPANSION = 200
+_FREE_BYTES = 16 * 2**20  # an archive this small may expand as it likes
+_MOST_ROWS = 10_000_000
+_PARTS = ("train", "test")
+_BROKEN = (*BROKEN_HEADER, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """An array in an archive."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    start: int | None
+    """The byte of the archive at which its values lie; None where they are compressed."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, kw_only=True)
+class CTRGCN:
+    """An archive whose members were looked at, not read."""
+
+    dataset: str
+    layout: Layout
+    class_names: tuple[str, ...]
+    file: Path
+    normalised: bool = False
+    protocols: Mapping[str, Any] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        """Items of a few rows; of all rows where the member is compressed, for it opens only from its start."""
+        items = []
+        for part in _PARTS:
+            poses, labels = _members(self.file, part, self.layout)
+            step = ROWS_AN_ITEM if poses.start is not None else max(poses.shape[0], 1)
+            for first in range(0, poses.shape[0], step):
+                last = min(first + step, poses.shape[0])
+                items.append(Item(file=self.file, value=(part, poses, labels, first, last)))
+        return Plan(items=items, problems=[])
+
+    def read(self, item: Item) -> Iterator[Sequence | Problem]:
+        """The sequences of some rows."""
+        part, poses, labels, first, last = item.value
+        joints = len(self.layout.joints)
+        pairs = zip(_rows(self.file, poses, first, last), _rows(self.file, labels, first, last), strict=True)
+        for i, (row, hot) in enumerate(pairs, start=first):
+            try:
+                pose = row.reshape(len(row), -1, joints, 3)  # (T, M, J, C)
+                pose = clean(pose, file=self.file, line=None, nan_is_missing=False)
+                label = _label(hot, self.file)
+            except DataError as error:
+                for said in error.problems:
+                    yield Problem(file=said.file, field=f"x_{part}[{i}]", rule=said.rule, value=said.value,
+                                  remedy=said.remedy)  # fmt: skip
+                continue
+            yield Sequence(name=f"{part}-{i:06d}", label=label, pose=shown_bodies(pose), metadata={"split": part})
+
+
+def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
+    """The archive at ``raw``. Raises DataError where it is none, lacks an array, or expands beyond measure."""
+    if not raw.is_file():
+        raise DataError(Problem(file=raw, rule="is no file", remedy="name the .npz itself"))
+    classes = {_members(raw, part, options.layout)[1].shape[1] for part in _PARTS}
+    if len(classes) != 1:
+        raise DataError(Problem(file=raw, rule="y_train and y_test have as many classes", value=sorted(classes)))
+    return CTRGCN(
+        dataset=raw.stem,
+        layout=options.layout,
+        class_names=tuple(str(label) for label in range(classes.pop())),
+        file=raw,
+    )
+
+
+def _members(file: Path, part: str, layout: Layout) -> tuple[Member, Member]:
+    poses, labels = _member(file, f"x_{part}"), _member(file, f"y_{part}")
+    width = len(layout.joints) * 3
+    if len(poses.shape) != 3 or poses.shape[2] == 0 or poses.shape[2] % width or poses.shape[1] > MOST_FRAMES:
+        raise DataError(
+            Problem(file=file, field=poses.name, rule=f"is (N, T, M*{width})", value=list(poses.shape),
+                    remedy=f"name another layout than {layout.name}, or another file")
+        )  # fmt: skip
+    if len(labels.shape) != 2 or labels.shape[0] != poses.shape[0] or not 1 <= labels.shape[1] <= MOST_CLASSES:
+        raise DataError(
+            Problem(file=file, field=labels.name, rule=f"is one-hot, ({poses.shape[0]}, classes)",
+                    value=list(labels.shape), remedy="get the file again")
+        )  # fmt: skip
+    return poses, labels
+
+
+def _member(file: Path, name: str) -> Member:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            info = archive.getinfo(f"{name}.npy")
+            if info.file_size > _FREE_BYTES and info.file_size > MOST_EXPANSION * info.compress_size:
+                raise DataError(
+                    Problem(file=file, field=name, rule=f"an array expands at most {MOST_EXPANSION} times",
+                            value=f"{info.compress_size} to {info.file_size} bytes",
+                            remedy="this looks like a zip bomb: get the file from its source")
+                )  # fmt: skip
+            with archive.open(info) as stream:
+                shape, dtype = _header(stream)
+                start = stream.tell()
+            member = Member(name=name, shape=shape, dtype=dtype.str, start=None)
+            if not shape or shape[0] > _MOST_ROWS or start + shape[0] * member.row_bytes != info.file_size:
+                raise ValueError(f"{info.file_size} bytes for the shape {shape}")
+            if info.compress_type != zipfile.ZIP_STORED:
+                return member
+            with file.open("rb") as raw:
+                raw.seek(info.header_offset)
+                local = raw.read(30)
+            lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
+            return Member(name=name, shape=shape, dtype=dtype.str, start=info.header_offset + 30 + lengths + start)
+    except KeyError:
+        raise _unreadable(file, name, "is not in the archive") from None
+    except _BROKEN as error:
+        raise _unreadable(file, name, f"cannot be read ({error})") from None
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if fortran or dtype.kind not in "fiu":
+        raise ValueError(f"an array of {dtype}" + (" in Fortran order" if fortran else ""))
+    return shape, dtype
+
+
+def _rows(file: Path, member: Member, first: int, last: int) -> Iterator[npt.NDArray[Any]]:
+    """Rows ``first`` to ``last``, one at a time."""
+    try:
+        if member.start is not None:
+            with file.open("rb") as stream:
+                stream.seek(member.start + first * member.row_bytes)
+                yield from _take(stream, member, last - first)
+            return
+        with zipfile.ZipFile(file) as archive, archive.open(f"{member.name}.npy") as packed:
+            _header(packed)
+            yield from _take(packed, member, last - first)
+    except _BROKEN as error:
+        raise _unreadable(file, member.name, f"cannot be read ({error})") from None
+
+
+def _take(stream: IO[bytes], member: Member, count: int) -> Iterator[npt.NDArray[Any]]:
+    for _ in range(count):
+        raw = stream.read(member.row_bytes)
+        if len(raw) < member.row_bytes:
+            raise EOFError("the archive ends too early")
+        yield np.frombuffer(raw, member.dtype).reshape(member.shape[1:])
+
+
+def _label(hot: npt.NDArray[Any], file: Path) -> int:
+    classes = np.flatnonzero(hot)
+    if len(classes) != 1 or hot[classes[0]] != 1:
+        raise DataError(
+            Problem(file=file, rule="a label is one 1 among zeros", value=hot[classes][:5].tolist(),
+                    remedy="correct or leave out this recording")
+        )  # fmt: skip
+    return int(classes[0])
+
+
+def _unreadable(file: Path, name: str, what: str) -> DataError:
+    return DataError(
+        Problem(file=file, field=name, rule=f"{what}", remedy="the archive holds x_train, y_train, x_test, y_test")
+    )

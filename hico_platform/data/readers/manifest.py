@@ -1,0 +1,206 @@
+"""Any data: a manifest, CSV or Parquet, of .npy arrays.
+
+Columns ``path`` and ``label``; all further columns (subject, camera, setup, split, name and others) are kept as
+metadata. Each path is a float array (T, J, 3) or (T, M, J, 3) in metres, NaN where a joint is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Items
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hico_platform.data.array_file import map_array
+from hico_platform.data.layout import Layout
+from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
+from hico_platform.data.sequence import Sequence
+from hico_platform.errors import DataError, Problem
+
+_FILE_NAMES = ("manifest.csv", "manifest.parquet")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A manifest that was read; the recordings are read later, one by one."""
+
+    dataset: str
+    layout: Layout
+    class_names: tuple[str, ...]
+    folder: Path
+    file: Path
+    normalised: bool = False
+    protocols: Mapping[str, Any] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        """An item a row; rows that break a rule are problems, with their line."""
+        rows, problems = _read_rows(self.file)
+        items = []
+        for line, row in rows:
+            item, problem = _item(self.file, line, row)
+            if problem is not None:
+                problems.append(problem)
+            if item is not None:
+                items.append(item)
+        return Plan(items=items, problems=problems)
+
+    def read(self, item: Item) -> Iterator[Sequence | Problem]:
+        """The one recording of a row."""
+        path, name, label, metadata = item.value
+        array = _load_array(self.folder / path, manifest=self.file, line=item.line)
+        joints = len(self.layout.joints)
+        if array.ndim not in (3, 4) or array.shape[-2:] != (joints, 3):
+            raise DataError(
+                Problem(file=self.folder / path, rule=f"an array is (T, {joints}, 3) or (T, M, {joints}, 3)",
+                        value=list(array.shape),
+                        remedy=f"correct the array, or name its layout (this is {self.layout.name})")
+            )  # fmt: skip
+        pose = array if array.ndim == 4 else array[:, None]  # (T, M, J, C)
+        pose = clean(pose, file=self.folder / path, line=None, nan_is_missing=True)
+        yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
+
+
+def open_source(raw: Path, options: ReadOptions) -> Manifest:
+    """The manifest at ``raw``, a file or a folder with ``manifest.csv`` or ``manifest.parquet``.
+
+    Raises DataError where there is none, it cannot be read, or it lacks a column.
+    """
+    file = raw
+    if raw.is_dir():
+        found = [raw / name for name in _FILE_NAMES if (raw / name).is_file()]
+        file = found[0] if found else raw / _FILE_NAMES[0]
+    if not file.is_file():
+        raise DataError(
+            Problem(file=file, rule="there is no manifest here",
+                    remedy=f"give the folder of {' or '.join(_FILE_NAMES)}, or the file itself")
+        )  # fmt: skip
+    labels = [item.value[2] for line, row in _read_rows(file)[0] if (item := _item(file, line, row)[0]) is not None]
+    return Manifest(
+        dataset=file.absolute().parent.name,
+        layout=options.layout,
+        class_names=tuple(str(label) for label in range(max(labels, default=-1) + 1)),
+        folder=file.parent,
+        file=file,
+    )
+
+
+def _item(file: Path, line: int, row: Row) -> tuple[Item | None, Problem | None]:
+    path, label = row.pop("path"), row.pop("label")
+    if not isinstance(path, str) or not path:
+        return None, Problem(file=file, line=line, field="path", rule="is the path of an .npy array", value=path)
+    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_CLASSES:
+        return None, Problem(
+            file=file, line=line, field="label", rule=f"is a whole number, 0 to {MOST_CLASSES - 1}", value=label,
+            remedy="number the classes from 0",
+        )  # fmt: skip
+    name = row.pop("name", None)
+    name = str(name) if name is not None else path.removesuffix(".npy")
+    return Item(file=file, line=line, value=(path, name, label, row), reads=(file.parent / path,)), None
+
+
+def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
+    columns, rows, problems = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
+    missing = [name for name in ("path", "label") if name not in columns]
+    if missing:
+        raise DataError(
+            Problem(file=file, line=1, field=missing[0], rule="is a column of every manifest",
+                    value=list(columns), remedy="the first line names the columns: path,label,...")
+        )  # fmt: skip
+    return rows, problems
+
+
+def _read_parquet(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Problem]]:
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(file, f"cannot be read as Parquet ({error})") from None
+    rows = table.to_pylist()
+    for name in table.column_names:
+        for line, row in enumerate(rows, start=1):
+            value = row[name]
+            if not isinstance(value, int | float | str | None) or (isinstance(value, int) and abs(value) >= 2**63):
+                raise DataError(
+                    Problem(file=file, line=line, field=name, rule="is a number of 64 bits, or text",
+                            value=str(value)[:60],
+                            remedy="leave the column out, or write it as text")
+                )  # fmt: skip
+            if isinstance(value, bool) and name != "label":
+                row[name] = int(value)
+    return table.column_names, list(enumerate(rows, start=1)), []
+
+
+def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Problem]]:
+    problems, lines, cells = [], [], []
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream, strict=True, skipinitialspace=True)
+            columns = [name.strip() for name in next(reader, [])]
+            for row in reader:
+                if len(row) == len(columns):
+                    lines.append(reader.line_num)
+                    cells.append(row)
+                elif row:
+                    problems.append(
+                        Problem(file=file, line=reader.line_num, rule=f"a row has {len(columns)} fields",
+                                value=len(row), remedy="correct the row; quote a field that holds a comma")
+                    )  # fmt: skip
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _unreadable(file, f"cannot be read as CSV ({error})") from None
+    if len(set(columns)) < len(columns):
+        raise _unreadable(file, "names a column twice")
+    typed = [_typed(name, [row[i] for row in cells]) for i, name in enumerate(columns)]
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*typed, strict=True)]
+    return columns, list(zip(lines, rows, strict=True)), problems
+
+
+def _typed(name: str, cells: Items[str]) -> list[Any]:
+    """A column's cells as whole numbers, else numbers, else text; an empty cell is None.
+
+    Paths stay text, and in the label column each cell is on its own, so that one wrong label is one wrong row.
+    """
+    if name in ("path", "name"):
+        return list(cells)
+    if name == "label":
+        return [int(cell) if _is_int(cell) else cell for cell in cells]
+    given = [cell for cell in cells if cell != ""]
+    kind: type = str
+    if all(map(_is_int, given)):
+        kind = int
+    elif all(map(_is_float, given)):
+        kind = float
+    return [kind(cell) if cell != "" else None for cell in cells]
+
+
+def _is_int(cell: str) -> bool:
+    digits = cell.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 19
+
+
+def _is_float(cell: str) -> bool:
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return False
+
+
+def _load_array(path: Path, *, manifest: Path, line: int | None) -> Any:
+    if not path.is_file():
+        raise DataError(
+            Problem(file=manifest, line=line, field="path", rule="names a file that is not there", value=str(path),
+                    remedy="paths are relative to the manifest")
+        )  # fmt: skip
+    array = map_array(path)
+    if array.dtype.kind != "f":
+        raise _unreadable(path, f"holds {array.dtype} where floats belong")
+    return array
+
+
+def _unreadable(file: Path, what: str) -> DataError:
+    return DataError(Problem(file=file, rule=f"this file {what}", remedy="make the file again"))

@@ -1,0 +1,109 @@
+"""NTU RGB+D 60 and 120: a folder of ``.skeleton`` files, one a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hico_platform.data.layout import KINECT_V2, Layout
+from hico_platform.data.readers._base import Item, Plan, ReadOptions, clean
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.skeleton_file import SUFFIX, BodyOrder, SkeletonName, read_skeleton
+from hico_platform.errors import DataError, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class NTU:
+    """A folder of ``.skeleton`` files; folders inside it are searched too."""
+
+    dataset: str
+    folder: Path
+    class_names: tuple[str, ...]
+    missing: Path | None
+    bodies: BodyOrder
+    layout: Layout = KINECT_V2
+    normalised: bool = False
+    protocols: Mapping[str, Any] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        """An item a file, by name; files of another name, or of an action beyond this dataset, are problems."""
+        left_out = read_missing(self.missing) if self.missing else frozenset()
+        items, problems, skipped = [], [], 0
+        for file in sorted(self.folder.rglob(f"*{SUFFIX}"), key=lambda file: (file.stem, str(file))):
+            name = SkeletonName.parse(file.stem)
+            if name is None:
+                problems.append(
+                    Problem(file=file, rule="a file is called SsssCcccPpppRrrrAaaa.skeleton", value=file.name,
+                            remedy="its name says setup, camera, performer, repetition and action: restore it")
+                )  # fmt: skip
+            elif not 1 <= name.action <= len(self.class_names):
+                problems.append(
+                    Problem(file=file, field="label", rule=f"an action of {self.dataset} is 1 to "
+                            f"{len(self.class_names)}", value=name.action,
+                            remedy="use --format ntu120 for the actions from 61")
+                )  # fmt: skip
+            elif file.stem in left_out:
+                skipped += 1
+            else:
+                items.append(Item(file=file))
+        if not items and not problems:
+            raise DataError(
+                Problem(file=self.folder, rule="holds no .skeleton file", remedy="name the folder of the files")
+            )
+        return Plan(items=items, problems=problems, left_out=skipped)
+
+    def read(self, item: Item) -> Iterator[Sequence | Problem]:
+        """The one sequence of a file."""
+        name = SkeletonName.parse(item.file.stem)
+        if name is None:
+            raise DataError(Problem(file=item.file, rule="a file is called SsssCcccPpppRrrrAaaa.skeleton"))
+        pose = read_skeleton(item.file, bodies=self.bodies)
+        yield Sequence(
+            name=str(name),
+            label=name.action - 1,
+            pose=clean(pose, file=item.file, line=None, nan_is_missing=False),
+            metadata=name.metadata(),
+        )
+
+
+def open_ntu60(raw: Path, options: ReadOptions) -> NTU:
+    """The folder of NTU RGB+D 60. Raises DataError where it is none."""
+    return _open(raw, options, dataset="ntu60", actions=60)
+
+
+def open_ntu120(raw: Path, options: ReadOptions) -> NTU:
+    """The folder of NTU RGB+D 120. Raises DataError where it is none."""
+    return _open(raw, options, dataset="ntu120", actions=120)
+
+
+def read_missing(file: Path) -> frozenset[str]:
+    """The names in a list of sequences to leave out; lines that are no names, such as a header, are passed over.
+
+    Raises DataError where the file cannot be read or holds no name.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(Problem(file=file, rule="the missing list is a text file", value=str(error))) from None
+    stems = (line.strip().removesuffix(SUFFIX) for line in lines)
+    names = frozenset(stem for stem in stems if SkeletonName.parse(stem))
+    if not names:
+        raise DataError(
+            Problem(file=file, rule="the missing list holds names like S001C002P005R002A008, one a line",
+                    remedy="name the list that comes with the dataset")
+        )  # fmt: skip
+    return names
+
+
+def _open(raw: Path, options: ReadOptions, *, dataset: str, actions: int) -> NTU:
+    if not raw.is_dir():
+        raise DataError(Problem(file=raw, rule="is no folder", remedy="name the folder of the .skeleton files"))
+    return NTU(
+        dataset=dataset,
+        folder=raw,
+        class_names=tuple(f"A{action:03d}" for action in range(1, actions + 1)),
+        missing=options.missing,
+        bodies=options.bodies,
+    )

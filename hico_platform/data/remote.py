@@ -1,0 +1,72 @@
+"""Stores that lie elsewhere: fetched once into a local cache, and checked by their digest."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from hico_platform.data.store import HEADER_FILE, INDEX_FILE, POSE_FILE, Store
+from hico_platform.data.verify import measured_digest
+from hico_platform.errors import DataError, Problem
+
+_SCHEMES = ("file", "s3", "gs")
+
+
+def open_store(place: Path | str, *, cache: Path) -> Store:
+    """The store at ``place``: a folder, or ``file://``, ``s3://`` or ``gs://``, fetched into ``cache``.
+
+    A store is cached under its digest, so a second opening reads nothing but ``store.json`` from afar, and the
+    processes of a machine fetch it once. Raises DataError where it cannot be reached or arrives altered.
+    """
+    scheme, separator, _ = str(place).partition("://")
+    if not separator:
+        return Store.open(place)
+    if scheme not in _SCHEMES:
+        raise _unreachable(str(place), f"{scheme} is not one of {', '.join(_SCHEMES)}")
+    try:
+        filesystem, path = fs.FileSystem.from_uri(str(place))
+        with filesystem.open_input_stream(f"{path}/{HEADER_FILE}") as stream:
+            digest = str(json.loads(stream.read())["digest"])
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise _unreachable(str(place), str(error)) from None
+    if not digest.isalnum():
+        raise _unreachable(str(place), "its store.json has no digest")
+    cache.mkdir(parents=True, exist_ok=True)
+    target = cache / digest
+    with (cache / f"{digest}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            _fetch(filesystem, path, target, str(place))
+    return Store.open(target)
+
+
+def _fetch(filesystem: fs.FileSystem, path: str, target: Path, place: str) -> None:
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+    try:
+        for name in (POSE_FILE, INDEX_FILE, HEADER_FILE):
+            with filesystem.open_input_stream(f"{path}/{name}") as source, (partial / name).open("wb") as sink:
+                shutil.copyfileobj(source, sink, 16 * 2**20)
+        measured = measured_digest(Store.open(partial))
+        if measured != target.name:
+            raise DataError(
+                Problem(file=place, field="digest", rule=f"what arrived has the digest {target.name}", value=measured,
+                        remedy="fetch again; if it comes again, the source is damaged: `hico-platform data verify` it")
+            )  # fmt: skip
+        partial.rename(target)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreachable(place, str(error)) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _unreachable(place: str, why: str) -> DataError:
+    return DataError(
+        Problem(file=place, rule=f"this store cannot be fetched ({why})",
+                remedy="check the address, and that this machine may read it (its cloud credentials)")
+    )  # fmt: skip

@@ -1,0 +1,25 @@
+"""One skeleton sequence on its way between a reader, the generator and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Metadata = Mapping[str, int | float | str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """A recorded or generated action.
+
+    ``pose`` is float32 (T, M, J, C): valid frames only, metres, a missing joint is all zeros.
+    ``metadata`` holds subject, camera, setup, repetition, split and whatever else is known.
+    """
+
+    name: str
+    label: int
+    pose: npt.NDArray[np.float32]
+    metadata: Metadata = field(default_factory=dict)

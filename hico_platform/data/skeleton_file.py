@@ -1,0 +1,273 @@
+"""NTU RGB+D ``.skeleton`` text: the one place that reads and writes it.
+
+A file is: the number of frames; for each frame the number of bodies; for each body ten fields, the number of
+joints, and a line of twelve numbers a joint (x y z, four image coordinates, four of orientation, tracking state).
+
+Reading takes the whole file apart at once, in numpy and Arrow. Where anything at all looks odd it is read
+again line by line, which is slow and says what is wrong on which line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.data.normalise import MOST_BODIES_READ
+from hico_platform.data.number_text import NumberText, is_number, take_apart
+from hico_platform.errors import DataError, Problem
+
+NUM_JOINTS = 25
+MOST_BYTES = 16 * 2**20  # four bodies for 300 frames are 4 MiB; at worst a file costs fifty times its size
+SUFFIX = ".skeleton"
+
+_BODY_FIELDS = 10
+_JOINT_FIELDS = 12
+_BODY_LINES = 2 + NUM_JOINTS
+_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+_FIRST_BODY_ID = 72057594037927936  # as the sensor counts: beyond what a float holds exactly
+
+Pose = npt.NDArray[np.float32]
+
+
+class BodyOrder(StrEnum):
+    """How a body is followed from frame to frame."""
+
+    FOLLOWED = "followed"
+    """By its bodyID; the first four that appear."""
+
+    RELEASED = "released"
+    """By its place within each frame, as the released reader has it; people mix when the order changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkeletonName:
+    """What the name of a file says; ``action`` counts from 1."""
+
+    setup: int
+    camera: int
+    subject: int
+    repetition: int
+    action: int
+
+    @classmethod
+    def parse(cls, name: str) -> SkeletonName | None:
+        """From ``SsssCcccPpppRrrrAaaa``; None where it is no such name."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        setup, camera, subject, repetition, action = map(int, match.groups())
+        return cls(setup=setup, camera=camera, subject=subject, repetition=repetition, action=action)
+
+    def metadata(self) -> dict[str, int]:
+        """What a store keeps of it."""
+        return {"setup": self.setup, "camera": self.camera, "subject": self.subject, "repetition": self.repetition}
+
+    def __str__(self) -> str:
+        """``SsssCcccPpppRrrrAaaa``."""
+        parts = zip("SCPRA", (self.setup, self.camera, self.subject, self.repetition, self.action), strict=True)
+        return "".join(f"{letter}{number:03d}" for letter, number in parts)
+
+
+def write_skeleton(path: Path, pose: Pose) -> None:
+    """Write (T, M, J, C) in metres; nine digits a number, so that float32 comes back exactly.
+
+    A body of zeros is left out of its frame. What no layout here has (image coordinates, orientation) is zero.
+    """
+    lines = [str(len(pose))]
+    for frame in pose:
+        shown = [m for m in range(len(frame)) if frame[m].any()]
+        lines.append(str(len(shown)))
+        for m in shown:
+            lines.append(f"{_FIRST_BODY_ID + m + 1} 0 0 0 0 0 0 0 0 2")
+            lines.append(str(len(frame[m])))
+            for x, y, z in frame[m].tolist():
+                lines.append(f"{x:.9g} {y:.9g} {z:.9g} 0 0 0 0 0 0 0 0 {2 if x or y or z else 0}")
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose:
+    """The bodies of a file, float32 (T, M, 25, C) in metres, M 0 to 4, zeros where a body is absent.
+
+    Raises DataError with the file and line of the first thing that is wrong.
+    """
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise DataError(
+            Problem(file=path, rule=f"a recording's file has at most {MOST_BYTES} bytes", value=size,
+                    remedy="cut the recording into actions")
+        )  # fmt: skip
+    data = path.read_bytes()
+    parsed = _parse_at_once(data) or _parse_by_line(data, path)
+    return _assembled(parsed, bodies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parsed:
+    """The bodies of all frames in file order, B of them."""
+
+    num_frames: int
+    frames: list[int]
+    """The frame of each."""
+    places: list[int]
+    """The place of each within its frame."""
+    ids: list[int]
+    coordinates: npt.NDArray[np.float64]
+    """(B, 25, 3)."""
+
+
+def _assembled(parsed: _Parsed, order: BodyOrder) -> Pose:
+    tracks = parsed.places
+    if order is BodyOrder.FOLLOWED:
+        number = {identity: track for track, identity in enumerate(dict.fromkeys(parsed.ids))}
+        tracks = [number[identity] for identity in parsed.ids]
+    count = min(max(tracks, default=-1) + 1, MOST_BODIES_READ)
+    pose = np.zeros((parsed.num_frames, count, NUM_JOINTS, 3), np.float32)
+    frame, track = np.array(parsed.frames, np.int64), np.array(tracks, np.int64)
+    read = track < MOST_BODIES_READ
+    pose[frame[read], track[read]] = parsed.coordinates[read]
+    return pose
+
+
+def _parse_at_once(data: bytes) -> _Parsed | None:
+    """The file in a few passes over the whole; None wherever it is not exactly as it should be."""
+    text = take_apart(data)
+    if text is None:
+        return None
+    walked = _walk(data, text)
+    if walked is None:
+        return None
+    num_frames, frames, places, ids, lines = walked
+    at = np.array(lines, np.int64)  # line of each body's first joint
+    if (text.tokens[at[:, None] + np.arange(NUM_JOINTS)] != _JOINT_FIELDS).any():
+        return None
+    picked = text.first[at][:, None] + np.arange(NUM_JOINTS * _JOINT_FIELDS)
+    coordinates = text.values[picked].reshape(-1, NUM_JOINTS, _JOINT_FIELDS)[..., :3]
+    if not np.isfinite(coordinates).all():
+        return None
+    return _Parsed(num_frames=num_frames, frames=frames, places=places, ids=ids, coordinates=coordinates)
+
+
+def _walk(data: bytes, text: NumberText) -> tuple[int, list[int], list[int], list[int], list[int]] | None:
+    """Frames, places, ids and first joint lines of all bodies, by the counts alone."""
+    on_line = text.tokens.tolist()
+    heads = text.values[np.minimum(text.first, len(text.values) - 1)].tolist()  # first number of each line
+    last = int(np.flatnonzero(text.tokens)[-1])
+    frames: list[int] = []
+    places: list[int] = []
+    ids: list[int] = []
+    lines: list[int] = []
+    line, num_frames = 1, heads[0]
+    if on_line[0] != 1 or not 1 <= num_frames <= last or num_frames % 1:
+        return None
+    for frame in range(int(num_frames)):
+        if line > last or on_line[line] != 1:
+            return None
+        num_bodies = heads[line]
+        line += 1
+        if not 0 <= num_bodies <= last or num_bodies % 1 or line + num_bodies * _BODY_LINES - 1 > last:
+            return None
+        for place in range(int(num_bodies)):
+            if on_line[line] != _BODY_FIELDS or on_line[line + 1] != 1 or heads[line + 1] != NUM_JOINTS:
+                return None
+            start = text.starts[text.first[line]]
+            identity = data[start : start + 24].split(None, 1)[0]
+            if not identity.isdigit() or len(identity) > 20:
+                return None
+            frames.append(frame)
+            places.append(place)
+            ids.append(int(identity))
+            lines.append(line + 2)
+            line += _BODY_LINES
+    if line != last + 1 or len(set(zip(frames, ids, strict=True))) != len(ids):
+        return None
+    return int(num_frames), frames, places, ids, lines
+
+
+class _Lines:
+    """The lines of a file one by one, each checked, each error with its place."""
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        self._lines = data.rstrip().split(b"\n")
+        self._path = path
+        self.number = 0
+
+    def wrong(self, rule: str, value: object = None, remedy: str = "the file is damaged: get it again") -> DataError:
+        line = max(self.number, 1)
+        return DataError(Problem(file=self._path, line=line, rule=rule, value=value, remedy=remedy))
+
+    def take(self, what: str, count: int) -> list[str]:
+        """The numbers on the next line, as text; ``count`` of them."""
+        if self.number >= len(self._lines):
+            raise self.wrong("the file goes on to its last frame", f"the end before {what}")
+        self.number += 1
+        try:
+            fields = self._lines[self.number - 1].decode("ascii").split()
+        except UnicodeDecodeError:
+            raise self.wrong(f"{what} is text", remedy="this is a binary file") from None
+        for text in fields:
+            if not is_number(text):
+                raise self.wrong(f"{what} is numbers", text[:40])
+        if len(fields) != count:
+            raise self.wrong(f"{what} has {count} number{'s' if count > 1 else ''}", len(fields))
+        return fields
+
+    def whole(self, what: str) -> int:
+        """The whole number, 0 or more, that stands alone on the next line."""
+        (text,) = self.take(what, 1)
+        return self.natural(text, what)
+
+    def natural(self, text: str, what: str) -> int:
+        if not text.isdigit() or len(text) > 20:
+            raise self.wrong(f"{what} is a whole number", text[:40])
+        return int(text)
+
+    def finish(self) -> None:
+        if self.number < len(self._lines):
+            self.number += 1
+            said = self._lines[self.number - 1][:40].decode("ascii", "replace")
+            raise self.wrong("the file ends after the frames it announced", said)
+
+
+def _parse_by_line(data: bytes, path: Path) -> _Parsed:
+    lines = _Lines(data, path)
+    if not data.strip():
+        raise lines.wrong("a .skeleton file is not empty")
+    num_frames = lines.whole("the number of frames")
+    if num_frames == 0:
+        raise lines.wrong("a recording has at least one frame", 0, "leave this file out")
+    frames: list[int] = []
+    places: list[int] = []
+    ids: list[int] = []
+    joints: list[list[float]] = []
+    for frame in range(num_frames):
+        here: set[int] = set()
+        for place in range(lines.whole("the number of bodies")):
+            fields = lines.take("a body", _BODY_FIELDS)
+            identity = lines.natural(fields[0], "a bodyID")
+            if identity in here:
+                raise lines.wrong("a bodyID stands once in a frame", identity)
+            here.add(identity)
+            frames.append(frame)
+            places.append(place)
+            ids.append(identity)
+            count = lines.whole("the number of joints")
+            if count != NUM_JOINTS:
+                raise lines.wrong(f"a body has {NUM_JOINTS} joints", count)
+            joints.extend(_joints(lines))
+    lines.finish()
+    coordinates = np.array(joints, np.float64).reshape(-1, NUM_JOINTS, 3)
+    return _Parsed(num_frames=num_frames, frames=frames, places=places, ids=ids, coordinates=coordinates)
+
+
+def _joints(lines: _Lines) -> Iterable[list[float]]:
+    for _ in range(NUM_JOINTS):
+        xyz = [float(text) for text in lines.take("a joint", _JOINT_FIELDS)[:3]]
+        if not all(map(np.isfinite, xyz)):
+            raise lines.wrong("a coordinate is a finite number", " ".join(map(str, xyz)))
+        yield xyz

@@ -1,0 +1,311 @@
+"""Protocols: which sequences train, which validate, which test.
+
+A protocol is a rule over metadata. It is looked for, by name, among the hints of the store, then among the
+published protocols of the store's dataset, then among those that fit any store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.errors import ConfigError, DataError, Problem
+from hico_platform.vocabulary import Part
+
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+
+
+class Parity(StrEnum):
+    """Which whole numbers a condition accepts."""
+
+    ODD = "odd"
+    EVEN = "even"
+
+
+class Described(Protocol):
+    """What a protocol needs to know of a dataset; ``Store`` is one."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+
+    @property
+    def protocols(self) -> Mapping[str, Any]:
+        """Protocol hints, name to plain rule."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each sequence."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the metadata columns."""
+
+    def column(self, name: str) -> npt.NDArray[Any] | None:
+        """A metadata column (N,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A metadata column has one of ``accepts``, or a number of that parity."""
+
+    column: str
+    accepts: Parity | tuple[int | str, ...]
+
+    def select(self, store: Described) -> Mask:
+        """Sequences that meet the condition, bool (N,). Raises DataError where the column does not fit."""
+        values = store.column(self.column)
+        if values is None:
+            raise DataError(
+                Problem(field=self.column, rule="is no metadata column of this dataset", value=store.dataset,
+                        remedy=f"it has {', '.join(store.columns) or 'none'}; choose another protocol")
+            )  # fmt: skip
+        numeric = values.dtype != object
+        if isinstance(self.accepts, Parity):
+            if not numeric:
+                raise self._unfit("odd and even need a column of whole numbers", values)
+            chosen: Mask = np.mod(values, 2) == (1 if self.accepts is Parity.ODD else 0)
+            return chosen
+        if not numeric:
+            return np.isin(values.astype(str), [str(value) for value in self.accepts]) & known(values)
+        if any(isinstance(value, str) for value in self.accepts):
+            raise self._unfit("this column holds numbers, so the rule must", self.accepts)
+        return np.isin(values, self.accepts)
+
+    def _unfit(self, rule: str, value: object) -> DataError:
+        return DataError(Problem(field=self.column, rule=rule, value=value, remedy="correct the rule of the protocol"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """All conditions hold."""
+
+    conditions: tuple[Condition, ...]
+
+    @classmethod
+    def from_plain(cls, plain: object, *, field: str) -> Rule:
+        """A rule from ``{subject: odd, camera: [2, 3]}``. Raises ConfigError naming ``field``."""
+        if not isinstance(plain, Mapping) or not plain:
+            raise _malformed(field, "is a mapping from metadata column to odd, even or a list", plain)
+        conditions = []
+        for column, accepts in plain.items():
+            place = f"{field}.{column}"
+            if not isinstance(column, str):
+                raise _malformed(field, "names metadata columns", column)
+            if isinstance(accepts, str) and accepts in tuple(Parity):
+                conditions.append(Condition(column=column, accepts=Parity(accepts)))
+                continue
+            values = accepts if isinstance(accepts, list | tuple) else [accepts]
+            if not values or not all(isinstance(v, int | str) and not isinstance(v, bool) for v in values):
+                raise _malformed(place, "is odd, even, or one or more whole numbers or texts", accepts)
+            conditions.append(Condition(column=column, accepts=tuple(values)))
+        return cls(conditions=tuple(conditions))
+
+    def select(self, store: Described) -> Mask:
+        """Sequences that meet every condition, bool (N,)."""
+        masks = [condition.select(store) for condition in self.conditions]
+        chosen: Mask = np.logical_and.reduce(masks)
+        return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolRule:
+    """A protocol over metadata: who trains, and who tests (without a rule, the rest)."""
+
+    name: str
+    train: Rule
+    test: Rule | None = None
+    val: Rule | None = None
+
+    @classmethod
+    def from_plain(cls, name: str, plain: object, *, field: str = "protocol") -> ProtocolRule:
+        """A protocol from ``{train: RULE, test: RULE, val: RULE}``; only train is required.
+
+        Raises ConfigError naming ``field``.
+        """
+        if not isinstance(plain, Mapping) or "train" not in plain:
+            raise _malformed(field, "is a mapping with train, and where wanted test and val", plain)
+        unknown = sorted(set(map(str, plain)) - {"train", "test", "val"})
+        if unknown:
+            raise _malformed(f"{field}.{unknown[0]}", "is not a key of a protocol", unknown[0])
+        rules = {key: Rule.from_plain(rule, field=f"{field}.{key}") for key, rule in plain.items()}
+        return cls(name=name, train=rules["train"], test=rules.get("test"), val=rules.get("val"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Indices of the sequences of each part, ascending, int64."""
+
+    protocol: str
+    train: Indices
+    val: Indices
+    test: Indices
+    val_by: str
+    """What was kept apart for validation: ``subject``, ``video``, ``sequence``, or ``given``."""
+
+    def part(self, part: Part) -> Indices:
+        """The indices of one part."""
+        return {Part.TRAIN: self.train, Part.VAL: self.val, Part.TEST: self.test}[part]
+
+    @property
+    def train_and_val(self) -> Indices:
+        """The whole training split, for the final retraining."""
+        return np.sort(np.concatenate([self.train, self.val]))
+
+
+_NTU60_SUBJECTS = (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38)
+_NTU120_SUBJECTS = (
+    *_NTU60_SUBJECTS, 45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96),
+    97, 98, 100, 103,
+)  # fmt: skip
+
+
+def _by(column: str, accepts: Parity | tuple[int | str, ...]) -> Rule:
+    return Rule(conditions=(Condition(column=column, accepts=accepts),))
+
+
+def _protocols(**train: Rule) -> dict[str, ProtocolRule]:
+    return {name: ProtocolRule(name=name, train=rule) for name, rule in train.items()}
+
+
+PUBLISHED: dict[str, dict[str, ProtocolRule]] = {
+    "ntu60": _protocols(xsub=_by("subject", _NTU60_SUBJECTS), xview=_by("camera", (2, 3))),
+    "ntu120": _protocols(xsub=_by("subject", _NTU120_SUBJECTS), xset=_by("setup", Parity.EVEN)),
+}
+"""Protocols by dataset, as its authors published them (Shahroudy et al. 2016, Liu et al. 2019)."""
+
+ANYWHERE: dict[str, ProtocolRule] = {
+    "odd-subjects": ProtocolRule(name="odd-subjects", train=_by("subject", Parity.ODD)),
+    "given": ProtocolRule(
+        name="given",
+        train=_by("split", ("train", "training")),
+        val=_by("split", ("val", "validation")),
+        test=_by("split", ("test", "testing")),
+    ),
+}
+"""Protocols that fit any store with the column they read."""
+
+
+def find_protocol(store: Described, name: str) -> ProtocolRule:
+    """The protocol of that name for this store. Raises DataError naming those that there are."""
+    protocols = _protocols_of(store)
+    if name not in protocols:
+        raise DataError(
+            Problem(field="protocol", rule="is no protocol of this dataset", value=name,
+                    remedy=f"choose {', '.join(sorted(protocols))}, or write a rule")
+        )  # fmt: skip
+    return protocols[name]
+
+
+def fitting_protocols(store: Described) -> dict[str, dict[str, int]]:
+    """The protocols that a store's metadata allow, each with the number of sequences of each part."""
+    fitting = {}
+    for name, rule in _protocols_of(store).items():
+        try:
+            split = split_store(store, rule)
+        except DataError:
+            continue
+        fitting[name] = {part.value: len(split.part(part)) for part in Part}
+    return fitting
+
+
+def _protocols_of(store: Described) -> dict[str, ProtocolRule]:
+    hints = {
+        name: ProtocolRule.from_plain(name, plain, field=f"protocols.{name}") for name, plain in store.protocols.items()
+    }
+    return {**ANYWHERE, **PUBLISHED.get(store.dataset, {}), **hints}
+
+
+def split_store(store: Described, protocol: str | ProtocolRule, *, validation_share: float = 0.2) -> Split:
+    """Divide a store into train, validation and test.
+
+    Validation is whole subjects of the training part, about ``validation_share`` of them, chosen by a stable
+    hash of the subject, so the same everywhere and for ever. Where the store knows no subjects it is whole
+    videos, else single sequences; where the protocol gives a validation part, that one. The test part never
+    enters. Raises DataError where the protocol does not fit the store or a part would be empty.
+    """
+    rule = find_protocol(store, protocol) if isinstance(protocol, str) else protocol
+    whole_train = rule.train.select(store)
+    test = rule.test.select(store) if rule.test else _the_rest(store, rule.train) & ~whole_train
+    val = rule.val.select(store) if rule.val else np.zeros_like(whole_train)
+    _check_parts(rule.name, train=whole_train, test=test, val=val)
+    val_by = "given"
+    if not val.any():
+        val, val_by = _validation(store, whole_train, validation_share)
+    return Split(
+        protocol=rule.name,
+        train=np.flatnonzero(whole_train & ~val),
+        val=np.flatnonzero(val),
+        test=np.flatnonzero(test),
+        val_by=val_by,
+    )
+
+
+def known(values: npt.NDArray[Any]) -> Mask:
+    """Where a metadata column has a value, bool (N,)."""
+    if values.dtype == object:
+        return np.array([value is not None for value in values], bool)
+    present: Mask = ~np.isnan(values)
+    return present
+
+
+def _the_rest(store: Described, train: Rule) -> Mask:
+    """Sequences about which the rule can tell: a missing value belongs to neither part."""
+    columns = [store.column(condition.column) for condition in train.conditions]
+    rest: Mask = np.logical_and.reduce([known(values) for values in columns if values is not None])
+    return rest
+
+
+def _check_parts(name: str, **parts: Mask) -> None:
+    for part in ("train", "test"):
+        if not parts[part].any():
+            raise DataError(
+                Problem(field=f"protocol {name}", rule=f"leaves no sequence to {part}",
+                        remedy="choose a protocol that fits the metadata; `hico-platform data info` prints it")
+            )  # fmt: skip
+    both: Mask = np.sum(list(parts.values()), axis=0) > 1
+    if both.any():
+        raise DataError(
+            Problem(field=f"protocol {name}", rule="puts a sequence in one part only",
+                    value=f"{int(both.sum())} sequences in two", remedy="make its rules exclude each other")
+        )  # fmt: skip
+
+
+_KEPT_TOGETHER = ("subject", "video")
+
+
+def _validation(store: Described, train: Mask, share: float) -> tuple[Mask, str]:
+    by = next((name for name in _KEPT_TOGETHER if name in store.columns), "sequence")
+    column = store.column(by)
+    keys = np.array(store.names, object) if column is None else column
+    candidates = sorted({str(_plain(key)) for key in keys[train & known(keys)]})
+    if len(candidates) < 2:
+        raise DataError(
+            Problem(field=f"{by}s", rule=f"validation needs at least 2 {by}s in the training part",
+                    value=len(candidates), remedy="choose a protocol that trains on more, or prepare more data")
+        )  # fmt: skip
+    count = min(max(1, round(share * len(candidates))), len(candidates) - 1)
+    chosen = sorted(candidates, key=_stable_hash)[:count]
+    return np.isin([str(_plain(key)) for key in keys], chosen) & known(keys) & train, by
+
+
+def _plain(key: Any) -> object:
+    return int(key) if isinstance(key, np.integer | np.floating) and not np.isnan(key) else key
+
+
+def _stable_hash(key: str) -> str:
+    return hashlib.sha256(f"validation {key}".encode()).hexdigest()
+
+
+def _malformed(field: str, rule: str, value: object) -> ConfigError:
+    return ConfigError(
+        Problem(field=field, rule=rule, value=value,
+                remedy="for example {train: {subject: odd}} or {train: {camera: [2, 3]}}")
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""The index of a store: one row a sequence, with its metadata and its place in the pose file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hico_platform.data.sequence import Sequence
+
+METADATA_PREFIX = "metadata."
+
+
+def index_batch(sequences: Items[Sequence]) -> pa.Table:
+    """The index rows of some sequences; a metadata column's type is the widest of its values."""
+    columns: dict[str, Any] = {
+        "name": pa.array([s.name for s in sequences], pa.string()),
+        "label": pa.array([s.label for s in sequences], pa.int64()),
+        "num_frames": pa.array([s.pose.shape[0] for s in sequences], pa.int64()),
+        "num_bodies": pa.array([s.pose.shape[1] for s in sequences], pa.int64()),
+    }
+    for key in dict.fromkeys(key for s in sequences for key in s.metadata):
+        values = [s.metadata.get(key) for s in sequences]
+        kinds = {type(value) for value in values if value is not None}
+        if str in kinds and len(kinds) > 1:
+            values = [None if value is None else str(value) for value in values]
+        elif float in kinds:
+            values = [None if value is None else float(value) for value in values]
+        columns[METADATA_PREFIX + key] = pa.array(values)
+    return pa.table(columns)
+
+
+def joined_index(batches: Items[pa.Table]) -> pa.Table:
+    """All index batches as one, each metadata column in the widest type that any batch gave it."""
+    if not batches:
+        return index_batch([])
+    types: dict[str, set[Any]] = {}
+    for batch in batches:
+        for column in batch.schema:
+            types.setdefault(column.name, set()).add(column.type)
+    widest = {
+        name: next((t for t in (pa.string(), pa.float64(), pa.int64()) if t in seen), pa.null())
+        for name, seen in types.items()
+    }
+    batches = [batch.cast(pa.schema([(name, widest[name]) for name in batch.column_names])) for batch in batches]
+    return pa.concat_tables(batches, promote_options="default").combine_chunks()
+
+
+def pose_offsets(path: Path) -> npt.NDArray[np.int64]:
+    """Where each sequence's values start, in float32 from the file's first byte."""
+    with pa.memory_map(str(path)) as source:
+        whole = source.read_buffer()
+        reader = pa.ipc.open_file(pa.BufferReader(whole))
+        starts = [np.zeros(0, np.int64)]
+        for i in range(reader.num_record_batches):
+            pose = reader.get_batch(i).column(0)
+            place = pose.values.buffers()[1].address - whole.address
+            starts.append(place // 4 + pose.offsets.to_numpy()[:-1])
+    return np.concatenate(starts)

@@ -1,0 +1,67 @@
+"""Writes a generated dataset: as a normalised store, and as NTU ``.skeleton`` files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import normalise
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.skeleton_file import SUFFIX, write_skeleton
+from hico_platform.data.store import StoreWriter, refuse_existing
+from hico_platform.data.synth.generate import generate
+from hico_platform.data.synth.presets import Preset
+
+PROTOCOLS = {
+    "xsub": {"train": {"subject": "odd"}},
+    "xview": {"train": {"camera": [2, 3]}},
+    "xset": {"train": {"setup": "even"}},
+}
+
+Progress = Callable[[int, int], None]
+
+
+def synthesise(directory: Path, *, preset: Preset, seed: int, progress: Progress | None = None) -> None:
+    """Generate a preset into a new normalised store; ``progress(done, total)`` counts sequences.
+
+    Raises DataError where ``directory`` exists.
+    """
+    with StoreWriter(
+        directory,
+        dataset=preset.name,
+        layout=KINECT_V2,
+        class_names=[action.name for action in preset.actions],
+        provenance={"generator": "synth", "preset": preset.name, "seed": seed},
+        normalised=True,
+        protocols=PROTOCOLS,
+    ) as writer:
+        for done, raw in enumerate(generate(preset, seed=seed), start=1):
+            pose = normalise(raw.pose, KINECT_V2)
+            writer.add(Sequence(name=raw.name, label=raw.label, pose=pose, metadata=raw.metadata))
+            if progress is not None:
+                progress(done, len(preset))
+
+
+def write_skeleton_files(directory: Path, *, preset: Preset, seed: int, progress: Progress | None = None) -> None:
+    """Write a preset as raw NTU recordings, a file a sequence; ``progress(done, total)`` counts files.
+
+    Frames in which a joint was lost hold zeros for it, and tracking state 0. The folder appears when it is
+    whole. Raises DataError where ``directory`` exists.
+    """
+    refuse_existing(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
+    try:
+        for done, raw in enumerate(generate(preset, seed=seed), start=1):
+            write_skeleton(partial / f"{raw.name}{SUFFIX}", raw.pose)
+            if progress is not None:
+                progress(done, len(preset))
+        partial.chmod(0o755)
+        refuse_existing(directory)
+        partial.rename(directory)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

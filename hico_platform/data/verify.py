@@ -1,0 +1,76 @@
+"""Checks a store from end to end: its digest, and what every reader of it relies on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.store import COORDINATES, HEADER_FILE, POSE_FILE, Store, check_sequence, content_digest
+from hico_platform.data.store_index import pose_offsets
+from hico_platform.errors import DataError, Problem
+
+_MOST_PROBLEMS = 100
+
+Progress = Callable[[int, int], None]
+
+
+def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
+    """What is wrong with a store, at most a hundred problems; none where it is sound.
+
+    Every sequence is read: its place, shape, values and label, its name, and the digest over all.
+    """
+    problems = _check_places(store)
+    if problems:
+        return problems
+    if len(set(store.names)) < len(store):
+        problems.append(Problem(file=store.directory, field="name", rule="a sequence's name comes once"))
+    for i, name in enumerate(store.names):
+        sequence = Sequence(name=name, label=int(store.labels[i]), pose=store.pose(i))
+        try:
+            check_sequence(sequence, num_joints=len(store.layout.joints), num_classes=len(store.class_names))
+        except DataError as error:
+            problems.extend(error.problems)
+        if progress is not None:
+            progress(i + 1, len(store))
+        if len(problems) >= _MOST_PROBLEMS:
+            return problems
+    measured = measured_digest(store)
+    if measured != store.digest:
+        problems.append(
+            Problem(file=store.directory, field="digest", rule=f"is that of the content, {measured}",
+                    value=store.digest, remedy="the files were altered or damaged: prepare or copy the dataset again")
+        )  # fmt: skip
+    return problems
+
+
+def measured_digest(store: Store) -> str:
+    """The digest of what the files hold, in one pass over them."""
+    pose = hashlib.sha256()
+    for i in range(len(store)):
+        pose.update(store.pose(i).data)
+    header = json.loads((store.directory / HEADER_FILE).read_text(encoding="utf-8"))
+    return content_digest(header, store.index, pose.digest())
+
+
+def _check_places(store: Store) -> list[Problem]:
+    """Whether the index places every sequence where the pose file has one of its size."""
+    path: Path = store.directory / POSE_FILE
+    try:
+        starts = pose_offsets(path)
+    except (OSError, ValueError) as error:
+        return [Problem(file=path, rule=f"is an Arrow file of poses ({error})", remedy="prepare the dataset again")]
+    sizes = store.num_frames * store.num_bodies * len(store.layout.joints) * COORDINATES
+    stated = store.offsets.numpy()
+    sound = len(starts) == len(stated) and bool((starts == stated).all()) and bool((sizes > 0).all())
+    if sound and len(stated) and bool((np.diff(stated) >= sizes[:-1]).all()):
+        sound = int(stated[-1] + sizes[-1]) * 4 <= path.stat().st_size
+    elif len(stated) > 1:
+        sound = False
+    if sound:
+        return []
+    return [Problem(file=path, rule="holds each sequence where the index says", remedy="prepare the dataset again")]

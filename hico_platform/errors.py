@@ -1,0 +1,98 @@
+"""Every error this package raises on purpose.
+
+::
+
+    HicoError                exit code 1    the work failed
+    ├── ConfigError          exit code 2    a configuration or space file breaks a rule
+    ├── UsageError           exit code 2    a command cannot be carried out as asked
+    ├── DataError            exit code 3    the user's data breaks a rule
+    ├── CheckpointError      exit code 1    a checkpoint is torn, altered or of another version
+    └── TrainingError        exit code 1    training cannot go on (non-finite loss, out of memory)
+
+A message names where (file, line, field), which rule, which value, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One broken rule, with its place, the offending value and the remedy."""
+
+    rule: str
+    value: object = None
+    remedy: str = ""
+    file: Path | str | None = None
+    line: int | None = None
+    field: str = ""
+
+    def __str__(self) -> str:
+        """``file:line: field: rule; got value; remedy``, leaving out what is not known."""
+        place = ""
+        if self.file is not None:
+            place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
+        field = f"{self.field}: " if self.field else ""
+        value = "" if self.value is None else f"; got {self.value!r}"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{place}{field}{self.rule}{value}{remedy}"
+
+    def as_dict(self) -> dict[str, object]:
+        """The same as plain values, for ``--json``."""
+        return {
+            "file": None if self.file is None else str(self.file),
+            "line": self.line,
+            "field": self.field,
+            "rule": self.rule,
+            "value": None if self.value is None else str(self.value),
+            "remedy": self.remedy,
+        }
+
+
+class HicoError(Exception):
+    """Base of all errors raised on purpose; its message is meant for the user."""
+
+    exit_code = 1
+
+    def __init__(self, message: str | Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...]
+        if isinstance(message, str):
+            self.problems = (Problem(rule=message),)
+        elif isinstance(message, Problem):
+            self.problems = (message,)
+        else:
+            self.problems = tuple(message)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[HicoError], tuple[tuple[Problem, ...]]]:
+        """Survives the trip between a worker process and the driver."""
+        return type(self), (self.problems,)
+
+
+class ConfigError(HicoError):
+    """A configuration or space file breaks a rule."""
+
+    exit_code = 2
+
+
+class UsageError(HicoError):
+    """A command cannot be carried out as asked."""
+
+    exit_code = 2
+
+
+class DataError(HicoError):
+    """The user's data breaks a rule."""
+
+    exit_code = 3
+
+
+class CheckpointError(HicoError):
+    """A checkpoint is torn, altered, or written by another version."""
+
+
+class TrainingError(HicoError):
+    """Training cannot go on; the reason and the remedy are in the message."""

@@ -1,0 +1,1 @@
+"""Downstream evaluation of a frozen encoder: kNN, linear probe, retrieval, transfer."""

@@ -1,0 +1,33 @@
+"""Features of sequences under the centre crop: constant for a frozen encoder, so computed once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hico_platform.augment.streams import spatial_tokens, temporal_tokens
+from hico_platform.augment.views import Views
+from hico_platform.model.encoder import HierarchicalEncoder, Tokens
+
+BATCH = 256
+
+
+@torch.no_grad()
+def encoder_features(encoder: HierarchicalEncoder, *, views: Views, indices: Tensor, centre_crop: float) -> Tensor:
+    """Features (n, 2*G*D) of the sequences ``indices`` (n,), before any normalisation, dropout off."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        rows = []
+        for batch in indices.split(BATCH):
+            poses = views.centre(batch, share=centre_crop)
+            tokens = Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
+            rows.append(encoder(tokens).instance())
+        return torch.cat(rows)
+    finally:
+        encoder.train(training)
+
+
+def raw_pose_features(*, views: Views, indices: Tensor, centre_crop: float) -> Tensor:
+    """The poses themselves, (n, T*M*J*C): the baseline that any encoder should beat."""
+    return torch.cat([views.centre(batch, share=centre_crop).flatten(1) for batch in indices.split(BATCH)])

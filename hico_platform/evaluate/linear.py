@@ -1,0 +1,42 @@
+"""The linear probe on frozen features (METHOD: settings of the release)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def linear_probe_top1(
+    features: Tensor,
+    labels: Tensor,
+    test_features: Tensor,
+    test_labels: Tensor,
+    *,
+    classes: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+) -> float:
+    """Trains one linear layer on ``features`` (n, F) and returns top-1 on ``test_features`` (q, F).
+
+    SGD with momentum 0.9, no weight decay, the rate times 0.1 at 5/8 and 7/8 of the epochs, and the last
+    epoch counts (the release reports the best epoch on the test set).
+    """
+    generator = torch.Generator(features.device).manual_seed(seed)
+    classifier = nn.Linear(features.shape[1], classes, device=features.device)
+    with torch.no_grad():
+        classifier.weight.normal_(0, 0.01, generator=generator)
+        classifier.bias.zero_()
+    optimiser = torch.optim.SGD(classifier.parameters(), lr=learning_rate, momentum=0.9)
+    for epoch in range(epochs):
+        drops = (epoch >= epochs * 5 // 8) + (epoch >= epochs * 7 // 8)
+        optimiser.param_groups[0]["lr"] = learning_rate * 0.1**drops
+        order = torch.randperm(len(features), generator=generator, device=features.device)
+        for batch in order.split(batch_size):
+            loss = nn.functional.cross_entropy(classifier(features[batch]), labels[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+    with torch.no_grad():
+        return float((classifier(test_features).argmax(dim=1) == test_labels).double().mean())

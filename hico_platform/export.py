@@ -1,0 +1,150 @@
+"""A trained encoder as a folder to ship: weights as data, a configuration, and nothing of the training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize
+from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
+from hico_platform.build import BODIES, COORDINATES, build_model
+from hico_platform.checkpoint import Checkpoint
+from hico_platform.config.schema import parse
+from hico_platform.config.source import Document
+from hico_platform.config.trial import TrialConfig
+from hico_platform.data.layout import Layout
+from hico_platform.data.normalise import normalise
+from hico_platform.errors import CheckpointError, DataError, Problem
+from hico_platform.model.encoder import Tokens
+
+WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
+SCHEMA_VERSION = 1
+_PREFIX = "model/query.encoder."
+
+
+class Encoder:
+    """A frozen encoder that turns recorded poses into features."""
+
+    def __init__(self, *, config: TrialConfig, layout: Layout, weights: dict[str, torch.Tensor]) -> None:
+        self.config = config
+        self.layout = layout
+        self._encoder = build_model(config, layout=layout, device=torch.device("cpu")).query.encoder
+        self._encoder.load_state_dict(weights)
+        self._encoder.eval()
+        self.feature_width = self._encoder.feature_width
+
+    @torch.no_grad()
+    def features(self, poses: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float32]:
+        """Features (n, 2*G*D) of recorded poses, before any normalisation of the features.
+
+        Each pose is (T, J, 3) or (T, M, J, 3), metres, NaN or zeros where a joint is missing, as in the data the
+        encoder was trained on; it is normalised and cropped here as there.
+
+        Raises:
+            DataError: a pose has another shape.
+        """
+        prepared = [self._prepared(np.asarray(pose, dtype=np.float32), i) for i, pose in enumerate(poses)]
+        sizes = [pose.size for pose in prepared]
+        stored = StoredPoses(
+            values=torch.from_numpy(np.concatenate([pose.reshape(-1) for pose in prepared])),
+            offsets=torch.tensor([0, *np.cumsum(sizes)[:-1]]),
+            num_frames=torch.tensor([len(pose) for pose in prepared]),
+            num_bodies=torch.tensor([pose.shape[1] for pose in prepared]),
+            joints=len(self.layout.joints),
+            bodies=BODIES,
+            coordinates=COORDINATES,
+        )
+        start, length = centre_crop(stored.num_frames, share=self.config.evaluation.centre_crop)
+        cropped = crop_and_resize(stored, start, length, frames=self.config.views.frames)
+        view = to_stream(cropped, self.config.views.stream, parents=torch.tensor(self.layout.parents))
+        found = self._encoder(Tokens(temporal=temporal_tokens(view), spatial=spatial_tokens(view)))
+        features: npt.NDArray[np.float32] = found.instance().numpy()
+        return features
+
+    def _prepared(self, pose: npt.NDArray[np.float32], index: int) -> npt.NDArray[np.float32]:
+        joints = len(self.layout.joints)
+        if pose.ndim == 3:
+            pose = pose[:, None]
+        if pose.ndim != 4 or pose.shape[2:] != (joints, COORDINATES) or 0 in pose.shape:
+            raise DataError(
+                Problem(
+                    field=f"poses[{index}]",
+                    rule=f"frames x {joints} joints x 3, or frames x bodies x {joints} joints x 3",
+                    value=pose.shape,
+                    remedy=f"bring poses in the layout {self.layout.name}",
+                )
+            )
+        return normalise(np.nan_to_num(pose), self.layout)
+
+
+def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
+    """Writes the query encoder of a checkpoint into the new folder ``directory``."""
+    from safetensors.torch import save_file
+
+    directory.mkdir(parents=True)
+    weights = {
+        name.removeprefix(_PREFIX): value for name, value in checkpoint.tensors.items() if name.startswith(_PREFIX)
+    }
+    save_file(weights, directory / WEIGHTS)
+    description = {
+        "schema_version": SCHEMA_VERSION,
+        "epoch": checkpoint.epoch,
+        "config": checkpoint.facts["config"],
+        "layout": checkpoint.facts["layout"],
+        "provenance": checkpoint.facts["provenance"],
+    }
+    (directory / DESCRIPTION).write_text(json.dumps(description, indent=1))
+
+
+def load_encoder(directory: Path) -> Encoder:
+    """Reads an exported encoder.
+
+    Raises:
+        CheckpointError: the folder holds no whole encoder, or one of another schema version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        description: dict[str, Any] = json.loads((directory / DESCRIPTION).read_bytes())
+        weights = load_file(directory / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            Problem(file=directory, rule="a whole exported encoder", value=str(error), remedy="export it again")
+        ) from error
+    if description.get("schema_version") != SCHEMA_VERSION:
+        raise CheckpointError(
+            Problem(
+                file=directory,
+                rule=f"encoder schema version {SCHEMA_VERSION}",
+                value=description.get("schema_version"),
+                remedy="use the version that wrote it",
+            )
+        )
+    return Encoder(
+        config=parse(TrialConfig, Document(data=description["config"])),
+        layout=Layout.from_plain(description["layout"]),
+        weights=weights,
+    )
+
+
+class _Served:
+    """What MLflow calls: ``predict`` on a list of poses."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def predict(self, model_input: Sequence[npt.ArrayLike], params: object = None) -> npt.NDArray[np.float32]:
+        """Features (n, 2*G*D) of recorded poses."""
+        return self._encoder.features(model_input)
+
+
+def _load_pyfunc(path: str) -> _Served:
+    """MLflow's entry into a model folder whose loader is this module."""
+    return _Served(load_encoder(Path(path)))

@@ -1,0 +1,109 @@
+"""The hierarchical encoder: two branches, each with G granularities (paper: hierarchical encoder network)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hico_platform.model.downsampling import UnifiedDownsampling
+from hico_platform.model.transformer import Transformer
+from hico_platform.vocabulary import EncoderType
+
+
+class Tokens(NamedTuple):
+    """The two token sequences of a batch of views.
+
+    ``temporal`` (N, T, M*J*C): one token a frame. ``spatial`` (N, M*J, T*C): one token a joint of a body.
+    """
+
+    temporal: Tensor
+    spatial: Tensor
+
+
+class Features(NamedTuple):
+    """What the encoder makes of them: ``temporal`` and ``spatial``, each (N, G, D)."""
+
+    temporal: Tensor
+    spatial: Tensor
+
+    def instance(self) -> Tensor:
+        """(N, 2*G*D), the representation of the instance level and of every downstream task."""
+        return torch.cat([self.temporal.flatten(1), self.spatial.flatten(1)], dim=1)
+
+
+class Recurrent(nn.Module):
+    """Bidirectional GRU or LSTM of D/2 units a direction."""
+
+    def __init__(self, cell: Callable[..., nn.RNNBase], *, width: int, layers: int) -> None:
+        super().__init__()
+        self.rnn = cell(width, width // 2, num_layers=layers, batch_first=True, bidirectional=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, L, D) to (N, L, D)."""
+        return self.rnn(tokens)[0]  # type: ignore[no-any-return]
+
+
+def sequence_encoder(encoder: EncoderType, *, width: int, layers: int, heads: int, dropout: float) -> nn.Module:
+    """The sequence-to-sequence encoder of a branch, (N, L, D) to (N, L, D)."""
+    match encoder:
+        case EncoderType.GRU:
+            return Recurrent(nn.GRU, width=width, layers=layers)
+        case EncoderType.LSTM:
+            return Recurrent(nn.LSTM, width=width, layers=layers)
+        case EncoderType.TRANSFORMER:
+            return Transformer(width=width, layers=layers, heads=heads, dropout=dropout)
+
+
+class Branch(nn.Module):
+    """Embedding, downsampling and one sequence encoder, shared by all granularities."""
+
+    def __init__(self, *, token_width: int, width: int, granularities: int, sequence: nn.Module) -> None:
+        super().__init__()
+        self.granularities = granularities
+        self.embedding = nn.Sequential(
+            nn.Linear(token_width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width)
+        )
+        self.downsample = UnifiedDownsampling(width)
+        self.sequence = sequence
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, L, token_width) to (N, G, D): the maximum over tokens at each granularity."""
+        tokens = self.embedding(tokens)  # (N, L, D)
+        vectors = [self.sequence(tokens).amax(dim=1)]
+        for _ in range(1, self.granularities):
+            tokens = self.downsample(tokens)  # (N, L / 2, D)
+            vectors.append(self.sequence(tokens).amax(dim=1))
+        return torch.stack(vectors, dim=1)  # (N, G, D)
+
+
+class HierarchicalEncoder(nn.Module):
+    """The temporal and the spatial branch; they share nothing."""
+
+    def __init__(
+        self,
+        *,
+        encoder: EncoderType,
+        temporal_width: int,
+        spatial_width: int,
+        width: int,
+        granularities: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+
+        def branch(token_width: int) -> Branch:
+            sequence = sequence_encoder(encoder, width=width, layers=layers, heads=heads, dropout=dropout)
+            return Branch(token_width=token_width, width=width, granularities=granularities, sequence=sequence)
+
+        self.temporal = branch(temporal_width)
+        self.spatial = branch(spatial_width)
+        self.feature_width = 2 * granularities * width
+
+    def forward(self, tokens: Tokens) -> Features:
+        """Encodes both token sequences."""
+        return Features(temporal=self.temporal(tokens.temporal), spatial=self.spatial(tokens.spatial))

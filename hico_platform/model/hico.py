@@ -1,0 +1,198 @@
+"""HiCo: query and key encoders, five queues, four levels of contrast (paper, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hico_platform.model.contrast import Logits, contrast_logits, info_nce
+from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
+from hico_platform.model.encoder import HierarchicalEncoder, Tokens
+from hico_platform.model.projector import Projectors
+from hico_platform.model.queue import KeyQueue
+from hico_platform.model.transformer import SelfAttention
+from hico_platform.vocabulary import EncoderType, Level, QueueWrap, Representation
+
+# Whose keys a query is held against: the domain level crosses the two branches.
+KEY_OF: Mapping[Representation, Representation] = {
+    Representation.CLIP: Representation.CLIP,
+    Representation.PART: Representation.PART,
+    Representation.TEMPORAL_DOMAIN: Representation.SPATIAL_DOMAIN,
+    Representation.SPATIAL_DOMAIN: Representation.TEMPORAL_DOMAIN,
+    Representation.INSTANCE: Representation.INSTANCE,
+}
+
+
+class Losses(NamedTuple):
+    """``total`` is the weighted sum over ``levels``; all are scalars."""
+
+    total: Tensor
+    levels: dict[Level, Tensor]
+
+
+class Contrast(NamedTuple):
+    """The losses of a batch, and its keys, which :meth:`HiCo.enqueue` takes once the backward pass is done.
+
+    The queues are written in place and the backward pass reads them, hence the order.
+    """
+
+    losses: Losses
+    keys: dict[Representation, Tensor]
+
+
+class ProjectingEncoder(nn.Module):
+    """The hierarchical encoder with its projectors: what there is twice, as query and as key."""
+
+    def __init__(self, *, encoder: HierarchicalEncoder, projectors: Projectors) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projectors = projectors
+
+    def forward(self, tokens: Tokens) -> dict[Representation, Tensor]:
+        """The five projections as unit vectors: clip and part (N, G, P), the others (N, P)."""
+        projections = self.projectors(self.encoder(tokens))
+        return {name: normalize(projection, dim=-1) for name, projection in projections.items()}
+
+
+class HiCo(nn.Module):
+    """The whole trainable state of the method, without optimiser.
+
+    ``temporal_width`` is M*J*C and ``spatial_width`` T*C. ``level_weights`` weigh the losses.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: EncoderType,
+        temporal_width: int,
+        spatial_width: int,
+        width: int,
+        granularities: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+        projection_width: int,
+        queue_size: int,
+        queue_wrap: QueueWrap,
+        temperature: float,
+        momentum: float,
+        level_weights: Mapping[Level, float],
+    ) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.momentum = momentum
+        self.level_weights = dict(level_weights)
+
+        def projecting_encoder() -> ProjectingEncoder:
+            return ProjectingEncoder(
+                encoder=HierarchicalEncoder(
+                    encoder=encoder,
+                    temporal_width=temporal_width,
+                    spatial_width=spatial_width,
+                    width=width,
+                    granularities=granularities,
+                    layers=layers,
+                    heads=heads,
+                    dropout=dropout,
+                ),
+                projectors=Projectors(width=width, granularities=granularities, projection_width=projection_width),
+            )
+
+        self.query = projecting_encoder()
+        self.key = projecting_encoder().requires_grad_(False)
+        sizes = dict.fromkeys(Representation, queue_size)
+        for name in (Representation.CLIP, Representation.PART):
+            sizes[name] = granularities * queue_size
+        self.queues = nn.ModuleDict(
+            {
+                name.value: KeyQueue(
+                    size=size,
+                    width=projection_width,
+                    wrap_at=queue_size if queue_wrap is QueueWrap.RELEASED else size,
+                )
+                for name, size in sizes.items()
+            }
+        )
+
+    def queue(self, name: Representation) -> KeyQueue:
+        """The queue of one representation's keys."""
+        queue = self.queues[name.value]
+        if not isinstance(queue, KeyQueue):
+            raise TypeError(f"queue {name} is a {type(queue).__name__}")
+        return queue
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draws weights and queues; the key encoder starts as a copy of the query encoder."""
+        for module in self.query.modules():
+            _initialise(module, generator)
+        for module in self.query.modules():
+            if isinstance(module, SelfAttention):
+                nn.init.zeros_(module.qkv.bias)
+                nn.init.zeros_(module.out.bias)
+        self.key.load_state_dict(self.query.state_dict())
+        for name in Representation:
+            self.queue(name).initialise(generator)
+
+    @torch.no_grad()
+    def move_key_encoder(self) -> None:
+        """theta_k <- m * theta_k + (1 - m) * theta_q."""
+        torch._foreach_lerp_(list(self.key.parameters()), list(self.query.parameters()), 1 - self.momentum)
+
+    def logits(
+        self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]
+    ) -> dict[Representation, Logits]:
+        """Every query's logits; at clip and part level the anchor is granularity 0, the positives are all."""
+        logits = {}
+        for name, key_name in KEY_OF.items():
+            query, key = queries[name], keys[key_name]
+            anchor, positives = (query[:, 0], key) if query.dim() == 3 else (query, key[:, None])
+            logits[name] = contrast_logits(anchor, positives, self.queue(key_name).keys, temperature=self.temperature)
+        return logits
+
+    def losses(self, logits: Mapping[Representation, Logits]) -> Losses:
+        """Loss by level and their weighted sum; the domain level is the sum of its two terms."""
+        levels: dict[Level, Tensor] = {}
+        for name, values in logits.items():
+            loss = info_nce(values)
+            levels[name.level] = levels[name.level] + loss if name.level in levels else loss
+        total = torch.stack([self.level_weights[level] * loss for level, loss in levels.items()]).sum()
+        return Losses(total=total, levels=levels)
+
+    @torch.no_grad()
+    def enqueue(self, keys: Mapping[Representation, Tensor]) -> None:
+        """The batch's keys replace the oldest in each queue."""
+        for name, key in keys.items():
+            self.queue(name).push(key.flatten(0, -2))
+
+    def forward(self, query: Tokens, key: Tokens) -> Contrast:
+        """Moves the key encoder, then holds the query views against the key views and the queues."""
+        self.move_key_encoder()
+        with torch.no_grad():
+            keys = self.key(key)
+        return Contrast(losses=self.losses(self.logits(self.query(query), keys)), keys=keys)
+
+
+def _initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Xavier-uniform for every 2-D weight, PyTorch's own defaults for the rest, drawn from ``generator``."""
+    for name, parameter in module.named_parameters(recurse=False):
+        if parameter.dim() == 2:
+            nn.init.xavier_uniform_(parameter, generator=generator)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.constant_(parameter, 1.0 if name == "weight" else 0.0)
+        else:
+            bound = _fan_in(module) ** -0.5
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+def _fan_in(module: nn.Module) -> int:
+    if isinstance(module, nn.RNNBase):
+        return module.hidden_size
+    if isinstance(module, DepthwiseConvolution):
+        return KERNEL
+    if isinstance(module, nn.Linear):
+        return module.in_features
+    raise TypeError(f"no initialisation is known for {type(module).__name__}")

@@ -1,0 +1,1 @@
+"""Pretraining: the state of a run and the loop that advances it."""

@@ -1,0 +1,106 @@
+"""The training loop: it yields what happened; stopping, saving and reporting are the caller's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hico_platform.augment.streams import spatial_tokens, temporal_tokens
+from hico_platform.augment.views import Views
+from hico_platform.errors import DataError, Problem, TrainingError
+from hico_platform.model.encoder import Tokens
+from hico_platform.model.hico import Losses
+from hico_platform.pretrain.state import TrainingState
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """One finished epoch: its number (1-based), mean losses by metric name, and its speed."""
+
+    epoch: int
+    losses: dict[str, float]
+    sequences_per_s: float
+
+
+def pretrain(
+    state: TrainingState,
+    *,
+    views: Views,
+    train: Tensor,
+    epochs: int,
+    batch_size: int,
+    learning_rate: Callable[[int], float],
+    clip_gradient_norm: float | None = None,
+) -> Iterator[EpochResult]:
+    """Trains from ``state.epoch`` to ``epochs`` on the sequences ``train`` (int64), yielding each epoch.
+
+    ``learning_rate`` maps a 0-based epoch to its rate. The last, smaller batch of an epoch is dropped.
+
+    Raises:
+        DataError: there are fewer sequences than a batch holds.
+        TrainingError: a loss is not finite.
+    """
+    if len(train) < batch_size:
+        raise DataError(
+            Problem(
+                field="budget.batch_size",
+                rule=f"at most the {len(train)} sequences of the training part",
+                value=batch_size,
+                remedy="lower batch_size or bring more data",
+            )
+        )
+    while state.epoch < epochs:
+        started = time.perf_counter()
+        rate = learning_rate(state.epoch)
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        state.model.train()
+        order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
+        batches = order[: len(order) // batch_size * batch_size].split(batch_size)
+        totals = torch.zeros(5, device=train.device)
+        for batch in batches:
+            query = tokens(views.random(batch, generator=state.generator))
+            key = tokens(views.random(batch, generator=state.generator))
+            losses = train_step(state, query, key, clip_gradient_norm=clip_gradient_norm)
+            totals += torch.stack([losses.total, *losses.levels.values()]).detach()
+        state.epoch += 1
+        names = ["loss", *(f"loss_{level}" for level in losses.levels)]
+        means = dict(zip(names, (totals / len(batches)).tolist(), strict=True))
+        _refuse_non_finite(means, epoch=state.epoch)
+        elapsed_s = time.perf_counter() - started
+        yield EpochResult(epoch=state.epoch, losses=means, sequences_per_s=len(batches) * batch_size / elapsed_s)
+
+
+def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradient_norm: float | None = None) -> Losses:
+    """One step: contrast, gradient, optimiser, queues."""
+    contrast = state.model(query, key)
+    state.optimiser.zero_grad(set_to_none=True)
+    contrast.losses.total.backward()
+    if clip_gradient_norm is not None:
+        torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
+    state.optimiser.step()
+    state.model.enqueue(contrast.keys)
+    return contrast.losses  # type: ignore[no-any-return]
+
+
+def tokens(poses: Tensor) -> Tokens:
+    """Both token sequences of views (N, T, M, J, C)."""
+    return Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
+
+
+def _refuse_non_finite(losses: dict[str, float], *, epoch: int) -> None:
+    for name, value in losses.items():
+        if not torch.isfinite(torch.tensor(value)):
+            raise TrainingError(
+                Problem(
+                    field=name,
+                    rule=f"a finite loss in epoch {epoch}",
+                    value=value,
+                    remedy="lower optimiser.learning_rate, raise contrast.temperature or set "
+                    "optimiser.clip_gradient_norm",
+                )
+            )

@@ -1,0 +1,1 @@
+"""The final stage: what is trained again, beside what, and how the results are summed up."""

@@ -1,0 +1,100 @@
+"""What the final stage runs: the best configuration and the released settings, at one budget, over seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from hico_platform.config.schema import flatten, replace, to_mapping
+from hico_platform.config.trial import ContrastConfig, ModelConfig, OptimiserConfig, TrialConfig
+
+SCHEMA_VERSION = 1
+
+
+class Entry(StrEnum):
+    """A row of the comparison."""
+
+    RAW_POSE = "raw pose"
+    UNTRAINED = "untrained"
+    RELEASED = "released"
+    BEST = "best"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a model to keep."""
+        return self in (Entry.RELEASED, Entry.BEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One run of the final stage; ``key`` names it within the plan and is the name of its folder."""
+
+    entry: Entry
+    seed: int
+    config: TrialConfig
+
+    @property
+    def key(self) -> str:
+        """For example ``best-seed-0``."""
+        return f"{self.entry.replace(' ', '-')}-seed-{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All runs of a final stage. ``digest`` changes with whatever could change a result."""
+
+    runs: tuple[PlannedRun, ...]
+    digest: str
+
+
+def released_settings(config: TrialConfig) -> TrialConfig:
+    """The released settings at the budget of ``config``.
+
+    Method and optimiser are as released: encoder, layers, heads, dropout, contrast, level weights, learning
+    rate and schedule. What the budget decides stays: width, granularities, epochs, batch size, views and
+    evaluation, so that the two differ in their settings and not in their size.
+    """
+    model = ModelConfig()
+    return replace(
+        config,
+        {
+            **_dotted("contrast", ContrastConfig()),
+            **_dotted("optimiser", OptimiserConfig()),
+            "model.encoder": model.encoder.value,
+            "model.layers": model.layers,
+            "model.heads": model.heads,
+            "model.dropout": model.dropout,
+        },
+    )
+
+
+def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mapping[str, Any]) -> Plan:
+    """The runs for ``seeds`` seeds, the longest first; ``facts`` (data digests, protocol, code) enter the digest.
+
+    Raises:
+        ConfigError: ``epochs`` breaks its rule.
+    """
+    if epochs is not None:
+        best = replace(best, {"budget.epochs": epochs})
+    entries = {Entry.BEST: best, Entry.RELEASED: released_settings(best), Entry.UNTRAINED: best}
+    runs = [
+        PlannedRun(entry=entry, seed=seed, config=replace(config, {"budget.seed": seed}))
+        for entry, config in entries.items()
+        for seed in range(seeds)
+    ]
+    runs.append(PlannedRun(entry=Entry.RAW_POSE, seed=0, config=best))
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "config": to_mapping(replace(best, {"budget.seed": 0})),
+        "facts": dict(facts),
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Plan(runs=tuple(runs), digest=digest)
+
+
+def _dotted(prefix: str, config: Any) -> dict[str, Any]:
+    return {f"{prefix}.{name}": value for name, value in flatten(config).items()}

@@ -1,0 +1,80 @@
+"""Results of the final stage: one file a run, written at once, and their mean and deviation."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hico_platform.retrain.plan import Entry
+
+RESULT = "result.json"
+METRICS: dict[str, str] = {
+    "knn_top1": "1-NN",
+    "recognition_top1": "linear probe",
+    "retrieval_recall_at_5": "R@5",
+    "retrieval_map": "mAP",
+    "transfer_top1": "transfer",
+}
+"""The metrics of the comparison, in order, with their headings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What one run came to; ``checkpoint`` is its folder, for a trained one."""
+
+    entry: Entry
+    seed: int
+    epoch: int
+    metrics: Mapping[str, float]
+    checkpoint: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean and sample standard deviation over ``count`` seeds; one seed has no deviation."""
+
+    mean: float
+    deviation: float | None
+    count: int
+
+
+def write_result(directory: Path, result: RunResult) -> None:
+    """Writes ``result.json`` into a run's folder, whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    beside = directory / f".{RESULT}.{os.getpid()}"
+    with beside.open("w") as stream:
+        json.dump(asdict(result), stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.rename(directory / RESULT)
+
+
+def read_result(directory: Path) -> RunResult | None:
+    """The result in a run's folder, if the run has ended."""
+    file = directory / RESULT
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text())
+    return RunResult(**{**content, "entry": Entry(content["entry"])})
+
+
+def summarise(results: Sequence[RunResult]) -> dict[Entry, dict[str, Spread]]:
+    """Mean and deviation over the seeds of each entry, by metric."""
+    summary: dict[Entry, dict[str, Spread]] = {}
+    for entry in Entry:
+        of_entry = [result.metrics for result in results if result.entry is entry]
+        names = [name for name in METRICS if any(name in metrics for metrics in of_entry)]
+        if of_entry:
+            summary[entry] = {name: spread([m[name] for m in of_entry if name in m]) for name in names}
+    return summary
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and sample standard deviation."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(mean=statistics.fmean(values), deviation=deviation, count=len(values))

@@ -1,0 +1,42 @@
+"""What an executor needs of whatever it carries out: tasks to hand out, and somebody who hears how they go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hico_platform.search.task import TrialTask
+from hico_platform.vocabulary import Decision
+
+
+class Course(Protocol):
+    """A search (:class:`~hico_platform.search.steering.Steering`) or the runs of a final stage.
+
+    Every call may come twice with the same content.
+    """
+
+    @property
+    def at_work(self) -> int:
+        """How many tasks are with workers."""
+
+    def next_task(self) -> TrialTask | None:
+        """The next task to carry out, or nothing: then no more will come."""
+
+    def reported(
+        self,
+        number: int,
+        *,
+        epoch: int,
+        metrics: Mapping[str, float],
+        history: Sequence[tuple[int, Mapping[str, float]]],
+        checkpoint: str,
+    ) -> Decision:
+        """Takes a report and answers it."""
+
+    def finished(
+        self, number: int, *, epoch: int, stopped_early: bool, metrics: Mapping[str, float], checkpoint: str
+    ) -> None:
+        """A task came to its end."""
+
+    def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
+        """A task cannot go on."""

@@ -1,0 +1,1 @@
+"""What a search remembers; the only room that imports Optuna."""

@@ -1,0 +1,197 @@
+"""The ledger: everything that a search remembers, and the only thing it remembers it by.
+
+Whatever a trial was given, reported, was told and came to is written here before anything else acts on it.
+So an interrupted search is resumed, a finished one extended, and a running one watched, from the ledger alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from hico_platform.config.schema import Scalar
+from hico_platform.config.space import CheckedSpace
+from hico_platform.vocabulary import Decision
+
+Metrics = Mapping[str, float]
+
+
+class TrialState(StrEnum):
+    """Where a trial stands."""
+
+    RUNNING = "running"
+    """Begun and not ended: at work now, or cut off and to be continued."""
+
+    COMPLETE = "complete"
+    """Trained for the whole budget."""
+
+    PRUNED = "pruned"
+    """Stopped at a rung."""
+
+    FAILED = "failed"
+    """Ended by a mistake of its own; the reason is recorded."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the trial is over."""
+        return self is not TrialState.RUNNING
+
+
+class Origin(StrEnum):
+    """Where a trial's values come from."""
+
+    BASE = "base"
+    """The settings around which the search varies: the first trial."""
+
+    LISTED = "listed"
+    """A point that the space file lists."""
+
+    WARM_START = "warm start"
+    """The best of an earlier search."""
+
+    SAMPLER = "sampler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a search's results depend on besides its space; a resumed search must agree."""
+
+    data_digest: str
+    protocol: str
+    code_version: str
+    seed: int
+    more: Mapping[str, Scalar | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRecord:
+    """One report of a trial and what it was told.
+
+    ``history`` holds (epoch, losses) of the epochs since the report before. ``at_s`` is Unix time.
+    """
+
+    epoch: int
+    value: float
+    metrics: Metrics
+    history: Sequence[tuple[int, Metrics]]
+    decision: Decision
+    checkpoint: str
+    at_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a trial ended. ``metrics`` are the downstream metrics; a failed trial has a reason instead."""
+
+    state: TrialState
+    epoch: int
+    at_s: float
+    metrics: Metrics = field(default_factory=dict)
+    checkpoint: str | None = None
+    reason: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial as the ledger knows it.
+
+    ``values`` are the searched fields' values (dotted names); a field whose condition does not hold is absent.
+    """
+
+    number: int
+    state: TrialState
+    values: Mapping[str, Scalar]
+    origin: Origin
+    began_at_s: float
+    reports: tuple[ReportRecord, ...] = ()
+    ending: Ending | None = None
+    run_id: str | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that is known of."""
+        if self.ending is not None:
+            return self.ending.epoch
+        return self.reports[-1].epoch if self.reports else 0
+
+    @property
+    def value(self) -> float | None:
+        """Validation kNN top-1 at the last report."""
+        return self.reports[-1].value if self.reports else None
+
+    @property
+    def curve(self) -> dict[int, float]:
+        """Epoch to validation kNN top-1."""
+        return {report.epoch: report.value for report in self.reports}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord:
+    """A search as the ledger knows it, without its trials."""
+
+    name: str
+    source: Mapping[str, Any]
+    facts: Facts
+    limit: int
+    began_at_s: float
+
+
+class Ledger(ABC):
+    """One search's memory. Every method has taken effect when it returns."""
+
+    @property
+    @abstractmethod
+    def search(self) -> SearchRecord:
+        """The space, the facts and the limit of this search."""
+
+    @abstractmethod
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials that were begun, by number."""
+
+    @abstractmethod
+    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
+        """Begins the next trial: the next that was enqueued, else what the sampler proposes."""
+
+    @abstractmethod
+    def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
+        """Puts a point in line before what the sampler proposes (the nearest point that the space holds)."""
+
+    @abstractmethod
+    def record_report(self, number: int, report: ReportRecord) -> None:
+        """Adds a report; one at an epoch that is recorded already changes nothing."""
+
+    @abstractmethod
+    def record_run(self, number: int, run_id: str) -> None:
+        """Notes the trial's run in the tracking store."""
+
+    @abstractmethod
+    def record_ending(self, number: int, ending: Ending) -> None:
+        """Ends a trial; one that has ended already is left as it is."""
+
+    @abstractmethod
+    def set_note(self, key: str, value: Any) -> None:
+        """Keeps a plain value with the search, such as the run of the search in the tracking store."""
+
+    @abstractmethod
+    def note(self, key: str) -> Any:
+        """A value that was kept, or nothing."""
+
+    @abstractmethod
+    def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
+        """Takes over a space and a limit that changed since the search began."""
+
+
+def best_trial(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The highest validation kNN top-1 among trials of the whole budget; else among those that got furthest.
+
+    Scores at different epochs are not compared: a trial that stopped early is best only where none went on.
+    """
+    scored = [trial for trial in trials if trial.value is not None and trial.state is not TrialState.FAILED]
+    complete = [trial for trial in scored if trial.state is TrialState.COMPLETE]
+    if complete:
+        return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
+    return max(scored, key=lambda trial: (trial.epoch, trial.value or 0.0, -trial.number), default=None)

@@ -1,0 +1,91 @@
+"""A ledger in memory, for tests and simulations; it samples uniformly at random."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from hico_platform.config.parameters import uniform
+from hico_platform.config.schema import Scalar
+from hico_platform.config.space import CheckedSpace
+from hico_platform.search.ledger.base import (
+    Ending,
+    Facts,
+    Ledger,
+    Origin,
+    ReportRecord,
+    SearchRecord,
+    TrialRecord,
+    TrialState,
+)
+
+
+class MemoryLedger(Ledger):
+    """A ledger that lasts as long as its object."""
+
+    def __init__(self, *, name: str, space: CheckedSpace, facts: Facts, limit: int, at_s: float) -> None:
+        self._search = SearchRecord(name=name, source=space.source, facts=facts, limit=limit, began_at_s=at_s)
+        self._trials: list[TrialRecord] = []
+        self._line: list[tuple[Mapping[str, Scalar], Origin]] = []
+        self._notes: dict[str, Any] = {}
+
+    @property
+    def search(self) -> SearchRecord:
+        """The space, the facts and the limit of this search."""
+        return self._search
+
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials that were begun, by number."""
+        return tuple(self._trials)
+
+    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
+        """Begins the next trial in line, else one at random."""
+        number = len(self._trials)
+        drawn, origin = self._line.pop(0) if self._line else ({}, Origin.SAMPLER)
+        draw = random.Random(space.settings.sampler.seed * 1_000_003 + number)
+        values = space.values(lambda axis: drawn[axis.name] if axis.name in drawn else uniform(axis, draw=draw))
+        while not space.admits(values):
+            values = space.values(functools.partial(uniform, draw=draw))
+        record = TrialRecord(number=number, state=TrialState.RUNNING, values=values, origin=origin, began_at_s=at_s)
+        self._trials.append(record)
+        return record
+
+    def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
+        """Puts the nearest point that the space holds in line."""
+        drawn: dict[str, Scalar] = {}
+        for parameter in space.parameters:
+            drawn |= parameter.encode(values)
+        if all(waiting != drawn for waiting, _ in self._line):
+            self._line.append((drawn, origin))
+
+    def record_report(self, number: int, report: ReportRecord) -> None:
+        """Adds a report, once an epoch."""
+        trial = self._trials[number]
+        if not trial.state.is_final and report.epoch not in trial.curve:
+            reports = sorted((*trial.reports, report), key=lambda one: one.epoch)
+            self._trials[number] = dataclasses.replace(trial, reports=tuple(reports))
+
+    def record_run(self, number: int, run_id: str) -> None:
+        """Notes the trial's run in the tracking store."""
+        self._trials[number] = dataclasses.replace(self._trials[number], run_id=run_id)
+
+    def record_ending(self, number: int, ending: Ending) -> None:
+        """Ends a trial, once."""
+        trial = self._trials[number]
+        if not trial.state.is_final:
+            self._trials[number] = dataclasses.replace(trial, state=ending.state, ending=ending)
+
+    def set_note(self, key: str, value: Any) -> None:
+        """Keeps a plain value with the search."""
+        self._notes[key] = value
+
+    def note(self, key: str) -> Any:
+        """A value that was kept, or nothing."""
+        return self._notes.get(key)
+
+    def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
+        """Takes over a changed space and limit."""
+        self._search = dataclasses.replace(self._search, source=source, limit=limit)

@@ -1,0 +1,378 @@
+"""The ledger as an Optuna study, in SQLite or PostgreSQL.
+
+A study is one search, under the search's name. Its user attributes hold ``search`` (space, facts, limit),
+``run:N`` (the tracking run of trial N) and notes; a trial's hold ``trial`` (values, origin), ``report:EPOCH``
+and ``ending``; parameters and intermediate values are Optuna's own, for samplers and dashboards to read.
+
+A trial's state changes last: a kill between two writes leaves a RUNNING trial with what it had, and opening
+the study completes the half-done step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+
+from hico_platform.config.parameters import Choice, Range
+from hico_platform.config.schema import Scalar
+from hico_platform.config.space import CheckedSpace
+from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.search.ledger.base import (
+    Ending,
+    Facts,
+    Ledger,
+    Origin,
+    ReportRecord,
+    SearchRecord,
+    TrialRecord,
+    TrialState,
+)
+from hico_platform.search.ledger.records import (
+    ending_from_plain,
+    ending_to_plain,
+    facts_from_plain,
+    facts_to_plain,
+    report_from_plain,
+    report_to_plain,
+)
+from hico_platform.search.ledger.samplers import distribution_of, make_sampler
+
+Storage = optuna.storages.BaseStorage
+
+BUSY_TIMEOUT_S = 60
+MEMORY = "memory:"
+_STATES = {
+    TrialState.COMPLETE: optuna.trial.TrialState.COMPLETE,
+    TrialState.PRUNED: optuna.trial.TrialState.PRUNED,
+    TrialState.FAILED: optuna.trial.TrialState.FAIL,
+}
+_NOTE, _RUN, _REPORT = "note:", "run:", "report:"
+
+
+def sqlite_url(file: Path) -> str:
+    """The storage URL of a study database in a file."""
+    return f"sqlite:///{file}"
+
+
+def open_storage(url: str, *, create: bool = True) -> Storage:
+    """Opens the database of all studies of a home; ``memory:`` is one that is gone with the process.
+
+    Raises:
+        UsageError: there is none and ``create`` is false, or it cannot be reached.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url == MEMORY:
+        return optuna.storages.InMemoryStorage()
+    connect: dict[str, Any] = {}
+    if url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///"))
+        if not create and not file.exists():
+            raise UsageError(
+                Problem(file=file, rule="an existing study database", remedy="start a search first, or name its home")
+            )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Readers (status) do not wait for the writer. A file system without shared memory keeps its own mode.
+        with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connect = {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs=connect | {"pool_pre_ping": True})
+    except Exception as error:
+        raise UsageError(
+            Problem(
+                field="storage",
+                rule="a reachable study database",
+                value=f"{type(error).__name__}: {error}".splitlines()[0],
+                remedy="check the address, the password, and that the server runs",
+            )
+        ) from error
+
+
+@contextmanager
+def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
+    """Holds the search ``name`` in a PostgreSQL database, for drivers that share no home.
+
+    The server gives the lock back when the driver's connection ends. Other databases lie in a home, which has
+    a lock of its own.
+
+    Raises:
+        UsageError: another driver holds it.
+    """
+    if not isinstance(storage, optuna.storages.RDBStorage) or storage.engine.dialect.name != "postgresql":
+        yield
+        return
+    key = int.from_bytes(hashlib.sha256(f"hico {name}".encode()).digest()[:8], "big", signed=True)
+    with storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar():
+            raise UsageError(
+                Problem(
+                    field="name",
+                    rule="a search that is not running already",
+                    value=name,
+                    remedy="a driver on another machine holds it; wait for it, end it, or give another --name",
+                )
+            )
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+
+
+def search_names(storage: Storage) -> tuple[str, ...]:
+    """The searches in a database."""
+    return tuple(sorted(optuna.get_all_study_names(storage)))
+
+
+class StudyLedger(Ledger):
+    """A ledger in an Optuna study."""
+
+    def __init__(self, study: optuna.Study, storage: Storage, *, settle: bool = True) -> None:
+        self._study = study
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._ids: dict[int, int] = {}
+        self._epochs: dict[int, dict[int, float]] = {}
+        self._over: set[int] = set()
+        self._half_begun: list[int] = []
+        self._search = _search_record(study.study_name, study.user_attrs["search"])
+        self._begun = 0
+        self._sampled = 0
+        self._known: dict[str, optuna.distributions.BaseDistribution] = {}
+        if settle:
+            self._settle()
+
+    @classmethod
+    def create(
+        cls,
+        storage: Storage,
+        *,
+        name: str,
+        space: CheckedSpace,
+        facts: Facts,
+        limit: int,
+        at_s: float,
+    ) -> StudyLedger:
+        """A new search.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        try:
+            study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        except optuna.exceptions.DuplicatedStudyError as error:
+            study = optuna.load_study(study_name=name, storage=storage)
+            if "search" in study.user_attrs:
+                raise UsageError(
+                    Problem(
+                        field="name",
+                        rule="a name that no search has yet",
+                        value=name,
+                        remedy="give --resume to go on with it, or another --name",
+                    )
+                ) from error
+        content = {
+            "source": dict(space.source),
+            "facts": facts_to_plain(facts),
+            "limit": limit,
+            "began_at_s": at_s,
+        }
+        study.set_user_attr("search", content)
+        return cls(study, storage)
+
+    @classmethod
+    def exists(cls, storage: Storage, *, name: str) -> bool:
+        """Whether a search of that name was begun."""
+        if name not in search_names(storage):
+            return False
+        return "search" in optuna.load_study(study_name=name, storage=storage).user_attrs
+
+    @classmethod
+    def open(cls, storage: Storage, *, name: str, settle: bool = True) -> StudyLedger:
+        """An existing search; only its driver may ``settle`` what a kill left half-done.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        try:
+            study = optuna.load_study(study_name=name, storage=storage)
+            return cls(study, storage, settle=settle)
+        except KeyError as error:
+            names = ", ".join(search_names(storage)) or "there are none yet"
+            raise UsageError(
+                Problem(field="name", rule="the name of a search", value=name, remedy=f"searches here: {names}")
+            ) from error
+
+    @property
+    def search(self) -> SearchRecord:
+        """The space, the facts and the limit of this search."""
+        return self._search
+
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials that were begun, by number."""
+        runs = self._study.user_attrs
+        records = []
+        for frozen in self._study.get_trials(deepcopy=False):
+            if "trial" in frozen.user_attrs:
+                records.append(_trial_record(frozen, runs.get(f"{_RUN}{frozen.number}")))
+        return tuple(records)
+
+    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
+        """Begins the next trial: one whose beginning was cut off, one in line, else what the sampler proposes."""
+        names = self._names(space)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", category=UserWarning)  # an enqueued value that ranges no longer hold
+            self._study.sampler = make_sampler(space, begun=self._begun, sampled=self._sampled, names=names)
+            half = self._half_begun.pop(0) if self._half_begun else None
+            trial = self._study.ask() if half is None else optuna.Trial(self._study, half)
+            values = space.values(  # what was drawn before a kill is kept
+                lambda axis: _draw(trial, axis, name=names.get(axis.name, axis.name))
+            )
+        origin = Origin(trial.user_attrs.get("origin", Origin.SAMPLER))
+        trial.set_user_attr("trial", {"values": values, "origin": str(origin), "began_at_s": at_s})
+        self._learn(self._storage.get_trial(trial._trial_id))
+        return TrialRecord(number=trial.number, state=TrialState.RUNNING, values=values, origin=origin, began_at_s=at_s)
+
+    def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
+        """Puts the nearest point that the space holds in line."""
+        drawn: dict[str, Scalar] = {}
+        for parameter in space.parameters:
+            drawn |= parameter.encode(values)
+        names = self._names(space)
+        drawn = {names.get(name, name): value for name, value in drawn.items()}
+        self._study.enqueue_trial(drawn, user_attrs={"origin": str(origin)}, skip_if_exists=True)
+
+    def record_report(self, number: int, report: ReportRecord) -> None:
+        """Adds a report, once an epoch."""
+        if number in self._over or report.epoch in self._epochs[number]:
+            return
+        trial_id = self._ids[number]
+        self._storage.set_trial_user_attr(trial_id, f"{_REPORT}{report.epoch}", report_to_plain(report))
+        self._storage.set_trial_intermediate_value(trial_id, report.epoch, report.value)
+        self._epochs[number][report.epoch] = report.value
+
+    def record_run(self, number: int, run_id: str) -> None:
+        """Notes the run with the study, where it can be added after the trial's end too."""
+        self._study.set_user_attr(f"{_RUN}{number}", run_id)
+
+    def record_ending(self, number: int, ending: Ending) -> None:
+        """Ends a trial, once: the ending first, the state last."""
+        if number in self._over:
+            return
+        self._storage.set_trial_user_attr(self._ids[number], "ending", ending_to_plain(ending))
+        self._tell(number, ending)
+
+    def set_note(self, key: str, value: Any) -> None:
+        """Keeps a plain value with the search."""
+        self._study.set_user_attr(f"{_NOTE}{key}", value)
+
+    def note(self, key: str) -> Any:
+        """A value that was kept, or nothing."""
+        return self._study.user_attrs.get(f"{_NOTE}{key}")
+
+    def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
+        """Takes over a changed space and limit."""
+        content = dict(self._study.user_attrs["search"]) | {"source": dict(source), "limit": limit}
+        self._study.set_user_attr("search", content)
+        self._search = _search_record(self._search.name, content)
+
+    def _settle(self) -> None:
+        """Learns what there is, and finishes what a kill cut off."""
+        for frozen in self._study.get_trials(deepcopy=False):
+            self._learn(frozen)
+            if frozen.state.is_finished():
+                self._over.add(frozen.number)
+                continue
+            if frozen.state == optuna.trial.TrialState.RUNNING and "trial" not in frozen.user_attrs:
+                self._half_begun.append(frozen._trial_id)
+            for key, plain in frozen.user_attrs.items():
+                epoch = plain["epoch"] if key.startswith(_REPORT) else None
+                if epoch is not None and epoch not in frozen.intermediate_values:
+                    self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, plain["value"])
+                    self._epochs[frozen.number][epoch] = plain["value"]
+            if "ending" in frozen.user_attrs:
+                self._tell(frozen.number, ending_from_plain(frozen.user_attrs["ending"]))
+
+    def _learn(self, frozen: optuna.trial.FrozenTrial) -> None:
+        self._ids[frozen.number] = frozen._trial_id
+        self._epochs[frozen.number] = dict(frozen.intermediate_values)
+        self._known |= frozen.distributions
+        self._begun += "trial" in frozen.user_attrs
+        self._sampled += frozen.user_attrs.get("trial", {}).get("origin") == Origin.SAMPLER
+
+    def _names(self, space: CheckedSpace) -> dict[str, str]:
+        """Names of coordinates whose choices or scale changed since the search began.
+
+        A study holds a parameter of one name to one set of choices and one scale. A changed one gets a name of
+        its own (``model.encoder@2``), and the sampler learns it anew; a range may change under its name.
+        """
+        names = {}
+        for parameter in space.parameters:
+            for axis in parameter.coordinates():
+                name, variant = axis.name, 1
+                while name in self._known and not _fits(self._known[name], distribution_of(axis)):
+                    variant += 1
+                    name = f"{axis.name}@{variant}"
+                if variant > 1:
+                    names[axis.name] = name
+        return names
+
+    def _tell(self, number: int, ending: Ending) -> None:
+        values = None
+        if ending.state is TrialState.COMPLETE:
+            epochs = self._epochs[number]
+            if not epochs:
+                raise HicoError(f"trial {number} ended without a report; it cannot be complete")
+            values = epochs[max(epochs)]
+        self._study.tell(number, values, state=_STATES[ending.state], skip_if_finished=True)
+        self._over.add(number)
+
+
+def _draw(trial: optuna.Trial, axis: Range | Choice, *, name: str) -> Scalar:
+    if isinstance(axis, Choice):
+        return cast(Scalar, trial.suggest_categorical(name, axis.choices))
+    if axis.integer:
+        return trial.suggest_int(name, int(axis.low), int(axis.high), step=int(axis.step or 1), log=axis.log)
+    return trial.suggest_float(name, axis.low, axis.high, step=axis.step, log=axis.log)
+
+
+def _fits(old: optuna.distributions.BaseDistribution, new: optuna.distributions.BaseDistribution) -> bool:
+    try:
+        optuna.distributions.check_distribution_compatibility(old, new)
+    except ValueError:
+        return False
+    return True
+
+
+def _search_record(name: str, content: Mapping[str, Any]) -> SearchRecord:
+    return SearchRecord(
+        name=name,
+        source=content["source"],
+        facts=facts_from_plain(content["facts"]),
+        limit=content["limit"],
+        began_at_s=content["began_at_s"],
+    )
+
+
+def _trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialRecord:
+    attributes = frozen.user_attrs
+    reports = [report_from_plain(value) for key, value in attributes.items() if key.startswith(_REPORT)]
+    ending = ending_from_plain(attributes["ending"]) if "ending" in attributes else None
+    content = attributes["trial"]
+    return TrialRecord(
+        number=frozen.number,
+        state=TrialState.RUNNING if ending is None else ending.state,
+        values=content["values"],
+        origin=Origin(content["origin"]),
+        began_at_s=content["began_at_s"],
+        reports=tuple(sorted(reports, key=lambda report: report.epoch)),
+        ending=ending,
+        run_id=run_id,
+    )

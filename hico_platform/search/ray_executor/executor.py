@@ -1,0 +1,234 @@
+"""The driver's side: Tune's interfaces over a :class:`~hico_platform.search.course.Course`."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hico_platform.errors import HicoError, Problem
+from hico_platform.search.course import Course
+from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
+from hico_platform.search.ray_executor.worker import FINISHED, NO_ROOM, REPORTED, Mailbox, work
+from hico_platform.search.task import TrialFunction, TrialTask
+
+import ray  # isort: skip  (the cluster module sets what Ray reads at import)
+from ray import tune  # isort: skip
+from ray.tune.experiment import Trial  # isort: skip
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # isort: skip
+from ray.tune.search import Searcher  # isort: skip
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # isort: skip
+
+
+def execute_on_ray(
+    steering: Course,
+    function: TrialFunction,
+    *,
+    cpus_per_trial: float,
+    gpus_per_trial: float,
+    max_concurrent: int | None = None,
+    retries: int = 3,
+    address: str | None = None,
+    cluster_cpus: int | None = None,
+    cluster_gpus: int | None = None,
+) -> None:
+    """Carries out every task of ``steering`` on a Ray cluster.
+
+    Args:
+        steering: where tasks come from and reports go.
+        function: carries out one task; it must pickle.
+        cpus_per_trial: CPUs that a trial holds.
+        gpus_per_trial: GPUs that a trial holds.
+        max_concurrent: most trials at once; by default all that the cluster holds, which may change.
+        retries: how often a trial is taken up again whose worker was lost.
+        address: an existing cluster; by default one of its own is started.
+        cluster_cpus: CPUs of its own cluster, by default the machine's.
+        cluster_gpus: GPUs of its own cluster, by default the machine's.
+
+    Raises:
+        HicoError: the cluster of its own died; all can be taken up again.
+        OSError: the disk is full; as after an interruption, all can be taken up again.
+        KeyboardInterrupt: it was interrupted (SIGINT or SIGTERM) and everything was put down in order; what
+            was at work continues from its checkpoints when the search is resumed.
+    """
+    with _interruptions() as interrupted, ray_cluster(address=address, cpus=cluster_cpus, gpus=cluster_gpus) as scratch:
+        mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=_beside_the_driver()).remote()
+        bridge = _Bridge(steering=steering, mailbox=mailbox, interrupted=interrupted)
+        trainable = tune.with_resources(
+            tune.with_parameters(work, function=function, mailbox=mailbox),
+            tune.PlacementGroupFactory([{"CPU": cpus_per_trial, "GPU": gpus_per_trial}]),
+        )
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_Asking(
+                    bridge,
+                    cpus=cpus_per_trial,
+                    gpus=gpus_per_trial,
+                    max_concurrent=max_concurrent,
+                    retries=retries,
+                ),
+                scheduler=_Answering(bridge),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=_trial_name,
+            ),
+            run_config=tune.RunConfig(
+                name="search",
+                storage_path=str(scratch),
+                failure_config=tune.FailureConfig(max_failures=retries),
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+        except _Interrupted:
+            raise KeyboardInterrupt from None
+        except _ClusterLost as error:
+            raise HicoError(
+                Problem(
+                    rule="a Ray cluster that lives as long as the search",
+                    value=f"{error} died",
+                    remedy="go on with --resume; if it happens again, look for what kills it (memory?)",
+                )
+            ) from None
+
+
+class _Interrupted(Exception):  # noqa: N818  (Tune puts its workers down on an Exception only)
+    """The driver was asked to end."""
+
+
+class _ClusterLost(BaseException):
+    """A process of the own cluster died. No Exception: Tune would wait for workers that nobody can reach."""
+
+
+class _Bridge:
+    """What the parts that Tune calls share."""
+
+    def __init__(self, *, steering: Course, mailbox: Any, interrupted: threading.Event) -> None:
+        self.steering = steering
+        self.mailbox = mailbox
+        self.interrupted = interrupted
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Nothing: Tune pickles its parts for a restore that the ledger makes needless."""
+        return type(None), ()
+
+    def hear(self, task: TrialTask, kind: str, content: dict[str, Any]) -> bool:
+        """Takes what a worker said; returns whether the trial is over."""
+        if kind == REPORTED:
+            answer = self.steering.reported(task.number, **content)
+            self.mailbox.put.remote(task.number, content["epoch"], str(answer))
+            return False
+        if kind == NO_ROOM:
+            raise OSError(errno.ENOSPC, content["reason"])
+        if kind == FINISHED:
+            self.steering.finished(task.number, **content)
+        else:
+            self.steering.failed(task.number, **content)
+        return True
+
+
+class _Asking(Searcher):  # type: ignore[misc]
+    """Tune's searcher: asks the steering for tasks while there is room."""
+
+    def __init__(self, bridge: _Bridge, *, cpus: float, gpus: float, max_concurrent: int | None, retries: int) -> None:
+        super().__init__(metric=None, mode=None)
+        self._bridge = bridge
+        self._cpus, self._gpus, self._max_concurrent, self._retries = cpus, gpus, max_concurrent, retries
+        self._numbers: dict[str, int] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next task; nothing while the cluster is full; the end when there are no more."""
+        if self._bridge.steering.at_work >= self._room():
+            return None
+        task = self._bridge.steering.next_task()
+        if task is None:
+            return str(Searcher.FINISHED)
+        self._numbers[trial_id] = task.number
+        return {"task": task}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """An error here means that its worker was lost, and more often than trials are retried."""
+        number = self._numbers.pop(trial_id)
+        if error:
+            reason = f"its worker was lost {self._retries + 1} times (killed, out of memory, or a machine went away)"
+            self._bridge.steering.failed(number, reason=reason, traceback=None)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+    def _room(self) -> int:
+        if self._max_concurrent is not None:
+            return self._max_concurrent
+        held = ray.cluster_resources()  # a cluster may grow and shrink
+        rooms = [held.get("CPU", 0.0) / self._cpus]
+        if self._gpus > 0:
+            rooms.append(held.get("GPU", 0.0) / self._gpus)
+        return max(1, int(min(rooms)))
+
+
+class _Answering(FIFOScheduler):  # type: ignore[misc]
+    """Tune's scheduler: hands what workers say to the steering. A stopped trial learns it from the mailbox."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The next in line; Tune comes by here in each round, so an interruption is noticed here."""
+        if self._bridge.interrupted.is_set():
+            raise _Interrupted
+        lost = lost_process()
+        if lost is not None:
+            raise _ClusterLost(lost)
+        return super().choose_trial_to_run(tune_controller)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Into the ledger first, then the answer."""
+        over = self._bridge.hear(trial.config["task"], result["kind"], json.loads(result["content"]))
+        return str(TrialScheduler.STOP if over else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Drops Tune's statistics of every number of every result, which it keeps as long as it runs."""
+        trial.run_metadata.metric_analysis.clear()
+        trial.run_metadata.metric_n_steps.clear()
+
+
+def _beside_the_driver() -> NodeAffinitySchedulingStrategy:
+    """Lives and dies with the driver's host, not with one that only works."""
+    return NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=False)
+
+
+def _trial_name(trial: Trial) -> str:
+    return f"trial-{trial.config['task'].number:04d}"
+
+
+@contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Turns the first SIGINT or SIGTERM into an event; the second SIGINT acts as ever."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

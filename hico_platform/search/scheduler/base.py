@@ -1,0 +1,38 @@
+"""What a scheduler is: a pure function from recorded learning curves to a decision."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from hico_platform.vocabulary import Decision
+
+Curve = Mapping[int, float]
+"""Epoch to validation kNN top-1, as reported."""
+
+
+class Scheduler(ABC):
+    """Decides at each report whether a trial goes on.
+
+    It keeps nothing: whatever it needs stands in the curves, which the ledger records. So a scheduler that
+    starts over the ledger of an interrupted search decides as the uninterrupted one would have.
+    """
+
+    @property
+    @abstractmethod
+    def report_epochs(self) -> tuple[int, ...]:
+        """The epochs at which trials validate and report, rising; the last is the whole budget."""
+
+    @abstractmethod
+    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, Curve]) -> Decision:
+        """The answer to a report of ``value`` at ``epoch`` by trial ``number``.
+
+        ``curves`` holds what other trials reported before; the trial's own curve may be among them. The last
+        epoch never stops a trial.
+        """
+
+
+def report_epochs(*, rungs: tuple[int, ...], epochs: int, report_every: int | None) -> tuple[int, ...]:
+    """Rungs, every ``report_every``-th epoch, and the last."""
+    regular = range(report_every, epochs, report_every) if report_every else ()
+    return tuple(sorted({*rungs, *regular, epochs}))

@@ -1,0 +1,72 @@
+"""When a search ends before its number of trials: pure functions of its trials and of the time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from hico_platform.config.space import StopConfig
+from hico_platform.search.ledger.base import TrialRecord, TrialState
+
+HOUR_S = 3600.0
+
+
+def time_is_up(
+    stop: StopConfig,
+    trials: Sequence[TrialRecord],
+    *,
+    began_at_s: float,
+    now_s: float,
+    sessions: Sequence[float],
+    gpus: float,
+) -> str | None:
+    """Why trials at work are to end at their next report, if they are.
+
+    Args:
+        stop: the rules.
+        trials: all trials so far.
+        began_at_s: when this driver began (Unix time).
+        now_s: the time (Unix).
+        sessions: when each driver of this search began (Unix time).
+        gpus: GPUs that a trial holds.
+    """
+    if stop.hours is not None and now_s - began_at_s >= stop.hours * HOUR_S:
+        return f"{stop.hours:g} hours are over"
+    if stop.gpu_hours is not None:
+        spent = gpus * sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in trials) / HOUR_S
+        if spent >= stop.gpu_hours:
+            return f"{stop.gpu_hours:g} GPU-hours are spent"
+    return None
+
+
+def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
+    """Why no further trial is to begin, if none is; those at work finish."""
+    values = [report.value for trial in trials for report in trial.reports]
+    if stop.target is not None and max(values, default=0.0) >= stop.target:
+        return f"the target {stop.target:g} is reached"
+    if stop.patience is not None:
+        complete = sorted(
+            (trial for trial in trials if trial.state is TrialState.COMPLETE and trial.ending is not None),
+            key=lambda trial: (trial.ending.at_s if trial.ending else 0.0, trial.number),
+        )
+        best, since = -1.0, 0
+        for trial in complete:
+            value = trial.value or 0.0
+            best, since = (value, 0) if value > best else (best, since + 1)
+        if since >= stop.patience:
+            return f"{since} complete trials brought nothing better"
+    return None
+
+
+def busy_s(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> float:
+    """Seconds that a trial was with a worker, as far as the ledger tells.
+
+    Between two marks of a trial (its beginning, reports, end) in which a driver began, only the time since then
+    counts: when the driver before was cut off is not known.
+    """
+    marks = [trial.began_at_s, *(report.at_s for report in trial.reports)]
+    marks.append(now_s if trial.ending is None else trial.ending.at_s)
+    spent = 0.0
+    for begin, end in itertools.pairwise(marks):
+        spent += end - max([begin, *(session for session in sessions if begin < session <= end)])
+    return spent

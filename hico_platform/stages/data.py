@@ -1,0 +1,69 @@
+"""Datasets on the command line: prepare, describe, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hico_platform.config.layout_file import find_layout
+from hico_platform.data.describe import Description, describe
+from hico_platform.data.draw import draw
+from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.readers import FORMATS, ReadOptions
+from hico_platform.data.remote import open_store
+from hico_platform.data.skeleton_file import BodyOrder
+from hico_platform.data.store import Store
+from hico_platform.data.verify import verify
+from hico_platform.errors import Problem, UsageError
+
+Progress = Callable[[int, int], None]
+
+FORMAT_NAMES = tuple(FORMATS)
+BODY_ORDERS = tuple(BodyOrder)
+DEFAULT_LAYOUT = ReadOptions().layout.name
+_OF_KINECT_V2 = ("ntu", "pku")
+
+
+def open_dataset(place: Path | str, *, home: Path) -> Store:
+    """The store at a folder, or at ``file://``, ``s3://`` or ``gs://`` through the cache under ``home``."""
+    return open_store(place, cache=home / "cache")
+
+
+def prepare_dataset(
+    *,
+    format_name: str,
+    raw: Path,
+    out: Path,
+    layout: str,
+    missing: Path | None,
+    bodies: str,
+    workers: int,
+    strict: bool,
+    progress: Progress | None,
+) -> Report:
+    """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file."""
+    if missing is not None and not format_name.startswith("ntu"):
+        raise UsageError(
+            Problem(field="missing", rule="goes with the formats ntu60 and ntu120", value=format_name,
+                    remedy="leave it out, or take the names out of the data")
+        )  # fmt: skip
+    if layout != DEFAULT_LAYOUT and format_name.startswith(_OF_KINECT_V2):
+        raise UsageError(
+            Problem(field="layout", rule=f"of {format_name} is {DEFAULT_LAYOUT}", value=layout, remedy="leave it out")
+        )
+    options = ReadOptions(layout=find_layout(layout), missing=missing, bodies=BodyOrder(bodies))
+    return import_dataset(
+        raw, out, format_name=format_name, options=options, workers=workers, strict=strict, progress=progress
+    )
+
+
+def describe_dataset(place: str, *, home: Path, picture: Path | None, count: int) -> tuple[Description, list[str]]:
+    """What is in a store, and the names of the sequences drawn to ``picture``."""
+    store = open_dataset(place, home=home)
+    drawn = draw(store, picture, count=count) if picture is not None else []
+    return describe(store), drawn
+
+
+def verify_dataset(place: str, *, home: Path, progress: Progress | None) -> list[Problem]:
+    """What is wrong with a store; nothing where it is sound."""
+    return verify(open_dataset(place, home=home), progress=progress)

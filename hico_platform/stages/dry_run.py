@@ -1,0 +1,151 @@
+"""The plan and the price of a search, without starting anything."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hico_platform.config.schema import Scalar
+from hico_platform.config.space import CheckedSpace
+from hico_platform.config.trial import TrialConfig
+from hico_platform.search.ledger.base import Facts, Ledger
+from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.simulate import Curve, SimulatedClock, Simulation, simulate
+from hico_platform.search.steering import Steering
+from hico_platform.search.task import TrialTask
+
+SHOWN = 5
+SIMULATIONS = 20
+_FACTS = Facts(data_digest="", protocol="", code_version="", seed=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a search would do.
+
+    ``rungs`` maps a report's epoch to the expected number of trials that get there. ``seconds_per_epoch`` is
+    measured, or nothing where no data was given.
+    """
+
+    limit: int
+    first: tuple[Mapping[str, Scalar], ...]
+    rungs: Mapping[int, float]
+    epochs: float
+    epochs_without_stopping: int
+    workers: int
+    seconds_per_epoch: float | None
+    gpus: float
+
+    @property
+    def hours(self) -> float | None:
+        """Estimated wall-clock hours, evaluation aside."""
+        return None if self.seconds_per_epoch is None else self.epochs * self.seconds_per_epoch / self.workers / 3600
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Estimated GPU-hours."""
+        return None if self.hours is None else self.hours * self.workers * self.gpus
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "trials": self.limit,
+            "first": [dict(values) for values in self.first],
+            "rungs": {str(epoch): count for epoch, count in self.rungs.items()},
+            "epochs": self.epochs,
+            "epochs_without_stopping": self.epochs_without_stopping,
+            "workers": self.workers,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "hours": self.hours,
+            "gpu_hours": self.gpu_hours,
+        }
+
+
+def plan_search(
+    space: CheckedSpace,
+    *,
+    limit: int | None = None,
+    cpus: int | None = None,
+    time_epoch: Callable[[TrialConfig], float] | None = None,
+) -> Plan:
+    """Samples the first trials, and simulates the scheduler over random learning curves.
+
+    Args:
+        space: a checked space.
+        limit: trials in all; by default the space's.
+        cpus: CPUs of the machine, by default this one's.
+        time_epoch: measures the seconds of one epoch of a configuration.
+    """
+    trials = limit or space.settings.trials
+    first = _first(space, min(SHOWN, trials))
+    scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
+    workers = workers_of(space, cpus=cpus)
+    reached: dict[int, list[int]] = {epoch: [] for epoch in scheduler.report_epochs}
+    epochs = []
+    for seed in range(SIMULATIONS):
+        result = simulate_random(space, trials=trials, workers=workers, seed=seed)
+        epochs.append(result.epochs)
+        for epoch, counts in reached.items():
+            counts.append(sum(told.epoch == epoch for told in result.told))
+    seconds = None
+    if time_epoch is not None:
+        seconds = statistics.fmean(time_epoch(space.config(values)) for values in first)
+    return Plan(
+        limit=trials,
+        first=first,
+        rungs={epoch: statistics.fmean(counts) for epoch, counts in reached.items()},
+        epochs=statistics.fmean(epochs),
+        epochs_without_stopping=trials * space.base.budget.epochs,
+        workers=workers,
+        seconds_per_epoch=seconds,
+        gpus=space.settings.resources.gpus,
+    )
+
+
+def workers_of(space: CheckedSpace, *, cpus: int | None) -> int:
+    """Trials at once: the space's, else those that fit on this machine, else, where they hold GPUs, one."""
+    resources = space.settings.resources
+    if resources.max_concurrent is not None:
+        return resources.max_concurrent
+    return 1 if resources.gpus > 0 else max(1, int((cpus or len(os.sched_getaffinity(0))) / resources.cpus))
+
+
+def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
+    """A search in which a trial's rank is random, and wavers between reports."""
+    draw = random.Random(seed)
+    qualities: dict[int, float] = {}
+
+    def curve_of(task: TrialTask) -> Curve:
+        quality = qualities.setdefault(task.number, draw.random())
+        return lambda epoch: quality + draw.gauss(0, 0.2)
+
+    ledger = MemoryLedger(name="plan", space=space, facts=_FACTS, limit=trials, at_s=0.0)
+    clock = SimulatedClock()
+    return simulate(_steering(ledger, space, clock), curve_of=curve_of, clock=clock, workers=workers)
+
+
+def _first(space: CheckedSpace, count: int) -> tuple[Mapping[str, Scalar], ...]:
+    from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage
+
+    ledger = StudyLedger.create(open_storage(MEMORY), name="plan", space=space, facts=_FACTS, limit=count, at_s=0.0)
+    steering = _steering(ledger, space, SimulatedClock())
+    while steering.next_task() is not None:
+        pass
+    return tuple(trial.values for trial in ledger.trials())
+
+
+def _steering(ledger: Ledger, space: CheckedSpace, clock: SimulatedClock) -> Steering:
+    return Steering(
+        ledger=ledger,
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
+        directory=Path("plan"),
+        observe=lambda event: None,
+        clock=clock,
+    )

@@ -1,0 +1,118 @@
+"""What the final stage trains: the best configuration of a search, or a configuration file, with its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.config.schema import parse
+from hico_platform.config.source import read_yaml
+from hico_platform.config.space import space_from
+from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import DataError, Problem, UsageError
+from hico_platform.search.ledger.base import best_trial
+from hico_platform.stages.carry_out import TrialData
+from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset
+from hico_platform.stages.places import Places
+
+DEFAULT_PROTOCOL = "xsub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalInputs:
+    """A configuration with the data to train and score it on; ``facts`` go with every number."""
+
+    name: str
+    best: TrialConfig
+    data: TrialData
+    facts: dict[str, str]
+
+
+def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> FinalInputs:
+    """The best trial of a search, on the data that it was searched on.
+
+    Raises:
+        UsageError: there is no such search, or none of its trials has ended well.
+        DataError: the data is not there any more, or has changed.
+    """
+    from hico_platform.search.ledger.study import StudyLedger, open_storage
+
+    ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
+    search = ledger.search
+    best = best_trial(ledger.trials())
+    if best is None:
+        raise UsageError(
+            Problem(
+                field="NAME",
+                rule="a search with a trial that has ended",
+                value=name,
+                remedy=f"go on with it: hico-platform search --name {name} --resume",
+            )
+        )
+    space = space_from(search.source)
+    place, target = data or str(search.facts.more["data"]), search.facts.more.get("transfer")
+    source = dataset(place, protocol=search.facts.protocol, home=places.home)
+    inputs = _inputs(
+        name,
+        space.config(best.values),
+        source=source,
+        target=None
+        if target is None
+        else dataset(str(target), protocol=space.settings.transfer_protocol, home=places.home),
+        facts={"search": name, "trial": str(best.number)},
+    )
+    if inputs.facts["data_digest"] != search.facts.data_digest:
+        raise DataError(
+            Problem(
+                file=place,
+                field="digest",
+                rule=f"the data that was searched on, {search.facts.data_digest[:12]}",
+                value=inputs.facts["data_digest"][:12],
+                remedy="give the folder of that data by --data, or search again on this one",
+            )
+        )
+    return inputs
+
+
+def inputs_of_file(
+    places: Places,
+    file: Path,
+    *,
+    data: str | None,
+    protocol: str | None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> FinalInputs:
+    """A configuration file, on a prepared folder or the embedded dataset.
+
+    Raises:
+        ConfigError: the file breaks a rule.
+        DataError: the data cannot be opened.
+    """
+    config = parse(TrialConfig, read_yaml(file))
+    protocol = protocol or DEFAULT_PROTOCOL
+    source = dataset(data, protocol=protocol, home=places.home, progress=progress)
+    target = None
+    if data is None:
+        target = dataset(None, protocol=protocol, home=places.home, preset=TRANSFER, progress=progress)
+    return _inputs(name or file.stem, config, source=source, target=target, facts={"config": file.name})
+
+
+def _inputs(
+    name: str, config: TrialConfig, *, source: Dataset, target: Dataset | None, facts: dict[str, str]
+) -> FinalInputs:
+    store, split = source.open()
+    facts = {
+        **facts,
+        "dataset": store.dataset,
+        "data_digest": store.digest,
+        "protocol": source.protocol,
+        "split": "test",
+        "train_sequences": str(len(split.train_and_val)),
+        "test_sequences": str(len(split.test)),
+        "code_version": code_version(),
+    }
+    if target is not None:
+        facts["transfer_digest"] = target.open()[0].digest
+    data = TrialData(source=source, target=target, final=True)
+    return FinalInputs(name=name, best=config, data=data, facts=facts)

@@ -1,0 +1,40 @@
+"""Where a home keeps what belongs to searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.tracking.base import mlflow_uri
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The places of one home; databases and tracking may lie on servers instead."""
+
+    home: Path
+    storage: str | None = None
+    tracking: str | None = None
+
+    @property
+    def storage_url(self) -> str:
+        """The database of studies."""
+        return self.storage or f"sqlite:///{self.home / 'study.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The tracking store."""
+        return self.tracking or mlflow_uri(self.home)
+
+    @property
+    def artifacts(self) -> Path | None:
+        """The folder of tracking artifacts; a tracking server has its own."""
+        return None if self.tracking else self.home / "mlartifacts"
+
+    def trials(self, name: str) -> Path:
+        """The folder of a search's trials, each with its checkpoints."""
+        return self.home / "searches" / name / "trials"
+
+    def lock(self, name: str) -> Path:
+        """The lock file of a search."""
+        return self.home / "searches" / name / "lock"

@@ -1,0 +1,42 @@
+"""One pretraining without a search: training subjects alone, validation kNN, downstream metrics at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hico_platform.config.trial import TrialConfig
+from hico_platform.data.store import Store
+from hico_platform.pretrain.loop import EpochResult
+from hico_platform.search.task import TrialTask
+from hico_platform.stages.carry_out import TrialData, carry_out
+from hico_platform.stages.dataset import Dataset
+from hico_platform.trial import Report, TrialOutcome
+
+
+def pretrain_one(
+    *,
+    config: TrialConfig,
+    source: Dataset,
+    directory: Path,
+    validate_every: int,
+    cpus: float,
+    gpus: float,
+    report: Report,
+    watch: Callable[[EpochResult], None],
+) -> tuple[Store, TrialOutcome]:
+    """Trains in ``directory``, going on from its newest checkpoint; returns the store and the outcome.
+
+    ``validate_every`` is in epochs. Raises TrainingError, DataError, CheckpointError.
+    """
+    epochs = config.budget.epochs
+    task = TrialTask(
+        number=0,
+        config=config,
+        directory=directory,
+        report_epochs=tuple({*range(validate_every, epochs + 1, validate_every), epochs}),
+        cpus=cpus,
+        gpus=gpus,
+    )
+    outcome = carry_out(task, report, data=TrialData(source=source, target=None), watch=watch)
+    return source.open()[0], outcome

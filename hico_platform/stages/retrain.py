@@ -1,0 +1,296 @@
+"""The final stage: trains the best configuration again on the whole training split and scores it on the test split.
+
+The only stage that touches the test split. Beside it, at the same budget: the released settings, the untrained
+encoder and the raw poses.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import HicoError, Problem
+from hico_platform.retrain.plan import Entry, Plan, PlannedRun, make_plan
+from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_result
+from hico_platform.search.task import TrialTask
+from hico_platform.stages.final_mirror import FinalMirror
+from hico_platform.tracking.base import Tracker
+from hico_platform.vocabulary import Decision
+
+if TYPE_CHECKING:  # the driver does without torch
+    from hico_platform.stages.carry_out import TrialData
+    from hico_platform.trial import Report, TrialOutcome
+
+REPORTS = 20
+"""Reports, and with them checkpoints, of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProgress:
+    """A run of the plan came so far; ``result`` once it has ended, ``failure`` if it could not."""
+
+    run: PlannedRun
+    epoch: int
+    result: RunResult | None = None
+    failure: str | None = None
+
+
+Observer = Callable[[RunProgress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalReport:
+    """What the final stage came to. ``champion`` is the result of the registered run."""
+
+    name: str
+    config: TrialConfig
+    summary: Mapping[Entry, Mapping[str, Spread]]
+    results: Sequence[RunResult]
+    champion: RunResult
+    model_version: int | None
+    directory: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalTask(TrialTask):
+    """A run of the final stage on a worker."""
+
+    entry: Entry
+
+
+class FinalCourse:
+    """Hands out the runs of a plan that have no result yet, and keeps what they come to."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        directory: Path,
+        cpus: float,
+        gpus: float,
+        observe: Observer,
+        mirror: FinalMirror,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._cpus, self._gpus = cpus, gpus
+        self._observe = observe
+        self._mirror = mirror
+        self._clock = clock
+        self._began_at_s: dict[int, float] = {}
+        self.failures: dict[str, str] = {}
+        self._waiting = []
+        for number, run in enumerate(plan.runs):
+            result = read_result(directory / run.key)
+            if result is None:
+                self._waiting.append(number)
+            else:
+                mirror.settle(run, result, at_s=clock())
+                observe(RunProgress(run=run, epoch=result.epoch, result=result))
+
+    @property
+    def at_work(self) -> int:
+        """How many runs are with workers."""
+        return len(self._began_at_s)
+
+    def next_task(self) -> FinalTask | None:
+        """The next run without a result."""
+        if not self._waiting:
+            return None
+        number = self._waiting.pop(0)
+        run = self._plan.runs[number]
+        self._began_at_s[number] = self._clock()
+        epochs = run.config.budget.epochs
+        step = max(1, epochs // REPORTS)
+        self._mirror.begin(run, at_s=self._began_at_s[number])
+        self._observe(RunProgress(run=run, epoch=0))
+        return FinalTask(
+            number=number,
+            config=run.config,
+            directory=self._directory / run.key,
+            report_epochs=tuple(range(step, epochs + 1, step)),
+            cpus=self._cpus,
+            gpus=self._gpus,
+            entry=run.entry,
+        )
+
+    def reported(
+        self,
+        number: int,
+        *,
+        epoch: int,
+        metrics: Mapping[str, float],
+        history: Sequence[tuple[int, Mapping[str, float]]],
+        checkpoint: str,
+    ) -> Decision:
+        """A run came so far; none is stopped."""
+        run = self._plan.runs[number]
+        self._mirror.losses(run, history, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=epoch))
+        return Decision.CONTINUE
+
+    def finished(
+        self,
+        number: int,
+        *,
+        epoch: int,
+        stopped_early: bool,
+        metrics: Mapping[str, float],
+        checkpoint: str,
+    ) -> None:
+        """A run has its result: on disk first, then mirrored and shown."""
+        began_at_s = self._began_at_s.pop(number, None)
+        if began_at_s is None:
+            return
+        run = self._plan.runs[number]
+        result = RunResult(
+            entry=run.entry,
+            seed=run.seed,
+            epoch=epoch,
+            metrics=metrics,
+            checkpoint=checkpoint if run.entry.is_trained else None,
+            seconds=self._clock() - began_at_s,
+        )
+        write_result(self._directory / run.key, result)
+        self._mirror.end(run, result, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=epoch, result=result))
+
+    def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
+        """A run could not go on."""
+        if self._began_at_s.pop(number, None) is None:
+            return
+        run = self._plan.runs[number]
+        self.failures[run.key] = reason
+        self._mirror.fail(run, reason, traceback, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=0, failure=reason))
+
+
+def carry_out_final(task: FinalTask, report: Report, *, data: TrialData) -> TrialOutcome:
+    """Runs one run of the final stage on a worker."""
+    from hico_platform.stages.carry_out import carry_out, raw_pose_score, untrained_scores
+    from hico_platform.trial import TrialOutcome
+
+    match task.entry:
+        case Entry.RAW_POSE:
+            metrics = {"knn_top1": raw_pose_score(task, data=data)}
+        case Entry.UNTRAINED:
+            metrics = untrained_scores(task, data=data)
+        case _:
+            return carry_out(task, report, data=data)
+    return TrialOutcome(epoch=0, stopped_early=False, metrics=metrics, checkpoint=task.directory)
+
+
+def retrain(
+    *,
+    name: str,
+    best: TrialConfig,
+    data: TrialData,
+    facts: Mapping[str, str],
+    directory: Path,
+    tracker: Tracker,
+    seeds: int,
+    epochs: int | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    address: str | None = None,
+    observe: Observer = lambda _: None,
+) -> FinalReport:
+    """Runs the final stage of the search ``name``; what has a result already is not run again.
+
+    Args:
+        name: the experiment under which runs are tracked, and the name of the registered model.
+        best: the best configuration.
+        data: what to train and score on; ``data.final`` must be set.
+        facts: digests, protocol, code version and the like; they are tagged and enter the plan's digest.
+        directory: where runs keep checkpoints and results, in a folder named for the plan.
+        tracker: where runs are mirrored and the model is registered.
+        seeds: how many seeds each entry is trained with.
+        epochs: budget of a run; by default that of ``best``.
+        cpus: CPUs of a run.
+        gpus: GPUs of a run.
+        address: an existing Ray cluster.
+        observe: is told how runs go.
+
+    Raises:
+        HicoError: a run failed; the others' results are kept.
+        KeyboardInterrupt: interrupted; the same command goes on from the checkpoints.
+    """
+    from hico_platform.search.ray_executor.executor import execute_on_ray
+
+    plan = make_plan(best, seeds=seeds, epochs=epochs, facts=facts)
+    folder = directory / plan.digest[:12]
+    mirror = FinalMirror(
+        tracker,
+        experiment=name,
+        key=f"{name}/final/{plan.digest[:12]}",
+        tags={f"hico.{key}": value for key, value in facts.items()},
+        config=plan.runs[0].config,
+    )
+    mirror.open(at_s=time.time())
+    summary = None
+    try:
+        course = FinalCourse(plan=plan, directory=folder, cpus=cpus, gpus=gpus, observe=observe, mirror=mirror)
+        execute_on_ray(
+            course,
+            functools.partial(carry_out_final, data=data),
+            cpus_per_trial=cpus,
+            gpus_per_trial=gpus,
+            address=address,
+        )
+        results = [result for run in plan.runs if (result := read_result(folder / run.key)) is not None]
+        if course.failures:
+            raise HicoError(_failures(course.failures))
+        summary = summarise(results)
+    finally:
+        mirror.close(summary, epoch=plan.runs[0].config.budget.epochs, at_s=time.time())
+    champion = next(result for result in results if result.entry is Entry.BEST)
+    return FinalReport(
+        name=name,
+        config=plan.runs[0].config,
+        summary=summary,
+        results=results,
+        champion=champion,
+        model_version=_register(name, champion, mirror.run_id(plan.runs[0]), summary, facts, tracker),
+        directory=folder,
+    )
+
+
+def _register(
+    name: str,
+    champion: RunResult,
+    run_id: str | None,
+    summary: Mapping[Entry, Mapping[str, Spread]],
+    facts: Mapping[str, str],
+    tracker: Tracker,
+) -> int | None:
+    """Registers the first seed's model: to choose the seed by its test score would be selecting on the test split."""
+    if run_id is None or champion.checkpoint is None:
+        return None
+    from hico_platform.checkpoint import load_checkpoint
+    from hico_platform.export import export_encoder
+
+    model = Path(champion.checkpoint).parent / "encoder"
+    if not model.is_dir():
+        export_encoder(load_checkpoint(Path(champion.checkpoint)), model)
+    best = summary[Entry.BEST]["knn_top1"]
+    return tracker.register_champion(
+        name,
+        run_id=run_id,
+        model=model,
+        loader="hico_platform.export",
+        description=f"HiCo, best configuration of the search {name}; test 1-NN {best.mean:.1%} over {best.count} seeds",
+        tags={f"hico.{key}": value for key, value in facts.items()},
+    )
+
+
+def _failures(failures: Mapping[str, str]) -> list[Problem]:
+    return [
+        Problem(field=key, rule="a run that trains", value=reason, remedy="mend it and run the command again")
+        for key, reason in failures.items()
+    ]

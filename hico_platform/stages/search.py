@@ -1,0 +1,241 @@
+"""The search stage: space, ledger, scheduler, executor and tracking store put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hico_platform.config.schema import Scalar, flatten
+from hico_platform.config.space import CheckedSpace, space_from
+from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.search.events import Event, Observer
+from hico_platform.search.ledger.base import Facts, SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.lock import search_lock
+from hico_platform.search.room import room_wanted
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.steering import ENDED_BY, Steering
+from hico_platform.search.task import TrialFunction
+from hico_platform.stages.mirror import SearchMirror
+from hico_platform.stages.places import Places
+from hico_platform.tracking.base import RunStatus, Tracker
+from hico_platform.tracking.outbox import Outbox
+
+if TYPE_CHECKING:
+    from hico_platform.search.ledger.study import Storage
+
+WARM_POINTS = 3
+# How long the end of a search waits for a tracking store that is away.
+PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S = 30.0, 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """What a search came to. ``untracked`` counts writes that the tracking store did not take."""
+
+    search: SearchRecord
+    trials: tuple[TrialRecord, ...]
+    best: TrialRecord | None
+    best_config: TrialConfig | None
+    ended_by: str | None
+    elapsed_s: float
+    untracked: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        best = self.best
+        return {
+            "name": self.search.name,
+            "trials": len(self.trials),
+            "states": {str(state): sum(t.state is state for t in self.trials) for state in TrialState},
+            "best": None
+            if best is None
+            else {
+                "number": best.number,
+                "values": dict(best.values),
+                "epoch": best.epoch,
+                "metrics": {} if best.ending is None else dict(best.ending.metrics),
+                "run_id": best.run_id,
+            },
+            "ended_by": self.ended_by,
+            "elapsed_s": self.elapsed_s,
+            "untracked": self.untracked,
+            "next": f"hico-platform retrain {self.search.name}",
+        }
+
+
+def run_search(
+    *,
+    places: Places,
+    name: str,
+    space: CheckedSpace,
+    facts: Facts,
+    function: TrialFunction,
+    tracker: Tracker,
+    resume: bool = False,
+    limit: int | None = None,
+    address: str | None = None,
+    cluster_cpus: int | None = None,
+    observers: Sequence[Observer] = (),
+    know: Callable[[SearchRecord, Sequence[TrialRecord]], None] = lambda search, trials: None,
+) -> SearchResult:
+    """Begins or resumes a search, and carries it to its end.
+
+    Args:
+        places: where ledger, checkpoints and runs are.
+        name: the search's name; one process at a time runs it.
+        space: what is searched.
+        facts: what results depend on besides; a resumed search must agree.
+        function: carries out one trial.
+        tracker: where runs are mirrored.
+        resume: go on with a search of this name, if there is one.
+        limit: trials in all; by default the space's.
+        address: an existing Ray cluster.
+        cluster_cpus: CPUs of a cluster of its own.
+        observers: are told what happens.
+        know: is told of the search, and of the trials that there were before.
+
+    Raises:
+        UsageError: the name is taken or running, or a resumed search differs in what must agree.
+        HicoError: too many trials failed, or the disk is full.
+        KeyboardInterrupt: interrupted, and resumable.
+    """
+    from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
+    from hico_platform.search.ray_executor.executor import execute_on_ray
+
+    began_s = time.time()
+    with ExitStack() as stack:
+        stack.enter_context(room_wanted(places.home))
+        stack.enter_context(search_lock(places.lock(name), name=name))
+        storage = open_storage(places.storage_url)
+        stack.enter_context(driver_lock(storage, name=name))
+        if resume and StudyLedger.exists(storage, name=name):
+            ledger = StudyLedger.open(storage, name=name)
+            _must_agree(ledger.search, space=space, facts=facts)
+            ledger.reopen(source=space.source, limit=limit or _limit(ledger.search, space))
+        else:
+            trials = limit or space.settings.trials
+            ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=trials, at_s=began_s)
+        know(ledger.search, ledger.trials())
+        mirror = SearchMirror(ledger=ledger, space=space, tracker=tracker, outbox=Outbox())
+
+        everyone: list[Observer] = [mirror, *observers]
+
+        def observe(event: Event) -> None:
+            for observer in everyone:
+                observer(event)
+
+        status = RunStatus.FAILED
+        try:
+            steering = Steering(
+                ledger=ledger,
+                space=space,
+                scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
+                directory=places.trials(name),
+                observe=observe,
+                warm_points=[] if ledger.trials() else _warm_points(storage, space),
+            )
+            resources = space.settings.resources
+            execute_on_ray(
+                steering,
+                function,
+                cpus_per_trial=resources.cpus,
+                gpus_per_trial=resources.gpus,
+                max_concurrent=resources.max_concurrent,
+                retries=resources.retries,
+                address=address,
+                cluster_cpus=cluster_cpus,
+            )
+            status = RunStatus.FAILED if steering.failures_exceeded else RunStatus.FINISHED
+        except KeyboardInterrupt:
+            status = RunStatus.KILLED
+            raise
+        finally:
+            patience_s = PATIENCE_S if status is RunStatus.FINISHED else PATIENCE_WHEN_CUT_OFF_S
+            untracked = mirror.close(status=status, patience_s=patience_s)
+        records = ledger.trials()
+        if steering.failures_exceeded:
+            raise HicoError(_failures(records, most=resources.max_failures, name=name))
+        best = best_trial(records)
+        return SearchResult(
+            search=ledger.search,
+            trials=records,
+            best=best,
+            best_config=None if best is None else space.config(best.values),
+            ended_by=ledger.note(ENDED_BY),
+            elapsed_s=time.time() - began_s,
+            untracked=untracked,
+        )
+
+
+def _warm_points(storage: Storage, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
+    """The best points of the searches that the space names, those of the whole budget first."""
+    from hico_platform.search.ledger.study import StudyLedger
+
+    points: list[Mapping[str, Scalar]] = []
+    for name in space.settings.warm_start:
+        trials = StudyLedger.open(storage, name=name, settle=False).trials()
+        scored = [trial for trial in trials if trial.value is not None and trial.state is not TrialState.FAILED]
+        scored.sort(key=lambda trial: (trial.epoch, trial.value or 0.0), reverse=True)
+        points += [trial.values for trial in scored[:WARM_POINTS]]
+    return points
+
+
+def _limit(search: SearchRecord, space: CheckedSpace) -> int:
+    """A resumed search keeps its number of trials, unless its space file gives another than it did."""
+    was = space_from(search.source).settings.trials
+    return search.limit if space.settings.trials == was else space.settings.trials
+
+
+def _must_agree(search: SearchRecord, *, space: CheckedSpace, facts: Facts) -> None:
+    """Results under other data, protocol or fixed settings are not comparable; ranges and limits may change."""
+    problems = [
+        Problem(
+            field=field,
+            rule=f"the same as when the search {search.name} began: {was}",
+            value=now,
+            remedy="resume with what it began with, or begin another search by --name",
+        )
+        for field, was, now in (
+            *_differences({"data": search.facts.data_digest}, {"data": facts.data_digest}),
+            *_differences({"protocol": search.facts.protocol}, {"protocol": facts.protocol}),
+            *_differences(_fixed(space_from(search.source)), _fixed(space)),
+        )
+    ]
+    if problems:
+        raise UsageError(problems)
+
+
+def _fixed(space: CheckedSpace) -> dict[str, Any]:
+    """Settings that no trial varies."""
+    varied = {field for parameter in space.parameters for field in parameter.fields}
+    return {f"base.{name}": value for name, value in flatten(space.base).items() if name not in varied}
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(name, was[name], now[name]) for name in was.keys() & now.keys() if was[name] != now[name]]
+
+
+def _failures(trials: Sequence[TrialRecord], *, most: int, name: str) -> list[Problem]:
+    failed = [trial for trial in trials if trial.state is TrialState.FAILED and trial.ending]
+    reasons = [
+        Problem(
+            field=f"trial {trial.number}",
+            rule="a trial that trains",
+            value=trial.ending.reason if trial.ending else None,
+            remedy=f"its traceback is in the tracking store: hico-platform ui, {name}-{trial.number:04d}",
+        )
+        for trial in failed
+    ]
+    return [
+        Problem(
+            field="resources.max_failures",
+            rule=f"at most {most} failed trials",
+            value=len(failed),
+            remedy=f"mend what failed, then --resume --name {name} with a larger resources.max_failures",
+        ),
+        *reasons,
+    ]

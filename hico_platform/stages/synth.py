@@ -1,0 +1,44 @@
+"""Write a generated dataset where the user wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hico_platform.data.store import Store, refuse_existing
+from hico_platform.data.synth.presets import EMBEDDED, PRESETS
+from hico_platform.data.synth.write import synthesise, write_skeleton_files
+from hico_platform.errors import Problem, UsageError
+
+Progress = Callable[[str, int, int], None]
+
+PRESET_NAMES = tuple(PRESETS)
+DEFAULT_PRESET = EMBEDDED.name
+
+
+def synthesise_dataset(
+    *, preset: str, seed: int, out: Path, skeleton_files: Path | None, progress: Progress | None
+) -> Store:
+    """Generate a preset as a store at ``out`` and, where wanted, as .skeleton files; neither may exist.
+
+    Raises UsageError for a negative seed or two places that are one, DataError where a place is taken.
+    """
+    if seed < 0:
+        raise UsageError(Problem(field="seed", rule="is 0 or more", value=seed, remedy="choose another seed"))
+    if skeleton_files is not None:
+        if skeleton_files.absolute() == out.absolute():
+            raise UsageError(
+                Problem(field="write-skeleton", rule="is another folder than out", value=str(out),
+                        remedy="name a folder of its own")
+            )  # fmt: skip
+        refuse_existing(skeleton_files)
+
+    def told(what: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    synthesise(out, preset=PRESETS[preset], seed=seed, progress=told("generating"))
+    if skeleton_files is not None:
+        write_skeleton_files(
+            skeleton_files, preset=PRESETS[preset], seed=seed, progress=told("writing .skeleton files")
+        )
+    return Store.open(out)

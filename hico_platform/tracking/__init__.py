@@ -1,0 +1,1 @@
+"""Mirrors of a search for people to browse; the only room that imports MLflow."""

@@ -1,0 +1,116 @@
+"""What a tracking store is to this package: runs that people browse, and models that they fetch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+Param = bool | int | float | str | None
+
+KEY_TAG = "hico.key"
+"""Names a run for ever: whoever opens a run of a known key gets that run, never a second one."""
+
+CHAMPION = "champion"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; the names are MLflow's."""
+
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Metrics at one epoch, measured at ``at_s`` (Unix time)."""
+
+    epoch: int
+    at_s: float
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as the store has it, without its metrics."""
+
+    run_id: str
+    key: str
+    status: RunStatus
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class TrackingError(Exception):
+    """The store cannot be reached or refuses; what was to be written can be written again."""
+
+
+class TrackingRefused(Exception):  # noqa: N818  (what is refused stays refused; an error passes)
+    """The store is there and does not take what was written; writing it again would not help."""
+
+
+class Tracker(ABC):
+    """A tracking store.
+
+    Every method may be called again with the same arguments, and then changes nothing: a metric is known by
+    run, name, epoch and time. All raise :class:`TrackingError` where the store is away, and
+    :class:`TrackingRefused` where it is not.
+    """
+
+    @abstractmethod
+    def runs(self, experiment: str) -> Mapping[str, Run]:
+        """The runs of an experiment by key."""
+
+    @abstractmethod
+    def open_run(
+        self,
+        *,
+        experiment: str,
+        key: str,
+        name: str,
+        parent: str | None,
+        params: Mapping[str, Param],
+        tags: Mapping[str, str],
+        at_s: float,
+        fresh: bool = False,
+    ) -> str:
+        """The id of the run ``key``, begun or taken up again; ``fresh`` promises that there is none yet."""
+
+    @abstractmethod
+    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
+        """Adds metrics of one or more epochs, in one request."""
+
+    @abstractmethod
+    def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
+        """Keeps a file or a folder as artifact ``name``."""
+
+    @abstractmethod
+    def log_text(self, run_id: str, text: str, *, name: str) -> None:
+        """Keeps a text as artifact ``name``."""
+
+    @abstractmethod
+    def close_run(
+        self, run_id: str, *, status: RunStatus, points: Sequence[Point], tags: Mapping[str, str], at_s: float
+    ) -> None:
+        """Adds last metrics and tags, and ends the run."""
+
+    @abstractmethod
+    def register_champion(
+        self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
+    ) -> int:
+        """Keeps the folder ``model`` with the run, registers it and moves the alias ``champion`` to it.
+
+        ``loader`` is the module that turns the folder into a callable model, so that none is pickled. A run whose
+        model is registered already keeps its version.
+
+        Returns:
+            the version of the registered model.
+        """
+
+
+def mlflow_uri(home: Path) -> str:
+    """The tracking store of a home."""
+    return f"sqlite:///{home / 'mlflow.db'}"

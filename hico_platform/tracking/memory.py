@@ -1,0 +1,104 @@
+"""A tracking store in memory, for tests; it can be away."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hico_platform.tracking.base import KEY_TAG, Param, Point, Run, RunStatus, Tracker, TrackingError
+
+
+@dataclasses.dataclass(kw_only=True)
+class Kept:
+    """All that is kept of one run."""
+
+    run: Run
+    experiment: str
+    name: str
+    parent: str | None
+    params: dict[str, Param]
+    metrics: dict[str, list[tuple[int, float, float]]] = dataclasses.field(default_factory=dict)
+    artifacts: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+class MemoryTracker(Tracker):
+    """Runs and models for as long as the object lives; ``away`` makes every call fail."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Kept] = {}
+        self.champions: dict[str, tuple[int, str]] = {}
+        self.requests = 0
+        self.away = False
+
+    def runs(self, experiment: str) -> Mapping[str, Run]:
+        """The runs of an experiment by key."""
+        self._request()
+        return {kept.run.key: kept.run for kept in self.kept.values() if kept.experiment == experiment}
+
+    def open_run(
+        self,
+        *,
+        experiment: str,
+        key: str,
+        name: str,
+        parent: str | None,
+        params: Mapping[str, Param],
+        tags: Mapping[str, str],
+        at_s: float,
+        fresh: bool = False,
+    ) -> str:
+        """The run ``key``, begun or taken up again."""
+        known = None if fresh else self.runs(experiment).get(key)
+        self._request()
+        if known is not None:
+            self._replace(known.run_id, status=RunStatus.RUNNING, tags={**known.tags, **tags})
+            return known.run_id
+        run_id = f"run-{len(self.kept)}"
+        run = Run(run_id=run_id, key=key, status=RunStatus.RUNNING, tags={**tags, KEY_TAG: key})
+        self.kept[run_id] = Kept(run=run, experiment=experiment, name=name, parent=parent, params=dict(params))
+        return run_id
+
+    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
+        """Adds metrics, each once."""
+        self._request()
+        for point in points:
+            for name, value in point.metrics.items():
+                history = self.kept[run_id].metrics.setdefault(name, [])
+                if (point.epoch, value, point.at_s) not in history:
+                    history.append((point.epoch, value, point.at_s))
+
+    def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
+        """Notes the place."""
+        self._request()
+        self.kept[run_id].artifacts[name] = str(folder)
+
+    def log_text(self, run_id: str, text: str, *, name: str) -> None:
+        """Keeps the text."""
+        self._request()
+        self.kept[run_id].artifacts[name] = text
+
+    def close_run(
+        self, run_id: str, *, status: RunStatus, points: Sequence[Point], tags: Mapping[str, str], at_s: float
+    ) -> None:
+        """Ends the run."""
+        self.log_points(run_id, points)
+        self._replace(run_id, status=status, tags={**self.kept[run_id].run.tags, **tags})
+
+    def register_champion(
+        self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
+    ) -> int:
+        """Moves the alias."""
+        self.log_folder(run_id, model, name="model")
+        version, registered = self.champions.get(name, (0, ""))
+        if registered != run_id:
+            self.champions[name] = (version + 1, run_id)
+        return self.champions[name][0]
+
+    def _replace(self, run_id: str, *, status: RunStatus, tags: Mapping[str, str]) -> None:
+        self.kept[run_id].run = dataclasses.replace(self.kept[run_id].run, status=status, tags=dict(tags))
+
+    def _request(self) -> None:
+        if self.away:
+            raise TrackingError("the store is away")
+        self.requests += 1

@@ -1,0 +1,281 @@
+"""MLflow as the tracking store: SQLite and a folder of artifacts under the home, or a server by address."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import math
+import os
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from hico_platform import __version__
+from hico_platform.tracking.base import (
+    CHAMPION,
+    KEY_TAG,
+    Param,
+    Point,
+    Run,
+    RunStatus,
+    Tracker,
+    TrackingError,
+    TrackingRefused,
+)
+
+# Limits of one log_batch request (MLflow REST API).
+METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
+PARAM_CHARACTERS = 6000
+# Read by MLflow: no telemetry; a server that is away is noticed soon, for whoever calls to try again.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
+EXPERIMENT_KIND_TAG = "mlflow.experimentKind"
+"""Lets the user interface open an experiment as model training, not as an application of language models."""
+
+_FINAL = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST"}
+
+
+class MlflowTracker(Tracker):
+    """Runs and models in MLflow.
+
+    Args:
+        uri: the tracking store, such as ``sqlite:////home/me/.hico/mlflow.db`` or ``http://host:5000``.
+        artifacts: the folder of artifacts; a server keeps them in its own place if none is given.
+
+    The first use of a new SQLite store takes some seconds: MLflow builds its schema.
+    """
+
+    def __init__(self, *, uri: str, artifacts: Path | None) -> None:
+        self._uri = uri
+        self._artifacts = artifacts
+        self._experiments: dict[str, str] = {}
+
+    def runs(self, experiment: str) -> Mapping[str, Run]:
+        """The runs of an experiment by key."""
+        with _store():
+            found: dict[str, Run] = {}
+            token: str | None = None
+            while True:
+                page = self._client.search_runs(
+                    [self._experiment(experiment)], filter_string="", max_results=1000, page_token=token
+                )
+                for run in page:
+                    tags = dict(run.data.tags)
+                    if KEY_TAG in tags:
+                        found[tags[KEY_TAG]] = _run(run)
+                token = page.token
+                if not token:
+                    return found
+
+    def open_run(
+        self,
+        *,
+        experiment: str,
+        key: str,
+        name: str,
+        parent: str | None,
+        params: Mapping[str, Param],
+        tags: Mapping[str, str],
+        at_s: float,
+        fresh: bool = False,
+    ) -> str:
+        """The run ``key``, begun or taken up again."""
+        with _store():
+            known = None if fresh else self._find(experiment, key)
+            if known is None:
+                more = {KEY_TAG: key} if parent is None else {KEY_TAG: key, "mlflow.parentRunId": parent}
+                run = self._client.create_run(
+                    self._experiment(experiment),
+                    start_time=_milliseconds(at_s),
+                    run_name=name,
+                    tags={**tags, **more},
+                )
+                run_id = str(run.info.run_id)
+            else:
+                run_id = known.run_id
+                if known.status is not RunStatus.RUNNING:
+                    self._client.update_run(run_id, status=str(RunStatus.RUNNING))
+                self._batch(run_id, tags=tags)
+            self._batch(run_id, params=params)
+            return run_id
+
+    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
+        """Adds metrics of one or more epochs by ``log_batch``."""
+        with _store():
+            self._batch(run_id, points=points)
+
+    def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
+        """Copies a file or a folder into the run's artifacts."""
+        with _store():
+            if folder.is_dir():
+                self._client.log_artifacts(run_id, str(folder), artifact_path=name)
+            else:
+                self._client.log_artifact(run_id, str(folder), artifact_path=name)
+
+    def log_text(self, run_id: str, text: str, *, name: str) -> None:
+        """Keeps a text as an artifact."""
+        with _store():
+            self._client.log_text(run_id, text, name)
+
+    def close_run(
+        self, run_id: str, *, status: RunStatus, points: Sequence[Point], tags: Mapping[str, str], at_s: float
+    ) -> None:
+        """Adds last metrics and tags, and ends the run."""
+        with _store():
+            self._batch(run_id, points=points, tags=tags)
+            self._client.set_terminated(run_id, status=str(status), end_time=_milliseconds(at_s))
+
+    def register_champion(
+        self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
+    ) -> int:
+        """Registers the run's artifact ``model``, an MLflow pyfunc model that ``loader`` loads, with its alias."""
+        from mlflow import pyfunc
+        from mlflow.exceptions import MlflowException
+
+        with _store():
+            with contextlib.suppress(MlflowException):  # registered before
+                self._client.create_registered_model(name)
+            known = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+            if known:
+                version = max(int(one.version) for one in known)
+            else:
+                with tempfile.TemporaryDirectory() as folder:
+                    packed = Path(folder) / "model"
+                    pyfunc.save_model(
+                        packed,
+                        loader_module=loader,
+                        data_path=str(model),
+                        pip_requirements=[f"hico-platform=={__version__}"],
+                    )
+                    self.log_folder(run_id, packed, name="model")
+                source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+                made = self._client.create_model_version(
+                    name, source, run_id=run_id, tags=dict(tags), description=description
+                )
+                version = int(made.version)
+            self._client.set_registered_model_alias(name, CHAMPION, str(version))
+            return version
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        for variable, value in ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        for logger in ("mlflow", "alembic", "mlflow.store.db.utils"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+        if self._uri.startswith("sqlite:///"):
+            file = Path(self._uri.removeprefix("sqlite:///"))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(file, timeout=60)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")  # the UI reads while a search writes
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    def _experiment(self, name: str) -> str:
+        if name not in self._experiments:
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None:
+                place = None if self._artifacts is None else (self._artifacts / name).absolute().as_uri()
+                self._experiments[name] = self._client.create_experiment(
+                    name, artifact_location=place, tags={EXPERIMENT_KIND_TAG: "custom_model_development"}
+                )
+            else:
+                if experiment.lifecycle_stage == "deleted":
+                    self._client.restore_experiment(experiment.experiment_id)
+                self._experiments[name] = experiment.experiment_id
+        return self._experiments[name]
+
+    def _find(self, experiment: str, key: str) -> Run | None:
+        page = self._client.search_runs(
+            [self._experiment(experiment)], filter_string=f"tags.`{KEY_TAG}` = '{key}'", max_results=1
+        )
+        return _run(page[0]) if page else None
+
+    def _batch(
+        self,
+        run_id: str,
+        *,
+        points: Sequence[Point] = (),
+        params: Mapping[str, Param] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """One request, as long as MLflow's limits allow."""
+        from mlflow.entities import Metric, RunTag
+        from mlflow.entities import Param as MlflowParam
+
+        metrics = [
+            Metric(name, value, _milliseconds(point.at_s), point.epoch)
+            for point in points
+            for name, value in point.metrics.items()
+            if not math.isinf(value)
+        ]
+        named = [MlflowParam(name, str(value)[:PARAM_CHARACTERS]) for name, value in (params or {}).items()]
+        tagged = [RunTag(name, value) for name, value in (tags or {}).items()]
+        requests = max(
+            math.ceil(len(metrics) / METRICS_A_REQUEST),
+            math.ceil(len(named) / PARAMS_A_REQUEST),
+            math.ceil(len(tagged) / TAGS_A_REQUEST),
+        )
+        for index in range(requests):
+            self._client.log_batch(
+                run_id,
+                metrics=_slice(metrics, index, METRICS_A_REQUEST),
+                params=_slice(named, index, PARAMS_A_REQUEST),
+                tags=_slice(tagged, index, TAGS_A_REQUEST),
+            )
+
+
+def ui_command(*, uri: str, host: str, port: int) -> list[str]:
+    """The command that serves MLflow's pages over a tracking store."""
+    return [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+
+
+def _run(run: Any) -> Run:
+    tags = dict(run.data.tags)
+    return Run(run_id=run.info.run_id, key=tags[KEY_TAG], status=RunStatus(run.info.status), tags=tags)
+
+
+def _slice(items: list[Any], index: int, size: int) -> list[Any]:
+    return items[index * size : (index + 1) * size]
+
+
+def _milliseconds(at_s: float) -> int:
+    return round(at_s * 1000)
+
+
+@contextmanager
+def _store() -> Iterator[None]:
+    """Whatever goes wrong with the store comes out as one of the two errors of a tracker."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (TrackingError, TrackingRefused):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        if isinstance(error, MlflowException) and error.error_code in _FINAL:
+            raise TrackingRefused(said) from error
+        raise TrackingError(said) from error

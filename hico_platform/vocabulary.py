@@ -1,0 +1,87 @@
+"""The words of the field that code, YAML, command line and tracking share.
+
+Symbols, as in the paper and used as names throughout:
+
+======  ==========================================  ========
+symbol  meaning                                     default
+======  ==========================================  ========
+N       sequences in a batch                        64
+T       frames after temporal crop-resize           64
+J       joints                                      25
+M       bodies                                      2
+C       coordinates                                 3
+G       granularities                               4
+D       hidden width of the encoder                 512
+P       projection width                            128
+K       queue size                                  2048
+======  ==========================================  ========
+"""
+
+from enum import StrEnum
+
+
+class EncoderType(StrEnum):
+    """Sequence-to-sequence encoder of a branch."""
+
+    GRU = "gru"
+    LSTM = "lstm"
+    TRANSFORMER = "transformer"
+
+
+class Stream(StrEnum):
+    """What of a skeleton is shown to the encoder (METHOD: representation)."""
+
+    JOINT = "joint"
+    BONE = "bone"
+    MOTION = "motion"
+
+
+class Level(StrEnum):
+    """A level of the hierarchical contrast; each has a weight in the loss."""
+
+    CLIP = "clip"
+    PART = "part"
+    DOMAIN = "domain"
+    INSTANCE = "instance"
+
+
+class Representation(StrEnum):
+    """One of the five projected representations; the domain level has two."""
+
+    CLIP = "clip"
+    PART = "part"
+    TEMPORAL_DOMAIN = "temporal_domain"
+    SPATIAL_DOMAIN = "spatial_domain"
+    INSTANCE = "instance"
+
+    @property
+    def level(self) -> Level:
+        """The level whose weight this representation's loss carries."""
+        if self in (Representation.TEMPORAL_DOMAIN, Representation.SPATIAL_DOMAIN):
+            return Level.DOMAIN
+        return Level(self.value)
+
+
+class QueueWrap(StrEnum):
+    """Where the write pointer of the clip and part queues wraps."""
+
+    FULL = "full"
+    """At the queue's own width, G*K: every key is replaced in turn."""
+
+    RELEASED = "released"
+    """At K, as in the released code: with its settings 6144 of 8192 keys stay random."""
+
+
+class Part(StrEnum):
+    """A part of a dataset under a protocol."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Decision(StrEnum):
+    """The answer to a trial's report."""
+
+    CONTINUE = "continue"
+    STOP = "stop"

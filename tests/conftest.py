@@ -1,0 +1,35 @@
+"""Fixtures for material that lies outside the repository; a test is skipped where it is absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# Small tensors gain nothing from a second thread, and a busy machine makes them wait for it.
+torch.set_num_threads(1)
+
+_BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _shared() -> Path:
+    return Path(os.environ.get("HICO_SHARED", _BESIDE_THE_REPOSITORY))
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of shared data: ``HICO_SHARED``, else ``shared`` beside the repository."""
+    if not _shared().is_dir():
+        pytest.skip(f"no shared data at {_shared()}: set HICO_SHARED to its folder")
+    return _shared()
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """The folder of golden tensors: ``HICO_GOLDEN_DIR``, else ``golden`` in the shared folder."""
+    folder = Path(os.environ.get("HICO_GOLDEN_DIR", _shared() / "golden"))
+    if not folder.is_dir():
+        pytest.skip(f"no golden tensors at {folder}: set HICO_GOLDEN_DIR to their folder")
+    return folder

@@ -1,0 +1,62 @@
+"""Runs a search with the toy trial: ``python -m tests.e2e.driver HOME OPTIONS``; tests interrupt it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from hico_platform.cli.search_view import SearchView
+from hico_platform.errors import HicoError
+from hico_platform.stages.places import Places
+from hico_platform.stages.search import run_search
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from tests.toy import FACTS, toy_space, toy_trial
+
+
+def main(
+    home: Path,
+    *,
+    trials: int,
+    resume: bool = False,
+    log: bool = False,
+    space: dict | None = None,
+    storage: str | None = None,
+    tracking: str | None = None,
+    address: str | None = None,
+    **toy: object,
+) -> int:
+    places = Places(home=home, storage=storage, tracking=tracking)
+    checked = toy_space(trials=trials, **(space or {}))
+    view = SearchView(space=checked, limit=trials, name="toy", console=Console())
+    if log:
+        toy["log"] = home / "log"
+    try:
+        with view:
+            run_search(
+                places=places,
+                name="toy",
+                space=checked,
+                facts=FACTS,
+                function=functools.partial(toy_trial, **toy),
+                tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+                resume=resume,
+                address=address,
+                cluster_cpus=2,
+                observers=[view],
+                know=view.know,
+            )
+    except HicoError as error:
+        sys.stdout.write(f"{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stdout.write("interrupted\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), **json.loads(sys.argv[2])))

@@ -1,0 +1,108 @@
+"""The main job from end to end on small data: search, retrain, registry; cut off and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+SMALL = (
+    "base.model.hidden_width=16", "base.views.frames=16", "base.budget.epochs=3", "base.budget.batch_size=8",
+    "base.contrast.queue_size=32", "base.evaluation.linear_epochs=5", "scheduler.grace_epochs=1",
+)  # fmt: skip
+
+# The code's version enters what the final stage keeps, and a checkout may move on while the tests run.
+ENVIRONMENT = {**os.environ, "HICO_COMMIT": "tested", "PYTHONUNBUFFERED": "1"}
+
+
+def hico(*words: str, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hico_platform", *words, "--home", str(home)],
+        capture_output=True, text=True, check=check, timeout=300, env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a finished search of four trials on a tiny dataset."""
+    home = tmp_path_factory.mktemp("home")
+    hico("data", "synth", "--preset", "tiny", "--out", str(home / "tiny"), home=home)
+    settings = [word for value in SMALL for word in ("--set", value)]
+    done = hico(
+        "search", "--space", "level_weights.yaml", "--name", "small", "--data", str(home / "tiny"),
+        "--trials", "4", *settings, "--json", home=home,
+    )  # fmt: skip
+    assert json.loads(done.stdout)
+    return home
+
+
+def test_retrain_reports_every_entry_and_registers_a_model_that_loads(searched: Path) -> None:
+    done = hico("retrain", "small", "--seeds", "2", "--json", home=searched)
+    report = json.loads(done.stdout)
+    assert set(report["summary"]) == {"raw pose", "untrained", "released", "best"}
+    assert report["summary"]["best"]["knn_top1"]["seeds"] == 2
+    assert report["facts"]["split"] == "test"
+    assert len(report["facts"]["data_digest"]) == 64
+
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{searched / 'mlflow.db'}")
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias("small", "champion")
+    assert int(version.version) == report["champion"]["version"] == 1
+    model = mlflow.pyfunc.load_model("models:/small@champion")
+    pose = np.random.default_rng(0).normal(size=(40, 25, 3))
+    assert model.predict([pose]).shape == (1, 2 * 4 * 16)
+
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    assert all(run.info.status == "FINISHED" for run in runs)
+    kinds = [run.data.tags.get("hico.kind") for run in runs]
+    assert (kinds.count("search"), kinds.count("trial")) == (1, 4)
+    assert (kinds.count("final"), kinds.count("final run")) == (1, 7)
+    tested = [run for run in runs if "test_knn_top1" in run.data.metrics]
+    assert {run.data.tags["hico.kind"] for run in tested} == {"final run"}, "trials never see the test split"
+
+    again = json.loads(hico("retrain", "small", "--seeds", "2", "--json", home=searched).stdout)
+    assert again == report, "a second call finds everything done"
+
+
+def test_interrupted_retraining_exits_130_and_goes_on_from_its_checkpoints(searched: Path) -> None:
+    words = [sys.executable, "-m", "hico_platform", "retrain", "small", "--seeds", "1", "--epochs", "200"]
+    driver = subprocess.Popen(
+        [*words, "--home", str(searched)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=ENVIRONMENT,
+    )  # fmt: skip
+    assert driver.stderr is not None
+    for line in driver.stderr:
+        if "epoch 20 of 200" in line:
+            break
+    time.sleep(0.1)
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=120)
+    assert driver.returncode == 130
+    final = searched / "searches" / "small" / "final"
+    assert list(final.glob("*/best-seed-0/epoch-*")), "checkpoints are kept"
+    done = hico("retrain", "small", "--seeds", "1", "--epochs", "200", home=searched)
+    assert "best configuration" in done.stdout
+    first_reported = next(line for line in done.stderr.splitlines() if "best configuration, seed 0: epoch 2" in line)
+    assert first_reported
+
+
+def test_an_unknown_search_is_a_usage_error(tmp_path: Path) -> None:
+    done = hico("retrain", "nothing", home=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "start a search first, or name its home" in done.stderr
+    both = hico("retrain", "nothing", "--config", "x.yaml", home=tmp_path, check=False)
+    assert both.returncode == 2
+    assert "either the name of a search or --config FILE" in both.stderr

@@ -1,0 +1,119 @@
+"""PostgreSQL as study database and as MLflow store: a real server, started for these tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hico_platform.errors import UsageError
+from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
+from tests.e2e import test_search as search
+from tests.toy import FACTS, toy_space
+
+pytestmark = pytest.mark.e2e
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name) or next(map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
+    if found is None:
+        pytest.skip(f"no PostgreSQL server on this machine: {name} is not found")
+    return found
+
+
+@contextmanager
+def postgres_server(*, prefix: Sequence[str] = (), host: str = "127.0.0.1") -> Iterator[str]:
+    """The address of a server with the databases hico and mlflow; ``prefix`` runs it on another host."""
+    pytest.importorskip("psycopg", reason="no PostgreSQL driver: pip install 'hico-platform[postgres]'")
+    initdb, postgres = _tool("initdb"), _tool("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="hico-pg-"))
+    as_user: list[str] = []
+    if os.getuid() == 0:  # the server refuses to run as root
+        shutil.chown(folder, "nobody")
+        as_user = [_tool("setpriv"), "--reuid=nobody", "--clear-groups"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    subprocess.run(
+        [*as_user, initdb, "-D", str(folder / "data"), "-U", "hico", "--auth=trust", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    with (folder / "data" / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all 10.77.0.0/24 trust\n")
+    process = subprocess.Popen(
+        [
+            *prefix, *as_user, postgres, "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
+            "-c", f"listen_addresses={host}", "-c", "fsync=off",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )  # fmt: skip
+    try:
+        _create_databases(folder, port)
+        yield f"postgresql+psycopg://hico@{host}:{port}"
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server on the loopback address."""
+    with postgres_server() as address:
+        yield address
+
+
+def _create_databases(folder: Path, port: int) -> None:
+    """By the server's socket, which needs no network."""
+    import psycopg
+
+    place = f"host={folder} port={port} user=hico dbname=postgres"
+    for _ in range(300):
+        try:
+            with psycopg.connect(place, autocommit=True) as connection:
+                connection.execute("CREATE DATABASE hico")
+                connection.execute("CREATE DATABASE mlflow")
+                return
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+    raise AssertionError("the PostgreSQL server did not start in 30 s")
+
+
+def test_a_search_killed_and_resumed(server: str, tmp_path: Path) -> None:
+    options = {"trials": 4, "storage": f"{server}/hico", "tracking": f"{server}/mlflow", "log": True}
+    driver = search.start(tmp_path, epoch_s=0.1, **options)
+    search.wait_for_lines(tmp_path / "log", 8)
+    driver.kill()
+    driver.wait()
+    search.finish(search.start(tmp_path, resume=True, **options))
+    search.check_whole(tmp_path, trials=4, storage=options["storage"], tracking=options["tracking"])
+    assert not (tmp_path / "study.db").exists()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_two_drivers_that_share_no_home(server: str) -> None:
+    storage = open_storage(f"{server}/hico")
+    StudyLedger.create(storage, name="shared", space=toy_space(), facts=FACTS, limit=3, at_s=0.0)
+    with driver_lock(storage, name="shared"):
+        with (
+            pytest.raises(UsageError, match="a driver on another machine holds it"),
+            driver_lock(open_storage(f"{server}/hico"), name="shared"),
+        ):
+            pass
+        with driver_lock(open_storage(f"{server}/hico"), name="another"):
+            pass
+    with driver_lock(open_storage(f"{server}/hico"), name="shared"):
+        pass

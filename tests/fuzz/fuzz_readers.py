@@ -1,0 +1,208 @@
+"""Feeds damaged files to the readers: each must read them or raise the declared error, whatever they hold.
+
+    python -m tests.fuzz.fuzz_readers [--reader NAME] [--minutes 10] [--seed 0]
+
+Without ``--reader`` every reader gets that many minutes, one after the other. A failure prints the seed of the
+case, which ``--seed`` runs first, and leaves the files that caused it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hico_platform.data.importing import import_dataset
+from hico_platform.data.readers import FORMATS
+from hico_platform.data.skeleton_file import write_skeleton
+from hico_platform.errors import ConfigError, DataError, UsageError
+
+MOST_GIB = 4  # address space: an attempt to take more fails as MemoryError, and is reported
+SLOW_S = 20.0
+NAME = "S001C001P001R001A00"
+TOKENS = [
+    b"0",
+    b"-1",
+    b"nan",
+    b"inf",
+    b"1e999",
+    b"25",
+    b"\n",
+    b" ",
+    b",",
+    b"99999999999999999999",
+    b"\x00",
+    b"\xff",
+    b"(",
+]
+
+Random = np.random.Generator
+
+
+def poses(random: Random) -> list[np.ndarray]:
+    """Two recordings (T, M, J, C)."""
+    return [random.standard_normal((3, 2, 25, 3)).astype(np.float32) for _ in range(2)]
+
+
+def make_ntu60(folder: Path, random: Random) -> Path:
+    for i, pose in enumerate(poses(random)):
+        write_skeleton(folder / f"{NAME}{i + 1}.skeleton", pose)
+    return folder
+
+
+def make_pku_mmd(folder: Path, random: Random) -> Path:
+    for name in ("0002-L", "0003-M"):
+        rows = random.standard_normal((6, 150)).round(3)
+        for inner, text in (
+            ("skeleton", "\n".join(" ".join(map(str, row)) for row in rows.tolist())),
+            ("label", "1,1,3,2\n2,4,6,1\n"),
+        ):
+            (folder / inner).mkdir(exist_ok=True)
+            (folder / inner / f"{name}.txt").write_text(text)
+    (folder / "cross-subject.txt").write_text("Training videos:\n0002-L\nValidataion videos:\n0003-M\n")
+    return folder
+
+
+def make_pyskl(folder: Path, random: Random) -> Path:
+    annotations = [
+        {"frame_dir": f"{NAME}{i}", "label": i, "keypoint": pose.swapaxes(0, 1), "total_frames": len(pose)}
+        for i, pose in enumerate(poses(random))
+    ]
+    content = {"split": {"xsub_train": [f"{NAME}0"], "xsub_val": [f"{NAME}1"]}, "annotations": annotations}
+    (folder / "a.pkl").write_bytes(pickle.dumps(content, protocol=int(random.integers(0, 6))))
+    return folder / "a.pkl"
+
+
+def make_ctrgcn(folder: Path, random: Random) -> Path:
+    x = np.stack([pose.reshape(3, 150) for pose in poses(random)])
+    save = np.savez_compressed if random.random() < 0.5 else np.savez
+    save(folder / "a.npz", x_train=x, y_train=np.eye(2), x_test=x, y_test=np.eye(2))
+    return folder / "a.npz"
+
+
+def make_hico(folder: Path, random: Random) -> Path:
+    data = np.stack([pose.transpose(3, 0, 2, 1) for pose in poses(random)])
+    np.save(folder / "train_data_joint.npy", data)
+    np.save(folder / "train_num_frame.npy", np.array([2, 3]))
+    (folder / "train_label.pkl").write_bytes(pickle.dumps(([f"{NAME}1", f"{NAME}2"], [0, 1])))
+    return folder
+
+
+def make_manifest(folder: Path, random: Random) -> Path:
+    for i, pose in enumerate(poses(random)):
+        np.save(folder / f"{i}.npy", pose)
+    rows = {"path": ["0.npy", "1.npy"], "label": [0, 1], "subject": [1, 2], "note": ["a", None]}
+    if random.random() < 0.3:
+        pq.write_table(pa.table(rows), folder / "manifest.parquet")
+    else:
+        (folder / "manifest.csv").write_text('path,label,subject,note\n0.npy,0,1,a\n1.npy,1,2,"b, c"\n')
+    return folder
+
+
+MAKERS: dict[str, Callable[[Path, Random], Path]] = {
+    "ntu60": make_ntu60,
+    "ntu120": make_ntu60,
+    "pku-mmd-1": make_pku_mmd,
+    "pyskl": make_pyskl,
+    "ctrgcn": make_ctrgcn,
+    "hico": make_hico,
+    "manifest": make_manifest,
+}
+
+
+def damage(file: Path, random: Random) -> None:
+    """A few small changes anywhere, more often near the start, where the headers are."""
+    data = bytearray(file.read_bytes())
+    for _ in range(int(random.integers(1, 6))):
+        reach = len(data) if random.random() < 0.5 else min(len(data), 200)
+        at = int(random.integers(0, reach + 1))
+        length = int(random.integers(0, 8)) if random.random() < 0.9 else int(random.integers(0, len(data) + 1))
+        kind = random.random()
+        if kind < 0.4:
+            new = TOKENS[int(random.integers(len(TOKENS)))]
+        elif kind < 0.7:
+            new = random.bytes(int(random.integers(0, 8)))
+        else:
+            start = int(random.integers(0, len(data) + 1))
+            new = bytes(data[start : start + int(random.integers(0, 400))])
+        data[at : at + length] = new
+    file.write_bytes(data)
+
+
+def one_case(reader: str, seed: int, folder: Path) -> str:
+    """Make, damage and import; the outcome in a word. Any error but the declared ones comes through."""
+    random = np.random.default_rng([seed, *reader.encode()])
+    raw = MAKERS[reader](folder, random)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for _ in range(int(random.integers(1, 3))):
+        damage(files[int(random.integers(len(files)))], random)
+    try:
+        report = import_dataset(raw, folder.parent / "out", format_name=reader)
+    except (DataError, UsageError, ConfigError):
+        return "refused"
+    return "whole" if not report.skipped else "in part"
+
+
+def fuzz(reader: str, minutes: float, first_seed: int, scratch: Path) -> bool:
+    """Run cases until the time is over; whether all went well."""
+    outcomes: dict[str, int] = {}
+    end = time.monotonic() + 60 * minutes
+    seed = first_seed
+    slowest_s = 0.0
+    while time.monotonic() < end:
+        folder = scratch / "raw"
+        folder.mkdir()
+        start = time.process_time()
+        try:
+            outcome = one_case(reader, seed, folder)
+        except Exception:
+            traceback.print_exc()
+            _say(f"{reader}: FAILED at --reader {reader} --seed {seed}; the files are in {folder}")
+            return False
+        slowest_s = max(slowest_s, time.process_time() - start)
+        if slowest_s > SLOW_S:
+            _say(f"{reader}: TOO SLOW at --reader {reader} --seed {seed}: {slowest_s:.0f} s")
+            return False
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        for left in scratch.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        seed += 1
+    _say(f"{reader}: {seed - first_seed} cases in {minutes:g} minutes, {outcomes}, slowest {slowest_s:.1f} s of CPU")
+    return True
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reader", choices=sorted(set(FORMATS) & set(MAKERS)))
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_GIB * 2**30, MOST_GIB * 2**30))
+    sound = True
+    for reader in [arguments.reader] if arguments.reader else MAKERS:
+        scratch = Path(tempfile.mkdtemp(prefix=f"fuzz-{reader}-"))
+        went_well = fuzz(reader, arguments.minutes, arguments.seed, scratch)
+        if went_well:
+            shutil.rmtree(scratch)
+        sound = sound and went_well
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

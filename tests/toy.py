@@ -1,0 +1,130 @@
+"""A trial without training: a deterministic learning curve, with checkpoints, that can be slow, fail or be killed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.config.source import Document
+from hico_platform.config.space import CheckedSpace, check
+from hico_platform.search.ledger.base import Facts
+from hico_platform.search.task import TrialTask
+from hico_platform.vocabulary import Decision
+
+FACTS = Facts(data_digest="d" * 64, protocol="xsub", code_version="test", seed=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """The fields of EpochReport, without torch."""
+
+    epoch: int
+    metrics: dict[str, float]
+    history: tuple[tuple[int, dict[str, float]], ...]
+    checkpoint: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Came:
+    """The fields of TrialOutcome, without torch."""
+
+    epoch: int
+    stopped_early: bool
+    metrics: dict[str, float]
+    checkpoint: Path
+
+
+def toy_space(*, trials: int = 6, epochs: int = 9, **more: object) -> CheckedSpace:
+    """Temperature and encoder, over a toy's budget."""
+    return check(
+        Document(
+            data={
+                "name": "toy",
+                "base": {"model": {"hidden_width": 16}, "budget": {"epochs": epochs}},
+                "search": {
+                    "contrast": {"temperature": {"low": 0.05, "high": 0.5, "log": True}},
+                    "model": {"encoder": {"choice": ["gru", "lstm", "transformer"]}},
+                },
+                "trials": trials,
+                "resources": {"cpus": 1},
+                **more,
+            }
+        )
+    )
+
+
+def score(temperature: float, epoch: int) -> float:
+    """Validation kNN top-1 of the toy: best at temperature 0.1, rising with epochs."""
+    return 0.7 * math.exp(-abs(math.log(temperature / 0.1))) * (1 - math.exp(-epoch / 4))
+
+
+def toy_trial(
+    task: TrialTask,
+    report: Callable[[Said], Decision],
+    *,
+    epoch_s: float = 0.0,
+    fail_above: float = math.inf,
+    kill_once: int | None = None,
+    log: Path | None = None,
+) -> Came:
+    """Trains nothing; every epoch leaves a checkpoint.
+
+    ``fail_above`` is the temperature above which it raises. ``kill_once`` is the number of a trial that
+    kills its own process after its first checkpoint. ``log`` collects a line for every epoch and evaluation.
+    """
+
+    def note(what: str) -> None:
+        if log is not None:
+            with log.open("a") as file:
+                file.write(f"{task.number} {what} {os.getpid()}\n")
+
+    task.directory.mkdir(parents=True, exist_ok=True)
+    state = task.directory / "state.json"
+    epoch, history = json.loads(state.read_text()) if state.exists() else (0, [])
+    temperature = task.config.contrast.temperature
+    decision = Decision.CONTINUE
+    if epoch in task.report_epochs:
+        decision = _tell(report, epoch, temperature, history, state)
+        history = []
+    while decision is Decision.CONTINUE and epoch < task.config.budget.epochs:
+        time.sleep(epoch_s)
+        epoch += 1
+        history.append([epoch, {"loss": 5.0 / epoch}])
+        note(f"epoch {epoch}")
+        if temperature > fail_above:
+            raise ValueError(f"temperature {temperature} is too high for a toy")
+        beside = state.with_suffix(".new")
+        beside.write_text(json.dumps([epoch, history]))
+        beside.rename(state)
+        if task.number == kill_once and not (task.directory / "killed").exists():
+            (task.directory / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if epoch in task.report_epochs:
+            decision = _tell(report, epoch, temperature, history, state)
+            history = []
+    note(f"evaluated {decision}")
+    return Came(
+        epoch=epoch,
+        stopped_early=decision is Decision.STOP,
+        metrics={"knn_top1": score(temperature, epoch), "recognition_top1": 0.9 * score(temperature, epoch)},
+        checkpoint=state,
+    )
+
+
+def _tell(
+    report: Callable[[Said], Decision], epoch: int, temperature: float, history: list[list], state: Path
+) -> Decision:
+    return report(
+        Said(
+            epoch=epoch,
+            metrics={"knn_top1": score(temperature, epoch)},
+            history=tuple((number, losses) for number, losses in history),
+            checkpoint=state,
+        )
+    )

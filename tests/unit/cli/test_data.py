@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hico_platform.cli.main import main
+from tests.unit.data.test_importing import make_manifest
+
+
+def prepare(raw: Path, out: Path, *more: str) -> int:
+    words = ["data", "prepare", "--format", "manifest", "--raw", str(raw), "--out", str(out), "--workers", "1"]
+    return main([*words, *more])
+
+
+def test_prepare_info_and_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = make_manifest(tmp_path / "raw", 12)
+    np.save(raw / "r5.npy", np.ones((3, 24, 3)))
+    assert prepare(raw, tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert "read 12, kept 11, skipped 1, left out 0" in said.out
+    assert "r5.npy: an array is (T, 25, 3)" in said.out
+    assert "reading: 12 of 12 (100%)" in said.err
+
+    assert main(["data", "info", str(tmp_path / "out"), "--draw", str(tmp_path / "out.png")]) == 0
+    said = capsys.readouterr()
+    assert "raw: 11 sequences, 4 classes, layout kinect-v2" in said.out
+    assert "protocol  odd-subjects: train:" in said.out
+    assert (tmp_path / "out.png").exists()
+
+    assert main(["data", "verify", str(tmp_path / "out")]) == 0
+    assert "sound" in capsys.readouterr().out
+
+
+def test_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = make_manifest(tmp_path / "raw", 12)
+    np.save(raw / "r5.npy", np.ones((3, 24, 3)))
+    assert prepare(raw, tmp_path / "out", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["read"], report["kept"], report["skipped"]) == (12, 11, 1)
+    assert report["problems"][0]["file"] == str(raw / "r5.npy")
+    assert main(["data", "info", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sequences"] == 11
+    assert main(["data", "verify", f"file://{tmp_path / 'out'}", "--json", "--home", str(tmp_path / "home")]) == 0
+    assert json.loads(capsys.readouterr().out) == {"sound": True, "problems": []}
+    assert list((tmp_path / "home" / "cache").iterdir())
+
+
+def test_bad_data_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = make_manifest(tmp_path / "raw", 12)
+    np.save(raw / "r5.npy", np.ones((3, 24, 3)))
+    assert prepare(raw, tmp_path / "out", "--strict") == 3
+    assert "error: " in capsys.readouterr().err
+    assert prepare(raw, tmp_path / "out") == 0
+    assert prepare(raw, tmp_path / "out") == 3
+    with (tmp_path / "out" / "pose.arrow").open("r+b") as file:
+        file.seek(4000)
+        file.write(b"\x00\x01\x02")
+    capsys.readouterr()
+    assert main(["data", "verify", str(tmp_path / "out")]) == 3
+    assert "digest" in capsys.readouterr().err
+    assert main(["data", "info", str(tmp_path / "nothing")]) == 3
+
+
+def test_an_interruption_exits_with_130_and_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = make_manifest(tmp_path / "raw", 40)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hico_platform.cli.progress_line.ProgressLine.__call__", interrupt)
+        assert prepare(raw, tmp_path / "out") == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    assert prepare(raw, tmp_path / "out") == 0
+
+
+def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = make_manifest(tmp_path / "raw", 2)
+    assert prepare(raw, tmp_path / "out", "--layout", "octopus") == 2
+    assert prepare(raw, tmp_path / "out", "--missing", "list.txt") == 2
+    assert "missing: goes with the formats ntu60 and ntu120" in capsys.readouterr().err
+    words = ["data", "prepare", "--format", "ntu60", "--raw", str(raw), "--out", str(tmp_path / "out")]
+    assert main([*words, "--layout", "kinect-v1"]) == 2
+    assert "layout: of ntu60 is kinect-v2; got 'kinect-v1'; leave it out" in capsys.readouterr().err
+    assert main(["data", "info", str(tmp_path), "--draw", "x.svg"]) == 3
+    with pytest.raises(SystemExit, match="2"):
+        main(["data", "prepare", "--format", "xml"])

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hico_platform.cli.main import main
+from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.search.ledger.base import TrialRecord
+from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.lock import search_lock
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.steering import Steering
+from tests.toy import FACTS, toy_space, toy_trial
+
+SPACE = toy_space(trials=5)
+
+
+def carry_out(ledger: object, folder: Path, observe: object, *, fail: int | None = None) -> tuple[TrialRecord, ...]:
+    steering = Steering(
+        ledger=ledger,
+        space=SPACE,
+        scheduler=make_scheduler(SPACE.settings.scheduler, epochs=9),
+        directory=folder,
+        observe=observe,
+    )
+    while task := steering.next_task():
+        if task.number == fail:
+            steering.failed(task.number, reason="ValueError: no", traceback=None)
+            continue
+        number = task.number
+        outcome = toy_trial(
+            task,
+            lambda said, number=number: steering.reported(
+                number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint="c"
+            ),
+        )
+        steering.finished(
+            number,
+            epoch=outcome.epoch,
+            stopped_early=outcome.stopped_early,
+            metrics=outcome.metrics,
+            checkpoint="c",
+        )
+    return ledger.trials()
+
+
+def memory() -> MemoryLedger:
+    return MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a finished search ``toy``."""
+    storage = open_storage(sqlite_url(tmp_path / "study.db"))
+    ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
+    carry_out(ledger, tmp_path / "searches" / "toy" / "trials", lambda event: None, fail=4)
+    return tmp_path
+
+
+class TestView:
+    def test_plain_lines_where_there_is_no_terminal(self, tmp_path: Path) -> None:
+        output = io.StringIO()
+        with SearchView(space=SPACE, limit=5, name="toy", console=Console(file=output, width=200)) as view:
+            trials = carry_out(memory(), tmp_path, view, fail=4)
+        text = output.getvalue()
+        assert "trial 0 begins: temperature 0.2, encoder transformer" in text
+        assert "trial 0 epoch 1/9 knn_top1 0.077 continue" in text
+        assert "trial 4 failed: ValueError: no" in text
+        assert f"{len(trials)} of 5 trials, best knn_top1" in text
+        assert "\x1b" not in text
+
+    def test_a_live_table_on_a_terminal(self, tmp_path: Path) -> None:
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, width=140, height=40)
+        with SearchView(space=SPACE, limit=5, name="toy", console=console) as view:
+            carry_out(memory(), tmp_path, view)
+        text = output.getvalue()
+        for word in ("trial", "encoder", "parameters", "epoch", "knn_top1", "state", "complete", "stopped", "elapsed"):
+            assert word in text
+        assert "5 of 5 trials" in text
+
+    def test_what_was_known_before_counts(self, tmp_path: Path) -> None:
+        ledger, output = memory(), io.StringIO()
+        trials = carry_out(ledger, tmp_path, lambda event: None)
+        view = SearchView(space=SPACE, limit=9, name="toy", console=Console(file=output, width=200))
+        view.know(ledger.search, trials)
+        assert "5 of 5 trials" in view._headline()
+
+    def test_values(self) -> None:
+        assert (
+            shown_values({"contrast.temperature": 0.123456, "model.encoder": "gru"}) == "temperature 0.123, encoder gru"
+        )
+
+    def test_what_was_stopped_when(self, tmp_path: Path) -> None:
+        trials = carry_out(memory(), tmp_path, lambda event: None, fail=4)
+        text = stopped_when(trials)
+        assert "stopped at epoch 1" in text
+        assert "complete" in text
+        assert text.endswith("1 failed")
+
+
+class TestSearch:
+    def test_a_wrong_space_is_exit_2_with_the_place(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file = tmp_path / "bad.yaml"
+        file.write_text("search:\n  model.encoder: {choice: [gruu, lstm]}\n")
+        assert main(["search", "--space", str(file), "--home", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert f"error: {file}:2: search.model.encoder.choice[0]: one of gru, lstm, transformer" in error
+        assert "did you mean gru?" in error
+
+    def test_as_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["search", "--space", "nothing", "--json", "--home", str(tmp_path)]) == 2
+        (problem,) = json.loads(capsys.readouterr().out)["errors"]
+        assert problem["file"] == "nothing"
+        assert "level_weights" in problem["remedy"]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ([], "--space: given, unless --resume and --name are; try --space level_weights.yaml"),
+            (["--space", "queue", "--trials", "0"], "--trials: at least 1; got 0; give a count"),
+            (["--space", "queue", "--set", "trials"], "--set: KEY=VALUE; got 'trials'"),
+            (["--resume", "--name", "none"], "an existing study database"),
+        ],
+    )
+    def test_usage(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
+        assert main(["search", *options, "--home", str(tmp_path)]) == 2
+        assert message in capsys.readouterr().err
+
+
+class TestStatus:
+    def test_a_finished_search(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["status", "toy", "--home", str(home)]) == 0
+        text = capsys.readouterr().out
+        assert "toy: finished, 5 of 5 trials begun" in text
+        assert "best knn_top1" in text
+
+    def test_as_json(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["status", "toy", "--json", "--home", str(home)]) == 0
+        status = json.loads(capsys.readouterr().out)
+        assert status["counts"]["failed"] == 1
+        assert status["counts"]["running"] == 0
+        assert status["rungs"]["1"] == 4
+        assert status["trials"][4]["reason"] == "ValueError: no"
+        assert status["best"]["metrics"]["recognition_top1"] > 0
+
+    def test_all_searches(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["status", "--home", str(home)]) == 0
+        assert capsys.readouterr().out.startswith("toy ")
+
+    def test_who_runs_it(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        storage = open_storage(sqlite_url(home / "study.db"))
+        StudyLedger.open(storage, name="toy").reopen(source=SPACE.source, limit=6)
+        for running, stand in ((True, "running"), (False, "interrupted")):
+            if running:
+                with search_lock(home / "searches" / "toy" / "lock", name="toy"):
+                    main(["status", "toy", "--json", "--home", str(home)])
+            else:
+                main(["status", "toy", "--json", "--home", str(home)])
+            assert json.loads(capsys.readouterr().out)["stand"] == stand
+
+    def test_an_unknown_name(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["status", "toi", "--home", str(home)]) == 2
+        assert "name: the name of a search; got 'toi'; searches here: toy" in capsys.readouterr().err
+
+
+def test_ui_without_anything_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ui", "--home", str(tmp_path)]) == 2
+    assert "nothing to browse" in capsys.readouterr().err
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"]["trials"]["minimum"] == 1

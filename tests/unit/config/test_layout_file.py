@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hico_platform.config.layout_file import find_layout
+from hico_platform.data.layout import KINECT_V1, LAYOUTS
+from hico_platform.errors import ConfigError
+
+LAYOUT = """\
+name: stick
+joints: [hip, chest, head, left, right]
+parents: [0, 0, 1, 1, 1]
+centre: 1
+z_axis: [0, 1]
+x_axis: [3, 4]
+"""
+
+
+def test_a_layout_by_name_and_from_a_file(tmp_path: Path) -> None:
+    assert find_layout("kinect-v1") is KINECT_V1
+    (tmp_path / "stick.yaml").write_text(LAYOUT)
+    layout = find_layout(str(tmp_path / "stick.yaml"))
+    assert (layout.joints[1], layout.parents, layout.x_axis) == ("chest", (0, 0, 1, 1, 1), (3, 4))
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_a_layout_survives_json(name: str) -> None:
+    layout = LAYOUTS[name]
+    assert type(layout).from_plain(json.loads(json.dumps(layout.as_plain()))) == layout
+    assert len(layout.joints) == {"kinect-v2": 25, "kinect-v1": 20}[name]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("centre: 1", "center: 1", "stick.yaml:4: center: is not a key of a layout; a layout has centre"),
+        ("centre: 1", "centre: 9", "stick.yaml:4: centre: is a joint index, 0 to 4; got 9"),
+        ("centre: 1", "centre: hip", "stick.yaml:4: centre: is a joint index; got 'hip'"),
+        ("[0, 0, 1, 1, 1]", "[0, 0, 1]", "stick.yaml:3: parents: has one parent a joint, so 5; .*; got 3"),
+        ("[0, 0, 1, 1, 1]", "[0, 0, 1, 1, 5]", "stick.yaml:3: parents: holds joint indices, 0 to 4; got 5"),
+        ("[0, 0, 1, 1, 1]", "[1, 0, 1, 1, 1]", "stick.yaml:3: parents: lead from every joint to a root"),
+        ("[0, 1]", "[0, 1, 2]", "stick.yaml:5: z_axis: is two joint indices, from and to"),
+        ("[0, 1]", "[0, up]", "stick.yaml:5: z_axis: is a list of joint indices"),
+        ("name: stick", "name: 3", "stick.yaml:1: name: is text; got 3"),
+        ("[hip, chest, head, left, right]", "5", "stick.yaml:2: joints: is a list of names; got 5"),
+    ],
+)
+def test_a_wrong_layout_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "stick.yaml").write_text(LAYOUT.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message):
+        find_layout(str(tmp_path / "stick.yaml"))
+
+
+def test_an_unknown_layout_and_a_file_that_holds_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="layout: is one of kinect-v2, kinect-v1, or a YAML file; got 'kinect'"):
+        find_layout("kinect")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match="a layout is a mapping"):
+        find_layout(str(tmp_path / "list.yaml"))

@@ -1,0 +1,483 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hico_platform.config.parameters import Choice, Condition, Fixed, Range, Simplex
+from hico_platform.config.schema import flatten
+from hico_platform.config.shipped import find_space, shipped_spaces
+from hico_platform.config.space import CheckedSpace, load_space, space_from
+from hico_platform.errors import ConfigError
+
+SHIPPED = {"encoder", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
+
+
+def write(folder: Path, text: str, name: str = "space.yaml") -> Path:
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+def space(folder: Path, search: str, more: str = "") -> CheckedSpace:
+    lines = "".join(f"  {line}\n" for line in search.splitlines())
+    return load_space(write(folder, f"search:\n{lines}{more}"))
+
+
+def messages(folder: Path, search: str, more: str = "") -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        space(folder, search, more)
+    assert all(problem.rule and problem.remedy for problem in error.value.problems)
+    return [str(problem).replace(f"{folder}/", "") for problem in error.value.problems]
+
+
+class TestShipped:
+    def test_every_file_loads_and_all_are_here(self) -> None:
+        spaces = shipped_spaces()
+        assert spaces.keys() == SHIPPED
+        for name, file in spaces.items():
+            loaded = load_space(file)
+            assert loaded.name == name
+            assert loaded.parameters
+
+    def test_every_header_states_budget_and_expectation(self) -> None:
+        for file in shipped_spaces().values():
+            header = [line for line in file.read_text().splitlines() if line.startswith("#")]
+            assert any("Budget" in line for line in header), file
+            assert any("Expect" in line for line in header), file
+
+    @pytest.mark.parametrize("text", ["level_weights", "level_weights.yaml"])
+    def test_found_by_name(self, text: str) -> None:
+        assert find_space(text).name == "level_weights.yaml"
+
+    def test_a_path_comes_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        write(tmp_path, "{}", "level_weights.yaml")
+        assert find_space("level_weights.yaml").resolve() == tmp_path / "level_weights.yaml"
+
+    def test_neither_path_nor_name(self) -> None:
+        with pytest.raises(ConfigError, match=r"name of a space that ships.*level_weights, paper_ntu60"):
+            find_space("levels.yaml")
+
+    def test_paper_space_stands_on_the_released_settings(self) -> None:
+        loaded = load_space(find_space("paper_ntu60"))
+        assert loaded.base.budget.epochs == 451
+        assert loaded.base.model.hidden_width == 512
+
+
+class TestReading:
+    def test_dotted_and_nested_names_are_the_same(self, tmp_path: Path) -> None:
+        dotted = space(tmp_path, "contrast.temperature: {low: 0.1, high: 0.5, log: true}")
+        nested = space(tmp_path, "contrast:\n  temperature: {low: 0.1, high: 0.5, log: true}")
+        assert dotted.parameters == nested.parameters
+        assert dotted.parameters == (Range(name="contrast.temperature", low=0.1, high=0.5, log=True),)
+
+    def test_kinds_of_parameters(self, tmp_path: Path) -> None:
+        text = (
+            "model.layers: {low: 1, high: 3}\nmodel.dropout: {low: 0, high: 0.4, step: 0.1}\n"
+            "model.encoder: {choice: [lstm, transformer]}\nmodel.hidden_width: 64\n"
+            "model.heads: {choice: [2, 4], when: {model.encoder: transformer}}"
+        )
+        assert space(tmp_path, text).parameters == (
+            Range(name="model.layers", low=1, high=3, integer=True),
+            Range(name="model.dropout", low=0, high=0.4, step=0.1),
+            Choice(name="model.encoder", choices=("lstm", "transformer")),
+            Fixed(name="model.hidden_width", value=64),
+            Choice(
+                name="model.heads",
+                choices=(2, 4),
+                when=(Condition(name="model.encoder", values=("transformer",)),),
+            ),
+        )
+
+    def test_conditions_come_first_whatever_the_order(self, tmp_path: Path) -> None:
+        text = (
+            "model.heads: {choice: [2, 4], when: {model.encoder: transformer}}\n"
+            "model.encoder: {choice: [lstm, transformer]}"
+        )
+        loaded = space(tmp_path, text)
+        assert [parameter.name for parameter in loaded.parameters] == ["model.encoder", "model.heads"]
+        values = flatten(loaded.base)
+        assert len(loaded.active(values | {"model.encoder": "lstm"})) == 1
+        assert len(loaded.active(values | {"model.encoder": "transformer"})) == 2
+
+    def test_what_the_ledger_keeps_reads_back(self, tmp_path: Path) -> None:
+        for file in shipped_spaces().values():
+            loaded = load_space(file)
+            assert space_from(loaded.source) == loaded
+
+    def test_name_defaults_to_the_file(self, tmp_path: Path) -> None:
+        file = write(tmp_path, "search: {contrast.temperature: {low: 0.1, high: 0.2}}", "mine.yaml")
+        assert load_space(file).name == "mine"
+
+    def test_extends(self, tmp_path: Path) -> None:
+        write(
+            tmp_path,
+            "base: {model: {hidden_width: 64}, budget.epochs: 5}\ntrials: 7\n"
+            "search: {contrast.temperature: {low: 0.1, high: 0.2, log: true}}",
+            "lower.yaml",
+        )
+        file = write(
+            tmp_path,
+            "extends: lower.yaml\nbase: {budget: {epochs: 6}}\n"
+            "search: {contrast: {temperature: {low: 0.3, high: 0.4}}, model.layers: {low: 1, high: 2}}",
+            "upper.yaml",
+        )
+        loaded = load_space(file)
+        assert loaded.name == "upper"
+        assert loaded.settings.trials == 7
+        assert (loaded.base.model.hidden_width, loaded.base.budget.epochs) == (64, 6)
+        assert loaded.parameters == (
+            Range(name="contrast.temperature", low=0.3, high=0.4),
+            Range(name="model.layers", low=1, high=2, integer=True),
+        )
+
+    def test_a_mistake_in_an_extended_file_is_named_there(self, tmp_path: Path) -> None:
+        write(tmp_path, "base:\n  model: {hidden_width: -1}", "lower.yaml")
+        file = write(tmp_path, "extends: lower.yaml\nsearch: {model.layers: {low: 1, high: 2}}")
+        with pytest.raises(ConfigError, match=r"lower.yaml:2: base.model.hidden_width: at least 2; got -1"):
+            load_space(file)
+
+    def test_files_that_extend_one_another(self, tmp_path: Path) -> None:
+        write(tmp_path, "extends: b.yaml", "a.yaml")
+        with pytest.raises(ConfigError, match="does not extend this one"):
+            load_space(write(tmp_path, "extends: a.yaml", "b.yaml"))
+
+    def test_extends_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"space.yaml:1: extends: an existing file; got 'no.yaml'"):
+            load_space(write(tmp_path, "extends: no.yaml"))
+
+
+class TestConstraints:
+    def test_what_they_admit(self, tmp_path: Path) -> None:
+        loaded = space(
+            tmp_path,
+            "model.layers: {low: 1, high: 3}\nmodel.heads: {choice: [2, 4]}",
+            "constraints: ['model.layers * model.heads <= 6', \"model.encoder == 'transformer' and not 1 > 2\"]\n",
+        )
+        assert loaded.admits({"model.layers": 3, "model.heads": 2})
+        assert not loaded.admits({"model.layers": 3, "model.heads": 4})
+        assert not loaded.admits({"model.layers": 3})
+
+    def test_they_excuse_combinations_that_a_field_would_refuse(self, tmp_path: Path) -> None:
+        space(
+            tmp_path,
+            "model.hidden_width: {choice: [64, 90]}\nmodel.heads: {choice: [4, 5]}",
+            "constraints: ['model.hidden_width % model.heads == 0']\n",
+        )
+
+
+class TestSet:
+    FILE = "search: {contrast.temperature: {low: 0.1, high: 0.2, log: true}}"
+
+    def load(self, folder: Path, *assignments: str) -> CheckedSpace:
+        return load_space(write(folder, self.FILE), assignments=assignments)
+
+    def test_a_field_of_the_trial_sets_the_base(self, tmp_path: Path) -> None:
+        loaded = self.load(tmp_path, "budget.epochs=3", "trials=4", "optimiser.name=adamw")
+        assert (loaded.base.budget.epochs, loaded.settings.trials) == (3, 4)
+        assert loaded.base.optimiser.name == "adamw"
+
+    def test_a_whole_parameter_is_replaced(self, tmp_path: Path) -> None:
+        loaded = self.load(tmp_path, "search.contrast.temperature={low: 0.3, high: 0.4}")
+        assert loaded.parameters == (Range(name="contrast.temperature", low=0.3, high=0.4),)
+
+    def test_later_ones_win(self, tmp_path: Path) -> None:
+        assert self.load(tmp_path, "trials=4", "trials=5").settings.trials == 5
+
+    @pytest.mark.parametrize(
+        ("assignment", "message"),
+        [
+            ("budget.epochs=0", r"^--set: base.budget.epochs: at least 1; got 0"),
+            ("trial=3", r"^--set: trial: a known key; got 'trial'; did you mean trials"),
+            ("trials", r"^--set: KEY=VALUE; got 'trials'"),
+            ("trials={", r"^--set: trials: a YAML value; got '\{'"),
+        ],
+    )
+    def test_mistakes_are_named_as_of_the_command_line(self, tmp_path: Path, assignment: str, message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
+            self.load(tmp_path, assignment)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("search", "message"),
+        [
+            (
+                "contrast.temprature: {low: 0.1, high: 1}",
+                "space.yaml:2: search.contrast.temprature: a known key; got 'temprature'; did you mean temperature?",
+            ),
+            (
+                "temperature: {low: 0.1, high: 1}",
+                "space.yaml:2: search.temperature: a known key; got 'temperature'; did you mean contrast.temperature?",
+            ),
+            (
+                "contrast.temperature: {low: 2, high: 1}",
+                "space.yaml:2: search.contrast.temperature.low: below high 1; got 2; exchange them, or widen the range",
+            ),
+            (
+                "contrast.temperature: {low: 1, high: 2, lo: 3}",
+                "space.yaml:2: search.contrast.temperature.lo: a known key; got 'lo'; did you mean low?",
+            ),
+            (
+                "contrast.temperature: {low: 1}",
+                "space.yaml:2: search.contrast.temperature: high is given; got {'low': 1}; add high:",
+            ),
+            (
+                "contrast.temperature: [1, 2]",
+                "space.yaml:2: search.contrast.temperature: a range, a choice or a value; got [1, 2]; "
+                "write {choice: [..]}",
+            ),
+            (
+                "contrast.temperature: {low: 0, high: 1}",
+                "space.yaml:2: search.contrast.temperature.low: above 0; got 0; choose another value",
+            ),
+            (
+                "contrast.momentum: {low: 0, high: 1, log: true}",
+                "space.yaml:2: search.contrast.momentum.low: above 0 on a log range; got 0; raise low or remove log",
+            ),
+            (
+                "model.layers: {low: 1, high: 2.5}",
+                "space.yaml:2: search.model.layers.high: a whole number; got 2.5; write it without quotes or units",
+            ),
+            (
+                "model.layers: {low: 1, high: 4, step: 2}",
+                "space.yaml:2: search.model.layers.high: low plus a whole number of steps; got 4; take 3",
+            ),
+            (
+                "model.dropout: {low: 0, high: 0.5, step: -1}",
+                "space.yaml:2: search.model.dropout.step: a number above 0; got -1; choose another value",
+            ),
+            (
+                "model.encoder: {choice: [grru, lstm]}",
+                "space.yaml:2: search.model.encoder.choice[0]: one of gru, lstm, transformer; got 'grru'; "
+                "did you mean gru?",
+            ),
+            (
+                "model.encoder: {choice: [gru]}",
+                "space.yaml:2: search.model.encoder.choice: at least two values; got ['gru']; write the value alone",
+            ),
+            (
+                "model.encoder: {choice: [gru, gru]}",
+                "space.yaml:2: search.model.encoder.choice[1]: values that differ; got 'gru'; remove one of the two",
+            ),
+            (
+                "model.encoder: {low: 1, high: 2}",
+                "space.yaml:2: search.model.encoder: a range is for numbers; got {'low': 1, 'high': 2}; "
+                "use {choice: [..]}",
+            ),
+            (
+                "model.layers: 0",
+                "space.yaml:2: search.model.layers: at least 1; got 0; choose another value",
+            ),
+            (
+                "budget.epochs: {low: 1, high: 2}",
+                "space.yaml:2: search.budget.epochs: the same for every trial; got {'low': 1, 'high': 2}; "
+                "set it under base: as budget.epochs",
+            ),
+            (
+                "contrast: {low: 1, high: 2}",
+                "space.yaml:2: search.contrast: a field, not a group; got 'contrast'; "
+                "name one of its fields, or use simplex:",
+            ),
+            (
+                "model.layers: {low: 1, high: 2, when: {model.encoder: lstm}}",
+                "space.yaml:2: search.model.layers.when.model.encoder: a parameter that has a choice in this search; "
+                "got 'model.encoder'; search it, or drop it",
+            ),
+            (
+                "model.layers: {low: 1, high: 2, when: {model.encode: lstm}}",
+                "space.yaml:2: search.model.layers.when.model.encode: a parameter of this search; "
+                "got 'model.encode'; name it as under search:",
+            ),
+        ],
+    )
+    def test_one_mistake(self, tmp_path: Path, search: str, message: str) -> None:
+        assert messages(tmp_path, search) == [message]
+
+    @pytest.mark.parametrize(
+        ("simplex", "message"),
+        [
+            (
+                "{simplex: [clip, part], sum: 4, low: 2.5}",
+                ".low: 2 weights that sum to 4 are each below 2 at least; got 2.5; take low below 2, or a larger sum",
+            ),
+            (
+                "{simplex: [clip, part], sum: 4, high: 1.5}",
+                ".high: 2 weights of at most high can sum to 4; got 1.5; take high above 2, or a smaller sum",
+            ),
+            ("{simplex: [clip, part], sum: 4, low: 3, high: 2.5}", ".low: at most high 2.5; got 3; exchange them"),
+            ("{simplex: [clip, clip]}", ".simplex[1]: each weight once; got 'clip'; remove one of the two"),
+            (
+                "{simplex: [clip, domains]}",
+                ".simplex[1]: one of clip, part, domain, instance; got 'domains'; did you mean domain?",
+            ),
+            (
+                "{simplex: [clip]}",
+                ".simplex: at least two weights; got ['clip']; write [clip, part, domain, instance]",
+            ),
+            ("{simplex: [clip, part], sum: 0}", ".sum: a number above 0; got 0; correct it"),
+            ("{simplex: [clip, part], low: -1}", ".low: a number at least 0; got -1; correct it"),
+            (
+                "{simplex: [clip, part], total: 4}",
+                ".total: a known key; got 'total'; use one of simplex, sum, low, high, when",
+            ),
+        ],
+    )
+    def test_weights_that_cannot_sum(self, tmp_path: Path, simplex: str, message: str) -> None:
+        expected = f"space.yaml:2: search.contrast.level_weights{message}"
+        assert messages(tmp_path, f"contrast.level_weights: {simplex}") == [expected]
+
+    def test_a_simplex_of_something_else(self, tmp_path: Path) -> None:
+        assert messages(tmp_path, "model: {simplex: [heads, layers]}") == [
+            "space.yaml:2: search.model: a group of weights; got 'model'; use contrast.level_weights"
+        ]
+
+    def test_a_rule_between_fields_is_found_in_the_combinations(self, tmp_path: Path) -> None:
+        (message,) = messages(tmp_path, "model.hidden_width: {choice: [64, 96]}\nmodel.heads: {choice: [4, 5]}")
+        assert message.startswith(
+            "space.yaml:3: search.model.heads: divides hidden_width 64 wherever the search goes; "
+            "got 'model.hidden_width 64, model.heads 5'"
+        )
+
+    def test_circle_of_conditions(self, tmp_path: Path) -> None:
+        text = (
+            "model.encoder: {choice: [gru, lstm], when: {views.stream: bone}}\n"
+            "views.stream: {choice: [bone, joint], when: {model.encoder: gru}}"
+        )
+        assert "no circle of conditions" in messages(tmp_path, text)[0]
+
+    def test_all_mistakes_come_at_once_with_their_lines(self, tmp_path: Path) -> None:
+        found = messages(
+            tmp_path,
+            "contrast.temperature: {low: 2, high: 1}\nmodel.encoder: {choice: [gruu, lstm]}",
+            "trails: 3\nscheduler: {grace_epochs: 0}\nbase: {model: {hidden_width: 1}}\n",
+        )
+        assert [message.split(": ")[0] for message in found] == [
+            "space.yaml:4",
+            "space.yaml:6",
+            "space.yaml:5",
+            "space.yaml:2",
+            "space.yaml:3",
+        ]
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ("name: a/b\n", "space.yaml:3: name: letters, digits, dot, dash and underscore; got 'a/b'"),
+            (
+                "base: {budget: {epochs: 2}}\nscheduler: {grace_epochs: 3}\n",
+                "space.yaml:4: scheduler.grace_epochs: at most base.budget.epochs 2; got 3; lower it or train longer",
+            ),
+            (
+                "sampler: {name: tpo}\n",
+                "space.yaml:3: sampler.name: one of tpe, random, gp, cmaes, qmc, grid; got 'tpo'; did you mean tpe?",
+            ),
+            (
+                "constraints: [model.layer <= 2]\n",
+                "space.yaml:3: constraints[0]: fields of a trial, which model.layer is not; got 'model.layer <= 2'",
+            ),
+            (
+                "constraints: [open('x')]\n",
+                "space.yaml:3: constraints[0]: a comparison of fields and numbers (open('x') is not part of it)",
+            ),
+            (
+                "constraints: ['1 <']\n",
+                "space.yaml:3: constraints[0]: a comparison of fields and numbers (invalid syntax)",
+            ),
+            (
+                "constraints: [model.layers > 2]\n",
+                "space.yaml:3: constraints: constraints that some part of the space meets; got 'none of 1000 points'",
+            ),
+            (
+                "points: [{contrast.temperature: 1}]\n",
+                "space.yaml:3: points[0]: fields that the search varies; got 'contrast.temperature'; use model.layers",
+            ),
+            ("points: [{model.layers: 0}]\n", "space.yaml:3: points[0]: model.layers: at least 1; got 0"),
+            ("stop: {target: 2}\n", "space.yaml:3: stop.target: at most 1; got 2"),
+        ],
+    )
+    def test_rules_of_the_space(self, tmp_path: Path, more: str, message: str) -> None:
+        (found,) = messages(tmp_path, "model.layers: {low: 1, high: 2}", more)
+        assert found.startswith(message)
+
+    def test_a_grid_wants_steps(self, tmp_path: Path) -> None:
+        (message,) = messages(tmp_path, "contrast.temperature: {low: 0.1, high: 1}", "sampler: {name: grid}\n")
+        assert message.startswith(
+            "space.yaml:2: search.contrast.temperature: a choice or a range of whole numbers or steps, for the grid"
+        )
+
+    def test_nothing_to_search(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="search: at least one parameter"):
+            load_space(write(tmp_path, "trials: 3"))
+
+    def test_dotted_and_nested_at_once(self, tmp_path: Path) -> None:
+        text = "contrast.temperature: {low: 0.1, high: 1}\ncontrast: {temperature: {low: 0.1, high: 1}}"
+        assert "a field is set once; got 'search.contrast.temperature'" in messages(tmp_path, text)[0]
+
+    def test_no_mapping(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="a mapping of fields"):
+            load_space(write(tmp_path, "[1, 2]"))
+
+
+shares = st.floats(0, 1)
+
+
+class TestSimplex:
+    @given(st.tuples(shares, shares, shares), st.floats(0, 0.9), st.floats(1.1, 5))
+    def test_weights_sum_and_keep_their_bounds(
+        self, drawn: tuple[float, float, float], low: float, high: float
+    ) -> None:
+        simplex = Simplex(name="w", parts=("a", "b", "c", "d"), total=4, low=low, high=high)
+        names = [coordinate.name for coordinate in simplex.coordinates()]
+        weights = simplex.decode(dict(zip(names, drawn, strict=True)))
+        assert math.isclose(sum(map(float, weights.values())), 4, abs_tol=1e-9)
+        assert all(low - 1e-9 <= float(weight) <= high + 1e-9 for weight in weights.values())
+
+    @given(st.lists(st.floats(0.01, 1), min_size=4, max_size=4))
+    def test_encode_is_the_inverse(self, raw: list[float]) -> None:
+        simplex = Simplex(name="w", parts=("a", "b", "c", "d"), total=4)
+        weights = {f"w.{part}": 4 * value / sum(raw) for part, value in zip("abcd", raw, strict=True)}
+        back = simplex.decode(simplex.encode(weights))
+        assert all(math.isclose(float(back[name]), weight, abs_tol=1e-6) for name, weight in weights.items())
+
+    def test_equal_shares_of_the_cube_are_equal_volumes(self) -> None:
+        # Under Dirichlet(1,1,1,1) each weight's mean is a quarter of the sum.
+        simplex = Simplex(name="w", parts=("a", "b", "c", "d"), total=4)
+        grid = [(i + 0.5) / 12 for i in range(12)]
+        points = [
+            simplex.decode({"w.a.share": a, "w.b.share": b, "w.c.share": c}) for a in grid for b in grid for c in grid
+        ]
+        for part in "abcd":
+            mean = sum(float(point[f"w.{part}"]) for point in points) / len(points)
+            assert math.isclose(mean, 1, abs_tol=0.01)
+
+    def test_released_weights_can_be_put_to_a_sampler(self) -> None:
+        simplex = Simplex(name="w", parts=("a", "b", "c", "d"), total=4)
+        ones = {f"w.{part}": 1.0 for part in "abcd"}
+        assert simplex.decode(simplex.encode(ones)) == pytest.approx(ones)
+
+
+class TestEncode:
+    def test_nearest_in_a_range(self) -> None:
+        assert Range(name="x", low=1, high=9, step=2, integer=True).encode({"x": 6.2}) == {"x": 7}
+        assert Range(name="x", low=1, high=9).encode({"x": 20}) == {"x": 9}
+
+    def test_nearest_choice(self) -> None:
+        assert Choice(name="x", choices=(128, 256)).encode({"x": 2048}) == {"x": 256}
+        assert Choice(name="x", choices=("gru", "lstm")).encode({"x": "transformer"}) == {"x": "gru"}
+
+
+def test_reading_is_quick_and_light() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from hico_platform.config.space import load_space;"
+        "from hico_platform.config.shipped import find_space; load_space(find_space('full'));"
+        "heavy = {'ray', 'optuna', 'mlflow', 'torch', 'numpy'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,275 @@
+"""pyskl, CTR-GCN and HiCo: the formats that hold a whole dataset in a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import normalise
+from hico_platform.data.readers import FORMATS, ReadOptions
+from hico_platform.data.readers.padded import recorded_frames, shown_bodies
+from hico_platform.data.split import split_store
+from hico_platform.data.store import Store
+from hico_platform.errors import DataError
+from tests.unit.data.test_plain_pickle import Harm
+
+NAMES = [f"S001C00{i % 3 + 1}P00{i % 4 + 1}R001A00{i % 5 + 1}" for i in range(12)]
+
+
+def poses(count: int, bodies: int = 2, seed: int = 0) -> list[np.ndarray]:
+    """(T, M, J, C), of one body every other time."""
+    rng = np.random.default_rng(seed)
+    found = [rng.standard_normal((5 + i, bodies, 25, 3)).astype(np.float32) for i in range(count)]
+    for pose in found[1::2]:
+        pose[:, 1:] = 0
+    return found
+
+
+def prepare(raw: Path, out: Path, format_name: str, **options: Any) -> tuple[Store, Report]:
+    report = import_dataset(raw, out, format_name=format_name, **options)
+    return Store.open(out), report
+
+
+def pyskl_content() -> dict[str, Any]:
+    return {
+        "split": {"xsub_train": NAMES[:8], "xsub_val": NAMES[8:], "xview_train": NAMES[4:], "xview_val": NAMES[:4]},
+        "annotations": [
+            {
+                "frame_dir": name,
+                "label": i % 5,
+                "keypoint": pose.swapaxes(0, 1).astype(np.float16),
+                "total_frames": len(pose),
+            }
+            for i, (name, pose) in enumerate(zip(NAMES, poses(12), strict=True))
+        ],
+    }
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_pyskl(tmp_path: Path, protocol: int) -> None:
+    raw = tmp_path / "ntu60_3danno.pkl"
+    raw.write_bytes(pickle.dumps(pyskl_content(), protocol=protocol))
+    store, report = prepare(raw, tmp_path / "out", "pyskl")
+    assert (report.kept, store.dataset, store.class_names) == (12, "ntu60", ("0", "1", "2", "3", "4"))
+    assert store.names == tuple(NAMES)
+    expected = poses(12)[3].astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(store.pose(3), normalise(expected, KINECT_V2))
+    assert split_store(store, "xsub").test.tolist() == [8, 9, 10, 11]
+    assert split_store(store, "xview").test.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": -1}, r"annotations\[2\].label: is a whole number, 0 to 9999; got -1"),
+        ({"label": 10**6}, r"annotations\[2\].label: is a whole number"),
+        ({"label": "walk"}, r"annotations\[2\].label: is a whole number"),
+        ({"frame_dir": None}, r"annotations\[2\].frame_dir: is the name of the sequence"),
+        ({"keypoint": [1, 2]}, r"annotations\[2\].keypoint: is an array; got 'list'"),
+        ({"keypoint": np.zeros((1, 7, 17, 2))}, r"annotations\[2\].keypoint: is floats \(M, T, 25, 3\); got '<f8 \[1,"),
+        ({"total_frames": 99}, r"annotations\[2\].total_frames: is the number of frames of keypoint; got 99"),
+        ({"keypoint": np.full((1, 7, 25, 3), np.nan)}, "a coordinate is a number; got 'nan'"),
+    ],
+)
+def test_a_bad_annotation_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    content = pyskl_content()
+    content["annotations"][2] |= change
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(content))
+    _, report = prepare(tmp_path / "x.pkl", tmp_path / "out", "pyskl")
+    assert report.kept == 11
+    (problem,) = report.skipped
+    with pytest.raises(DataError, match=message):
+        raise DataError(problem)
+
+
+def test_a_pyskl_pickle_with_code_or_without_annotations(tmp_path: Path) -> None:
+    raw = tmp_path / "x.pkl"
+    raw.write_bytes(pickle.dumps({**pyskl_content(), "more": Harm(os.system, f"touch {tmp_path / 'witness'}")}))
+    with pytest.raises(DataError, match=r"nothing of it was run; got 'posix\.system'"):
+        prepare(raw, tmp_path / "out", "pyskl")
+    assert not (tmp_path / "witness").exists()
+    raw.write_bytes(pickle.dumps([1]))
+    with pytest.raises(DataError, match="annotations: the pickle is a dict with a list of annotations; got 'list'"):
+        prepare(raw, tmp_path / "out", "pyskl")
+    with pytest.raises(DataError, match="is no file"):
+        prepare(tmp_path / "absent", tmp_path / "out", "pyskl")
+
+
+def ctrgcn_arrays(count: int = 10) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for part, seed in (("train", 0), ("test", 1)):
+        x = np.zeros((count, 300, 150), np.float32)
+        for row, pose in zip(x, poses(count, seed=seed), strict=True):
+            row[: len(pose)] = pose.reshape(len(pose), 150)
+        arrays |= {f"x_{part}": x, f"y_{part}": np.eye(6)[np.arange(count) % 6]}
+    return arrays
+
+
+def save_archive(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # the stubs take a name for allow_pickle
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_ctrgcn(tmp_path: Path, save: Any) -> None:
+    save(tmp_path / "NTU60_CS.npz", **ctrgcn_arrays())
+    store, report = prepare(tmp_path / "NTU60_CS.npz", tmp_path / "out", "ctrgcn")
+    assert (report.kept, store.dataset, len(store.class_names)) == (20, "NTU60_CS", 6)
+    assert store.names[:2] == ("train-000000", "train-000001")
+    for i, pose in enumerate(poses(10)):
+        np.testing.assert_array_equal(store.pose(i), normalise(shown_bodies(pose), KINECT_V2))
+    split = split_store(store, "given")
+    assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 10, "sequence")
+
+
+def test_bad_rows_of_ctrgcn_are_named(tmp_path: Path) -> None:
+    arrays = ctrgcn_arrays()
+    arrays["x_train"][3] = 0
+    arrays["x_train"][4, 0, 0] = np.inf
+    arrays["y_test"][5, 1] = 1
+    save_archive(tmp_path / "a.npz", arrays)
+    _, report = prepare(tmp_path / "a.npz", tmp_path / "out", "ctrgcn")
+    said = [str(problem) for problem in report.skipped]
+    assert (report.kept, set(report.reasons().values())) == (17, {1})
+    assert "x_test[]: a label is one 1 among zeros" in report.reasons()
+    assert "a.npz: x_train[3]: a recording shows at least one joint" in said[0]
+    assert "a.npz: x_train[4]: a coordinate is finite and within 10000 metres; got inf" in said[1]
+    assert "a.npz: x_test[5]: a label is one 1 among zeros; got [1.0, 1.0]" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x_test": None}, "x_test: is not in the archive; the archive holds x_train, y_train, x_test, y_test"),
+        ({"x_train": np.zeros((10, 300, 149))}, r"x_train: is \(N, T, M\*75\); got \[10, 300, 149\]"),
+        ({"x_train": np.zeros((10, 300))}, r"x_train: is \(N, T, M\*75\)"),
+        ({"y_train": np.zeros(10)}, r"y_train: is one-hot, \(10, classes\); got \[10\]"),
+        ({"y_train": np.zeros((9, 6))}, r"y_train: is one-hot, \(10, classes\); got \[9, 6\]"),
+        ({"y_train": np.zeros((10, 5))}, r"y_train and y_test have as many classes; got \[5, 6\]"),
+        ({"x_train": np.array([{}], object)}, r"x_train: cannot be read \(an array of object\)"),
+        ({"x_train": np.asfortranarray(np.ones((10, 3, 150)))}, "cannot be read .* in Fortran order"),
+    ],
+)
+def test_a_bad_archive_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    arrays = {key: value for key, value in {**ctrgcn_arrays(), **change}.items() if value is not None}
+    save_archive(tmp_path / "a.npz", arrays)
+    with pytest.raises(DataError, match=message):
+        prepare(tmp_path / "a.npz", tmp_path / "out", "ctrgcn")
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def test_a_zip_bomb_a_lying_header_and_what_is_no_archive(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as member:
+        member.write(_npy_header((500, 300, 150)))
+        for _ in range(500):
+            member.write(bytes(300 * 150 * 4))
+    with pytest.raises(DataError, match=r"x_train: an array expands at most 200 times; got '.* to 90000128 bytes'"):
+        prepare(bomb, tmp_path / "out", "ctrgcn")
+    with zipfile.ZipFile(bomb, "w") as archive:
+        archive.writestr("x_train.npy", _npy_header((10**6, 300, 150)) + bytes(100))
+    with pytest.raises(DataError, match=r"x_train: cannot be read \(228 bytes for the shape"):
+        prepare(bomb, tmp_path / "out", "ctrgcn")
+    bomb.write_bytes(b"PK nothing")
+    with pytest.raises(DataError, match="x_train: cannot be read"):
+        prepare(bomb, tmp_path / "out", "ctrgcn")
+    with pytest.raises(DataError, match=r"is no file; name the \.npz itself"):
+        prepare(tmp_path, tmp_path / "out", "ctrgcn")
+
+
+def test_a_torn_archive_is_skipped_where_it_tears(tmp_path: Path) -> None:
+    save_archive(tmp_path / "a.npz", ctrgcn_arrays())
+    source = FORMATS["ctrgcn"](tmp_path / "a.npz", ReadOptions())
+    items = source.plan().items
+    with (tmp_path / "a.npz").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(DataError, match=r"x_train: cannot be read \(the archive ends too early\)"):
+        list(source.read(items[0]))
+
+
+def make_hico(folder: Path, *, num_frames: bool, labels: Any = None) -> list[np.ndarray]:
+    """A released pair: normalised, repeated to 300 frames."""
+    folder.mkdir(parents=True)
+    valid = [normalise(pose, KINECT_V2) for pose in poses(12)]
+    for part, chosen in (("train", range(8)), ("val", range(8, 12))):
+        data = np.zeros((len(chosen), 3, 300, 25, 2), np.float32)
+        for row, i in zip(data, chosen, strict=True):
+            padded = normalise(poses(12)[i], KINECT_V2, num_frames=300)
+            row[..., : padded.shape[1]] = padded.transpose(3, 0, 2, 1)
+        np.save(folder / f"{part}_data_joint.npy", data)
+        given = labels if labels is not None else [i % 5 for i in chosen]
+        names = [f"{NAMES[i]}.skeleton" for i in chosen]
+        (folder / f"{part}_label.pkl").write_bytes(pickle.dumps((names, given)))
+        if num_frames:
+            np.save(folder / f"{part}_num_frame.npy", np.array([len(valid[i]) for i in chosen]))
+    return valid
+
+
+@pytest.mark.parametrize("num_frames", [True, False])
+def test_hico(tmp_path: Path, num_frames: bool) -> None:
+    valid = make_hico(tmp_path / "xsub", num_frames=num_frames)
+    store, report = prepare(tmp_path / "xsub", tmp_path / "out", "hico")
+    assert (report.kept, store.dataset, store.normalised) == (12, "xsub", True)
+    assert store.names == tuple(NAMES)
+    for i, pose in enumerate(valid):
+        np.testing.assert_array_equal(store.pose(i), pose)
+    assert split_store(store, "given").test.tolist() == [8, 9, 10, 11]
+    subject = store.column("subject")
+    assert subject is not None
+    assert subject.tolist() == [i % 4 + 1 for i in range(12)]
+
+
+def test_a_recording_that_never_repeats_is_kept_whole() -> None:
+    (pose,) = poses(1)
+    assert recorded_frames(pose) == 5
+    assert recorded_frames(np.concatenate([pose, pose[:3]])) == 5
+    assert recorded_frames(np.concatenate([pose, pose[:1], pose[2:]])) == 9
+    assert len(shown_bodies(pose * 0)) == 0
+
+
+def test_bad_hico_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no \*_data_joint.npy; name the folder of one protocol"):
+        prepare(tmp_path, tmp_path / "out", "hico")
+    raw = tmp_path / "raw"
+    make_hico(raw, num_frames=True, labels=[0, 1, -1, 2])
+    with pytest.raises(DataError, match=r"train_label.pkl: is a pair of lists, names and labels, of one length"):
+        prepare(raw, tmp_path / "out", "hico")
+    for part in ("data_joint.npy", "label.pkl", "num_frame.npy"):
+        (raw / f"train_{part}").unlink()
+    store, report = prepare(raw, tmp_path / "out", "hico")
+    assert len(store) == 3
+    assert "val_label.pkl: [2]: is a name and a label, 0 to 9999" in str(report.skipped[0])
+    with pytest.raises(DataError, match=r"val_label.pkl: \[2\]: is a name and a label"):
+        prepare(raw, tmp_path / "strict", "hico", strict=True)
+    np.save(raw / "val_num_frame.npy", np.zeros(4, int))
+    with pytest.raises(DataError, match=r"val_data_joint.npy: \[0\]: a recording has at least one frame; got 0"):
+        prepare(raw, tmp_path / "strict", "hico")
+    np.save(raw / "val_num_frame.npy", np.zeros(3, int))
+    with pytest.raises(DataError, match=r"val_num_frame.npy: is 4 whole numbers; got 'int64 \[3\]'"):
+        prepare(raw, tmp_path / "strict", "hico")
+    (raw / "val_label.pkl").write_bytes(pickle.dumps(Harm(os.system, "true")))
+    with pytest.raises(DataError, match="nothing of it was run"):
+        prepare(raw, tmp_path / "strict", "hico")
+    (raw / "val_label.pkl").unlink()
+    with pytest.raises(DataError, match=r"val_label.pkl: goes with val_data_joint.npy, and is not there"):
+        prepare(raw, tmp_path / "strict", "hico")
+    np.save(raw / "val_data_joint.npy", np.zeros((4, 3, 10, 24, 2)))
+    (raw / "val_label.pkl").write_bytes(pickle.dumps(([], [])))
+    with pytest.raises(DataError, match=r"val_data_joint.npy: is floats \(N, 3, T, 25, M\); got 'float64"):
+        prepare(raw, tmp_path / "strict", "hico")
+    (raw / "val_data_joint.npy").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"val_data_joint.npy: cannot be read as an .npy array"):
+        prepare(raw, tmp_path / "strict", "hico")

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hico_platform.data.layout import KINECT_V1
+from hico_platform.data.readers import ReadOptions
+from hico_platform.data.readers.manifest import Manifest, open_source
+from hico_platform.data.sequence import Sequence
+from hico_platform.errors import DataError, Problem
+
+
+def opened(folder: Path, text: str, options: ReadOptions | None = None) -> Manifest:
+    (folder / "manifest.csv").write_text(text)
+    return open_source(folder, options or ReadOptions())
+
+
+def read_all(source: Manifest) -> list[Sequence]:
+    found = [found for item in source.plan().items for found in source.read(item)]
+    assert not any(isinstance(one, Problem) for one in found)
+    return [one for one in found if isinstance(one, Sequence)]
+
+
+def test_arrays_of_one_and_of_many_bodies(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "one.npy", rng.standard_normal((4, 25, 3)))
+    many = rng.standard_normal((5, 3, 25, 3)).astype(np.float32)
+    many[2, 1, 7, 0] = np.nan
+    np.save(tmp_path / "many.npy", many)
+    one, two = read_all(opened(tmp_path, "path, label, subject,height,site\none.npy, 0,3,1.5,A\nmany.npy,1,,2,\n"))
+    assert one.pose.shape == (4, 1, 25, 3)
+    assert one.pose.dtype == np.float32
+    assert two.pose.shape == (5, 3, 25, 3)
+    assert not two.pose[2, 1, 7].any()
+    assert one.metadata == {"subject": 3, "height": 1.5, "site": "A"}
+    assert two.metadata == {"subject": None, "height": 2.0, "site": None}
+    assert (one.name, one.label, two.name) == ("one", 0, "many")
+
+
+def test_a_parquet_manifest_and_a_layout_of_20_joints(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((4, 20, 3)))
+    table = pa.table({"path": ["a.npy"], "label": [2], "name": ["first"], "subject": [7]})
+    pq.write_table(table, tmp_path / "manifest.parquet")
+    source = open_source(tmp_path, ReadOptions(layout=KINECT_V1))
+    (sequence,) = read_all(source)
+    assert (sequence.name, sequence.label, sequence.metadata) == ("first", 2, {"subject": 7})
+    assert source.class_names == ("0", "1", "2")
+
+
+def test_parquet_columns_of_other_kinds(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((4, 25, 3)))
+
+    def open_with(**columns: list[object]) -> Manifest:
+        pq.write_table(pa.table({"path": ["a.npy"], "label": [0], **columns}), tmp_path / "manifest.parquet")
+        return open_source(tmp_path, ReadOptions())
+
+    assert open_with(left=[True]).plan().items[0].value[3] == {"left": 1}
+    assert "label: is a whole number" in str(open_with(label=[True]).plan().problems[0])
+    with pytest.raises(DataError, match=r"parquet:1: where: is a number of 64 bits, or text; got '\[1\]'"):
+        open_with(where=[[1]])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.npy,-1", "manifest.csv:3: label: is a whole number, 0 to 9999; got -1; number the classes from 0"),
+        ("a.npy,10000", "label: is a whole number, 0 to 9999; got 10000"),
+        ("a.npy,walk", "manifest.csv:3: label: is a whole number, 0 to 9999; got 'walk'"),
+        ("a.npy,1.5", "label: is a whole number"),
+        (f"{'a' * 300}.npy,1,2", "manifest.csv:3: a row has 2 fields"),
+        (",1", "manifest.csv:3: path: is the path of an .npy array; got ''"),
+        ("a.npy,1,2", "manifest.csv:3: a row has 2 fields; got 3; correct the row; quote"),
+        ("a.npy", "manifest.csv:3: a row has 2 fields; got 1"),
+    ],
+)
+def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+    plan = opened(tmp_path, f"path,label\na.npy,0\n{row}\n\n").plan()
+    assert len(plan.items) == 1
+    assert message in str(plan.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "manifest.csv:1: path: is a column of every manifest"),
+        ("path;label\na;1\n", "manifest.csv:1: path: is a column of every manifest; got"),
+        ("path,path,label\n", "this file names a column twice"),
+        ('path,label\n"a,1\n', "this file cannot be read as CSV"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        opened(tmp_path, text)
+
+
+def test_no_manifest_a_binary_one_and_a_broken_parquet(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"manifest\.csv: there is no manifest here; give the folder of manifest\.csv"):
+        open_source(tmp_path, ReadOptions())
+    (tmp_path / "manifest.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        open_source(tmp_path, ReadOptions())
+    (tmp_path / "m.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        open_source(tmp_path / "m.parquet", ReadOptions())
+
+
+def _claims(shape: tuple[int, ...]) -> bytes:
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": shape}).ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.ones((3, 25, 2)), r"an array is \(T, 25, 3\) or \(T, M, 25, 3\); got \[3, 25, 2\]"),
+        (np.ones((25, 3)), r"got \[25, 3\]"),
+        (np.ones((0, 25, 3)), "a recording has at least one frame; got 0"),
+        (np.ones((3, 0, 25, 3)), "a recording has at least one body"),
+        (np.ones((3, 25, 3), int), "holds int64 where floats belong"),
+        (np.full((3, 25, 3), np.inf), "a coordinate is finite and within 10000 metres; got inf"),
+        (np.full((3, 25, 3), 1e30), "within 10000 metres"),
+        (np.full((3, 25, 3), np.nan), "a recording shows at least one joint"),
+        (np.array([{}], object), "cannot be read as an .npy array"),
+        (b"", "cannot be read as an .npy array"),
+        (b"\x80\x04K\x01.", "cannot be read as an .npy array"),
+        (_claims((10**9, 25, 3)), "cannot be read as an .npy array"),
+        (json.dumps({"pose": []}).encode(), "cannot be read as an .npy array"),
+    ],
+)
+def test_a_bad_array_is_named(tmp_path: Path, content: np.ndarray | bytes, message: str) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / "a.npy").write_bytes(content)
+    else:
+        np.save(tmp_path / "a.npy", content, allow_pickle=True)
+    source = opened(tmp_path, "path,label\na.npy,0\n")
+    with pytest.raises(DataError, match=message) as caught:
+        read_all(source)
+    assert "a.npy: " in str(caught.value)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(st.sampled_from('path,label\n\r"\0 0123456789.-aé/~'), max_size=80) | st.binary(max_size=80))
+def test_any_manifest_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str | bytes) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    np.save(folder / "a.npy", np.ones((2, 25, 3)))
+    body = text if isinstance(text, bytes) else text.encode()
+    (folder / "manifest.csv").write_bytes(b"path,label\na.npy,0\n" + body)
+    refused = 0
+    try:
+        source = open_source(folder, ReadOptions())
+        plan = source.plan()
+    except DataError:
+        return
+    for item in plan.items:
+        assert 0 <= item.value[2] < len(source.class_names)
+        try:
+            list(source.read(item))
+        except (DataError, OSError):
+            refused += 1
+    assert refused < len(plan.items), "the first row is sound"

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hico_platform.data.importing import import_dataset
+from hico_platform.data.readers import FORMATS, ReadOptions
+from hico_platform.data.readers.pku_mmd import PKUMMD, open_part_1
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.split import split_store
+from hico_platform.data.store import Store
+from hico_platform.errors import DataError, Problem
+
+RNG = np.random.default_rng(0)
+
+
+def make(
+    folder: Path, name: str, frames: int = 30, labels: str = "1,1,10,2\n51,11,30,1\n", skeletons: str = "Skeleton"
+) -> np.ndarray:
+    pose = RNG.standard_normal((frames, 150)).round(4)
+    for inner, text in (
+        (skeletons, "\n".join(" ".join(map(str, row)) for row in pose.tolist()) + "\n"),
+        ("Label", labels),
+    ):
+        (folder / inner).mkdir(parents=True, exist_ok=True)
+        (folder / inner / f"{name}.txt").write_text(text)
+    return pose
+
+
+def read(folder: Path) -> list[Sequence | Problem]:
+    source = open_part_1(folder, ReadOptions())
+    return [found for item in source.plan().items for found in source.read(item)]
+
+
+def test_a_video_is_cut_by_its_rows(tmp_path: Path) -> None:
+    pose = make(tmp_path, "0002-L")
+    first, second = read(tmp_path)
+    assert isinstance(first, Sequence)
+    assert isinstance(second, Sequence)
+    np.testing.assert_array_equal(first.pose, pose[:10].reshape(10, 2, 25, 3).astype(np.float32))
+    assert (first.label, second.label, second.pose.shape) == (0, 50, (20, 2, 25, 3))
+    assert (first.name, second.name) == ("0002-L.001", "0002-L.002")
+    assert second.metadata == {"video": "0002", "camera": 1, "start": 11, "confidence": 1}
+
+
+def test_a_row_that_ends_before_it_starts_is_skipped_and_named(tmp_path: Path) -> None:
+    make(tmp_path, "0043-L", labels="1,4925,4036,2\n\n2,5,90,0\n")
+    bad, kept = read(tmp_path)
+    assert f"{tmp_path}/Label/0043-L.txt:1: a row ends after it starts; got '1,4925,4036,2'" in str(bad)
+    assert isinstance(kept, Sequence)
+    assert len(kept.pose) == 26
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("0,1,5,2", "a class is 1 to 51; got 0"),
+        ("52,1,5,2", "a class is 1 to 51; got 52"),
+        ("1,0,5,2", "a row starts within the video, frame 1 to 30; got '1,0,5,2'"),
+        ("1,31,35,2", "a row starts within the video, frame 1 to 30"),
+        ("1,1,5", "a label row is four whole numbers: class,start,end,confidence; got '1,1,5'"),
+        ("1,1,x,2", "a label row is four whole numbers"),
+        ("1,1,5.5,2", "a label row is four whole numbers"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str, message: str) -> None:
+    make(tmp_path, "0002-L", labels=f"1,1,5,2\n{row}\n1,6,9,2\n")
+    found = read(tmp_path)
+    assert [isinstance(one, Problem) for one in found] == [False, True, False]
+    assert f"Label/0002-L.txt:2: {message}" in str(found[1])
+
+
+def test_empty_stretches_are_named(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L", labels="1,1,2,2\n")
+    (tmp_path / "Skeleton" / "0002-L.txt").write_text("\n".join([" ".join(["0"] * 150)] * 4))
+    (found,) = read(tmp_path)
+    assert "Label/0002-L.txt:1: a recording shows at least one joint" in str(found)
+
+
+def test_a_number_with_a_plus_is_a_number(tmp_path: Path) -> None:
+    pose = make(tmp_path, "0002-L")
+    file = tmp_path / "Skeleton" / "0002-L.txt"
+    file.write_text(file.read_text().replace("\n", "\n+", 1).replace("+-", "-"))
+    (first, _) = read(tmp_path)
+    assert isinstance(first, Sequence)
+    np.testing.assert_array_equal(first.pose, pose[:10].reshape(10, 2, 25, 3).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda text: text.replace(" ", " x", 1), ":1: a coordinate is a finite number; got 'x"),
+        (lambda text: text.replace("\n", "\nnan ", 1), ":2: a coordinate is a finite number; got 'nan'"),
+        (lambda text: text[:-20], ":30: a frame is 150 numbers; got 14"),
+        (lambda text: "", ":1: a video has at least one frame"),
+        (lambda text: "\u0661\n", ":1: a coordinate is a finite number"),
+        (lambda text: "\x00\x01\n", ":1: a coordinate is a finite number"),
+    ],
+)
+def test_a_damaged_video_is_named(tmp_path: Path, harm, message: str) -> None:  # type: ignore[no-untyped-def]
+    make(tmp_path, "0002-L")
+    file = tmp_path / "Skeleton" / "0002-L.txt"
+    file.write_text(harm(file.read_text()))
+    with pytest.raises(DataError, match=message):
+        read(tmp_path)
+
+
+def test_splits_become_protocols(tmp_path: Path) -> None:
+    for name in ("A01N01-L", "A01N02-M", "A02N01-R", "A03N01-L"):
+        make(tmp_path, name, skeletons="PKU_Skeleton_v2")
+    split = "Training videos:\nA01N01-L, A01N02-M, A02N01-R, \nValidataion videos:\nA03N01-L\n"
+    (tmp_path / "Split").mkdir()
+    (tmp_path / "Split" / "cross-subject.txt").write_text(split)
+    (tmp_path / "Split" / "cross-view.txt").write_text(split.replace("A01N02-M, ", ""))
+    report = import_dataset(tmp_path, tmp_path / "out", format_name="pku-mmd-2")
+    store = Store.open(tmp_path / "out")
+    assert (report.kept, len(store.class_names), store.dataset) == (8, 51, "pku-mmd-2")
+    xsub = split_store(store, "xsub")
+    assert (len(xsub.train_and_val), len(xsub.test), xsub.val_by) == (6, 2, "video")
+    assert len(split_store(store, "xview").train_and_val) == 4
+
+
+def test_files_are_told_apart_by_content_where_folders_do_not_say(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L", skeletons="a")
+    (tmp_path / "Label").rename(tmp_path / "b")
+    assert len(read(tmp_path)) == 2
+
+
+def test_videos_and_labels_without_each_other(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L")
+    make(tmp_path, "0003-L")
+    make(tmp_path, "0004-L")
+    (tmp_path / "Label" / "0003-L.txt").unlink()
+    (tmp_path / "Skeleton" / "0004-L.txt").unlink()
+    plan = open_part_1(tmp_path, ReadOptions()).plan()
+    assert len(plan.items) == 1
+    assert "Skeleton/0003-L.txt: a video has a file of label rows of the same name" in str(plan.problems[0])
+    assert "Label/0004-L.txt: label rows belong to a video of the same name" in str(plan.problems[1])
+
+
+def test_a_video_on_both_sides_and_no_videos_at_all(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no videos of pku-mmd-1 with labels"):
+        open_part_1(tmp_path, ReadOptions()).plan()
+    with pytest.raises(DataError, match="is no folder"):
+        FORMATS["pku-mmd-2"](tmp_path / "absent", ReadOptions())
+    (tmp_path / "cross-subject.txt").write_text("Training videos:\n0002-L\nValidataion videos:\n0002-L\n")
+    with pytest.raises(DataError, match=r"cross-subject.txt:4: a video trains or validates, not both; got '0002-L'"):
+        open_part_1(tmp_path, ReadOptions())
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels=st.text(max_size=60) | st.binary(max_size=60), skeleton=st.binary(max_size=200))
+def test_anything_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, labels: str | bytes, skeleton: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("pku")
+    make(folder, "0002-L", frames=3)
+    make(folder, "0003-L", frames=3)
+    raw = labels.encode("utf-8", "surrogatepass") if isinstance(labels, str) else labels
+    (folder / "Label" / "0002-L.txt").write_bytes(raw)
+    (folder / "Skeleton" / "0003-L.txt").write_bytes(skeleton)
+    source: PKUMMD = open_part_1(folder, ReadOptions())
+    for item in source.plan().items:
+        try:
+            list(source.read(item))
+        except DataError as error:
+            assert error.problems[0].line is not None  # noqa: PT017

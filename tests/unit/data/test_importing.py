@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import shutil
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
+from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.split import split_store
+from hico_platform.data.store import Store
+from hico_platform.errors import DataError, HicoError, Problem, UsageError
+
+
+def make_manifest(folder: Path, count: int = 80) -> Path:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    lines = ["path,label,subject,condition"]
+    for i in range(count):
+        np.save(folder / f"r{i}.npy", rng.standard_normal((4 + i % 5, 25, 3)).astype(np.float32))
+        lines.append(f"r{i}.npy,{i % 4},{i % 6},mild")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def run(raw: Path, out: Path, **options: object) -> Report:
+    return import_dataset(raw, out, format_name="manifest", **options)  # type: ignore[arg-type]
+
+
+def test_a_manifest_becomes_a_store(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    report = run(make_manifest(tmp_path / "raw"), tmp_path / "out", progress=lambda *step: seen.append(step))
+    store = Store.open(tmp_path / "out")
+    assert (report.read, report.kept, report.skipped, len(store)) == (80, 80, (), 80)
+    assert seen == [(32, 80), (64, 80), (80, 80)]
+    assert (store.dataset, store.class_names, store.normalised) == ("raw", ("0", "1", "2", "3"), True)
+    assert store.provenance["format"] == "manifest"
+    assert store.provenance["report"] == {"kept": 80, "skipped": 0, "left_out": 0}
+    assert len(split_store(store, "odd-subjects").test) > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+
+
+def test_the_store_does_not_depend_on_the_workers(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw")
+    run(raw, tmp_path / "one")
+    run(raw, tmp_path / "two", workers=2)
+    assert Store.open(tmp_path / "one").digest == Store.open(tmp_path / "two").digest
+
+
+def test_an_import_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = make_manifest(tmp_path / "raw")
+    run(raw, tmp_path / "whole")
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(raw, tmp_path / "out", progress=stop)
+    assert not (tmp_path / "out").exists()
+    report = run(raw, tmp_path / "out")
+    assert (report.resumed_items, report.kept) == (32, 80)
+    assert Store.open(tmp_path / "out").digest == Store.open(tmp_path / "whole").digest
+    assert not (tmp_path / ".out.importing").exists()
+
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        run(raw, tmp_path / "out", progress=stop)
+    np.save(raw / "r0.npy", np.ones((3, 25, 3), np.float32))
+    assert run(raw, tmp_path / "out").resumed_items == 0, "chunks of changed input are of no use"
+
+
+def test_bad_rows_are_skipped_and_named_and_strict_makes_them_fatal(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw", 6)
+    np.save(raw / "r2.npy", np.ones((3, 24, 3), np.float32))
+    with (raw / "manifest.csv").open("a") as manifest:
+        manifest.write(f"r1.npy,1,1,again\nr9.npy,1,1,absent\n{'r' * 300}.npy,1,1,long\n.,1,1,folder\n")
+    report = run(raw, tmp_path / "out")
+    assert (report.read, report.kept) == (10, 5)
+    said = [str(problem) for problem in report.skipped]
+    assert f"{raw}/r2.npy: an array is (T, 25, 3) or (T, M, 25, 3); got [3, 24, 3]" in said[0]
+    assert f"{raw}/manifest.csv:8: name: a name comes once; this one was met before; got 'r1'" in said[1]
+    assert f"{raw}/manifest.csv:9: path: names a file that is not there" in said[2]
+    assert list(report.reasons().values()) == [2, 1, 1, 1]
+    with pytest.raises(DataError, match=r"r2\.npy: an array is"):
+        run(raw, tmp_path / "strict", strict=True)
+    assert not (tmp_path / "strict").exists()
+
+
+def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw", 2)
+    for i in range(2):
+        np.save(raw / f"r{i}.npy", np.full((3, 25, 3), np.nan, np.float32))
+    with pytest.raises(DataError, match=r"no usable recording was found(.|\n)*shows at least one joint"):
+        run(raw, tmp_path / "out")
+
+
+def test_an_unknown_format_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"format: is no format; got 'xml'; choose .*manifest"):
+        import_dataset(tmp_path, tmp_path / "out", format_name="xml")
+
+
+def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = make_manifest(tmp_path / "raw", 2)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hico_platform.data.importing.write_chunk", full)
+    with pytest.raises(HicoError, match=r"out: cannot be written; got .*No space left.*run the same command again"):
+        run(raw, tmp_path / "out")
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(DataError, match=r"raw: cannot be read; got .*No space left"):
+        run(raw, tmp_path / "out")
+
+
+def test_a_worker_that_dies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = make_manifest(tmp_path / "raw", 40)
+    victim = "hico_platform.data.importing.ProcessPoolExecutor.submit"
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(victim, broken)
+    with pytest.raises(HicoError, match=r"a worker process was killed, .* run the same command again"):
+        run(raw, tmp_path / "out", workers=2)
+
+
+def test_two_imports_to_one_place_are_refused(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw", 2)
+
+    def another(done: int, total: int) -> None:
+        run(raw, tmp_path / "out")
+
+    with pytest.raises(UsageError, match="another import is writing this store"):
+        run(raw, tmp_path / "out", progress=another)
+
+
+def test_a_chunk_gives_back_its_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hico_platform.data.import_chunk._BATCH_VALUES", 100)
+    pose = np.random.default_rng(0).standard_normal((3, 2, 25, 3)).astype(np.float32)
+    problem = Problem(file="f", line=3, field="x", rule="r", value="v", remedy="m")
+    outcomes = [
+        Outcome(file="a", line=1, found=Sequence(name="a", label=2, pose=pose, metadata={"subject": 1, "k": None})),
+        Outcome(file="b", line=None, found=problem),
+        Outcome(file="c", line=None, found=Sequence(name="c", label=0, pose=pose[:1])),
+    ]
+    write_chunk(tmp_path / "chunk.arrow", outcomes)
+    first, second, third = read_chunk(tmp_path / "chunk.arrow")
+    assert isinstance(first.found, Sequence)
+    assert isinstance(third.found, Sequence)
+    np.testing.assert_array_equal(first.found.pose, pose)
+    assert first.found.metadata == {"subject": 1, "k": None}
+    assert second == outcomes[1]
+    np.testing.assert_array_equal(third.found.pose, pose[:1])
+
+
+def test_real_recordings_are_read(shared_dir: Path, tmp_path: Path) -> None:
+    report = run(shared_dir / "data" / "wmft", tmp_path / "wmft")
+    store = Store.open(tmp_path / "wmft")
+    assert (report.kept, len(store), len(store.class_names)) == (1080, 1080, 15)
+    assert (store.num_frames.min(), store.num_frames.max()) == (51, 2518)
+    assert len(split_store(store, "odd-subjects").test) == 540

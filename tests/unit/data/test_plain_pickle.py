@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hico_platform.data import plain_pickle
+from hico_platform.data.plain_pickle import Blob, StoredArray, read_plain_pickle
+from hico_platform.errors import DataError
+
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+
+
+def round_trip(path: Path, value: Any, protocol: int = 4) -> Any:
+    path.write_bytes(pickle.dumps(value, protocol=protocol))
+    return read_plain_pickle(path)
+
+
+PLAIN: dict[str, Any] = {
+    "none": None, "flags": [True, False], "numbers": [0, -1, 255, 70000, -(2**40), 2**80, 1.5, -0.25],
+    "texts": ["", "S001C001", "Ärger", "x" * 3000], "bytes": b"\x00\xff", "nested": {"a": [{"b": []}], 3: {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_plain_values_come_back(tmp_path: Path, protocol: int) -> None:
+    assert round_trip(tmp_path / "p", PLAIN, protocol) == PLAIN
+    assert round_trip(tmp_path / "p", OrderedDict(a=1), protocol) == {"a": 1}
+    assert round_trip(tmp_path / "p", (["a", "b"], [1, 2]), protocol) == [["a", "b"], [1, 2]]
+    same = ["shared"]
+    assert round_trip(tmp_path / "p", [same, same], protocol) == [["shared"], ["shared"]]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2", "<i8", "|u1", "|b1", "<U5"])
+@pytest.mark.parametrize("size", [3, 900])
+def test_arrays_come_back_and_long_ones_stay_in_the_file(tmp_path: Path, protocol: int, dtype: str, size: int) -> None:
+    array = (np.random.default_rng(0).standard_normal((2, size, 3)) * 50).astype(dtype)
+    found = round_trip(tmp_path / "p", {"x": array, "f": np.asfortranarray(array)}, protocol)
+    swapped = round_trip(tmp_path / "swapped", array.swapaxes(0, 1).copy("K"), protocol)
+    np.testing.assert_array_equal(swapped.load(tmp_path / "swapped"), array.swapaxes(0, 1))
+    for key in ("x", "f"):
+        assert isinstance(found[key], StoredArray)
+        np.testing.assert_array_equal(found[key].load(tmp_path / "p"), array)
+    if size == 900 and protocol:
+        assert isinstance(found["x"].content, Blob)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_numpy_numbers_come_back(tmp_path: Path, protocol: int) -> None:
+    assert round_trip(tmp_path / "p", [np.int64(7), np.float32(0.5)], protocol) == [7, 0.5]
+
+
+class Harm:
+    def __init__(self, call: Any, *arguments: Any) -> None:
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call, self.arguments
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_code_is_refused_by_name_and_never_run(tmp_path: Path, protocol: int) -> None:
+    witness = tmp_path / "witness"
+    with pytest.raises(DataError, match=r"nothing of it was run; got 'posix\.system'; do not trust this file"):
+        round_trip(tmp_path / "p", [Harm(os.system, f"touch {witness}")], protocol)
+    with pytest.raises(DataError, match=r"got '(builtins|__builtin__)\.eval'"):
+        round_trip(tmp_path / "p", {"a": Harm(eval, "1")}, protocol)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (np.array([{}, []], object), "an array of (O8|objects)"),
+        (np.zeros(2, [("a", "f4")]), "an array of V4"),
+        (Path("x"), "pathlib"),
+        ({1, 2}, "the opcode EMPTY_SET"),
+        (np.ndarray, "a bare ndarray"),
+        (Harm(np.lib.format.open_memmap, "x"), "numpy"),
+    ],
+)
+def test_what_is_not_plain_is_refused_by_name(tmp_path: Path, value: Any, named: str) -> None:
+    with pytest.raises(DataError, match=f"numpy arrays and plain containers only; .*got '.*{named}"):
+        round_trip(tmp_path / "p", value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80", b"not a pickle", b"\x80\x04.", b"0.", b"(", b"\x80\x04]e.", b"\x8e" + b"\xff" * 8]
+)
+def test_what_is_no_pickle(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p").write_bytes(content)
+    with pytest.raises(DataError, match=r"/p: is no whole pickle \(.*\); get the file again"):
+        read_plain_pickle(tmp_path / "p")
+
+
+def lying(shape: tuple[int, ...], content: bytes) -> StoredArray:
+    return StoredArray(stored_shape=shape, dtype="<f4", fortran=False, content=content, axes=tuple(range(len(shape))))
+
+
+def test_a_torn_pickle_and_a_lying_shape(tmp_path: Path) -> None:
+    whole = pickle.dumps({"x": np.zeros((40, 40))})
+    (tmp_path / "p").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="is no whole pickle"):
+        read_plain_pickle(tmp_path / "p")
+    with pytest.raises(DataError, match=r"as many values as its shape; got '2 for \[1099511627775, 3\]'"):
+        lying((2**40 - 1, 3), bytes(8)).load(tmp_path / "p")
+    with pytest.raises(DataError, match="as many values as its shape; got '0 for"):
+        lying((3,), bytes(7)).load(tmp_path / "p")
+
+
+def test_an_endless_program_is_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_pickle, "MOST_OPCODES", 1000)
+    with pytest.raises(DataError, match="more than 1000 steps"):
+        round_trip(tmp_path / "p", list(range(2000)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_pickle_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    whole = bytearray(
+        pickle.dumps([PLAIN, np.arange(6.0), np.int64(1)], protocol=data.draw(st.sampled_from(PROTOCOLS)))
+    )
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(whole)))
+        whole[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    path = tmp_path_factory.mktemp("damaged") / "p"
+    path.write_bytes(whole)
+    try:
+        read_plain_pickle(path)
+    except DataError:
+        return

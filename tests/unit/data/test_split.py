@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hico_platform.data.split import Parity, ProtocolRule, Rule, find_protocol, split_store
+from hico_platform.errors import ConfigError, DataError
+from hico_platform.vocabulary import Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    table: Mapping[str, list[Any]]
+    dataset: str = "toy"
+    protocols: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"s{i}" for i in range(len(next(iter(self.table.values())))))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.table)
+
+    def column(self, name: str) -> np.ndarray | None:
+        if name not in self.table:
+            return None
+        text = any(isinstance(value, str) for value in self.table[name])
+        return np.array(self.table[name], object if text else None)
+
+
+def ntu(shared_dir: Path, dataset: str) -> Described:
+    names = (shared_dir / "data" / "ntu-names" / f"skes_available_{dataset}.txt").read_text().split()
+    table = {
+        column: [int(name[at : at + 3]) for name in names]
+        for column, at in (("setup", 1), ("camera", 5), ("subject", 9))
+    }
+    return Described(table=table, dataset=dataset)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "train", "test"),
+    [
+        ("ntu60", "xsub", 40091, 16487),
+        ("ntu60", "xview", 37646, 18932),
+        ("ntu120", "xsub", 63026, 50919),
+        ("ntu120", "xset", 54468, 59477),
+    ],
+)
+def test_the_published_split_counts(shared_dir: Path, dataset: str, protocol: str, train: int, test: int) -> None:
+    split = split_store(ntu(shared_dir, dataset), protocol)
+    assert (len(split.train_and_val), len(split.test)) == (train, test)
+
+
+def store(**more: Any) -> Described:
+    return Described(
+        table={
+            "subject": [i % 10 + 1 for i in range(60)],
+            "camera": [i % 3 + 1 for i in range(60)],
+            "condition": [("mild", "healthy")[i % 2] for i in range(60)],
+        },
+        **more,
+    )
+
+
+def test_validation_is_whole_subjects_of_train() -> None:
+    split = split_store(store(), "odd-subjects")
+    subjects = store().column("subject")
+    assert subjects is not None
+    assert split.val_by == "subject"
+    parts = {part: set(subjects[split.part(part)].tolist()) for part in Part}
+    assert len(parts[Part.VAL]) == 1
+    assert not parts[Part.VAL] & parts[Part.TRAIN]
+    assert parts[Part.VAL] | parts[Part.TRAIN] == {1, 3, 5, 7, 9}
+    assert parts[Part.TEST] == {2, 4, 6, 8, 10}
+    np.testing.assert_array_equal(np.sort(np.concatenate([split.train_and_val, split.test])), np.arange(60))
+
+
+def test_validation_is_the_same_for_ever() -> None:
+    subjects = store().column("subject")
+    assert subjects is not None
+    split = split_store(store(), "odd-subjects", validation_share=0.4)
+    assert sorted(set(subjects[split.val].tolist())) == [3, 5]
+
+
+def test_without_subjects_validation_is_sequences() -> None:
+    nameless = Described(table={"split": ["train"] * 20 + ["test"] * 5})
+    split = split_store(nameless, "given")
+    assert (len(split.train), len(split.val), len(split.test), split.val_by) == (16, 4, 5, "sequence")
+
+
+def test_a_given_validation_part_is_kept() -> None:
+    split = split_store(Described(table={"split": ["train", "val", "test", "train"], "subject": [1, 1, 1, 1]}), "given")
+    assert (split.train.tolist(), split.val.tolist(), split.test.tolist()) == ([0, 3], [1], [2])
+    assert split.val_by == "given"
+
+
+def test_hints_of_the_store_come_first() -> None:
+    hinted = store(dataset="ntu60", protocols={"xview": {"train": {"camera": [1]}}})
+    split = split_store(hinted, "xview")
+    assert len(split.train_and_val) == 20
+    assert find_protocol(hinted, "xsub").name == "xsub"
+
+
+def test_a_rule_from_plain_values() -> None:
+    rule = ProtocolRule.from_plain(
+        "mine", {"train": {"camera": [2, 3], "subject": "odd"}, "test": {"camera": 1, "condition": "mild"}}
+    )
+    assert rule.train.conditions[1].accepts is Parity.ODD
+    split = split_store(store(), rule)
+    table = store().table
+    assert {table["camera"][i] for i in split.train_and_val} == {2, 3}
+    assert {table["subject"][i] % 2 for i in split.train_and_val} == {1}
+    assert {(table["camera"][i], table["condition"][i]) for i in split.test} == {(1, "mild")}
+
+
+def test_a_missing_value_belongs_to_neither_part() -> None:
+    described = Described(table={"subject": [1.0, 3.0, 2.0, np.nan]})
+    split = split_store(described, "odd-subjects")
+    assert sorted([*split.train_and_val, *split.test]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("plain", "message"),
+    [
+        ({"test": {"subject": "odd"}}, "protocol: is a mapping with train"),
+        ([1], "protocol: is a mapping with train"),
+        ({"train": {"subject": "odd"}, "tset": {}}, "protocol.tset: is not a key of a protocol"),
+        ({"train": {}}, "protocol.train: is a mapping from metadata column"),
+        ({"train": {"subject": []}}, "protocol.train.subject: is odd, even, or one or more"),
+        ({"train": {"subject": True}}, "protocol.train.subject: is odd, even, or one or more"),
+        ({"train": {1: "odd"}}, "protocol.train: names metadata columns; got 1; for example"),
+    ],
+)
+def test_a_malformed_rule_is_named(plain: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ProtocolRule.from_plain("mine", plain)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"setup": "even"}, "setup: is no metadata column of this dataset; got 'toy'; it has subject, camera"),
+        ({"condition": "odd"}, "condition: odd and even need a column of whole numbers"),
+        ({"camera": ["front"]}, "camera: this column holds numbers, so the rule must; got"),
+        ({"camera": [7]}, "protocol mine: leaves no sequence to train; choose a protocol"),
+        ({"camera": [1, 2, 3]}, "protocol mine: leaves no sequence to test"),
+        ({"subject": [1]}, "subjects: validation needs at least 2 subjects in the training part; got 1; choose"),
+    ],
+)
+def test_a_rule_that_does_not_fit_the_data_is_named(train: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split_store(store(), ProtocolRule.from_plain("mine", {"train": train}))
+
+
+def test_parts_that_overlap_are_refused() -> None:
+    rule = ProtocolRule(
+        name="mine",
+        train=Rule.from_plain({"subject": "odd"}, field="train"),
+        test=Rule.from_plain({"camera": 1}, field="test"),
+    )
+    with pytest.raises(DataError, match="puts a sequence in one part only; got '10 sequences in two'"):
+        split_store(store(), rule)
+
+
+def test_an_unknown_protocol_names_those_there_are() -> None:
+    with pytest.raises(DataError, match="got 'xsub'; choose given, odd-subjects, or write a rule"):
+        split_store(store(), "xsub")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hico_platform.model.contrast import Logits, info_nce
+from hico_platform.model.encoder import Tokens
+from hico_platform.model.hico import HiCo
+from hico_platform.model.queue import KeyQueue
+from hico_platform.vocabulary import EncoderType, Level, QueueWrap, Representation
+
+
+def make(encoder: EncoderType = EncoderType.GRU, *, granularities: int = 4, queue_wrap: QueueWrap = QueueWrap.FULL,
+         weights: dict[Level, float] | None = None) -> HiCo:  # fmt: skip
+    model = HiCo(
+        encoder=encoder, temporal_width=150, spatial_width=48, width=16, granularities=granularities, layers=1,
+        heads=4, dropout=0.1, projection_width=8, queue_size=12, queue_wrap=queue_wrap, temperature=0.2,
+        momentum=0.9, level_weights=weights or dict.fromkeys(Level, 1.0),
+    )  # fmt: skip
+    model.initialise(torch.Generator().manual_seed(0))
+    return model
+
+
+def tokens(seed: int, count: int = 5) -> Tokens:
+    generator = torch.Generator().manual_seed(seed)
+    return Tokens(
+        temporal=torch.randn(count, 16, 150, generator=generator),
+        spatial=torch.randn(count, 50, 48, generator=generator),
+    )
+
+
+@pytest.mark.parametrize("encoder", EncoderType)
+@pytest.mark.parametrize("granularities", [1, 2, 4])
+def test_shapes_of_features_and_projections(encoder: EncoderType, granularities: int) -> None:
+    model = make(encoder, granularities=granularities)
+    features = model.query.encoder(tokens(1))
+    assert features.temporal.shape == features.spatial.shape == (5, granularities, 16)
+    assert features.instance().shape == (5, 2 * granularities * 16) == (5, model.query.encoder.feature_width)
+    for name, projection in model.query(tokens(1)).items():
+        at_each_granularity = name in (Representation.CLIP, Representation.PART)
+        assert projection.shape == ((5, granularities, 8) if at_each_granularity else (5, 8))
+        torch.testing.assert_close(projection.norm(dim=-1), torch.ones(projection.shape[:-1]))
+
+
+def test_initialisation_depends_on_the_generator_alone() -> None:
+    torch.manual_seed(1)
+    first = make()
+    torch.manual_seed(2)
+    second = make()
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_key_encoder_starts_as_a_copy_moves_towards_the_query_and_has_no_gradient() -> None:
+    model = make()
+    pairs = list(zip(model.query.parameters(), model.key.parameters(), strict=True))
+    assert all(torch.equal(query, key) for query, key in pairs)
+    with torch.no_grad():
+        for query, _ in pairs:
+            query.add_(1.0)
+    before = [key.clone() for _, key in pairs]
+    model.move_key_encoder()
+    for (query, key), old in zip(pairs, before, strict=True):
+        torch.testing.assert_close(key, 0.9 * old + 0.1 * query)
+    model(tokens(1), tokens(2)).losses.total.backward()
+    assert all(key.grad is None for _, key in pairs)
+    assert all(query.grad is not None for query, _ in pairs)
+
+
+def test_total_is_the_weighted_sum_of_the_levels() -> None:
+    weights = {Level.CLIP: 0.5, Level.PART: 0.0, Level.DOMAIN: 2.0, Level.INSTANCE: 1.5}
+    losses = make(weights=weights)(tokens(1), tokens(2)).losses
+    expected = sum(weights[level] * losses.levels[level] for level in Level)
+    torch.testing.assert_close(losses.total, torch.as_tensor(expected))
+
+
+def test_multi_positive_info_nce_is_its_definition() -> None:
+    generator = torch.Generator().manual_seed(0)
+    positive, negative = torch.randn(6, 3, generator=generator), torch.randn(6, 9, generator=generator)
+    share = positive.exp().sum(1) / (positive.exp().sum(1) + negative.exp().sum(1))
+    torch.testing.assert_close(info_nce(Logits(positive, negative)), -share.log().mean())
+
+
+def test_info_nce_with_one_positive_is_cross_entropy_and_survives_large_logits() -> None:
+    generator = torch.Generator().manual_seed(0)
+    positive, negative = torch.randn(6, 1, generator=generator) * 500, torch.randn(6, 9, generator=generator) * 500
+    expected = torch.nn.functional.cross_entropy(torch.cat([positive, negative], 1), torch.zeros(6, dtype=torch.long))
+    torch.testing.assert_close(info_nce(Logits(positive, negative)), expected)
+
+
+def test_queue_sizes_and_wraps() -> None:
+    full, released = make(), make(queue_wrap=QueueWrap.RELEASED)
+    for model in (full, released):
+        assert len(model.queue(Representation.CLIP).keys) == 4 * 12
+        assert len(model.queue(Representation.INSTANCE).keys) == 12
+    assert full.queue(Representation.CLIP).wrap_at == 4 * 12
+    assert released.queue(Representation.CLIP).wrap_at == 12
+
+
+def test_released_wrap_leaves_most_of_the_clip_queue_random() -> None:
+    model = make(queue_wrap=QueueWrap.RELEASED)
+    queue = model.queue(Representation.CLIP)
+    start = queue.keys.clone()
+    for _ in range(50):
+        queue.push(torch.zeros(4 * 3, 8))
+    assert torch.equal(queue.keys[12:], start[12:])
+    assert not queue.keys[:12].any()
+
+
+def numbered(first: int, count: int) -> torch.Tensor:
+    return torch.arange(first, first + count, dtype=torch.float32)[:, None]
+
+
+def test_queue_replaces_the_oldest_and_wraps_without_dropping_keys() -> None:
+    queue = KeyQueue(size=5, width=1, wrap_at=5)
+    queue.push(numbered(1, 3))
+    queue.push(numbered(4, 4))
+    assert queue.keys.flatten().tolist() == [6, 7, 3, 4, 5]
+    assert int(queue.pointer) == 2
+
+
+def test_queue_keeps_the_last_keys_of_a_batch_larger_than_itself() -> None:
+    queue = KeyQueue(size=3, width=1, wrap_at=3)
+    queue.push(numbered(1, 7))
+    assert sorted(queue.keys.flatten().tolist()) == [5, 6, 7]
+
+
+def test_queue_size_need_not_be_a_multiple_of_the_batch() -> None:
+    model = make()
+    for seed in range(4):
+        contrast = model(tokens(seed), tokens(seed + 9))
+        contrast.losses.total.backward()
+        model.enqueue(contrast.keys)
+    assert int(model.queue(Representation.INSTANCE).pointer) == 20 % 12
+    assert int(model.queue(Representation.CLIP).pointer) == 80 % 48

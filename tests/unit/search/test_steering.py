@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hico_platform.config.space import CheckedSpace
+from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
+from hico_platform.search.ledger.base import Origin, TrialState
+from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.steering import Steering
+from hico_platform.search.task import TrialTask
+from hico_platform.vocabulary import Decision
+from tests.toy import FACTS, score, toy_space, toy_trial
+
+
+def ledger_of(space: CheckedSpace) -> MemoryLedger:
+    return MemoryLedger(name="toy", space=space, facts=FACTS, limit=space.settings.trials, at_s=0.0)
+
+
+def steer(ledger: MemoryLedger, space: CheckedSpace, folder: Path, events: list[Event] | None = None) -> Steering:
+    return Steering(
+        ledger=ledger,
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
+        directory=folder,
+        observe=(events if events is not None else []).append,
+        clock=lambda: 1.0,
+    )
+
+
+def work(steering: Steering, task: TrialTask) -> None:
+    outcome = toy_trial(
+        task,
+        lambda said: steering.reported(
+            task.number,
+            epoch=said.epoch,
+            metrics=said.metrics,
+            history=said.history,
+            checkpoint=str(said.checkpoint),
+        ),
+    )
+    steering.finished(
+        task.number,
+        epoch=outcome.epoch,
+        stopped_early=outcome.stopped_early,
+        metrics=outcome.metrics,
+        checkpoint=str(outcome.checkpoint),
+    )
+
+
+def test_a_whole_search(tmp_path: Path) -> None:
+    space = toy_space(trials=8)
+    ledger, events = ledger_of(space), list[Event]()
+    steering = steer(ledger, space, tmp_path, events)
+    while task := steering.next_task():
+        work(steering, task)
+    trials = ledger.trials()
+    assert len(trials) == 8
+    assert trials[0].origin is Origin.BASE
+    assert all(trial.state.is_final for trial in trials)
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        assert trial.ending is not None
+        assert trial.ending.metrics["recognition_top1"] > 0, "stopped or not, a trial is evaluated downstream"
+        if trial.state is TrialState.PRUNED:
+            assert trial.reports[-1].decision is Decision.STOP
+            assert trial.epoch in (1, 3)
+    kinds = [type(event) for event in events]
+    assert kinds.count(TrialBegan) == kinds.count(TrialEnded) == 8
+    assert kinds.count(TrialReported) == sum(len(trial.reports) for trial in trials)
+
+
+def test_the_task(tmp_path: Path) -> None:
+    space = toy_space(resources={"cpus": 2, "gpus": 0.5})
+    task = steer(ledger_of(space), space, tmp_path).next_task()
+    assert task is not None
+    assert (task.number, task.cpus, task.gpus) == (0, 2.0, 0.5)
+    assert task.directory == tmp_path / "0000"
+    assert task.report_epochs == (1, 3, 9)
+    assert task.config == space.base
+
+
+def test_the_same_report_gets_the_same_answer(tmp_path: Path) -> None:
+    space = toy_space()
+    ledger, events = ledger_of(space), list[Event]()
+    steering = steer(ledger, space, tmp_path, events)
+    first, second = steering.next_task(), steering.next_task()
+    assert first is not None
+    assert second is not None
+    said = {"history": (), "checkpoint": "c"}
+    assert steering.reported(0, epoch=1, metrics={"knn_top1": 0.5}, **said) is Decision.CONTINUE
+    assert steering.reported(1, epoch=1, metrics={"knn_top1": 0.4}, **said) is Decision.STOP
+    assert steering.reported(1, epoch=1, metrics={"knn_top1": 0.9}, **said) is Decision.STOP
+    assert sum(isinstance(event, TrialReported) for event in events) == 2
+    again = steer(ledger, space, tmp_path)
+    assert again.next_task() is not None
+    assert again.reported(1, epoch=1, metrics={"knn_top1": 0.9}, **said) is Decision.STOP
+
+
+def test_epochs_that_were_told_before_are_not_told_again(tmp_path: Path) -> None:
+    space = toy_space()
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    assert steering.next_task() is not None
+    losses = [(epoch, {"loss": 1.0}) for epoch in (1, 2, 3)]
+    steering.reported(0, epoch=1, metrics={"knn_top1": 0.5}, history=losses[:1], checkpoint="c")
+    steering.reported(0, epoch=3, metrics={"knn_top1": 0.5}, history=losses, checkpoint="c")
+    assert [epoch for report in ledger.trials()[0].reports for epoch, _ in report.history] == [1, 2, 3]
+
+
+def test_unfinished_trials_come_first_then_the_rest(tmp_path: Path) -> None:
+    space = toy_space(trials=4)
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    begun = [steering.next_task() for _ in range(3)]
+    assert begun[1] is not None
+    work(steering, begun[1])
+    again = steer(ledger, space, tmp_path)
+    numbers = []
+    while task := again.next_task():
+        numbers.append(task.number)
+        work(again, task)
+    assert numbers == [0, 2, 3]
+    assert all(trial.state.is_final for trial in ledger.trials())
+
+
+def test_a_failed_trial_does_not_end_the_search_but_too_many_do(tmp_path: Path) -> None:
+    space = toy_space(trials=6, resources={"cpus": 1, "max_failures": 1})
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    for number in range(2):
+        assert not steering.failures_exceeded
+        task = steering.next_task()
+        assert task is not None
+        steering.failed(number, reason="ValueError: no", traceback="Traceback ...")
+        steering.failed(number, reason="twice", traceback=None)
+    assert steering.failures_exceeded
+    assert steering.next_task() is None
+    ending = ledger.trials()[0].ending
+    assert ending is not None
+    assert (ending.state, ending.reason, ending.traceback) == (TrialState.FAILED, "ValueError: no", "Traceback ...")
+    assert steering.at_work == 0
+
+
+def test_a_configuration_that_rules_refuse_is_a_failed_trial(tmp_path: Path) -> None:
+    space = toy_space(trials=2)
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    ledger._line[0] = ({"contrast.temperature": -1.0, "model.encoder": "gru"}, Origin.LISTED)
+    task = steering.next_task()
+    assert task is not None
+    assert task.number == 1
+    ending = ledger.trials()[0].ending
+    assert ending is not None
+    assert "contrast.temperature: above 0; got -1.0" in str(ending.reason)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 7, 11])
+def test_a_search_that_was_cut_off_ends_as_the_uninterrupted_one(tmp_path: Path, cut: int) -> None:
+    def search(folder: Path, *, reports_until_cut: int | None) -> list[object]:
+        space = toy_space(trials=6)
+        ledger = ledger_of(space)
+        steering = steer(ledger, space, folder)
+        told = 0
+
+        class Cut(Exception):
+            pass
+
+        def report(said: object) -> Decision:
+            nonlocal told
+            told += 1
+            if told == reports_until_cut:
+                raise Cut
+            return steering.reported(
+                task.number,
+                epoch=said.epoch,
+                metrics=said.metrics,
+                history=said.history,
+                checkpoint=str(said.checkpoint),
+            )
+
+        while task := steering.next_task():
+            try:
+                outcome = toy_trial(task, report)
+            except Cut:
+                steering = steer(ledger, space, folder)
+                continue
+            steering.finished(
+                task.number,
+                epoch=outcome.epoch,
+                stopped_early=outcome.stopped_early,
+                metrics=outcome.metrics,
+                checkpoint="c",
+            )
+        return [(trial.values, trial.curve, trial.state) for trial in ledger.trials()]
+
+    assert search(tmp_path / "a", reports_until_cut=cut) == search(tmp_path / "b", reports_until_cut=None)
+
+
+def test_the_toy_is_best_at_its_optimum() -> None:
+    assert score(0.1, 9) > score(0.2, 9) > score(0.4, 9)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hico_platform.checkpoint import load_checkpoint
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import normalise
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.store import Store, StoreWriter
+from hico_platform.errors import CheckpointError, DataError
+from hico_platform.evaluate.features import encoder_features
+from hico_platform.export import WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder
+from hico_platform.trial import Decision, Fold, run_trial
+from tests.small import small_config
+
+CPU = torch.device("cpu")
+
+
+def recordings() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [(random.normal(size=(30 + i, 1 + i % 2, 25, 3)) * 0.3 + 1).astype(np.float32) for i in range(16)]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
+    folder = tmp_path_factory.mktemp("export")
+    with StoreWriter(
+        folder / "store", dataset="small", layout=KINECT_V2, class_names=["a", "b"], provenance={}, normalised=True
+    ) as writer:
+        for i, pose in enumerate(recordings()):
+            writer.add(Sequence(name=f"S{i}", label=i % 2, pose=normalise(pose, KINECT_V2)))
+    store = Store.open(folder / "store")
+    indices = np.arange(len(store))
+    outcome = run_trial(
+        small_config(budget__epochs=1),
+        fold=Fold(store=store, fit=indices, score=indices),
+        target=None,
+        directory=folder / "trial",
+        report_epochs=(),
+        report=lambda _: Decision.CONTINUE,
+        device=CPU,
+    )
+    export_encoder(load_checkpoint(outcome.checkpoint), folder / "encoder")
+    return folder, store
+
+
+def test_features_of_raw_recordings_equal_those_of_the_store(exported: tuple[Path, Store]) -> None:
+    folder, store = exported
+    encoder = load_encoder(folder / "encoder")
+    fold = Fold(store=store, fit=np.arange(len(store)), score=np.arange(len(store)))
+    probe = fold.probe(encoder.config, device=CPU)
+    trained = load_checkpoint(next((folder / "trial").iterdir()))
+    model = Encoder(
+        config=encoder.config,
+        layout=store.layout,
+        weights={
+            name.removeprefix("model/query.encoder."): value
+            for name, value in trained.tensors.items()
+            if name.startswith("model/query.encoder.")
+        },
+    )
+    expected = encoder_features(model._encoder, views=probe.views, indices=probe.fit, centre_crop=0.95)
+    got = encoder.features(recordings())
+    assert got.shape == (len(store), encoder.feature_width)
+    np.testing.assert_allclose(got, expected.numpy(), atol=1e-5)
+
+
+def test_one_body_may_come_without_its_axis_and_missing_joints_as_nan(exported: tuple[Path, Store]) -> None:
+    encoder = load_encoder(exported[0] / "encoder")
+    zeros = recordings()[0].copy()
+    zeros[3, 0, 7] = 0
+    missing = zeros.copy()
+    missing[3, 0, 7] = np.nan
+    np.testing.assert_array_equal(encoder.features([zeros]), encoder.features([missing[:, 0]]))
+
+
+def test_served_as_mlflow_calls_it(exported: tuple[Path, Store]) -> None:
+    served = _load_pyfunc(str(exported[0] / "encoder"))
+    assert served.predict(recordings()[:2]).shape[0] == 2
+
+
+@pytest.mark.parametrize("shape", [(5, 24, 3), (0, 25, 3), (5, 25), (5, 1, 25, 2)])
+def test_other_shapes_are_refused(exported: tuple[Path, Store], shape: tuple[int, ...]) -> None:
+    encoder = load_encoder(exported[0] / "encoder")
+    with pytest.raises(DataError, match=r"poses\[1\]: frames x 25 joints x 3.*layout kinect-v2"):
+        encoder.features([recordings()[0], np.zeros(shape, dtype=np.float32)])
+
+
+def test_torn_folder_is_refused(exported: tuple[Path, Store], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="a whole exported encoder"):
+        load_encoder(tmp_path)
+    for file in (exported[0] / "encoder").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:50])
+    with pytest.raises(CheckpointError, match="export it again"):
+        load_encoder(tmp_path)

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingError, TrackingRefused, mlflow_uri
+from hico_platform.tracking.memory import MemoryTracker
+from hico_platform.tracking.mlflow_tracker import MlflowTracker, ui_command
+
+PARAMS = {"contrast.temperature": 0.2, "model.encoder": "gru", "optimiser.clip_gradient_norm": None}
+
+
+class TrackerContract:
+    """What every tracking store does; each test has an experiment of its own."""
+
+    @pytest.fixture
+    def tracker(self) -> Tracker:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def experiment(self, request: pytest.FixtureRequest) -> str:
+        return request.node.name
+
+    def open(self, tracker: Tracker, experiment: str, key: str = "toy@1/0", **more: object) -> str:
+        arguments = {"parent": None, "params": PARAMS, "tags": {"hico.search": "toy"}, "at_s": 1000.0}
+        return tracker.open_run(experiment=experiment, key=key, name="toy-0000", **{**arguments, **more})
+
+    def metrics(self, tracker: Tracker, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        raise NotImplementedError
+
+    def test_a_run_is_opened_once_for_ever(self, tracker: Tracker, experiment: str) -> None:
+        first = self.open(tracker, experiment)
+        assert self.open(tracker, experiment, tags={"more": "1"}) == first
+        assert self.open(tracker, experiment, key="toy@1/1", fresh=True) != first
+        runs = tracker.runs(experiment)
+        assert set(runs) == {"toy@1/0", "toy@1/1"}
+        assert runs["toy@1/0"].status is RunStatus.RUNNING
+        assert runs["toy@1/0"].tags["hico.search"] == "toy"
+        assert runs["toy@1/0"].tags["more"] == "1"
+
+    def test_metrics_by_epoch_arrive_once(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        points = [Point(epoch=e, at_s=1000.5, metrics={"loss": 1 / e, "knn_top1": e / 10}) for e in (1, 2, 3)]
+        tracker.log_points(run_id, points[:2])
+        tracker.log_points(run_id, points)
+        assert self.metrics(tracker, run_id) == {
+            "loss": [(1, 1.0), (2, 0.5), (3, 1 / 3)],
+            "knn_top1": [(1, 0.1), (2, 0.2), (3, 0.3)],
+        }
+
+    def test_many_points_in_one_call(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        tracker.log_points(run_id, [Point(epoch=e, at_s=1.0, metrics={"loss": e}) for e in range(1500)])
+        assert len(self.metrics(tracker, run_id)["loss"]) == 1500
+
+    @pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED])
+    def test_a_run_ends_and_can_be_taken_up_again(self, tracker: Tracker, experiment: str, status: RunStatus) -> None:
+        run_id = self.open(tracker, experiment)
+        last = [Point(epoch=9, at_s=1001.0, metrics={"recognition_top1": 0.5})]
+        for _ in range(2):
+            tracker.close_run(run_id, status=status, points=last, tags={"hico.state": "pruned"}, at_s=1002.0)
+        run = tracker.runs(experiment)["toy@1/0"]
+        assert (run.status, run.tags["hico.state"]) == (status, "pruned")
+        assert self.metrics(tracker, run_id) == {"recognition_top1": [(9, 0.5)]}
+        assert self.open(tracker, experiment) == run_id
+        assert tracker.runs(experiment)["toy@1/0"].status is RunStatus.RUNNING
+
+    def test_the_champion_moves(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "weights.safetensors").write_bytes(b"data")
+        versions = [
+            tracker.register_champion(
+                experiment,
+                run_id=self.open(tracker, experiment, key=key),
+                model=tmp_path / "model",
+                loader="hico_platform.export",
+                description="best",
+                tags={"a": "b"},
+            )
+            for key in ("toy@1/0", "toy@1/1", "toy@1/1")
+        ]
+        assert versions == [1, 2, 2]
+        assert self.champion(tracker, experiment) == 2
+
+    def champion(self, tracker: Tracker, name: str) -> int:
+        raise NotImplementedError
+
+
+class TestMemoryTracker(TrackerContract):
+    @pytest.fixture
+    def tracker(self) -> MemoryTracker:
+        return MemoryTracker()
+
+    def metrics(self, tracker: MemoryTracker, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        kept = tracker.kept[run_id].metrics
+        return {name: [(epoch, value) for epoch, value, _ in history] for name, history in kept.items()}
+
+    def champion(self, tracker: MemoryTracker, name: str) -> int:
+        return tracker.champions[name][0]
+
+    def test_away(self, tracker: MemoryTracker) -> None:
+        tracker.away = True
+        with pytest.raises(TrackingError, match="away"):
+            self.open(tracker, "toy")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracker:
+    """One database for all tests of this file; MLflow takes seconds to build it."""
+    home = tmp_path_factory.mktemp("home")
+    return MlflowTracker(uri=mlflow_uri(home), artifacts=home / "mlartifacts")
+
+
+class TestMlflowTracker(TrackerContract):
+    @pytest.fixture
+    def tracker(self, store: MlflowTracker) -> MlflowTracker:
+        return store
+
+    def metrics(self, tracker: MlflowTracker, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        client = tracker._client
+        names = client.get_run(run_id).data.metrics
+        return {
+            name: sorted((metric.step, metric.value) for metric in client.get_metric_history(run_id, name))
+            for name in names
+        }
+
+    def champion(self, tracker: MlflowTracker, name: str) -> int:
+        return int(tracker._client.get_model_version_by_alias(name, "champion").version)
+
+    def test_what_people_see(self, tracker: MlflowTracker, experiment: str, tmp_path: Path) -> None:
+        parent = self.open(tracker, experiment, key="toy@1")
+        child = self.open(tracker, experiment, parent=parent, fresh=True)
+        (tmp_path / "epoch-000009").mkdir()
+        (tmp_path / "epoch-000009" / "state.json").write_text("{}")
+        tracker.log_folder(child, tmp_path / "epoch-000009", name="checkpoint")
+        tracker.log_text(child, "Traceback", name="traceback.txt")
+        run = tracker._client.get_run(child)
+        assert run.data.tags["mlflow.parentRunId"] == parent
+        assert run.info.start_time == 1_000_000
+        assert run.data.params == {name: str(value) for name, value in PARAMS.items()}
+        names = [artifact.path for artifact in tracker._client.list_artifacts(child)]
+        assert names == ["checkpoint", "traceback.txt"]
+        assert [a.path for a in tracker._client.list_artifacts(child, "checkpoint")] == ["checkpoint/state.json"]
+
+    def test_no_number_can_be_logged(self, tracker: MlflowTracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        tracker.log_points(run_id, [Point(epoch=1, at_s=1.0, metrics={"loss": math.nan, "up": math.inf})])
+        assert list(tracker._client.get_run(run_id).data.metrics) == ["loss"]
+
+    def test_what_is_refused_says_so(self, tracker: MlflowTracker, experiment: str) -> None:
+        self.open(tracker, experiment)
+        with pytest.raises(TrackingRefused, match="Changing param values is not allowed"):
+            self.open(tracker, experiment, params={"model.encoder": "lstm"})
+
+    def test_a_server_that_is_away_is_told_from_one_that_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        away = MlflowTracker(uri="http://127.0.0.1:9", artifacts=None)
+        with pytest.raises(TrackingError, match="MlflowException"):
+            away.runs("toy")
+
+    def test_no_telemetry(self, tracker: MlflowTracker) -> None:
+        assert tracker.runs("Default") == {}
+        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_ui_listens_where_it_is_told(tmp_path: Path) -> None:
+    command = ui_command(uri=mlflow_uri(tmp_path), host="127.0.0.1", port=5001)
+    assert command[1:4] == ["-m", "mlflow", "server"]
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert command[command.index("--port") + 1] == "5001"
