@@ -18,6 +18,13 @@ def _shared() -> Path:
     return Path(os.environ.get("HICO_SHARED", _BESIDE_THE_REPOSITORY))
 
 
+@pytest.fixture(autouse=True)
+def no_places_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test works on, or leaves behind, a home or store that the environment names."""
+    for name in ("HICO_HOME", "HICO_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The folder of shared data: ``HICO_SHARED``, else ``shared`` beside the repository."""

@@ -45,7 +45,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_retrain_reports_every_entry_and_registers_a_model_that_loads(searched: Path) -> None:
+def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
+    searched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = hico("retrain", "small", "--seeds", "2", "--json", home=searched)
     report = json.loads(done.stdout)
     assert set(report["summary"]) == {"raw pose", "untrained", "released", "best"}
@@ -55,6 +57,7 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(searched: 
 
     import mlflow
 
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # set_tracking_uri sets it for the whole process; undone at the end
     mlflow.set_tracking_uri(f"sqlite:///{searched / 'mlflow.db'}")
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("small", "champion")
