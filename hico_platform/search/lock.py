@@ -15,8 +15,10 @@ from hico_platform.errors import Problem, UsageError
 
 
 @contextmanager
-def search_lock(file: Path, *, name: str) -> Iterator[None]:
-    """Holds the lock of the search ``name`` in ``file``.
+def search_lock(
+    file: Path, *, name: str, what: str = "a search", otherwise: str = "give another --name"
+) -> Iterator[None]:
+    """Holds the lock of the search ``name`` in ``file``; ``what`` and ``otherwise`` word the refusal.
 
     The file names its holder (process, host, since when), for the message that a second driver gives. The
     file left by a process that is dead is not locked any more, and is taken over.
@@ -32,9 +34,9 @@ def search_lock(file: Path, *, name: str) -> Iterator[None]:
             raise UsageError(
                 Problem(
                     field="name",
-                    rule="a search that is not running already",
+                    rule=f"{what} that is not running already",
                     value=name,
-                    remedy=f"{_holder(file)}; wait for it, end it, or give another --name",
+                    remedy=f"{_holder(file)}; wait for it, end it, or {otherwise}",
                 )
             ) from error
         handle.seek(0)
