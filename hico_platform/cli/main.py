@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),
     "retrain": ("retrain", "train the best configuration again, with seeds, and score it on the test split"),
+    "report": ("report", "write what a search came to as one page"),
     "data synth": ("data_synth", "write the embedded dataset"),
     "data prepare": ("data_prepare", "turn raw skeleton files into a store"),
     "data info": ("data_info", "what is in a store"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.plan import Entry, Plan, PlannedRun, make_plan
-from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_result
+from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan, write_result
 from hico_platform.search.lock import search_lock
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.final_mirror import FinalMirror
@@ -254,6 +254,7 @@ def _retrain(
     from hico_platform.search.ray_executor.executor import execute_on_ray
 
     folder = directory / plan.digest[:12]
+    write_plan(folder, plan, facts)
     mirror = FinalMirror(
         tracker,
         experiment=name,
