@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         # The search's own report is this command's to renew; a file that the user names is the user's.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
-        print(json.dumps(dataclasses.asdict(content)))
+        print(json.dumps(dataclasses.asdict(content), default=sorted))
     else:
         print(f"report: {file}")
     return 0

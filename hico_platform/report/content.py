@@ -59,7 +59,11 @@ class Importance:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """A whole report. ``rungs`` are the epochs at which trials may be stopped; ``best`` is a trial's number."""
+    """A whole report.
+
+    ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
+    are the fields that were searched on a log scale.
+    """
 
     name: str
     description: str
@@ -71,6 +75,7 @@ class ReportContent:
     trials: Sequence[ReportedTrial]
     best: int | None
     facts: Mapping[str, str]
+    log_parameters: frozenset[str] = frozenset()
     importance: Importance | None = None
     finals: Sequence[FinalTable] = field(default_factory=tuple)
     made: str = ""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 STATE_COLOURS = {"complete": "#1a7f4b", "pruned": "#c98a00", "failed": "#b3261e", "running": "#2563a8"}
 _BEST, _GREY = "#111111", "#8a8f98"
-_LOG_SPAN = 8.0
-"""Numbers whose largest is so many times the smallest are shown on a log scale."""
 
 
 def learning_curves(content: ReportContent) -> str | None:
@@ -78,7 +76,7 @@ def parameters(content: ReportContent) -> str | None:
     figure = Figure(figsize=(2.6 * columns + 0.4, 2.3 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axis, name in zip(axes, names, strict=False):
-        _parameter(axis, [trial for trial in scored if name in trial.values], name)
+        _parameter(axis, [trial for trial in scored if name in trial.values], name, log=name in content.log_parameters)
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     for axis in axes[::columns]:
@@ -97,13 +95,13 @@ def importance(found: Importance | None) -> str | None:
     return _svg(figure)
 
 
-def _parameter(axis: Any, trials: Sequence[ReportedTrial], name: str) -> None:
+def _parameter(axis: Any, trials: Sequence[ReportedTrial], name: str, *, log: bool) -> None:
     values = [trial.values[name] for trial in trials]
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if len(numbers) == len(values):
         places: list[float] = [float(value) for value in numbers]
-        if min(places) > 0 and max(places) / min(places) >= _LOG_SPAN:
-            axis.set_xscale("log")
+        if log:
+            _log_scale(axis)
     else:
         labels = sorted({str(value) for value in values})
         places = [float(labels.index(str(value))) for value in values]
@@ -119,6 +117,16 @@ def _parameter(axis: Any, trials: Sequence[ReportedTrial], name: str) -> None:
             edgecolor=colour,
         )
     axis.set_title(_short(name), fontsize=9)
+
+
+def _log_scale(axis: Any) -> None:
+    """Ticks at 1, 2 and 5 of each decade, as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _short(name: str) -> str:

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+from hico_platform.config.parameters import Range
 from hico_platform.report.content import FinalRow, FinalTable, Importance, ReportContent, ReportedTrial
 from hico_platform.retrain.results import PLAN, read_result, summarise
 from hico_platform.search.ledger.base import TrialRecord
@@ -49,6 +50,13 @@ def report_content(places: Places, name: str) -> ReportContent:
             "code version": facts.code_version,
             "began": _clock(status.search.began_at_s),
         },
+        log_parameters=frozenset(
+            field
+            for parameter in status.space.parameters
+            for axis in parameter.coordinates()
+            if isinstance(axis, Range) and axis.log
+            for field in parameter.fields
+        ),
         importance=None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2]),
         finals=final_tables(places.home / "searches" / name / "final"),
         made=_clock(status.at_s),

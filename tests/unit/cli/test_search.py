@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,16 @@ class TestStatus:
 def test_ui_without_anything_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ui", "--home", str(tmp_path)]) == 2
     assert "nothing to browse" in capsys.readouterr().err
+
+
+def test_ui_on_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["ui", "--home", str(tmp_path), "--port", str(port)]) == 2
+    assert f"got '127.0.0.1:{port}'; Address already in use; give another --port" in capsys.readouterr().err
 
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
