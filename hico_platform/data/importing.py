@@ -24,6 +24,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
 
-IMPORT_VERSION = 1
+IMPORT_VERSION = 2
 """Raised when reading or normalising changes, so that chunks of before are not mixed in."""
 
 _ITEMS_A_CHUNK = 32
@@ -182,7 +183,8 @@ def _finished(
             yield i
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(source,)) as pool:
+    stop = context.Event()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(source, stop)) as pool:
         waiting: deque[tuple[int, Future[None] | None]] = deque()
         upcoming = iter(range(len(chunks)))
         try:
@@ -201,16 +203,18 @@ def _finished(
                         remedy="run the same command again, it goes on where it stopped; or use fewer --workers")
             ) from None  # fmt: skip
         finally:
+            stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 _source: Source | None = None
+_stop: Event | None = None
 
 
-def _start(source: Source) -> None:
+def _start(source: Source, stop: Event) -> None:
     """Keep the source in a worker process, so that it travels there once; leave when the driver is gone."""
-    global _source  # noqa: PLW0603
-    _source = source
+    global _source, _stop
+    _source, _stop = source, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
@@ -230,6 +234,8 @@ def _work(path: Path, items: list[Item]) -> None:
 
 def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
     for item in items:
+        if _stop is not None and _stop.is_set():
+            raise HicoError("the import was stopped")  # so that its driver need not wait for the rest of the chunk
         try:
             for found in source.read(item):
                 yield Outcome(file=str(item.file), line=item.line, found=_ready(source, item, found))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from hico_platform.data.normalise import MOST_BODIES_READ
 from hico_platform.data.number_text import NumberText, is_number, take_apart
+from hico_platform.data.sequence import MOST_METRES
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
@@ -148,7 +149,7 @@ def _parse_at_once(data: bytes) -> _Parsed | None:
         return None
     picked = text.first[at][:, None] + np.arange(NUM_JOINTS * _JOINT_FIELDS)
     coordinates = text.values[picked].reshape(-1, NUM_JOINTS, _JOINT_FIELDS)[..., :3]
-    if not np.isfinite(coordinates).all():
+    if not (np.abs(coordinates) <= MOST_METRES).all():
         return None
     return _Parsed(num_frames=num_frames, frames=frames, places=places, ids=ids, coordinates=coordinates)
 
@@ -270,4 +271,6 @@ def _joints(lines: _Lines) -> Iterable[list[float]]:
         xyz = [float(text) for text in lines.take("a joint", _JOINT_FIELDS)[:3]]
         if not all(map(np.isfinite, xyz)):
             raise lines.wrong("a coordinate is a finite number", " ".join(map(str, xyz)))
+        if max(map(abs, xyz)) > MOST_METRES:
+            raise lines.wrong(f"a coordinate is within {MOST_METRES:g} metres", " ".join(map(str, xyz)))
         yield xyz

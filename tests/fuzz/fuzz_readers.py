@@ -74,6 +74,14 @@ def make_pku_mmd(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_pku_mmd_2(folder: Path, random: Random) -> Path:
+    make_pku_mmd(folder, random)
+    for file in sorted(folder.rglob("000*.txt")):
+        file.rename(file.with_name(file.name.replace("000", "A01N0")))
+    (folder / "cross-subject.txt").write_text("Training videos:\nA01N02-L\nValidataion videos:\nA01N03-M\n")
+    return folder
+
+
 def make_pyskl(folder: Path, random: Random) -> Path:
     annotations = [
         {"frame_dir": f"{NAME}{i}", "label": i, "keypoint": pose.swapaxes(0, 1), "total_frames": len(pose)}
@@ -114,6 +122,7 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "ntu60": make_ntu60,
     "ntu120": make_ntu60,
     "pku-mmd-1": make_pku_mmd,
+    "pku-mmd-2": make_pku_mmd_2,
     "pyskl": make_pyskl,
     "ctrgcn": make_ctrgcn,
     "hico": make_hico,
@@ -189,7 +198,7 @@ def _say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", choices=sorted(set(FORMATS) & set(MAKERS)))
+    parser.add_argument("--reader", choices=sorted(FORMATS))
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

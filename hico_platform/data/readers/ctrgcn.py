@@ -18,13 +18,15 @@ import numpy.typing as npt
 
 from hico_platform.data.array_file import BROKEN_HEADER
 from hico_platform.data.layout import Layout
-from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, MOST_VALUES, Item, Plan, ReadOptions, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
 from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem
 
 MOST_EXPANSION = 200
-_FREE_BYTES = 16 * 2**20  # an archive this small may expand as it likes
+# What may expand as it likes: little, and one-hot labels, which are almost all zeros (NTU-120's expand 350 times).
+_FREE_POSE_BYTES = 16 * 2**20
+_FREE_LABEL_BYTES = 2**30
 _MOST_ROWS = 10_000_000
 _PARTS = ("train", "test")
 _BROKEN = (*BROKEN_HEADER, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
@@ -102,12 +104,18 @@ def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
 
 
 def _members(file: Path, part: str, layout: Layout) -> tuple[Member, Member]:
-    poses, labels = _member(file, f"x_{part}"), _member(file, f"y_{part}")
+    poses = _member(file, f"x_{part}", free_bytes=_FREE_POSE_BYTES)
+    labels = _member(file, f"y_{part}", free_bytes=_FREE_LABEL_BYTES)
     width = len(layout.joints) * 3
     if len(poses.shape) != 3 or poses.shape[2] == 0 or poses.shape[2] % width or poses.shape[1] > MOST_FRAMES:
         raise DataError(
             Problem(file=file, field=poses.name, rule=f"is (N, T, M*{width})", value=list(poses.shape),
                     remedy=f"name another layout than {layout.name}, or another file")
+        )  # fmt: skip
+    if poses.shape[1] * poses.shape[2] > MOST_VALUES:
+        raise DataError(
+            Problem(file=file, field=poses.name, rule=f"has at most {MOST_VALUES} coordinates a recording",
+                    value=poses.shape[1] * poses.shape[2], remedy="cut the recordings into actions")
         )  # fmt: skip
     if len(labels.shape) != 2 or labels.shape[0] != poses.shape[0] or not 1 <= labels.shape[1] <= MOST_CLASSES:
         raise DataError(
@@ -117,11 +125,11 @@ def _members(file: Path, part: str, layout: Layout) -> tuple[Member, Member]:
     return poses, labels
 
 
-def _member(file: Path, name: str) -> Member:
+def _member(file: Path, name: str, *, free_bytes: int) -> Member:
     try:
         with zipfile.ZipFile(file) as archive:
             info = archive.getinfo(f"{name}.npy")
-            if info.file_size > _FREE_BYTES and info.file_size > MOST_EXPANSION * info.compress_size:
+            if info.file_size > free_bytes and info.file_size > MOST_EXPANSION * info.compress_size:
                 raise DataError(
                     Problem(file=file, field=name, rule=f"an array expands at most {MOST_EXPANSION} times",
                             value=f"{info.compress_size} to {info.file_size} bytes",

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.number_text import is_number, take_apart
 from hico_platform.data.readers._base import Item, Plan, ReadOptions, clean
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MOST_METRES, Sequence
 from hico_platform.errors import DataError, Problem
 
 _CLASSES = 51
@@ -29,6 +29,7 @@ _FIELDS = _BODIES * _JOINTS * 3
 _CAMERAS = {"L": 1, "M": 2, "R": 3}
 _SNIFFED_BYTES = 4096
 _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
+_MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split: some kilobytes
 
 Splits = dict[str, dict[str, str]]  # protocol, video-view, train or test
 
@@ -78,7 +79,7 @@ class PKUMMD:
         labels, parts = item.value
         frames = _read_frames(item.file)  # (T, M, J, C)
         video, view = item.file.stem.rsplit("-", 1)
-        for line, text in enumerate(_text(labels).splitlines(), start=1):
+        for line, text in enumerate(_text(labels).split("\n"), start=1):
             if not text.strip():
                 continue
             try:
@@ -142,7 +143,7 @@ def _read_splits(folder: Path, name: str) -> Splits:
         protocol = "xsub" if "subject" in stem else "xview" if "view" in stem else stem
         listed: dict[str, str] = {}
         part = None
-        for line, text in enumerate(_text(file).splitlines(), start=1):
+        for line, text in enumerate(_text(file).split("\n"), start=1):
             if text.startswith("Training"):
                 part = "train"
             elif text.startswith("Valid"):  # the published files say "Validataion"
@@ -178,6 +179,12 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
 
 
 def _text(file: Path) -> str:
+    size = file.stat().st_size
+    if size > _MOST_LIST_BYTES:
+        raise DataError(
+            Problem(file=file, rule=f"a file of label rows or of a split has at most {_MOST_LIST_BYTES} bytes",
+                    value=size, remedy="get the file again")
+        )  # fmt: skip
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -191,10 +198,14 @@ def _read_frames(file: Path) -> npt.NDArray[np.float64]:
         raise DataError(Problem(file=file, rule=f"a video's file has at most {_MOST_BYTES} bytes", value=size))
     data = file.read_bytes()
     text = take_apart(data)
-    if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and np.isfinite(text.values).all():
+    if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and _within_reach(text.values):
         return text.values.reshape(-1, _BODIES, _JOINTS, 3)
     frames = _frames_by_line(data, file)
     return np.array(frames, np.float64).reshape(-1, _BODIES, _JOINTS, 3)
+
+
+def _within_reach(values: npt.NDArray[np.float64]) -> bool:
+    return bool(values.min() >= -MOST_METRES and values.max() <= MOST_METRES)  # false where a NaN is among them
 
 
 def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
@@ -211,6 +222,8 @@ def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
         for field in fields:
             if not is_number(field) or not np.isfinite(float(field)):
                 raise wrong(line, "a coordinate is a finite number", field[:40])
+            if abs(float(field)) > MOST_METRES:
+                raise wrong(line, f"a coordinate is within {MOST_METRES:g} metres", field[:40])
         if fields and len(fields) != _FIELDS:
             raise wrong(line, f"a frame is {_FIELDS} numbers", len(fields))
         if fields:

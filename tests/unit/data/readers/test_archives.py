@@ -190,6 +190,25 @@ def test_a_zip_bomb_a_lying_header_and_what_is_no_archive(tmp_path: Path) -> Non
         prepare(tmp_path, tmp_path / "out", "ctrgcn")
 
 
+def test_labels_may_expand_as_one_hot_labels_do(tmp_path: Path) -> None:
+    arrays = {"x_train": np.ones((300, 1, 75)), "y_train": np.eye(6, 9_000)[np.arange(300) % 6]}
+    arrays |= {"x_test": np.ones((1, 1, 75)), "y_test": np.eye(1, 9_000)}
+    np.savez_compressed(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        info = archive.getinfo("y_train.npy")
+    assert info.file_size > 16 * 2**20
+    assert info.file_size > 200 * info.compress_size
+    FORMATS["ctrgcn"](tmp_path / "a.npz", ReadOptions()).plan()
+
+
+def test_a_recording_beyond_measure_is_refused(tmp_path: Path) -> None:
+    arrays = ctrgcn_arrays(1)
+    arrays["x_train"] = np.zeros((1, 1, 75 * 300_000), np.uint8)
+    save_archive(tmp_path / "a.npz", arrays)
+    with pytest.raises(DataError, match="x_train: has at most 20000000 coordinates a recording; got 22500000; cut"):
+        FORMATS["ctrgcn"](tmp_path / "a.npz", ReadOptions())
+
+
 def test_a_torn_archive_is_skipped_where_it_tears(tmp_path: Path) -> None:
     save_archive(tmp_path / "a.npz", ctrgcn_arrays())
     source = FORMATS["ctrgcn"](tmp_path / "a.npz", ReadOptions())

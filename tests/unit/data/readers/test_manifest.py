@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hico_platform.data.layout import KINECT_V1
-from hico_platform.data.readers import ReadOptions
+from hico_platform.data.readers import ReadOptions, manifest
 from hico_platform.data.readers.manifest import Manifest, open_source
 from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem
@@ -65,6 +65,23 @@ def test_parquet_columns_of_other_kinds(tmp_path: Path) -> None:
     assert "label: is a whole number" in str(open_with(label=[True]).plan().problems[0])
     with pytest.raises(DataError, match=r"parquet:1: where: is a number of 64 bits, or text; got '\[1\]'"):
         open_with(where=[[1]])
+
+
+def test_a_manifest_beyond_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def packed(text: str, rows: int) -> None:
+        table = pa.table({"path": ["a.npy"] * rows, "label": [0] * rows, "note": [text] * rows})
+        pq.write_table(table, tmp_path / "manifest.parquet")
+
+    packed("x" * 200_000, 100)
+    assert (tmp_path / "manifest.parquet").stat().st_size < 400_000
+    with pytest.raises(DataError, match="has a cell of 200000 bytes, of at most 131072"):
+        open_source(tmp_path, ReadOptions())
+    packed("x" * 20_000, 100)
+    monkeypatch.setattr(manifest, "_MOST_BYTES", 10**6)
+    with pytest.raises(DataError, match="is a manifest of more than 1000000 bytes, unpacked"):
+        open_source(tmp_path, ReadOptions())
+    with pytest.raises(DataError, match="is a manifest of more than 1000000 bytes; make"):
+        opened(tmp_path, "path,label\n" * 100_000)
 
 
 @pytest.mark.parametrize(
