@@ -7,6 +7,8 @@ from pathlib import Path
 
 from hico_platform.tracking.base import mlflow_uri
 
+SQLITE = "sqlite:///"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
@@ -19,7 +21,13 @@ class Places:
     @property
     def storage_url(self) -> str:
         """The database of studies."""
-        return self.storage or f"sqlite:///{self.home / 'study.db'}"
+        return self.storage or f"{SQLITE}{self.home / 'study.db'}"
+
+    @property
+    def storage_file(self) -> Path | None:
+        """The file of that database, unless it lies on a server."""
+        url = self.storage_url
+        return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
     @property
     def tracking_uri(self) -> str:
@@ -38,3 +46,10 @@ class Places:
     def lock(self, name: str) -> Path:
         """The lock file of a search."""
         return self.home / "searches" / name / "lock"
+
+    def locks(self, name: str) -> tuple[Path, ...]:
+        """All lock files of a search: the home's, and one beside a study file that other homes may use as well."""
+        file = self.storage_file
+        if self.storage is None or file is None:
+            return (self.lock(name),)
+        return self.lock(name), file.with_name(f"{file.name}.{name}.lock")
