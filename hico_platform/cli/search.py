@@ -14,11 +14,14 @@ import functools
 import json
 import os
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from hico_platform.cli.main import home_of
+from hico_platform.cli.plan_view import print_plan
 from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import Problem, UsageError
@@ -41,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything, show the plan, start nothing")
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster, such as auto or host:6379")
+    parser.add_argument(
+        "--runtime-env", metavar="FILE",
+        help="what Ray prepares on each machine before workers start there, as YAML: py_modules, pip, env_vars ...",
+    )  # fmt: skip
     parser.add_argument("--cpus", type=int, metavar="N", help="CPUs to use on this machine (default: all)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
@@ -76,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.name or space.name
     console = Console(file=sys.stderr if arguments.json else sys.stdout)
     if arguments.dry_run:
-        return _dry_run(arguments, space, places)
+        return _dry_run(arguments, space, places, name)
 
     from hico_platform.stages.search import run_search
     from hico_platform.stages.search_inputs import search_inputs
@@ -86,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         if done == total or (console.is_terminal and done % 50 == 0):
             console.print(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
 
+    runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
     inputs = search_inputs(space, home=places.home, data=_data(arguments, places, name), progress=making)
     limit = arguments.trials or space.settings.trials
     console.print(
@@ -107,7 +115,9 @@ def run(arguments: argparse.Namespace) -> int:
                 resume=arguments.resume,
                 limit=arguments.trials,
                 address=arguments.address,
+                runtime_env=runtime_env,
                 cluster_cpus=arguments.cpus,
+                probe=inputs.probe,
                 observers=[view],
                 know=view.know,
             )
@@ -138,34 +148,38 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places) -> int:
-    from hico_platform.stages.dry_run import plan_search
+def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places, name: str) -> int:
+    from hico_platform.stages.dry_run import gpus_of, plan_search, this_machine
+    from hico_platform.stages.search import check_startable, earlier_points
 
-    time_epoch = None
+    inputs = time_trial = None
+    machine = this_machine(cpus=arguments.cpus)
     if arguments.data:
-        from hico_platform.stages.calibrate import time_epoch as timed
+        from hico_platform.stages.calibrate import time_trials
+        from hico_platform.stages.gpu_memory import machine_with_gpus
         from hico_platform.stages.search_inputs import search_inputs
 
         inputs = search_inputs(space, home=places.home, data=arguments.data)
-        resources = space.settings.resources
-        time_epoch = functools.partial(timed, data=inputs.data, cpus=resources.cpus, gpus=resources.gpus)
-    plan = plan_search(space, limit=arguments.trials, cpus=arguments.cpus, time_epoch=time_epoch)
+        machine = machine_with_gpus(space, machine, probe=inputs.probe)
+        time_trial = functools.partial(
+            time_trials,
+            data=inputs.data,
+            cpus=space.settings.resources.cpus,
+            gpus=gpus_of(space, machine=machine) or 0.0,
+        )
+    check_startable(places, name, space, facts=None if inputs is None else inputs.facts, resume=arguments.resume)
+    plan = plan_search(
+        space,
+        machine=machine,
+        limit=arguments.trials,
+        warm_points=earlier_points(places, space),
+        time_trial=time_trial,
+    )
     if arguments.json:
         print(json.dumps(plan.as_dict()))
-        return 0
-    print(f"space {space.name} is sound; nothing was started\nfirst trials:")
-    for number, values in enumerate(plan.first):
-        print(f"  {number}  {shown_values(values)}")
-    print("expected trials at each report:")
-    print("  " + ", ".join(f"epoch {epoch}: {count:.1f}" for epoch, count in plan.rungs.items()))
-    print(f"expected epochs: {plan.epochs:.0f} of {plan.epochs_without_stopping} without stopping")
-    if plan.hours is None or plan.gpu_hours is None:
-        print("time: give --data to time a few steps of the first trials on this machine")
     else:
-        print(
-            f"time: about {plan.hours * 60:.0f} min with {plan.workers} trials at once"
-            f" ({plan.seconds_per_epoch:.1f} s an epoch, evaluation aside), {plan.gpu_hours:.1f} GPU-hours"
-        )
+        print(f"space {space.name} is sound; nothing was started")
+        print_plan(plan)
     return 0
 
 

@@ -85,7 +85,7 @@ class SearchView:
                 self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def _line(self, event: Event, trial: TrialRecord) -> str:
-        prefix = f"[{_clock(time.time() - self._began_s)}] trial {trial.number}"
+        prefix = f"[{clock(time.time() - self._began_s)}] trial {trial.number}"
         if isinstance(event, TrialBegan):
             went_on = f"continues at epoch {trial.epoch}" if trial.reports else "begins"
             return f"{prefix} {went_on}: {shown_values(trial.values)}"
@@ -103,13 +103,13 @@ class SearchView:
         trials = list(self._trials.values())
         ended = sum(trial.state.is_final for trial in trials)
         best = best_trial(trials)
-        left_s = seconds_left(trials, limit=self._limit, now_s=time.time())
+        left_s = seconds_left(trials, limit=self._limit, now_s=time.time(), sessions=(self._began_s,))
         parts = [f"{ended} of {self._limit} trials"]
         if best is not None and best.value is not None:
             parts.append(f"best knn_top1 {best.value:.3f} (trial {best.number}, epoch {best.epoch})")
-        parts.append(f"elapsed {_clock(time.time() - self._began_s)}")
+        parts.append(f"elapsed {clock(time.time() - self._began_s)}")
         if ended < self._limit:
-            parts.append("ETA -" if left_s is None else f"ETA {_clock(left_s)}")
+            parts.append("ETA -" if left_s is None else f"ETA {clock(left_s)}")
         return ", ".join(parts)
 
     def _render(self) -> RenderableType:
@@ -161,7 +161,8 @@ def stopped_when(trials: Sequence[TrialRecord]) -> str:
     return ", ".join(parts)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``4:05``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -58,8 +58,8 @@ def _field(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
 def _type(hint: Any, bounds: Bounds | None) -> dict[str, Any]:
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
-        (inner,) = (option for option in typing.get_args(hint) if option is not type(None))
-        return {"anyOf": [_type(inner, bounds), {"type": "null"}]}
+        options = typing.get_args(hint)
+        return {"anyOf": [{"type": "null"} if kind is type(None) else _type(kind, bounds) for kind in options]}
     if origin is tuple:
         return {"type": "array", "items": _type(typing.get_args(hint)[0], bounds)}
     if origin is Mapping:

@@ -174,8 +174,14 @@ def _value(
     if origin in (types.UnionType, typing.Union):
         if data is None and type(None) in typing.get_args(kind):
             return None
-        (kind,) = (option for option in typing.get_args(kind) if option is not type(None))
-        return _value(kind, data, path, document, problems, bounds)
+        options = [option for option in typing.get_args(kind) if option is not type(None)]
+        if len(options) == 1:
+            return _value(options[0], data, path, document, problems, bounds)
+        (number,) = (option for option in options if option is float)
+        (named,) = (option for option in options if option is not float)
+        if isinstance(data, str) and data not in list(named):
+            return wrong(f"a number, or {', '.join(named)}", "write a number without quotes")
+        return _value(named if isinstance(data, str) else number, data, path, document, problems, bounds)
     if origin is tuple:
         if not isinstance(data, list):
             return wrong("a list", "write it as [a, b]")

@@ -17,6 +17,7 @@ from hico_platform.config.source import Document, read_yaml
 from hico_platform.config.space_rules import broken_rules, parse_constraints
 from hico_platform.config.space_settings import (
     CheckedSpace,
+    GpuShare,
     ResourcesConfig,
     SamplerConfig,
     SamplerName,
@@ -30,6 +31,7 @@ from hico_platform.errors import ConfigError, Problem
 
 __all__ = [
     "CheckedSpace",
+    "GpuShare",
     "ResourcesConfig",
     "SamplerConfig",
     "SamplerName",

@@ -11,6 +11,7 @@ from hico_platform.config.constraint import Constraint
 from hico_platform.config.parameters import Choice, Parameter, Range
 from hico_platform.config.schema import Scalar, flatten, replace, setting
 from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import ConfigError, Problem
 
 
 class SamplerName(StrEnum):
@@ -52,17 +53,44 @@ class SchedulerConfig:
     report_every: int | None = setting(None, help="validate at every so many epochs too", at_least=1)
 
 
+class GpuShare(StrEnum):
+    """What a trial's GPUs may be besides a number."""
+
+    AUTO = "auto"
+    """Measured before the first trial: as many trials share a GPU as its memory holds."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResourcesConfig:
     """What one trial holds while it runs."""
 
     cpus: float = setting(1.0, help="CPUs of a trial", above=0)
-    gpus: float = setting(0.0, help="GPUs of a trial; a fraction shares one", at_least=0)
+    gpus: float | GpuShare = setting(
+        0.0, help="GPUs of a trial; a fraction shares one, auto measures how many trials one holds", at_least=0
+    )
     max_concurrent: int | None = setting(None, help="most trials at once; none: all that fit", at_least=1)
     max_failures: int = setting(
         3, help="a search ends when more trials than this failed for reasons of their own", at_least=0
     )
-    retries: int = setting(3, help="times a trial is taken up again after its worker was lost", at_least=0)
+    retries: int = setting(
+        3, help="times a trial is taken up again after its worker died; lost machines do not count", at_least=0
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.gpus, float) and self.gpus > 1 and self.gpus % 1:
+            raise ConfigError(
+                Problem(
+                    field="gpus",
+                    rule="a whole number above 1",
+                    value=self.gpus,
+                    remedy="a part of one GPU, such as 0.5, or whole ones",
+                )
+            )
+
+    @property
+    def given_gpus(self) -> float:
+        """GPUs of a trial as far as the file says; none where they are to be measured."""
+        return self.gpus if isinstance(self.gpus, float) else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import HicoError, Problem, UsageError
+
+TRIES, BETWEEN_TRIES_S = 5, 0.1
 
 
 @contextmanager
@@ -25,20 +28,12 @@ def search_lock(
 
     Raises:
         UsageError: another live process holds it.
+        HicoError: the file system has no locks.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                Problem(
-                    field="name",
-                    rule=f"{what} that is not running already",
-                    value=name,
-                    remedy=f"{_holder(file)}; wait for it, end it, or {otherwise}",
-                )
-            ) from error
+        if not _taken(handle, file):
+            raise already_running(file, name=name, what=what, otherwise=otherwise)
         handle.seek(0)
         handle.truncate()
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since_s": time.time()}, handle)
@@ -50,6 +45,41 @@ def search_lock(
             handle.truncate()
 
 
+def already_running(
+    file: Path, *, name: str, what: str = "a search", otherwise: str = "give another --name"
+) -> UsageError:
+    """The error of a second driver; it names the first."""
+    return UsageError(
+        Problem(
+            field="name",
+            rule=f"{what} that is not running already",
+            value=name,
+            remedy=f"{_holder(file)}; wait for it, end it, or {otherwise}",
+        )
+    )
+
+
+def _taken(handle: TextIO, file: Path) -> bool:
+    """Tries more than once: whoever asks for the holder has the lock for a moment."""
+    for attempt in range(TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if attempt + 1 < TRIES:
+                time.sleep(BETWEEN_TRIES_S)
+        except OSError as error:
+            raise HicoError(
+                Problem(
+                    file=file,
+                    rule="a file system that has locks",
+                    value=error.strerror,
+                    remedy="put the home on another, or mount it with locks",
+                )
+            ) from error
+    return False
+
+
 def holder(file: Path) -> dict[str, object] | None:
     """Process, host and start (Unix time) of the lock's live holder, if any."""
     try:
@@ -57,17 +87,24 @@ def holder(file: Path) -> dict[str, object] | None:
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                content: dict[str, object] = json.loads(handle.read() or "{}")
-                return content
-    except FileNotFoundError:
+                return _content(file) or {"pid": None, "host": None, "since_s": None}
+    except OSError:  # there is none, or none that this user may look at
         pass
     return None
 
 
 def _holder(file: Path) -> str:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    content = _content(file)
+    if content is None:
         return "another process runs it"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(content["since_s"]))
     return f"process {content['pid']} on {content['host']} has run it since {since}"
+
+
+def _content(file: Path) -> dict[str, Any] | None:
+    """What the holder wrote; nothing in the moment before it has."""
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return content
+    except (OSError, ValueError):
+        return None

@@ -25,6 +25,8 @@ from hico_platform.vocabulary import Decision
 SCORE = "knn_top1"
 # Notes of the ledger: when each driver began, and which rule ended the search.
 SESSIONS, ENDED_BY = "sessions", "ended_by"
+# Note: the GPUs that a trial holds, given by the space or measured.
+GPUS = "gpus"
 
 
 class Steering:
@@ -61,6 +63,7 @@ class Steering:
         self._cut_off = [trial for trial in self._trials.values() if not trial.state.is_final]
         self._curves = {number: trial.curve for number, trial in self._trials.items()}
         self._at_work: set[int] = set()
+        self._gpus = space.settings.resources.given_gpus
         self._began_at_s = clock()
         self._sessions = [*(ledger.note(SESSIONS) or []), self._began_at_s]
         ledger.set_note(SESSIONS, self._sessions)
@@ -71,6 +74,18 @@ class Steering:
                 ledger.enqueue(_fields(space) | flat(point), space=space, origin=Origin.LISTED)
             for values in warm_points:
                 ledger.enqueue(_fields(space) | dict(values), space=space, origin=Origin.WARM_START)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be carried out."""
+        if self.failures_exceeded:
+            return True
+        return not self._cut_off and (len(self._trials) >= self._ledger.search.limit or self._ended())
+
+    def hold_gpus(self, gpus: float) -> None:
+        """Takes note of the GPUs that a trial holds, once they are measured."""
+        self._gpus = gpus
+        self._ledger.set_note(GPUS, gpus)
 
     @property
     def at_work(self) -> int:
@@ -184,18 +199,17 @@ class Steering:
             began_at_s=self._began_at_s,
             now_s=self._clock(),
             sessions=self._sessions,
-            gpus=self._space.settings.resources.gpus,
+            gpus=self._gpus,
         )
 
     def _task(self, trial: TrialRecord) -> TrialTask:
-        resources = self._space.settings.resources
         return TrialTask(
             number=trial.number,
             config=self._space.config(trial.values),
             directory=self._directory / f"{trial.number:04d}",
             report_epochs=self._scheduler.report_epochs,
-            cpus=resources.cpus,
-            gpus=resources.gpus,
+            cpus=self._space.settings.resources.cpus,
+            gpus=self._gpus,
         )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import random
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace
+from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.config.trial import TrialConfig
 from hico_platform.search.ledger.base import Facts, Ledger
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -26,11 +26,21 @@ _FACTS = Facts(data_digest="", protocol="", code_version="", seed=0)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Seconds of an epoch, of a validation at a report, and of the downstream evaluation that ends a trial."""
+
+    epoch_s: float
+    report_s: float
+    evaluation_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a search would do.
 
     ``rungs`` maps a report's epoch to the expected number of trials that get there. ``seconds_per_epoch`` is
-    measured, or nothing where no data was given.
+    measured, or nothing where no data was given; so is ``seconds_evaluating``, what a trial takes besides its
+    epochs. ``gpus`` are those that a trial holds; nothing: measured when the search begins.
     """
 
     limit: int
@@ -40,17 +50,21 @@ class Plan:
     epochs_without_stopping: int
     workers: int
     seconds_per_epoch: float | None
-    gpus: float
+    seconds_evaluating: float | None
+    gpus: float | None
 
     @property
     def hours(self) -> float | None:
-        """Estimated wall-clock hours, evaluation aside."""
-        return None if self.seconds_per_epoch is None else self.epochs * self.seconds_per_epoch / self.workers / 3600
+        """Estimated wall-clock hours, with evaluation."""
+        if self.seconds_per_epoch is None or self.seconds_evaluating is None:
+            return None
+        work_s = self.epochs * self.seconds_per_epoch + self.limit * self.seconds_evaluating
+        return work_s / self.workers / 3600
 
     @property
     def gpu_hours(self) -> float | None:
         """Estimated GPU-hours."""
-        return None if self.hours is None else self.hours * self.workers * self.gpus
+        return None if self.hours is None or self.gpus is None else self.hours * self.workers * self.gpus
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
@@ -62,30 +76,48 @@ class Plan:
             "epochs_without_stopping": self.epochs_without_stopping,
             "workers": self.workers,
             "seconds_per_epoch": self.seconds_per_epoch,
+            "seconds_evaluating": self.seconds_evaluating,
+            "gpus_per_trial": self.gpus,
             "hours": self.hours,
             "gpu_hours": self.gpu_hours,
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a search would run on: CPUs and GPUs, and the GPUs that a trial holds if that was measured."""
+
+    cpus: float
+    gpus: float
+    gpus_per_trial: float | None = None
+
+
+def this_machine(*, cpus: int | None = None, gpus: float = 0.0, gpus_per_trial: float | None = None) -> Machine:
+    """The machine at hand, with all its CPUs unless fewer are to be used."""
+    return Machine(cpus=cpus or len(os.sched_getaffinity(0)), gpus=gpus, gpus_per_trial=gpus_per_trial)
+
+
 def plan_search(
     space: CheckedSpace,
     *,
+    machine: Machine,
     limit: int | None = None,
-    cpus: int | None = None,
-    time_epoch: Callable[[TrialConfig], float] | None = None,
+    warm_points: Sequence[Mapping[str, Scalar]] = (),
+    time_trial: Callable[[Sequence[TrialConfig]], Timing] | None = None,
 ) -> Plan:
     """Samples the first trials, and simulates the scheduler over random learning curves.
 
     Args:
         space: a checked space.
+        machine: what it would run on.
         limit: trials in all; by default the space's.
-        cpus: CPUs of the machine, by default this one's.
-        time_epoch: measures the seconds of one epoch of a configuration.
+        warm_points: points of earlier searches, tried after the listed ones.
+        time_trial: measures how long configurations take, on average.
     """
     trials = limit or space.settings.trials
-    first = _first(space, min(SHOWN, trials))
+    first = _first(space, min(SHOWN, trials), warm_points)
     scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
-    workers = workers_of(space, cpus=cpus)
+    workers = workers_of(space, machine=machine)
     reached: dict[int, list[int]] = {epoch: [] for epoch in scheduler.report_epochs}
     epochs = []
     for seed in range(SIMULATIONS):
@@ -93,9 +125,10 @@ def plan_search(
         epochs.append(result.epochs)
         for epoch, counts in reached.items():
             counts.append(sum(told.epoch == epoch for told in result.told))
-    seconds = None
-    if time_epoch is not None:
-        seconds = statistics.fmean(time_epoch(space.config(values)) for values in first)
+    mean_reports = sum(statistics.fmean(counts) for counts in reached.values()) / trials
+    timing = None
+    if time_trial is not None:
+        timing = time_trial([space.config(values) for values in first])
     return Plan(
         limit=trials,
         first=first,
@@ -103,17 +136,28 @@ def plan_search(
         epochs=statistics.fmean(epochs),
         epochs_without_stopping=trials * space.base.budget.epochs,
         workers=workers,
-        seconds_per_epoch=seconds,
-        gpus=space.settings.resources.gpus,
+        seconds_per_epoch=None if timing is None else timing.epoch_s,
+        seconds_evaluating=None if timing is None else timing.evaluation_s + mean_reports * timing.report_s,
+        gpus=gpus_of(space, machine=machine),
     )
 
 
-def workers_of(space: CheckedSpace, *, cpus: int | None) -> int:
-    """Trials at once: the space's, else those that fit on this machine, else, where they hold GPUs, one."""
+def gpus_of(space: CheckedSpace, *, machine: Machine) -> float | None:
+    """GPUs of a trial; nothing where they are still to be measured."""
     resources = space.settings.resources
+    return machine.gpus_per_trial if resources.gpus is GpuShare.AUTO else resources.given_gpus
+
+
+def workers_of(space: CheckedSpace, *, machine: Machine) -> int:
+    """Trials at once: what the machine holds, and no more than the space wants."""
+    resources = space.settings.resources
+    gpus = gpus_of(space, machine=machine) or 0.0
+    rooms = [machine.cpus / resources.cpus]
+    if gpus > 0:  # a plan for GPUs that are elsewhere is a plan for one of them
+        rooms.append(max(machine.gpus, 1.0) / gpus)
     if resources.max_concurrent is not None:
-        return resources.max_concurrent
-    return 1 if resources.gpus > 0 else max(1, int((cpus or len(os.sched_getaffinity(0))) / resources.cpus))
+        rooms.append(resources.max_concurrent)
+    return max(1, int(min(rooms)))
 
 
 def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
@@ -130,22 +174,30 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
     return simulate(_steering(ledger, space, clock), curve_of=curve_of, clock=clock, workers=workers)
 
 
-def _first(space: CheckedSpace, count: int) -> tuple[Mapping[str, Scalar], ...]:
+def _first(
+    space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]
+) -> tuple[Mapping[str, Scalar], ...]:
     from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage
 
     ledger = StudyLedger.create(open_storage(MEMORY), name="plan", space=space, facts=_FACTS, limit=count, at_s=0.0)
-    steering = _steering(ledger, space, SimulatedClock())
+    steering = _steering(ledger, space, SimulatedClock(), warm_points)
     while steering.next_task() is not None:
         pass
     return tuple(trial.values for trial in ledger.trials())
 
 
-def _steering(ledger: Ledger, space: CheckedSpace, clock: SimulatedClock) -> Steering:
+def _steering(
+    ledger: Ledger,
+    space: CheckedSpace,
+    clock: SimulatedClock,
+    warm_points: Sequence[Mapping[str, Scalar]] = (),
+) -> Steering:
     return Steering(
         ledger=ledger,
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
         directory=Path("plan"),
         observe=lambda event: None,
+        warm_points=warm_points,
         clock=clock,
     )

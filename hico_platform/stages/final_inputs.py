@@ -11,6 +11,7 @@ from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import DataError, Problem, UsageError
 from hico_platform.search.ledger.base import best_trial
+from hico_platform.search.steering import GPUS
 from hico_platform.stages.carry_out import TrialData
 from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset
 from hico_platform.stages.places import Places
@@ -57,7 +58,7 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
     space = space_from(search.source)
     place, target = data or str(search.facts.more["data"]), search.facts.more.get("transfer")
     source = dataset(place, protocol=search.facts.protocol, home=places.home)
-    resources = space.settings.resources
+    resources, gpus = space.settings.resources, ledger.note(GPUS)
     inputs = _inputs(
         name,
         space.config(best.values),
@@ -67,7 +68,7 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
         else dataset(str(target), protocol=space.settings.transfer_protocol, home=places.home),
         facts={"search": name, "trial": str(best.number)},
         cpus=resources.cpus,
-        gpus=resources.gpus,
+        gpus=resources.given_gpus if gpus is None else float(gpus),
     )
     if inputs.facts["data_digest"] != search.facts.data_digest:
         raise DataError(

@@ -1,14 +1,17 @@
 """Mirrors a search from its ledger into the tracking store: a parent run, and a child run for each trial.
 
 The ledger has everything first, with its times, and a run is known by its key. So the mirror may be cut off
-anywhere and made whole later: what is there already is not written twice.
+anywhere and made whole later: what is there already is not written twice. The ledger is also the spool: while
+the store is away the line of writes grows to its limit and no further, and is then made again from the ledger.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from hico_platform.config.schema import flatten
@@ -64,12 +67,22 @@ class SearchMirror:
         self._search = ledger.search
         self._runs: dict[int, str] = {}
         self._parent = ""
-        self._best = -1.0
-        outbox.submit(self._catch_up)
+        self._scores: dict[int, tuple[float, float]] = {}
+        self._last: dict[int, ReportRecord] = {}
+        self._begun: set[int] = set()
+        self._behind = threading.Event()
+        outbox.submit(self._open)
 
     def __call__(self, event: Event) -> None:
-        """Puts the mirroring of an event in line."""
+        """Puts the mirroring of an event in line; in a full line, what the ledger will say instead."""
         if isinstance(event, TrialBegan):
+            self._begun.add(event.trial.number)
+        if self._behind.is_set():
+            return  # the ledger is read when the line has come there
+        if self._outbox.is_full:
+            self._behind.set()
+            self._outbox.submit(self._catch_up)
+        elif isinstance(event, TrialBegan):
             self._outbox.submit(functools.partial(self._begin, event.trial, fresh=not event.trial.reports))
         elif isinstance(event, TrialReported):
             self._outbox.submit(functools.partial(self._report, event.number, event.report))
@@ -89,10 +102,9 @@ class SearchMirror:
         self._outbox.submit(functools.partial(self._close, status, self._clock()))
         return self._outbox.close(patience_s=patience_s)
 
-    def _catch_up(self) -> None:
+    def _open(self) -> None:
         """Opens the search's run, and writes what an earlier driver did not get to write."""
         trials = self._ledger.trials()
-        known = self._tracker.runs(self._search.name) if trials else {}
         facts = self._search.facts
         self._parent = self._tracker.open_run(
             experiment=self._search.name,
@@ -114,14 +126,34 @@ class SearchMirror:
         )
         self._ledger.set_note("run", self._parent)
         for trial in trials:
+            if trial.ending is not None:
+                self._note_score(trial.number, trial.ending)
+        self._settle(trials, in_line=self._begun)
+
+    def _catch_up(self) -> None:
+        """Writes what the ledger has and the store has not, once the store is back."""
+        if not self._outbox.is_full:  # else another of these is in line already
+            self._behind.clear()  # first: what is not in the ledger yet is put in line again
+        self._settle(self._ledger.trials())
+
+    def _settle(self, trials: Sequence[TrialRecord], *, in_line: Collection[int] = ()) -> None:
+        """Makes the runs of trials whole that have ended, or are at work since this driver began.
+
+        All that happened to trials ``in_line`` is in line behind this write; only their runs are looked up.
+        """
+        known = self._tracker.runs(self._search.name) if trials else {}
+        for trial in trials:
             run = known.get(key_of(self._search, trial.number))
             if run is not None:
                 self._runs[trial.number] = run.run_id
-            if trial.ending is not None and not _is_settled(run, trial.ending):
+            if trial.number in in_line:
+                continue
+            if trial.ending is not None:
+                if not _is_settled(run, trial.ending):
+                    self._begin(trial, fresh=False)
+                    self._end(trial.number, trial.ending)
+            elif trial.number in self._begun:
                 self._begin(trial, fresh=False)
-                for report in trial.reports:
-                    self._report(trial.number, report)
-                self._end(trial.number, trial.ending)
 
     def _begin(self, trial: TrialRecord, *, fresh: bool) -> None:
         run_id = self._tracker.open_run(
@@ -147,11 +179,16 @@ class SearchMirror:
             self._report(trial.number, report)
 
     def _report(self, number: int, report: ReportRecord) -> None:
+        if number not in self._runs:  # the store refused it
+            return
         earlier = [Point(epoch=epoch, at_s=report.at_s, metrics=losses) for epoch, losses in report.history]
         now = Point(epoch=report.epoch, at_s=report.at_s, metrics=report.metrics)
         self._tracker.log_points(self._runs[number], [*earlier, now])
+        self._last[number] = dataclasses.replace(report, history=())
 
     def _end(self, number: int, ending: Ending) -> None:
+        if number not in self._runs:
+            return
         run_id = self._runs[number]
         checkpoint = None if ending.checkpoint is None else Path(ending.checkpoint)
         if checkpoint is not None and checkpoint.exists():
@@ -159,19 +196,28 @@ class SearchMirror:
         if ending.traceback:
             self._tracker.log_text(run_id, ending.traceback, name="traceback.txt")
         reason = {} if ending.reason is None else {"hico.reason": ending.reason[:5000]}
+        last = self._last.pop(number, None)
+        told = last.metrics if last is not None and last.epoch == ending.epoch else {}
+        metrics = {name: value for name, value in ending.metrics.items() if name not in told}
         self._tracker.close_run(
             run_id,
             status=_STATUS[ending.state],
-            points=[Point(epoch=ending.epoch, at_s=ending.at_s, metrics=ending.metrics)] if ending.metrics else [],
+            points=[Point(epoch=ending.epoch, at_s=ending.at_s, metrics=metrics)] if metrics else [],
             tags={STATE_TAG: str(ending.state), **reason},
             at_s=ending.at_s,
         )
+        self._note_score(number, ending)
+        if number in self._scores:
+            # The best at that time, whenever it is written: the same point again is no second one.
+            best = max(value for at_s, value in self._scores.values() if at_s <= ending.at_s)
+            self._tracker.log_points(
+                self._parent, [Point(epoch=number, at_s=ending.at_s, metrics={f"best_{SCORE}": best})]
+            )
+
+    def _note_score(self, number: int, ending: Ending) -> None:
         value = ending.metrics.get(SCORE)
         if ending.state is TrialState.COMPLETE and value is not None:
-            self._best = max(self._best, value)
-            self._tracker.log_points(
-                self._parent, [Point(epoch=number, at_s=ending.at_s, metrics={f"best_{SCORE}": self._best})]
-            )
+            self._scores[number] = (ending.at_s, value)
 
     def _put_down(self, number: int) -> None:
         if number in self._runs:

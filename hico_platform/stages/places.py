@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.mlflow_pages import is_served
+
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,13 @@ class Places:
     @property
     def storage_url(self) -> str:
         """The database of studies."""
-        return self.storage or f"sqlite:///{self.home / 'study.db'}"
+        return self.storage or f"{SQLITE}{self.home / 'study.db'}"
+
+    @property
+    def storage_file(self) -> Path | None:
+        """The file of that database, unless it lies on a server."""
+        url = self.storage_url
+        return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
     @property
     def tracking_uri(self) -> str:
@@ -29,7 +38,7 @@ class Places:
     @property
     def artifacts(self) -> Path | None:
         """The folder of tracking artifacts; a tracking server has its own."""
-        return None if self.tracking else self.home / "mlartifacts"
+        return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
 
     def trials(self, name: str) -> Path:
         """The folder of a search's trials, each with its checkpoints."""
@@ -38,3 +47,10 @@ class Places:
     def lock(self, name: str) -> Path:
         """The lock file of a search."""
         return self.home / "searches" / name / "lock"
+
+    def locks(self, name: str) -> tuple[Path, ...]:
+        """All lock files of a search: the home's, and one beside a study file that other homes may use as well."""
+        file = self.storage_file
+        if self.storage is None or file is None:
+            return (self.lock(name),)
+        return self.lock(name), file.with_name(f"{file.name}.{name}.lock")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hico_platform.config.schema import Scalar, flatten
-from hico_platform.config.space import CheckedSpace, space_from
+from hico_platform.config.space import CheckedSpace, GpuShare, space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.search.events import Event, Observer
-from hico_platform.search.ledger.base import Facts, SearchRecord, TrialRecord, TrialState, best_trial
-from hico_platform.search.lock import search_lock
+from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
+from hico_platform.search.heartbeat import heartbeat
+from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.lock import already_running, holder, search_lock
 from hico_platform.search.room import room_wanted
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import ENDED_BY, Steering
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from hico_platform.search.ledger.study import Storage
 
 WARM_POINTS = 3
+# Note of the ledger: what a trial was measured to take of a GPU.
+GPU_NEED = "gpu_need"
 # How long the end of a search waits for a tracking store that is away.
 PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S = 30.0, 5.0
 
@@ -78,7 +83,10 @@ def run_search(
     resume: bool = False,
     limit: int | None = None,
     address: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
     cluster_cpus: int | None = None,
+    cluster_gpus: int | None = None,
+    probe: Callable[[], MemoryNeed] | None = None,
     observers: Sequence[Observer] = (),
     know: Callable[[SearchRecord, Sequence[TrialRecord]], None] = lambda search, trials: None,
 ) -> SearchResult:
@@ -94,7 +102,11 @@ def run_search(
         resume: go on with a search of this name, if there is one.
         limit: trials in all; by default the space's.
         address: an existing Ray cluster.
+        runtime_env: what workers need of code, packages and variables, as Ray takes it.
         cluster_cpus: CPUs of a cluster of its own.
+        cluster_gpus: GPUs of a cluster of its own.
+        probe: measures what a trial takes of a GPU, on a machine that has one; wanted where the space says
+            ``gpus: auto``.
         observers: are told what happens.
         know: is told of the search, and of the trials that there were before.
 
@@ -104,12 +116,12 @@ def run_search(
         KeyboardInterrupt: interrupted, and resumable.
     """
     from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
-    from hico_platform.search.ray_executor.executor import execute_on_ray
 
     began_s = time.time()
     with ExitStack() as stack:
         stack.enter_context(room_wanted(places.home))
-        stack.enter_context(search_lock(places.lock(name), name=name))
+        for file in places.locks(name):
+            stack.enter_context(search_lock(file, name=name))
         storage = open_storage(places.storage_url)
         stack.enter_context(driver_lock(storage, name=name))
         if resume and StudyLedger.exists(storage, name=name):
@@ -117,8 +129,10 @@ def run_search(
             _must_agree(ledger.search, space=space, facts=facts)
             ledger.reopen(source=space.source, limit=limit or _limit(ledger.search, space))
         else:
+            StudyLedger.forget_unbegun(storage, name=name)
             trials = limit or space.settings.trials
             ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=trials, at_s=began_s)
+        stack.enter_context(heartbeat(ledger))
         know(ledger.search, ledger.trials())
         mirror = SearchMirror(ledger=ledger, space=space, tracker=tracker, outbox=Outbox())
 
@@ -139,16 +153,23 @@ def run_search(
                 warm_points=[] if ledger.trials() else _warm_points(storage, space),
             )
             resources = space.settings.resources
-            execute_on_ray(
-                steering,
-                function,
-                cpus_per_trial=resources.cpus,
-                gpus_per_trial=resources.gpus,
-                max_concurrent=resources.max_concurrent,
-                retries=resources.retries,
-                address=address,
-                cluster_cpus=cluster_cpus,
-            )
+            if not steering.is_over:  # else there is only the tracking store to be made whole
+                from hico_platform.search.ray_executor.executor import execute_on_ray
+
+                execute_on_ray(
+                    steering,
+                    function,
+                    cpus_per_trial=resources.cpus,
+                    gpus_per_trial=_packing(steering, ledger, probe)
+                    if resources.gpus is GpuShare.AUTO
+                    else resources.given_gpus,
+                    max_concurrent=resources.max_concurrent,
+                    retries=resources.retries,
+                    address=address,
+                    runtime_env=runtime_env,
+                    cluster_cpus=cluster_cpus,
+                    cluster_gpus=cluster_gpus,
+                )
             status = RunStatus.FAILED if steering.failures_exceeded else RunStatus.FINISHED
         except KeyboardInterrupt:
             status = RunStatus.KILLED
@@ -171,6 +192,19 @@ def run_search(
         )
 
 
+def _packing(steering: Steering, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuPacking:
+    if probe is None:
+        raise UsageError(
+            Problem(field="resources.gpus", rule="a number here", value="auto", remedy="give such as resources.gpus=1")
+        )
+
+    def settle(gpus: float, need: MemoryNeed | None) -> None:
+        steering.hold_gpus(gpus)
+        ledger.set_note(GPU_NEED, None if need is None else dataclasses.asdict(need))
+
+    return GpuPacking(probe=probe, settle=settle)
+
+
 def _warm_points(storage: Storage, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
     """The best points of the searches that the space names, those of the whole budget first."""
     from hico_platform.search.ledger.study import StudyLedger
@@ -182,6 +216,50 @@ def _warm_points(storage: Storage, space: CheckedSpace) -> list[Mapping[str, Sca
         scored.sort(key=lambda trial: (trial.epoch, trial.value or 0.0), reverse=True)
         points += [trial.values for trial in scored[:WARM_POINTS]]
     return points
+
+
+def earlier_points(places: Places, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
+    """The points of earlier searches with which a new one of this space would begin.
+
+    Raises:
+        UsageError: one of the searches that it names does not exist.
+    """
+    if not space.settings.warm_start:
+        return []
+    from hico_platform.search.ledger.study import open_storage
+
+    return _warm_points(open_storage(places.storage_url, create=False), space)
+
+
+def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Facts | None, resume: bool) -> None:
+    """Whether a search could begin, or go on, without touching anything.
+
+    Args:
+        places: where it would be.
+        name: its name.
+        space: its space.
+        facts: what its results depend on besides, where it is known.
+        resume: whether a search of that name would go on.
+
+    Raises:
+        UsageError: as :func:`run_search` would.
+    """
+    from hico_platform.search.ledger.study import StudyLedger, name_is_taken, open_storage
+
+    for file in places.locks(name):
+        if holder(file) is not None:
+            raise already_running(file, name=name)
+    database = places.storage_file
+    if database is not None and not database.exists():
+        return
+    storage = open_storage(places.storage_url, create=False)
+    if not StudyLedger.exists(storage, name=name):
+        return
+    ledger = StudyLedger.open(storage, name=name, settle=False)
+    if resume:
+        _must_agree(ledger.search, space=space, facts=facts or ledger.search.facts)
+    elif ledger.trials():
+        raise name_is_taken(name)
 
 
 def _limit(search: SearchRecord, space: CheckedSpace) -> int:

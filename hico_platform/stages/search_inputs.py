@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layout import Layout
 from hico_platform.errors import DataError, Problem
+from hico_platform.search.gpu_packing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
 from hico_platform.stages.carry_out import TrialData, carry_out
 from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset
+from hico_platform.stages.gpu_memory import greedy_configs, measure_need
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchInputs:
-    """The facts and the function of a search, and the data it is about."""
+    """The facts and the function of a search, and the data it is about.
+
+    ``probe`` measures what its trials take of a GPU, on the machine on which it is called.
+    """
 
     facts: Facts
     function: TrialFunction
     data: TrialData
+    probe: Callable[[], MemoryNeed]
 
 
 def search_inputs(
@@ -56,7 +63,12 @@ def search_inputs(
         },
     )
     trial_data = TrialData(source=source, target=target)
-    return SearchInputs(facts=facts, function=functools.partial(carry_out, data=trial_data), data=trial_data)
+    return SearchInputs(
+        facts=facts,
+        function=functools.partial(carry_out, data=trial_data),
+        data=trial_data,
+        probe=functools.partial(measure_need, greedy_configs(space), data=trial_data),
+    )
 
 
 def _transfer(space: CheckedSpace, *, layout: Layout, home: Path, progress: Progress | None) -> Dataset | None:

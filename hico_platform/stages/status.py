@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
+import socket
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hico_platform.config.space import CheckedSpace, space_from
-from hico_platform.search.ledger.base import SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.heartbeat import DRIVER, beating
+from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial
 from hico_platform.search.lock import holder
 from hico_platform.search.progress import epochs_spent, seconds_left
-from hico_platform.search.steering import ENDED_BY, SESSIONS
+from hico_platform.search.steering import ENDED_BY, GPUS, SESSIONS
 from hico_platform.search.stopping import HOUR_S, busy_s
 from hico_platform.stages.places import Places
+from hico_platform.vocabulary import Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """Trials at one epoch of reports: how many came there, how many were stopped there, and the best score."""
+
+    reached: int
+    stopped: int
+    best: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What trials took so far, in hours: of workers, and of the CPUs and GPUs that those held."""
+
+    trial_hours: float
+    cpu_hours: float
+    gpu_hours: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +49,7 @@ class SearchStatus:
     driver: Mapping[str, object] | None
     seconds_left: float | None
     ended_by: str | None
-    gpu_hours: float
+    cost: Cost
     at_s: float
 
     @property
@@ -43,9 +64,14 @@ class SearchStatus:
         return "finished" if self.is_finished else "running" if self.driver else "interrupted"
 
     @property
-    def rungs(self) -> dict[int, int]:
-        """How many trials reported at each epoch."""
-        return dict(sorted(Counter(epoch for trial in self.trials for epoch in trial.curve).items()))
+    def rungs(self) -> dict[int, Rung]:
+        """What came of trials at each epoch at which some reported."""
+        rungs = {}
+        for epoch in sorted({report.epoch for trial in self.trials for report in trial.reports}):
+            here = [report for trial in self.trials for report in trial.reports if report.epoch == epoch]
+            stopped = sum(report.decision is Decision.STOP for report in here)
+            rungs[epoch] = Rung(reached=len(here), stopped=stopped, best=max(report.value for report in here))
+        return rungs
 
     def count(self, state: TrialState) -> int:
         """Trials in a state."""
@@ -60,14 +86,32 @@ class SearchStatus:
             "counts": {str(state): self.count(state) for state in TrialState},
             "epochs": epochs_spent(self.trials),
             "epochs_a_trial": self.space.base.budget.epochs,
-            "rungs": {str(epoch): count for epoch, count in self.rungs.items()},
+            "rungs": {str(epoch): dataclasses.asdict(rung) for epoch, rung in self.rungs.items()},
             "seconds_left": self.seconds_left,
             "ended_by": self.ended_by,
-            "gpu_hours": self.gpu_hours,
+            "cost": dataclasses.asdict(self.cost),
             "best": None if self.best is None else _trial(self.best),
             "driver": None if self.driver is None else dict(self.driver),
             "trials": [_trial(trial) for trial in self.trials],
         }
+
+
+class SearchWatch:
+    """Looks at one search again and again; its database stays open, and trials that are over are read once.
+
+    Raises:
+        UsageError: there is no search of that name.
+    """
+
+    def __init__(self, places: Places, name: str) -> None:
+        from hico_platform.search.ledger.study import StudyLedger, open_storage
+
+        self._places = places
+        self._ledger: Ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
+
+    def look(self, *, at_s: float | None = None) -> SearchStatus:
+        """How the search stands now."""
+        return _status(self._places, self._ledger, now_s=time.time() if at_s is None else at_s)
 
 
 def search_status(places: Places, name: str, *, at_s: float | None = None) -> SearchStatus:
@@ -76,27 +120,47 @@ def search_status(places: Places, name: str, *, at_s: float | None = None) -> Se
     Raises:
         UsageError: there is no search of that name.
     """
-    from hico_platform.search.ledger.study import StudyLedger, open_storage
+    return SearchWatch(places, name).look(at_s=at_s)
 
-    now_s = time.time() if at_s is None else at_s
-    ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
+
+def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
     trials = ledger.trials()
-    driver = holder(places.lock(name))
+    driver = _driver(places, ledger, now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
-    gpus = space.settings.resources.gpus
+    resources = space.settings.resources
     over = [trial for trial in trials if driver or trial.ending is not None]
+    hours = sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in over) / HOUR_S
+    gpus = ledger.note(GPUS)
     return SearchStatus(
         search=ledger.search,
         space=space,
         trials=trials,
         best=best_trial(trials),
         driver=driver,
-        seconds_left=seconds_left(trials, limit=ledger.search.limit, now_s=now_s) if driver else None,
+        seconds_left=seconds_left(trials, limit=ledger.search.limit, now_s=now_s, sessions=sessions)
+        if driver
+        else None,
         ended_by=ledger.note(ENDED_BY),
-        gpu_hours=gpus * sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in over) / HOUR_S,
+        cost=Cost(
+            trial_hours=hours,
+            cpu_hours=hours * resources.cpus,
+            gpu_hours=hours * (resources.given_gpus if gpus is None else gpus),
+        ),
         at_s=now_s,
     )
+
+
+def _driver(places: Places, ledger: Ledger, *, now_s: float) -> Mapping[str, object] | None:
+    """The process that runs a search: by its locks in this home at once, from elsewhere by its sign of life."""
+    files = places.locks(ledger.search.name)
+    for file in files:
+        found = holder(file)
+        if found is not None:
+            return found
+    beat = beating(ledger.note(DRIVER), now_s=now_s)
+    ran_here = beat is not None and beat["host"] == socket.gethostname() and files[0].exists()
+    return None if ran_here else beat
 
 
 def searches(places: Places) -> tuple[SearchStatus, ...]:

@@ -77,7 +77,10 @@ class Tracker(ABC):
         at_s: float,
         fresh: bool = False,
     ) -> str:
-        """The id of the run ``key``, begun or taken up again; ``fresh`` promises that there is none yet."""
+        """The id of the run ``key``, begun or taken up again; ``fresh`` promises that there is none yet.
+
+        A run that is taken up again keeps the parameters that it has.
+        """
 
     @abstractmethod
     def log_points(self, run_id: str, points: Sequence[Point]) -> None:

@@ -53,6 +53,8 @@ class MemoryTracker(Tracker):
         self._request()
         if known is not None:
             self._replace(known.run_id, status=RunStatus.RUNNING, tags={**known.tags, **tags})
+            kept = self.kept[known.run_id]
+            kept.params = {**params, **kept.params}
             return known.run_id
         run_id = f"run-{len(self.kept)}"
         run = Run(run_id=run_id, key=key, status=RunStatus.RUNNING, tags={**tags, KEY_TAG: key})

@@ -30,10 +30,11 @@ from hico_platform.tracking.base import (
 # Limits of one log_batch request (MLflow REST API).
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
 PARAM_CHARACTERS = 6000
-# Read by MLflow: no telemetry; a server that is away is noticed soon, for whoever calls to try again.
+# Read by MLflow: no telemetry; a request is made once, since one whose answer is lost may have made a run, and
+# whoever tries again looks first.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 
@@ -57,6 +58,7 @@ class MlflowTracker(Tracker):
         self._uri = uri
         self._artifacts = artifacts
         self._experiments: dict[str, str] = {}
+        self._doubtful: set[str] = set()
 
     def experiments(self) -> Mapping[str, str]:
         """The id of each search's experiment, by name."""
@@ -95,8 +97,9 @@ class MlflowTracker(Tracker):
     ) -> str:
         """The run ``key``, begun or taken up again."""
         with _store():
-            known = None if fresh else self._find(experiment, key)
+            known = None if fresh and key not in self._doubtful else self._find(experiment, key)
             if known is None:
+                self._doubtful.add(key)  # until the store has answered
                 more = {KEY_TAG: key} if parent is None else {KEY_TAG: key, "mlflow.parentRunId": parent}
                 run = self._client.create_run(
                     self._experiment(experiment),
@@ -106,11 +109,14 @@ class MlflowTracker(Tracker):
                 )
                 run_id = str(run.info.run_id)
             else:
-                run_id = known.run_id
-                if known.status is not RunStatus.RUNNING:
+                run_id = str(known.info.run_id)
+                if known.info.status != RunStatus.RUNNING:
                     self._client.update_run(run_id, status=str(RunStatus.RUNNING))
+                # MLflow lets no parameter change: what the run began with stands.
+                params = {name: value for name, value in params.items() if name not in known.data.params}
                 self._batch(run_id, tags=tags)
             self._batch(run_id, params=params)
+            self._doubtful.discard(key)
             return run_id
 
     def log_points(self, run_id: str, points: Sequence[Point]) -> None:
@@ -199,11 +205,11 @@ class MlflowTracker(Tracker):
                 self._experiments[name] = experiment.experiment_id
         return self._experiments[name]
 
-    def _find(self, experiment: str, key: str) -> Run | None:
+    def _find(self, experiment: str, key: str) -> Any:
         page = self._client.search_runs(
             [self._experiment(experiment)], filter_string=f"tags.`{KEY_TAG}` = '{key}'", max_results=1
         )
-        return _run(page[0]) if page else None
+        return page[0] if page else None
 
     def _batch(
         self,

@@ -1,4 +1,4 @@
-"""Writes to a tracking store in the background, in order, however long the store is away."""
+"""Writes to a tracking store in the background, in order, however long the store is away, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ _log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+MOST_WAITING = 2000
 
 
 class Outbox:
     """A line of writes and one thread that carries them out.
 
     A write that fails with TrackingError is tried again, and those behind it wait, so that nothing arrives
-    out of order. Writes are kept in memory alone: whoever submits them can make them again from what it has.
+    out of order. Writes are kept in memory alone, and only so many: whoever submits them can make them again
+    from what it has.
     """
 
-    def __init__(self, *, first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(self, *, first_wait_s: float = FIRST_WAIT_S, most_waiting: int = MOST_WAITING) -> None:
         self._line: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._first_wait_s = first_wait_s
+        self._most_waiting = most_waiting
         self._closing = threading.Event()
         self._deadline_s = float("inf")
         self._last_error: str | None = None
@@ -43,8 +46,13 @@ class Outbox:
         """Writes that are not carried out yet."""
         return self._line.unfinished_tasks
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many writes wait as are kept; what comes now is better made again later."""
+        return self.waiting >= self._most_waiting
+
     def submit(self, write: Callable[[], None]) -> None:
-        """Puts a write at the end of the line; returns at once."""
+        """Puts a write at the end of the line, full or not; returns at once."""
         self._line.put(write)
 
     def close(self, *, patience_s: float) -> int:

@@ -125,6 +125,18 @@ def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
             connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
 
 
+def name_is_taken(name: str) -> UsageError:
+    """The error of a new search under the name of an old one."""
+    return UsageError(
+        Problem(
+            field="name",
+            rule="a name that no search has yet",
+            value=name,
+            remedy="give --resume to go on with it, or another --name",
+        )
+    )
+
+
 def search_names(storage: Storage) -> tuple[str, ...]:
     """The searches in a database."""
     return tuple(sorted(optuna.get_all_study_names(storage)))
@@ -169,14 +181,7 @@ class StudyLedger(Ledger):
         except optuna.exceptions.DuplicatedStudyError as error:
             study = optuna.load_study(study_name=name, storage=storage)
             if "search" in study.user_attrs:
-                raise UsageError(
-                    Problem(
-                        field="name",
-                        rule="a name that no search has yet",
-                        value=name,
-                        remedy="give --resume to go on with it, or another --name",
-                    )
-                ) from error
+                raise name_is_taken(name) from error
         content = {
             "source": dict(space.source),
             "facts": facts_to_plain(facts),
@@ -192,6 +197,12 @@ class StudyLedger(Ledger):
         if name not in search_names(storage):
             return False
         return "search" in optuna.load_study(study_name=name, storage=storage).user_attrs
+
+    @classmethod
+    def forget_unbegun(cls, storage: Storage, *, name: str) -> None:
+        """Drops a search that got no further than its name: its driver could not start, and nothing is lost."""
+        if cls.exists(storage, name=name) and not cls.open(storage, name=name, settle=False).trials():
+            optuna.delete_study(study_name=name, storage=storage)
 
     @classmethod
     def open(cls, storage: Storage, *, name: str, settle: bool = True) -> StudyLedger:

@@ -7,10 +7,12 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from hico_platform.errors import Problem, UsageError
 
 # Read by Ray when it is imported or started: a token for every connection, no usage statistics, no loggers or
 # files of Tune's own, and no snapshots of Tune's state, since the ledger holds what matters.
@@ -39,19 +41,27 @@ from ray._private import ray_constants  # noqa: E402
 
 
 @contextmanager
-def ray_cluster(*, address: str | None, cpus: int | None, gpus: int | None) -> Iterator[Path]:
+def ray_cluster(
+    *, address: str | None, cpus: int | None, gpus: int | None, runtime_env: Mapping[str, Any] | None = None
+) -> Iterator[Path]:
     """Starts a cluster that lives as long as the block, or joins the one at ``address``; gives a scratch folder.
 
     A cluster of its own listens on the loopback address alone, wants a token that only its processes know,
-    and leaves nothing behind.
+    and leaves nothing behind. ``runtime_env`` is what Ray prepares on each machine before a worker starts there:
+    ``working_dir``, ``py_modules``, ``pip``, ``env_vars`` and so on.
+
+    Raises:
+        UsageError: there is no cluster at ``address``, it does not let this driver in, or ``runtime_env`` is not one.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     try:
+        if runtime_env is not None:
+            quiet["runtime_env"] = _checked(runtime_env)
         if address is not None:
-            ray.init(address=address, **quiet)
+            _join(address, quiet)
         else:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
             # Ray takes the loopback address where it holds clusters of several machines impossible.
@@ -71,6 +81,49 @@ def ray_cluster(*, address: str | None, cpus: int | None, gpus: int | None) -> I
             os.environ.pop("RAY_AUTH_TOKEN", None)
             ray_constants.ENABLE_RAY_CLUSTER = True
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    def refused(rule: str, value: str, remedy: str) -> UsageError:
+        return UsageError(Problem(field="--address", rule=rule, value=value, remedy=remedy))
+
+    if address.startswith("ray://"):  # Ray's client would carry the driver's side of the search away
+        raise refused(
+            "the address of a cluster that this machine belongs to",
+            address,
+            "start the search on a machine of the cluster, with --address auto (ray job submit does)",
+        )
+    try:
+        ray.init(address=address, **options)
+    except ray.exceptions.AuthenticationError as error:
+        raise refused(
+            "a cluster that accepts this driver's token",
+            str(error).strip().splitlines()[0],
+            "set RAY_AUTH_MODE=token and the cluster's RAY_AUTH_TOKEN, or RAY_AUTH_MODE=disabled where it has none",
+        ) from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RaySystemError) as error:
+        raise refused(
+            "a Ray cluster that can be reached from this machine, which belongs to it",
+            f"{address} ({str(error).strip().splitlines()[0]})",
+            "look with ray status; start it with ray start --head, or leave --address out",
+        ) from error
+
+
+def _checked(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, once Ray has found nothing wrong with it."""
+    from ray.runtime_env import RuntimeEnv
+
+    try:
+        return dict(RuntimeEnv(**runtime_env))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            Problem(
+                field="--runtime-env",
+                rule="a runtime environment as Ray takes it",
+                value=str(error).strip().splitlines()[0],
+                remedy="give fields such as working_dir, py_modules, pip and env_vars",
+            )
+        ) from error
 
 
 def lost_process() -> str | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.course import Course
+from hico_platform.search.gpu_packing import GpuPacking
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
+from hico_platform.search.ray_executor.gpu_probe import measured_share
+from hico_platform.search.ray_executor.lost_worker import last_error, lost_worker
 from hico_platform.search.ray_executor.worker import FINISHED, NO_ROOM, REPORTED, Mailbox, work
 from hico_platform.search.task import TrialFunction, TrialTask
 
@@ -23,16 +28,19 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # isort: skip
 from ray.tune.search import Searcher  # isort: skip
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # isort: skip
 
+_log = logging.getLogger(__name__)
+
 
 def execute_on_ray(
     steering: Course,
     function: TrialFunction,
     *,
     cpus_per_trial: float,
-    gpus_per_trial: float,
+    gpus_per_trial: float | GpuPacking,
     max_concurrent: int | None = None,
     retries: int = 3,
     address: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
     cluster_cpus: int | None = None,
     cluster_gpus: int | None = None,
 ) -> None:
@@ -42,20 +50,28 @@ def execute_on_ray(
         steering: where tasks come from and reports go.
         function: carries out one task; it must pickle.
         cpus_per_trial: CPUs that a trial holds.
-        gpus_per_trial: GPUs that a trial holds.
+        gpus_per_trial: GPUs that a trial holds, or how they are measured before the first task is asked for.
         max_concurrent: most trials at once; by default all that the cluster holds, which may change.
-        retries: how often a trial is taken up again whose worker was lost.
+        retries: how often a trial is taken up again whose worker died; a machine that was preempted or went
+            away does not count.
         address: an existing cluster; by default one of its own is started.
+        runtime_env: what workers need of code, packages and variables, as Ray takes it.
         cluster_cpus: CPUs of its own cluster, by default the machine's.
         cluster_gpus: GPUs of its own cluster, by default the machine's.
 
     Raises:
+        UsageError: the cluster at ``address`` cannot be joined.
         HicoError: the cluster of its own died; all can be taken up again.
         OSError: the disk is full; as after an interruption, all can be taken up again.
         KeyboardInterrupt: it was interrupted (SIGINT or SIGTERM) and everything was put down in order; what
             was at work continues from its checkpoints when the search is resumed.
     """
-    with _interruptions() as interrupted, ray_cluster(address=address, cpus=cluster_cpus, gpus=cluster_gpus) as scratch:
+    with (
+        _interruptions() as interrupted,
+        ray_cluster(address=address, cpus=cluster_cpus, gpus=cluster_gpus, runtime_env=runtime_env) as scratch,
+    ):
+        if isinstance(gpus_per_trial, GpuPacking):
+            gpus_per_trial = measured_share(gpus_per_trial, cpus=cpus_per_trial, interrupted=interrupted)
         mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=_beside_the_driver()).remote()
         bridge = _Bridge(steering=steering, mailbox=mailbox, interrupted=interrupted)
         trainable = tune.with_resources(
@@ -70,9 +86,8 @@ def execute_on_ray(
                     cpus=cpus_per_trial,
                     gpus=gpus_per_trial,
                     max_concurrent=max_concurrent,
-                    retries=retries,
                 ),
-                scheduler=_Answering(bridge),
+                scheduler=_Answering(bridge, retries=retries),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
@@ -81,7 +96,7 @@ def execute_on_ray(
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=str(scratch),
-                failure_config=tune.FailureConfig(max_failures=retries),
+                failure_config=tune.FailureConfig(max_failures=-1),  # retries are counted by _Answering
                 verbose=0,
             ),
         )
@@ -137,10 +152,10 @@ class _Bridge:
 class _Asking(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the steering for tasks while there is room."""
 
-    def __init__(self, bridge: _Bridge, *, cpus: float, gpus: float, max_concurrent: int | None, retries: int) -> None:
+    def __init__(self, bridge: _Bridge, *, cpus: float, gpus: float, max_concurrent: int | None) -> None:
         super().__init__(metric=None, mode=None)
         self._bridge = bridge
-        self._cpus, self._gpus, self._max_concurrent, self._retries = cpus, gpus, max_concurrent, retries
+        self._cpus, self._gpus, self._max_concurrent = cpus, gpus, max_concurrent
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -154,11 +169,10 @@ class _Asking(Searcher):  # type: ignore[misc]
         return {"task": task}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """An error here means that its worker was lost, and more often than trials are retried."""
+        """An error here means that Tune itself gave a trial up, before it had a worker."""
         number = self._numbers.pop(trial_id)
         if error:
-            reason = f"its worker was lost {self._retries + 1} times (killed, out of memory, or a machine went away)"
-            self._bridge.steering.failed(number, reason=reason, traceback=None)
+            self._bridge.steering.failed(number, reason="it could not be started", traceback=None)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -179,9 +193,12 @@ class _Asking(Searcher):  # type: ignore[misc]
 class _Answering(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler: hands what workers say to the steering. A stopped trial learns it from the mailbox."""
 
-    def __init__(self, bridge: _Bridge) -> None:
+    def __init__(self, bridge: _Bridge, *, retries: int) -> None:
         super().__init__()
         self._bridge = bridge
+        self._retries = retries
+        self._lost: Counter[int] = Counter()
+        self._given_up: list[Trial] = []
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The next in line; Tune comes by here in each round, so an interruption is noticed here."""
@@ -190,12 +207,26 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
         lost = lost_process()
         if lost is not None:
             raise _ClusterLost(lost)
+        while self._given_up:
+            tune_controller.stop_trial(self._given_up.pop())
         return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Into the ledger first, then the answer."""
         over = self._bridge.hear(trial.config["task"], result["kind"], json.loads(result["content"]))
         return str(TrialScheduler.STOP if over else TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A worker was lost; Tune puts its trial in line again, where it stays unless this was once too often."""
+        number = trial.config["task"].number
+        lost = lost_worker(last_error(trial))
+        self._lost[number] += lost.counts
+        if self._lost[number] > self._retries:
+            times = f" ({self._lost[number]} times)" if self._retries else ""
+            self._bridge.steering.failed(number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
+            self._given_up.append(trial)
+        else:
+            _log.warning("trial %d goes on from its last checkpoint: %s", number, lost.reason)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Drops Tune's statistics of every number of every result, which it keeps as long as it runs."""

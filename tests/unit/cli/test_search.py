@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ from rich.console import Console
 
 from hico_platform.cli.main import main
 from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.cli.status import _picture
+from hico_platform.search.heartbeat import DRIVER, SILENT_S
 from hico_platform.search.ledger.base import TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import Steering
+from hico_platform.stages.places import Places
+from hico_platform.stages.status import search_status
 from tests.toy import FACTS, toy_space, toy_trial
 
 SPACE = toy_space(trials=5)
@@ -140,13 +145,51 @@ class TestStatus:
         text = capsys.readouterr().out
         assert "toy: finished, 5 of 5 trials begun" in text
         assert "best knn_top1" in text
+        assert "reports: epoch 1: 4 came, 2 stopped, best 0." in text
+        assert "cost: " in text
+        assert "CPU-hours" in text
+
+    def test_watched_in_a_pipe_until_the_end(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["status", "toy", "--watch", "--home", str(home)]) == 0
+        assert capsys.readouterr().out.startswith("toy: finished, 5 of 5 trials begun")
+        assert main(["status", "toy", "--watch", "--json", "--home", str(home)]) == 0
+        assert json.loads(capsys.readouterr().out)["stand"] == "finished"
+
+    def test_seen_from_a_machine_without_the_home(
+        self, home: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        url = sqlite_url(home / "study.db")
+        ledger = StudyLedger.open(open_storage(url), name="toy")
+        ledger.reopen(source=SPACE.source, limit=6)
+        elsewhere = ["--home", str(tmp_path_factory.mktemp("elsewhere")), "--storage", url]
+        for at_s, stand in ((time.time(), "running"), (time.time() - 2 * SILENT_S, "interrupted")):
+            ledger.set_note(DRIVER, {"pid": 7, "host": "gpu-1", "since_s": 0.0, "at_s": at_s})
+            main(["status", "toy", "--json", *elsewhere])
+            status = json.loads(capsys.readouterr().out)
+            assert status["stand"] == stand
+        # In the home of a driver that was killed the lock tells at once.
+        ledger.set_note(DRIVER, {"pid": 7, "host": socket.gethostname(), "since_s": 0.0, "at_s": time.time()})
+        (home / "searches" / "toy" / "lock").touch()
+        main(["status", "toy", "--json", "--home", str(home)])
+        assert json.loads(capsys.readouterr().out)["stand"] == "interrupted"
+
+    def test_many_trials_fit_the_screen(self, home: Path) -> None:
+        status = search_status(Places(home=home), "toy")
+        console = Console(file=io.StringIO(), width=120)
+        console.print(_picture(status, rows=2))
+        text = console.file.getvalue()
+        assert "3 earlier trials are not shown" in text
+        assert "failed" in text
 
     def test_as_json(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["status", "toy", "--json", "--home", str(home)]) == 0
         status = json.loads(capsys.readouterr().out)
         assert status["counts"]["failed"] == 1
         assert status["counts"]["running"] == 0
-        assert status["rungs"]["1"] == 4
+        assert status["rungs"]["1"]["reached"] == 4
+        assert status["rungs"]["1"]["stopped"] == status["counts"]["pruned"] - status["rungs"]["3"]["stopped"]
+        assert status["rungs"]["9"]["best"] == status["best"]["knn_top1"]
+        assert status["cost"]["gpu_hours"] == 0
         assert status["trials"][4]["reason"] == "ValueError: no"
         assert status["best"]["metrics"]["recognition_top1"] > 0
 

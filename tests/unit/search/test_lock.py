@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from hico_platform.errors import UsageError
+from hico_platform.errors import HicoError, UsageError
 from hico_platform.search.lock import holder, search_lock
+from hico_platform.stages.places import Places
 
 
 def test_a_second_driver_is_refused_by_the_first_ones_name(tmp_path: Path) -> None:
@@ -49,3 +53,38 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
         known = holder(file)
         assert known is not None
         assert known["pid"] == os.getpid()
+
+
+def test_whoever_looks_does_not_stop_whoever_begins(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    file.touch()
+    with file.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.05, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with search_lock(file, name="toy"):
+            assert holder(file) is not None
+
+
+def test_a_holder_that_has_not_written_yet(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        known = holder(file)
+    assert known is not None
+    assert known["pid"] is None
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(handle: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(HicoError, match="a file system that has locks; got 'No locks available'"):
+        search_lock(tmp_path / "lock", name="toy").__enter__()
+
+
+def test_a_study_file_is_locked_for_other_homes_too(tmp_path: Path) -> None:
+    one, other = (Places(home=tmp_path / home, storage=f"sqlite:///{tmp_path}/study.db") for home in ("one", "other"))
+    assert one.locks("toy")[-1] == other.locks("toy")[-1] == tmp_path / "study.db.toy.lock"
+    assert Places(home=tmp_path).locks("toy") == (tmp_path / "searches" / "toy" / "lock",)
+    assert Places(home=tmp_path, storage="postgresql+psycopg://db").locks("toy") == (Places(home=tmp_path).lock("toy"),)

@@ -26,6 +26,12 @@ def test_the_rest_is_shared_by_those_at_work() -> None:
     assert seconds_left(trials, limit=5, now_s=150.0) == (50 + 10 + 200) / 2
 
 
+def test_the_time_in_which_nobody_worked_does_not_count() -> None:
+    # Trial 0 began at 0 under a driver that was cut off; the next began at 1000, and it took 100 s from there.
+    trials = [trial(0, 0.0, 1100.0), trial(1, 1050.0)]
+    assert seconds_left(trials, limit=2, now_s=1100.0, sessions=(0.0, 1000.0)) == 50
+
+
 def test_at_the_end_nothing_is_left() -> None:
     assert seconds_left([trial(0, 0.0, 100.0)], limit=1, now_s=100.0) == 0
 

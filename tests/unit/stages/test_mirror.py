@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,17 +23,17 @@ SPACE = toy_space(trials=5)
 class World:
     """A search in this process with its mirror; it can be cut off and begun again."""
 
-    def __init__(self, folder: Path, *, away: bool = False) -> None:
+    def __init__(self, folder: Path, *, away: bool = False, most_waiting: int = 2000) -> None:
         self.folder = folder
+        self.most_waiting = most_waiting
         self.ledger = MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=5, at_s=1.0)
         self.tracker = MemoryTracker()
         self.tracker.away = away
         self.start()
 
     def start(self) -> None:
-        self.mirror = SearchMirror(
-            ledger=self.ledger, space=SPACE, tracker=self.tracker, outbox=Outbox(first_wait_s=0.001)
-        )
+        self.outbox = Outbox(first_wait_s=0.001, most_waiting=self.most_waiting)
+        self.mirror = SearchMirror(ledger=self.ledger, space=SPACE, tracker=self.tracker, outbox=self.outbox)
         self.steering = Steering(
             ledger=self.ledger,
             space=SPACE,
@@ -83,7 +84,7 @@ class World:
             if trial.state is not TrialState.FAILED:
                 assert [epoch for epoch, _, _ in kept.metrics["loss"]] == list(range(1, trial.epoch + 1))
                 reported = [epoch for epoch, _, _ in kept.metrics["knn_top1"]]
-                assert reported[: len(trial.reports)] == list(trial.curve)
+                assert reported == list(trial.curve)
                 assert "recognition_top1" in kept.metrics
 
 
@@ -176,3 +177,39 @@ def test_a_driver_killed_between_ledger_and_store(world: World) -> None:
     world.work_off()
     world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
     world.check_whole()
+
+
+def test_an_hour_away_keeps_no_more_than_the_line_holds(tmp_path: Path) -> None:
+    world = World(tmp_path, away=True, most_waiting=4)
+    longest = 0
+    tasks = [world.steering.next_task(), world.steering.next_task()]
+    for task in tasks:
+        assert task is not None
+        world.work(task)
+        longest = max(longest, world.outbox.waiting)
+    world.steering.next_task()  # at work when the store comes back
+    longest = max(longest, world.outbox.waiting)
+    assert longest <= 4 + 2
+    world.tracker.away = False
+    while world.outbox.waiting:
+        time.sleep(0.001)
+    assert world.children()["2"].run.status is RunStatus.RUNNING
+    world.steering.failed(2, reason="ValueError: no", traceback=None)
+    world.work_off()
+    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    world.check_whole()
+
+
+def test_the_best_so_far_never_falls_and_is_told_once_a_trial(world: World) -> None:
+    for _ in range(2):
+        task = world.steering.next_task()
+        assert task is not None
+        world.work(task)
+    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    world.start()
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    history = world.tracker.kept[world.ledger.note("run")].metrics["best_knn_top1"]
+    assert [value for _, value, _ in history] == sorted(value for _, value, _ in history)
+    assert len({number for number, _, _ in history}) == len(history)
+    assert history[-1][1] == max(trial.value for trial in world.ledger.trials() if trial.state is TrialState.COMPLETE)

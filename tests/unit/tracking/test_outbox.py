@@ -55,6 +55,19 @@ def test_a_store_that_stays_away_is_given_up() -> None:
     assert store.taken == []
 
 
+def test_a_full_line_says_so() -> None:
+    store, outbox = Store(), Outbox(first_wait_s=0.001, most_waiting=2)
+    store.away.set()
+    filled = []
+    for number in range(3):
+        filled.append(outbox.is_full)
+        outbox.submit(lambda number=number: store.write(number))
+    assert filled == [False, False, True]
+    store.away.clear()
+    assert outbox.close(patience_s=5) == 0
+    assert store.taken == [0, 1, 2]
+
+
 def test_a_refused_write_does_not_hold_up_the_rest() -> None:
     def refuse() -> None:
         raise TrackingRefused("no")

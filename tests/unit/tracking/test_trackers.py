@@ -41,6 +41,14 @@ class TrackerContract:
         assert runs["toy@1/0"].tags["hico.search"] == "toy"
         assert runs["toy@1/0"].tags["more"] == "1"
 
+    def test_a_run_taken_up_again_keeps_its_parameters(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        assert self.open(tracker, experiment, params={"model.encoder": "lstm", "model.layers": 2}) == run_id
+        assert self.params(tracker, run_id) == {**{k: str(v) for k, v in PARAMS.items()}, "model.layers": "2"}
+
+    def params(self, tracker: Tracker, run_id: str) -> dict[str, str]:
+        raise NotImplementedError
+
     def test_metrics_by_epoch_arrive_once(self, tracker: Tracker, experiment: str) -> None:
         run_id = self.open(tracker, experiment)
         points = [Point(epoch=e, at_s=1000.5, metrics={"loss": 1 / e, "knn_top1": e / 10}) for e in (1, 2, 3)]
@@ -98,6 +106,9 @@ class TestMemoryTracker(TrackerContract):
         kept = tracker.kept[run_id].metrics
         return {name: [(epoch, value) for epoch, value, _ in history] for name, history in kept.items()}
 
+    def params(self, tracker: MemoryTracker, run_id: str) -> dict[str, str]:
+        return {name: str(value) for name, value in tracker.kept[run_id].params.items()}
+
     def champion(self, tracker: MemoryTracker, name: str) -> int:
         return tracker.champions[name][0]
 
@@ -127,6 +138,9 @@ class TestMlflowTracker(TrackerContract):
             for name in names
         }
 
+    def params(self, tracker: MlflowTracker, run_id: str) -> dict[str, str]:
+        return dict(tracker._client.get_run(run_id).data.params)
+
     def champion(self, tracker: MlflowTracker, name: str) -> int:
         return int(tracker._client.get_model_version_by_alias(name, "champion").version)
 
@@ -152,8 +166,27 @@ class TestMlflowTracker(TrackerContract):
 
     def test_what_is_refused_says_so(self, tracker: MlflowTracker, experiment: str) -> None:
         self.open(tracker, experiment)
-        with pytest.raises(TrackingRefused, match="Changing param values is not allowed"):
-            self.open(tracker, experiment, params={"model.encoder": "lstm"})
+        with pytest.raises(TrackingRefused, match="not found"):
+            tracker.log_points("0" * 32, [Point(epoch=1, at_s=1.0, metrics={"loss": 1.0})])
+
+    def test_an_answer_that_is_lost_makes_no_second_run(
+        self, tracker: MlflowTracker, experiment: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create = tracker._client.create_run
+
+        def create_and_lose(*arguments: object, **more: object) -> object:
+            create(*arguments, **more)
+            raise ConnectionError("the answer is lost")
+
+        monkeypatch.setattr(tracker._client, "create_run", create_and_lose)
+        with pytest.raises(TrackingError, match="lost"):
+            self.open(tracker, experiment, fresh=True)
+        monkeypatch.undo()
+        run_id = self.open(tracker, experiment, fresh=True)
+        assert [run.run_id for run in tracker.runs(experiment).values()] == [run_id]
+        assert self.params(tracker, run_id) == {name: str(value) for name, value in PARAMS.items()}
+        found = tracker._client.search_runs([tracker._experiment(experiment)])
+        assert [run.info.run_id for run in found] == [run_id]
 
     def test_a_server_that_is_away_is_told_from_one_that_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -1,0 +1,35 @@
+"""The plan of a search in words: what a dry run prints."""
+
+from __future__ import annotations
+
+from hico_platform.cli.search_view import shown_values
+from hico_platform.stages.dry_run import Plan
+
+
+def print_plan(plan: Plan) -> None:
+    """First trials, reports and their trials, epochs, time and GPU-hours."""
+    print("first trials:")
+    for number, values in enumerate(plan.first):
+        print(f"  {number}  {shown_values(values)}")
+    print("expected trials at each report:")
+    print("  " + ", ".join(f"epoch {epoch}: {count:.1f}" for epoch, count in plan.rungs.items()))
+    print(f"expected epochs: {plan.epochs:.0f} of {plan.epochs_without_stopping} without stopping")
+    if plan.gpus is None:
+        print("GPUs: measured when the search begins; with --data on a machine that has one, now")
+    elif plan.gpus:
+        print(f"GPUs: {plan.gpus:g} a trial")
+    if plan.hours is None or plan.seconds_per_epoch is None or plan.seconds_evaluating is None:
+        print("time: give --data to time a few steps of the first trials on this machine")
+        return
+    cost = "" if plan.gpu_hours is None else f", {plan.gpu_hours:.1f} GPU-hours"
+    print(
+        f"time: about {_duration(plan.hours * 3600)} with {plan.workers} trial{'s' * (plan.workers > 1)} at once{cost}"
+        f"\n  {plan.seconds_per_epoch:.1f} s an epoch, {plan.seconds_evaluating:.1f} s of evaluation a trial, alone on"
+        " this machine"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90 * 60:
+        return f"{max(1, round(seconds / 60))} min"
+    return f"{seconds / 3600:.1f} hours" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
