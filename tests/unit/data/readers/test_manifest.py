@@ -126,6 +126,10 @@ def test_no_manifest_a_binary_one_and_a_broken_parquet(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         open_source(tmp_path / "m.parquet", ReadOptions())
+    pq.write_table(pa.table({"path": ["a.npy"], "label": [0], "nameless": [1]}), tmp_path / "m.parquet")
+    (tmp_path / "m.parquet").write_bytes((tmp_path / "m.parquet").read_bytes().replace(b"nameless", b"name\xb0ess"))
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        open_source(tmp_path / "m.parquet", ReadOptions())
 
 
 def _claims(shape: tuple[int, ...]) -> bytes:
