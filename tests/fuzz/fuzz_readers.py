@@ -145,6 +145,8 @@ def damage(file: Path, random: Random) -> None:
         else:
             start = int(random.integers(0, len(data) + 1))
             new = bytes(data[start : start + int(random.integers(0, 400))])
+        if random.random() < 0.4:  # in place, so that what is counted or has its size in a header is still found
+            length = len(new)
         data[at : at + length] = new
     file.write_bytes(data)
 

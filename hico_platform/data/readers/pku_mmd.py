@@ -29,6 +29,7 @@ _FIELDS = _BODIES * _JOINTS * 3
 _CAMERAS = {"L": 1, "M": 2, "R": 3}
 _SNIFFED_BYTES = 4096
 _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
+_VIDEOS_A_CHUNK = 4  # each holds some twenty sequences
 _MOST_TIMES = 10  # rows overlap here and there, so together they may be longer than the video
 _MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split: some kilobytes
 
@@ -73,7 +74,7 @@ class PKUMMD:
                          f"{self.name}-L.txt", remedy="name the folder that holds skeletons and labels"),
                  *problems[:20]]
             )  # fmt: skip
-        return Plan(items=items, problems=problems)
+        return Plan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of a video, one a label row."""
