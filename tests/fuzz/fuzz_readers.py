@@ -133,6 +133,7 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
 def damage(file: Path, random: Random) -> None:
     """A few small changes anywhere, more often near the start, where the headers are."""
     data = bytearray(file.read_bytes())
+    in_place = random.random() < 0.5  # so that what is counted, or has its size in a header, is still found
     for _ in range(int(random.integers(1, 6))):
         reach = len(data) if random.random() < 0.5 else min(len(data), 200)
         at = int(random.integers(0, reach + 1))
@@ -145,7 +146,7 @@ def damage(file: Path, random: Random) -> None:
         else:
             start = int(random.integers(0, len(data) + 1))
             new = bytes(data[start : start + int(random.integers(0, 400))])
-        if random.random() < 0.4:  # in place, so that what is counted or has its size in a header is still found
+        if in_place:
             length = len(new)
         data[at : at + length] = new
     file.write_bytes(data)
