@@ -131,11 +131,12 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
 
 
 def damage(file: Path, random: Random) -> None:
-    """A few small changes anywhere, more often near the start, where the headers are."""
+    """A few small changes: anywhere, or all near the start, where the headers are."""
     data = bytearray(file.read_bytes())
+    anywhere = random.random() < 0.5
     in_place = random.random() < 0.5  # so that what is counted, or has its size in a header, is still found
     for _ in range(int(random.integers(1, 6))):
-        reach = len(data) if random.random() < 0.5 else min(len(data), 200)
+        reach = len(data) if anywhere else min(len(data), 200)
         at = int(random.integers(0, reach + 1))
         length = int(random.integers(0, 8)) if random.random() < 0.9 else int(random.integers(0, len(data) + 1))
         kind = random.random()
