@@ -175,10 +175,12 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
             reader = csv.reader(stream, strict=True, skipinitialspace=True)
             columns = [name.strip() for name in next(reader, [])]
             for row in reader:
+                if not row:
+                    continue
                 if len(row) == len(columns):
                     lines.append(reader.line_num)
                     cells.append(row)
-                elif row:
+                else:
                     problems.append(
                         Problem(file=file, line=reader.line_num, rule=f"a row has {len(columns)} fields",
                                 value=len(row), remedy="correct the row; quote a field that holds a comma")

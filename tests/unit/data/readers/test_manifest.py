@@ -107,6 +107,7 @@ def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message:
     ("text", "message"),
     [
         ("", "manifest.csv:1: path: is a column of every manifest"),
+        ("\n\n\npath,label\n", "manifest.csv:1: path: is a column of every manifest"),
         ("path;label\na;1\n", "manifest.csv:1: path: is a column of every manifest; got"),
         ("path,path,label\n", "this file names a column twice"),
         ('path,label\n"a,1\n', "this file cannot be read as CSV"),
