@@ -14,6 +14,7 @@ from hico_platform.errors import Problem, UsageError
 _STRIP_FRAMES = 6
 _GIF_FRAMES = 60
 _FRAMES_A_SECOND = 15
+_EVERY = 2  # Kinect records 30 frames a second, so every other one is real time
 _COLOURS = ("tab:blue", "tab:orange")
 
 
@@ -61,12 +62,12 @@ def _moving(store: Store, chosen: list[int], path: Path) -> None:
     figure = Figure(figsize=(2.6 * len(chosen), 2.8))
     axes = figure.subplots(1, len(chosen), squeeze=False)[0]
     poses = [store.pose(i) for i in chosen]
-    frames = min(_GIF_FRAMES, max(map(len, poses)))
+    frames = min(_GIF_FRAMES, -(-max(map(len, poses)) // _EVERY))
 
     def step(frame: int) -> list[Any]:
         for axis, i, pose in zip(axes, chosen, poses, strict=True):
             axis.clear()
-            _skeleton(axis, store, pose, frame % len(pose))
+            _skeleton(axis, store, pose, frame * _EVERY % len(pose))
             axis.set_title(f"{store.names[i]}\n{store.class_names[store.labels[i]]}", fontsize=7)
         return []
 

@@ -59,8 +59,8 @@ def write_chunk(path: Path, outcomes: Iterable[Outcome]) -> None:
 
 
 def read_chunk(path: Path) -> Iterator[Outcome]:
-    """The outcomes of a chunk, in their order."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+    """The outcomes of a chunk, in their order; a batch at a time is in memory, whatever the chunk's size."""
+    with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
         for batch in reader:
             files, lines, said = (batch.column(name).to_pylist() for name in ("file", "line", "found"))
             pose = batch.column("pose")

@@ -38,7 +38,6 @@ from hico_platform.errors import DataError, HicoError, Problem, UsageError
 IMPORT_VERSION = 2
 """Raised when reading or normalising changes, so that chunks of before are not mixed in."""
 
-_ITEMS_A_CHUNK = 32
 _STORE = "store"
 
 Progress = Callable[[int, int], None]
@@ -119,7 +118,8 @@ def _run(
     progress: Progress | None,
 ) -> Report:
     total = len(plan.items)
-    chunks = [plan.items[start : start + _ITEMS_A_CHUNK] for start in range(0, total, _ITEMS_A_CHUNK)]
+    size = plan.items_a_chunk
+    chunks = [plan.items[start : start + size] for start in range(0, total, size)]
     paths = [work / f"chunk-{i:07d}.arrow" for i in range(len(chunks))]
     there = [path.exists() for path in paths]
     skipped, done, kept = list(plan.problems), 0, 0
@@ -265,7 +265,7 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
 
 def _fingerprint(source: Source, plan: Plan, format_name: str, options: ReadOptions) -> str:
     """What an import reads and how; chunks of another fingerprint are of no use to it."""
-    digest = hashlib.sha256(f"{IMPORT_VERSION} {_ITEMS_A_CHUNK} {format_name} {source!r} {options!r}".encode())
+    digest = hashlib.sha256(f"{IMPORT_VERSION} {plan.items_a_chunk} {format_name} {source!r} {options!r}".encode())
     seen: set[Path] = set()
     for item in plan.items:
         digest.update(repr((str(item.file), item.line, item.value)).encode())

@@ -30,7 +30,7 @@ from hico_platform.data.pickled_array import (
 )  # fmt: skip
 from hico_platform.errors import DataError, Problem
 
-MOST_BYTES = 2**30  # what all but the long arrays may cost; the annotations of NTU-120 cost a quarter of it
+MOST_BYTES = 2**30  # what all but the long arrays may cost; the annotations of NTU-120 cost half of it
 _BYTES_A_STEP = 64
 _BYTES_A_CALL = 600
 _PAGES_KEPT_OPCODES = 50_000

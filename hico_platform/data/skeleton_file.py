@@ -24,7 +24,7 @@ from hico_platform.data.sequence import MOST_METRES
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
-MOST_BYTES = 16 * 2**20  # four bodies for 300 frames are 4 MiB; at worst a file costs fifty times its size
+MOST_BYTES = 16 * 2**20  # four bodies for 300 frames are 4 MiB; at worst a file costs thirty times its size
 SUFFIX = ".skeleton"
 
 _BODY_FIELDS = 10

@@ -49,6 +49,8 @@ class Plan:
     items: list[Item]
     problems: list[Problem]
     left_out: int = 0
+    items_a_chunk: int = 32
+    """How many a worker reads in one go; what it had of them is lost where an import is stopped."""
 
 
 class Source(Protocol):

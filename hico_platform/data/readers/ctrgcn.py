@@ -6,6 +6,7 @@ are not compressed, and else unpacked row by row, so memory does not follow what
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ MOST_EXPANSION = 200
 # What may expand as it likes: little, and one-hot labels, which are almost all zeros (NTU-120's expand 350 times).
 _FREE_POSE_BYTES = 16 * 2**20
 _FREE_LABEL_BYTES = 2**30
+_PACKED_ITEMS = 8  # of a compressed part: each unpacks what lies before it again, four and a half times it all
 _MOST_ROWS = 10_000_000
 _PARTS = ("train", "test")
 _BROKEN = (*BROKEN_HEADER, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
@@ -60,15 +62,16 @@ class CTRGCN:
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> Plan:
-        """Items of a few rows; of all rows where the member is compressed, for it opens only from its start."""
+        """Items of a few rows; few items where a member is compressed, for it opens only from its start."""
+        parts = [(part, *_members(self.file, part, self.layout)) for part in _PARTS]
+        packed = any(member.start is None for _, *members in parts for member in members)
         items = []
-        for part in _PARTS:
-            poses, labels = _members(self.file, part, self.layout)
-            step = ROWS_AN_ITEM if poses.start is not None else max(poses.shape[0], 1)
+        for part, poses, labels in parts:
+            step = max(ROWS_AN_ITEM, -(-poses.shape[0] // _PACKED_ITEMS)) if packed else ROWS_AN_ITEM
             for first in range(0, poses.shape[0], step):
                 last = min(first + step, poses.shape[0])
                 items.append(Item(file=self.file, value=(part, poses, labels, first, last)))
-        return Plan(items=items, problems=[])
+        return Plan(items=items, problems=[], items_a_chunk=1 if packed else Plan.items_a_chunk)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of some rows."""
@@ -173,6 +176,7 @@ def _rows(file: Path, member: Member, first: int, last: int) -> Iterator[npt.NDA
             return
         with zipfile.ZipFile(file) as archive, archive.open(f"{member.name}.npy") as packed:
             _header(packed)
+            packed.seek(first * member.row_bytes, os.SEEK_CUR)  # unpacks and forgets
             yield from _take(packed, member, last - first)
     except _BROKEN as error:
         raise _unreadable(file, member.name, f"cannot be read ({error})") from None

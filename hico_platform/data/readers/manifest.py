@@ -27,6 +27,7 @@ from hico_platform.errors import DataError, Problem
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
 _MOST_BYTES = 256 * 2**20  # of a manifest, unpacked: some three million rows
 _ROWS_A_BATCH = 1024
+_BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
 Row = dict[str, Any]
 
 
@@ -128,7 +129,7 @@ def _read_parquet(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Pr
         names = pq.read_schema(file).names
         for batch in _unpacked(file):
             rows.extend(batch.to_pylist())
-    except (pa.ArrowException, OSError) as error:
+    except _BROKEN_PARQUET as error:
         raise _unreadable(file, f"cannot be read as Parquet ({error})") from None
     if len(set(names)) < len(names):
         raise _unreadable(file, "names a column twice")
@@ -174,10 +175,12 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
             reader = csv.reader(stream, strict=True, skipinitialspace=True)
             columns = [name.strip() for name in next(reader, [])]
             for row in reader:
+                if not row:
+                    continue
                 if len(row) == len(columns):
                     lines.append(reader.line_num)
                     cells.append(row)
-                elif row:
+                else:
                     problems.append(
                         Problem(file=file, line=reader.line_num, rule=f"a row has {len(columns)} fields",
                                 value=len(row), remedy="correct the row; quote a field that holds a comma")

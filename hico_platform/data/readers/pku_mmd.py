@@ -29,6 +29,8 @@ _FIELDS = _BODIES * _JOINTS * 3
 _CAMERAS = {"L": 1, "M": 2, "R": 3}
 _SNIFFED_BYTES = 4096
 _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
+_VIDEOS_A_CHUNK = 4  # each holds some twenty sequences
+_MOST_TIMES = 10  # rows overlap here and there, so together they may be longer than the video
 _MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split: some kilobytes
 
 Splits = dict[str, dict[str, str]]  # protocol, video-view, train or test
@@ -72,18 +74,23 @@ class PKUMMD:
                          f"{self.name}-L.txt", remedy="name the folder that holds skeletons and labels"),
                  *problems[:20]]
             )  # fmt: skip
-        return Plan(items=items, problems=problems)
+        return Plan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of a video, one a label row."""
         labels, parts = item.value
         frames = _read_frames(item.file)  # (T, M, J, C)
         video, view = item.file.stem.rsplit("-", 1)
+        cut_frames = 0
         for line, text in enumerate(_text(labels).split("\n"), start=1):
             if not text.strip():
                 continue
             try:
                 label, start, end, confidence = _row(text, len(frames), file=labels, line=line)
+                cut_frames += end - start + 1
+                if cut_frames > _MOST_TIMES * len(frames):
+                    raise _wrong_row(f"the rows of a video are together at most {_MOST_TIMES} times as long as it",
+                                     cut_frames, labels, line)  # fmt: skip
                 pose = clean(frames[start - 1 : end], file=labels, line=line, nan_is_missing=False)
             except DataError as error:
                 yield from error.problems
@@ -163,7 +170,7 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
     """Label, start, end and confidence of a row."""
 
     def wrong(rule: str, value: object = text.strip()[:60]) -> DataError:
-        return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy="the row is left out"))
+        return _wrong_row(rule, value, file, line)
 
     cells = [cell.strip() for cell in text.split(",")]
     if len(cells) != 4 or not all(re.fullmatch(r"-?\d{1,9}", cell) for cell in cells):
@@ -176,6 +183,10 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
     if not 1 <= start <= num_frames:
         raise wrong(f"a row starts within the video, frame 1 to {num_frames}")
     return number - 1, start, min(end, num_frames), confidence
+
+
+def _wrong_row(rule: str, value: object, file: Path, line: int) -> DataError:
+    return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy="the row is left out"))
 
 
 def _text(file: Path) -> str:

@@ -77,6 +77,7 @@ def test_an_interruption_exits_with_130_and_says_how_to_go_on(
         assert prepare(raw, tmp_path / "out") == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     assert prepare(raw, tmp_path / "out") == 0
+    assert "went on from 32 that an earlier run had read" in capsys.readouterr().out
 
 
 def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,6 +98,7 @@ def edit(number: int, change: Callable[[str], str]) -> Callable[[str], str]:
         (lambda text: "\n".join(text.split("\n")[:24] + text.split("\n")[29:]), 25, "a joint has 12 numbers; got 1"),
         (edit(9, lambda line: line.replace("1.5", "nan", 1)), 9, "a coordinate is a finite number; got 'nan 1.5 1.5'"),
         (edit(9, lambda line: line.replace("1.5", "-inf", 1)), 9, "a coordinate is a finite number; got '-inf"),
+        (edit(9, lambda line: line.replace("1.5", "1e5", 1)), 9, "a coordinate is within 10000 metres; got '100000.0"),
         (edit(9, lambda line: line.replace("1.5", "1,5", 1)), 9, "a joint is numbers; got '1,5'"),
         (edit(9, lambda line: line.replace("1.5", "1_5", 1)), 9, "a joint is numbers; got '1_5'"),
         (edit(9, lambda line: line + " 1"), 9, "a joint has 12 numbers; got 13"),

@@ -99,6 +99,20 @@ def test_a_remote_store_is_fetched_once_and_checked(tmp_path: Path) -> None:
     assert open_store(first.directory, cache=cache).digest == store.digest
 
 
+def test_what_a_killed_fetch_or_a_torn_cache_left_is_fetched_again(tmp_path: Path) -> None:
+    store = write(tmp_path / "store", sequences(5))
+    cache = tmp_path / "cache"
+    left = cache / f".partial-{store.digest}"
+    left.mkdir(parents=True)
+    (left / "pose.arrow").write_bytes(b"half")
+    first = open_store(f"file://{store.directory}", cache=cache)
+    assert not left.exists()
+    with (first.directory / "pose.arrow").open("r+b") as file:
+        file.truncate(100)
+    again = open_store(f"file://{store.directory}", cache=cache)
+    np.testing.assert_array_equal(again.pose(4), store.pose(4))
+
+
 def test_a_remote_store_that_was_altered_is_refused(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(5))
     poke(store, 2, 7)

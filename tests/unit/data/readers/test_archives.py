@@ -130,6 +130,19 @@ def test_ctrgcn(tmp_path: Path, save: Any) -> None:
     assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 10, "sequence")
 
 
+def test_a_compressed_archive_is_read_in_parts(tmp_path: Path) -> None:
+    arrays = ctrgcn_arrays(70)
+    save_archive(tmp_path / "stored.npz", arrays)
+    np.savez_compressed(tmp_path / "packed.npz", **arrays)  # type: ignore[arg-type]
+    plan = FORMATS["ctrgcn"](tmp_path / "packed.npz", ReadOptions()).plan()
+    assert [item.value[3:] for item in plan.items[:8]] == [(at, min(at + 9, 70)) for at in range(0, 70, 9)]
+    assert (len(plan.items), plan.items_a_chunk) == (16, 1)
+    stored, _ = prepare(tmp_path / "stored.npz", tmp_path / "a", "ctrgcn")
+    packed, report = prepare(tmp_path / "packed.npz", tmp_path / "b", "ctrgcn")
+    assert (report.kept, packed.names) == (140, stored.names)
+    assert all(np.array_equal(packed.pose(i), stored.pose(i)) for i in range(140))
+
+
 def test_bad_rows_of_ctrgcn_are_named(tmp_path: Path) -> None:
     arrays = ctrgcn_arrays()
     arrays["x_train"][3] = 0

@@ -107,6 +107,7 @@ def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message:
     ("text", "message"),
     [
         ("", "manifest.csv:1: path: is a column of every manifest"),
+        ("\n\n\npath,label\n", "manifest.csv:1: path: is a column of every manifest"),
         ("path;label\na;1\n", "manifest.csv:1: path: is a column of every manifest; got"),
         ("path,path,label\n", "this file names a column twice"),
         ('path,label\n"a,1\n', "this file cannot be read as CSV"),
@@ -124,6 +125,10 @@ def test_no_manifest_a_binary_one_and_a_broken_parquet(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as CSV"):
         open_source(tmp_path, ReadOptions())
     (tmp_path / "m.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        open_source(tmp_path / "m.parquet", ReadOptions())
+    pq.write_table(pa.table({"path": ["a.npy"], "label": [0], "nameless": [1]}), tmp_path / "m.parquet")
+    (tmp_path / "m.parquet").write_bytes((tmp_path / "m.parquet").read_bytes().replace(b"nameless", b"name\xb0ess"))
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         open_source(tmp_path / "m.parquet", ReadOptions())
 
