@@ -1,15 +1,23 @@
 """Kills a search again and again at random moments, and checks that nothing is lost or doubled.
 
     python benchmarks/crash_safety.py --times 20
+    python benchmarks/crash_safety.py --times 20 --victim worker     # or raylet, or disk (wants root)
 
-Each time: SIGKILL of the driver and of its whole Ray cluster at a random moment of a search of 14 trials, then
-a resume. Checked: no abort, every trial over, one run for each in a final state, no RUNNING trial in the study,
-no epoch trained twice beyond the last checkpoint, decisions as recorded.
+Each time a search of 14 trials meets its fate at a random moment:
+
+    driver   SIGKILL of the driver and of its whole Ray cluster; then a resume
+    worker   SIGKILL of a worker at work; the search goes on by itself
+    raylet   SIGKILL of the cluster's raylet; the driver says so and ends; then a resume
+    disk     the disk (a small tmpfs) fills up; the driver says so and ends; there is room again; then a resume
+
+Checked: no abort, every trial over, one run for each in a final state with every metric once, no RUNNING trial in
+the study, no epoch trained twice beyond the last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -19,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,62 +35,120 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.e2e import test_search as checks
 
 TRIALS = 14
+EPOCH_S = 0.05
+DISK = "24m"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="number of the first time, to go on with a series")
+    parser.add_argument("--victim", choices=list(FATES), default="driver")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    draw = random.Random(arguments.seed)
     failures = 0
-    for index in range(arguments.times):
-        home = Path(tempfile.mkdtemp(prefix="hico-crash-"))
+    for index in range(arguments.first, arguments.first + arguments.times):
+        draw = random.Random(f"{arguments.seed}/{arguments.victim}/{index}")
         began_s = time.monotonic()
+        home = Path(tempfile.mkdtemp(prefix="hico-crash-"))
         try:
-            at = kill_and_resume(home, draw)
-            print(f"{index + 1}: killed {at}; whole after {time.monotonic() - began_s:.0f} s", flush=True)
-            shutil.rmtree(home)
+            with FATES[arguments.victim](home, draw) as at:
+                checks.check_whole(home, trials=TRIALS)
+                no_epoch_lost(home)
+            print(f"{index + 1}: {at}; whole after {time.monotonic() - began_s:.0f} s", flush=True)
+            shutil.rmtree(home, ignore_errors=True)
         except Exception as error:
             failures += 1
             print(f"{index + 1}: FAILED {type(error).__name__}: {error} (kept {home})", flush=True)
-    print(json.dumps({"times": arguments.times, "failures": failures}))
+    print(json.dumps({"victim": arguments.victim, "times": arguments.times, "failures": failures}))
     return 1 if failures else 0
 
 
-def kill_and_resume(home: Path, draw: random.Random) -> str:
-    driver = checks.start(home, trials=TRIALS, epoch_s=0.05, log=True)
-    lines = draw.randrange(0, 50)
-    if lines:
-        while driver.poll() is None and len(read(home / "log")) < lines:
-            time.sleep(0.005)
+@contextlib.contextmanager
+def driver_killed(home: Path, draw: random.Random) -> Iterator[str]:
+    driver, lines = begun(home, draw)
+    states = trials(home)
+    checks.kill_session(driver)
+    resume(home)
+    yield f"driver killed after {lines} epochs with {len(states)} trials begun"
+
+
+@contextlib.contextmanager
+def worker_killed(home: Path, draw: random.Random) -> Iterator[str]:
+    driver, lines = begun(home, draw, least=1)
+    workers = {line.split()[-1] for line in read(home / "log")[-4:]}
+    for pid in draw.sample(sorted(workers), 1):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    checks.finish(driver)
+    yield f"worker killed after {lines} epochs"
+
+
+@contextlib.contextmanager
+def raylet_killed(home: Path, draw: random.Random) -> Iterator[str]:
+    driver, lines = begun(home, draw, least=1)
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
+    for pid, parent, command in rows:
+        if int(parent) == driver.pid and "/raylet/raylet" in command:
+            os.kill(int(pid), signal.SIGKILL)
+    ended_with(driver, "a Ray cluster that lives as long as the search; got 'raylet died'; go on with --resume")
+    resume(home)
+    yield f"raylet killed after {lines} epochs"
+
+
+@contextlib.contextmanager
+def disk_filled(home: Path, draw: random.Random) -> Iterator[str]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(home)], check=True)
+    try:
+        driver, lines = begun(home, draw, least=1)
+        filler = home / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        ended_with(driver, "room to write: the disk is full")
+        filler.unlink()
+        resume(home)
+        yield f"disk full after {lines} epochs"
+    finally:
+        subprocess.run(["umount", "-l", str(home)], check=True)
+
+
+FATES: dict[str, Callable[[Path, random.Random], contextlib.AbstractContextManager[str]]] = {
+    "driver": driver_killed,
+    "worker": worker_killed,
+    "raylet": raylet_killed,
+    "disk": disk_filled,
+}
+
+
+def begun(home: Path, draw: random.Random, *, least: int = 0) -> tuple[subprocess.Popen[str], int]:
+    """A search at a random moment: after so many epochs of its trials, or, after none, while it starts."""
+    driver = checks.start(home, trials=TRIALS, epoch_s=EPOCH_S, log=True)
+    lines = draw.randrange(least, 50)
+    while driver.poll() is None and len(read(home / "log")) < lines:
+        time.sleep(0.005)
     time.sleep(draw.random() * (8 if not lines else 0.2))
-    states = [trial.state for trial in trials(home)]
-    kill_session(driver.pid)
-    driver.wait()
-    checks.finish(checks.start(home, trials=TRIALS, resume=True, epoch_s=0.05, log=True))
-    checks.check_whole(home, trials=TRIALS)
+    return driver, lines
+
+
+def resume(home: Path) -> None:
+    checks.finish(checks.start(home, trials=TRIALS, resume=True, epoch_s=EPOCH_S, log=True))
+
+
+def ended_with(driver: subprocess.Popen[str], words: str) -> None:
+    output, _ = driver.communicate(timeout=checks.LIMIT_S)
+    if driver.returncode != 1 or words not in output:
+        raise AssertionError(f"exit code {driver.returncode}: {output[-2000:]}")
+
+
+def no_epoch_lost(home: Path) -> None:
     log = read(home / "log")
     for trial in checks.trials_of(home):
         epochs = checks.epochs_trained(log, trial.number)
         again = len(epochs) - len(set(epochs))
         if again > 1:
             raise AssertionError(f"trial {trial.number} trained {again} epochs again: {epochs}")
-    return f"after {lines} epochs with {len(states)} trials begun"
-
-
-def kill_session(leader: int) -> None:
-    """SIGKILL for the driver and everything that it started."""
-    listing = subprocess.run(["ps", "-ww", "-eo", "pid,sess,ppid"], check=True, capture_output=True, text=True).stdout
-    rows = [tuple(map(int, line.split())) for line in listing.splitlines()[1:]]
-    family = {leader}
-    while grown := {pid for pid, session, parent in rows if parent in family or session in family} - family:
-        family |= grown
-    for pid in family:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def read(file: Path) -> list[str]:

@@ -71,13 +71,18 @@ def toy_trial(
     epoch_s: float = 0.0,
     fail_above: float = math.inf,
     kill_once: int | None = None,
+    kill_always: int | None = None,
+    variable: str | None = None,
     log: Path | None = None,
 ) -> Came:
     """Trains nothing; every epoch leaves a checkpoint.
 
     ``fail_above`` is the temperature above which it raises. ``kill_once`` is the number of a trial that
-    kills its own process after its first checkpoint. ``log`` collects a line for every epoch and evaluation.
+    kills its own process after its first checkpoint, ``kill_always`` of one that does so every time. ``variable``
+    is wanted in the worker's environment. ``log`` collects a line for every epoch and evaluation.
     """
+    if variable is not None and variable not in os.environ:
+        raise KeyError(variable)
 
     def note(what: str) -> None:
         if log is not None:
@@ -102,6 +107,8 @@ def toy_trial(
         beside = state.with_suffix(".new")
         beside.write_text(json.dumps([epoch, history]))
         beside.rename(state)
+        if task.number == kill_always:
+            os.kill(os.getpid(), signal.SIGKILL)
         if task.number == kill_once and not (task.directory / "killed").exists():
             (task.directory / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -112,7 +112,9 @@ def _rungs(status: SearchStatus) -> str:
 def _cost(status: SearchStatus) -> str:
     cost = status.cost
     parts = [f"{epochs_spent(status.trials)} epochs", f"{cost.cpu_hours:.2f} CPU-hours"]
-    return ", ".join([*parts, f"{cost.gpu_hours:.2f} GPU-hours"] if cost.gpu_hours else parts)
+    if status.gpus:
+        parts.append(f"{cost.gpu_hours:.2f} GPU-hours ({status.gpus:g} GPU a trial)")
+    return ", ".join(parts)
 
 
 def _headline(status: SearchStatus) -> str:

@@ -41,6 +41,7 @@ def carry_out(
 ) -> TrialOutcome:
     """Runs a trial; stores stay open in this process for the next one."""
     prepare_threads(task)
+    return_memory()  # what an error of the trial before kept alive
     fold, target = data.folds()
     try:
         return run_trial(

@@ -8,6 +8,7 @@ import functools
 import itertools
 import random
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -50,12 +51,19 @@ class Meter(Protocol):
 
 
 class CudaMeter:
-    """The first GPU that this process sees; to be made before anything is put on it."""
+    """The first GPU that this process sees; to be made before anything is put on it.
+
+    What others hold is not asked of the driver's tools, which count by another order of devices or are not there:
+    a second process opens the GPU as this one has, and what is free then falls by one context.
+    """
 
     def __init__(self) -> None:
         self.device = torch.device("cuda", 0)
-        self._foreign_bytes = _used_bytes(self.device)
-        torch.zeros(1, device=self.device)  # the context, and the first block of PyTorch's own
+        _open(self.device)
+        free, total = torch.cuda.mem_get_info(self.device)
+        beside = _free_beside()
+        context = total - free if beside is None else free - beside
+        self._foreign_bytes = max(total - free - max(context, 0), 0)
 
     def start(self) -> None:
         """Forgets the peak so far, and gives back what is not in use."""
@@ -185,14 +193,18 @@ def _highest(chosen: Mapping[str, Scalar], axis: Range | Choice) -> Scalar:
     return int(axis.high) if axis.integer else axis.high
 
 
-def _used_bytes(device: torch.device) -> int:
-    """What the GPU holds before this process uses it; nothing where nvidia-smi cannot say."""
+_OPEN = "import torch; torch.zeros(1, device='cuda:0'); print(torch.cuda.mem_get_info(0)[0])"
+
+
+def _open(device: torch.device) -> None:
+    """Makes the context, and the first block of PyTorch's own."""
+    torch.zeros(1, device=device)
+
+
+def _free_beside() -> int | None:
+    """What is free while a second process has the GPU open as well; nothing where none can be started."""
     try:
-        said = subprocess.run(
-            ["nvidia-smi", f"--id={torch.cuda.get_device_properties(device).uuid}",
-             "--query-gpu=memory.used", "--format=csv,noheader,nounits"],
-            capture_output=True, text=True, check=True, timeout=30,
-        )  # fmt: skip
-        return int(said.stdout.split()[0]) * 2**20
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError, AttributeError):
-        return 0
+        said = subprocess.run([sys.executable, "-c", _OPEN], capture_output=True, text=True, check=True, timeout=120)
+        return int(said.stdout.split()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None

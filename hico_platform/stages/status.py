@@ -40,7 +40,10 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchStatus:
-    """A search at one moment. ``driver`` is the process that runs it, if one does."""
+    """A search at one moment.
+
+    ``driver`` is the process that runs it, if one does; ``gpus`` are those that a trial holds.
+    """
 
     search: SearchRecord
     space: CheckedSpace
@@ -50,6 +53,7 @@ class SearchStatus:
     seconds_left: float | None
     ended_by: str | None
     cost: Cost
+    gpus: float
     at_s: float
 
     @property
@@ -90,6 +94,7 @@ class SearchStatus:
             "seconds_left": self.seconds_left,
             "ended_by": self.ended_by,
             "cost": dataclasses.asdict(self.cost),
+            "gpus_per_trial": self.gpus,
             "best": None if self.best is None else _trial(self.best),
             "driver": None if self.driver is None else dict(self.driver),
             "trials": [_trial(trial) for trial in self.trials],
@@ -131,7 +136,8 @@ def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
     resources = space.settings.resources
     over = [trial for trial in trials if driver or trial.ending is not None]
     hours = sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in over) / HOUR_S
-    gpus = ledger.note(GPUS)
+    measured = ledger.note(GPUS)
+    gpus = resources.given_gpus if measured is None else float(measured)
     return SearchStatus(
         search=ledger.search,
         space=space,
@@ -145,8 +151,9 @@ def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
         cost=Cost(
             trial_hours=hours,
             cpu_hours=hours * resources.cpus,
-            gpu_hours=hours * (resources.given_gpus if gpus is None else gpus),
+            gpu_hours=hours * gpus,
         ),
+        gpus=gpus,
         at_s=now_s,
     )
 

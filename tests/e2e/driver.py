@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hico_platform.cli.search_view import SearchView
 from hico_platform.errors import HicoError
+from hico_platform.search.gpu_packing import MemoryNeed
 from hico_platform.stages.places import Places
 from hico_platform.stages.search import run_search
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
@@ -27,8 +28,12 @@ def main(
     storage: str | None = None,
     tracking: str | None = None,
     address: str | None = None,
+    runtime_env: dict | None = None,
+    gpus: int | None = None,
+    need: dict | None = None,
     **toy: object,
 ) -> int:
+    """``gpus`` that Ray is told of, and what a trial is said to ``need`` of one: the toy uses none."""
     places = Places(home=home, storage=storage, tracking=tracking)
     checked = toy_space(trials=trials, **(space or {}))
     view = SearchView(space=checked, limit=trials, name="toy", console=Console())
@@ -45,7 +50,10 @@ def main(
                 tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
                 resume=resume,
                 address=address,
+                runtime_env=runtime_env,
                 cluster_cpus=2,
+                cluster_gpus=gpus,
+                probe=None if need is None else functools.partial(MemoryNeed, **need, device="none"),
                 observers=[view],
                 know=view.know,
             )

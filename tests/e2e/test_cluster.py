@@ -133,6 +133,10 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
             "storage": f"{server}/hico",
             "tracking": f"{server}/mlflow",
             "address": f"{hosts.address(head)}:{PORT}",
+            # A machine that goes away is nobody's failure, and workers get the environment that was asked for.
+            "space": {"resources": {"cpus": 1, "retries": 0, "max_failures": 0}},
+            "runtime_env": {"env_vars": {"HICO_OF_THE_CLUSTER": "1"}},
+            "variable": "HICO_OF_THE_CLUSTER",
         }
         driver = subprocess.Popen(
             hosts.command(head, sys.executable, "-m", "tests.e2e.driver", str(tmp_path), json.dumps(options)),
@@ -169,5 +173,6 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
         assert checked.returncode == 0, checked.stderr
     lines = log.read_text().splitlines()
     assert len(hosts_of(log, at_work)) >= 2, "the trial that was cut off went on elsewhere"
+    assert f"trial {at_work} goes on from its last checkpoint: its machine went away" in output
     epochs = search.epochs_trained(lines, at_work)
     assert len(epochs) - len(set(epochs)) <= 1, "from its last checkpoint"

@@ -17,6 +17,8 @@ import pytest
 
 from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.stages.places import Places
+from hico_platform.stages.status import search_status
 from hico_platform.tracking.base import RunStatus, mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
@@ -75,10 +77,23 @@ def check_whole(home: Path, *, trials: int, storage: str | None = None, tracking
         run = tracker._client.get_run(trial.run_id)
         assert run.data.tags["hico.state"] == str(trial.state)
         history = tracker._client.get_metric_history(trial.run_id, "knn_top1")
-        reported = list(dict.fromkeys(metric.step for metric in sorted(history, key=lambda m: (m.timestamp, m.step))))
+        reported = [metric.step for metric in sorted(history, key=lambda m: (m.timestamp, m.step))]
         assert reported == list(trial.curve)
         losses = sorted(metric.step for metric in tracker._client.get_metric_history(trial.run_id, "loss"))
         assert losses == list(range(1, trial.epoch + 1))
+
+
+def kill_session(driver: subprocess.Popen[str]) -> None:
+    """SIGKILL for a driver and everything that it started."""
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid,sess,ppid"], check=True, capture_output=True, text=True).stdout
+    rows = [tuple(map(int, line.split())) for line in listing.splitlines()[1:]]
+    family = {driver.pid}
+    while grown := {pid for pid, session, parent in rows if parent in family or session in family} - family:
+        family |= grown
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    driver.wait()
 
 
 def epochs_trained(lines: Sequence[str], number: int) -> list[int]:
@@ -142,6 +157,32 @@ def test_kill_a_worker(tmp_path: Path) -> None:
     lines = (tmp_path / "log").read_text().splitlines()
     assert len({line.split()[-1] for line in lines if line.startswith("1 ")}) == 2
     assert epochs_trained(lines, 1) == sorted(set(epochs_trained(lines, 1))), "it goes on from its checkpoint"
+
+
+def test_a_trial_that_always_kills_its_worker(tmp_path: Path) -> None:
+    """As one does that takes more memory than there is: it is tried again, then given up, and the search goes on."""
+    output = finish(start(tmp_path, trials=3, kill_always=1, log=True, space={"resources": {"cpus": 1, "retries": 1}}))
+    assert "trial 1 goes on from its last checkpoint: its process died: " in output
+    states = [trial.state for trial in trials_of(tmp_path)]
+    assert states[1] is TrialState.FAILED
+    assert TrialState.FAILED not in {states[0], states[2]}
+    ending = trials_of(tmp_path)[1].ending
+    assert ending is not None
+    assert ending.reason is not None
+    assert ending.reason.endswith("(2 times)")
+    check_whole(tmp_path, trials=3)
+
+
+def test_trials_share_a_gpu_as_its_memory_allows(tmp_path: Path) -> None:
+    """Ray is told of one GPU; a trial is said to take 40 of its 100 bytes."""
+    need = {"trial_bytes": 39, "context_bytes": 1, "device_bytes": 100, "foreign_bytes": 0}
+    resources = {"cpus": 0.5, "gpus": "auto"}
+    finish(start(tmp_path, trials=4, epoch_s=0.1, log=True, gpus=1, need=need, space={"resources": resources}))
+    check_whole(tmp_path, trials=4)
+    status = search_status(Places(home=tmp_path), "toy")
+    assert status.cost.gpu_hours == pytest.approx(status.cost.trial_hours / 2)
+    words = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert len({word[-1] for word in words}) == 2, "two at once, where four would have CPUs"
 
 
 def test_kill_the_raylet(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialRepo
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import Steering
+from hico_platform.search.steering import GPUS, Steering
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, score, toy_space, toy_trial
@@ -48,6 +48,35 @@ def work(steering: Steering, task: TrialTask) -> None:
         metrics=outcome.metrics,
         checkpoint=str(outcome.checkpoint),
     )
+
+
+def test_when_nothing_is_left(tmp_path: Path) -> None:
+    space = toy_space(trials=2)
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    assert not steering.is_over
+    first, second = steering.next_task(), steering.next_task()
+    assert first is not None
+    assert second is not None
+    work(steering, first)
+    # The next driver finds one that was cut off, and the one after that nothing.
+    steering = steer(ledger, space, tmp_path)
+    assert not steering.is_over
+    again = steering.next_task()
+    assert again is not None
+    work(steering, again)
+    assert steer(ledger, space, tmp_path).is_over
+
+
+def test_what_was_measured_is_held_and_noted(tmp_path: Path) -> None:
+    space = toy_space(resources={"gpus": "auto"})
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    steering.hold_gpus(0.25)
+    task = steering.next_task()
+    assert task is not None
+    assert task.gpus == 0.25
+    assert ledger.note(GPUS) == 0.25
 
 
 def test_a_whole_search(tmp_path: Path) -> None:

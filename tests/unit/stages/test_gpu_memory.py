@@ -68,6 +68,36 @@ def test_one_that_does_not_fit_counts_as_the_whole_device(data: Data, monkeypatc
     assert measure_need([small_config()], data=data, meter=CpuMeter).trial_bytes == 100
 
 
+@pytest.mark.parametrize(
+    ("free_beside", "foreign", "context"),
+    [
+        (70, 10, 20),  # a second context takes 10 of the 20 that are used: others hold 10; training loads 10 more
+        (60, 0, 30),
+        (None, 0, 30),  # what cannot be told apart counts as the trial's own
+    ],
+)
+def test_what_others_hold_is_told_from_the_context(
+    monkeypatch: pytest.MonkeyPatch, free_beside: int | None, foreign: int, context: int
+) -> None:
+    free = iter([80, 30])
+    monkeypatch.setattr(gpu_memory, "_open", lambda device: None)
+    monkeypatch.setattr(gpu_memory, "_free_beside", lambda: free_beside)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (next(free), 100))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 40)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    need = gpu_memory.CudaMeter().need(35)
+    assert (need.foreign_bytes, need.context_bytes) == (foreign, context)
+    assert (need.trial_bytes, need.device_bytes, need.device) == (35, 100, "a GPU")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu(data: Data) -> None:
+    need = measure_need([small_config(), small_config(model__hidden_width=64)], data=data)
+    assert 0 < need.trial_bytes < need.device_bytes
+    assert 0 < need.context_bytes < 4 * 2**30
+
+
 class TestGreedyConfigs:
     def find(self, **search: object) -> tuple[TrialConfig, ...]:
         return greedy_configs(toy_space(search=search))
