@@ -127,6 +127,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
         console.print(f"best: trial {best.number}, {shown_values(best.values)}", highlight=False, soft_wrap=True)
         console.print(f"      {scores} (validation)", highlight=False, soft_wrap=True)
+    if len(space.settings.objectives) > 1:
+        console.print(f"Pareto front of {', '.join(space.settings.objectives)}:", highlight=False)
+        for trial in result.front:
+            weighed = " ".join(f"{measure:.4g}" for measure in trial.measures)
+            console.print(
+                f"      trial {trial.number}: {weighed}, {shown_values(trial.values)}", highlight=False, soft_wrap=True
+            )
     if result.untracked:
         console.print(
             f"the tracking store was away: {result.untracked} writes are missing there; "
@@ -140,6 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places) -> int:
     from hico_platform.stages.dry_run import plan_search
+    from hico_platform.stages.warm_start import warm_points_at
 
     time_epoch = None
     if arguments.data:
@@ -149,13 +157,19 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places)
         inputs = search_inputs(space, home=places.home, data=arguments.data)
         resources = space.settings.resources
         time_epoch = functools.partial(timed, data=inputs.data, cpus=resources.cpus, gpus=resources.gpus)
-    plan = plan_search(space, limit=arguments.trials, cpus=arguments.cpus, time_epoch=time_epoch)
+    plan = plan_search(
+        space,
+        limit=arguments.trials,
+        cpus=arguments.cpus,
+        time_epoch=time_epoch,
+        warm_points=warm_points_at(places, space),
+    )
     if arguments.json:
         print(json.dumps(plan.as_dict()))
         return 0
     print(f"space {space.name} is sound; nothing was started\nfirst trials:")
-    for number, values in enumerate(plan.first):
-        print(f"  {number}  {shown_values(values)}")
+    for number, (values, origin) in enumerate(zip(plan.first, plan.origins, strict=True)):
+        print(f"  {number}  {origin + ':':<12} {shown_values(values)}")
     print("expected trials at each report:")
     print("  " + ", ".join(f"epoch {epoch}: {count:.1f}" for epoch, count in plan.rungs.items()))
     print(f"expected epochs: {plan.epochs:.0f} of {plan.epochs_without_stopping} without stopping")

@@ -67,7 +67,13 @@ def _watch(places: Places, name: str, *, every_s: float) -> int:
 
 def _picture(status: SearchStatus) -> Group:
     return Group(
-        trial_table(status.trials, epochs=status.space.base.budget.epochs, best=status.best),
+        trial_table(
+            status.trials,
+            epochs=status.space.base.budget.epochs,
+            best=status.best,
+            objectives=status.space.settings.objectives,
+            front=status.front,
+        ),
         Text(f"{status.search.name}: {_headline(status)}", style="bold"),
     )
 
@@ -78,6 +84,8 @@ def _headline(status: SearchStatus) -> str:
         parts.append(stopped_when(status.trials))
     if status.best is not None and status.best.value is not None:
         parts.append(f"best knn_top1 {status.best.value:.3f} (trial {status.best.number})")
+    if len(status.space.settings.objectives) > 1:
+        parts.append(f"Pareto front (+) of {len(status.front)}")
     if status.seconds_left is not None:
         parts.append(f"about {status.seconds_left / 60:.0f} min left")
     return ", ".join(parts)

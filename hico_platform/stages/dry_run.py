@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.trial import TrialConfig
-from hico_platform.search.ledger.base import Facts, Ledger
+from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulate import Curve, SimulatedClock, Simulation, simulate
@@ -29,11 +29,13 @@ _FACTS = Facts(data_digest="", protocol="", code_version="", seed=0)
 class Plan:
     """What a search would do.
 
-    ``rungs`` maps a report's epoch to the expected number of trials that get there. ``seconds_per_epoch`` is
-    measured, or nothing where no data was given.
+    ``first`` are the values of the first trials, and ``origins`` where they come from. ``rungs`` maps a report's
+    epoch to the expected number of trials that get there. ``seconds_per_epoch`` is measured, or nothing where no
+    data was given.
     """
 
     limit: int
+    origins: tuple[str, ...]
     first: tuple[Mapping[str, Scalar], ...]
     rungs: Mapping[int, float]
     epochs: float
@@ -57,6 +59,7 @@ class Plan:
         return {
             "trials": self.limit,
             "first": [dict(values) for values in self.first],
+            "origins": list(self.origins),
             "rungs": {str(epoch): count for epoch, count in self.rungs.items()},
             "epochs": self.epochs,
             "epochs_without_stopping": self.epochs_without_stopping,
@@ -73,6 +76,7 @@ def plan_search(
     limit: int | None = None,
     cpus: int | None = None,
     time_epoch: Callable[[TrialConfig], float] | None = None,
+    warm_points: Sequence[Mapping[str, Scalar]] = (),
 ) -> Plan:
     """Samples the first trials, and simulates the scheduler over random learning curves.
 
@@ -81,9 +85,11 @@ def plan_search(
         limit: trials in all; by default the space's.
         cpus: CPUs of the machine, by default this one's.
         time_epoch: measures the seconds of one epoch of a configuration.
+        warm_points: points of earlier searches.
     """
     trials = limit or space.settings.trials
-    first = _first(space, min(SHOWN, trials))
+    begun = _first(space, min(SHOWN, trials), warm_points)
+    first = tuple(trial.values for trial in begun)
     scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
     workers = workers_of(space, cpus=cpus)
     reached: dict[int, list[int]] = {epoch: [] for epoch in scheduler.report_epochs}
@@ -98,6 +104,7 @@ def plan_search(
         seconds = statistics.fmean(time_epoch(space.config(values)) for values in first)
     return Plan(
         limit=trials,
+        origins=tuple(str(trial.origin) for trial in begun),
         first=first,
         rungs={epoch: statistics.fmean(counts) for epoch, counts in reached.items()},
         epochs=statistics.fmean(epochs),
@@ -130,17 +137,19 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
     return simulate(_steering(ledger, space, clock), curve_of=curve_of, clock=clock, workers=workers)
 
 
-def _first(space: CheckedSpace, count: int) -> tuple[Mapping[str, Scalar], ...]:
+def _first(space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]) -> tuple[TrialRecord, ...]:
     from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage
 
     ledger = StudyLedger.create(open_storage(MEMORY), name="plan", space=space, facts=_FACTS, limit=count, at_s=0.0)
-    steering = _steering(ledger, space, SimulatedClock())
+    steering = _steering(ledger, space, SimulatedClock(), warm_points)
     while steering.next_task() is not None:
         pass
-    return tuple(trial.values for trial in ledger.trials())
+    return ledger.trials()
 
 
-def _steering(ledger: Ledger, space: CheckedSpace, clock: SimulatedClock) -> Steering:
+def _steering(
+    ledger: Ledger, space: CheckedSpace, clock: SimulatedClock, warm_points: Sequence[Mapping[str, Scalar]] = ()
+) -> Steering:
     return Steering(
         ledger=ledger,
         space=space,
@@ -148,4 +157,5 @@ def _steering(ledger: Ledger, space: CheckedSpace, clock: SimulatedClock) -> Ste
         directory=Path("plan"),
         observe=lambda event: None,
         clock=clock,
+        warm_points=warm_points,
     )
