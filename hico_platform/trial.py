@@ -101,6 +101,7 @@ def run_trial(
     state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
     history: list[tuple[int, dict[str, float]]] = []
     metrics: dict[str, float] = {}
+    parameters = float(sum(weight.numel() for weight in model.query.encoder.parameters()))
     saved_at_s = time.monotonic()
 
     def save() -> Path:
@@ -141,7 +142,8 @@ def run_trial(
             last = result.epoch == config.budget.epochs
             if result.epoch in report_epochs:
                 if validate:
-                    metrics = {"knn_top1": knn(model.query.encoder, probe=source, config=config.evaluation)}
+                    score = knn(model.query.encoder, probe=source, config=config.evaluation)
+                    metrics = {"knn_top1": score, "parameters": parameters}
                 path = save()
                 decision = report(
                     EpochReport(epoch=result.epoch, metrics=metrics, history=tuple(history), checkpoint=path)

@@ -137,6 +137,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
         console.print(f"best: trial {best.number}, {shown_values(best.values)}", highlight=False, soft_wrap=True)
         console.print(f"      {scores} (validation)", highlight=False, soft_wrap=True)
+    if len(space.settings.objectives) > 1:
+        console.print(f"Pareto front of {', '.join(space.settings.objectives)}:", highlight=False)
+        for trial in result.front:
+            weighed = " ".join(f"{measure:.4g}" for measure in trial.measures)
+            console.print(
+                f"      trial {trial.number}: {weighed}, {shown_values(trial.values)}", highlight=False, soft_wrap=True
+            )
     if result.untracked:
         console.print(
             f"the tracking store was away: {result.untracked} writes are missing there; "
@@ -150,7 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places, name: str) -> int:
     from hico_platform.stages.dry_run import gpus_of, plan_search, this_machine
-    from hico_platform.stages.search import check_startable, earlier_points
+    from hico_platform.stages.search import check_startable
+    from hico_platform.stages.warm_start import warm_points_at
 
     inputs = time_trial = None
     machine = this_machine(cpus=arguments.cpus)
@@ -172,7 +180,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places,
         space,
         machine=machine,
         limit=arguments.trials,
-        warm_points=earlier_points(places, space),
+        warm_points=warm_points_at(places, space),
         time_trial=time_trial,
     )
     if arguments.json:

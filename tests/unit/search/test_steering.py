@@ -87,7 +87,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
         work(steering, task)
     trials = ledger.trials()
     assert len(trials) == 8
-    assert trials[0].origin is Origin.BASE
+    assert trials[0].origin is Origin.RELEASED
     assert all(trial.state.is_final for trial in trials)
     assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in trials:
