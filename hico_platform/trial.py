@@ -184,7 +184,7 @@ class _Log:
         self._state = state
         self._directory = directory
         self._lasting = {"config": to_mapping(config), "layout": layout.as_plain(), "provenance": dict(provenance)}
-        self._saved_epoch = -1
+        self._saved_epoch = 0  # before it there is nothing that the seed does not give again
         self._saved_at_s = time.monotonic()
 
     def add(self, result: EpochResult) -> None:

@@ -126,11 +126,12 @@ def test_a_run_that_diverges_says_where_its_last_good_state_is_and_goes_on_from_
     assert run(store, tmp_path, recorder([]), optimiser__name="sgd").epoch == 4
 
 
-def test_a_run_that_diverges_at_once_keeps_the_state_it_began_with(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_diverges_at_once_leaves_nothing_that_the_next_would_go_on_from(
+    store: Store, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match=r"epoch-000000: .*epoch 1"):
+    with pytest.raises(TrainingError, match=r"a finite .* in epoch 1"):
         run(store, tmp_path, recorder([]), optimiser__name="sgd", optimiser__learning_rate=1e30)
+    assert newest_checkpoint(tmp_path) is None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), torch.OutOfMemoryError("CUDA out of memory")])
