@@ -16,13 +16,14 @@ class TrainingState:
     """Model with queues and key encoder, optimiser, random states and the number of finished epochs.
 
     ``generator`` draws the order and the views, on the device of the model. Dropout draws from PyTorch's
-    own generators, whose states belong to a checkpoint as well.
+    own generators, whose states belong to a checkpoint as well. ``whole`` is False in the midst of an epoch.
     """
 
     def __init__(self, *, model: HiCo, optimiser: torch.optim.Optimizer, seed: int) -> None:
         self.model = model
         self.optimiser = optimiser
         self.epoch = 0
+        self.whole = True
         self.device = next(model.parameters()).device
         self.generator = torch.Generator(self.device).manual_seed(seed)
         torch.manual_seed(seed)
@@ -46,6 +47,7 @@ class TrainingState:
         Raises:
             CheckpointError: it belongs to another model.
         """
+        self.whole = False
         model = {name[6:]: value for name, value in tensors.items() if name.startswith("model/")}
         try:
             self.model.load_state_dict(model)
@@ -69,3 +71,4 @@ class TrainingState:
         if self.device.type == "cuda" and "random/dropout_cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random/dropout_cuda"].cpu(), self.device)
         self.epoch = epoch
+        self.whole = True
