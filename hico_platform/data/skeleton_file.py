@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from hico_platform.data.normalise import MOST_BODIES_READ
 from hico_platform.data.number_text import NumberText, is_number, take_apart
-from hico_platform.data.sequence import MOST_METRES
+from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
@@ -164,7 +164,7 @@ def _walk(data: bytes, text: NumberText) -> tuple[int, list[int], list[int], lis
     ids: list[int] = []
     lines: list[int] = []
     line, num_frames = 1, heads[0]
-    if on_line[0] != 1 or not 1 <= num_frames <= last or num_frames % 1:
+    if on_line[0] != 1 or not 1 <= num_frames <= min(last, MOST_FRAMES) or num_frames % 1:
         return None
     for frame in range(int(num_frames)):
         if line > last or on_line[line] != 1:
@@ -242,6 +242,8 @@ def _parse_by_line(data: bytes, path: Path) -> _Parsed:
     num_frames = lines.whole("the number of frames")
     if num_frames == 0:
         raise lines.wrong("a recording has at least one frame", 0, "leave this file out")
+    if num_frames > MOST_FRAMES:
+        raise lines.wrong(f"a recording has at most {MOST_FRAMES} frames", num_frames, "cut it into actions")
     frames: list[int] = []
     places: list[int] = []
     ids: list[int] = []

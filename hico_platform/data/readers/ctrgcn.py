@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from hico_platform.data.array_file import BROKEN_HEADER
 from hico_platform.data.layout import Layout
-from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, MOST_VALUES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, Plan, ReadOptions, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MOST_FRAMES, Sequence
 from hico_platform.errors import DataError, Problem
 
 MOST_EXPANSION = 200
