@@ -10,6 +10,7 @@ again line by line, which is slow and says what is wrong on which line.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,7 +98,10 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose
 
     Raises DataError with the file and line of the first thing that is wrong.
     """
-    size = path.stat().st_size
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # reading a pipe would wait for ever
+        raise DataError(Problem(file=path, rule="is a folder, pipe or device where a file belongs", remedy="remove it"))
+    size = state.st_size
     if size > MOST_BYTES:
         raise DataError(
             Problem(file=path, rule=f"a recording's file has at most {MOST_BYTES} bytes", value=size,

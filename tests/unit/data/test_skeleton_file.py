@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,14 @@ def test_a_binary_file_one_body_twice_and_a_giant(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(skeleton_file, "MOST_BYTES", 100)
     with pytest.raises(DataError, match=r"a recording's file has at most 100 bytes"):
         read_skeleton(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.skeleton")
+    (tmp_path / "folder.skeleton").mkdir()
+    for name in ("pipe.skeleton", "folder.skeleton"):
+        with pytest.raises(DataError, match=f"{name}: is a folder, pipe or device where a file belongs"):
+            read_skeleton(tmp_path / name)
 
 
 @settings(max_examples=60, deadline=None)
