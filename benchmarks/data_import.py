@@ -4,8 +4,8 @@
 
 ``--files`` holds some NTU .skeleton files (``hico-platform data synth --write-skeleton DIR`` makes some). They are
 linked under as many names as are wanted, so the disk holds them once. Wanted: memory flat in the number of files,
-under 1 GiB a worker, and throughput that scales with workers up to the cores there are. The time that the driver itself is
-at work a file says how many workers it can keep busy, whatever else the machine does meanwhile.
+under 1 GiB a worker, and throughput that scales with workers up to the cores there are. The time that the driver itself
+is at work a file says how many workers it can keep busy, whatever else the machine does meanwhile.
 """
 
 from __future__ import annotations
