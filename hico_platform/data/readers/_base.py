@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.sequence import MOST_METRES, Sequence
+from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, Sequence
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.errors import DataError, Problem
 
-MOST_FRAMES = 100_000
 MOST_VALUES = 20_000_000  # bounds what one recording costs a worker
 MOST_CLASSES = 10_000
 

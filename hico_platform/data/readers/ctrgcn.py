@@ -7,6 +7,7 @@ are not compressed, and else unpacked row by row, so memory does not follow what
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,9 +20,9 @@ import numpy.typing as npt
 
 from hico_platform.data.array_file import BROKEN_HEADER
 from hico_platform.data.layout import Layout
-from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, MOST_VALUES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, Plan, ReadOptions, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MOST_FRAMES, Sequence
 from hico_platform.errors import DataError, Problem
 
 MOST_EXPANSION = 200
@@ -160,7 +161,9 @@ def _member(file: Path, name: str, *, free_bytes: int) -> Member:
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on headers that are damaged
+        shape, fortran, dtype = read(stream)
     if fortran or dtype.kind not in "fiu":
         raise ValueError(f"an array of {dtype}" + (" in Fortran order" if fortran else ""))
     return shape, dtype

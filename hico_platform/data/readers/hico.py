@@ -16,9 +16,9 @@ from hico_platform.data.array_file import map_array
 from hico_platform.data.layout import Layout
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
-from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, recorded_frames, shown_bodies
-from hico_platform.data.sequence import Metadata, Sequence
+from hico_platform.data.sequence import MOST_FRAMES, Metadata, Sequence
 from hico_platform.data.skeleton_file import SUFFIX, SkeletonName
 from hico_platform.errors import DataError, Problem
 

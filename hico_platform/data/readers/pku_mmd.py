@@ -126,6 +126,8 @@ def _files(folder: Path, name: str) -> tuple[dict[str, Path], dict[str, Path], l
     labels: dict[str, Path] = {}
     splits: list[Path] = []
     for file in sorted(folder.rglob("*.txt")):
+        if not file.is_file():
+            continue
         folders = "/".join(file.relative_to(folder).parts[:-1]).lower()
         if not video.fullmatch(file.stem):
             if _first_line(file).startswith(b"Training videos"):
