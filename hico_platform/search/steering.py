@@ -54,6 +54,7 @@ class Steering:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
+        self._ended_by: str | None = None
         self._space = space
         self._scheduler = scheduler
         self._directory = directory
@@ -177,6 +178,12 @@ class Steering:
             Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._clock(), reason=reason, traceback=traceback),
         )
 
+    def lost(self, number: int) -> None:
+        """A trial's worker is gone; the trial is the next to be handed out."""
+        if number in self._at_work:
+            self._at_work.remove(number)
+            self._cut_off.insert(0, self._trials[number])
+
     def _end(self, number: int, ending: Ending) -> None:
         if number not in self._at_work:
             return
@@ -188,7 +195,8 @@ class Steering:
     def _ended(self) -> bool:
         """Whether a rule of the space ends the search; the ledger notes which."""
         reason = self._time_is_up() or good_enough(self._space.settings.stop, list(self._trials.values()))
-        if reason is not None:
+        if reason is not None and self._ended_by is None:
+            self._ended_by = reason
             self._ledger.set_note(ENDED_BY, reason)
         return reason is not None
 
