@@ -40,3 +40,6 @@ class Course(Protocol):
 
     def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
         """A task cannot go on."""
+
+    def lost(self, number: int) -> None:
+        """A task's worker is gone; the task is to be handed out again."""

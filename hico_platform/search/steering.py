@@ -56,6 +56,7 @@ class Steering:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
+        self._ended_by: str | None = None
         self._space = space
         self._scheduler = scheduler
         self._directory = directory
@@ -183,6 +184,12 @@ class Steering:
             Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._clock(), reason=reason, traceback=traceback),
         )
 
+    def lost(self, number: int) -> None:
+        """A trial's worker is gone; the trial is the next to be handed out."""
+        if number in self._at_work:
+            self._at_work.remove(number)
+            self._cut_off.insert(0, self._trials[number])
+
     def _end(self, number: int, ending: Ending) -> None:
         if number not in self._at_work:
             return
@@ -227,7 +234,8 @@ class Steering:
             or self._nothing_to_gain(trials)
             or grid_is_done(self._space, trials)
         )
-        if reason is not None:
+        if reason is not None and self._ended_by is None:
+            self._ended_by = reason
             self._ledger.set_note(ENDED_BY, reason)
         return reason is not None
 

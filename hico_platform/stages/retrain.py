@@ -171,6 +171,11 @@ class FinalCourse:
         self._mirror.fail(run, reason, traceback, at_s=self._clock())
         self._observe(RunProgress(run=run, epoch=0, failure=reason))
 
+    def lost(self, number: int) -> None:
+        """A run's worker is gone; the run is the next to be handed out."""
+        if self._began_at_s.pop(number, None) is not None:
+            self._waiting.insert(0, number)
+
 
 def carry_out_final(task: FinalTask, report: Report, *, data: TrialData) -> TrialOutcome:
     """Runs one run of the final stage on a worker."""

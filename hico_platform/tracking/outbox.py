@@ -30,7 +30,7 @@ class Outbox:
         self._first_wait_s = first_wait_s
         self._most_waiting = most_waiting
         self._closing = threading.Event()
-        self._deadline_s = float("inf")
+        self._patience_s = self._deadline_s = float("inf")
         self._last_error: str | None = None
         self._unexpected: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
@@ -56,11 +56,12 @@ class Outbox:
         self._line.put(write)
 
     def close(self, *, patience_s: float) -> int:
-        """Waits for the line to empty; gives up on a store that stays away for ``patience_s``.
+        """Waits for the line to empty; gives up on a store that takes nothing for ``patience_s``.
 
         Returns:
             the number of writes that were given up.
         """
+        self._patience_s = patience_s
         self._deadline_s = time.monotonic() + patience_s
         self._closing.set()
         self._line.put(None)
@@ -104,4 +105,5 @@ class Outbox:
                 return True
             else:
                 self._last_error = None
+                self._deadline_s = time.monotonic() + self._patience_s
                 return True

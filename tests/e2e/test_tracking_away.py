@@ -10,13 +10,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from hico_platform.tracking.mlflow_tracker import ENVIRONMENT
+from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.steering import Steering
+from hico_platform.stages.mirror import SearchMirror
+from hico_platform.tracking.base import RunStatus
+from hico_platform.tracking.mlflow_tracker import ENVIRONMENT, MlflowTracker
+from hico_platform.tracking.outbox import Outbox
+from hico_platform.vocabulary import Decision
 from tests.e2e import test_search as search
+from tests.toy import FACTS, Said, toy_space, toy_trial
 
 pytestmark = pytest.mark.e2e
 
@@ -70,27 +78,98 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
+class Search:
+    """A search in this process, without Ray; it can be dropped and begun again as by the next driver."""
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        self.folder, self.uri = folder, uri
+        self.space = toy_space(trials=6)
+        self.storage = open_storage(sqlite_url(folder / "study.db"))
+        self.ledger = StudyLedger.create(
+            self.storage, name="toy", space=self.space, facts=FACTS, limit=6, at_s=time.time()
+        )
+        self.begin()
+
+    def begin(self) -> None:
+        self.ledger = StudyLedger.open(self.storage, name="toy")
+        self.outbox = Outbox(first_wait_s=0.05, most_waiting=8)
+        self.mirror = SearchMirror(
+            ledger=self.ledger,
+            space=self.space,
+            tracker=MlflowTracker(uri=self.uri, artifacts=None),
+            outbox=self.outbox,
+        )
+        self.steering = Steering(
+            ledger=self.ledger,
+            space=self.space,
+            scheduler=make_scheduler(self.space.settings.scheduler, epochs=9),
+            directory=self.folder / "trials",
+            observe=self.mirror,
+        )
+
+    def work(self, before_report: Callable[[int], None] = lambda epoch: None) -> None:
+        """The next trial, to its end."""
+        task = self.steering.next_task()
+        assert task is not None
+
+        def report(said: Said) -> Decision:
+            before_report(said.epoch)
+            return self.steering.reported(
+                task.number,
+                epoch=said.epoch,
+                metrics=said.metrics,
+                history=said.history,
+                checkpoint=str(said.checkpoint),
+            )
+
+        came = toy_trial(task, report)
+        self.steering.finished(
+            task.number,
+            epoch=came.epoch,
+            stopped_early=came.stopped_early,
+            metrics=came.metrics,
+            checkpoint=str(came.checkpoint),
+        )
+
+
 def test_a_server_that_goes_away_and_comes_back(server: Server, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    server.start()
+    one = Search(home, server.uri)
+    # Away from the middle of a trial on, for more than the line holds; the driver lives through it.
+    one.work()
+    one.work(before_report=lambda epoch: server.stop())
+    one.work()
+    one.work()
+    assert one.outbox.waiting <= 8 + 1
+    deadline = time.monotonic() + START_S
+    while one.outbox.trouble is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert one.outbox.trouble is not None
+    server.start()
+    assert one.mirror.close(status=RunStatus.KILLED, patience_s=START_S) == 0
+    # The next driver ends while it is away; the one after finds in the ledger what the server lacks.
+    one.begin()
+    server.stop()
+    one.work()
+    assert one.mirror.close(status=RunStatus.KILLED, patience_s=0.1) > 0
+    server.start()
+    one.begin()
+    one.work()
+    assert one.mirror.close(status=RunStatus.FINISHED, patience_s=START_S) == 0
+    search.check_whole(home, trials=6, tracking=server.uri)
+
+
+def test_a_driver_killed_while_the_server_is_away(server: Server, tmp_path: Path) -> None:
     home, log = tmp_path / "home", tmp_path / "home" / "log"
     server.start()
-    options = {"epoch_s": 0.1, "tracking": server.uri, "log": True}
-
-    # The driver lives through it: what waited arrives, in order, once.
-    driver = search.start(home, trials=4, **options)
+    options = {"trials": 4, "epoch_s": 0.1, "tracking": server.uri, "log": True}
+    driver = search.start(home, **options)
     search.wait_for_lines(log, 6)
     server.stop()
-    search.wait_for_lines(log, 16)
-    server.start()
-    output = search.finish(driver)
-    assert "the tracking store is away, the search goes on" in output
-    search.check_whole(home, trials=4, tracking=server.uri)
-
-    # The driver ends, or is killed, while it is away: the next one finds in the ledger what the server lacks.
-    server.stop()
-    lines = len(log.read_text().splitlines())
-    driver = search.start(home, trials=6, resume=True, **options)
-    search.wait_for_lines(log, lines + 6)
+    search.wait_for_lines(log, 12)
     search.kill_session(driver)
     server.start()
-    search.finish(search.start(home, trials=6, resume=True, **options))
-    search.check_whole(home, trials=6, tracking=server.uri)
+    search.finish(search.start(home, resume=True, **options))
+    search.check_whole(home, trials=4, tracking=server.uri)

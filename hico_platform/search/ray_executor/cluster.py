@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # for Tune it ends; the course hands it out anew
 }
 OBJECT_STORE_BYTES = 128 * 2**20
 _FOLDER = "hico-ray-"
@@ -54,6 +55,7 @@ def ray_cluster(
         UsageError: there is no cluster at ``address``, it does not let this driver in, or ``runtime_env`` is not one.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # trials that ended for Tune, not for the course
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}

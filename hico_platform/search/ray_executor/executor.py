@@ -73,7 +73,7 @@ def execute_on_ray(
         if isinstance(gpus_per_trial, GpuPacking):
             gpus_per_trial = measured_share(gpus_per_trial, cpus=cpus_per_trial, interrupted=interrupted)
         mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=_beside_the_driver()).remote()
-        bridge = _Bridge(steering=steering, mailbox=mailbox, interrupted=interrupted)
+        bridge = _Bridge(steering=steering, mailbox=mailbox, interrupted=interrupted, retries=retries)
         trainable = tune.with_resources(
             tune.with_parameters(work, function=function, mailbox=mailbox),
             tune.PlacementGroupFactory([{"CPU": cpus_per_trial, "GPU": gpus_per_trial}]),
@@ -87,7 +87,7 @@ def execute_on_ray(
                     gpus=gpus_per_trial,
                     max_concurrent=max_concurrent,
                 ),
-                scheduler=_Answering(bridge, retries=retries),
+                scheduler=_Answering(bridge),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
@@ -96,7 +96,7 @@ def execute_on_ray(
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=str(scratch),
-                failure_config=tune.FailureConfig(max_failures=-1),  # retries are counted by _Answering
+                failure_config=tune.FailureConfig(max_failures=0),  # what is lost is handed out anew, by _Bridge
                 verbose=0,
             ),
         )
@@ -125,10 +125,12 @@ class _ClusterLost(BaseException):
 class _Bridge:
     """What the parts that Tune calls share."""
 
-    def __init__(self, *, steering: Course, mailbox: Any, interrupted: threading.Event) -> None:
+    def __init__(self, *, steering: Course, mailbox: Any, interrupted: threading.Event, retries: int) -> None:
         self.steering = steering
         self.mailbox = mailbox
         self.interrupted = interrupted
+        self._retries = retries
+        self._lost: Counter[int] = Counter()
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Nothing: Tune pickles its parts for a restore that the ledger makes needless."""
@@ -148,6 +150,21 @@ class _Bridge:
             self.steering.failed(task.number, **content)
         return True
 
+    def lose(self, task: TrialTask, error: str) -> None:
+        """A task's worker is gone: it is handed out anew, to go on from its last checkpoint, unless too often.
+
+        Tune's own way of taking a trial up again is not taken: one lost worker may reach it as two errors (of the
+        actor and of its call), and a trial that has not started yet then ends for good.
+        """
+        lost = lost_worker(error)
+        self._lost[task.number] += lost.counts
+        if self._lost[task.number] > self._retries:
+            times = f" ({self._lost[task.number]} times)" if self._retries else ""
+            self.steering.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
+        else:
+            _log.warning("trial %d goes on from its last checkpoint: %s", task.number, lost.reason)
+            self.steering.lost(task.number)
+
 
 class _Asking(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the steering for tasks while there is room."""
@@ -156,23 +173,18 @@ class _Asking(Searcher):  # type: ignore[misc]
         super().__init__(metric=None, mode=None)
         self._bridge = bridge
         self._cpus, self._gpus, self._max_concurrent = cpus, gpus, max_concurrent
-        self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next task; nothing while the cluster is full; the end when there are no more."""
+        """The next task; nothing while the cluster is full, or while one may still be lost; the end after that."""
         if self._bridge.steering.at_work >= self._room():
             return None
         task = self._bridge.steering.next_task()
-        if task is None:
-            return str(Searcher.FINISHED)
-        self._numbers[trial_id] = task.number
-        return {"task": task}
+        if task is not None:
+            return {"task": task}
+        return None if self._bridge.steering.at_work else str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """An error here means that Tune itself gave a trial up, before it had a worker."""
-        number = self._numbers.pop(trial_id)
-        if error:
-            self._bridge.steering.failed(number, reason="it could not be started", traceback=None)
+        """Nothing: the scheduler has heard it."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -193,12 +205,9 @@ class _Asking(Searcher):  # type: ignore[misc]
 class _Answering(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler: hands what workers say to the steering. A stopped trial learns it from the mailbox."""
 
-    def __init__(self, bridge: _Bridge, *, retries: int) -> None:
+    def __init__(self, bridge: _Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._retries = retries
-        self._lost: Counter[int] = Counter()
-        self._given_up: list[Trial] = []
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The next in line; Tune comes by here in each round, so an interruption is noticed here."""
@@ -207,8 +216,6 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
         lost = lost_process()
         if lost is not None:
             raise _ClusterLost(lost)
-        while self._given_up:
-            tune_controller.stop_trial(self._given_up.pop())
         return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -217,16 +224,8 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.STOP if over else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker was lost; Tune puts its trial in line again, where it stays unless this was once too often."""
-        number = trial.config["task"].number
-        lost = lost_worker(last_error(trial))
-        self._lost[number] += lost.counts
-        if self._lost[number] > self._retries:
-            times = f" ({self._lost[number]} times)" if self._retries else ""
-            self._bridge.steering.failed(number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
-            self._given_up.append(trial)
-        else:
-            _log.warning("trial %d goes on from its last checkpoint: %s", number, lost.reason)
+        """A worker was lost; for Tune its trial has ended, and the next that it asks for may be the same task."""
+        self._bridge.lose(trial.config["task"], last_error(trial))
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Drops Tune's statistics of every number of every result, which it keeps as long as it runs."""

@@ -28,7 +28,8 @@ def measured_share(packing: GpuPacking, *, cpus: float, interrupted: threading.E
         packing.settle(0.0, None)
         return 0.0
     # max_calls: the process ends with the call, and its memory on the GPU with it.
-    probe = ray.remote(_call).options(num_gpus=1, num_cpus=cpus, max_calls=1, max_retries=0).remote(packing.probe)
+    call = ray.remote(num_gpus=1, num_cpus=cpus, max_calls=1, max_retries=0)(_call)
+    probe = call.remote(packing.probe)
     while not ray.wait([probe], timeout=LOOK_S)[0]:
         if interrupted.is_set():
             ray.cancel(probe, force=True)

@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from ray.tune.search import Searcher
 
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
-from hico_platform.search.ray_executor import executor
-from hico_platform.search.ray_executor.executor import _Answering, _Bridge
+from hico_platform.search.ray_executor.executor import _Answering, _Asking, _Bridge
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import Steering
 from tests.toy import FACTS, toy_space
@@ -33,22 +33,6 @@ class TuneTrial:
             file.write(f"Failure # {self.errors} (occurred at 2026-01-01_00-00-00)\n{text}\n")
 
 
-class Controller:
-    """The part of Tune's controller that is used."""
-
-    def __init__(self) -> None:
-        self.stopped: list[TuneTrial] = []
-
-    def stop_trial(self, trial: TuneTrial) -> None:
-        self.stopped.append(trial)
-
-    def get_live_trials(self) -> list[TuneTrial]:
-        return []
-
-    def get_trials(self) -> list[TuneTrial]:
-        return []
-
-
 @pytest.fixture
 def steering(tmp_path: Path) -> Steering:
     space = toy_space(trials=1)
@@ -66,38 +50,45 @@ def trial(steering: Steering, tmp_path: Path) -> TuneTrial:
     return TuneTrial(steering.next_task(), tmp_path / "error.txt")
 
 
-def answering(steering: Steering, monkeypatch: pytest.MonkeyPatch, *, retries: int) -> _Answering:
-    monkeypatch.setattr(executor, "lost_process", lambda: None)
-    bridge = _Bridge(steering=steering, mailbox=None, interrupted=threading.Event())
-    return _Answering(bridge, retries=retries)
+def answering(steering: Steering, *, retries: int) -> _Answering:
+    return _Answering(_Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=retries))
 
 
-def test_after_its_last_retry_a_trial_has_failed(
-    steering: Steering, trial: TuneTrial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scheduler, controller = answering(steering, monkeypatch, retries=1), Controller()
-    for stopped in ([], [trial]):
-        trial.lose(KILLED)
-        scheduler.on_trial_error(controller, trial)
-        scheduler.choose_trial_to_run(controller)
-        assert controller.stopped == stopped
+def lose(scheduler: _Answering, steering: Steering, trial: TuneTrial, text: str) -> object:
+    """The task that is handed out after its worker was lost."""
+    trial.lose(text)
+    scheduler.on_trial_error(None, trial)
+    return steering.next_task()
+
+
+def test_after_its_last_retry_a_trial_has_failed(steering: Steering, trial: TuneTrial) -> None:
+    scheduler = answering(steering, retries=1)
+    assert lose(scheduler, steering, trial, KILLED) == trial.config["task"]
+    assert lose(scheduler, steering, trial, KILLED) is None
     ended = steering._ledger.trials()[0]
     assert ended.state is TrialState.FAILED
     assert ended.ending is not None
     assert ended.ending.reason == "its process died: The worker process has died. (2 times)"
 
 
-def test_machines_that_go_away_do_not_count(
-    steering: Steering, trial: TuneTrial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scheduler, controller = answering(steering, monkeypatch, retries=0), Controller()
+def test_machines_that_go_away_do_not_count(steering: Steering, trial: TuneTrial) -> None:
+    scheduler = answering(steering, retries=0)
     for _ in range(5):
-        trial.lose(UNPLUGGED)
-        scheduler.on_trial_error(controller, trial)
-    scheduler.choose_trial_to_run(controller)
-    assert controller.stopped == []
-    assert steering.at_work == 1
+        assert lose(scheduler, steering, trial, UNPLUGGED) == trial.config["task"]
+    assert lose(scheduler, steering, trial, KILLED) is None
+
+
+def test_one_that_is_over_is_not_handed_out_again(steering: Steering, trial: TuneTrial) -> None:
+    steering.failed(0, reason="ValueError: no", traceback=None)
+    assert lose(answering(steering, retries=3), steering, trial, KILLED) is None
+
+
+def test_the_end_is_not_said_while_one_may_be_lost(steering: Steering, trial: TuneTrial) -> None:
+    bridge = _Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=3)
+    asking = _Asking(bridge, cpus=1, gpus=0, max_concurrent=2)
+    assert asking.suggest("a") is None
     trial.lose(KILLED)
-    scheduler.on_trial_error(controller, trial)
-    scheduler.choose_trial_to_run(controller)
-    assert controller.stopped == [trial]
+    _Answering(bridge).on_trial_error(None, trial)
+    assert asking.suggest("b") == {"task": trial.config["task"]}
+    steering.failed(0, reason="ValueError: no", traceback=None)
+    assert asking.suggest("c") == Searcher.FINISHED
