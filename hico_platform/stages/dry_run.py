@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace
+from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.config.trial import TrialConfig
+from hico_platform.search.grid import grid_points
 from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
@@ -88,6 +89,8 @@ def plan_search(
         warm_points: points of earlier searches.
     """
     trials = limit or space.settings.trials
+    if space.settings.sampler.name is SamplerName.GRID:
+        trials = min(trials, len(grid_points(space)))
     begun = _first(space, min(SHOWN, trials), warm_points)
     first = tuple(trial.values for trial in begun)
     scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)

@@ -36,6 +36,28 @@ def test_gpus_are_counted() -> None:
     assert plan.gpu_hours == pytest.approx(4 * 9 * 100 * 0.5 / 3600)
 
 
+def test_a_grid_has_no_more_trials_than_points() -> None:
+    space = toy_space(trials=50, search={"model": {"encoder": {"choice": ["gru", "lstm"]}}}, sampler={"name": "grid"})
+    assert plan_search(space, cpus=1).limit == 2
+
+
+def test_where_the_first_trials_come_from() -> None:
+    space = toy_space(
+        trials=9,
+        base={"contrast": {"temperature": 0.1}, "budget": {"epochs": 9}},
+        points=[{"contrast.temperature": 0.3}],
+    )
+    plan = plan_search(space, cpus=1, warm_points=[{"contrast.temperature": 0.4, "model.encoder": "gru"}])
+    assert plan.origins == ("released", "base", "listed", "warm start", "sampler")
+    assert plan.first[0] == {"contrast.temperature": 0.2, "model.encoder": "transformer"}
+    assert plan.as_dict()["origins"] == list(plan.origins)
+
+
+def test_several_objectives() -> None:
+    space = toy_space(trials=12, objectives=["knn_top1", "parameters"], sampler={"name": "nsga2"})
+    assert plan_search(space, cpus=2).rungs[1] == 12
+
+
 def test_no_ray_and_no_mlflow() -> None:
     code = (
         "import sys; from hico_platform.cli.main import main;"
