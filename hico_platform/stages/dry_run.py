@@ -127,9 +127,10 @@ def workers_of(space: CheckedSpace, *, cpus: int | None) -> int:
 
 
 def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
-    """A search in which a trial's rank is random, and wavers between reports."""
+    """A search in which a trial's rank is random, and wavers between reports; so is its encoder's size."""
     draw = random.Random(seed)
     qualities: dict[int, float] = {}
+    known: dict[int, float] = {}
 
     def curve_of(task: TrialTask) -> Curve:
         quality = qualities.setdefault(task.number, draw.random())
@@ -137,7 +138,14 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
 
     ledger = MemoryLedger(name="plan", space=space, facts=_FACTS, limit=trials, at_s=0.0)
     clock = SimulatedClock()
-    return simulate(_steering(ledger, space, clock), curve_of=curve_of, clock=clock, workers=workers)
+    sizes = random.Random(seed + SIMULATIONS)
+    return simulate(
+        _steering(ledger, space, clock),
+        curve_of=curve_of,
+        clock=clock,
+        workers=workers,
+        parameters_of=lambda task: known.setdefault(task.number, sizes.random()),
+    )
 
 
 def _first(space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]) -> tuple[TrialRecord, ...]:

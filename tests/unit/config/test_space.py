@@ -13,7 +13,7 @@ from hico_platform.config.shipped import find_space, shipped_spaces
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import ConfigError
 
-SHIPPED = {"encoder", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
+SHIPPED = {"encoder", "encoder_size", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
 
 
 def write(folder: Path, text: str, name: str = "space.yaml") -> Path:

@@ -161,9 +161,14 @@ class TestSearch:
             trial.number for trial in pareto_front(records, [KNN, SIZE])
         }
 
-    @pytest.mark.parametrize("sampler", ["nsga2", "qmc"])
-    def test_a_new_driver_goes_on_as_the_old_one_would_have(self, tmp_path: Path, sampler: str) -> None:
-        space = space_of(sampler, trials=11, startup_trials=4)
+    @pytest.mark.parametrize(
+        ("sampler", "objectives"),
+        [("nsga2", ["knn_top1", "parameters"]), ("qmc", ["knn_top1", "parameters"]), ("tpe", ["knn_top1"])],
+    )
+    def test_a_new_driver_goes_on_as_the_old_one_would_have(
+        self, tmp_path: Path, sampler: str, objectives: list[str]
+    ) -> None:
+        space = space_of(sampler, trials=11, startup_trials=4, objectives=objectives)
         whole = carry_out(space).trials()
         url = sqlite_url(tmp_path / "study.db")
         for limit in (3, 8, 11):
