@@ -20,7 +20,7 @@ from rich.console import Console
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.plan_view import print_plan
-from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.cli.search_view import SearchView, shown_measures, shown_values, stopped_when
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
@@ -138,12 +138,11 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"best: trial {best.number}, {shown_values(best.values)}", highlight=False, soft_wrap=True)
         console.print(f"      {scores} (validation)", highlight=False, soft_wrap=True)
     if len(space.settings.objectives) > 1:
-        console.print(f"Pareto front of {', '.join(space.settings.objectives)}:", highlight=False)
+        console.print("Pareto front:", highlight=False)
         for trial in result.front:
-            weighed = " ".join(f"{measure:.4g}" for measure in trial.measures)
-            console.print(
-                f"      trial {trial.number}: {weighed}, {shown_values(trial.values)}", highlight=False, soft_wrap=True
-            )
+            weighed = shown_measures(trial.measures, space.settings.objectives)
+            line = f"      trial {trial.number}: {weighed}; {shown_values(trial.values)}"
+            console.print(line, highlight=False, soft_wrap=True)
     if result.untracked:
         console.print(
             f"the tracking store was away: {result.untracked} writes are missing there; "

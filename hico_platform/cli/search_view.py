@@ -145,7 +145,7 @@ def trial_table(
         value = "" if trial.value is None else f"{trial.value:.3f}"
         value += " +" if trial.number in unbeaten else ""
         is_best = best is not None and trial.number == best.number
-        weighed = [f"{measure:,.0f}" for measure in trial.measures[1:]]
+        weighed = [f"{measure:,.0f}" for measure in trial.measures[1:]] if len(objectives) > 1 else []
         table.add_row(
             str(trial.number),
             str(trial.values.get(ENCODER, "")),
@@ -163,6 +163,14 @@ def shown_values(values: Mapping[str, Scalar]) -> str:
     return ", ".join(
         f"{name.rpartition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.rpartition('.')[2]} {value}"
         for name, value in values.items()
+    )
+
+
+def shown_measures(measures: Sequence[float], objectives: Sequence[Objective]) -> str:
+    """``knn_top1 0.512, parameters 72,576``."""
+    return ", ".join(
+        f"{name} {value:.3f}" if name is Objective.KNN else f"{name} {value:,.0f}"
+        for name, value in zip(objectives, measures, strict=True)
     )
 
 

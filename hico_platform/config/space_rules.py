@@ -126,10 +126,10 @@ def _objectives(space: Space, document: Document) -> list[Problem]:
         ),
         (
             several and sampler is SamplerName.TPE and scheduler is not SchedulerName.NONE,
-            ("sampler", "name"),
-            "a sampler that copes with several objectives and stopped trials, which tpe does not",
-            sampler,
-            "take nsga2, or scheduler.name none",
+            ("objectives",),
+            f"one objective where sampler.name is tpe and {scheduler} stops trials",
+            ", ".join(space.objectives),
+            "take sampler: {name: nsga2}, or scheduler: {name: none}",
         ),
         (
             several and scheduler is SchedulerName.MEDIAN,
@@ -154,7 +154,7 @@ def _objectives(space: Space, document: Document) -> list[Problem]:
         ),
     ]
     return [
-        document.problem(path, rule=rule, value=str(value), remedy=remedy)
+        document.problem(path, rule=rule, value=str(value) if isinstance(value, str) else value, remedy=remedy)
         for broken, path, rule, value, remedy in rules
         if broken
     ]

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace, GpuShare
+from hico_platform.config.space import CheckedSpace, GpuShare, SamplerName
 from hico_platform.config.trial import TrialConfig
+from hico_platform.search.grid import grid_points
 from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
@@ -118,6 +119,8 @@ def plan_search(
         time_trial: measures how long configurations take, on average.
     """
     trials = limit or space.settings.trials
+    if space.settings.sampler.name is SamplerName.GRID:
+        trials = min(trials, len(grid_points(space)))
     begun = _first(space, min(SHOWN, trials), warm_points)
     first = tuple(trial.values for trial in begun)
     scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
@@ -166,9 +169,10 @@ def workers_of(space: CheckedSpace, *, machine: Machine) -> int:
 
 
 def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
-    """A search in which a trial's rank is random, and wavers between reports."""
+    """A search in which a trial's rank is random, and wavers between reports; so is its encoder's size."""
     draw = random.Random(seed)
     qualities: dict[int, float] = {}
+    known: dict[int, float] = {}
 
     def curve_of(task: TrialTask) -> Curve:
         quality = qualities.setdefault(task.number, draw.random())
@@ -176,7 +180,14 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
 
     ledger = MemoryLedger(name="plan", space=space, facts=_FACTS, limit=trials, at_s=0.0)
     clock = SimulatedClock()
-    return simulate(_steering(ledger, space, clock), curve_of=curve_of, clock=clock, workers=workers)
+    sizes = random.Random(seed + SIMULATIONS)
+    return simulate(
+        _steering(ledger, space, clock),
+        curve_of=curve_of,
+        clock=clock,
+        workers=workers,
+        parameters_of=lambda task: known.setdefault(task.number, sizes.random()),
+    )
 
 
 def _first(space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]) -> tuple[TrialRecord, ...]:

@@ -51,4 +51,7 @@ def warm_points_at(places: Places, space: CheckedSpace) -> list[Mapping[str, Sca
     from hico_platform.search.ledger.study import open_storage
 
     names = space.settings.warm_start
+    if names and places.storage is None and not (places.home / "study.db").exists():
+        remedy = f"there are none yet at {places.home}; name another by --home, or leave it out"
+        raise UsageError(Problem(field="warm_start", rule="names of searches", value=", ".join(names), remedy=remedy))
     return warm_points(open_storage(places.storage_url, create=False), names) if names else []

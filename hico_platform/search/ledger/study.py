@@ -316,7 +316,7 @@ class StudyLedger(Ledger):
         self._ids[frozen.number] = frozen._trial_id
         self._epochs[frozen.number] = dict(frozen.intermediate_values)
         reports = [plain for key, plain in frozen.user_attrs.items() if key.startswith(_REPORT)]
-        self._measures[frozen.number] = {plain["epoch"]: tuple(plain["measures"]) for plain in reports}
+        self._measures[frozen.number] = {plain["epoch"]: tuple(plain.get("measures", ())) for plain in reports}
         self._known |= frozen.distributions
         self._begun += "trial" in frozen.user_attrs
 
