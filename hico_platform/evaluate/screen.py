@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-ROWS = 128  # of features that are prepared at a time: they stay in the cache
+ROWS = 128  # of features that are prepared at a time on a CPU: they stay in the cache
 _MIDDLE_OF = 4096
 _UNIT = 2.0**-24  # a float32 operation errs by at most this share of its result
 _RUN = 64  # terms summed in float32 before float64 takes over
 # Unit vectors, differences and offsets are at most 2 long, and off by a few roundings and a norm's error, _RUN of them.
 _SLACK = 16 * _RUN * _UNIT
-_NORM_SLACK = 1.001  # norms that enter a bound are float32 sums themselves
+_NORM_SLACK = 1.01  # norms that enter a bound are float32 sums themselves
 _SMALLEST, _LARGEST = 1e-30, 1e30
 _MANY = 0.02  # share of the pairs beyond which refining them one by one costs more than a whole product
 _INT8_FROM = 2.0**33  # multiplications; below, making the gallery ready does not pay
@@ -96,11 +96,12 @@ class FloatScreen:
         self._gallery = gallery.to(torch.float32)
         some = self._gallery[:: max(1, len(gallery) // _MIDDLE_OF)]
         self.middle = torch.stack([_unit(rows).mean(dim=0) for rows in some.split(ROWS)]).mean(dim=0)  # m, (F,)
-        known = [norms_of(rows) for rows in self._gallery.split(ROWS)]
+        at_once = ROWS if gallery.device.type == "cpu" else 64 * ROWS
+        known = [norms_of(rows) for rows in self._gallery.split(at_once)]
         self.usable = torch.cat([usable for _, usable in known])  # (n,)
         self._some_unusable = not bool(self.usable.all())
         self.inverse = torch.cat([norms for norms, _ in known]).reciprocal().to(torch.float32)  # (n,)
-        self.offsets = torch.cat([self.along_middle(_unit(rows)) for rows in self._gallery.split(ROWS)])  # m.g, (n,)
+        self.offsets = torch.cat([self.along_middle(_unit(rows)) for rows in self._gallery.split(at_once)])  # m.g, (n,)
         self._rounding = _rounding(gallery.shape[1])
         # A matrix product may take its operands in TensorFloat-32 or bfloat16 where the user or device allows it.
         exact = gallery.device.type == "cpu" and torch.get_float32_matmul_precision() == "highest"

@@ -34,7 +34,9 @@ def test_ties_go_to_the_first() -> None:
     assert knn_top1(gallery, labels, torch.tensor([[5.0, 0.0]]), torch.tensor([1])) == 1.0
 
 
-def test_retrieval_against_its_definition() -> None:
+@pytest.mark.parametrize("cells", [2**23, 40 * 70, 1])
+def test_retrieval_against_its_definition(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hico_platform.evaluate.retrieval.CELLS", cells)
     gallery, queries = random_features(40, 2), random_features(300, 3)
     random = np.random.default_rng(0)
     gallery_labels = torch.from_numpy(random.integers(0, 4, 40))

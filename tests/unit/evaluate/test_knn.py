@@ -138,3 +138,18 @@ def test_votes_of_the_neighbours() -> None:
     assert [int(knn_predict(gallery, labels, query, k=k)) for k in (1, 2, 3, 4, 5)] == [3, 2, 2, 2, 2]
     assert knn_top1(gallery, labels, query, torch.tensor([2]), k=3) == 1.0
     assert knn_top1(gallery, labels, query, torch.tensor([2])) == 0.0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("allowed", ["highest", "high", "medium"])
+def test_a_gpu_finds_the_same(allowed: str) -> None:
+    gallery, queries = features(5000, width=1500, alike=3.0), features(2100, width=1500, seed=1, alike=3.0)
+    gallery[4000:4100] = gallery[:100]
+    expected = nearest(gallery, queries, k=5)
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision(allowed)
+        assert torch.equal(nearest(gallery.cuda(), queries.cuda(), k=5).cpu(), expected)
+    finally:
+        torch.set_float32_matmul_precision(before)
