@@ -131,7 +131,7 @@ def test_ctrgcn(tmp_path: Path, save: Any) -> None:
 
 
 def test_a_compressed_archive_is_read_in_parts(tmp_path: Path) -> None:
-    arrays = ctrgcn_arrays(70)
+    arrays = {name: array[:, :9] for name, array in ctrgcn_arrays(70).items()}  # frames; of labels, classes
     save_archive(tmp_path / "stored.npz", arrays)
     np.savez_compressed(tmp_path / "packed.npz", **arrays)  # type: ignore[arg-type]
     plan = FORMATS["ctrgcn"](tmp_path / "packed.npz", ReadOptions()).plan()
