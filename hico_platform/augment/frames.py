@@ -36,6 +36,18 @@ class StoredPoses:
             coordinates=self.coordinates,
         )
 
+    def to(self, device: torch.device) -> StoredPoses:
+        """The same poses on ``device``."""
+        return StoredPoses(
+            values=self.values.to(device),
+            offsets=self.offsets.to(device),
+            num_frames=self.num_frames.to(device),
+            num_bodies=self.num_bodies.to(device),
+            joints=self.joints,
+            bodies=self.bodies,
+            coordinates=self.coordinates,
+        )
+
 
 def crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int) -> Tensor:
     """Cuts ``length`` (N,) frames from ``start`` (N,) and resizes them linearly to ``frames``.

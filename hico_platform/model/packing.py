@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,4 +54,29 @@ def packing(lengths: tuple[int, ...], device: torch.device) -> Packing:
 
 def token_maximum(tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
     """The maximum over the tokens of each granularity: (P, N, D) to (N, G, D)."""
-    return torch.stack([part.amax(dim=0) for part in tokens.split(lengths)], dim=1)
+    return _TokenMaximum.apply(tokens, lengths)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _TokenMaximum(torch.autograd.Function):
+    """As amax, whose gradient is shared out among equals, in three passes over the tokens instead of eight."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        """(P, N, D) to (N, G, D)."""
+        maximum = torch.stack([part.amax(dim=0) for part in tokens.split(lengths)], dim=1)
+        ctx.save_for_backward(tokens, maximum)
+        ctx.lengths = lengths
+        return maximum
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """(N, G, D) to (P, N, D)."""
+        tokens, maximum = ctx.saved_tensors
+        spread = torch.empty_like(tokens)
+        parts = zip(
+            tokens.split(ctx.lengths), spread.split(ctx.lengths), maximum.unbind(1), gradients[0].unbind(1), strict=True
+        )
+        for part, of_part, highest, gradient in parts:
+            torch.eq(part, highest, out=of_part)
+            of_part.mul_(gradient / of_part.sum(dim=0))
+        return spread, None

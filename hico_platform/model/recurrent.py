@@ -75,9 +75,9 @@ def _in_token_order(states: Tensor, packed: Packing, count: int) -> Tensor:
 def _as_visited(gradient: Tensor, packed: Packing) -> Tensor:
     """The inverse: (P, N, 2*H) to (2, P*N, H)."""
     halves = gradient.float().chunk(2, dim=2)
-    return torch.stack(
-        [half.index_select(0, order) for half, order in zip(halves, packed.order, strict=True)]
-    ).flatten(1, 2)
+    return torch.stack([half.index_select(0, order) for half, order in zip(halves, packed.order, strict=True)]).flatten(
+        1, 2
+    )
 
 
 def _gradient_of_tokens(gates: Tensor, weight: Tensor, packed: Packing, count: int) -> Tensor:
