@@ -86,7 +86,7 @@ def released_step(released: Path, *, encoder: str, width: int, layers: int) -> C
             "num_class": PROJECTION,
         }
         model = HiCo(arguments, PROJECTION, QUEUE, MOMENTUM, TEMPERATURE)
-    model.train()
+    model.train().cuda()
     cross_entropy, multi_positive = torch.nn.CrossEntropyLoss(), MultiPositiveInfoNCE()
     optimiser = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
 
