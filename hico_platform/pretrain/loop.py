@@ -66,7 +66,7 @@ def pretrain(
             order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
             batches = order[: len(order) // batch_size * batch_size].split(batch_size)
             record = LossRecord(state, steps=len(batches), batch_size=batch_size, progress=progress)
-            for batch in batches:
+            for batch in views.ahead(batches):
                 query = tokens(views.random(batch, generator=state.generator))
                 key = tokens(views.random(batch, generator=state.generator))
                 record.add(train_step(state, query, key, clip_gradient_norm=clip_gradient_norm))

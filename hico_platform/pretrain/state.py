@@ -10,6 +10,8 @@ from torch import Tensor
 
 from hico_platform.errors import CheckpointError, Problem
 from hico_platform.model.hico import HiCo
+from hico_platform.model.precision import refuse_missing
+from hico_platform.pretrain.memory import keep_freed_memory
 
 
 class TrainingState:
@@ -17,6 +19,9 @@ class TrainingState:
 
     ``generator`` draws the order and the views, on the device of the model. Dropout draws from PyTorch's
     own generators, whose states belong to a checkpoint as well. ``whole`` is False in the midst of an epoch.
+
+    Raises:
+        ConfigError: the device lacks the model's precision.
     """
 
     def __init__(self, *, model: HiCo, optimiser: torch.optim.Optimizer, seed: int) -> None:
@@ -25,6 +30,9 @@ class TrainingState:
         self.epoch = 0
         self.whole = True
         self.device = next(model.parameters()).device
+        refuse_missing(model.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.generator = torch.Generator(self.device).manual_seed(seed)
         torch.manual_seed(seed)
 
