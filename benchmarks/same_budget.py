@@ -5,7 +5,7 @@
 Every run trains one trial after another on one CPU thread until its epochs are spent; both arms begin with what
 their sampler draws, without the base that a search tries first. The score at a moment is the best validation 1-NN
 of trials of the whole budget until then: what a search would hand over. A run that lies in ``--runs`` is not
-repeated, so the benchmark can be carried out in pieces (``--only tpe+asha:0``); about 20 minutes of an idle core.
+repeated, so the benchmark can be carried out in pieces (``--only tpe+asha:0``); about 25 minutes of an idle core.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="where the embedded dataset is, or is made")
     parser.add_argument("--runs", type=Path, required=True, help="results of single runs are kept here")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=135, help="epochs of a run")
+    parser.add_argument("--epochs", type=int, default=162, help="epochs of a run")
     parser.add_argument("--trial-epochs", type=int, default=27, help="epochs of a whole trial")
     parser.add_argument("--only", metavar="ARM:SEED", help="this run alone")
     parser.add_argument("--plot", type=Path)
@@ -154,7 +154,7 @@ def main() -> int:
 def table(runs: list[dict[str, Any]], *, epochs: int) -> None:
     marks = [round(epochs * part) for part in (1 / 3, 2 / 3, 1)]
     print("best validation 1-NN of whole trials after so many epochs, by seed")
-    print(f"{'arm':<10}{'trials':>10}{'whole':>8}" + "".join(f"{mark:>24}" for mark in marks))
+    print(f"{'arm':<10}{'trials':>10}{'whole':>8}" + "".join(f"{mark:>30}" for mark in marks))
     for arm in ARMS:
         own = [run for run in runs if run["arm"] == arm]
         cells = []
@@ -164,7 +164,7 @@ def table(runs: list[dict[str, Any]], *, epochs: int) -> None:
             mean = f"{statistics.fmean(known):.3f}" if known and len(known) == len(found) else "-"
             cells.append(f"{mean} ({' '.join('-' if v is None else f'{v:.3f}' for v in found)})")
         counts = "/".join(str(len(run["trials"])) for run in own), "/".join(str(run["complete"]) for run in own)
-        print(f"{arm:<10}{counts[0]:>10}{counts[1]:>8}" + "".join(f"{cell:>24}" for cell in cells))
+        print(f"{arm:<10}{counts[0]:>10}{counts[1]:>8}" + "".join(f"{cell:>30}" for cell in cells))
 
 
 def plot(runs: list[dict[str, Any]], file: Path, *, epochs: int) -> None:
