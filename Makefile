@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	$(BIN)/hico-platform search --space level_weights.yaml --home $(DEMO_HOME)
+	$(BIN)/hico-platform search --space level_weights.yaml --resume --home $(DEMO_HOME)
 	$(BIN)/hico-platform retrain level_weights --seeds 1 --home $(DEMO_HOME)
 	@echo
 	@echo "Browse every run, metric and checkpoint:  $(BIN)/hico-platform ui --home $(DEMO_HOME)"

@@ -4,7 +4,8 @@
 
 ``--files`` holds some NTU .skeleton files (``hico-platform data synth --write-skeleton DIR`` makes some). They are
 linked under as many names as are wanted, so the disk holds them once. Wanted: memory flat in the number of files,
-under 1 GiB a worker, and throughput that scales with workers up to the cores there are.
+under 1 GiB a worker, and throughput that scales with workers up to the cores there are. The time that the driver itself
+is at work a file says how many workers it can keep busy, whatever else the machine does meanwhile.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.data.importing import import_dataset
@@ -51,19 +53,47 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in found]
 
 
-def measure(raw: Path, out: Path, workers: int) -> tuple[float, float, float]:
-    """Seconds, the driver's peak and the largest worker's peak in MiB."""
+def cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    wall_s: float
+    driver_mib: float
+    worker_mib: float
+    """The largest worker's."""
+    driver_cpu_s: float
+    worker_cpu_s: float
+    """Of all workers together."""
+
+
+def measure(raw: Path, out: Path, workers: int) -> Measured:
     driver = multiprocessing.get_context("spawn").Process(target=run, args=(raw, out, workers))
     start = time.monotonic()
     driver.start()
-    driver_mib = worker_mib = 0.0
+    driver_mib = worker_mib = driver_cpu_s = 0.0
+    workers_cpu_s: dict[int, float] = {}
     while driver.is_alive() and driver.pid is not None:
         driver_mib = max(driver_mib, peak_mib(driver.pid))
-        worker_mib = max([worker_mib, *map(peak_mib, children(driver.pid))])
+        driver_cpu_s = max(driver_cpu_s, cpu_s(driver.pid))
+        for child in children(driver.pid):
+            worker_mib = max(worker_mib, peak_mib(child))
+            workers_cpu_s[child] = max(workers_cpu_s.get(child, 0.0), cpu_s(child))
         time.sleep(SAMPLE_EVERY_S)
     if driver.exitcode:
         raise SystemExit("the import failed")
-    return time.monotonic() - start, driver_mib, worker_mib
+    return Measured(
+        wall_s=time.monotonic() - start,
+        driver_mib=driver_mib,
+        worker_mib=worker_mib,
+        driver_cpu_s=driver_cpu_s,
+        worker_cpu_s=sum(workers_cpu_s.values()),
+    )
 
 
 def main() -> None:
@@ -76,24 +106,32 @@ def main() -> None:
     files = sorted(arguments.files.rglob("*.skeleton"))
     counts = [int(text) for text in arguments.counts.split(",")]
     workers = [int(text) for text in arguments.workers.split(",")]
-    print("  files  workers  files/s  driver MiB  worker MiB")
-    rates: dict[tuple[int, int], float] = {}
-    peaks: dict[tuple[int, int], float] = {}
+    print("  files  workers  files/s  driver MiB  worker MiB  driver CPU ms/file  worker CPU ms/file", flush=True)
+    found: dict[tuple[int, int], Measured] = {}
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
         for count in counts:
             raw = Path(scratch) / f"raw-{count}"
             link(files, raw, count)
             for number in workers:
                 out = Path(scratch) / "out"
-                seconds, driver_mib, worker_mib = measure(raw, out, number)
+                found[count, number] = said = measure(raw, out, number)
                 shutil.rmtree(out)
-                rates[count, number], peaks[count, number] = count / seconds, max(driver_mib, worker_mib)
-                print(f"{count:>7}  {number:>7}  {count / seconds:>7.0f}  {driver_mib:>10.0f}  {worker_mib:>10.0f}")
-    few, many, most = min(counts), max(counts), max(workers)
-    print(f"peak memory, {many} files against {few}: {peaks[many, most] / peaks[few, most]:.2f} times")
+                print(
+                    f"{count:>7}  {number:>7}  {count / said.wall_s:>7.0f}  {said.driver_mib:>10.0f}  "
+                    f"{said.worker_mib:>10.0f}  {1e3 * said.driver_cpu_s / count:>18.2f}  "
+                    f"{1e3 * said.worker_cpu_s / count:>18.2f}",
+                    flush=True,
+                )
+    few, many, least, most = min(counts), max(counts), min(workers), max(workers)
+    for who in ("driver", "worker") if most > 1 else ("driver",):
+        ratio = getattr(found[many, most], f"{who}_mib") / getattr(found[few, most], f"{who}_mib")
+        print(f"peak memory of a {who}, {many} files against {few}: {ratio:.2f} times")
     print(
-        f"throughput, {most} workers against {min(workers)}: {rates[many, most] / rates[many, min(workers)]:.2f} times"
+        f"throughput, {most} workers against {least}: {found[many, least].wall_s / found[many, most].wall_s:.2f} times"
     )
+    if most > 1:
+        busy = found[many, most].worker_cpu_s / found[many, most].driver_cpu_s
+        print(f"a driver has work for {busy:.0f} workers")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,52 @@
-"""Regret of search policies at equal epochs, over simulated learning curves.
+"""Regret of search policies at equal epochs, over simulated or recorded learning curves.
 
     python benchmarks/policies.py --seeds 20 --epochs 600 --plot policies.png
+    python benchmarks/policies.py --seeds 20 --epochs 600 --misleading 1
+    python benchmarks/policies.py --seeds 20 --epochs 600 --home DIR --recorded NAME    the curves of a search
 
-The space is level_weights.yaml's. A configuration's final score is a smooth function of its settings with an
-interaction; with --misleading, good settings also learn more slowly, so that early ranks mislead. Policies:
+The space is level_weights.yaml's, or that of the recorded search. Simulated, a configuration's final score is a
+smooth function of its settings with an interaction; with --misleading, good settings also learn more slowly, so that
+early ranks mislead. Policies:
 
 - study      this package: TPE + ASHA, a stopped trial counts at the epoch it reached
-- stock      the same, but a stopped trial is told as complete with its last score, as Ray's OptunaSearch does
+- stock      Ray's own OptunaSearch and ASHAScheduler, at their defaults, over the same coordinates: a stopped trial is
+             told as complete with its last score
 - random     random points, ASHA
 - full       TPE, no stopping
 - plain      random points, no stopping
+
+All begin with the base. The incumbent at a moment is the best by its score at full length; its regret is the
+distance of its true score from the best that any policy saw.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import math
 import random
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.shipped import find_space
-from hico_platform.config.space import CheckedSpace, load_space
+from hico_platform.config.space import CheckedSpace, SamplerName, SchedulerName, load_space
 from hico_platform.config.trial import TrialConfig
-from hico_platform.search.ledger.base import Ending, TrialState
-from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage
+from hico_platform.search.ledger.base import Origin
+from hico_platform.search.ledger.samplers import distribution_of
+from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage, sqlite_url
+from hico_platform.search.recorded import RecordedCurves
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulate import Curve, SimulatedClock, simulate
 from hico_platform.search.steering import Steering
 from hico_platform.search.task import TrialTask
+from hico_platform.vocabulary import Decision
 from tests.toy import FACTS
 
 EPOCHS = 27
@@ -47,19 +60,80 @@ POLICIES = {
 ENCODERS = {"gru": 0.0, "lstm": 0.03, "transformer": -0.02}
 
 
-class StockLedger(StudyLedger):
-    """Tells the sampler of a stopped trial as of a complete one."""
+class Stock:
+    """The course of a search by Ray Tune's parts, called as Tune's controller calls them."""
 
-    def record_ending(self, number: int, ending: Ending) -> None:
-        if ending.state is TrialState.PRUNED:
-            ending = dataclasses.replace(ending, state=TrialState.COMPLETE)
-        super().record_ending(number, ending)
+    def __init__(self, space: CheckedSpace, *, seed: int, epochs: int) -> None:
+        from ray.tune.schedulers import ASHAScheduler
+        from ray.tune.search.optuna import OptunaSearch
+
+        scheduler = space.settings.scheduler
+        axes = [axis for parameter in space.parameters for axis in parameter.coordinates()]
+        self._space, self._epochs, self._trials = space, epochs, dict[int, SimpleNamespace]()
+        base = {name: value for name, value in flatten(space.base).items() if value is not None}
+        self._searcher = OptunaSearch(
+            space={axis.name.replace(".", "-"): distribution_of(axis) for axis in axes},
+            metric="knn_top1",
+            mode="max",
+            seed=seed,
+            points_to_evaluate=[{name.replace(".", "-"): value for name, value in space.nearest(base).items()}],
+        )
+        self._scheduler = ASHAScheduler(
+            metric="knn_top1",
+            mode="max",
+            max_t=epochs,
+            grace_period=scheduler.grace_epochs,
+            reduction_factor=scheduler.reduction_factor,
+        )
+        self._reports = make_scheduler(scheduler, epochs=epochs).report_epochs
+        self._at_work: set[int] = set()
+
+    @property
+    def at_work(self) -> int:
+        return len(self._at_work)
+
+    def next_task(self) -> TrialTask:
+        number = len(self._trials)
+        drawn = {name.replace("-", "."): value for name, value in self._searcher.suggest(str(number)).items()}
+        self._trials[number] = SimpleNamespace(trial_id=str(number))
+        self._scheduler.on_trial_add(None, self._trials[number])
+        self._at_work.add(number)
+        return TrialTask(
+            number=number,
+            config=self._space.config(self._space.values(lambda axis: drawn[axis.name])),
+            directory=Path("stock"),
+            report_epochs=self._reports,
+            cpus=1,
+            gpus=0,
+        )
+
+    def reported(self, number: int, *, epoch: int, metrics: dict[str, float], **rest: object) -> Decision:
+        result = {"training_iteration": epoch, "knn_top1": metrics["knn_top1"]}
+        self._trials[number].last = result
+        if epoch < self._epochs:  # Tune ends a trial that has ended itself without asking
+            self._searcher.on_trial_result(str(number), result)
+            answer = self._scheduler.on_trial_result(None, self._trials[number], result)
+            return Decision.STOP if answer == "STOP" else Decision.CONTINUE
+        return Decision.CONTINUE
+
+    def finished(self, number: int, **rest: object) -> None:
+        self._scheduler.on_trial_complete(None, self._trials[number], self._trials[number].last)
+        self._searcher.on_trial_complete(str(number), result=self._trials[number].last)
+        self._at_work.remove(number)
+
+
+class BaseFirst(StudyLedger):
+    """Begins with the base alone, without the released settings."""
+
+    def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
+        if origin is Origin.BASE:
+            super().enqueue(values, space=space, origin=origin)
 
 
 class Budgeted:
     """A course that begins no trial once its epochs are spent."""
 
-    def __init__(self, course: Steering, epochs: int) -> None:
+    def __init__(self, course: Steering | Stock, epochs: int) -> None:
         self._course, self._left = course, epochs
 
     def next_task(self) -> TrialTask | None:
@@ -91,45 +165,67 @@ def curve_of(task: TrialTask, noise: random.Random, misleading: float) -> Curve:
     return lambda epoch: final * (1 - math.exp(-epoch / slowness)) + noise.gauss(0, 0.008)
 
 
-def search(space: CheckedSpace, *, policy: str, seed: int, epochs: int, misleading: float) -> list[tuple[int, float]]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class World:
+    """What trials learn: the curve of a task as it is reported, and its true score at the end."""
+
+    curve_of: Callable[[TrialTask, random.Random], Curve]
+    score_of: Callable[[TrialTask], float]
+
+
+def simulated(misleading: float) -> World:
+    return World(
+        curve_of=lambda task, noise: curve_of(task, noise, misleading), score_of=lambda task: final_score(task.config)
+    )
+
+
+def recorded(space: CheckedSpace, home: Path, name: str) -> World:
+    trials = StudyLedger.open(open_storage(sqlite_url(home / "study.db"), create=False), name=name, settle=False)
+    curves = RecordedCurves(space, trials.trials())
+    return World(
+        curve_of=lambda task, noise: curves(task), score_of=lambda task: curves(task)(space.base.budget.epochs)
+    )
+
+
+def search(space: CheckedSpace, world: World, *, policy: str, seed: int, epochs: int) -> list[tuple[int, float]]:
     """(epochs spent, true score of the best by validation at full length) as the search goes."""
     sampler, scheduler = POLICIES[policy]
     settings = dataclasses.replace(
         space.settings,
-        sampler=dataclasses.replace(space.settings.sampler, name=type(space.settings.sampler.name)(sampler), seed=seed),
-        scheduler=dataclasses.replace(
-            space.settings.scheduler,
-            name=type(space.settings.scheduler.name)(scheduler),
-            grace_epochs=1,
-        ),
-        base=dataclasses.replace(space.base, budget=dataclasses.replace(space.base.budget, epochs=EPOCHS)),
+        sampler=dataclasses.replace(space.settings.sampler, name=SamplerName(sampler), seed=seed),
+        scheduler=dataclasses.replace(space.settings.scheduler, name=SchedulerName(scheduler)),
     )
     space = dataclasses.replace(space, settings=settings)
-    make = StockLedger if policy == "stock" else StudyLedger
-    ledger = make.create(open_storage(MEMORY), name="policy", space=space, facts=FACTS, limit=10**6, at_s=0.0)
+    whole = space.base.budget.epochs
     clock, noise = SimulatedClock(), random.Random(seed)
-    steering = Steering(
-        ledger=ledger,
-        space=space,
-        scheduler=make_scheduler(space.settings.scheduler, epochs=EPOCHS),
-        directory=Path("policy"),
-        observe=lambda event: None,
-        clock=clock,
-    )
-    configs: dict[int, TrialConfig] = {}
+    course: Stock | Steering
+    if policy == "stock":
+        course = Stock(space, seed=seed, epochs=whole)
+    else:
+        course = Steering(
+            ledger=BaseFirst.create(
+                open_storage(MEMORY), name="policy", space=space, facts=FACTS, limit=10**6, at_s=0.0
+            ),
+            space=space,
+            scheduler=make_scheduler(space.settings.scheduler, epochs=whole),
+            directory=Path("policy"),
+            observe=lambda event: None,
+            clock=clock,
+        )
+    tasks: dict[int, TrialTask] = {}
 
     def remembered(task: TrialTask) -> Curve:
-        configs[task.number] = task.config
-        return curve_of(task, noise, misleading)
+        tasks[task.number] = task
+        return world.curve_of(task, noise)
 
-    result = simulate(Budgeted(steering, epochs), curve_of=remembered, clock=clock, workers=4)
+    result = simulate(Budgeted(course, epochs), curve_of=remembered, clock=clock, workers=4)
     spent, best, found, reached = 0, -1.0, [], dict[int, int]()
     for told in result.told:
         spent += told.epoch - reached.get(told.number, 0)
         reached[told.number] = told.epoch
-        if told.epoch == EPOCHS and told.value > best:
+        if told.epoch == whole and told.value > best:
             best = told.value
-            found.append((spent, final_score(configs[told.number])))
+            found.append((spent, world.score_of(tasks[told.number])))
     return found
 
 
@@ -142,15 +238,27 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=600)
     parser.add_argument("--misleading", type=float, default=0.0, help="how much early ranks mislead, 0 to 1")
+    parser.add_argument("--home", type=Path, help="the home of a recorded search")
+    parser.add_argument("--recorded", metavar="NAME", help="a search of random points without stopping")
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
-    space = load_space(find_space("level_weights"))
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if arguments.recorded:
+        from hico_platform.stages.places import Places
+        from hico_platform.stages.status import search_status
+
+        space = search_status(Places(home=arguments.home), arguments.recorded).space
+        world = recorded(space, arguments.home, arguments.recorded)
+    else:
+        space = load_space(
+            find_space("level_weights"), assignments=[f"budget.epochs={EPOCHS}", "scheduler.grace_epochs=1"]
+        )
+        world = simulated(arguments.misleading)
     marks = [round(arguments.epochs * part) for part in (0.25, 0.5, 0.75, 1.0)]
     courses: dict[str, list[list[tuple[int, float]]]] = {}
     for policy in POLICIES:
         courses[policy] = [
-            search(space, policy=policy, seed=seed, epochs=arguments.epochs, misleading=arguments.misleading)
-            for seed in range(arguments.seeds)
+            search(space, world, policy=policy, seed=seed, epochs=arguments.epochs) for seed in range(arguments.seeds)
         ]
     best = max(value for runs in courses.values() for run in runs for _, value in run)
     print(f"mean regret over {arguments.seeds} seeds (+- standard error) after so many epochs; best seen {best:.4f}")

@@ -7,6 +7,7 @@ import math
 import torch
 
 from hico_platform.augment.frames import StoredPoses
+from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.views import Views
 from hico_platform.config.trial import (
     ContrastConfig,
@@ -23,6 +24,7 @@ from hico_platform.vocabulary import Level
 
 BODIES = 2  # M
 COORDINATES = 3  # C
+RESIDENT_SHARE = 0.5  # of a GPU's free memory that a dataset may take
 
 
 def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) -> HiCo:
@@ -42,6 +44,7 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
         temperature=config.contrast.temperature,
         momentum=config.contrast.momentum,
         level_weights=level_weights(config.contrast),
+        precision=config.model.precision,
     )
     model.initialise(torch.Generator().manual_seed(config.budget.seed))
     return model.to(device)
@@ -53,16 +56,25 @@ def level_weights(config: ContrastConfig) -> dict[Level, float]:
 
 
 def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> Views:
-    """Views of a store's sequences; on a GPU the poses are copied there, on a CPU they stay mapped."""
-    poses = StoredPoses(
-        values=store.values.to(device),
-        offsets=store.offsets.to(device),
-        num_frames=torch.tensor(store.num_frames, device=device),
-        num_bodies=torch.tensor(store.num_bodies, device=device),
+    """Views of a store's sequences.
+
+    On a CPU the poses stay mapped. A GPU holds them where they fit into half of its free memory, and is sent those of
+    each batch where they do not.
+    """
+    mapped = StoredPoses(
+        values=store.values,
+        offsets=store.offsets,
+        num_frames=torch.tensor(store.num_frames),
+        num_bodies=torch.tensor(store.num_bodies),
         joints=len(store.layout.joints),
         bodies=BODIES,
         coordinates=COORDINATES,
     )
+    poses: StoredPoses | StreamedPoses = mapped
+    if device.type == "cuda":
+        free_bytes, _ = torch.cuda.mem_get_info(device)
+        fits = mapped.values.nbytes <= RESIDENT_SHARE * free_bytes
+        poses = mapped.to(device) if fits else StreamedPoses(mapped, device=device)
     return Views(
         poses=poses,
         parents=torch.tensor(store.layout.parents, device=device),

@@ -1,11 +1,14 @@
 """Checkpoints: the whole training state, written at once or not at all, read as data only.
 
-A checkpoint is a folder ``epoch-000012`` with ``state.safetensors`` (tensors) and ``state.json`` (facts and
-the digest of the tensors). It is written beside, synced, and renamed.
+A checkpoint is a folder ``epoch-000012`` with ``state.safetensors`` (tensors) and ``state.json``: the facts, the
+digest of the tensors, and the digest of all that. It is written beside, synced, and renamed; whatever moment a kill
+chooses, a whole checkpoint stays. A second one of the same epoch is ``epoch-000012-1``, and stands before the first
+is removed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -13,6 +16,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +26,16 @@ from torch import Tensor
 
 from hico_platform.errors import CheckpointError, Problem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TENSORS, _FACTS = "state.safetensors", "state.json"
-_NAME = re.compile(r"epoch-(\d{6})")
+_NAME = re.compile(r"epoch-(\d{6,})(?:-(\d+))?")
+_WRITING, _REFUSED = ".writing-", ".refused-"
+_ABANDONED_S = 600.0
 _log = logging.getLogger(__name__)
+
+
+class TornCheckpointError(CheckpointError):
+    """A checkpoint is not what was written: a part is missing, cut off or altered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,32 +51,33 @@ class Checkpoint:
 def save_checkpoint(
     directory: Path, *, epoch: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], keep: int = 2
 ) -> Path:
-    """Writes a checkpoint into ``directory`` and removes all but the newest ``keep``; returns its folder."""
+    """Writes a checkpoint into ``directory`` and removes all but the newest ``keep`` epochs; returns its folder.
+
+    Raises:
+        OSError: it cannot be written; what was there before is still there.
+    """
     from safetensors.torch import save
 
-    directory.mkdir(parents=True, exist_ok=True)
-    final = directory / f"epoch-{epoch:06d}"
-    blob = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    _make_folder(directory)
+    blob = save({name: _alone(tensor) for name, tensor in tensors.items()})
     content = {
         "schema_version": SCHEMA_VERSION,
         "epoch": epoch,
-        "sha256": hashlib.sha256(blob).hexdigest(),
+        "tensors_sha256": hashlib.sha256(blob).hexdigest(),
         "facts": facts,
     }
-    beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory))
+    content = json.loads(json.dumps(content))  # as a reader will see it: keys are text, tuples are lists
+    beside = Path(tempfile.mkdtemp(prefix=_WRITING, dir=directory))
     try:
         _write_synced(beside / _TENSORS, blob)
-        _write_synced(beside / _FACTS, json.dumps(content, indent=1).encode())
+        _write_synced(beside / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())
         _sync_folder(beside)
-        if final.exists():
-            shutil.rmtree(final)
-        beside.rename(final)
+        final = _rename_to_free(beside, directory, epoch)
         _sync_folder(directory)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    for old in _folders(directory)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    _tidy(directory, final, keep=keep)
     return final
 
 
@@ -74,40 +85,115 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Reads one checkpoint folder.
 
     Raises:
-        CheckpointError: it is missing, torn, altered, or of another schema version.
+        TornCheckpointError: a part is missing, cut off or altered.
+        CheckpointError: it cannot be read, or is of another schema version.
     """
     from safetensors.torch import load
 
-    def refuse(rule: str, value: object, remedy: str) -> CheckpointError:
-        return CheckpointError(Problem(file=path, rule=rule, value=value, remedy=remedy))
+    def problem(rule: str, value: object, remedy: str) -> Problem:
+        return Problem(file=path, rule=rule, value=value, remedy=remedy)
 
     try:
         content = json.loads((path / _FACTS).read_bytes())
         blob = (path / _TENSORS).read_bytes()
-        version, digest = content["schema_version"], content["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise refuse("a whole checkpoint", str(error), "use an older one, or train again") from error
+        version, digest = content["schema_version"], content.pop("sha256", None)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TornCheckpointError(
+            problem("a whole checkpoint", str(error), "use an older one, or train again")
+        ) from error
+    except OSError as error:
+        raise CheckpointError(problem("a readable checkpoint", str(error), "see to the disk")) from error
     if version != SCHEMA_VERSION:
-        raise refuse(f"checkpoint schema version {SCHEMA_VERSION}", version, "use the version that wrote it")
-    if hashlib.sha256(blob).hexdigest() != digest:
-        raise refuse("content that matches its digest", "another digest", "use an older one; it was altered")
+        raise CheckpointError(
+            problem(f"checkpoint schema version {SCHEMA_VERSION}", version, "use the version that wrote it")
+        )
+    named = _NAME.fullmatch(path.name)
+    whole = (
+        _digest(content) == digest
+        and hashlib.sha256(blob).hexdigest() == content["tensors_sha256"]
+        and (named is None or int(named[1]) == content["epoch"])
+    )
+    if not whole:
+        raise TornCheckpointError(
+            problem("content that matches its digest", "another digest", "use an older one; it was altered")
+        )
     return Checkpoint(path=path, epoch=content["epoch"], tensors=load(blob), facts=content["facts"])
 
 
 def newest_checkpoint(directory: Path) -> Checkpoint | None:
-    """The newest whole checkpoint of a run; a torn one is named in a warning and the one before it used."""
+    """The newest whole checkpoint of a run; a torn one is named in a warning and the one before it used.
+
+    The torn one is put aside as ``.refused-...``, so that it takes no whole one's place among those that are kept.
+
+    Raises:
+        CheckpointError: the newest cannot be read, or is of another schema version: to begin again, or with an
+            older one, would throw away what it holds.
+    """
     for folder in reversed(_folders(directory)):
         try:
             return load_checkpoint(folder)
-        except CheckpointError as error:
+        except TornCheckpointError as error:
             _log.warning("not used: %s", error)
+            with contextlib.suppress(OSError):
+                folder.rename(directory / f"{_REFUSED}{folder.name}-{time.time_ns()}")
     return None
 
 
 def _folders(directory: Path) -> list[Path]:
+    """Checkpoints, the oldest first."""
     if not directory.is_dir():
         return []
-    return sorted(folder for folder in directory.iterdir() if _NAME.fullmatch(folder.name))
+    return sorted((folder for folder in directory.iterdir() if _NAME.fullmatch(folder.name)), key=_place)
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    """Epoch, and how many of that epoch were written before."""
+    found = _NAME.fullmatch(folder.name)
+    return (int(found[1]), int(found[2] or 0)) if found else (-1, 0)
+
+
+def _rename_to_free(beside: Path, directory: Path, epoch: int) -> Path:
+    """Gives a folder the next name of its epoch; another writer may take one meanwhile."""
+    while True:
+        taken = [again for at, again in map(_place, _folders(directory)) if at == epoch]
+        final = directory / (f"epoch-{epoch:06d}-{max(taken) + 1}" if taken else f"epoch-{epoch:06d}")
+        try:
+            return beside.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
+
+
+def _tidy(directory: Path, final: Path, *, keep: int) -> None:
+    """Removes what ``final`` replaces, epochs before the newest ``keep``, and what a killed writer left."""
+    folders = _folders(directory)
+    epoch = _place(final)[0]
+    kept = {epoch, *sorted({_place(folder)[0] for folder in folders})[-keep:]}
+    for folder in folders:
+        if _place(folder)[0] not in kept or (_place(folder)[0] == epoch and folder != final):
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in directory.glob(f"{_WRITING}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """On the CPU, contiguous, and sharing its memory with no other."""
+    tensor = tensor.detach().cpu().contiguous()
+    shares = tensor.untyped_storage().nbytes() != tensor.nbytes
+    return tensor.clone() if shares else tensor
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _make_folder(directory: Path) -> None:
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _sync_folder(folder.parent)
 
 
 def _write_synced(file: Path, content: bytes) -> None:

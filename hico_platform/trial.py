@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,14 @@ import numpy.typing as npt
 import torch
 
 from hico_platform.build import build_model, build_optimiser, build_views, learning_rate
-from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
+from hico_platform.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
+from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
-from hico_platform.evaluate.downstream import Probe, downstream, knn
+from hico_platform.errors import CheckpointError, Problem, TrainingError
+from hico_platform.evaluate.downstream import Probe, ProbeFeatures, downstream, knn, probe_features
+from hico_platform.pretrain.guards import EpochProgress, memory_explained
 from hico_platform.pretrain.loop import EpochResult, pretrain
 from hico_platform.pretrain.state import TrainingState
 from hico_platform.vocabulary import Decision
@@ -87,80 +92,177 @@ def run_trial(
     validate: bool = True,
     provenance: Mapping[str, Any] | None = None,
     watch: Callable[[EpochResult], None] | None = None,
+    progress: Callable[[EpochProgress], None] | None = None,
 ) -> TrialOutcome:
     """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped or not.
 
     Resumes by itself from the newest whole checkpoint in ``directory``; a report whose delivery is in doubt
     is made again, so reports arrive at least once. Without ``validate`` reports carry losses alone: the final
     stage looks at its test split once, at the end. ``provenance`` is kept in every checkpoint. ``watch`` is shown
-    every epoch.
+    every epoch, ``progress`` how far the running one is. Whatever cuts it off, the last whole epoch is saved.
+
+    Raises:
+        TrainingError: a loss or gradient is not finite, or memory ran out; the message names the saved state.
+        CheckpointError: ``directory`` holds a run of another configuration or on other data.
     """
-    source = fold.probe(config, device=device)
-    model = build_model(config, layout=fold.store.layout, device=device)
-    optimiser = build_optimiser(config.optimiser, model=model)
-    state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
-    history: list[tuple[int, dict[str, float]]] = []
-    metrics: dict[str, float] = {}
-    saved_at_s = time.monotonic()
+    with memory_explained(config):
+        source = fold.probe(config, device=device)
+        model = build_model(config, layout=fold.store.layout, device=device)
+        optimiser = build_optimiser(config.optimiser, model=model)
+        state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
+        log = _Log(state, directory=directory, config=config, layout=fold.store.layout, provenance=provenance or {})
+        features: ProbeFeatures | None = None  # of the present weights
+        parameters = float(sum(weight.numel() for weight in model.query.encoder.parameters()))
 
-    def save() -> Path:
-        nonlocal saved_at_s
-        saved_at_s = time.monotonic()
-        facts = {
-            "config": to_mapping(config),
-            "layout": fold.store.layout.as_plain(),
-            "history": history,
-            "metrics": metrics,
-            "provenance": dict(provenance or {}),
-        }
-        return save_checkpoint(directory, epoch=state.epoch, tensors=state.tensors(), facts=facts)
+        def tell() -> Decision:
+            said = log.report()
+            decision = report(said)
+            log.history = []
+            return decision
 
-    checkpoint = newest_checkpoint(directory)
-    path: Path | None = None
-    decision = Decision.CONTINUE
-    if checkpoint is not None:
-        state.restore(epoch=checkpoint.epoch, tensors=checkpoint.tensors)
-        history = [(int(epoch), losses) for epoch, losses in checkpoint.facts["history"]]
-        metrics, path = dict(checkpoint.facts["metrics"]), checkpoint.path
-        if state.epoch in report_epochs:
-            decision = report(EpochReport(epoch=state.epoch, metrics=metrics, history=tuple(history), checkpoint=path))
-            history = []
-    if decision is Decision.CONTINUE:
-        for result in pretrain(
-            state,
-            views=source.views,
-            train=source.fit,
-            epochs=config.budget.epochs,
-            batch_size=config.budget.batch_size,
-            learning_rate=lambda epoch: learning_rate(config.optimiser, epoch=epoch, epochs=config.budget.epochs),
-            clip_gradient_norm=config.optimiser.clip_gradient_norm,
-        ):
-            history.append((result.epoch, {**result.losses, "sequences_per_s": result.sequences_per_s}))
-            if watch is not None:
-                watch(result)
-            last = result.epoch == config.budget.epochs
-            if result.epoch in report_epochs:
-                if validate:
-                    metrics = {"knn_top1": knn(model.query.encoder, probe=source, config=config.evaluation)}
-                path = save()
-                decision = report(
-                    EpochReport(epoch=result.epoch, metrics=metrics, history=tuple(history), checkpoint=path)
+        decision = Decision.CONTINUE
+        if log.resume() and state.epoch in report_epochs:
+            decision = tell()
+        if decision is Decision.CONTINUE:
+            with log.saved_whatever_happens(), memory_explained(config):
+                for result in pretrain(
+                    state,
+                    views=source.views,
+                    train=source.fit,
+                    epochs=config.budget.epochs,
+                    batch_size=config.budget.batch_size,
+                    learning_rate=lambda epoch: learning_rate(
+                        config.optimiser, epoch=epoch, epochs=config.budget.epochs
+                    ),
+                    clip_gradient_norm=config.optimiser.clip_gradient_norm,
+                    progress=progress,
+                ):
+                    features = None
+                    log.add(result)
+                    if watch is not None:
+                        watch(result)
+                    if result.epoch in report_epochs:
+                        if validate:
+                            features = probe_features(model.query.encoder, probe=source, config=config.evaluation)
+                            log.metrics = {"knn_top1": knn(features, probe=source), "parameters": parameters}
+                        log.save()
+                        decision = tell()
+                        if decision is Decision.STOP:
+                            break
+                    elif result.epoch == config.budget.epochs or log.due():
+                        log.save()
+        scores = downstream(
+            model.query.encoder,
+            source=source,
+            target=None if target is None else target.probe(config, device=device),
+            config=config.evaluation,
+            seed=config.budget.seed,
+            features=features,
+        )
+        return TrialOutcome(
+            epoch=state.epoch,
+            stopped_early=decision is Decision.STOP and state.epoch < config.budget.epochs,
+            metrics=scores,
+            checkpoint=log.path if log.path is not None else log.save(),
+        )
+
+
+class _Log:
+    """What a run has to say and has saved."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        *,
+        directory: Path,
+        config: TrialConfig,
+        layout: Layout,
+        provenance: Mapping[str, Any],
+    ) -> None:
+        self.history: list[tuple[int, Mapping[str, float]]] = []  # since the last report
+        self.metrics: dict[str, float] = {}
+        self.path: Path | None = None
+        self._state = state
+        self._directory = directory
+        self._lasting = {"config": to_mapping(config), "layout": layout.as_plain(), "provenance": dict(provenance)}
+        self._saved_epoch = 0  # before it there is nothing that the seed does not give again
+        self._saved_at_s = time.monotonic()
+
+    def add(self, result: EpochResult) -> None:
+        self.history.append((result.epoch, {**result.losses, "sequences_per_s": result.sequences_per_s}))
+
+    def report(self) -> EpochReport:
+        if self.path is None:
+            raise ValueError("a report names a checkpoint: save first")
+        return EpochReport(
+            epoch=self._state.epoch, metrics=self.metrics, history=tuple(self.history), checkpoint=self.path
+        )
+
+    def due(self) -> bool:
+        return time.monotonic() - self._saved_at_s > CHECKPOINT_EVERY_S
+
+    def save(self) -> Path:
+        facts = {**self._lasting, "history": self.history, "metrics": self.metrics}
+        self.path = save_checkpoint(
+            self._directory, epoch=self._state.epoch, tensors=self._state.tensors(), facts=facts
+        )
+        self._saved_epoch, self._saved_at_s = self._state.epoch, time.monotonic()
+        return self.path
+
+    def resume(self) -> bool:
+        """Takes over the newest whole checkpoint, where there is one."""
+        checkpoint = newest_checkpoint(self._directory)
+        if checkpoint is None:
+            return False
+        _refuse_another_run(checkpoint, self._lasting)
+        self._state.restore(epoch=checkpoint.epoch, tensors=checkpoint.tensors)
+        self.history = [(int(epoch), losses) for epoch, losses in checkpoint.facts["history"]]
+        self.metrics, self.path = dict(checkpoint.facts["metrics"]), checkpoint.path
+        self._saved_epoch = checkpoint.epoch
+        return True
+
+    @contextlib.contextmanager
+    def saved_whatever_happens(self) -> Iterator[None]:
+        """Saves the last whole epoch when training is cut off; a TrainingError then names where it is."""
+        try:
+            yield
+        except BaseException as error:
+            if self._state.whole and self._state.epoch > self._saved_epoch:
+                with contextlib.suppress(OSError):  # a full disk may be what cut it off
+                    self.save()
+            if isinstance(error, TrainingError):
+                raise TrainingError(
+                    [dataclasses.replace(problem, file=self.path) for problem in error.problems]
+                ) from error
+            raise
+
+
+# What may change when a run goes on: how long and how fast it learns, and how it is looked at.
+_MAY_CHANGE = ("budget.epochs", "budget.threads", "optimiser.", "evaluation.")
+_BUT = "optimiser.name"
+
+
+def _refuse_another_run(checkpoint: Checkpoint, now: Mapping[str, Any]) -> None:
+    then = dict(_flat({name: checkpoint.facts[name] for name in ("config", "provenance")}))
+    for name, value in _flat({name: now[name] for name in ("config", "provenance")}):
+        field = name.partition(".")[2]
+        may = field.startswith(_MAY_CHANGE) and field != _BUT
+        if name in then and then[name] != value and not may:
+            raise CheckpointError(
+                Problem(
+                    file=checkpoint.path,
+                    field=field,
+                    rule=f"{then[name]!r}, as when this run began",
+                    value=value,
+                    remedy="set it back, or train in another folder",
                 )
-                history = []
-                if decision is Decision.STOP:
-                    break
-            elif last or time.monotonic() - saved_at_s > CHECKPOINT_EVERY_S:
-                path = save()
-    scores = downstream(
-        model.query.encoder,
-        source=source,
-        target=None if target is None else target.probe(config, device=device),
-        config=config.evaluation,
-        seed=config.budget.seed,
-    )
-    return TrialOutcome(
-        epoch=state.epoch,
-        stopped_early=decision is Decision.STOP and state.epoch < config.budget.epochs,
-        metrics=scores,
-        checkpoint=path if path is not None else save(),
-    )
+            )
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names of what a nested mapping holds."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, child in value.items():
+        yield from _flat(child, f"{name}.{key}" if name else key)

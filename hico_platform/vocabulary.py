@@ -36,6 +36,16 @@ class Stream(StrEnum):
     MOTION = "motion"
 
 
+class Precision(StrEnum):
+    """In what the encoders and projectors compute during training; weights, queues and losses are always float32."""
+
+    FLOAT32 = "float32"
+    """Exact: within 1e-5 of the released code."""
+
+    BF16 = "bf16"
+    """Products in bfloat16, twice as fast and more where the hardware has it."""
+
+
 class Level(StrEnum):
     """A level of the hierarchical contrast; each has a weight in the loss."""
 

@@ -36,6 +36,18 @@ class StoredPoses:
             coordinates=self.coordinates,
         )
 
+    def to(self, device: torch.device) -> StoredPoses:
+        """The same poses on ``device``."""
+        return StoredPoses(
+            values=self.values.to(device),
+            offsets=self.offsets.to(device),
+            num_frames=self.num_frames.to(device),
+            num_bodies=self.num_bodies.to(device),
+            joints=self.joints,
+            bodies=self.bodies,
+            coordinates=self.coordinates,
+        )
+
 
 def crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int) -> Tensor:
     """Cuts ``length`` (N,) frames from ``start`` (N,) and resizes them linearly to ``frames``.
@@ -54,7 +66,8 @@ def crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames
     present = body[None, None, :, None] < poses.num_bodies[:, None, None, None]  # (N, 1, M, 1)
     lower = _gather(poses, start[:, None] + below, body)  # (N, T, M, J*C)
     upper = _gather(poses, start[:, None] + above, body)
-    mixed = torch.lerp(lower, upper, share) * present
+    mixed = lower.add_(upper.sub_(lower).mul_(share))  # lerp with one weight a row is not vectorised
+    mixed[:, :, 1:].mul_(present[:, :, 1:])  # every sequence has a first body
     return mixed.view(*mixed.shape[:3], poses.joints, poses.coordinates)
 
 
@@ -65,7 +78,7 @@ def _gather(poses: StoredPoses, frame: Tensor, body: Tensor) -> Tensor:
     first = poses.offsets[:, None, None] + (frame[:, :, None] * poses.num_bodies[:, None, None] + body) * row
     # Every row of the flat tensor, as overlapping windows: one indexed read, whatever a row's alignment.
     windows = poses.values.as_strided((len(poses.values) - row + 1, row), (1, 1))
-    return windows[first]
+    return windows.index_select(0, first.flatten()).view(*first.shape, row)
 
 
 def random_crop(

@@ -1,7 +1,7 @@
 """Spatial augmentation: joint corruption or shear, each with probability 1/2 (METHOD: views, step 2).
 
 Both put a 3x3 matrix on a set of joints: shear on all of them, corruption a random or a zero matrix on
-some. So a batch is one masked product.
+some. So a batch is one product.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ def spatial_augment(poses: Tensor, *, corrupted_joints: int, generator: torch.Ge
     touched = torch.zeros((count, joints), dtype=torch.bool, device=device)
     touched.scatter_(1, order[:, :corrupted_joints], True)
     touched |= sheared[:, None]
-    flat = poses.flatten(1, 3)  # (N, T*M*J, C)
-    moved = torch.bmm(flat, matrices.transpose(1, 2)).view_as(poses)
-    return torch.where(touched[:, None, None, :, None], moved, poses)
+    # One block of a frame's matrix a joint, the identity where nothing is done: one product for each sequence.
+    blocks = torch.zeros((count, joints, coordinates, joints, coordinates), device=device)
+    identity = torch.eye(coordinates, device=device)
+    each = torch.where(touched[:, :, None, None], matrices.transpose(1, 2)[:, None], identity)  # (N, J, C, C)
+    blocks.diagonal(dim1=1, dim2=3).copy_(each.permute(0, 2, 3, 1))
+    return torch.bmm(poses.flatten(3).flatten(1, 2), blocks.flatten(3).flatten(1, 2)).view_as(poses)

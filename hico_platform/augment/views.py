@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
 from hico_platform.augment.spatial import spatial_augment
+from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.streams import to_stream
 from hico_platform.vocabulary import Stream
 
@@ -17,7 +20,7 @@ class Views:
     def __init__(
         self,
         *,
-        poses: StoredPoses,
+        poses: StoredPoses | StreamedPoses,
         parents: Tensor,
         stream: Stream,
         frames: int,
@@ -32,6 +35,10 @@ class Views:
         self.min_crop_ratio = min_crop_ratio
         self.min_crop_frames = min_crop_frames
         self.corrupted_joints = round(corrupted_joint_share * poses.joints)
+
+    def ahead(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The same batches of indices, each to be used before the next is asked for; poses are sent ahead."""
+        return self.poses.ahead(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)
 
     def random(self, indices: Tensor, *, generator: torch.Generator) -> Tensor:
         """One random view of each sequence of ``indices`` (N,): crop-resize, then corruption or shear."""

@@ -62,12 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
             "kept": report.kept,
             "skipped": len(report.skipped),
             "left_out": report.left_out,
+            "resumed_items": report.resumed_items,
             "reasons": report.reasons(),
             "problems": [problem.as_dict() for problem in report.skipped],
         }
         print(json.dumps(said))
         return 0
     print(f"read {report.read:,}, kept {report.kept:,}, skipped {len(report.skipped):,}, left out {report.left_out:,}")
+    if report.resumed_items:
+        print(f"went on from {report.resumed_items:,} that an earlier run had read")
     for reason, count in report.reasons().items():
         print(f"  {count:>7,}  {reason}")
     for problem in report.skipped[:_MOST_SHOWN]:

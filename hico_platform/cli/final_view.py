@@ -16,12 +16,6 @@ from hico_platform.retrain.results import METRICS, Spread
 from hico_platform.stages.retrain import FinalReport, RunProgress
 
 LOG_WIDTH = 120
-_NAMES = {
-    Entry.RAW_POSE: "raw pose",
-    Entry.UNTRAINED: "untrained encoder",
-    Entry.RELEASED: "released settings",
-    Entry.BEST: "best configuration",
-}
 
 
 class FinalView:
@@ -57,7 +51,7 @@ class FinalView:
 
     def __call__(self, said: RunProgress) -> None:
         """Takes up what happened to a run."""
-        label = f"{_NAMES[said.run.entry]}, seed {said.run.seed}"
+        label = f"{said.run.entry.heading}, seed {said.run.seed}"
         epochs = said.run.config.budget.epochs if said.run.entry.is_trained else 1
         score = ""
         done = said.epoch
@@ -91,7 +85,7 @@ def print_report(report: FinalReport, facts: dict[str, str]) -> None:
         table.add_column(METRICS[name], justify="right")
     for entry, spreads in report.summary.items():
         cells = [_cell(spreads[name]) if name in spreads else "" for name in names]
-        table.add_row(_NAMES[entry], *cells, style="bold" if entry is Entry.BEST else None)
+        table.add_row(entry.heading, *cells, style="bold" if entry is Entry.BEST else None)
     console.print(table)
     if report.model_version is not None:
         console.print(f"Registered: models:/{report.name}@champion (version {report.model_version})", soft_wrap=True)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),
     "retrain": ("retrain", "train the best configuration again, with seeds, and score it on the test split"),
+    "report": ("report", "write what a search came to as one page"),
     "data synth": ("data_synth", "write the embedded dataset"),
     "data prepare": ("data_prepare", "turn raw skeleton files into a store"),
     "data info": ("data_info", "what is in a store"),
@@ -48,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = _command_name(words)
     if name is None:
         return _overview(words)
-    module = _load(name)
+    try:
+        module = _load(name)
+    except KeyboardInterrupt:  # a heavy import takes a second or two
+        return _interrupted()
     parser = argparse.ArgumentParser(
         prog=f"hico-platform {name}",
         description=module.__doc__,
@@ -67,11 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"error: {problem}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return 130
 
 
 def home_of(arguments: argparse.Namespace) -> Path:

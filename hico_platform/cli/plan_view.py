@@ -9,8 +9,8 @@ from hico_platform.stages.dry_run import Plan
 def print_plan(plan: Plan) -> None:
     """First trials, reports and their trials, epochs, time and GPU-hours."""
     print("first trials:")
-    for number, values in enumerate(plan.first):
-        print(f"  {number}  {shown_values(values)}")
+    for number, (values, origin) in enumerate(zip(plan.first, plan.origins, strict=True)):
+        print(f"  {number}  {origin + ':':<12} {shown_values(values)}")
     print("expected trials at each report:")
     print("  " + ", ".join(f"epoch {epoch}: {count:.1f}" for epoch, count in plan.rungs.items()))
     print(f"expected epochs: {plan.epochs:.0f} of {plan.epochs_without_stopping} without stopping")

@@ -1,14 +1,24 @@
-"""Pretrain one configuration, without a search; interrupted, the same command goes on where it was.
+"""Pretrain one configuration, without a search.
+
+Interrupted (Ctrl-C, SIGTERM, or killed), the same command goes on from the last checkpoint. The configuration holds
+what differs from the released settings, for example
+
+  model: {encoder: gru, hidden_width: 64}
+  optimiser: {name: adamw, learning_rate: 1.0e-3}
+  budget: {epochs: 40}
 
 examples:
   hico-platform pretrain --config my.yaml
-  hico-platform pretrain --config my.yaml --data prepared/ntu60 --protocol xsub --gpus 1 --out runs/first
+  hico-platform pretrain --config my.yaml --set budget.seed=1 --out runs/second
+  hico-platform pretrain --config my.yaml --data prepared/ntu60 --protocol xsub --gpus 1 --json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 from pathlib import Path
 
 
@@ -20,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="checkpoints (default: runs/CONFIG in the home)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
     parser.add_argument(
-        "--validate-every", type=int, default=5, metavar="N", help="epochs between two validations (default: 5)"
+        "--validate-every", type=_positive, default=5, metavar="N", help="epochs between two validations (default: 5)"
     )
     parser.add_argument("--cpus", type=float, default=0, metavar="N", help="CPU threads (default: all)")
     parser.add_argument("--gpus", type=float, default=0, metavar="N", help="1: train on the GPU (default: 0)")
@@ -41,21 +51,31 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.stages.dataset import dataset
     from hico_platform.stages.pretrain import pretrain_one
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's wish to stop is an interruption too
     home = home_of(arguments)
     config = parse(TrialConfig, override(read_yaml(arguments.config), arguments.set, whole=frozenset()))
     source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
     directory = arguments.out or home / "runs" / arguments.config.stem
-    with PretrainView(epochs=config.budget.epochs, quiet=arguments.json) as view:
-        store, outcome = pretrain_one(
-            config=config,
-            source=source,
-            directory=directory,
-            validate_every=max(1, arguments.validate_every),
-            cpus=arguments.cpus or os.cpu_count() or 1,
-            gpus=arguments.gpus,
-            report=view.report,
-            watch=view.watch,
-        )
+    view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)
+    try:
+        with view:
+            store, outcome = pretrain_one(
+                config=config,
+                source=source,
+                directory=directory,
+                validate_every=arguments.validate_every,
+                cpus=arguments.cpus or os.cpu_count() or 1,
+                gpus=arguments.gpus,
+                report=view.report,
+                watch=view.watch,
+                progress=view.progress,
+            )
+    except KeyboardInterrupt:
+        if arguments.json:
+            print(json.dumps({"interrupted": True, "epochs": view.epoch, "directory": str(directory)}, indent=1))
+        done = f"{view.epoch} of {config.budget.epochs}"
+        print(f"interrupted after epoch {done}; the same command goes on from {directory}", file=sys.stderr)
+        return 130
     result = {
         "dataset": store.dataset,
         "data_digest": store.digest,
@@ -74,3 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"validation subjects of {store.dataset} ({arguments.protocol}), data {store.digest[:12]}")
         print(f"checkpoint: {outcome.checkpoint}")
     return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, got {number}")
+    return number

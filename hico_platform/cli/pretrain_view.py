@@ -1,36 +1,45 @@
-"""A pretraining on a terminal: one bar with loss by level, validation kNN, speed and time left."""
+"""A pretraining on a terminal: a bar with validation kNN, speed and time left, and the loss by level below."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.trial import EpochReport
 from hico_platform.vocabulary import Decision, Level
 
+_LINE_EVERY_S = 30.0
+
 
 class PretrainView:
-    """A bar on a terminal; a line an epoch in a log."""
+    """Two lines that stay on a terminal; in a log a line an epoch, and one now and then within a long one."""
 
-    def __init__(self, *, epochs: int, quiet: bool) -> None:
+    def __init__(self, *, epochs: int, quiet: bool, console: Console | None = None) -> None:
+        self.epoch = 0
         self._epochs = epochs
-        self._knn = "-"
-        self._live = sys.stderr.isatty() and not quiet
         self._quiet = quiet
-        self._progress = Progress(
-            TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
+        self._console = console or Console(stderr=True)
+        self._live = self._console.is_terminal and not quiet
+        self._knn = "-"
+        self._began_s = self._line_s = time.monotonic()
+        self._first: float | None = None  # epochs that were done when this began
+        self._progress = _Bar(
+            TextColumn("epoch {task.fields[shown]} of {task.total:.0f}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.fields[text]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=self._console,
             disable=not self._live,
         )
-        self._bar = self._progress.add_task("", total=epochs, losses="")
+        self._bar = self._progress.add_task("", total=epochs, shown=0, text="")
 
     def __enter__(self) -> PretrainView:
         """Shows the bar from here on."""
@@ -45,15 +54,63 @@ class PretrainView:
 
     def watch(self, result: EpochResult) -> None:
         """An epoch is done."""
-        levels = " ".join(f"{level} {result.losses[f'loss_{level}']:.2f}" for level in Level)
-        text = f"loss {result.losses['loss']:.2f} ({levels}) {result.sequences_per_s:,.0f} seq/s kNN {self._knn}"
-        self._progress.update(self._bar, completed=result.epoch, losses=text)
-        if not self._live and not self._quiet:
-            print(f"epoch {result.epoch} of {self._epochs} {text}", file=sys.stderr, flush=True)
+        self.epoch = result.epoch
+        self._show(result.epoch, result.epoch, "", result.losses, result.sequences_per_s)
+
+    def progress(self, said: EpochProgress) -> None:
+        """An epoch is under way."""
+        done = said.epoch - 1 + said.step / said.steps
+        within = f" step {said.step} of {said.steps}"
+        self._show(done, said.epoch, within, said.losses, said.sequences_per_s)
 
     def report(self, said: EpochReport) -> Decision:
-        """A validation is done."""
+        """A validation is done, or was before the run was cut off."""
+        self.epoch = said.epoch
+        self._begin(said.epoch)
         self._knn = f"{said.metrics['knn_top1']:.1%}"
-        if not self._live and not self._quiet:
-            print(f"epoch {said.epoch} of {self._epochs} validation kNN {self._knn}", file=sys.stderr, flush=True)
+        self._line(f"epoch {said.epoch} of {self._epochs} validation kNN {self._knn}")
         return Decision.CONTINUE
+
+    def _show(self, done: float, epoch: int, within: str, losses: Mapping[str, float], sequences_per_s: float) -> None:
+        self._begin(epoch - 1)
+        levels = " ".join(f"{level} {losses[f'loss_{level}']:.2f}" for level in Level)
+        loss = f"loss {losses['loss']:.2f} ({levels})"
+        text = f"kNN {self._knn} {sequences_per_s:,.0f} sequences/s ETA {self._left(done)}"
+        self._progress.below = loss
+        self._progress.update(self._bar, completed=done, shown=epoch, text=text)
+        now = time.monotonic()
+        if not within or now - self._line_s > _LINE_EVERY_S:
+            self._line_s = now
+            self._line(f"epoch {epoch} of {self._epochs}{within} {loss} {text}")
+
+    def _begin(self, epochs_before: int) -> None:
+        """Time left is reckoned from what this process did, not from what it resumed."""
+        if self._first is not None:
+            return
+        self._first = epochs_before
+        self._progress.update(self._bar, completed=epochs_before, shown=epochs_before)
+        if epochs_before:
+            self._line(f"going on after epoch {epochs_before} of {self._epochs}")
+
+    def _left(self, done: float) -> str:
+        passed = done - (self._first or 0)
+        if passed <= 0:
+            return "-"
+        seconds = round((time.monotonic() - self._began_s) / passed * (self._epochs - done))
+        minutes, seconds = divmod(seconds, 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+    def _line(self, text: str) -> None:
+        if not self._live and not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+class _Bar(Progress):
+    """A bar with a line of text below."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if self.below:
+            yield Text(self.below)

@@ -1,36 +1,66 @@
-"""A progress line with rate and time left, on standard error."""
+"""A progress bar with rate and time left, on standard error."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+from collections import deque
 
 _EVERY_S = 0.2
 _EVERY_S_IN_A_FILE = 15.0
+_WINDOW_S = 30.0
+_WIDEST_BAR = 20
+_NARROWEST_BAR = 5
 
 
 class ProgressLine:
-    """Called with (done, total); rewrites one line on a terminal, and adds a line now and then in a log."""
+    """Called with (done, total); rewrites one line on a terminal, and adds a line now and then in a log.
+
+    The rate is that of the last half minute, so that what an earlier run had done already does not count.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._start_s = time.monotonic()
-        self._shown_s = self._start_s
         self._terminal = sys.stderr.isatty()
+        self._shown_s = self._start_s
+        self._seen: deque[tuple[float, int]] = deque()
+        if self._terminal:
+            print(f"{what} ...", end="", file=sys.stderr, flush=True)
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is, if it was not shown just now."""
         now = time.monotonic()
         every = _EVERY_S if self._terminal else _EVERY_S_IN_A_FILE
+        if done < total and now - self._shown_s < every and self._seen:
+            return
+        self._seen.append((now, done))  # the first comes at once where an earlier run had done it
+        while now - self._seen[0][0] > _WINDOW_S and len(self._seen) > 2:
+            self._seen.popleft()
         if done < total and now - self._shown_s < every:
             return
         self._shown_s = now
-        elapsed_s = now - self._start_s
-        rate = done / elapsed_s if elapsed_s else 0.0
-        left = f"{_clock((total - done) / rate)} left" if rate and done < total else f"took {_clock(elapsed_s)}"
-        line = f"{self._what}: {done:,} of {total:,} ({done / max(total, 1):.0%}), {rate:,.0f}/s, {left}"
-        end = "\n" if not self._terminal or done >= total else ""
-        print(f"\r\x1b[K{line}" if self._terminal else line, end=end, file=sys.stderr, flush=True)
+        share = done / max(total, 1)
+        line = f"{self._what}: {done:,} of {total:,} ({share:.0%}){self._speed(done, total, now)}"
+        if not self._terminal:
+            print(line, file=sys.stderr, flush=True)
+            return
+        room = min(_WIDEST_BAR, shutil.get_terminal_size().columns - len(line) - 4)
+        if room >= _NARROWEST_BAR:
+            line = f"[{'#' * round(share * room):-<{room}}] {line}"
+        print(f"\r\x1b[K{line}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    def _speed(self, done: int, total: int, now: float) -> str:
+        """Items a second, and the time left or, at the end, taken."""
+        if done >= total:
+            elapsed_s = now - self._start_s
+            return f", {done / elapsed_s if elapsed_s else 0.0:,.0f}/s, took {_clock(elapsed_s)}"
+        since_s, before = self._seen[0]
+        if done <= before or now <= since_s:
+            return ""
+        rate = (done - before) / (now - since_s)
+        return f", {rate:,.0f}/s, {_clock((total - done) / rate)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -15,6 +15,8 @@ import argparse
 import json
 from pathlib import Path
 
+from hico_platform.cli.search import add_places, places_of
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -26,9 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="DIR", help="the prepared data (default: what was searched on)")
     parser.add_argument("--protocol", metavar="P", help="xsub, xview, ... with --config (default: xsub)")
-    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="CPUs of a run (default: 1)")
-    parser.add_argument("--gpus", type=float, default=0.0, metavar="N", help="GPUs of a run (default: 0)")
+    parser.add_argument("--cpus", type=float, metavar="N", help="CPUs of a run (default: those of a trial, else 1)")
+    parser.add_argument("--gpus", type=float, metavar="N", help="GPUs of a run (default: those of a trial, else 0)")
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
+    add_places(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
@@ -36,10 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the final stage and prints the comparison."""
     from hico_platform.cli.dataset_progress import dataset_progress
     from hico_platform.cli.final_view import FinalView, as_json, print_report
-    from hico_platform.cli.main import home_of
     from hico_platform.errors import Problem, UsageError
     from hico_platform.stages.final_inputs import inputs_of_file, inputs_of_search
-    from hico_platform.stages.places import Places
     from hico_platform.stages.retrain import retrain
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
                 remedy="see hico-platform retrain --help; hico-platform status lists the searches",
             )
         )
-    places = Places(home=home_of(arguments))
+    places = places_of(arguments)
     if arguments.config is not None:
         inputs = inputs_of_file(
             places,
@@ -72,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
             seeds=arguments.seeds,
             epochs=arguments.epochs,
-            cpus=arguments.cpus,
-            gpus=arguments.gpus,
+            cpus=inputs.cpus if arguments.cpus is None else arguments.cpus,
+            gpus=inputs.gpus if arguments.gpus is None else arguments.gpus,
             address=arguments.address,
             observe=view,
         )

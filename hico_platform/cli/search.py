@@ -20,7 +20,7 @@ from rich.console import Console
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.plan_view import print_plan
-from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.cli.search_view import SearchView, shown_measures, shown_values, stopped_when
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
@@ -137,6 +137,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         console.print(f"best: trial {best.number}, {shown_values(best.values)}", highlight=False, soft_wrap=True)
         console.print(f"      {scores} (validation)", highlight=False, soft_wrap=True)
+    if len(space.settings.objectives) > 1:
+        console.print("Pareto front:", highlight=False)
+        for trial in result.front:
+            weighed = shown_measures(trial.measures, space.settings.objectives)
+            line = f"      trial {trial.number}: {weighed}; {shown_values(trial.values)}"
+            console.print(line, highlight=False, soft_wrap=True)
     if result.untracked:
         console.print(
             f"the tracking store was away: {result.untracked} writes are missing there; "
@@ -150,7 +156,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places, name: str) -> int:
     from hico_platform.stages.dry_run import gpus_of, plan_search, this_machine
-    from hico_platform.stages.search import check_startable, earlier_points
+    from hico_platform.stages.search import check_startable
+    from hico_platform.stages.warm_start import warm_points_at
 
     inputs = time_trial = None
     machine = this_machine(cpus=arguments.cpus)
@@ -172,7 +179,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places,
         space,
         machine=machine,
         limit=arguments.trials,
-        warm_points=earlier_points(places, space),
+        warm_points=warm_points_at(places, space),
         time_trial=time_trial,
     )
     if arguments.json:

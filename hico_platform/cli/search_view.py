@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace
+from hico_platform.config.space import CheckedSpace, Objective
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.ledger.base import SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.objectives import pareto_front
 from hico_platform.search.progress import seconds_left
 
 ENCODER = "model.encoder"
@@ -115,25 +116,43 @@ class SearchView:
     def _render(self) -> RenderableType:
         trials = sorted(self._trials.values(), key=lambda trial: (not trial.state.is_final, trial.number))
         return Group(
-            trial_table(trials[-MOST_ROWS:], epochs=self._epochs, best=best_trial(trials)),
+            trial_table(
+                trials[-MOST_ROWS:],
+                epochs=self._epochs,
+                best=best_trial(trials),
+                objectives=self._space.settings.objectives,
+                front=pareto_front(trials, self._space.settings.objectives),
+            ),
             Text(f"{self._name}: {self._headline()}", style="bold"),
         )
 
 
-def trial_table(trials: Sequence[TrialRecord], *, epochs: int, best: TrialRecord | None) -> Table:
-    """Trials as a table; the best is marked."""
+def trial_table(
+    trials: Sequence[TrialRecord],
+    *,
+    epochs: int,
+    best: TrialRecord | None,
+    objectives: Sequence[Objective] = (Objective.KNN,),
+    front: Sequence[TrialRecord] = (),
+) -> Table:
+    """Trials as a table; the best is marked by *, and with several objectives the Pareto front by +."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("trial", "encoder", "parameters", "epoch", "knn_top1", "state"):
-        table.add_column(heading, justify="right" if heading in {"trial", "epoch", "knn_top1"} else "left")
+    weighed_by = ["size" if one is Objective.PARAMETERS else str(one) for one in objectives]
+    for heading in ("trial", "encoder", "parameters", "epoch", *weighed_by, "state"):
+        table.add_column(heading, justify="right" if heading in {"trial", "epoch", *weighed_by} else "left")
+    unbeaten = {trial.number for trial in front} if len(objectives) > 1 else set()
     for trial in trials:
         value = "" if trial.value is None else f"{trial.value:.3f}"
+        value += " +" if trial.number in unbeaten else ""
         is_best = best is not None and trial.number == best.number
+        weighed = [f"{measure:,.0f}" for measure in trial.measures[1:]] if len(objectives) > 1 else []
         table.add_row(
             str(trial.number),
             str(trial.values.get(ENCODER, "")),
             shown_values({name: value for name, value in trial.values.items() if name != ENCODER}),
             f"{trial.epoch}/{epochs}",
             f"[bold]{value} *[/bold]" if is_best else value,
+            *(weighed or [""] * (len(objectives) - 1)),
             Text(_WORDS[trial.state], style=_STYLES[trial.state]),
         )
     return table
@@ -144,6 +163,14 @@ def shown_values(values: Mapping[str, Scalar]) -> str:
     return ", ".join(
         f"{name.rpartition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.rpartition('.')[2]} {value}"
         for name, value in values.items()
+    )
+
+
+def shown_measures(measures: Sequence[float], objectives: Sequence[Objective]) -> str:
+    """``knn_top1 0.512, parameters 72,576``."""
+    return ", ".join(
+        f"{name} {value:.3f}" if name is Objective.KNN else f"{name} {value:,.0f}"
+        for name, value in zip(objectives, measures, strict=True)
     )
 
 

@@ -90,7 +90,14 @@ def _picture(status: SearchStatus, *, rows: int | None = None) -> Group:
         latest = sorted(trials, key=lambda trial: (not trial.state.is_final, trial.number))[-rows:]
         trials = tuple(sorted(latest, key=lambda trial: trial.number))
     hidden = len(status.trials) - len(trials)
-    lines: list[Table | Text] = [trial_table(trials, epochs=status.space.base.budget.epochs, best=status.best)]
+    table = trial_table(
+        trials,
+        epochs=status.space.base.budget.epochs,
+        best=status.best,
+        objectives=status.space.settings.objectives,
+        front=status.front,
+    )
+    lines: list[Table | Text] = [table]
     if hidden:
         lines.insert(0, Text(f"{hidden} earlier trials are not shown", style="dim"))
     return Group(
@@ -123,6 +130,8 @@ def _headline(status: SearchStatus) -> str:
         parts.append(stopped_when(status.trials))
     if status.best is not None and status.best.value is not None:
         parts.append(f"best knn_top1 {status.best.value:.3f} (trial {status.best.number}, epoch {status.best.epoch})")
+    if len(status.space.settings.objectives) > 1:
+        parts.append(f"Pareto front (+) of {len(status.front)}")
     if status.seconds_left is not None:
         parts.append(f"ETA {clock(status.seconds_left)}")
     if status.ended_by:

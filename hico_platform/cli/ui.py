@@ -1,5 +1,7 @@
 """Browse searches, trials, checkpoints and models in MLflow's pages.
 
+With a tracking server (--tracking http://...) its pages are there already; their addresses are printed.
+
 example:
   hico-platform ui --port 5000
 """
@@ -8,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 
 from hico_platform.cli.search import add_places, places_of
-from hico_platform.errors import UsageError
-from hico_platform.tracking.mlflow_tracker import ui_command
+from hico_platform.errors import Problem, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +24,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Becomes MLflow's server."""
+    """Prints where to look, and becomes MLflow's server."""
+    from hico_platform.tracking.mlflow_pages import is_served, page_addresses, server_command, server_environment
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
     places = places_of(arguments)
     if places.tracking is None and not (places.home / "mlflow.db").exists():
         raise UsageError(f"there is nothing to browse in {places.home} yet: run a search first, or give --home")
-    command = ui_command(uri=places.tracking_uri, host=arguments.host, port=arguments.port)
-    print(f"http://{arguments.host}:{arguments.port}  (Ctrl-C ends it)", flush=True)
-    os.execv(command[0], command)
+    served = is_served(places.tracking_uri)
+    if not served:
+        _refuse_taken(arguments.host, arguments.port)
+    experiments = MlflowTracker(uri=places.tracking_uri, artifacts=None).experiments()
+    base = places.tracking_uri if served else f"http://{arguments.host}:{arguments.port}"
+    for name, address in page_addresses(base, experiments).items():
+        print(f"{name:<24} {address}")
+    if served:
+        return 0
+    print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
+    command = server_command(uri=places.tracking_uri, host=arguments.host, port=arguments.port)
+    os.execve(command[0], command, server_environment())
     return 1
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """A taken port is said here, where it can be said in a line."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                Problem(
+                    field="--port",
+                    rule="an address and port that can be listened on",
+                    value=f"{host}:{port}",
+                    remedy=f"{error.strerror}; give another --port",
+                )
+            ) from error

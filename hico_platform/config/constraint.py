@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from hico_platform.config.schema import Scalar
@@ -33,42 +35,86 @@ class Constraint:
     text: str
 
     def holds(self, values: Mapping[str, Scalar | None]) -> bool:
-        """Whether it is true of ``values``, which has every field that it names."""
-        return bool(_evaluate(ast.parse(self.text, mode="eval").body, values))
+        """Whether it is true of ``values``, which has every field that it names.
+
+        It is not where it cannot be told: a division by zero, or a field that is not set.
+        """
+        try:
+            return bool(_evaluate(ast.parse(self.text, mode="eval").body, values))
+        except (ZeroDivisionError, TypeError):
+            return False
 
 
-def names_in(text: str) -> tuple[str, ...]:
-    """The dotted fields that an expression names.
+class Kind(StrEnum):
+    """What an expression comes to."""
 
-    Raises:
-        ValueError: it is no expression of numbers, texts, fields, + - * / // %, comparisons, and, or, not.
+    NUMBER = "a number"
+    TEXT = "a text"
+    TRUTH = "true or false"
+
+
+def problem_of(text: str, types: Mapping[str, type]) -> str | None:
+    """What is wrong with an expression, if anything.
+
+    It is a comparison: of numbers, texts and fields (dotted names in ``types``), with + - * / // %, and, or, not.
     """
     try:
-        tree = ast.parse(text, mode="eval").body
+        kind = _kind(ast.parse(text, mode="eval").body, types)
     except SyntaxError as error:
-        raise ValueError(error.msg) from error
-    names: list[str] = []
+        return error.msg
+    except ValueError as error:
+        return str(error)
+    return None if kind is Kind.TRUTH else f"it comes to {kind}, and is to be true or false"
 
-    def walk(node: ast.AST) -> None:
-        if isinstance(node, (ast.Name, ast.Attribute)):
-            names.append(_dotted(node))
-            return
-        parts: list[ast.AST] = []
-        if isinstance(node, ast.BoolOp):
-            parts = list(node.values)
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
-            parts = [node.operand]
-        elif isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-            parts = [node.left, node.right]
-        elif isinstance(node, ast.Compare) and all(type(op) in _OPERATIONS for op in node.ops):
-            parts = [node.left, *node.comparators]
-        elif not (isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float, str))):
-            raise ValueError(f"{ast.unparse(node)} is not part of it")
-        for part in parts:
-            walk(part)
 
-    walk(tree)
-    return tuple(names)
+def unknown_names(text: str, known: Container[str]) -> tuple[str, ...]:
+    """The dotted names in an expression that are not ``known``; none where it is no expression."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return ()
+    inner = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    outer = [node for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute)) and node not in inner]
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = [ast.unparse(node) for node in outer if node not in called]
+    return tuple(name for name in names if name not in known)
+
+
+def _kind(node: ast.AST, types: Mapping[str, type]) -> Kind:
+    if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float, str)):
+        return _kind_of_type(type(node.value))
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return _kind_of_type(types[_dotted(node)])
+    if isinstance(node, ast.BoolOp):
+        _want(node, Kind.TRUTH, node.values, types)
+        return Kind.TRUTH
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        kind = Kind.TRUTH if isinstance(node.op, ast.Not) else Kind.NUMBER
+        _want(node, kind, [node.operand], types)
+        return kind
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        _want(node, Kind.NUMBER, [node.left, node.right], types)
+        return Kind.NUMBER
+    if isinstance(node, ast.Compare) and all(type(op) in _OPERATIONS for op in node.ops):
+        sides = [node.left, *node.comparators]
+        equality = all(isinstance(op, (ast.Eq, ast.NotEq)) for op in node.ops)
+        _want(node, _kind(node.left, types) if equality else Kind.NUMBER, sides, types)
+        return Kind.TRUTH
+    raise ValueError(f"{ast.unparse(node)} is not part of it")
+
+
+def _want(node: ast.AST, kind: Kind, parts: Iterable[ast.AST], types: Mapping[str, type]) -> None:
+    for part in parts:
+        found = _kind(part, types)
+        if found is not kind:
+            raise ValueError(f"{ast.unparse(part)} in {ast.unparse(node)} is {found}, and is to be {kind}")
+
+
+def _kind_of_type(kind: type) -> Kind:
+    options = [option for option in typing.get_args(kind) or (kind,) if option is not type(None)]
+    if options[0] is bool:
+        return Kind.TRUTH
+    return Kind.NUMBER if options[0] in (int, float) else Kind.TEXT
 
 
 def _evaluate(node: ast.AST, values: Mapping[str, Scalar | None]) -> Any:

@@ -76,17 +76,23 @@ class Range(Parameter):
         return {self.name: drawn[self.name]}
 
     def encode(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The nearest number in the range."""
-        value = min(max(float(values[self.name]), self.low), self.high)
+        """The nearest number in the range; its middle where there is no value."""
+        given = values.get(self.name)
+        if given is None:
+            given = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
+        value = min(max(float(given), self.low), self.high)
         if self.step is not None:
             value = self.low + round((value - self.low) / self.step) * self.step
         return {self.name: round(value) if self.integer else value}
 
+    @property
+    def size(self) -> int:
+        """How many numbers a stepped or whole range has."""
+        return round((self.high - self.low) / (self.step or 1)) + 1
+
     def grid(self) -> tuple[Scalar, ...]:
         """Every number of a stepped or whole range."""
-        step = self.step or 1
-        count = round((self.high - self.low) / step) + 1
-        numbers = [self.low + i * step for i in range(count)]
+        numbers = [self.low + i * (self.step or 1) for i in range(self.size)]
         return tuple(round(number) for number in numbers) if self.integer else tuple(numbers)
 
     def extremes(self) -> tuple[Mapping[str, Scalar], ...]:
@@ -97,7 +103,7 @@ class Range(Parameter):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Parameter):
-    """One of some values, in no order."""
+    """One of some values, in no order; a field that may be unset may have null among them."""
 
     choices: tuple[Scalar, ...]
 
@@ -116,13 +122,18 @@ class Choice(Parameter):
 
     def encode(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The value itself where it is a choice; else the nearest number, or the first choice."""
-        value = values[self.name]
+        value = values.get(self.name)
         if value in self.choices:
-            return {self.name: value}
-        numbers = [choice for choice in self.choices if _is_number(choice)]
-        if _is_number(value) and numbers:
+            return {self.name: self.choices[self.choices.index(value)]}
+        numbers = [choice for choice in self.choices if choice is not None and _is_number(choice)]
+        if value is not None and _is_number(value) and numbers:
             return {self.name: min(numbers, key=lambda number: abs(float(number) - float(value)))}
         return {self.name: self.choices[0]}
+
+    @property
+    def size(self) -> int:
+        """How many choices there are."""
+        return len(self.choices)
 
     def grid(self) -> tuple[Scalar, ...]:
         """Every choice."""
@@ -245,5 +256,5 @@ def uniform(axis: Range | Choice, *, draw: random.Random) -> Scalar:
     return axis.encode({axis.name: value})[axis.name]
 
 
-def _is_number(value: Scalar) -> bool:
+def _is_number(value: Scalar | None) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

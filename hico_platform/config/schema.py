@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from hico_platform.config.source import Document, FieldPath, dotted
+from hico_platform.config.document import Document, FieldPath, dotted
 from hico_platform.errors import ConfigError, Problem
 
 T = TypeVar("T")

@@ -114,6 +114,9 @@ class _Reader:
         if not isinstance(given, Mapping):
             self.wrong((*path, "when"), "a mapping of parameter to value", given, "write {model.encoder: lstm}")
             return ()
+        for name, values in given.items():
+            if values == []:
+                self.wrong((*path, "when", name), "at least one value", values, "name the values, or drop it")
         return tuple(
             Condition(name=name, values=tuple(values) if isinstance(values, list) else (values,))
             for name, values in given.items()
@@ -159,7 +162,8 @@ class _Reader:
             self.wrong((*path, "low"), "above 0 on a log range", low, "raise low or remove log")
         elif step is not None and not math.isclose((high - low) / step, round((high - low) / step)):
             reached = low + math.floor((high - low) / step) * step
-            self.wrong((*path, "high"), "low plus a whole number of steps", high, f"take {reached:g}")
+            remedy = f"take {reached:g}" if reached > low else f"take a step of at most {high - low:g}"
+            self.wrong((*path, "high"), "low plus a whole number of steps", high, remedy)
         else:
             self.found[name] = Range(name=name, low=low, high=high, log=log, step=step, integer=integer, when=when)
 
@@ -186,7 +190,8 @@ class _Reader:
                 self.wrong(where, "each weight once", part, "remove one of the two")
         total, low, high = value.get("sum", float(len(parts))), value.get("low", 0.0), value.get("high", math.inf)
         for key, number in (("sum", total), ("low", low), ("high", high)):
-            if not _is_number(number) or number < 0 or (key == "sum" and number <= 0):
+            endless = key != "high" and _is_number(number) and math.isinf(number)
+            if not _is_number(number) or endless or number < 0 or (key == "sum" and number <= 0):
                 self.wrong((*path, key), f"a number {'above' if key == 'sum' else 'at least'} 0", number, "correct it")
         if len(self.problems) > before:
             return

@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 from hico_platform.config import search_section
 from hico_platform.config.layers import lay_over, nested, override
 from hico_platform.config.schema import field_types, parse
+from hico_platform.config.shipped import shipped_spaces
 from hico_platform.config.source import Document, read_yaml
 from hico_platform.config.space_rules import broken_rules, parse_constraints
 from hico_platform.config.space_settings import (
     CheckedSpace,
     GpuShare,
+    Objective,
     ResourcesConfig,
     SamplerConfig,
     SamplerName,
@@ -32,6 +34,7 @@ from hico_platform.errors import ConfigError, Problem
 __all__ = [
     "CheckedSpace",
     "GpuShare",
+    "Objective",
     "ResourcesConfig",
     "SamplerConfig",
     "SamplerName",
@@ -74,11 +77,13 @@ def check(document: Document) -> CheckedSpace:
     """
     problems: list[Problem] = []
     space = _collect(problems, lambda: parse(Space, document))
+    before = len(problems)
     parameters = search_section.parse_search(document, problems)
+    searched = len(problems) == before
     constraints = parse_constraints(document, problems)
     if space is not None:
         checked = CheckedSpace(settings=space, parameters=parameters, constraints=constraints, source=document.data)
-        problems += broken_rules(checked, document, sound=not problems)
+        problems += broken_rules(checked, document, sound=not problems, searched=searched)
         if not problems:
             return checked
     raise ConfigError(problems)
@@ -103,7 +108,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
     parent = document.data.get("extends")
     if not isinstance(parent, str):
         return document
-    lower_path = path.parent / parent
+    lower_path = path.parent / Path(parent).expanduser()
+    if not lower_path.is_file() and Path(parent).name == parent:
+        lower_path = shipped_spaces().get(Path(parent).stem, lower_path)
     if lower_path.resolve() in seen or lower_path.resolve() == path.resolve():
         raise ConfigError(
             document.problem(
@@ -112,7 +119,12 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
         )
     if not lower_path.is_file():
         raise ConfigError(
-            document.problem(("extends",), rule="an existing file", value=parent, remedy="check the path")
+            document.problem(
+                ("extends",),
+                rule="an existing file, or the name of a space that ships with the package",
+                value=parent,
+                remedy=f"check the path; the shipped ones are {', '.join(shipped_spaces())}",
+            )
         )
     lower = _read(lower_path, (*seen, path.resolve()))
     own = {key: value for key, value in lower.data.items() if key not in {"name", "description", "extends"}}

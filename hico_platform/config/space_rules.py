@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import itertools
 import math
@@ -10,17 +11,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hico_platform.config.constraint import Constraint, names_in
+from hico_platform.config.constraint import Constraint, problem_of, unknown_names
 from hico_platform.config.parameters import Range, uniform
 from hico_platform.config.schema import Scalar, field_problems, field_types, flatten
 from hico_platform.config.source import Document, FieldPath
-from hico_platform.config.space_settings import CheckedSpace, SamplerName, SchedulerName, Space
+from hico_platform.config.space_settings import CheckedSpace, Objective, SamplerName, SchedulerName, Space
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import ConfigError, Problem
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_COMBINATIONS = 512
 MOST_DRAWS = 1000
+MOST_GRID_POINTS = 10_000
 
 
 def parse_constraints(document: Document, problems: list[Problem]) -> tuple[Constraint, ...]:
@@ -31,35 +33,33 @@ def parse_constraints(document: Document, problems: list[Problem]) -> tuple[Cons
     for index, text in enumerate(given if isinstance(given, list) else []):
         if not isinstance(text, str):
             continue  # named by the schema
-        try:
-            unknown = [name for name in names_in(text) if name not in known]
-        except ValueError as error:
-            problems.append(
-                document.problem(
-                    ("constraints", index),
-                    rule=f"a comparison of fields and numbers ({error})",
-                    value=text,
-                    remedy="write such as model.layers * model.heads <= 8",
-                )
-            )
-            continue
+        where: FieldPath = ("constraints", index)
+        unknown = unknown_names(text, known)
+        wrong = None if unknown else problem_of(text, known)
         if unknown:
-            problems.append(
-                document.problem(
-                    ("constraints", index),
-                    rule=f"fields of a trial, which {unknown[0]} is not",
-                    value=text,
-                    remedy="write them in full, such as contrast.temperature",
-                )
-            )
+            near = difflib.get_close_matches(unknown[0], list(known), n=1)
+            rule = f"fields of a trial, which {unknown[0]} is not"
+            remedy = f"did you mean {near[0]}?" if near else "write them in full, such as contrast.temperature"
+            problems.append(document.problem(where, rule=rule, value=text, remedy=remedy))
+            continue
+        if wrong is not None:
+            rule = f"a comparison of fields and numbers ({wrong})"
+            remedy = "write such as model.layers * model.heads <= 8"
+            problems.append(document.problem(where, rule=rule, value=text, remedy=remedy))
             continue
         found.append(Constraint(text=text))
     return tuple(found)
 
 
-def broken_rules(space: CheckedSpace, document: Document, *, sound: bool) -> list[Problem]:
-    """What is wrong between the parts; the costly questions are asked only where all parts are ``sound``."""
-    problems = [*_rules(space.settings, document), *_points(space, document)]
+def broken_rules(space: CheckedSpace, document: Document, *, sound: bool, searched: bool) -> list[Problem]:
+    """What is wrong between the parts.
+
+    Points are asked about where the search section is sound (``searched``), and the costly questions are asked
+    only where all parts are ``sound``.
+    """
+    problems = [*_rules(space.settings, document), *_objectives(space.settings, document)]
+    if searched:
+        problems += [*_varied(space, document), *_points(space, document)]
     if sound and not problems:
         problems = [*_grid(space, document), *_satisfiable(space, document)]
     if sound and not problems:
@@ -79,12 +79,6 @@ def _rules(space: Space, document: Document) -> list[Problem]:
                 remedy="it names folders and tracking experiments",
             )
         )
-    if not space.search:
-        problems.append(
-            document.problem(
-                ("search",), rule="at least one parameter", remedy="add contrast.temperature: {low: .., high: ..}"
-            )
-        )
     if space.scheduler.name is not SchedulerName.NONE and space.scheduler.grace_epochs > space.base.budget.epochs:
         problems.append(
             document.problem(
@@ -95,6 +89,75 @@ def _rules(space: Space, document: Document) -> list[Problem]:
             )
         )
     return problems
+
+
+def _varied(space: CheckedSpace, document: Document) -> list[Problem]:
+    if any(parameter.coordinates() for parameter in space.parameters):
+        return []
+    remedy = "add contrast.temperature: {low: .., high: ..}"
+    return [document.problem(("search",), rule="at least one parameter that varies", remedy=remedy)]
+
+
+def _objectives(space: Space, document: Document) -> list[Problem]:
+    """What fits several objectives, and what does not."""
+    several = len(space.objectives) > 1
+    sampler, scheduler = space.sampler.name, space.scheduler.name
+    rules: list[tuple[bool, FieldPath, str, object, str]] = [
+        (
+            space.objectives[:1] != (Objective.KNN,),
+            ("objectives",),
+            f"{Objective.KNN} first: the best trial, targets and retraining go by it",
+            ", ".join(space.objectives),
+            f"write [{Objective.KNN}, {Objective.PARAMETERS}]",
+        ),
+        (
+            len(set(space.objectives)) < len(space.objectives),
+            ("objectives",),
+            "each objective once",
+            ", ".join(space.objectives),
+            "remove one of the two",
+        ),
+        (
+            several and sampler is SamplerName.CMAES,
+            ("sampler", "name"),
+            "a sampler of several objectives",
+            sampler,
+            "take nsga2, or one objective",
+        ),
+        (
+            several and sampler is SamplerName.TPE and scheduler is not SchedulerName.NONE,
+            ("objectives",),
+            f"one objective where sampler.name is tpe and {scheduler} stops trials",
+            ", ".join(space.objectives),
+            "take sampler: {name: nsga2}, or scheduler: {name: none}",
+        ),
+        (
+            several and scheduler is SchedulerName.MEDIAN,
+            ("scheduler", "name"),
+            "a scheduler of several objectives",
+            scheduler,
+            "take asha, hyperband or none",
+        ),
+        (
+            several and space.stop.improvement is not None,
+            ("stop", "improvement"),
+            "given with one objective",
+            space.stop.improvement,
+            "remove it, or take patience",
+        ),
+        (
+            sampler is SamplerName.NSGA2 and space.sampler.startup_trials < 2,
+            ("sampler", "startup_trials"),
+            "a population of at least 2",
+            space.sampler.startup_trials,
+            "take 8 or more",
+        ),
+    ]
+    return [
+        document.problem(path, rule=rule, value=str(value) if isinstance(value, str) else value, remedy=remedy)
+        for broken, path, rule, value, remedy in rules
+        if broken
+    ]
 
 
 def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
@@ -130,12 +193,15 @@ def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
 
 
 def _points(space: CheckedSpace, document: Document) -> list[Problem]:
-    """Listed points name searched fields and values that those admit."""
-    searched = [field for parameter in space.parameters for field in parameter.fields]
-    problems = []
+    """Listed points name searched fields, and lie in the space just as they are given."""
+    searched = space.searched
+    base = {name: value for name, value in flatten(space.base).items() if value is not None}
+    problems: list[Problem] = []
     for index, point in enumerate(space.settings.points):
-        for name, value in flat(point).items():
-            where: FieldPath = ("points", index)
+        where: FieldPath = ("points", index)
+        before = len(problems)
+        given = flat(point)
+        for name, value in given.items():
             if name not in searched:
                 problems.append(
                     document.problem(
@@ -147,7 +213,28 @@ def _points(space: CheckedSpace, document: Document) -> list[Problem]:
                 document.problem(where, rule=f"{name}: {p.rule}", value=p.value, remedy=p.remedy)
                 for p in field_problems(TrialConfig, name, value)
             ]
+        if len(problems) > before:
+            continue
+        found = space.place(base | given)
+        for name, value in given.items():
+            if name not in found:
+                rule, remedy = f"{name} is varied where its `when:` holds, which it does not here", "give its condition"
+            elif not _same(found[name], value):
+                rule, remedy = f"{name} within what is searched", f"the nearest is {found[name]}; or widen the search"
+            else:
+                continue
+            problems.append(document.problem(where, rule=rule, value=value, remedy=remedy))
+        if len(problems) == before and not space.admits(found):
+            broken = next(one.text for one in space.constraints if not one.holds(flatten(space.base) | found))
+            problems.append(
+                document.problem(where, rule=f"a point that meets {broken}", value=dict(point), remedy="change one")
+            )
     return problems
+
+
+def _same(one: Scalar | None, other: Scalar | None) -> bool:
+    numbers = [value for value in (one, other) if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    return one == other or (len(numbers) == 2 and math.isclose(*numbers, rel_tol=1e-6, abs_tol=1e-9))
 
 
 def flat(point: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
@@ -164,7 +251,8 @@ def flat(point: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
 def _grid(space: CheckedSpace, document: Document) -> list[Problem]:
     if space.settings.sampler.name is not SamplerName.GRID:
         return []
-    return [
+    axes = [axis for parameter in space.parameters for axis in parameter.coordinates()]
+    problems = [
         document.problem(
             ("search", *parameter.name.split(".")),
             rule="a choice or a range of whole numbers or steps, for the grid",
@@ -174,6 +262,17 @@ def _grid(space: CheckedSpace, document: Document) -> list[Problem]:
         for parameter in space.parameters
         if any(isinstance(axis, Range) and axis.step is None and not axis.integer for axis in parameter.coordinates())
     ]
+    size = 0 if problems else math.prod(axis.size for axis in axes)
+    if size > MOST_GRID_POINTS:
+        problems.append(
+            document.problem(
+                ("sampler", "name"),
+                rule=f"a grid of at most {MOST_GRID_POINTS} points",
+                value=f"grid of {size}",
+                remedy="take larger steps, or another sampler",
+            )
+        )
+    return problems
 
 
 def _satisfiable(space: CheckedSpace, document: Document) -> list[Problem]:

@@ -23,6 +23,25 @@ class SamplerName(StrEnum):
     CMAES = "cmaes"
     QMC = "qmc"
     GRID = "grid"
+    NSGA2 = "nsga2"
+
+
+class Objective(StrEnum):
+    """What a search improves; the first is always the validation kNN."""
+
+    KNN = "knn_top1"
+    """Validation 1-NN top-1; the more the better."""
+
+    PARAMETERS = "parameters"
+    """Parameters of the encoder that downstream tasks use; the fewer the better."""
+
+    SPEED = "sequences_per_s"
+    """Sequences trained a second on what a trial holds, as measured: the cost; the more the better."""
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return -1 if self is Objective.PARAMETERS else 1
 
 
 class SchedulerName(StrEnum):
@@ -38,9 +57,11 @@ class SchedulerName(StrEnum):
 class SamplerConfig:
     """How the next trial's parameters are chosen."""
 
-    name: SamplerName = setting(SamplerName.TPE, help="tpe, random, gp, cmaes, qmc or grid")
+    name: SamplerName = setting(SamplerName.TPE, help="tpe, random, gp, cmaes, qmc, grid or nsga2")
     seed: int = setting(0, help="seed of the sampler; that of a trial is base.budget.seed", at_least=0)
-    startup_trials: int = setting(8, help="random trials before tpe, gp and cmaes model anything", at_least=1)
+    startup_trials: int = setting(
+        8, help="random trials before tpe, gp and cmaes model anything; the population of nsga2", at_least=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +126,12 @@ class StopConfig:
     )
     target: float | None = setting(None, help="validation kNN top-1 that is good enough", above=0, at_most=1)
     patience: int | None = setting(None, help="complete trials without a new best after which it ends", at_least=1)
+    improvement: float | None = setting(
+        None,
+        help="kNN top-1 below which what is still to gain is not worth a trial, as Optuna's terminator bounds it",
+        above=0,
+        below=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +144,9 @@ class Space:
     name: str = setting("", help="name of the search; the file's own by default")
     description: str = setting("", help="what is searched and why")
     extends: str | None = setting(None, help="a space file over which this one is laid")
+    objectives: tuple[Objective, ...] = setting(
+        (Objective.KNN,), help="knn_top1, then what it is weighed against: parameters, sequences_per_s"
+    )
     base: TrialConfig = field(default_factory=TrialConfig)
     search: Mapping[str, Any] = field(default_factory=dict)
     constraints: tuple[str, ...] = setting(
@@ -155,6 +185,11 @@ class CheckedSpace:
         """The settings around which the search varies: the released ones where the file gives none."""
         return self.settings.base
 
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The dotted fields that the search sets."""
+        return tuple(field for parameter in self.parameters for field in parameter.fields)
+
     def active(self, values: Mapping[str, Scalar | None]) -> tuple[Parameter, ...]:
         """The parameters whose conditions hold, given dotted field values."""
         return tuple(
@@ -171,6 +206,18 @@ class CheckedSpace:
             if parameter in self.active(known | values):
                 values |= parameter.decode({axis.name: draw(axis) for axis in parameter.coordinates()})
         return values
+
+    def nearest(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The coordinates of the point of the space that is nearest to dotted field ``values``."""
+        drawn: dict[str, Scalar] = {}
+        for parameter in self.parameters:
+            drawn |= parameter.encode(values)
+        return drawn
+
+    def place(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The fields of the point of the space that is nearest to ``values``, which has every searched field."""
+        drawn = self.nearest(values)
+        return self.values(lambda axis: drawn[axis.name])
 
     def admits(self, values: Mapping[str, Scalar]) -> bool:
         """Whether the constraints hold; fields that ``values`` lacks are the base's."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from hico_platform.config.schema import setting
 from hico_platform.errors import ConfigError, Problem
-from hico_platform.vocabulary import EncoderType, QueueWrap, Stream
+from hico_platform.vocabulary import EncoderType, Precision, QueueWrap, Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,9 @@ class ModelConfig:
     dropout: float = setting(0.1, help="dropout (Transformer only)", at_least=0, below=1)
     granularities: int = setting(4, help="G, granularities of a branch", at_least=1, at_most=6)
     projection_width: int = setting(128, help="P, projection width", at_least=1)
+    precision: Precision = setting(
+        Precision.FLOAT32, help="float32, or bf16 for products in bfloat16 where the hardware has it"
+    )
 
     def __post_init__(self) -> None:
         if self.encoder is EncoderType.TRANSFORMER and self.hidden_width % self.heads:

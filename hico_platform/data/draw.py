@@ -14,21 +14,33 @@ from hico_platform.errors import Problem, UsageError
 _STRIP_FRAMES = 6
 _GIF_FRAMES = 60
 _FRAMES_A_SECOND = 15
+_EVERY = 2  # Kinect records 30 frames a second, so every other one is real time
 _COLOURS = ("tab:blue", "tab:orange")
 
 
 def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
     """Draw ``count`` sequences of different classes to ``path``, ``.png`` or ``.gif``; returns their names.
 
-    Raises UsageError for another suffix.
+    Raises UsageError for another suffix, fewer than one sequence, or a file that cannot be written.
     """
-    if path.suffix not in (".png", ".gif"):
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".gif"):
         raise UsageError(Problem(field="draw", rule="is a .png or .gif file", value=path.name, remedy="name it so"))
+    if count < 1 or not len(store):
+        raise UsageError(
+            Problem(field="draw-count", rule=f"is 1 or more, of the {len(store)} sequences that there are", value=count,
+                    remedy="draw another number")
+        )  # fmt: skip
     chosen = _spread(store, count)
-    if path.suffix == ".png":
-        _strip(store, chosen, path)
-    else:
-        _moving(store, chosen, path)
+    try:
+        if suffix == ".png":
+            _strip(store, chosen, path)
+        else:
+            _moving(store, chosen, path)
+    except OSError as error:
+        raise UsageError(
+            Problem(file=path, field="draw", rule="cannot be written", value=str(error), remedy="name another place")
+        ) from None
     return [store.names[i] for i in chosen]
 
 
@@ -49,7 +61,7 @@ def _strip(store: Store, chosen: list[int], path: Path) -> None:
         for axis, frame in zip(row, np.linspace(0, len(pose) - 1, _STRIP_FRAMES).round().astype(int), strict=True):
             _skeleton(axis, store, pose, int(frame))
             axis.set_title(f"frame {frame}", fontsize=7)
-        row[0].set_title(f"{store.names[i]}\n{store.class_names[store.labels[i]]}, frame 0", fontsize=7)
+        _title(row[0], store, i, ", frame 0")
     figure.tight_layout()
     figure.savefig(path, dpi=100)
 
@@ -61,16 +73,21 @@ def _moving(store: Store, chosen: list[int], path: Path) -> None:
     figure = Figure(figsize=(2.6 * len(chosen), 2.8))
     axes = figure.subplots(1, len(chosen), squeeze=False)[0]
     poses = [store.pose(i) for i in chosen]
-    frames = min(_GIF_FRAMES, max(map(len, poses)))
+    frames = min(_GIF_FRAMES, -(-max(map(len, poses)) // _EVERY))
 
     def step(frame: int) -> list[Any]:
         for axis, i, pose in zip(axes, chosen, poses, strict=True):
             axis.clear()
-            _skeleton(axis, store, pose, frame % len(pose))
-            axis.set_title(f"{store.names[i]}\n{store.class_names[store.labels[i]]}", fontsize=7)
+            _skeleton(axis, store, pose, frame * _EVERY % len(pose))
+            _title(axis, store, i)
         return []
 
     FuncAnimation(figure, step, frames=frames).save(path, writer=PillowWriter(fps=_FRAMES_A_SECOND))
+
+
+def _title(axis: Any, store: Store, i: int, more: str = "") -> None:
+    text = f"{store.names[i]}\n{store.class_names[store.labels[i]]}{more}"
+    axis.set_title(text, fontsize=7, parse_math=False)  # a name may hold dollar signs
 
 
 def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:

@@ -7,25 +7,22 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from hico_platform.data.arrow_numpy import array_of, array_of_lists, numbers_of
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import sync
 from hico_platform.errors import Problem
 
+_POSE = pa.large_list(pa.float32())
 _SCHEMA = pa.schema(
     [
-        ("name", pa.string()),
-        ("label", pa.int64()),
-        ("shape", pa.list_(pa.int64())),
-        ("metadata", pa.string()),
         ("file", pa.string()),
         ("line", pa.int64()),
-        ("problem", pa.string()),
-        ("pose", pa.large_list(pa.float32())),
+        ("found", pa.string()),  # JSON: a problem, or all of a sequence but its pose
+        ("pose", _POSE),
     ]
 )
 _BATCH_VALUES = 4 * 2**20  # 16 MiB of pose bounds a worker's memory
@@ -43,50 +40,63 @@ class Outcome:
 def write_chunk(path: Path, outcomes: Iterable[Outcome]) -> None:
     """Write outcomes to ``path``, which appears when it is whole."""
     beside = path.with_suffix(f".{os.getpid()}.partial")
-    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_stream(sink, _SCHEMA) as writer:
-        pending: list[dict[str, Any]] = []
-        values = 0
-        for outcome in outcomes:
-            row = _row(outcome)
-            pending.append(row)
-            values += 0 if row["pose"] is None else row["pose"].size
-            if values >= _BATCH_VALUES:
-                writer.write_batch(pa.RecordBatch.from_pylist(pending, schema=_SCHEMA))
-                pending, values = [], 0
-        if pending:
-            writer.write_batch(pa.RecordBatch.from_pylist(pending, schema=_SCHEMA))
-    sync(beside)
-    beside.replace(path)
+    try:
+        with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_stream(sink, _SCHEMA) as writer:
+            pending: list[Outcome] = []
+            values = 0
+            for outcome in outcomes:
+                pending.append(outcome)
+                values += outcome.found.pose.size if isinstance(outcome.found, Sequence) else 0
+                if values >= _BATCH_VALUES:
+                    writer.write_batch(_batch(pending))
+                    pending, values = [], 0
+            if pending:
+                writer.write_batch(_batch(pending))
+        sync(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_chunk(path: Path) -> Iterator[Outcome]:
-    """The outcomes of a chunk, in their order."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+    """The outcomes of a chunk, in their order; a batch at a time is in memory, whatever the chunk's size."""
+    with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
         for batch in reader:
-            columns = [batch.column(name).to_pylist() for name in _SCHEMA.names[:-1]]
-            for row, cells in enumerate(zip(*columns, strict=True)):
-                name, label, shape, metadata, file, line, problem = cells
-                found: Sequence | Problem
-                if problem is not None:
-                    found = Problem(**json.loads(problem))
-                else:
-                    pose = batch.column("pose")[row].values.to_numpy().reshape(shape)
-                    found = Sequence(name=name, label=label, pose=pose, metadata=json.loads(metadata))
-                yield Outcome(file=file, line=line, found=found)
+            files, lines, said = (batch.column(name).to_pylist() for name in ("file", "line", "found"))
+            pose = batch.column("pose")
+            values, bounds = numbers_of(pose.values), numbers_of(pose.offsets).tolist()
+            for i, (file, line, text) in enumerate(zip(files, lines, said, strict=True)):
+                yield Outcome(file=file, line=line, found=_found(json.loads(text), values[bounds[i] : bounds[i + 1]]))
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
-    found = outcome.found
-    row: dict[str, Any] = dict.fromkeys(_SCHEMA.names)
-    row |= {"file": outcome.file, "line": outcome.line}
+def _batch(outcomes: list[Outcome]) -> pa.RecordBatch:
+    poses = [
+        outcome.found.pose.reshape(-1) if isinstance(outcome.found, Sequence) else np.zeros(0, np.float32)
+        for outcome in outcomes
+    ]
+    bounds = np.concatenate([[0], np.cumsum([*map(len, poses)])]).astype(np.int64)
+    columns = [
+        array_of([outcome.file for outcome in outcomes], str),
+        array_of([outcome.line for outcome in outcomes], int),
+        array_of([_said(outcome.found) for outcome in outcomes], str),
+        array_of_lists(bounds, np.concatenate(poses), _POSE),
+    ]
+    return pa.record_batch(columns, schema=_SCHEMA)
+
+
+def _said(found: Sequence | Problem) -> str:
     if isinstance(found, Problem):
-        said = asdict(found)
-        return row | {"problem": json.dumps(said | {"file": found.file and str(found.file)}, default=str)}
-    pose = np.ascontiguousarray(found.pose)
-    return row | {
-        "name": found.name,
-        "label": found.label,
-        "shape": list(pose.shape),
-        "metadata": json.dumps(dict(found.metadata)),
-        "pose": pose.reshape(-1),
-    }
+        problem = asdict(found) | {"file": found.file and str(found.file)}
+        return json.dumps({"problem": problem}, default=str)
+    return json.dumps(
+        {"name": found.name, "label": found.label, "shape": found.pose.shape, "metadata": dict(found.metadata)}
+    )
+
+
+def _found(said: dict[str, object], values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Sequence | Problem:
+    match said:
+        case {"problem": dict(problem)}:
+            return Problem(**problem)
+        case {"name": str(name), "label": int(label), "shape": list(shape), "metadata": dict(metadata)}:
+            return Sequence(name=name, label=label, pose=values.reshape(shape), metadata=metadata)
+    raise ValueError(f"no outcome of an import: {said}")

@@ -24,6 +24,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,9 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
 
-IMPORT_VERSION = 1
+IMPORT_VERSION = 2
 """Raised when reading or normalising changes, so that chunks of before are not mixed in."""
 
-_ITEMS_A_CHUNK = 32
 _STORE = "store"
 
 Progress = Callable[[int, int], None]
@@ -118,7 +118,8 @@ def _run(
     progress: Progress | None,
 ) -> Report:
     total = len(plan.items)
-    chunks = [plan.items[start : start + _ITEMS_A_CHUNK] for start in range(0, total, _ITEMS_A_CHUNK)]
+    size = plan.items_a_chunk
+    chunks = [plan.items[start : start + size] for start in range(0, total, size)]
     paths = [work / f"chunk-{i:07d}.arrow" for i in range(len(chunks))]
     there = [path.exists() for path in paths]
     skipped, done, kept = list(plan.problems), 0, 0
@@ -182,7 +183,8 @@ def _finished(
             yield i
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(source,)) as pool:
+    stop = context.Event()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(source, stop)) as pool:
         waiting: deque[tuple[int, Future[None] | None]] = deque()
         upcoming = iter(range(len(chunks)))
         try:
@@ -201,16 +203,18 @@ def _finished(
                         remedy="run the same command again, it goes on where it stopped; or use fewer --workers")
             ) from None  # fmt: skip
         finally:
+            stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 _source: Source | None = None
+_stop: Event | None = None
 
 
-def _start(source: Source) -> None:
+def _start(source: Source, stop: Event) -> None:
     """Keep the source in a worker process, so that it travels there once; leave when the driver is gone."""
-    global _source  # noqa: PLW0603
-    _source = source
+    global _source, _stop
+    _source, _stop = source, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
@@ -230,6 +234,8 @@ def _work(path: Path, items: list[Item]) -> None:
 
 def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
     for item in items:
+        if _stop is not None and _stop.is_set():
+            raise HicoError("the import was stopped")  # so that its driver need not wait for the rest of the chunk
         try:
             for found in source.read(item):
                 yield Outcome(file=str(item.file), line=item.line, found=_ready(source, item, found))
@@ -259,7 +265,7 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
 
 def _fingerprint(source: Source, plan: Plan, format_name: str, options: ReadOptions) -> str:
     """What an import reads and how; chunks of another fingerprint are of no use to it."""
-    digest = hashlib.sha256(f"{IMPORT_VERSION} {_ITEMS_A_CHUNK} {format_name} {source!r} {options!r}".encode())
+    digest = hashlib.sha256(f"{IMPORT_VERSION} {plan.items_a_chunk} {format_name} {source!r} {options!r}".encode())
     seen: set[Path] = set()
     for item in plan.items:
         digest.update(repr((str(item.file), item.line, item.value)).encode())

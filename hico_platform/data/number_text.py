@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hico_platform.data.arrow_numpy import numbers_of
+
 _SPACES = b" \t\n\r\x0b\x0c"
 _IS_SPACE = bytes(byte in _SPACES for byte in range(256))
 _NEWLINE = 10
@@ -40,7 +42,7 @@ def take_apart(data: bytes) -> NumberText | None:
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data.translate(None, _SPACES))]
     text = pa.Array.from_buffers(pa.utf8(), len(starts), buffers)
     try:
-        values = text.cast(pa.float64()).to_numpy()
+        values = numbers_of(text.cast(pa.float64()))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
     newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)

@@ -8,76 +8,37 @@ pickle of many gigabytes costs the memory of its small parts.
 
 from __future__ import annotations
 
-import math
 import mmap
 import pickletools
 import struct
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-import numpy as np
-import numpy.typing as npt
-
+from hico_platform.data.pickled_array import (
+    CALLS,
+    NAMES,
+    SMALL_BYTES,
+    Blob,
+    Name,
+    PickledArray,
+    PickledDtype,
+    Refused,
+    named,
+    plain_key,
+)  # fmt: skip
 from hico_platform.errors import DataError, Problem
 
-MOST_OPCODES = 30_000_000
-_SMALL_BYTES = 4096
+MOST_BYTES = 2**30  # what all but the long arrays may cost; the annotations of NTU-120 cost half of it
+_BYTES_A_STEP = 64
+_BYTES_A_CALL = 600
 _PAGES_KEPT_OPCODES = 50_000
 _LENGTH_BYTES = {
     "SHORT_BINBYTES": 1, "BINBYTES": 4, "BINBYTES8": 8, "BYTEARRAY8": 8,
     "SHORT_BINUNICODE": 1, "BINUNICODE": 4, "BINUNICODE8": 8,
     "SHORT_BINSTRING": 1, "BINSTRING": 4,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blob:
-    """Bytes that were left in the file; as UTF-8 of latin-1 where ``as_text`` (pickles of protocol 2 and less)."""
-
-    start: int
-    size: int
-    as_text: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredArray:
-    """An array in a pickle: its kind, and its bytes or their place in the file."""
-
-    stored_shape: tuple[int, ...]
-    dtype: str
-    fortran: bool
-    content: Blob | bytes
-    axes: tuple[int, ...]
-    """The stored axis that each axis of the array is."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the array."""
-        return tuple(self.stored_shape[axis] for axis in self.axes)
-
-    def load(self, path: Path) -> npt.NDArray[Any]:
-        """Its values. Raises DataError where the file holds fewer bytes than the shape wants."""
-        wanted = math.prod(self.stored_shape)
-        try:
-            values = np.frombuffer(self._bytes(path), np.dtype(self.dtype))
-        except ValueError:
-            values = np.zeros(0)
-        if values.size != wanted:
-            raise DataError(
-                Problem(file=path, rule="an array in a pickle has as many values as its shape",
-                        value=f"{values.size} for {list(self.shape)}", remedy="get the file again")
-            )  # fmt: skip
-        return values.reshape(self.stored_shape, order="F" if self.fortran else "C").transpose(self.axes)
-
-    def _bytes(self, path: Path) -> bytes:
-        if isinstance(self.content, bytes):
-            return self.content
-        with path.open("rb") as file:
-            file.seek(self.content.start)
-            raw = file.read(self.content.size)
-        return raw.decode("utf-8").encode("latin-1") if self.content.as_text else raw
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -88,7 +49,7 @@ def read_plain_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Machine().run(data)
-    except _Refused as refusal:
+    except Refused as refusal:
         raise DataError(
             Problem(file=path, rule="a pickle may hold numpy arrays and plain containers only; nothing of it was run",
                     value=str(refusal), remedy="do not trust this file; ask for it as .npz or .npy")
@@ -107,108 +68,6 @@ _BROKEN = (
 )  # fmt: skip
 
 
-class _Refused(Exception):  # noqa: N818 - it never leaves this file
-    """The pickle names something that is not on the list."""
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A function or class that the pickle names."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-@dataclass
-class _Dtype:
-    """A numpy dtype under construction; its state gives the byte order."""
-
-    name: str
-
-    def build(self, state: Any) -> None:
-        order = state[1]
-        if order not in ("<", ">", "|", "="):
-            raise ValueError(f"a byte order {order!r}")
-        self.name = np.dtype(self.name).newbyteorder(order).str
-
-
-@dataclass
-class _Array:
-    """A numpy array under construction."""
-
-    stored: StoredArray | None = None
-
-    def build(self, state: Any) -> None:
-        _, shape, dtype, fortran, content = state
-        self.stored = _stored(shape, dtype, fortran, content)
-
-
-def _stored(shape: Any, dtype: Any, fortran: Any, content: Any, axes: Any = None) -> StoredArray:
-    if not isinstance(dtype, _Dtype):
-        raise ValueError("an array without a dtype")
-    if isinstance(content, str):
-        content = content.encode("latin-1")
-    if not isinstance(content, Blob | bytes):
-        raise _Refused("an array of objects")
-    if not all(isinstance(size, int) and 0 <= size < 2**40 for size in shape):
-        raise ValueError(f"an array of shape {shape}")
-    axes = tuple(range(len(shape))) if axes is None else tuple(axes)
-    if sorted(axes) != list(range(len(shape))):
-        raise ValueError(f"axes {axes} of an array of shape {shape}")
-    return StoredArray(stored_shape=tuple(shape), dtype=dtype.name, fortran=bool(fortran), content=content, axes=axes)
-
-
-def _dtype(name: Any, *_: Any) -> _Dtype:
-    text = name.decode("ascii") if isinstance(name, bytes) else str(name)
-    dtype = np.dtype(text) if text[1:].isdigit() and text[:1] in "fiubUS" else None
-    if dtype is None:
-        raise _Refused(f"an array of {text}")
-    return _Dtype(dtype.str)
-
-
-def _reconstruct(kind: Any, *_: Any) -> _Array:
-    if kind != _NDARRAY:
-        raise _Refused(str(kind))
-    return _Array()
-
-
-def _scalar(dtype: Any, content: Any) -> int | float:
-    stored = _stored((), dtype, False, content)
-    if isinstance(stored.content, Blob):
-        raise ValueError("a number of many bytes")
-    value: int | float = np.frombuffer(stored.content, stored.dtype)[0].item()
-    return value
-
-
-def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> _Array:
-    return _Array(_stored(shape, dtype, order == "F", content, axes if order == "K" else None))
-
-
-def _encode(text: Any, encoding: Any) -> Blob | bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise _Refused(f"_codecs.encode to {encoding}")
-    if isinstance(text, Blob):
-        return text
-    encoded: bytes = text.encode("latin-1")
-    return encoded
-
-
-_NUMPY_CORES = ("numpy.core", "numpy._core")
-_CALLS: dict[_Name, Callable[..., Any]] = {
-    **{_Name(f"{core}.multiarray", "_reconstruct"): _reconstruct for core in _NUMPY_CORES},
-    **{_Name(f"{core}.multiarray", "scalar"): _scalar for core in _NUMPY_CORES},
-    **{_Name(f"{core}.numeric", "_frombuffer"): _frombuffer for core in _NUMPY_CORES},
-    _Name("numpy", "dtype"): _dtype,
-    _Name("_codecs", "encode"): _encode,
-    _Name("collections", "OrderedDict"): lambda items=(): dict(items),
-}
-_NDARRAY = _Name("numpy", "ndarray")
-_NAMED = frozenset({*_CALLS, _NDARRAY})
-
-
 class _Machine:
     """The pickle machine, without the parts that act."""
 
@@ -219,17 +78,22 @@ class _Machine:
 
     def run(self, data: mmap.mmap) -> Any:
         """What the program leaves on the stack."""
+        cost_bytes = 0
         for count, (opcode, argument, position) in enumerate(pickletools.genops(cast(IO[bytes], data))):
-            if count > MOST_OPCODES:
-                raise ValueError(f"more than {MOST_OPCODES} steps")
+            if cost_bytes > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES} bytes beside its arrays")
+            cost_bytes += _BYTES_A_CALL if opcode.name == "REDUCE" else _BYTES_A_STEP
             if count % _PAGES_KEPT_OPCODES == 0:
                 data.madvise(mmap.MADV_DONTNEED)  # else the pages of the whole file count as this process's
             if opcode.name in _LENGTH_BYTES:
-                self._stack.append(_content(opcode.name, argument, position or 0))
+                content = _content(opcode.name, argument, position or 0)
+                cost_bytes += sys.getsizeof(content)
+                self._stack.append(content)
             elif opcode.name in _STEPS:
+                cost_bytes += sys.getsizeof(argument)
                 _STEPS[opcode.name](self, argument)
             else:
-                raise _Refused(f"the opcode {opcode.name}")
+                raise Refused(f"the opcode {opcode.name}")
         return _finished(self._stack.pop())
 
     def nothing(self, argument: Any) -> None:
@@ -262,28 +126,30 @@ class _Machine:
 
     def set_item(self, argument: Any) -> None:
         value, key = self._stack.pop(), self._stack.pop()
-        self._stack[-1][key] = value
+        self._stack[-1][plain_key(key)] = value
 
     def name(self, argument: str | None) -> None:
         if argument is not None:
             module, _, name = argument.partition(" ")
         else:
             name, module = self._stack.pop(), self._stack.pop()
-        named = _Name(str(module), str(name))
-        if named not in _NAMED:
-            raise _Refused(str(named))
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise ValueError("a name that is no text")
+        named = Name(module, name)
+        if named not in NAMES:
+            raise Refused(str(named))
         self._stack.append(named)
 
     def reduce(self, argument: Any) -> None:
         arguments, called = self._stack.pop(), self._stack.pop()
-        if called not in _CALLS:
-            raise _Refused(f"a call of {called}")
-        self._stack.append(_CALLS[called](*arguments))
+        if not isinstance(called, Name) or called not in CALLS:
+            raise Refused(f"a call of {named(called)}")
+        self._stack.append(CALLS[called](*arguments))
 
     def build(self, argument: Any) -> None:
         state = self._stack.pop()
-        if not isinstance(self._stack[-1], _Array | _Dtype):
-            raise _Refused(f"a state for {type(self._stack[-1]).__name__}")
+        if not isinstance(self._stack[-1], PickledArray | PickledDtype):
+            raise Refused(f"a state for {type(self._stack[-1]).__name__}")
         self._stack[-1].build(state)
 
     def gathered(self) -> list[Any]:
@@ -307,7 +173,7 @@ class _Machine:
 
 
 def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(items[::2], items[1::2], strict=True))
+    return list(zip(map(plain_key, items[::2]), items[1::2], strict=True))
 
 
 _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
@@ -353,16 +219,17 @@ def _content(name: str, argument: Any, position: int) -> Any:
         size, content = len(argument), argument
     elif text:
         content = argument
-        size = len(argument.encode("utf-8", "surrogatepass")) if len(argument) > _SMALL_BYTES // 4 else 0
+        size = len(argument.encode("utf-8", "surrogatepass")) if len(argument) > SMALL_BYTES // 4 else 0
     else:
         size, content = len(argument), bytes(argument)
-    return Blob(start=start, size=size, as_text=text) if size > _SMALL_BYTES else content
+    return Blob(start=start, size=size, as_text=text) if size > SMALL_BYTES else content
 
 
 def _finished(value: Any) -> Any:
-    """The value with arrays in place of those under construction; containers are changed in place."""
+    """The value with arrays in place of those under construction, and lists in place of the tuples that hold any."""
     holder = [value]
     seen: set[int] = set()
+    settled: dict[int, tuple[Any, Any]] = {}
     pending: list[Any] = [holder]
     while pending:
         container = pending.pop()
@@ -370,7 +237,7 @@ def _finished(value: Any) -> Any:
             continue
         seen.add(id(container))
         for key, inner in list(container.items() if isinstance(container, dict) else enumerate(container)):
-            finished = _settled(inner)
+            finished = _settled(inner, settled)
             if finished is not inner:
                 container[key] = finished
             if isinstance(finished, list | dict):
@@ -378,13 +245,18 @@ def _finished(value: Any) -> Any:
     return holder[0]
 
 
-def _settled(value: Any) -> Any:
-    if isinstance(value, _Array):
+def _settled(value: Any, settled: dict[int, tuple[Any, Any]]) -> Any:
+    """A value finished; ``settled`` holds the tuples met (which keeps their ids theirs) and what became of them."""
+    if isinstance(value, PickledArray):
         if value.stored is None:
             raise ValueError("an array without values")
         return value.stored
     if isinstance(value, tuple):
-        return [*map(_settled, value)] if any(isinstance(v, _Array | tuple | list | dict) for v in value) else value
-    if isinstance(value, _Name | _Dtype):
-        raise _Refused(f"a bare {value.name}")
+        if not any(isinstance(inner, PickledArray | tuple | list | dict | Name | PickledDtype) for inner in value):
+            return value
+        if id(value) not in settled:
+            settled[id(value)] = value, [_settled(inner, settled) for inner in value]
+        return settled[id(value)][1]
+    if isinstance(value, Name | PickledDtype):
+        raise Refused(f"a bare {value.name}")
     return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,13 +40,24 @@ def open_store(place: Path | str, *, cache: Path) -> Store:
     target = cache / digest
     with (cache / f"{digest}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
+        if not _is_whole(target):
+            shutil.rmtree(target, ignore_errors=True)
             _fetch(filesystem, path, target, str(place))
     return Store.open(target)
 
 
+def _is_whole(directory: Path) -> bool:
+    try:
+        Store.open(directory)
+    except DataError:
+        return False
+    return True
+
+
 def _fetch(filesystem: fs.FileSystem, path: str, target: Path, place: str) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+    partial = target.with_name(f".partial-{target.name}")
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed fetch left; the lock is ours
+    partial.mkdir()
     try:
         for name in (POSE_FILE, INDEX_FILE, HEADER_FILE):
             with filesystem.open_input_stream(f"{path}/{name}") as source, (partial / name).open("wb") as sink:

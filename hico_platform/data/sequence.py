@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+MOST_FRAMES = 100_000
+MOST_METRES = 10_000.0
+"""How far from the sensor a recorded joint may be."""
+
 Metadata = Mapping[str, int | float | str | None]
 
 

@@ -10,6 +10,7 @@ again line by line, which is slow and says what is wrong on which line.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,10 +21,11 @@ import numpy.typing as npt
 
 from hico_platform.data.normalise import MOST_BODIES_READ
 from hico_platform.data.number_text import NumberText, is_number, take_apart
+from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
-MOST_BYTES = 16 * 2**20  # four bodies for 300 frames are 4 MiB; at worst a file costs fifty times its size
+MOST_BYTES = 16 * 2**20  # four bodies for 300 frames are 4 MiB; at worst a file costs thirty times its size
 SUFFIX = ".skeleton"
 
 _BODY_FIELDS = 10
@@ -96,7 +98,10 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose
 
     Raises DataError with the file and line of the first thing that is wrong.
     """
-    size = path.stat().st_size
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # reading a pipe would wait for ever
+        raise DataError(Problem(file=path, rule="is a folder, pipe or device where a file belongs", remedy="remove it"))
+    size = state.st_size
     if size > MOST_BYTES:
         raise DataError(
             Problem(file=path, rule=f"a recording's file has at most {MOST_BYTES} bytes", value=size,
@@ -148,7 +153,7 @@ def _parse_at_once(data: bytes) -> _Parsed | None:
         return None
     picked = text.first[at][:, None] + np.arange(NUM_JOINTS * _JOINT_FIELDS)
     coordinates = text.values[picked].reshape(-1, NUM_JOINTS, _JOINT_FIELDS)[..., :3]
-    if not np.isfinite(coordinates).all():
+    if not (np.abs(coordinates) <= MOST_METRES).all():
         return None
     return _Parsed(num_frames=num_frames, frames=frames, places=places, ids=ids, coordinates=coordinates)
 
@@ -163,7 +168,7 @@ def _walk(data: bytes, text: NumberText) -> tuple[int, list[int], list[int], lis
     ids: list[int] = []
     lines: list[int] = []
     line, num_frames = 1, heads[0]
-    if on_line[0] != 1 or not 1 <= num_frames <= last or num_frames % 1:
+    if on_line[0] != 1 or not 1 <= num_frames <= min(last, MOST_FRAMES) or num_frames % 1:
         return None
     for frame in range(int(num_frames)):
         if line > last or on_line[line] != 1:
@@ -241,6 +246,8 @@ def _parse_by_line(data: bytes, path: Path) -> _Parsed:
     num_frames = lines.whole("the number of frames")
     if num_frames == 0:
         raise lines.wrong("a recording has at least one frame", 0, "leave this file out")
+    if num_frames > MOST_FRAMES:
+        raise lines.wrong(f"a recording has at most {MOST_FRAMES} frames", num_frames, "cut it into actions")
     frames: list[int] = []
     places: list[int] = []
     ids: list[int] = []
@@ -270,4 +277,6 @@ def _joints(lines: _Lines) -> Iterable[list[float]]:
         xyz = [float(text) for text in lines.take("a joint", _JOINT_FIELDS)[:3]]
         if not all(map(np.isfinite, xyz)):
             raise lines.wrong("a coordinate is a finite number", " ".join(map(str, xyz)))
+        if max(map(abs, xyz)) > MOST_METRES:
+            raise lines.wrong(f"a coordinate is within {MOST_METRES:g} metres", " ".join(map(str, xyz)))
         yield xyz

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, numbers_of
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
@@ -120,8 +121,10 @@ class Store:
         """
         if name not in self.columns:
             return None
-        values: npt.NDArray[Any] = self._index.column(METADATA_PREFIX + name).to_numpy()
-        return values
+        column = self._index.column(METADATA_PREFIX + name)
+        if pa.types.is_null(column.type):
+            return np.full(len(column), np.nan)
+        return np.array(column.to_pylist(), object) if pa.types.is_string(column.type) else numbers_of(column)
 
     @property
     def index(self) -> pa.Table:
@@ -161,8 +164,7 @@ class Store:
         return mapped.view(np.ndarray)
 
     def _numbers(self, name: str) -> npt.NDArray[np.int64]:
-        values: npt.NDArray[np.int64] = self._index.column(name).to_numpy()
-        return values
+        return numbers_of(self._index.column(name))
 
 
 class StoreWriter:
@@ -253,7 +255,7 @@ class StoreWriter:
         sizes = [sequence.pose.size for sequence in self._pending]
         values = np.concatenate([sequence.pose.reshape(-1) for sequence in self._pending])
         bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        pose = pa.LargeListArray.from_arrays(bounds, values, type=_POSE_SCHEMA.field(0).type)
+        pose = array_of_lists(bounds, values, _POSE_SCHEMA.field(0).type)
         self._pose_writer.write_batch(pa.record_batch([pose], schema=_POSE_SCHEMA))
         self._batches.append(index_batch(self._pending))
         self._pending, self._pending_values = [], 0
@@ -263,7 +265,7 @@ class StoreWriter:
         self._pose_writer.close()
         self._sink.close()
         index = joined_index(self._batches)
-        index = index.append_column("offset", pa.array(pose_offsets(self._partial / POSE_FILE), pa.int64()))
+        index = index.append_column("offset", array_of_numbers(pose_offsets(self._partial / POSE_FILE)))
         with (
             pa.OSFile(str(self._partial / INDEX_FILE), "wb") as sink,
             pa.ipc.new_file(sink, index.schema) as writer,

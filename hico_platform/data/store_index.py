@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hico_platform.data.arrow_numpy import array_of, numbers_of
 from hico_platform.data.sequence import Sequence
 
 METADATA_PREFIX = "metadata."
@@ -18,19 +19,21 @@ METADATA_PREFIX = "metadata."
 def index_batch(sequences: Items[Sequence]) -> pa.Table:
     """The index rows of some sequences; a metadata column's type is the widest of its values."""
     columns: dict[str, Any] = {
-        "name": pa.array([s.name for s in sequences], pa.string()),
-        "label": pa.array([s.label for s in sequences], pa.int64()),
-        "num_frames": pa.array([s.pose.shape[0] for s in sequences], pa.int64()),
-        "num_bodies": pa.array([s.pose.shape[1] for s in sequences], pa.int64()),
+        "name": array_of([s.name for s in sequences], str),
+        "label": array_of([s.label for s in sequences], int),
+        "num_frames": array_of([s.pose.shape[0] for s in sequences], int),
+        "num_bodies": array_of([s.pose.shape[1] for s in sequences], int),
     }
     for key in dict.fromkeys(key for s in sequences for key in s.metadata):
         values = [s.metadata.get(key) for s in sequences]
-        kinds = {type(value) for value in values if value is not None}
-        if str in kinds and len(kinds) > 1:
-            values = [None if value is None else str(value) for value in values]
-        elif float in kinds:
-            values = [None if value is None else float(value) for value in values]
-        columns[METADATA_PREFIX + key] = pa.array(values)
+        given = [value for value in values if value is not None]
+        if not given:
+            columns[METADATA_PREFIX + key] = pa.nulls(len(values))
+        elif any(isinstance(value, str) for value in given):
+            columns[METADATA_PREFIX + key] = array_of(values, str)
+        else:
+            whole = all(isinstance(value, int | np.integer) for value in given)
+            columns[METADATA_PREFIX + key] = array_of(values, int if whole else float)
     return pa.table(columns)
 
 
@@ -59,5 +62,5 @@ def pose_offsets(path: Path) -> npt.NDArray[np.int64]:
         for i in range(reader.num_record_batches):
             pose = reader.get_batch(i).column(0)
             place = pose.values.buffers()[1].address - whole.address
-            starts.append(place // 4 + pose.offsets.to_numpy()[:-1])
+            starts.append(place // 4 + numbers_of(pose.offsets)[:-1])
     return np.concatenate(starts)

@@ -29,10 +29,26 @@ class Probe:
     classes: int
 
 
-def knn(encoder: HierarchicalEncoder, *, probe: Probe, config: EvaluationConfig) -> float:
+@dataclass(frozen=True, kw_only=True)
+class ProbeFeatures:
+    """Features of a probe's two parts, (n, 2*G*D) each: those of one encoder, computed once for all that is asked."""
+
+    fit: Tensor
+    score: Tensor
+
+
+def probe_features(encoder: HierarchicalEncoder, *, probe: Probe, config: EvaluationConfig) -> ProbeFeatures:
+    """Encodes both parts under the centre crop."""
+    fit, score = (
+        encoder_features(encoder, views=probe.views, indices=part, centre_crop=config.centre_crop)
+        for part in (probe.fit, probe.score)
+    )
+    return ProbeFeatures(fit=fit, score=score)
+
+
+def knn(features: ProbeFeatures, *, probe: Probe) -> float:
     """``knn_top1``: 1-NN from the score part into the fit part."""
-    fit, score = _features(encoder, probe, config)
-    return knn_top1(fit, probe.labels[probe.fit], score, probe.labels[probe.score])
+    return knn_top1(features.fit, probe.labels[probe.fit], features.score, probe.labels[probe.score])
 
 
 def raw_pose_knn(*, probe: Probe, config: EvaluationConfig) -> float:
@@ -51,36 +67,33 @@ def downstream(
     target: Probe | None,
     config: EvaluationConfig,
     seed: int,
+    features: ProbeFeatures | None = None,
 ) -> dict[str, float]:
-    """kNN, recognition (linear probe), retrieval and, with a ``target`` dataset, transfer (linear probe there)."""
-    fit, score = _features(encoder, source, config)
+    """kNN, recognition (linear probe), retrieval and, with a ``target`` dataset, transfer (linear probe there).
+
+    ``features`` are those of ``source``, where they have been computed already.
+    """
+    features = features or probe_features(encoder, probe=source, config=config)
     fit_labels, score_labels = source.labels[source.fit], source.labels[source.score]
-    found = retrieval(fit, fit_labels, score, score_labels, k=config.recall_at)
+    found = retrieval(features.fit, fit_labels, features.score, score_labels, k=config.recall_at)
     metrics = {
         "knn_top1": found.top1,
-        "recognition_top1": _linear(fit, score, source, config, seed),
+        "recognition_top1": _linear(features, source, config, seed),
         "retrieval_top1": found.top1,
         f"retrieval_recall_at_{config.recall_at}": found.recall_at_k,
         "retrieval_map": found.mean_average_precision,
     }
     if target is not None:
-        metrics["transfer_top1"] = _linear(*_features(encoder, target, config), target, config, seed)
+        there = probe_features(encoder, probe=target, config=config)
+        metrics["transfer_top1"] = _linear(there, target, config, seed)
     return metrics
 
 
-def _features(encoder: HierarchicalEncoder, probe: Probe, config: EvaluationConfig) -> tuple[Tensor, Tensor]:
-    fit, score = (
-        encoder_features(encoder, views=probe.views, indices=part, centre_crop=config.centre_crop)
-        for part in (probe.fit, probe.score)
-    )
-    return fit, score
-
-
-def _linear(fit: Tensor, score: Tensor, probe: Probe, config: EvaluationConfig, seed: int) -> float:
+def _linear(features: ProbeFeatures, probe: Probe, config: EvaluationConfig, seed: int) -> float:
     return linear_probe_top1(
-        fit,
+        features.fit,
         probe.labels[probe.fit],
-        score,
+        features.score,
         probe.labels[probe.score],
         classes=probe.classes,
         epochs=config.linear_epochs,

@@ -18,12 +18,12 @@ def encoder_features(encoder: HierarchicalEncoder, *, views: Views, indices: Ten
     training = encoder.training
     encoder.eval()
     try:
-        rows = []
-        for batch in indices.split(BATCH):
+        features = torch.empty(len(indices), encoder.feature_width, device=indices.device)
+        for batch, rows in zip(indices.split(BATCH), features.split(BATCH), strict=True):
             poses = views.centre(batch, share=centre_crop)
             tokens = Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
-            rows.append(encoder(tokens).instance())
-        return torch.cat(rows)
+            rows.copy_(encoder(tokens).instance())
+        return features
     finally:
         encoder.train(training)
 

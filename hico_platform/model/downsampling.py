@@ -20,9 +20,9 @@ class UnifiedDownsampling(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, L, D) to (N, L // 2, D)."""
+        """(L, N, D) to (L // 2, N, D)."""
         mixed = self.norm(self.convolution(tokens))
-        even, odd = mixed[:, : mixed.shape[1] // 2 * 2].unflatten(1, (-1, 2)).unbind(2)
+        even, odd = mixed[: len(mixed) // 2 * 2].unflatten(0, (-1, 2)).unbind(1)
         return torch.relu(torch.maximum(even, odd))  # as ReLU before the maximum, on half the elements
 
 
@@ -35,7 +35,7 @@ class DepthwiseConvolution(nn.Module):
         self.bias = nn.Parameter(torch.empty(width))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, L, D) to (N, L, D)."""
+        """(L, N, D) to (L, N, D)."""
         return _Depthwise.apply(tokens, self.weight[:, 0].T.contiguous(), self.bias)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -44,28 +44,32 @@ class _Depthwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """``tokens`` (N, L, D), ``weight`` (5, D), ``bias`` (D,)."""
-        padded = pad(tokens, (0, 0, KERNEL // 2, KERNEL // 2))  # (N, L + 4, D)
+        """``tokens`` (L, N, D), ``weight`` (5, D), ``bias`` (D,)."""
+        padded = pad(tokens, _MARGIN)  # (L + 4, N, D)
         ctx.save_for_backward(padded, weight)
-        return _shifted_sum(padded, weight, bias)
+        return _shifted_sum(padded, weight.to(tokens.dtype), bias.to(tokens.dtype))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of tokens, weight and bias."""
         padded, weight = ctx.saved_tensors
         gradient = gradients[0]
-        length = gradient.shape[1]
-        padded_gradient = pad(gradient, (0, 0, KERNEL // 2, KERNEL // 2))
-        of_tokens = _shifted_sum(padded_gradient, weight.flip(0), None)
+        of_tokens = _shifted_sum(pad(gradient, _MARGIN), weight.flip(0).to(gradient.dtype), None)
         of_weight = torch.stack(
-            [(gradient * padded[:, shift : shift + length]).sum(dim=(0, 1)) for shift in range(KERNEL)]
+            [
+                (gradient * padded[shift : shift + len(gradient)]).sum(dim=(0, 1), dtype=weight.dtype)
+                for shift in range(KERNEL)
+            ]
         )
-        return of_tokens, of_weight, gradient.sum(dim=(0, 1))
+        return of_tokens, of_weight, gradient.sum(dim=(0, 1), dtype=weight.dtype)
+
+
+_MARGIN = (0, 0, 0, 0, KERNEL // 2, KERNEL // 2)
 
 
 def _shifted_sum(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    length = padded.shape[1] - KERNEL + 1
-    total = padded[:, :length] * weight[0] if bias is None else torch.addcmul(bias, padded[:, :length], weight[0])
+    length = len(padded) - KERNEL + 1
+    total = padded[:length] * weight[0] if bias is None else torch.addcmul(bias, padded[:length], weight[0])
     for shift in range(1, KERNEL):
-        total.addcmul_(padded[:, shift : shift + length], weight[shift])
+        total.addcmul_(padded[shift : shift + length], weight[shift])
     return total

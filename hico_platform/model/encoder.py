@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from hico_platform.model.downsampling import UnifiedDownsampling
+from hico_platform.model.packing import token_maximum
+from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
 from hico_platform.vocabulary import EncoderType
 
@@ -34,20 +35,8 @@ class Features(NamedTuple):
         return torch.cat([self.temporal.flatten(1), self.spatial.flatten(1)], dim=1)
 
 
-class Recurrent(nn.Module):
-    """Bidirectional GRU or LSTM of D/2 units a direction."""
-
-    def __init__(self, cell: Callable[..., nn.RNNBase], *, width: int, layers: int) -> None:
-        super().__init__()
-        self.rnn = cell(width, width // 2, num_layers=layers, batch_first=True, bidirectional=True)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(N, L, D) to (N, L, D)."""
-        return self.rnn(tokens)[0]  # type: ignore[no-any-return]
-
-
 def sequence_encoder(encoder: EncoderType, *, width: int, layers: int, heads: int, dropout: float) -> nn.Module:
-    """The sequence-to-sequence encoder of a branch, (N, L, D) to (N, L, D)."""
+    """The sequence-to-sequence encoder of a branch: (P, N, D) and the lengths that add up to P, to (P, N, D)."""
     match encoder:
         case EncoderType.GRU:
             return Recurrent(nn.GRU, width=width, layers=layers)
@@ -71,12 +60,11 @@ class Branch(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, L, token_width) to (N, G, D): the maximum over tokens at each granularity."""
-        tokens = self.embedding(tokens)  # (N, L, D)
-        vectors = [self.sequence(tokens).amax(dim=1)]
+        levels = [self.embedding(tokens.transpose(0, 1))]  # (L, N, D)
         for _ in range(1, self.granularities):
-            tokens = self.downsample(tokens)  # (N, L / 2, D)
-            vectors.append(self.sequence(tokens).amax(dim=1))
-        return torch.stack(vectors, dim=1)  # (N, G, D)
+            levels.append(self.downsample(levels[-1]))  # (L / 2, N, D)
+        lengths = tuple(len(level) for level in levels)
+        return token_maximum(self.sequence(torch.cat(levels), lengths), lengths)
 
 
 class HierarchicalEncoder(nn.Module):

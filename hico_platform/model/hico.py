@@ -15,7 +15,7 @@ from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors
 from hico_platform.model.queue import KeyQueue
 from hico_platform.model.transformer import SelfAttention
-from hico_platform.vocabulary import EncoderType, Level, QueueWrap, Representation
+from hico_platform.vocabulary import EncoderType, Level, Precision, QueueWrap, Representation
 
 # Whose keys a query is held against: the domain level crosses the two branches.
 KEY_OF: Mapping[Representation, Representation] = {
@@ -55,13 +55,14 @@ class ProjectingEncoder(nn.Module):
     def forward(self, tokens: Tokens) -> dict[Representation, Tensor]:
         """The five projections as unit vectors: clip and part (N, G, P), the others (N, P)."""
         projections = self.projectors(self.encoder(tokens))
-        return {name: normalize(projection, dim=-1) for name, projection in projections.items()}
+        return {name: normalize(projection.float(), dim=-1) for name, projection in projections.items()}
 
 
 class HiCo(nn.Module):
     """The whole trainable state of the method, without optimiser.
 
-    ``temporal_width`` is M*J*C and ``spatial_width`` T*C. ``level_weights`` weigh the losses.
+    ``temporal_width`` is M*J*C and ``spatial_width`` T*C. ``level_weights`` weigh the losses. ``precision`` is that of
+    the encoders and projectors in :meth:`forward`; weights, unit vectors, queues, logits and losses are float32.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class HiCo(nn.Module):
         temperature: float,
         momentum: float,
         level_weights: Mapping[Level, float],
+        precision: Precision = Precision.FLOAT32,
     ) -> None:
         super().__init__()
+        self.precision = precision
         self.temperature = temperature
         self.momentum = momentum
         self.level_weights = dict(level_weights)
@@ -171,9 +174,12 @@ class HiCo(nn.Module):
     def forward(self, query: Tokens, key: Tokens) -> Contrast:
         """Moves the key encoder, then holds the query views against the key views and the queues."""
         self.move_key_encoder()
-        with torch.no_grad():
-            keys = self.key(key)
-        return Contrast(losses=self.losses(self.logits(self.query(query), keys)), keys=keys)
+        reduced = self.precision is Precision.BF16
+        with torch.autocast(query.temporal.device.type, dtype=torch.bfloat16, enabled=reduced):
+            with torch.no_grad():
+                keys = self.key(key)
+            queries = self.query(query)
+        return Contrast(losses=self.losses(self.logits(queries, keys)), keys=keys)
 
 
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens
 from hico_platform.augment.views import Views
-from hico_platform.errors import DataError, Problem, TrainingError
+from hico_platform.errors import DataError, Problem
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import Losses
+from hico_platform.pretrain.guards import EpochProgress, LossRecord, whole_epoch
 from hico_platform.pretrain.state import TrainingState
 
 
@@ -35,14 +36,16 @@ def pretrain(
     batch_size: int,
     learning_rate: Callable[[int], float],
     clip_gradient_norm: float | None = None,
+    progress: Callable[[EpochProgress], None] | None = None,
 ) -> Iterator[EpochResult]:
     """Trains from ``state.epoch`` to ``epochs`` on the sequences ``train`` (int64), yielding each epoch.
 
-    ``learning_rate`` maps a 0-based epoch to its rate. The last, smaller batch of an epoch is dropped.
+    ``learning_rate`` maps a 0-based epoch to its rate. The last, smaller batch of an epoch is dropped. ``progress``
+    is told every few seconds how far an epoch is. Whatever ends an epoch early leaves the state where it began.
 
     Raises:
         DataError: there are fewer sequences than a batch holds.
-        TrainingError: a loss is not finite.
+        TrainingError: a loss or a gradient is not finite.
     """
     if len(train) < batch_size:
         raise DataError(
@@ -59,18 +62,15 @@ def pretrain(
         for group in state.optimiser.param_groups:
             group["lr"] = rate
         state.model.train()
-        order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
-        batches = order[: len(order) // batch_size * batch_size].split(batch_size)
-        totals = torch.zeros(5, device=train.device)
-        for batch in batches:
-            query = tokens(views.random(batch, generator=state.generator))
-            key = tokens(views.random(batch, generator=state.generator))
-            losses = train_step(state, query, key, clip_gradient_norm=clip_gradient_norm)
-            totals += torch.stack([losses.total, *losses.levels.values()]).detach()
-        state.epoch += 1
-        names = ["loss", *(f"loss_{level}" for level in losses.levels)]
-        means = dict(zip(names, (totals / len(batches)).tolist(), strict=True))
-        _refuse_non_finite(means, epoch=state.epoch)
+        with whole_epoch(state):
+            order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
+            batches = order[: len(order) // batch_size * batch_size].split(batch_size)
+            record = LossRecord(state, steps=len(batches), batch_size=batch_size, progress=progress)
+            for batch in views.ahead(batches):
+                query = tokens(views.random(batch, generator=state.generator))
+                key = tokens(views.random(batch, generator=state.generator))
+                record.add(train_step(state, query, key, clip_gradient_norm=clip_gradient_norm))
+            means = record.finish()
         elapsed_s = time.perf_counter() - started
         yield EpochResult(epoch=state.epoch, losses=means, sequences_per_s=len(batches) * batch_size / elapsed_s)
 
@@ -90,17 +90,3 @@ def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradien
 def tokens(poses: Tensor) -> Tokens:
     """Both token sequences of views (N, T, M, J, C)."""
     return Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
-
-
-def _refuse_non_finite(losses: dict[str, float], *, epoch: int) -> None:
-    for name, value in losses.items():
-        if not torch.isfinite(torch.tensor(value)):
-            raise TrainingError(
-                Problem(
-                    field=name,
-                    rule=f"a finite loss in epoch {epoch}",
-                    value=value,
-                    remedy="lower optimiser.learning_rate, raise contrast.temperature or set "
-                    "optimiser.clip_gradient_norm",
-                )
-            )

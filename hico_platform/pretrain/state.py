@@ -10,20 +10,29 @@ from torch import Tensor
 
 from hico_platform.errors import CheckpointError, Problem
 from hico_platform.model.hico import HiCo
+from hico_platform.model.precision import refuse_missing
+from hico_platform.pretrain.memory import keep_freed_memory
 
 
 class TrainingState:
     """Model with queues and key encoder, optimiser, random states and the number of finished epochs.
 
     ``generator`` draws the order and the views, on the device of the model. Dropout draws from PyTorch's
-    own generators, whose states belong to a checkpoint as well.
+    own generators, whose states belong to a checkpoint as well. ``whole`` is False in the midst of an epoch.
+
+    Raises:
+        ConfigError: the device lacks the model's precision.
     """
 
     def __init__(self, *, model: HiCo, optimiser: torch.optim.Optimizer, seed: int) -> None:
         self.model = model
         self.optimiser = optimiser
         self.epoch = 0
+        self.whole = True
         self.device = next(model.parameters()).device
+        refuse_missing(model.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.generator = torch.Generator(self.device).manual_seed(seed)
         torch.manual_seed(seed)
 
@@ -46,6 +55,7 @@ class TrainingState:
         Raises:
             CheckpointError: it belongs to another model.
         """
+        self.whole = False
         model = {name[6:]: value for name, value in tensors.items() if name.startswith("model/")}
         try:
             self.model.load_state_dict(model)
@@ -69,3 +79,4 @@ class TrainingState:
         if self.device.type == "cuda" and "random/dropout_cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random/dropout_cuda"].cpu(), self.device)
         self.epoch = epoch
+        self.whole = True

@@ -28,6 +28,18 @@ class Entry(StrEnum):
         """Whether there is a model to keep."""
         return self in (Entry.RELEASED, Entry.BEST)
 
+    @property
+    def heading(self) -> str:
+        """As tables call it."""
+        return _TITLES.get(self, self.value)
+
+
+_TITLES = {
+    Entry.UNTRAINED: "untrained encoder",
+    Entry.RELEASED: "released settings",
+    Entry.BEST: "best configuration",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:

@@ -8,10 +8,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from hico_platform.retrain.plan import Entry
+from hico_platform.config.schema import to_mapping
+from hico_platform.retrain.plan import Entry, Plan
 
-RESULT = "result.json"
+RESULT, PLAN = "result.json", "plan.json"
 METRICS: dict[str, str] = {
     "knn_top1": "1-NN",
     "recognition_top1": "linear probe",
@@ -43,15 +45,32 @@ class Spread:
     count: int
 
 
+def write_plan(directory: Path, plan: Plan, facts: Mapping[str, str]) -> None:
+    """Writes ``plan.json`` beside the runs: what their numbers go with."""
+    best = plan.runs[0].config
+    content = {
+        "digest": plan.digest,
+        "epochs": best.budget.epochs,
+        "facts": dict(facts),
+        "config": to_mapping(best),
+        "runs": [run.key for run in plan.runs],
+    }
+    _write(directory, PLAN, content)
+
+
 def write_result(directory: Path, result: RunResult) -> None:
     """Writes ``result.json`` into a run's folder, whole or not at all."""
+    _write(directory, RESULT, asdict(result))
+
+
+def _write(directory: Path, name: str, content: Mapping[str, Any]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    beside = directory / f".{RESULT}.{os.getpid()}"
+    beside = directory / f".{name}.{os.getpid()}"
     with beside.open("w") as stream:
-        json.dump(asdict(result), stream, indent=1)
+        json.dump(content, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
-    beside.rename(directory / RESULT)
+    beside.rename(directory / name)
 
 
 def read_result(directory: Path) -> RunResult | None:

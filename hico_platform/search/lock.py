@@ -18,8 +18,10 @@ TRIES, BETWEEN_TRIES_S = 5, 0.1
 
 
 @contextmanager
-def search_lock(file: Path, *, name: str) -> Iterator[None]:
-    """Holds the lock of the search ``name`` in ``file``.
+def search_lock(
+    file: Path, *, name: str, what: str = "a search", otherwise: str = "give another --name"
+) -> Iterator[None]:
+    """Holds the lock of the search ``name`` in ``file``; ``what`` and ``otherwise`` word the refusal.
 
     The file names its holder (process, host, since when), for the message that a second driver gives. The
     file left by a process that is dead is not locked any more, and is taken over.
@@ -31,7 +33,7 @@ def search_lock(file: Path, *, name: str) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+", encoding="utf-8") as handle:
         if not _taken(handle, file):
-            raise already_running(file, name=name)
+            raise already_running(file, name=name, what=what, otherwise=otherwise)
         handle.seek(0)
         handle.truncate()
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since_s": time.time()}, handle)
@@ -43,14 +45,16 @@ def search_lock(file: Path, *, name: str) -> Iterator[None]:
             handle.truncate()
 
 
-def already_running(file: Path, *, name: str) -> UsageError:
+def already_running(
+    file: Path, *, name: str, what: str = "a search", otherwise: str = "give another --name"
+) -> UsageError:
     """The error of a second driver; it names the first."""
     return UsageError(
         Problem(
             field="name",
-            rule="a search that is not running already",
+            rule=f"{what} that is not running already",
             value=name,
-            remedy=f"{_holder(file)}; wait for it, end it, or give another --name",
+            remedy=f"{_holder(file)}; wait for it, end it, or {otherwise}",
         )
     )
 

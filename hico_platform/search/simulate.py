@@ -67,6 +67,7 @@ def simulate(
     clock: SimulatedClock,
     workers: int = 1,
     seconds_per_epoch: Callable[[TrialTask], float] = lambda task: 1.0,
+    parameters_of: Callable[[TrialTask], float] = lambda task: 1.0,
 ) -> Simulation:
     """Carries out ``course`` in simulated time.
 
@@ -76,6 +77,7 @@ def simulate(
         clock: is moved on as trials train.
         workers: trials at once.
         seconds_per_epoch: how long an epoch of a task takes.
+        parameters_of: how many parameters its encoder has.
     """
     agenda: list[_Next] = []
     told: list[Told] = []
@@ -96,7 +98,11 @@ def simulate(
         clock.now_s = event.at_s
         value = curve_of(event.task)(event.epoch)
         decision = course.reported(
-            event.number, epoch=event.epoch, metrics={"knn_top1": value}, history=(), checkpoint=""
+            event.number,
+            epoch=event.epoch,
+            metrics={"knn_top1": value, "parameters": parameters_of(event.task)},
+            history=[(event.epoch, {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)})],
+            checkpoint="",
         )
         told.append(Told(at_s=event.at_s, number=event.number, epoch=event.epoch, value=value, decision=decision))
         last = event.epoch >= event.task.report_epochs[-1]

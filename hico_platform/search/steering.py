@@ -14,17 +14,19 @@ from pathlib import Path
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.space_rules import flat
+from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import ConfigError
 from hico_platform.search.events import Observer, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.ledger.base import Ending, Ledger, Metrics, Origin, ReportRecord, TrialRecord, TrialState
+from hico_platform.search.objectives import Measures, measures, standing
 from hico_platform.search.scheduler.base import Scheduler
-from hico_platform.search.stopping import good_enough, time_is_up
+from hico_platform.search.stopping import good_enough, grid_is_done, time_is_up
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
 
 SCORE = "knn_top1"
-# Notes of the ledger: when each driver began, and which rule ended the search.
-SESSIONS, ENDED_BY = "sessions", "ended_by"
+# Notes of the ledger: when each driver began, which rule ended the search, and the points that were put in line.
+SESSIONS, ENDED_BY, ASKED = "sessions", "ended_by", "asked"
 # Note: the GPUs that a trial holds, given by the space or measured.
 GPUS = "gpus"
 
@@ -38,7 +40,7 @@ class Steering:
         scheduler: which trials go on.
         directory: trials keep their checkpoints in ``directory/0003`` and so on.
         observe: is told what happened, after the ledger knows.
-        warm_points: points that a new search tries after the base and the points that the space lists.
+        warm_points: points of earlier searches, tried after those that the space gives.
         clock: Unix time in seconds.
     """
 
@@ -63,18 +65,18 @@ class Steering:
         self._trials = {trial.number: trial for trial in ledger.trials()}
         self._cut_off = [trial for trial in self._trials.values() if not trial.state.is_final]
         self._curves = {number: trial.curve for number, trial in self._trials.items()}
+        self._measures = {
+            number: {report.epoch: report.measures for report in trial.reports if report.measures}
+            for number, trial in self._trials.items()
+        }
         self._at_work: set[int] = set()
         self._gpus = space.settings.resources.given_gpus
         self._began_at_s = clock()
         self._sessions = [*(ledger.note(SESSIONS) or []), self._began_at_s]
         ledger.set_note(SESSIONS, self._sessions)
         ledger.set_note(ENDED_BY, None)
-        if not self._trials:
-            ledger.enqueue(_fields(space), space=space, origin=Origin.BASE)
-            for point in space.settings.points:
-                ledger.enqueue(_fields(space) | flat(point), space=space, origin=Origin.LISTED)
-            for values in warm_points:
-                ledger.enqueue(_fields(space) | dict(values), space=space, origin=Origin.WARM_START)
+        self._judged: tuple[int, float | None] = (0, None)
+        self._put_in_line(warm_points)
 
     @property
     def is_over(self) -> bool:
@@ -136,7 +138,9 @@ class Steering:
         if known is not None:
             return known.decision
         value = metrics[SCORE]
-        decision = self._scheduler.decide(number=number, epoch=epoch, value=value, curves=self._curves)
+        objectives = self._space.settings.objectives
+        own = measures(objectives, metrics=metrics, history=history)
+        decision = self._decide(number, epoch, own)
         if epoch < self._space.base.budget.epochs and self._time_is_up() is not None:
             decision = Decision.STOP
         report = ReportRecord(
@@ -147,9 +151,11 @@ class Steering:
             decision=decision,
             checkpoint=checkpoint,
             at_s=self._clock(),
+            measures=own,
         )
         self._ledger.record_report(number, report)
         self._curves.setdefault(number, {})[epoch] = value
+        self._measures.setdefault(number, {})[epoch] = own
         told = dataclasses.replace(report, history=())  # the losses are for observers and the ledger
         self._trials[number] = dataclasses.replace(trial, reports=(*trial.reports, told))
         self._observe(TrialReported(number=number, report=report))
@@ -192,13 +198,61 @@ class Steering:
         self._at_work.remove(number)
         self._observe(TrialEnded(number=number, ending=ending))
 
+    def _decide(self, number: int, epoch: int, own: Measures) -> Decision:
+        """The scheduler's answer; with several objectives it compares by Pareto fronts at the epoch."""
+        objectives = self._space.settings.objectives
+        curves: Mapping[int, Mapping[int, float]] = self._curves
+        value = own[0]
+        if len(objectives) > 1:
+            peers = {other: at[epoch] for other, at in self._measures.items() if epoch in at}
+            value, others = standing(number, own, peers, objectives)
+            curves = {other: {epoch: score} for other, score in others.items()}
+        return self._scheduler.decide(number=number, epoch=epoch, value=value, curves=curves)
+
+    def _put_in_line(self, warm_points: Sequence[Mapping[str, Scalar]]) -> None:
+        """Given points come before what the sampler proposes, each once, also where a resumed search has new ones."""
+        space, base = self._space, _fields(self._space.base)
+        released = {name: _fields(TrialConfig()).get(name) for name in space.searched}
+        points = [] if self._trials else [(Origin.RELEASED, base | _known(released)), (Origin.BASE, base)]
+        points += [(Origin.LISTED, base | flat(point)) for point in space.settings.points]
+        points += [(Origin.WARM_START, base | dict(values)) for values in warm_points]
+        asked = list(self._ledger.note(ASKED) or [])
+        for origin, values in points:
+            place = space.place(values)
+            if place not in asked:
+                asked.append(place)
+                if space.admits(place):
+                    self._ledger.enqueue(values, space=space, origin=origin)
+        self._ledger.set_note(ASKED, asked)
+
     def _ended(self) -> bool:
         """Whether a rule of the space ends the search; the ledger notes which."""
-        reason = self._time_is_up() or good_enough(self._space.settings.stop, list(self._trials.values()))
+        trials = list(self._trials.values())
+        reason = (
+            self._time_is_up()
+            or good_enough(self._space.settings.stop, trials)
+            or self._nothing_to_gain(trials)
+            or grid_is_done(self._space, trials)
+        )
         if reason is not None and self._ended_by is None:
             self._ended_by = reason
             self._ledger.set_note(ENDED_BY, reason)
         return reason is not None
+
+    def _nothing_to_gain(self, trials: Sequence[TrialRecord]) -> str | None:
+        """Whether Optuna's terminator sees too little to gain; asked again when another trial is complete."""
+        least = self._space.settings.stop.improvement
+        if least is None:
+            return None
+        complete = sum(trial.state is TrialState.COMPLETE for trial in trials)
+        if complete != self._judged[0]:
+            from hico_platform.search.ledger.terminator import improvement_left
+
+            self._judged = complete, improvement_left(self._space, trials)
+        left = self._judged[1]
+        if left is None or left >= least:
+            return None
+        return f"at most {left:.4f} is still to gain, less than {least:g}"
 
     def _time_is_up(self) -> str | None:
         return time_is_up(
@@ -221,6 +275,10 @@ class Steering:
         )
 
 
-def _fields(space: CheckedSpace) -> dict[str, Scalar]:
-    """The base's values, by dotted names."""
-    return {name: value for name, value in flatten(space.base).items() if value is not None}
+def _fields(config: TrialConfig) -> dict[str, Scalar]:
+    """A configuration's values, by dotted names."""
+    return _known(flatten(config))
+
+
+def _known(values: Mapping[str, Scalar | None]) -> dict[str, Scalar]:
+    return {name: value for name, value in values.items() if value is not None}

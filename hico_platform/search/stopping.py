@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
-from hico_platform.config.space import StopConfig
+from hico_platform.config.space import CheckedSpace, SamplerName, StopConfig
+from hico_platform.search.grid import grid_left
 from hico_platform.search.ledger.base import TrialRecord, TrialState
 
 HOUR_S = 3600.0
@@ -41,7 +43,7 @@ def time_is_up(
 
 def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
     """Why no further trial is to begin, if none is; those at work finish."""
-    values = [report.value for trial in trials for report in trial.reports]
+    values = [report.value for trial in trials for report in trial.reports if not math.isnan(report.value)]
     if stop.target is not None and max(values, default=0.0) >= stop.target:
         return f"the target {stop.target:g} is reached"
     if stop.patience is not None:
@@ -56,6 +58,13 @@ def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
         if since >= stop.patience:
             return f"{since} complete trials brought nothing better"
     return None
+
+
+def grid_is_done(space: CheckedSpace, trials: Sequence[TrialRecord]) -> str | None:
+    """Whether a grid has been tried whole."""
+    if space.settings.sampler.name is not SamplerName.GRID or grid_left(space, [trial.values for trial in trials]):
+        return None
+    return "every point of the grid was tried"
 
 
 def busy_s(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ import torch
 
 from hico_platform.build import build_model, build_optimiser
 from hico_platform.config.trial import TrialConfig
-from hico_platform.evaluate.downstream import downstream, knn
+from hico_platform.evaluate.downstream import downstream, knn, probe_features
 from hico_platform.model.hico import HiCo
 from hico_platform.pretrain.loop import pretrain
 from hico_platform.pretrain.state import TrainingState
@@ -36,11 +36,14 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     model, config = trained[0][0], configs[0]
     part, times = _part(fold)
     source = part.probe(config, device=device)
-    report_s = times * _seconds(lambda: knn(model.query.encoder, probe=source, config=config.evaluation))
+    encoder = model.query.encoder
+    report_s = times * _seconds(
+        lambda: knn(probe_features(encoder, probe=source, config=config.evaluation), probe=source)
+    )
 
     def evaluate(transfer: Fold | None) -> None:
         downstream(
-            model.query.encoder,
+            encoder,
             source=source,
             target=None if transfer is None else transfer.probe(config, device=device),
             config=config.evaluation,

@@ -13,6 +13,7 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
+from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.dataset import Dataset
@@ -37,7 +38,12 @@ class TrialData:
 
 
 def carry_out(
-    task: TrialTask, report: Report, *, data: TrialData, watch: Callable[[EpochResult], None] | None = None
+    task: TrialTask,
+    report: Report,
+    *,
+    data: TrialData,
+    watch: Callable[[EpochResult], None] | None = None,
+    progress: Callable[[EpochProgress], None] | None = None,
 ) -> TrialOutcome:
     """Runs a trial; stores stay open in this process for the next one."""
     prepare_threads(task)
@@ -54,6 +60,7 @@ def carry_out(
             report=report,
             device=device_of(task),
             watch=watch,
+            progress=progress,
             provenance={
                 "data_digest": fold.store.digest,
                 "protocol": data.source.protocol,

@@ -21,7 +21,6 @@ Progress = Callable[[int, int], None]
 FORMAT_NAMES = tuple(FORMATS)
 BODY_ORDERS = tuple(BodyOrder)
 DEFAULT_LAYOUT = ReadOptions().layout.name
-_OF_KINECT_V2 = ("ntu", "pku")
 
 
 def open_dataset(place: Path | str, *, home: Path) -> Store:
@@ -42,15 +41,8 @@ def prepare_dataset(
     progress: Progress | None,
 ) -> Report:
     """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file."""
-    if missing is not None and not format_name.startswith("ntu"):
-        raise UsageError(
-            Problem(field="missing", rule="goes with the formats ntu60 and ntu120", value=format_name,
-                    remedy="leave it out, or take the names out of the data")
-        )  # fmt: skip
-    if layout != DEFAULT_LAYOUT and format_name.startswith(_OF_KINECT_V2):
-        raise UsageError(
-            Problem(field="layout", rule=f"of {format_name} is {DEFAULT_LAYOUT}", value=layout, remedy="leave it out")
-        )
+    if workers < 1:
+        raise UsageError(Problem(field="workers", rule="is 1 or more", value=workers, remedy="name another number"))
     options = ReadOptions(layout=find_layout(layout), missing=missing, bodies=BodyOrder(bodies))
     return import_dataset(
         raw, out, format_name=format_name, options=options, workers=workers, strict=strict, progress=progress

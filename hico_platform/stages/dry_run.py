@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace, GpuShare
+from hico_platform.config.space import CheckedSpace, GpuShare, SamplerName
 from hico_platform.config.trial import TrialConfig
-from hico_platform.search.ledger.base import Facts, Ledger
+from hico_platform.search.grid import grid_points
+from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulate import Curve, SimulatedClock, Simulation, simulate
@@ -38,12 +39,14 @@ class Timing:
 class Plan:
     """What a search would do.
 
-    ``rungs`` maps a report's epoch to the expected number of trials that get there. ``seconds_per_epoch`` is
-    measured, or nothing where no data was given; so is ``seconds_evaluating``, what a trial takes besides its
-    epochs. ``gpus`` are those that a trial holds; nothing: measured when the search begins.
+    ``first`` are the values of the first trials, and ``origins`` where they come from. ``rungs`` maps a report's
+    epoch to the expected number of trials that get there. ``seconds_per_epoch`` is measured, or nothing where no
+    data was given; so is ``seconds_evaluating``, what a trial takes besides its epochs. ``gpus`` are those that a
+    trial holds; nothing: measured when the search begins.
     """
 
     limit: int
+    origins: tuple[str, ...]
     first: tuple[Mapping[str, Scalar], ...]
     rungs: Mapping[int, float]
     epochs: float
@@ -71,6 +74,7 @@ class Plan:
         return {
             "trials": self.limit,
             "first": [dict(values) for values in self.first],
+            "origins": list(self.origins),
             "rungs": {str(epoch): count for epoch, count in self.rungs.items()},
             "epochs": self.epochs,
             "epochs_without_stopping": self.epochs_without_stopping,
@@ -115,7 +119,10 @@ def plan_search(
         time_trial: measures how long configurations take, on average.
     """
     trials = limit or space.settings.trials
-    first = _first(space, min(SHOWN, trials), warm_points)
+    if space.settings.sampler.name is SamplerName.GRID:
+        trials = min(trials, len(grid_points(space)))
+    begun = _first(space, min(SHOWN, trials), warm_points)
+    first = tuple(trial.values for trial in begun)
     scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
     workers = workers_of(space, machine=machine)
     reached: dict[int, list[int]] = {epoch: [] for epoch in scheduler.report_epochs}
@@ -131,6 +138,7 @@ def plan_search(
         timing = time_trial([space.config(values) for values in first])
     return Plan(
         limit=trials,
+        origins=tuple(str(trial.origin) for trial in begun),
         first=first,
         rungs={epoch: statistics.fmean(counts) for epoch, counts in reached.items()},
         epochs=statistics.fmean(epochs),
@@ -161,9 +169,10 @@ def workers_of(space: CheckedSpace, *, machine: Machine) -> int:
 
 
 def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
-    """A search in which a trial's rank is random, and wavers between reports."""
+    """A search in which a trial's rank is random, and wavers between reports; so is its encoder's size."""
     draw = random.Random(seed)
     qualities: dict[int, float] = {}
+    known: dict[int, float] = {}
 
     def curve_of(task: TrialTask) -> Curve:
         quality = qualities.setdefault(task.number, draw.random())
@@ -171,19 +180,24 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
 
     ledger = MemoryLedger(name="plan", space=space, facts=_FACTS, limit=trials, at_s=0.0)
     clock = SimulatedClock()
-    return simulate(_steering(ledger, space, clock), curve_of=curve_of, clock=clock, workers=workers)
+    sizes = random.Random(seed + SIMULATIONS)
+    return simulate(
+        _steering(ledger, space, clock),
+        curve_of=curve_of,
+        clock=clock,
+        workers=workers,
+        parameters_of=lambda task: known.setdefault(task.number, sizes.random()),
+    )
 
 
-def _first(
-    space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]
-) -> tuple[Mapping[str, Scalar], ...]:
+def _first(space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]) -> tuple[TrialRecord, ...]:
     from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage
 
     ledger = StudyLedger.create(open_storage(MEMORY), name="plan", space=space, facts=_FACTS, limit=count, at_s=0.0)
     steering = _steering(ledger, space, SimulatedClock(), warm_points)
     while steering.next_task() is not None:
         pass
-    return tuple(trial.values for trial in ledger.trials())
+    return ledger.trials()
 
 
 def _steering(

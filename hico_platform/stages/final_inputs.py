@@ -11,6 +11,7 @@ from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import DataError, Problem, UsageError
 from hico_platform.search.ledger.base import best_trial
+from hico_platform.search.steering import GPUS
 from hico_platform.stages.carry_out import TrialData
 from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset
 from hico_platform.stages.places import Places
@@ -20,12 +21,17 @@ DEFAULT_PROTOCOL = "xsub"
 
 @dataclass(frozen=True, kw_only=True)
 class FinalInputs:
-    """A configuration with the data to train and score it on; ``facts`` go with every number."""
+    """A configuration with the data to train and score it on; ``facts`` go with every number.
+
+    ``cpus`` and ``gpus`` are what a run holds: as much as a trial of the search did.
+    """
 
     name: str
     best: TrialConfig
     data: TrialData
     facts: dict[str, str]
+    cpus: float = 1.0
+    gpus: float = 0.0
 
 
 def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> FinalInputs:
@@ -52,6 +58,7 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
     space = space_from(search.source)
     place, target = data or str(search.facts.more["data"]), search.facts.more.get("transfer")
     source = dataset(place, protocol=search.facts.protocol, home=places.home)
+    resources, gpus = space.settings.resources, ledger.note(GPUS)
     inputs = _inputs(
         name,
         space.config(best.values),
@@ -60,6 +67,8 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
         if target is None
         else dataset(str(target), protocol=space.settings.transfer_protocol, home=places.home),
         facts={"search": name, "trial": str(best.number)},
+        cpus=resources.cpus,
+        gpus=resources.given_gpus if gpus is None else float(gpus),
     )
     if inputs.facts["data_digest"] != search.facts.data_digest:
         raise DataError(
@@ -99,7 +108,14 @@ def inputs_of_file(
 
 
 def _inputs(
-    name: str, config: TrialConfig, *, source: Dataset, target: Dataset | None, facts: dict[str, str]
+    name: str,
+    config: TrialConfig,
+    *,
+    source: Dataset,
+    target: Dataset | None,
+    facts: dict[str, str],
+    cpus: float = 1.0,
+    gpus: float = 0.0,
 ) -> FinalInputs:
     store, split = source.open()
     facts = {
@@ -115,4 +131,4 @@ def _inputs(
     if target is not None:
         facts["transfer_digest"] = target.open()[0].digest
     data = TrialData(source=source, target=target, final=True)
-    return FinalInputs(name=name, best=config, data=data, facts=facts)
+    return FinalInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.mlflow_pages import is_served
 
 SQLITE = "sqlite:///"
 
@@ -37,7 +38,7 @@ class Places:
     @property
     def artifacts(self) -> Path | None:
         """The folder of tracking artifacts; a tracking server has its own."""
-        return None if self.tracking else self.home / "mlartifacts"
+        return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
 
     def trials(self, name: str) -> Path:
         """The folder of a search's trials, each with its checkpoints."""

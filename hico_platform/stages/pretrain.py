@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
+from hico_platform.errors import Problem, UsageError
+from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.carry_out import TrialData, carry_out
@@ -24,11 +28,22 @@ def pretrain_one(
     gpus: float,
     report: Report,
     watch: Callable[[EpochResult], None],
+    progress: Callable[[EpochProgress], None],
 ) -> tuple[Store, TrialOutcome]:
     """Trains in ``directory``, going on from its newest checkpoint; returns the store and the outcome.
 
-    ``validate_every`` is in epochs. Raises TrainingError, DataError, CheckpointError.
+    ``validate_every`` is in epochs. Raises TrainingError, DataError, CheckpointError, and UsageError where a GPU is
+    asked for and there is none.
     """
+    if gpus > 0 and not torch.cuda.is_available():
+        raise UsageError(
+            Problem(
+                field="gpus",
+                rule="a GPU that PyTorch can use",
+                value=gpus,
+                remedy="leave it out to train on the CPU, or install a PyTorch for this machine's GPU",
+            )
+        )
     epochs = config.budget.epochs
     task = TrialTask(
         number=0,
@@ -38,5 +53,5 @@ def pretrain_one(
         cpus=cpus,
         gpus=gpus,
     )
-    outcome = carry_out(task, report, data=TrialData(source=source, target=None), watch=watch)
+    outcome = carry_out(task, report, data=TrialData(source=source, target=None), watch=watch, progress=progress)
     return source.open()[0], outcome

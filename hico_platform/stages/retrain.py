@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.plan import Entry, Plan, PlannedRun, make_plan
-from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_result
+from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan, write_result
+from hico_platform.search.lock import search_lock
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.final_mirror import FinalMirror
 from hico_platform.tracking.base import Tracker
@@ -224,12 +225,41 @@ def retrain(
 
     Raises:
         HicoError: a run failed; the others' results are kept.
+        UsageError: another process runs the final stage of this search.
         KeyboardInterrupt: interrupted; the same command goes on from the checkpoints.
     """
+    with search_lock(directory / "lock", name=name, what="a final stage", otherwise="train under another home"):
+        return _retrain(
+            name=name,
+            plan=make_plan(best, seeds=seeds, epochs=epochs, facts=facts),
+            data=data,
+            facts=facts,
+            directory=directory,
+            tracker=tracker,
+            cpus=cpus,
+            gpus=gpus,
+            address=address,
+            observe=observe,
+        )
+
+
+def _retrain(
+    *,
+    name: str,
+    plan: Plan,
+    data: TrialData,
+    facts: Mapping[str, str],
+    directory: Path,
+    tracker: Tracker,
+    cpus: float,
+    gpus: float,
+    address: str | None,
+    observe: Observer,
+) -> FinalReport:
     from hico_platform.search.ray_executor.executor import execute_on_ray
 
-    plan = make_plan(best, seeds=seeds, epochs=epochs, facts=facts)
     folder = directory / plan.digest[:12]
+    write_plan(folder, plan, facts)
     mirror = FinalMirror(
         tracker,
         experiment=name,

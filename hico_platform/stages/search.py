@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hico_platform.config.schema import Scalar, flatten
+from hico_platform.config.schema import flatten
 from hico_platform.config.space import CheckedSpace, GpuShare, space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import HicoError, Problem, UsageError
@@ -18,19 +18,17 @@ from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial
 from hico_platform.search.lock import already_running, holder, name_is_taken, search_lock
+from hico_platform.search.objectives import pareto_front
 from hico_platform.search.room import room_wanted
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import ENDED_BY, Steering
 from hico_platform.search.task import TrialFunction
 from hico_platform.stages.mirror import SearchMirror
 from hico_platform.stages.places import Places
+from hico_platform.stages.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.outbox import Outbox
 
-if TYPE_CHECKING:
-    from hico_platform.search.ledger.study import Storage
-
-WARM_POINTS = 3
 # Note of the ledger: what a trial was measured to take of a GPU.
 GPU_NEED = "gpu_need"
 # How long the end of a search waits for a tracking store that is away.
@@ -39,12 +37,17 @@ PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S = 30.0, 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """What a search came to. ``untracked`` counts writes that the tracking store did not take."""
+    """What a search came to.
+
+    ``best`` goes by the validation kNN; ``front`` are the trials that no other beats in all objectives.
+    ``untracked`` counts writes that the tracking store did not take.
+    """
 
     search: SearchRecord
     trials: tuple[TrialRecord, ...]
     best: TrialRecord | None
     best_config: TrialConfig | None
+    front: tuple[TrialRecord, ...]
     ended_by: str | None
     elapsed_s: float
     untracked: int
@@ -65,6 +68,7 @@ class SearchResult:
                 "metrics": {} if best.ending is None else dict(best.ending.metrics),
                 "run_id": best.run_id,
             },
+            "front": [trial.number for trial in self.front],
             "ended_by": self.ended_by,
             "elapsed_s": self.elapsed_s,
             "untracked": self.untracked,
@@ -127,10 +131,13 @@ def run_search(
         if resume and StudyLedger.exists(storage, name=name):
             ledger = StudyLedger.open(storage, name=name)
             _must_agree(ledger.search, space=space, facts=facts)
+            taken = space_from(ledger.search.source).settings.warm_start if ledger.trials() else ()
+            warm = warm_points(storage, [other for other in space.settings.warm_start if other not in taken])
             ledger.reopen(source=space.source, limit=limit or _limit(ledger.search, space))
         else:
             StudyLedger.forget_unbegun(storage, name=name)
             trials = limit or space.settings.trials
+            warm = warm_points(storage, space.settings.warm_start)
             ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=trials, at_s=began_s)
         stack.enter_context(heartbeat(ledger))
         know(ledger.search, ledger.trials())
@@ -150,7 +157,7 @@ def run_search(
                 scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
                 directory=places.trials(name),
                 observe=observe,
-                warm_points=[] if ledger.trials() else _warm_points(storage, space),
+                warm_points=warm,
             )
             resources = space.settings.resources
             if not steering.is_over:  # else there is only the tracking store to be made whole
@@ -186,6 +193,7 @@ def run_search(
             trials=records,
             best=best,
             best_config=None if best is None else space.config(best.values),
+            front=pareto_front(records, space.settings.objectives),
             ended_by=ledger.note(ENDED_BY),
             elapsed_s=time.time() - began_s,
             untracked=untracked,
@@ -203,32 +211,6 @@ def _packing(steering: Steering, ledger: Ledger, probe: Callable[[], MemoryNeed]
         ledger.set_note(GPU_NEED, None if need is None else dataclasses.asdict(need))
 
     return GpuPacking(probe=probe, settle=settle)
-
-
-def _warm_points(storage: Storage, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
-    """The best points of the searches that the space names, those of the whole budget first."""
-    from hico_platform.search.ledger.study import StudyLedger
-
-    points: list[Mapping[str, Scalar]] = []
-    for name in space.settings.warm_start:
-        trials = StudyLedger.open(storage, name=name, settle=False).trials()
-        scored = [trial for trial in trials if trial.value is not None and trial.state is not TrialState.FAILED]
-        scored.sort(key=lambda trial: (trial.epoch, trial.value or 0.0), reverse=True)
-        points += [trial.values for trial in scored[:WARM_POINTS]]
-    return points
-
-
-def earlier_points(places: Places, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
-    """The points of earlier searches with which a new one of this space would begin.
-
-    Raises:
-        UsageError: one of the searches that it names does not exist.
-    """
-    if not space.settings.warm_start:
-        return []
-    from hico_platform.search.ledger.study import open_storage
-
-    return _warm_points(open_storage(places.storage_url, create=False), space)
 
 
 def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Facts | None, resume: bool) -> None:

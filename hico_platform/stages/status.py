@@ -13,6 +13,7 @@ from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.search.heartbeat import DRIVER, beating
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial
 from hico_platform.search.lock import holder
+from hico_platform.search.objectives import pareto_front
 from hico_platform.search.progress import epochs_spent, seconds_left
 from hico_platform.search.steering import ENDED_BY, GPUS, SESSIONS
 from hico_platform.search.stopping import HOUR_S, busy_s
@@ -57,6 +58,11 @@ class SearchStatus:
     at_s: float
 
     @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials of the whole budget that no other beats in all objectives."""
+        return pareto_front(self.trials, self.space.settings.objectives)
+
+    @property
     def is_finished(self) -> bool:
         """Whether every trial has ended and no more are to begin."""
         over = len(self.trials) >= self.search.limit or self.ended_by is not None
@@ -96,6 +102,8 @@ class SearchStatus:
             "cost": dataclasses.asdict(self.cost),
             "gpus_per_trial": self.gpus,
             "best": None if self.best is None else _trial(self.best),
+            "objectives": [str(objective) for objective in self.space.settings.objectives],
+            "front": [trial.number for trial in self.front],
             "driver": None if self.driver is None else dict(self.driver),
             "trials": [_trial(trial) for trial in self.trials],
         }
@@ -188,6 +196,7 @@ def _trial(trial: TrialRecord) -> dict[str, Any]:
         "values": dict(trial.values),
         "epoch": trial.epoch,
         "knn_top1": trial.value,
+        "measures": list(trial.measures),
         "curve": {str(epoch): value for epoch, value in trial.curve.items()},
         "metrics": {} if ending is None else dict(ending.metrics),
         "reason": None if ending is None else ending.reason,

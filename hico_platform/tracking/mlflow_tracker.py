@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -39,7 +38,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 
-EXPERIMENT_KIND_TAG = "mlflow.experimentKind"
+EXPERIMENT_KIND_TAG, EXPERIMENT_KIND = "mlflow.experimentKind", "custom_model_development"
 """Lets the user interface open an experiment as model training, not as an application of language models."""
 
 _FINAL = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST"}
@@ -60,6 +59,12 @@ class MlflowTracker(Tracker):
         self._artifacts = artifacts
         self._experiments: dict[str, str] = {}
         self._doubtful: set[str] = set()
+
+    def experiments(self) -> Mapping[str, str]:
+        """The id of each search's experiment, by name."""
+        with _store():
+            found = self._client.search_experiments(filter_string=f"tags.`{EXPERIMENT_KIND_TAG}` = '{EXPERIMENT_KIND}'")
+            return {str(one.name): str(one.experiment_id) for one in reversed(found)}
 
     def runs(self, experiment: str) -> Mapping[str, Run]:
         """The runs of an experiment by key."""
@@ -192,7 +197,7 @@ class MlflowTracker(Tracker):
             if experiment is None:
                 place = None if self._artifacts is None else (self._artifacts / name).absolute().as_uri()
                 self._experiments[name] = self._client.create_experiment(
-                    name, artifact_location=place, tags={EXPERIMENT_KIND_TAG: "custom_model_development"}
+                    name, artifact_location=place, tags={EXPERIMENT_KIND_TAG: EXPERIMENT_KIND}
                 )
             else:
                 if experiment.lifecycle_stage == "deleted":
@@ -238,24 +243,6 @@ class MlflowTracker(Tracker):
                 params=_slice(named, index, PARAMS_A_REQUEST),
                 tags=_slice(tagged, index, TAGS_A_REQUEST),
             )
-
-
-def ui_command(*, uri: str, host: str, port: int) -> list[str]:
-    """The command that serves MLflow's pages over a tracking store."""
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
 
 
 def _run(run: Any) -> Run:

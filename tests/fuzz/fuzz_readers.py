@@ -9,6 +9,7 @@ case, which ``--seed`` runs first, and leaves the files that caused it.
 from __future__ import annotations
 
 import argparse
+import io
 import pickle
 import resource
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,20 +76,38 @@ def make_pku_mmd(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_pku_mmd_2(folder: Path, random: Random) -> Path:
+    make_pku_mmd(folder, random)
+    for file in sorted(folder.rglob("000*.txt")):
+        file.rename(file.with_name(file.name.replace("000", "A01N0")))
+    (folder / "cross-subject.txt").write_text("Training videos:\nA01N02-L\nValidataion videos:\nA01N03-M\n")
+    return folder
+
+
 def make_pyskl(folder: Path, random: Random) -> Path:
     annotations = [
         {"frame_dir": f"{NAME}{i}", "label": i, "keypoint": pose.swapaxes(0, 1), "total_frames": len(pose)}
         for i, pose in enumerate(poses(random))
     ]
     content = {"split": {"xsub_train": [f"{NAME}0"], "xsub_val": [f"{NAME}1"]}, "annotations": annotations}
-    (folder / "a.pkl").write_bytes(pickle.dumps(content, protocol=int(random.integers(0, 6))))
+    is_odd = random.random() < 0.5
+    if is_odd:
+        target = [content, content["split"], *annotations][int(random.integers(4))]
+        keys = [*target, "more"]
+        target[keys[int(random.integers(len(keys)))]] = odd(random)
+    (folder / "a.pkl").write_bytes(pickle.dumps(content, protocol=int(random.integers(2 if is_odd else 0, 6))))
     return folder / "a.pkl"
 
 
 def make_ctrgcn(folder: Path, random: Random) -> Path:
     x = np.stack([pose.reshape(3, 150) for pose in poses(random)])
-    save = np.savez_compressed if random.random() < 0.5 else np.savez
-    save(folder / "a.npz", x_train=x, y_train=np.eye(2), x_test=x, y_test=np.eye(2))
+    packing = zipfile.ZIP_DEFLATED if random.random() < 0.5 else zipfile.ZIP_STORED
+    victim = int(random.integers(8))  # every other time a member is damaged, with a checksum that fits
+    with zipfile.ZipFile(folder / "a.npz", "w", packing) as archive:
+        for i, name in enumerate(("x_train", "y_train", "x_test", "y_test")):
+            content = io.BytesIO()
+            np.save(content, x if name[0] == "x" else np.eye(2))
+            archive.writestr(f"{name}.npy", damaged(content.getvalue(), random) if i == victim else content.getvalue())
     return folder / "a.npz"
 
 
@@ -95,7 +115,11 @@ def make_hico(folder: Path, random: Random) -> Path:
     data = np.stack([pose.transpose(3, 0, 2, 1) for pose in poses(random)])
     np.save(folder / "train_data_joint.npy", data)
     np.save(folder / "train_num_frame.npy", np.array([2, 3]))
-    (folder / "train_label.pkl").write_bytes(pickle.dumps(([f"{NAME}1", f"{NAME}2"], [0, 1])))
+    names: list[object] = [f"{NAME}1", f"{NAME}2"]
+    labels: list[object] = [0, 1]
+    if random.random() < 0.5:
+        (names, labels)[int(random.integers(2))][int(random.integers(2))] = odd(random)
+    (folder / "train_label.pkl").write_bytes(pickle.dumps((names, labels)))
     return folder
 
 
@@ -114,6 +138,7 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "ntu60": make_ntu60,
     "ntu120": make_ntu60,
     "pku-mmd-1": make_pku_mmd,
+    "pku-mmd-2": make_pku_mmd_2,
     "pyskl": make_pyskl,
     "ctrgcn": make_ctrgcn,
     "hico": make_hico,
@@ -121,11 +146,35 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
 }
 
 
+MAY_BE_ODD = ("pyskl", "ctrgcn", "hico")
+"""What is damaged in the making, half of the time, for few damages to the whole get past the packing."""
+
+
+def odd(random: Random) -> object:
+    """A value that may stand in a pickle, and hardly where it is put."""
+    shared: object = ()
+    for _ in range(60):
+        shared = [shared, shared]
+    values = (
+        None, -1, 1.5, float("nan"), True, 2**70, 1 << 20_000, "", "x" * 5000, "\ud800", "a/b\x00", b"x",
+        [], {}, (1, (2,)), shared, {"a": [1]}, np.float32(3), np.int64(1), np.array(7), np.array(["a", "b"]),
+        np.zeros((5, 5)), np.zeros((2, 3, 25, 3)), np.zeros((0, 3, 25, 3)), np.zeros((2, 3, 25, 3), int),
+        np.full((1, 2, 25, 3), np.inf),
+    )  # fmt: skip
+    return values[int(random.integers(len(values)))]
+
+
 def damage(file: Path, random: Random) -> None:
-    """A few small changes anywhere, more often near the start, where the headers are."""
-    data = bytearray(file.read_bytes())
+    file.write_bytes(damaged(file.read_bytes(), random))
+
+
+def damaged(content: bytes, random: Random) -> bytes:
+    """A few small changes: anywhere, or all near the start, where the headers are."""
+    data = bytearray(content)
+    anywhere = random.random() < 0.5
+    in_place = random.random() < 0.5  # so that what is counted, or has its size in a header, is still found
     for _ in range(int(random.integers(1, 6))):
-        reach = len(data) if random.random() < 0.5 else min(len(data), 200)
+        reach = len(data) if anywhere else min(len(data), 200)
         at = int(random.integers(0, reach + 1))
         length = int(random.integers(0, 8)) if random.random() < 0.9 else int(random.integers(0, len(data) + 1))
         kind = random.random()
@@ -136,8 +185,10 @@ def damage(file: Path, random: Random) -> None:
         else:
             start = int(random.integers(0, len(data) + 1))
             new = bytes(data[start : start + int(random.integers(0, 400))])
+        if in_place:
+            length = len(new)
         data[at : at + length] = new
-    file.write_bytes(data)
+    return bytes(data)
 
 
 def one_case(reader: str, seed: int, folder: Path) -> str:
@@ -145,7 +196,7 @@ def one_case(reader: str, seed: int, folder: Path) -> str:
     random = np.random.default_rng([seed, *reader.encode()])
     raw = MAKERS[reader](folder, random)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for _ in range(int(random.integers(1, 3))):
+    for _ in range(int(random.integers(0 if reader in MAY_BE_ODD else 1, 3))):
         damage(files[int(random.integers(len(files)))], random)
     try:
         report = import_dataset(raw, folder.parent / "out", format_name=reader)
@@ -189,7 +240,7 @@ def _say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", choices=sorted(set(FORMATS) & set(MAKERS)))
+    parser.add_argument("--reader", choices=sorted(FORMATS))
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

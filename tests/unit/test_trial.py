@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
-from hico_platform.checkpoint import load_checkpoint
+from hico_platform import trial
+from hico_platform.checkpoint import load_checkpoint, newest_checkpoint
 from hico_platform.data.store import Store
+from hico_platform.errors import CheckpointError, TrainingError
+from hico_platform.pretrain import loop
 from hico_platform.trial import Decision, EpochReport, TrialOutcome, run_trial
 from tests.small import small_config, small_fold, small_store
 
@@ -21,16 +25,25 @@ class Cut(Exception):
     """Stands for a kill."""
 
 
-def run(store: Store, directory: Path, report: Callable[[EpochReport], Decision], *, epochs: int = 4) -> TrialOutcome:
+def run(
+    store: Store,
+    directory: Path,
+    report: Callable[[EpochReport], Decision],
+    *,
+    epochs: int = 4,
+    provenance: Mapping[str, str] | None = None,
+    **values: object,
+) -> TrialOutcome:
     fold = small_fold(store)
     return run_trial(
-        small_config(budget__epochs=epochs),
+        small_config(budget__epochs=epochs, **values),
         fold=fold,
         target=fold,
         directory=directory,
         report_epochs={2, 4},
         report=report,
         device=torch.device("cpu"),
+        provenance=provenance,
     )
 
 
@@ -96,3 +109,79 @@ def test_a_finished_run_only_evaluates_again(store: Store, tmp_path: Path) -> No
     first = run(store, tmp_path, recorder([]))
     second = run(store, tmp_path, recorder([]))
     assert first == second
+
+
+def test_a_run_that_diverges_says_where_its_last_good_state_is_and_goes_on_from_there(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "learning_rate", lambda config, *, epoch, epochs: 1e30 if epoch == 2 else 1e-3)
+    with pytest.raises(TrainingError, match=r"in epoch 3, step \d of 4.*lower optimiser.learning_rate") as caught:
+        run(store, tmp_path, recorder([]), optimiser__name="sgd")
+    assert f"{tmp_path / 'epoch-000002'}: " in str(caught.value)
+    newest = newest_checkpoint(tmp_path)
+    assert newest is not None
+    assert newest.epoch == 2
+    assert all(tensor.isfinite().all() for name, tensor in newest.tensors.items() if tensor.is_floating_point())
+    monkeypatch.setattr(trial, "learning_rate", lambda config, *, epoch, epochs: 1e-3)
+    assert run(store, tmp_path, recorder([]), optimiser__name="sgd").epoch == 4
+
+
+def test_a_run_that_diverges_at_once_leaves_nothing_that_the_next_would_go_on_from(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match=r"a finite .* in epoch 1"):
+        run(store, tmp_path, recorder([]), optimiser__name="sgd", optimiser__learning_rate=1e30)
+    assert newest_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_a_run_cut_off_within_an_epoch_keeps_every_whole_one(
+    error: BaseException, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run(store, tmp_path / "straight", recorder([]))
+    steps, step = itertools.count(1), loop.train_step
+
+    def cut(*arguments, **options):
+        if next(steps) == 3 * 4 + 2:  # four steps an epoch: within the fourth, past the report after the second
+            raise error
+        return step(*arguments, **options)
+
+    monkeypatch.setattr(loop, "train_step", cut)
+    with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
+        run(store, tmp_path / "cut", recorder([]))
+    monkeypatch.setattr(loop, "train_step", step)
+    newest = newest_checkpoint(tmp_path / "cut")
+    assert newest is not None
+    assert newest.epoch == 3
+    assert isinstance(caught.value, KeyboardInterrupt) or "epoch-000003: budget.batch_size" in str(caught.value)
+    outcome = run(store, tmp_path / "cut", recorder([]))
+    assert outcome.metrics == expected.metrics
+    ends = [load_checkpoint(path).tensors for path in (expected.checkpoint, outcome.checkpoint)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> None:
+    run(store, tmp_path, recorder([]), provenance={"data_digest": "one"})
+    with pytest.raises(
+        CheckpointError, match=r"contrast.temperature: 0.2, as when this run began; got 0.5; set it back"
+    ):
+        run(store, tmp_path, recorder([]), contrast__temperature=0.5)
+    with pytest.raises(CheckpointError, match=r"optimiser.name: 'adamw', .*; got 'sgd'"):
+        run(store, tmp_path, recorder([]), optimiser__name="sgd")
+    with pytest.raises(CheckpointError, match=r"data_digest: 'one', .*; got 'two'"):
+        run(store, tmp_path, recorder([]), provenance={"data_digest": "two"})
+    longer = run(store, tmp_path, recorder([]), epochs=5, optimiser__learning_rate=1e-4)
+    assert longer.epoch == 5
+
+
+def test_features_are_computed_once_for_a_report_and_the_end(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    features = trial.probe_features
+    monkeypatch.setattr(trial, "probe_features", lambda *a, **o: calls.append(1) or features(*a, **o))
+    monkeypatch.setattr(
+        "hico_platform.evaluate.downstream.probe_features", lambda *a, **o: calls.append(2) or features(*a, **o)
+    )
+    run(store, tmp_path, recorder([]))
+    assert calls == [1, 1, 2]  # two reports, and the transfer target

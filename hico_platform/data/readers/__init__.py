@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl
 from hico_platform.data.readers._base import Item, Plan, ReadOptions, Source
+from hico_platform.errors import Problem, UsageError
 
-FORMATS: dict[str, Callable[[Path, ReadOptions], Source]] = {
-    "ntu60": ntu.open_ntu60,
-    "ntu120": ntu.open_ntu120,
-    "pku-mmd-1": pku_mmd.open_part_1,
-    "pku-mmd-2": pku_mmd.open_part_2,
-    "pyskl": pyskl.open_source,
-    "ctrgcn": ctrgcn.open_source,
-    "hico": hico.open_source,
-    "manifest": manifest.open_source,
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A way in which a dataset comes, and which of ``ReadOptions`` mean something for it."""
+
+    opens: Callable[[Path, ReadOptions], Source]
+    takes: tuple[str, ...]
+
+    def __call__(self, raw: Path, options: ReadOptions) -> Source:
+        """The dataset at ``raw``. Raises DataError where it is none, UsageError for an option that has no meaning."""
+        for name in (option.name for option in fields(options)):
+            if name not in self.takes and getattr(options, name) != getattr(ReadOptions(), name):
+                fitting = ", ".join(format_name for format_name, said in FORMATS.items() if name in said.takes)
+                raise UsageError(Problem(field=name, rule=f"goes with the formats {fitting}", remedy="leave it out"))
+        return self.opens(raw, options)
+
+
+FORMATS: dict[str, Format] = {
+    "ntu60": Format(opens=ntu.open_ntu60, takes=("missing", "bodies")),
+    "ntu120": Format(opens=ntu.open_ntu120, takes=("missing", "bodies")),
+    "pku-mmd-1": Format(opens=pku_mmd.open_part_1, takes=()),
+    "pku-mmd-2": Format(opens=pku_mmd.open_part_2, takes=()),
+    "pyskl": Format(opens=pyskl.open_source, takes=("layout",)),
+    "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout",)),
+    "hico": Format(opens=hico.open_source, takes=("layout",)),
+    "manifest": Format(opens=manifest.open_source, takes=("layout",)),
 }
 
-__all__ = ["FORMATS", "Item", "Plan", "ReadOptions", "Source"]
+__all__ = ["FORMATS", "Format", "Item", "Plan", "ReadOptions", "Source"]

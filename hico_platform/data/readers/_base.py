@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, Sequence
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.errors import DataError, Problem
 
-MOST_FRAMES = 100_000
 MOST_VALUES = 20_000_000  # bounds what one recording costs a worker
-MOST_METRES = 10_000.0
 MOST_CLASSES = 10_000
 
 
@@ -50,6 +48,8 @@ class Plan:
     items: list[Item]
     problems: list[Problem]
     left_out: int = 0
+    items_a_chunk: int = 32
+    """How many a worker reads in one go; what it had of them is lost where an import is stopped."""
 
 
 class Source(Protocol):

@@ -14,10 +14,11 @@ import numpy as np
 
 from hico_platform.data.array_file import map_array
 from hico_platform.data.layout import Layout
-from hico_platform.data.plain_pickle import StoredArray, read_plain_pickle
-from hico_platform.data.readers._base import MOST_CLASSES, MOST_FRAMES, Item, Plan, ReadOptions, clean
+from hico_platform.data.pickled_array import StoredArray, brief
+from hico_platform.data.plain_pickle import read_plain_pickle
+from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, recorded_frames, shown_bodies
-from hico_platform.data.sequence import Metadata, Sequence
+from hico_platform.data.sequence import MOST_FRAMES, Metadata, Sequence
 from hico_platform.data.skeleton_file import SUFFIX, SkeletonName
 from hico_platform.errors import DataError, Problem
 
@@ -53,7 +54,8 @@ class HiCo:
                 else:
                     problems.append(
                         Problem(file=_beside(file, "_label.pkl"), field=f"[{i}]", rule="is a name and a label, "
-                                f"0 to {MOST_CLASSES - 1}", value=f"{name!r}, {label!r}", remedy="correct the file")
+                                f"0 to {MOST_CLASSES - 1}", value=f"{brief(name)!r}, {brief(label)!r}",
+                                remedy="correct the file")
                     )  # fmt: skip
             reads = (file, _beside(file, "_label.pkl"), _beside(file, "_num_frame.npy"))
             for first in range(0, len(rows), ROWS_AN_ITEM):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hico_platform.data.array_file import map_array
@@ -24,6 +25,9 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
+_MOST_BYTES = 256 * 2**20  # of a manifest, unpacked: some three million rows
+_ROWS_A_BATCH = 1024
+_BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
 Row = dict[str, Any]
 
 
@@ -106,6 +110,9 @@ def _item(file: Path, line: int, row: Row) -> tuple[Item | None, Problem | None]
 
 
 def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
+    size = file.stat().st_size
+    if size > _MOST_BYTES:
+        raise _unreadable(file, f"is a manifest of more than {_MOST_BYTES} bytes")
     columns, rows, problems = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
@@ -117,12 +124,16 @@ def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
 
 
 def _read_parquet(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Problem]]:
+    rows: list[Row] = []
     try:
-        table = pq.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
+        names = pq.read_schema(file).names
+        for batch in _unpacked(file):
+            rows.extend(batch.to_pylist())
+    except _BROKEN_PARQUET as error:
         raise _unreadable(file, f"cannot be read as Parquet ({error})") from None
-    rows = table.to_pylist()
-    for name in table.column_names:
+    if len(set(names)) < len(names):
+        raise _unreadable(file, "names a column twice")
+    for name in names:
         for line, row in enumerate(rows, start=1):
             value = row[name]
             if not isinstance(value, int | float | str | None) or (isinstance(value, int) and abs(value) >= 2**63):
@@ -133,7 +144,28 @@ def _read_parquet(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Pr
                 )  # fmt: skip
             if isinstance(value, bool) and name != "label":
                 row[name] = int(value)
-    return table.column_names, list(enumerate(rows, start=1)), []
+    return names, list(enumerate(rows, start=1)), []
+
+
+def _unpacked(file: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, some at a time; one that unpacks beyond measure ends with a DataError.
+
+    Text is taken as dictionaries, in which a long cell that comes a million times is there once.
+    """
+    schema, unpacked_bytes = pq.read_schema(file), 0
+    texts = [column.name for column in schema if pa.types.is_string(column.type)]
+    with pq.ParquetFile(file, read_dictionary=texts) as packed:
+        for batch in packed.iter_batches(_ROWS_A_BATCH):
+            for column in batch.columns:
+                if pa.types.is_dictionary(column.type):
+                    longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+                    if longest > csv.field_size_limit():
+                        raise _unreadable(file, f"has a cell of {longest} bytes, of at most {csv.field_size_limit()}")
+                    column = column.dictionary_decode()  # noqa: PLW2901
+                unpacked_bytes += column.nbytes
+            if unpacked_bytes > _MOST_BYTES:
+                raise _unreadable(file, f"is a manifest of more than {_MOST_BYTES} bytes, unpacked")
+            yield batch
 
 
 def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Problem]]:
@@ -143,10 +175,12 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
             reader = csv.reader(stream, strict=True, skipinitialspace=True)
             columns = [name.strip() for name in next(reader, [])]
             for row in reader:
+                if not row:
+                    continue
                 if len(row) == len(columns):
                     lines.append(reader.line_num)
                     cells.append(row)
-                elif row:
+                else:
                     problems.append(
                         Problem(file=file, line=reader.line_num, rule=f"a row has {len(columns)} fields",
                                 value=len(row), remedy="correct the row; quote a field that holds a comma")

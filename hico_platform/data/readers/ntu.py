@@ -60,10 +60,11 @@ class NTU:
         if name is None:
             raise DataError(Problem(file=item.file, rule="a file is called SsssCcccPpppRrrrAaaa.skeleton"))
         pose = read_skeleton(item.file, bodies=self.bodies)
+        counts = 1 if pose.shape[1] else 2  # line 1 counts the frames, line 2 the bodies of the first
         yield Sequence(
             name=str(name),
             label=name.action - 1,
-            pose=clean(pose, file=item.file, line=None, nan_is_missing=False),
+            pose=clean(pose, file=item.file, line=counts, nan_is_missing=False),
             metadata=name.metadata(),
         )
 
@@ -84,7 +85,7 @@ def read_missing(file: Path) -> frozenset[str]:
     Raises DataError where the file cannot be read or holds no name.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(Problem(file=file, rule="the missing list is a text file", value=str(error))) from None
     stems = (line.strip().removesuffix(SUFFIX) for line in lines)

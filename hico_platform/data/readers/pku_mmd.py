@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.number_text import is_number, take_apart
 from hico_platform.data.readers._base import Item, Plan, ReadOptions, clean
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MOST_METRES, Sequence
 from hico_platform.errors import DataError, Problem
 
 _CLASSES = 51
@@ -29,6 +29,9 @@ _FIELDS = _BODIES * _JOINTS * 3
 _CAMERAS = {"L": 1, "M": 2, "R": 3}
 _SNIFFED_BYTES = 4096
 _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
+_VIDEOS_A_CHUNK = 4  # each holds some twenty sequences
+_MOST_TIMES = 10  # rows overlap here and there, so together they may be longer than the video
+_MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split: some kilobytes
 
 Splits = dict[str, dict[str, str]]  # protocol, video-view, train or test
 
@@ -71,18 +74,23 @@ class PKUMMD:
                          f"{self.name}-L.txt", remedy="name the folder that holds skeletons and labels"),
                  *problems[:20]]
             )  # fmt: skip
-        return Plan(items=items, problems=problems)
+        return Plan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of a video, one a label row."""
         labels, parts = item.value
         frames = _read_frames(item.file)  # (T, M, J, C)
         video, view = item.file.stem.rsplit("-", 1)
-        for line, text in enumerate(_text(labels).splitlines(), start=1):
+        cut_frames = 0
+        for line, text in enumerate(_text(labels).split("\n"), start=1):
             if not text.strip():
                 continue
             try:
                 label, start, end, confidence = _row(text, len(frames), file=labels, line=line)
+                cut_frames += end - start + 1
+                if cut_frames > _MOST_TIMES * len(frames):
+                    raise _wrong_row(f"the rows of a video are together at most {_MOST_TIMES} times as long as it",
+                                     cut_frames, labels, line)  # fmt: skip
                 pose = clean(frames[start - 1 : end], file=labels, line=line, nan_is_missing=False)
             except DataError as error:
                 yield from error.problems
@@ -118,6 +126,8 @@ def _files(folder: Path, name: str) -> tuple[dict[str, Path], dict[str, Path], l
     labels: dict[str, Path] = {}
     splits: list[Path] = []
     for file in sorted(folder.rglob("*.txt")):
+        if not file.is_file():
+            continue
         folders = "/".join(file.relative_to(folder).parts[:-1]).lower()
         if not video.fullmatch(file.stem):
             if _first_line(file).startswith(b"Training videos"):
@@ -142,7 +152,7 @@ def _read_splits(folder: Path, name: str) -> Splits:
         protocol = "xsub" if "subject" in stem else "xview" if "view" in stem else stem
         listed: dict[str, str] = {}
         part = None
-        for line, text in enumerate(_text(file).splitlines(), start=1):
+        for line, text in enumerate(_text(file).split("\n"), start=1):
             if text.startswith("Training"):
                 part = "train"
             elif text.startswith("Valid"):  # the published files say "Validataion"
@@ -162,7 +172,7 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
     """Label, start, end and confidence of a row."""
 
     def wrong(rule: str, value: object = text.strip()[:60]) -> DataError:
-        return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy="the row is left out"))
+        return _wrong_row(rule, value, file, line)
 
     cells = [cell.strip() for cell in text.split(",")]
     if len(cells) != 4 or not all(re.fullmatch(r"-?\d{1,9}", cell) for cell in cells):
@@ -177,7 +187,17 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
     return number - 1, start, min(end, num_frames), confidence
 
 
+def _wrong_row(rule: str, value: object, file: Path, line: int) -> DataError:
+    return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy="the row is left out"))
+
+
 def _text(file: Path) -> str:
+    size = file.stat().st_size
+    if size > _MOST_LIST_BYTES:
+        raise DataError(
+            Problem(file=file, rule=f"a file of label rows or of a split has at most {_MOST_LIST_BYTES} bytes",
+                    value=size, remedy="get the file again")
+        )  # fmt: skip
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -191,10 +211,14 @@ def _read_frames(file: Path) -> npt.NDArray[np.float64]:
         raise DataError(Problem(file=file, rule=f"a video's file has at most {_MOST_BYTES} bytes", value=size))
     data = file.read_bytes()
     text = take_apart(data)
-    if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and np.isfinite(text.values).all():
+    if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and _within_reach(text.values):
         return text.values.reshape(-1, _BODIES, _JOINTS, 3)
     frames = _frames_by_line(data, file)
     return np.array(frames, np.float64).reshape(-1, _BODIES, _JOINTS, 3)
+
+
+def _within_reach(values: npt.NDArray[np.float64]) -> bool:
+    return bool(values.min() >= -MOST_METRES and values.max() <= MOST_METRES)  # false where a NaN is among them
 
 
 def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
@@ -211,6 +235,8 @@ def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
         for field in fields:
             if not is_number(field) or not np.isfinite(float(field)):
                 raise wrong(line, "a coordinate is a finite number", field[:40])
+            if abs(float(field)) > MOST_METRES:
+                raise wrong(line, f"a coordinate is within {MOST_METRES:g} metres", field[:40])
         if fields and len(fields) != _FIELDS:
             raise wrong(line, f"a frame is {_FIELDS} numbers", len(fields))
         if fields:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.data.layout import Layout
-from hico_platform.data.plain_pickle import StoredArray, read_plain_pickle
+from hico_platform.data.pickled_array import StoredArray, brief
+from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.skeleton_file import SkeletonName
@@ -103,11 +104,11 @@ def _parts(content: dict[str, Any], file: Path) -> dict[str, dict[str, str]]:
         raise DataError(Problem(file=file, field="split", rule="is a dict of lists of names"))
     columns: dict[str, dict[str, str]] = {}
     for key, names in splits.items():
-        protocol, _, part = str(key).rpartition("_")
+        protocol, _, part = key.rpartition("_") if isinstance(key, str) else ("", "", "")
         if part not in _PARTS:
             continue
         listed = columns.setdefault(f"split_{protocol}" if protocol else "split", {})
-        listed.update({str(name): _PARTS[part] for name in names})
+        listed.update({name: _PARTS[part] for name in names if isinstance(name, str)})
     return columns
 
 
@@ -129,4 +130,6 @@ def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int, StoredAr
 
 def _wrong(file: Path, i: int, key: str, rule: str, value: object) -> DataError:
     field = f"annotations[{i}]" + (f".{key}" if key else "")
-    return DataError(Problem(file=file, field=field, rule=rule, value=value, remedy="correct or leave out this one"))
+    return DataError(
+        Problem(file=file, field=field, rule=rule, value=brief(value), remedy="correct or leave out this one")
+    )

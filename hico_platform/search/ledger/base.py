@@ -43,8 +43,11 @@ class TrialState(StrEnum):
 class Origin(StrEnum):
     """Where a trial's values come from."""
 
+    RELEASED = "released"
+    """What is searched at the released settings, or as near as the space comes: the first trial."""
+
     BASE = "base"
-    """The settings around which the search varies: the first trial."""
+    """The settings around which the search varies, where they are others."""
 
     LISTED = "listed"
     """A point that the space file lists."""
@@ -70,7 +73,8 @@ class Facts:
 class ReportRecord:
     """One report of a trial and what it was told.
 
-    ``history`` holds (epoch, losses) of the epochs since the report before. ``at_s`` is Unix time.
+    ``history`` holds (epoch, losses) of the epochs since the report before. ``at_s`` is Unix time. ``measures``
+    has one value for each objective of the space; the first is ``value``.
     """
 
     epoch: int
@@ -80,6 +84,7 @@ class ReportRecord:
     decision: Decision
     checkpoint: str
     at_s: float
+    measures: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +127,11 @@ class TrialRecord:
     def value(self) -> float | None:
         """Validation kNN top-1 at the last report."""
         return self.reports[-1].value if self.reports else None
+
+    @property
+    def measures(self) -> tuple[float, ...]:
+        """One value for each objective, at the last report; empty before the first."""
+        return self.reports[-1].measures if self.reports else ()
 
     @property
     def curve(self) -> dict[int, float]:

@@ -55,9 +55,7 @@ class MemoryLedger(Ledger):
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Puts the nearest point that the space holds in line."""
-        drawn: dict[str, Scalar] = {}
-        for parameter in space.parameters:
-            drawn |= parameter.encode(values)
+        drawn = space.nearest(values)
         if all(waiting != drawn for waiting, _ in self._line):
             self._line.append((drawn, origin))
 

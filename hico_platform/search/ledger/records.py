@@ -35,13 +35,16 @@ def report_to_plain(report: ReportRecord) -> dict[str, Any]:
         "decision": str(report.decision),
         "checkpoint": report.checkpoint,
         "at_s": report.at_s,
+        "measures": list(report.measures),
     }
 
 
 def report_from_plain(plain: Mapping[str, Any]) -> ReportRecord:
     """The inverse of :func:`report_to_plain`."""
     history = tuple((int(epoch), losses) for epoch, losses in plain["history"])
-    return ReportRecord(**{**plain, "history": history, "decision": Decision(plain["decision"])})
+    measures = tuple(plain.get("measures", ()))
+    decision = Decision(plain["decision"])
+    return ReportRecord(**{**plain, "history": history, "decision": decision, "measures": measures})
 
 
 def ending_to_plain(ending: Ending) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,9 +15,9 @@ from optuna.distributions import (
 )
 
 from hico_platform.config.parameters import Choice, Range
-from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.errors import Problem, UsageError
+from hico_platform.search.grid import decode, grid_left, grid_points
 
 MOST_DRAWS = 200
 _SEEDS = 2**32
@@ -27,10 +25,8 @@ _SEEDS = 2**32
 Make = Callable[[CheckedSpace, int], optuna.samplers.BaseSampler]
 
 
-def make_sampler(
-    space: CheckedSpace, *, begun: int, sampled: int, names: Mapping[str, str]
-) -> optuna.samplers.BaseSampler:
-    """The sampler of the trial after ``begun`` others, ``sampled`` of which a sampler proposed.
+def make_sampler(space: CheckedSpace, *, begun: int, names: Mapping[str, str]) -> optuna.samplers.BaseSampler:
+    """The sampler of the trial after ``begun`` others.
 
     Its seed follows from the space's and ``begun``, so that a search that was interrupted proposes what the
     uninterrupted one would have, given the same results. ``names`` gives the study's name of a coordinate.
@@ -38,7 +34,7 @@ def make_sampler(
     seed = (space.settings.sampler.seed * 1_000_003 + begun) % _SEEDS
     name = space.settings.sampler.name
     if name is SamplerName.GRID:
-        return _Grid(space, place=sampled, names=names)
+        return _Grid(space, names)
     inner = SAMPLERS[name](space, seed)
     return _Constrained(inner, space, seed=seed, names=names) if space.constraints else inner
 
@@ -87,6 +83,10 @@ SAMPLERS: Mapping[SamplerName, Make] = {
         seed=seed, n_startup_trials=space.settings.sampler.startup_trials, warn_independent_sampling=False
     ),
     SamplerName.CMAES: _cmaes,
+    # Its first generation is random, and as large as the others; 50, Optuna's default, is more than most searches.
+    SamplerName.NSGA2: lambda space, seed: optuna.samplers.NSGAIISampler(
+        seed=seed, population_size=space.settings.sampler.startup_trials
+    ),
     # One sequence for the whole search: its place in it is kept in the study, its seed must not change.
     SamplerName.QMC: lambda space, seed: optuna.samplers.QMCSampler(
         seed=space.settings.sampler.seed, scramble=True, warn_independent_sampling=False
@@ -123,19 +123,16 @@ class _Joint(optuna.samplers.BaseSampler):
 class _Grid(_Joint):
     """All combinations of choices and stepped ranges, in an order shuffled by the seed."""
 
-    def __init__(self, space: CheckedSpace, *, place: int, names: Mapping[str, str]) -> None:
-        super().__init__(space, names)
-        self._place = place
-
     def sample_relative(
         self,
         study: optuna.Study,
         trial: optuna.trial.FrozenTrial,
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
-        """The next point of the grid; after the last, the first again."""
-        points = grid_points(self._space)
-        point = points[self._place % len(points)]
+        """The first point of the grid that no trial has; after the last, the first again."""
+        begun = [other.user_attrs["trial"] for other in study.get_trials(deepcopy=False) if "trial" in other.user_attrs]
+        left, every = grid_left(self._space, [content["values"] for content in begun]), grid_points(self._space)
+        point = left[0] if left else every[len(begun) % len(every)]
         return {name: point[axis.name] for name, axis in self._coordinates.items()}
 
 
@@ -184,22 +181,3 @@ class _Constrained(_Joint):
     ) -> None:
         """The inner sampler's own."""
         self._inner.after_trial(study, trial, state, values)
-
-
-def decode(space: CheckedSpace, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Field values of a point that has every coordinate; fields whose conditions do not hold are left out."""
-    return space.values(lambda axis: point[axis.name])
-
-
-def grid_points(space: CheckedSpace) -> list[dict[str, Scalar]]:
-    """Every point of the grid once: those that differ only where a condition does not hold are one."""
-    axes = [axis for parameter in space.parameters for axis in parameter.coordinates()]
-    found: dict[tuple[tuple[str, Scalar], ...], dict[str, Scalar]] = {}
-    for combination in itertools.product(*(axis.grid() for axis in axes)):
-        point = {axis.name: value for axis, value in zip(axes, combination, strict=True)}
-        values = decode(space, point)
-        if space.admits(values):
-            found.setdefault(tuple(sorted(values.items())), point)
-    points = list(found.values())
-    random.Random(space.settings.sampler.seed).shuffle(points)
-    return points

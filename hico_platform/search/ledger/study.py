@@ -22,7 +22,7 @@ import optuna
 
 from hico_platform.config.parameters import Choice, Range
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace
+from hico_platform.config.space import CheckedSpace, Objective
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.search.ledger.base import (
     Ending,
@@ -140,11 +140,11 @@ class StudyLedger(Ledger):
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._ids: dict[int, int] = {}
         self._epochs: dict[int, dict[int, float]] = {}
+        self._measures: dict[int, dict[int, tuple[float, ...]]] = {}
         self._over: set[int] = set()
         self._half_begun: list[int] = []
         self._search = _search_record(study.study_name, study.user_attrs["search"])
         self._begun = 0
-        self._sampled = 0
         self._known: dict[str, optuna.distributions.BaseDistribution] = {}
         if settle:
             self._settle()
@@ -166,7 +166,9 @@ class StudyLedger(Ledger):
             UsageError: the name is taken.
         """
         try:
-            study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+            kinds = optuna.study.StudyDirection
+            directions = [kinds.MAXIMIZE if one.sign > 0 else kinds.MINIMIZE for one in space.settings.objectives]
+            study = optuna.create_study(storage=storage, study_name=name, directions=directions)
         except optuna.exceptions.DuplicatedStudyError as error:
             study = optuna.load_study(study_name=name, storage=storage)
             if "search" in study.user_attrs:
@@ -229,7 +231,7 @@ class StudyLedger(Ledger):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
             warnings.simplefilter("ignore", category=UserWarning)  # an enqueued value that ranges no longer hold
-            self._study.sampler = make_sampler(space, begun=self._begun, sampled=self._sampled, names=names)
+            self._study.sampler = make_sampler(space, begun=self._begun, names=names)
             half = self._half_begun.pop(0) if self._half_begun else None
             trial = self._study.ask() if half is None else optuna.Trial(self._study, half)
             values = space.values(  # what was drawn before a kill is kept
@@ -242,11 +244,8 @@ class StudyLedger(Ledger):
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Puts the nearest point that the space holds in line."""
-        drawn: dict[str, Scalar] = {}
-        for parameter in space.parameters:
-            drawn |= parameter.encode(values)
         names = self._names(space)
-        drawn = {names.get(name, name): value for name, value in drawn.items()}
+        drawn = {names.get(name, name): value for name, value in space.nearest(values).items()}
         self._study.enqueue_trial(drawn, user_attrs={"origin": str(origin)}, skip_if_exists=True)
 
     def record_report(self, number: int, report: ReportRecord) -> None:
@@ -257,6 +256,7 @@ class StudyLedger(Ledger):
         self._storage.set_trial_user_attr(trial_id, f"{_REPORT}{report.epoch}", report_to_plain(report))
         self._storage.set_trial_intermediate_value(trial_id, report.epoch, report.value)
         self._epochs[number][report.epoch] = report.value
+        self._measures[number][report.epoch] = report.measures
 
     def record_run(self, number: int, run_id: str) -> None:
         """Notes the run with the study, where it can be added after the trial's end too."""
@@ -278,7 +278,8 @@ class StudyLedger(Ledger):
         return self._study.user_attrs.get(f"{_NOTE}{key}")
 
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
-        """Takes over a changed space and limit."""
+        """Takes over a changed space and limit; raises UsageError where the objectives are others."""
+        _must_have_objectives(self._search.source, source)
         content = dict(self._study.user_attrs["search"]) | {"source": dict(source), "limit": limit}
         self._study.set_user_attr("search", content)
         self._search = _search_record(self._search.name, content)
@@ -303,9 +304,10 @@ class StudyLedger(Ledger):
     def _learn(self, frozen: optuna.trial.FrozenTrial) -> None:
         self._ids[frozen.number] = frozen._trial_id
         self._epochs[frozen.number] = dict(frozen.intermediate_values)
+        reports = [plain for key, plain in frozen.user_attrs.items() if key.startswith(_REPORT)]
+        self._measures[frozen.number] = {plain["epoch"]: tuple(plain.get("measures", ())) for plain in reports}
         self._known |= frozen.distributions
         self._begun += "trial" in frozen.user_attrs
-        self._sampled += frozen.user_attrs.get("trial", {}).get("origin") == Origin.SAMPLER
 
     def _names(self, space: CheckedSpace) -> dict[str, str]:
         """Names of coordinates whose choices or scale changed since the search began.
@@ -325,12 +327,13 @@ class StudyLedger(Ledger):
         return names
 
     def _tell(self, number: int, ending: Ending) -> None:
-        values = None
+        values: float | tuple[float, ...] | None = None
         if ending.state is TrialState.COMPLETE:
             epochs = self._epochs[number]
             if not epochs:
                 raise HicoError(f"trial {number} ended without a report; it cannot be complete")
-            values = epochs[max(epochs)]
+            several = len(self._study.directions) > 1
+            values = self._measures[number][max(epochs)] if several else epochs[max(epochs)]
         self._study.tell(number, values, state=_STATES[ending.state], skip_if_finished=True)
         self._over.add(number)
 
@@ -349,6 +352,20 @@ def _fits(old: optuna.distributions.BaseDistribution, new: optuna.distributions.
     except ValueError:
         return False
     return True
+
+
+def _must_have_objectives(was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """A study keeps its objectives: its trials have a value for each."""
+    before, after = (list(source.get("objectives", [Objective.KNN])) for source in (was, now))
+    if before != after:
+        raise UsageError(
+            Problem(
+                field="objectives",
+                rule=f"the same as when the search began: {', '.join(before)}",
+                value=", ".join(after),
+                remedy="resume with these, or begin another search by --name, with warm_start",
+            )
+        )
 
 
 def _search_record(name: str, content: Mapping[str, Any]) -> SearchRecord:

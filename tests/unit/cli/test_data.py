@@ -77,16 +77,21 @@ def test_an_interruption_exits_with_130_and_says_how_to_go_on(
         assert prepare(raw, tmp_path / "out") == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     assert prepare(raw, tmp_path / "out") == 0
+    assert "went on from 32 that an earlier run had read" in capsys.readouterr().out
 
 
 def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = make_manifest(tmp_path / "raw", 2)
     assert prepare(raw, tmp_path / "out", "--layout", "octopus") == 2
     assert prepare(raw, tmp_path / "out", "--missing", "list.txt") == 2
-    assert "missing: goes with the formats ntu60 and ntu120" in capsys.readouterr().err
+    assert "missing: goes with the formats ntu60, ntu120; leave it out" in capsys.readouterr().err
     words = ["data", "prepare", "--format", "ntu60", "--raw", str(raw), "--out", str(tmp_path / "out")]
     assert main([*words, "--layout", "kinect-v1"]) == 2
-    assert "layout: of ntu60 is kinect-v2; got 'kinect-v1'; leave it out" in capsys.readouterr().err
+    assert "layout: goes with the formats pyskl, ctrgcn, hico, manifest; leave" in capsys.readouterr().err
+    assert prepare(raw, tmp_path / "out", "--bodies", "released") == 2
+    assert "bodies: goes with the formats ntu60, ntu120; leave it out" in capsys.readouterr().err
+    assert prepare(raw, tmp_path / "out", "--workers", "0") == 2
+    assert "workers: is 1 or more; got 0" in capsys.readouterr().err
     assert main(["data", "info", str(tmp_path), "--draw", "x.svg"]) == 3
     with pytest.raises(SystemExit, match="2"):
         main(["data", "prepare", "--format", "xml"])

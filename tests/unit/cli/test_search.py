@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import socket
@@ -10,13 +11,15 @@ import pytest
 from rich.console import Console
 
 from hico_platform.cli.main import main
-from hico_platform.cli.search_view import SearchView, shown_values, stopped_when
+from hico_platform.cli.search_view import SearchView, shown_measures, shown_values, stopped_when, trial_table
 from hico_platform.cli.status import _picture
+from hico_platform.config.space import Objective
 from hico_platform.search.heartbeat import DRIVER, SILENT_S
-from hico_platform.search.ledger.base import TrialRecord
+from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
+from hico_platform.search.objectives import pareto_front
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import Steering
 from hico_platform.stages.places import Places
@@ -96,6 +99,27 @@ class TestView:
         view = SearchView(space=SPACE, limit=9, name="toy", console=Console(file=output, width=200))
         view.know(ledger.search, trials)
         assert "5 of 5 trials" in view._headline()
+
+    def test_several_objectives_show_their_front(self, tmp_path: Path) -> None:
+        objectives = [Objective.KNN, Objective.PARAMETERS]
+        trials = [
+            dataclasses.replace(
+                trial,
+                state=TrialState.COMPLETE,
+                reports=(dataclasses.replace(trial.reports[-1], value=value, measures=(value, size)),),
+            )
+            for trial, (value, size) in zip(
+                carry_out(memory(), tmp_path, lambda event: None), ((0.5, 9e3), (0.6, 1e4), (0.4, 2e4)), strict=False
+            )
+        ]
+        console, front = Console(file=io.StringIO(), width=120), pareto_front(trials, objectives)
+        console.print(trial_table(trials, epochs=9, best=trials[1], objectives=objectives, front=front))
+        heading, *rows = console.file.getvalue().splitlines()
+        assert heading.split()[-3:] == ["knn_top1", "size", "state"]
+        assert rows[0].split()[-4:] == ["0.500", "+", "9,000", "complete"]
+        assert rows[1].split()[-5:] == ["0.600", "+", "*", "10,000", "complete"]
+        assert rows[2].split()[-3:] == ["0.400", "20,000", "complete"]
+        assert shown_measures((0.5, 9e3), objectives) == "knn_top1 0.500, parameters 9,000"
 
     def test_values(self) -> None:
         assert (
@@ -216,6 +240,16 @@ class TestStatus:
 def test_ui_without_anything_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ui", "--home", str(tmp_path)]) == 2
     assert "nothing to browse" in capsys.readouterr().err
+
+
+def test_ui_on_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["ui", "--home", str(tmp_path), "--port", str(port)]) == 2
+    assert f"got '127.0.0.1:{port}'; Address already in use; give another --port" in capsys.readouterr().err
 
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from hico_platform.config.shipped import find_space, shipped_spaces
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import ConfigError
 
-SHIPPED = {"encoder", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
+SHIPPED = {"encoder", "encoder_size", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
 
 
 def write(folder: Path, text: str, name: str = "space.yaml") -> Path:
@@ -146,8 +146,15 @@ class TestReading:
         with pytest.raises(ConfigError, match="does not extend this one"):
             load_space(write(tmp_path, "extends: a.yaml", "b.yaml"))
 
+    def test_extends_a_shipped_space_by_its_name(self, tmp_path: Path) -> None:
+        loaded = load_space(write(tmp_path, "extends: temperature.yaml\ntrials: 3", "mine.yaml"))
+        assert (loaded.name, loaded.settings.trials, loaded.base.model.hidden_width) == ("mine", 3, 64)
+        assert loaded.searched == ("contrast.temperature",)
+
     def test_extends_a_missing_file(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"space.yaml:1: extends: an existing file; got 'no.yaml'"):
+        with pytest.raises(
+            ConfigError, match=r"space.yaml:1: extends: an existing file, or the name of .*; got 'no.yaml'"
+        ):
             load_space(write(tmp_path, "extends: no.yaml"))
 
 
@@ -160,6 +167,16 @@ class TestConstraints:
         )
         assert loaded.admits({"model.layers": 3, "model.heads": 2})
         assert not loaded.admits({"model.layers": 3, "model.heads": 4})
+        assert not loaded.admits({"model.layers": 3})
+
+    def test_what_cannot_be_told_does_not_hold(self, tmp_path: Path) -> None:
+        loaded = space(
+            tmp_path,
+            "model.layers: {low: 1, high: 3}\noptimiser.clip_gradient_norm: {choice: [null, 1.0]}",
+            "constraints: ['1 / (model.layers - 2) > -2', 'optimiser.clip_gradient_norm > 0.5']\n",
+        )
+        assert loaded.admits({"model.layers": 3, "optimiser.clip_gradient_norm": 1.0})
+        assert not loaded.admits({"model.layers": 2, "optimiser.clip_gradient_norm": 1.0})
         assert not loaded.admits({"model.layers": 3})
 
     def test_they_excuse_combinations_that_a_field_would_refuse(self, tmp_path: Path) -> None:
@@ -248,6 +265,11 @@ class TestMistakes:
                 "space.yaml:2: search.model.layers.high: low plus a whole number of steps; got 4; take 3",
             ),
             (
+                "model.dropout: {low: 0, high: 0.5, step: 2}",
+                "space.yaml:2: search.model.dropout.high: low plus a whole number of steps; got 0.5; "
+                "take a step of at most 0.5",
+            ),
+            (
                 "model.dropout: {low: 0, high: 0.5, step: -1}",
                 "space.yaml:2: search.model.dropout.step: a number above 0; got -1; choose another value",
             ),
@@ -320,6 +342,7 @@ class TestMistakes:
                 ".simplex: at least two weights; got ['clip']; write [clip, part, domain, instance]",
             ),
             ("{simplex: [clip, part], sum: 0}", ".sum: a number above 0; got 0; correct it"),
+            ("{simplex: [clip, part], sum: .inf}", ".sum: a number above 0; got inf; correct it"),
             ("{simplex: [clip, part], low: -1}", ".low: a number at least 0; got -1; correct it"),
             (
                 "{simplex: [clip, part], total: 4}",
@@ -374,7 +397,8 @@ class TestMistakes:
             ),
             (
                 "sampler: {name: tpo}\n",
-                "space.yaml:3: sampler.name: one of tpe, random, gp, cmaes, qmc, grid; got 'tpo'; did you mean tpe?",
+                "space.yaml:3: sampler.name: one of tpe, random, gp, cmaes, qmc, grid, nsga2; got 'tpo'; "
+                "did you mean tpe?",
             ),
             (
                 "constraints: [model.layer <= 2]\n",
@@ -398,6 +422,63 @@ class TestMistakes:
             ),
             ("points: [{model.layers: 0}]\n", "space.yaml:3: points[0]: model.layers: at least 1; got 0"),
             ("stop: {target: 2}\n", "space.yaml:3: stop.target: at most 1; got 2"),
+            (
+                "points: [{model.layers: 9}]\n",
+                "space.yaml:3: points[0]: model.layers within what is searched; got 9; the nearest is 2; or widen",
+            ),
+            (
+                "points: [{model.layers: 2}]\nconstraints: [model.layers < 2]\n",
+                "space.yaml:3: points[0]: a point that meets model.layers < 2; got {'model.layers': 2}; change one",
+            ),
+            (
+                "constraints: [model.layers * 2]\n",
+                "space.yaml:3: constraints[0]: a comparison of fields and numbers "
+                "(it comes to a number, and is to be true or false)",
+            ),
+            (
+                "constraints: [model.layers > model.encoder]\n",
+                "space.yaml:3: constraints[0]: a comparison of fields and numbers "
+                "(model.encoder in model.layers > model.encoder is a text, and is to be a number)",
+            ),
+            (
+                "constraints: [optimiser.clip_gradient_norm > 1]\n",
+                "space.yaml:3: constraints: constraints that some part of the space meets",
+            ),
+            (
+                "objectives: [parameters, knn_top1]\nsampler: {name: nsga2}\n",
+                "space.yaml:3: objectives: knn_top1 first: the best trial, targets and retraining go by it; "
+                "got 'parameters, knn_top1'; write [knn_top1, parameters]",
+            ),
+            (
+                "objectives: [knn_top1, knn_top1]\nscheduler: {name: none}\n",
+                "space.yaml:3: objectives: each objective once; got 'knn_top1, knn_top1'; remove one of the two",
+            ),
+            (
+                "objectives: [knn_top1, params]\n",
+                "space.yaml:3: objectives[1]: one of knn_top1, parameters, sequences_per_s; got 'params'; "
+                "did you mean parameters?",
+            ),
+            (
+                "objectives: [knn_top1, parameters]\n",
+                "space.yaml:3: objectives: one objective where sampler.name is tpe and asha stops trials; "
+                "got 'knn_top1, parameters'; take sampler: {name: nsga2}, or scheduler: {name: none}",
+            ),
+            (
+                "sampler: {name: cmaes}\nobjectives: [knn_top1, parameters]\n",
+                "space.yaml:3: sampler.name: a sampler of several objectives; got 'cmaes'; take nsga2, or one",
+            ),
+            (
+                "sampler: {name: nsga2}\nobjectives: [knn_top1, parameters]\nscheduler: {name: median}\n",
+                "space.yaml:5: scheduler.name: a scheduler of several objectives; got 'median'; take asha, hyper",
+            ),
+            (
+                "sampler: {name: nsga2}\nobjectives: [knn_top1, parameters]\nstop: {improvement: 0.1}\n",
+                "space.yaml:5: stop.improvement: given with one objective; got 0.1; remove it, or take patience",
+            ),
+            (
+                "sampler: {name: nsga2, startup_trials: 1}\n",
+                "space.yaml:3: sampler.startup_trials: a population of at least 2; got 1; take 8 or more",
+            ),
         ],
     )
     def test_rules_of_the_space(self, tmp_path: Path, more: str, message: str) -> None:
@@ -410,9 +491,49 @@ class TestMistakes:
             "space.yaml:2: search.contrast.temperature: a choice or a range of whole numbers or steps, for the grid"
         )
 
-    def test_nothing_to_search(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="search: at least one parameter"):
-            load_space(write(tmp_path, "trials: 3"))
+    def test_a_grid_too_large_to_try(self, tmp_path: Path) -> None:
+        (message,) = messages(
+            tmp_path, "contrast.queue_size: {low: 1, high: 100000}", "sampler:\n  name: grid\n  seed: 3\n"
+        )
+        assert message == (
+            "space.yaml:4: sampler.name: a grid of at most 10000 points; got 'grid of 100000'; "
+            "take larger steps, or another sampler"
+        )
+
+    def test_a_point_that_its_condition_rules_out(self, tmp_path: Path) -> None:
+        (message,) = messages(
+            tmp_path,
+            "model.encoder: {choice: [lstm, transformer]}\nmodel.heads: {choice: [2, 4], when: {model.encoder: "
+            "transformer}}",
+            "points: [{model: {encoder: lstm, heads: 2}}]\n",
+        )
+        assert message == (
+            "space.yaml:4: points[0]: model.heads is varied where its `when:` holds, which it does not here; got 2; "
+            "give its condition"
+        )
+
+    def test_weights_of_a_point_that_do_not_sum(self, tmp_path: Path) -> None:
+        found = messages(
+            tmp_path,
+            "contrast.level_weights: {simplex: [clip, part], sum: 2}",
+            "points: [{contrast.level_weights: {clip: 1.5, part: 1.5}}]\n",
+        )
+        assert "contrast.level_weights.clip within what is searched; got 1.5; the nearest is 1.0" in found[0]
+
+    def test_a_condition_on_no_value(self, tmp_path: Path) -> None:
+        (message,) = messages(
+            tmp_path,
+            "model.encoder: {choice: [lstm, transformer]}\nmodel.heads: {choice: [2, 4], when: {model.encoder: []}}",
+        )
+        assert message == (
+            "space.yaml:3: search.model.heads.when.model.encoder: at least one value; got []; "
+            "name the values, or drop it"
+        )
+
+    @pytest.mark.parametrize("text", ["trials: 3", "search: {model.layers: 2}"])
+    def test_nothing_to_search(self, tmp_path: Path, text: str) -> None:
+        with pytest.raises(ConfigError, match="search: at least one parameter that varies"):
+            load_space(write(tmp_path, text))
 
     def test_dotted_and_nested_at_once(self, tmp_path: Path) -> None:
         text = "contrast.temperature: {low: 0.1, high: 1}\ncontrast: {temperature: {low: 0.1, high: 1}}"
@@ -465,6 +586,11 @@ class TestEncode:
     def test_nearest_in_a_range(self) -> None:
         assert Range(name="x", low=1, high=9, step=2, integer=True).encode({"x": 6.2}) == {"x": 7}
         assert Range(name="x", low=1, high=9).encode({"x": 20}) == {"x": 9}
+
+    def test_no_value(self) -> None:
+        assert Range(name="x", low=1, high=9).encode({}) == {"x": 5}
+        assert Range(name="x", low=1, high=9, log=True).encode({}) == {"x": pytest.approx(3)}
+        assert Choice(name="x", choices=(1.0, None)).encode({}) == {"x": None}
 
     def test_nearest_choice(self) -> None:
         assert Choice(name="x", choices=(128, 256)).encode({"x": 2048}) == {"x": 256}

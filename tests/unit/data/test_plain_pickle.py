@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hico_platform.data import plain_pickle
-from hico_platform.data.plain_pickle import Blob, StoredArray, read_plain_pickle
+from hico_platform.data.pickled_array import Blob, StoredArray, brief
+from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.errors import DataError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -117,9 +118,50 @@ def test_a_torn_pickle_and_a_lying_shape(tmp_path: Path) -> None:
 
 
 def test_an_endless_program_is_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain_pickle, "MOST_OPCODES", 1000)
-    with pytest.raises(DataError, match="more than 1000 steps"):
+    monkeypatch.setattr(plain_pickle, "MOST_BYTES", 10_000)
+    with pytest.raises(DataError, match="more than 10000 bytes beside its arrays"):
         round_trip(tmp_path / "p", list(range(2000)))
+    with pytest.raises(DataError, match="more than 10000 bytes beside its arrays"):
+        round_trip(tmp_path / "p", ["x" * 900, *(letter * 1000 for letter in "abcdefghijk")])
+
+
+DOUBLED = b")" + b"2\x86" * 100
+"""A tuple of a tuple twice, and so on: 2^100 of them to whoever follows each."""
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (b"}" + DOUBLED + b"Ns", "a tuple as a key"),
+        (b"}(" + DOUBLED + b"Nu", "a tuple as a key"),
+        (b"(" + DOUBLED + b"Nd", "a tuple as a key"),
+        (b"ccollections\nOrderedDict\n]" + DOUBLED + b"N\x86a\x85R", "a tuple as a key"),
+        (DOUBLED + b")R", "a call of tuple"),
+        (DOUBLED + b"\x8c\x01x\x93", "a name that is no text"),
+        (b"cnumpy\ndtype\n" + DOUBLED + b"\x85R", "an array of tuple"),
+        (b"cnumpy.core.multiarray\n_reconstruct\n" + DOUBLED + b"\x85R", "got 'tuple'"),
+        (b"c_codecs\nencode\n" + DOUBLED + b"2\x86R", "_codecs.encode to tuple"),
+    ],
+)
+def test_what_would_take_for_ever_is_refused(tmp_path: Path, program: bytes, message: str) -> None:
+    (tmp_path / "p").write_bytes(b"\x80\x04" + program + b".")
+    with pytest.raises(DataError, match=message):
+        read_plain_pickle(tmp_path / "p")
+
+
+def test_what_is_shared_stays_shared(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(b"\x80\x04" + DOUBLED + b".")
+    found, depth = read_plain_pickle(tmp_path / "p"), 0
+    while found:
+        assert found[0] is found[1]
+        found, depth = found[0], depth + 1
+    assert depth == 100
+
+
+@pytest.mark.parametrize("value", [[[1]], 1 << 20_000, "x" * 10_000], ids=["list", "int", "text"])
+def test_a_value_is_told_in_brief(value: object) -> None:
+    assert brief(value) == type(value).__name__
+    assert (brief("walk"), brief(-1), brief(None)) == ("walk", -1, None)
 
 
 @settings(max_examples=200, deadline=None)

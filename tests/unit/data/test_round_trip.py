@@ -38,6 +38,24 @@ def test_generated_files_prepare_to_the_generated_store(tmp_path: Path) -> None:
             assert ours[j] == theirs[i]
 
 
+def test_importing_and_opening_need_no_pandas(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw", 2)
+    script = tmp_path / "script.py"
+    script.write_text(WITHOUT_PANDAS)
+    subprocess.run([sys.executable, script, raw, tmp_path / "out"], check=True)
+
+
+WITHOUT_PANDAS = """
+import sys
+from pathlib import Path
+from hico_platform.data.importing import import_dataset
+from hico_platform.data.store import Store
+import_dataset(Path(sys.argv[1]), Path(sys.argv[2]), format_name="manifest")
+store = Store.open(sys.argv[2])
+store.labels, store.names, store.column("subject"), store.column("condition"), store.pose(0)
+assert "pandas" not in sys.modules
+"""
+
 IMPORT = """
 import sys, time
 from pathlib import Path

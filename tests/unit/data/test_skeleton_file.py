@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +89,9 @@ def edit(number: int, change: Callable[[str], str]) -> Callable[[str], str]:
         (lambda text: text[: len(text) * 3 // 4], 44, "the file goes on to its last frame; got 'the end before"),
         (lambda text: "3" + text[1:], 57, "the file goes on to its last frame; got 'the end before"),
         (lambda text: "1" + text[1:], 30, "the file ends after the frames it announced; got '1'"),
-        (lambda text: "999999999999" + text[1:], 57, "the file goes on to its last frame"),
+        (lambda text: "99999" + text[1:], 57, "the file goes on to its last frame"),
+        (lambda text: "100001" + text[1:], 1, "a recording has at most 100000 frames; got 100001; cut it into actions"),
+        (lambda text: "999999999999" + text[1:], 1, "a recording has at most 100000 frames; got 999999999999; cut"),
         (edit(2, lambda _: "2"), 30, "a body has 10 numbers; got 1"),
         (edit(2, lambda _: "x"), 2, "the number of bodies is numbers; got 'x'"),
         (edit(2, lambda _: "1 1"), 2, "the number of bodies has 1 number; got 2"),
@@ -98,6 +101,7 @@ def edit(number: int, change: Callable[[str], str]) -> Callable[[str], str]:
         (lambda text: "\n".join(text.split("\n")[:24] + text.split("\n")[29:]), 25, "a joint has 12 numbers; got 1"),
         (edit(9, lambda line: line.replace("1.5", "nan", 1)), 9, "a coordinate is a finite number; got 'nan 1.5 1.5'"),
         (edit(9, lambda line: line.replace("1.5", "-inf", 1)), 9, "a coordinate is a finite number; got '-inf"),
+        (edit(9, lambda line: line.replace("1.5", "1e5", 1)), 9, "a coordinate is within 10000 metres; got '100000.0"),
         (edit(9, lambda line: line.replace("1.5", "1,5", 1)), 9, "a joint is numbers; got '1,5'"),
         (edit(9, lambda line: line.replace("1.5", "1_5", 1)), 9, "a joint is numbers; got '1_5'"),
         (edit(9, lambda line: line + " 1"), 9, "a joint has 12 numbers; got 13"),
@@ -126,6 +130,14 @@ def test_a_binary_file_one_body_twice_and_a_giant(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(skeleton_file, "MOST_BYTES", 100)
     with pytest.raises(DataError, match=r"a recording's file has at most 100 bytes"):
         read_skeleton(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.skeleton")
+    (tmp_path / "folder.skeleton").mkdir()
+    for name in ("pipe.skeleton", "folder.skeleton"):
+        with pytest.raises(DataError, match=f"{name}: is a folder, pipe or device where a file belongs"):
+            read_skeleton(tmp_path / name)
 
 
 @settings(max_examples=60, deadline=None)

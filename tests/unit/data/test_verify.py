@@ -9,6 +9,7 @@ import pytest
 from hico_platform.data.describe import describe
 from hico_platform.data.draw import draw
 from hico_platform.data.remote import open_store
+from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store
 from hico_platform.data.verify import verify
 from hico_platform.errors import DataError, UsageError
@@ -88,6 +89,23 @@ def test_another_picture_format_is_refused(tmp_path: Path) -> None:
         draw(write(tmp_path / "store", sequences(2)), tmp_path / "out.svg")
 
 
+def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+    store = write(tmp_path / "store", sequences(2))
+    with pytest.raises(UsageError, match="draw-count: is 1 or more, of the 2 sequences that there are; got 0"):
+        draw(store, tmp_path / "out.png", count=0)
+    with pytest.raises(UsageError, match="draw-count: is 1 or more, of the 0 sequences"):
+        draw(write(tmp_path / "empty", []), tmp_path / "out.png")
+    with pytest.raises(UsageError, match=r"absent/out\.png: draw: cannot be written; got .*No such file"):
+        draw(store, tmp_path / "absent" / "out.png", count=1)
+
+
+def test_a_name_is_drawn_as_it_is(tmp_path: Path) -> None:
+    pose = sequences(1)[0].pose
+    odd = Sequence(name="$\\frac{a$ b^_", label=0, pose=pose)
+    assert draw(write(tmp_path / "store", [odd]), tmp_path / "out.PNG") == [odd.name]
+    assert (tmp_path / "out.PNG").stat().st_size > 1000
+
+
 def test_a_remote_store_is_fetched_once_and_checked(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(5))
     cache = tmp_path / "cache"
@@ -97,6 +115,20 @@ def test_a_remote_store_is_fetched_once_and_checked(tmp_path: Path) -> None:
     (store.directory / "pose.arrow").unlink()
     assert open_store(f"file://{store.directory}", cache=cache).digest == store.digest
     assert open_store(first.directory, cache=cache).digest == store.digest
+
+
+def test_what_a_killed_fetch_or_a_torn_cache_left_is_fetched_again(tmp_path: Path) -> None:
+    store = write(tmp_path / "store", sequences(5))
+    cache = tmp_path / "cache"
+    left = cache / f".partial-{store.digest}"
+    left.mkdir(parents=True)
+    (left / "pose.arrow").write_bytes(b"half")
+    first = open_store(f"file://{store.directory}", cache=cache)
+    assert not left.exists()
+    with (first.directory / "pose.arrow").open("r+b") as file:
+        file.truncate(100)
+    again = open_store(f"file://{store.directory}", cache=cache)
+    np.testing.assert_array_equal(again.pose(4), store.pose(4))
 
 
 def test_a_remote_store_that_was_altered_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hico_platform.build import build_model
-from hico_platform.evaluate.downstream import downstream, knn, raw_pose_knn
+from hico_platform.evaluate.downstream import downstream, knn, probe_features, raw_pose_knn
 from hico_platform.evaluate.features import encoder_features
 from hico_platform.evaluate.knn import knn_top1, nearest
 from hico_platform.evaluate.linear import linear_probe_top1
@@ -24,17 +24,19 @@ def random_features(count: int, seed: int) -> torch.Tensor:
 def test_nearest_is_brute_force_cosine() -> None:
     gallery, queries = random_features(300, 0), random_features(2500, 1)
     expected = torch.nn.functional.cosine_similarity(queries[:, None], gallery[None], dim=2).argmax(dim=1)
-    assert torch.equal(nearest(gallery, queries), expected)
+    assert torch.equal(nearest(gallery, queries)[:, 0], expected)
 
 
 def test_ties_go_to_the_first() -> None:
     gallery = torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 0.0], [3.0, 0.0]])
-    assert nearest(gallery, torch.tensor([[5.0, 0.0]])).tolist() == [1]
+    assert nearest(gallery, torch.tensor([[5.0, 0.0]])).tolist() == [[1]]
     labels = torch.tensor([0, 1, 2, 2])
     assert knn_top1(gallery, labels, torch.tensor([[5.0, 0.0]]), torch.tensor([1])) == 1.0
 
 
-def test_retrieval_against_its_definition() -> None:
+@pytest.mark.parametrize("cells", [2**23, 40 * 70, 1])
+def test_retrieval_against_its_definition(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hico_platform.evaluate.retrieval.CELLS", cells)
     gallery, queries = random_features(40, 2), random_features(300, 3)
     random = np.random.default_rng(0)
     gallery_labels = torch.from_numpy(random.integers(0, 4, 40))
@@ -95,6 +97,10 @@ def test_downstream_names_and_ranges(tmp_path: Path) -> None:
         "knn_top1", "recognition_top1", "retrieval_top1", "retrieval_recall_at_5", "retrieval_map", "transfer_top1",
     }  # fmt: skip
     assert all(0 <= value <= 1 for value in metrics.values())
-    assert metrics["retrieval_top1"] == metrics["knn_top1"] == knn(encoder, probe=probe, config=config.evaluation)
+    features = probe_features(encoder, probe=probe, config=config.evaluation)
+    assert metrics["retrieval_top1"] == metrics["knn_top1"] == knn(features, probe=probe)
+    assert metrics == downstream(
+        encoder, source=probe, target=probe, config=config.evaluation, seed=0, features=features
+    )
     assert "transfer_top1" not in downstream(encoder, source=probe, target=None, config=config.evaluation, seed=0)
     assert 0 <= raw_pose_knn(probe=probe, config=config.evaluation) <= 1

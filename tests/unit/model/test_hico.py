@@ -7,15 +7,15 @@ from hico_platform.model.contrast import Logits, info_nce
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
 from hico_platform.model.queue import KeyQueue
-from hico_platform.vocabulary import EncoderType, Level, QueueWrap, Representation
+from hico_platform.vocabulary import EncoderType, Level, Precision, QueueWrap, Representation
 
 
 def make(encoder: EncoderType = EncoderType.GRU, *, granularities: int = 4, queue_wrap: QueueWrap = QueueWrap.FULL,
-         weights: dict[Level, float] | None = None) -> HiCo:  # fmt: skip
+         weights: dict[Level, float] | None = None, precision: Precision = Precision.FLOAT32) -> HiCo:  # fmt: skip
     model = HiCo(
         encoder=encoder, temporal_width=150, spatial_width=48, width=16, granularities=granularities, layers=1,
         heads=4, dropout=0.1, projection_width=8, queue_size=12, queue_wrap=queue_wrap, temperature=0.2,
-        momentum=0.9, level_weights=weights or dict.fromkeys(Level, 1.0),
+        momentum=0.9, level_weights=weights or dict.fromkeys(Level, 1.0), precision=precision,
     )  # fmt: skip
     model.initialise(torch.Generator().manual_seed(0))
     return model
@@ -133,3 +133,25 @@ def test_queue_size_need_not_be_a_multiple_of_the_batch() -> None:
         model.enqueue(contrast.keys)
     assert int(model.queue(Representation.INSTANCE).pointer) == 20 % 12
     assert int(model.queue(Representation.CLIP).pointer) == 80 % 48
+
+
+@pytest.mark.parametrize("encoder", EncoderType)
+def test_bf16_keeps_losses_within_one_percent_and_everything_stored_in_float32(encoder: EncoderType) -> None:
+    exact, reduced = make(encoder).eval(), make(encoder, precision=Precision.BF16).eval()
+    losses = []
+    for model in (exact, reduced):
+        contrast = model(tokens(1), tokens(2))
+        contrast.losses.total.backward()
+        model.enqueue(contrast.keys)
+        losses.append(contrast.losses)
+        assert contrast.losses.total.dtype is torch.float32
+        assert all(key.dtype is torch.float32 for key in contrast.keys.values())
+    assert all(value.dtype in (torch.float32, torch.int64) for value in reduced.state_dict().values())
+    for level in Level:
+        torch.testing.assert_close(losses[1].levels[level], losses[0].levels[level], rtol=0.01, atol=0)
+    ours, theirs = (
+        torch.cat([parameter.grad.flatten() for parameter in model.query.parameters() if parameter.grad is not None])
+        for model in (reduced, exact)
+    )
+    assert ours.dtype is torch.float32
+    assert torch.cosine_similarity(ours, theirs, dim=0) > 0.99

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from hico_platform.config.schema import Scalar, flatten
-from hico_platform.config.space import CheckedSpace
+from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.errors import UsageError
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -180,15 +180,30 @@ class TestStudyLedger(LedgerContract):
         assert begun.number == half.number == 0
         assert begun.values["contrast.temperature"] == half.params["contrast.temperature"]
 
-    def test_proposals_do_not_depend_on_interruptions(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", list(SamplerName))
+    def test_proposals_do_not_depend_on_interruptions(self, name: SamplerName) -> None:
+        if name is SamplerName.CMAES:
+            pytest.importorskip("cmaes", reason="the optional library cmaes is not installed")
+        temperature = {"low": 0.05, "high": 0.5, "step": 0.05} if name is SamplerName.GRID else {"low": 0.05, "high": 1}
+        space = toy_space(
+            search={
+                "contrast": {"temperature": temperature},
+                "model": {
+                    "encoder": {"choice": ["gru", "transformer"]},
+                    "layers": {"low": 1, "high": 3, "when": {"model.encoder": "transformer"}},
+                },
+            },
+            sampler={"name": str(name), "startup_trials": 4},
+        )
+
         def values(*, interrupted: bool) -> list[object]:
-            storage = open_storage(sqlite_url(tmp_path / f"{interrupted}.db"))
-            ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=14, at_s=5.0)
+            storage = open_storage("memory:")
+            ledger = StudyLedger.create(storage, name="toy", space=space, facts=FACTS, limit=12, at_s=5.0)
             found = []
-            for number in range(14):
+            for number in range(12):
                 if interrupted:
                     ledger = StudyLedger.open(storage, name="toy")
-                trial = ledger.begin(SPACE, at_s=0.0)
+                trial = ledger.begin(space, at_s=0.0)
                 found.append(trial.values)
                 ledger.record_report(number, report(9, 1.0 - float(trial.values["contrast.temperature"])))
                 ledger.record_ending(number, ending(TrialState.COMPLETE))
@@ -255,7 +270,10 @@ class TestSamplers:
             found.append(trial.values)
         return found
 
-    @pytest.mark.parametrize("name", ["tpe", "random", "gp", "qmc", "cmaes"])
+    def test_none_is_forgotten(self) -> None:
+        assert {"tpe", "random", "gp", "qmc", "cmaes", "nsga2", "grid"} == set(SamplerName)
+
+    @pytest.mark.parametrize("name", ["tpe", "random", "gp", "qmc", "cmaes", "nsga2"])
     def test_values_meet_everything(self, name: str) -> None:
         if name == "cmaes":
             pytest.importorskip("cmaes", reason="the optional library cmaes is not installed")

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
-from hico_platform.search.ledger.base import Origin, TrialState
+from hico_platform.search.ledger.base import Ledger, Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.ledger.study import StudyLedger, open_storage
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import GPUS, Steering
 from hico_platform.search.task import TrialTask
@@ -19,7 +21,7 @@ def ledger_of(space: CheckedSpace) -> MemoryLedger:
     return MemoryLedger(name="toy", space=space, facts=FACTS, limit=space.settings.trials, at_s=0.0)
 
 
-def steer(ledger: MemoryLedger, space: CheckedSpace, folder: Path, events: list[Event] | None = None) -> Steering:
+def steer(ledger: Ledger, space: CheckedSpace, folder: Path, events: list[Event] | None = None) -> Steering:
     return Steering(
         ledger=ledger,
         space=space,
@@ -87,7 +89,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
         work(steering, task)
     trials = ledger.trials()
     assert len(trials) == 8
-    assert trials[0].origin is Origin.BASE
+    assert trials[0].origin is Origin.RELEASED
     assert all(trial.state.is_final for trial in trials)
     assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in trials:
@@ -226,6 +228,50 @@ def test_a_search_that_was_cut_off_ends_as_the_uninterrupted_one(tmp_path: Path,
         return [(trial.values, trial.curve, trial.state) for trial in ledger.trials()]
 
     assert search(tmp_path / "a", reports_until_cut=cut) == search(tmp_path / "b", reports_until_cut=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "objectives"),
+    [
+        *((name, ["knn_top1"]) for name in ("asha", "hyperband", "median", "none")),
+        *((name, ["knn_top1", "parameters"]) for name in ("asha", "hyperband", "none")),
+    ],
+)
+def test_a_driver_that_knows_the_study_alone_decides_as_one_that_saw_it_grow(name: str, objectives: list[str]) -> None:
+    space = toy_space(
+        trials=12,
+        scheduler={"name": name, "grace_epochs": 1, "report_every": 1},
+        objectives=objectives,
+        sampler={"name": "nsga2" if len(objectives) > 1 else "tpe"},
+    )
+
+    def decisions(*, new_driver_for_every_report: bool) -> dict[tuple[int, int], Decision]:
+        """Twelve trials at once that report in an order drawn by chance."""
+        storage = open_storage("memory:")
+        ledger = StudyLedger.create(storage, name="toy", space=space, facts=FACTS, limit=12, at_s=0.0)
+        draw, answers = random.Random(5), dict[tuple[int, int], Decision]()
+        steering = steer(ledger, space, Path("toy"))
+        tasks = [steering.next_task() for _ in range(12)]
+        waiting = {task.number: list(task.report_epochs) for task in tasks if task is not None}
+        while any(waiting.values()):
+            number = draw.choice([number for number, epochs in waiting.items() if epochs])
+            epoch = waiting[number].pop(0)
+            if new_driver_for_every_report:
+                steering = steer(StudyLedger.open(storage, name="toy"), space, Path("toy"))
+                for _ in waiting:
+                    steering.next_task()
+            metrics = {"knn_top1": draw.random(), "parameters": float(number % 4)}
+            answer = steering.reported(number, epoch=epoch, metrics=metrics, history=(), checkpoint="c")
+            answers[number, epoch] = answer
+            if answer is Decision.STOP or not waiting[number]:
+                steering.finished(number, epoch=epoch, stopped_early=epoch < 9, metrics={}, checkpoint="c")
+                del waiting[number]
+        stopped = sum(trial.state is TrialState.PRUNED for trial in ledger.trials())
+        assert stopped == sum(answer is Decision.STOP for answer in answers.values())
+        assert (stopped > 0) == (name != "none")
+        return answers
+
+    assert decisions(new_driver_for_every_report=True) == decisions(new_driver_for_every_report=False)
 
 
 def test_the_toy_is_best_at_its_optimum() -> None:

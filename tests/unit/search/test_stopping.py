@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
+import random
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from hico_platform.config.space import StopConfig
-from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState
+from hico_platform.config.parameters import uniform
+from hico_platform.config.space import CheckedSpace, StopConfig
+from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialRecord, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.ledger.study import StudyLedger, open_storage
+from hico_platform.search.ledger.terminator import improvement_left
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import ENDED_BY, Steering
 from hico_platform.search.stopping import busy_s, good_enough, time_is_up
@@ -137,8 +143,9 @@ def test_the_last_report_is_never_cut_short(tmp_path: Path) -> None:
     assert answer is Decision.CONTINUE
 
 
-def test_first_points_are_the_base_the_listed_and_the_warm_ones(tmp_path: Path) -> None:
-    space = toy_space(points=[{"contrast": {"temperature": 0.3}}, {"model.encoder": "gru"}])
+def test_first_points_are_the_released_the_base_the_listed_and_the_warm_ones(tmp_path: Path) -> None:
+    base = {"model": {"hidden_width": 16}, "contrast": {"temperature": 0.1}, "budget": {"epochs": 9}}
+    space = toy_space(base=base, points=[{"contrast": {"temperature": 0.3}}, {"model.encoder": "gru"}])
     ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=9, at_s=0.0)
     steering = Steering(
         ledger=ledger,
@@ -148,13 +155,120 @@ def test_first_points_are_the_base_the_listed_and_the_warm_ones(tmp_path: Path) 
         observe=[].append,
         warm_points=[{"contrast.temperature": 9.0, "model.encoder": "lstm", "model.heads": 2}],
     )
-    for _ in range(5):
+    for _ in range(6):
         steering.next_task()
     found = [(one.origin, *one.values.values()) for one in ledger.trials()]
-    assert found[:4] == [
-        (Origin.BASE, 0.2, "transformer"),
+    assert found[:5] == [
+        (Origin.RELEASED, 0.2, "transformer"),
+        (Origin.BASE, 0.1, "transformer"),
         (Origin.LISTED, pytest.approx(0.3), "transformer"),
-        (Origin.LISTED, 0.2, "gru"),
+        (Origin.LISTED, 0.1, "gru"),
         (Origin.WARM_START, 0.5, "lstm"),
     ]
-    assert found[4][0] is Origin.SAMPLER
+    assert found[5][0] is Origin.SAMPLER
+
+
+class TestPointsInLine:
+    """Given points are tried once, also where a resumed search has new ones."""
+
+    SEARCH: ClassVar[dict[str, object]] = {
+        "model": {
+            "encoder": {"choice": ["lstm", "transformer"]},
+            "heads": {"choice": [2, 4, 8], "when": {"model.encoder": "transformer"}},
+        }
+    }
+
+    def begun(self, ledger: Ledger, space: CheckedSpace, *, count: int, warm: object = ()) -> list[tuple[object, ...]]:
+        steering = Steering(
+            ledger=ledger,
+            space=space,
+            scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+            directory=Path("toy"),
+            observe=[].append,
+            warm_points=warm,
+        )
+        before = len(ledger.trials())
+        for _ in range(count):
+            task = steering.next_task()
+            assert task is not None
+            report = {"metrics": {"knn_top1": 0.5}, "history": (), "checkpoint": "c"}
+            steering.reported(task.number, epoch=9, **report)
+            steering.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+        return [(one.origin, *one.values.values()) for one in ledger.trials()[before:]]
+
+    def test_a_conditional_space_takes_points_with_and_without_the_condition(self) -> None:
+        space = toy_space(search=self.SEARCH, points=[{"model": {"encoder": "transformer", "heads": 8}}])
+        ledger = self.ledger(space)
+        warm = [{"model.encoder": "lstm"}, {"model.encoder": "transformer", "model.heads": 2}]
+        assert self.begun(ledger, space, count=4, warm=warm) == [
+            (Origin.RELEASED, "transformer", 4),
+            (Origin.LISTED, "transformer", 8),
+            (Origin.WARM_START, "lstm"),
+            (Origin.WARM_START, "transformer", 2),
+        ]
+
+    def test_a_resumed_search_tries_new_points_and_no_old_ones(self) -> None:
+        space = toy_space(search=self.SEARCH)
+        ledger = self.ledger(space)
+        self.begun(ledger, space, count=2)
+        more = toy_space(search=self.SEARCH, points=[{"model.heads": 8}, {"model.heads": 4}])
+        origins = [origin for origin, *_ in self.begun(ledger, more, count=3, warm=[{"model.heads": 2}])]
+        assert origins == [Origin.LISTED, Origin.WARM_START, Origin.SAMPLER]
+        assert self.begun(ledger, more, count=1)[0][0] is Origin.SAMPLER
+
+    def test_a_base_that_breaks_a_constraint_is_not_tried(self) -> None:
+        space = toy_space(search=self.SEARCH, constraints=["model.encoder == 'lstm'"])
+        assert self.begun(self.ledger(space), space, count=1) == [(Origin.SAMPLER, "lstm")]
+
+    def ledger(self, space: CheckedSpace) -> StudyLedger:
+        storage = open_storage("memory:")
+        return StudyLedger.create(storage, name="toy", space=space, facts=FACTS, limit=99, at_s=0.0)
+
+
+def test_a_grid_that_was_tried_whole_ends_the_search(tmp_path: Path) -> None:
+    space = toy_space(search={"model": {"encoder": {"choice": ["gru", "lstm"]}}}, sampler={"name": "grid"}, trials=9)
+    ledger = StudyLedger.create(open_storage("memory:"), name="g", space=space, facts=FACTS, limit=9, at_s=0.0)
+    scheduler = make_scheduler(space.settings.scheduler, epochs=9)
+    steering = Steering(ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append)
+    found = []
+    while (task := steering.next_task()) is not None:
+        found.append(ledger.trials()[task.number].values["model.encoder"])
+    assert sorted(found) == ["gru", "lstm"]
+    assert ledger.note(ENDED_BY) == "every point of the grid was tried"
+
+
+class TestNothingToGain:
+    """Optuna's terminator over the records of trials."""
+
+    def trials(self, count: int, *, noise: float) -> list[TrialRecord]:
+        space = toy_space(trials=count)
+        draw = random.Random(0)
+        found = []
+        for number in range(count):
+            values = space.values(lambda axis: uniform(axis, draw=draw))
+            value = 0.5 + noise * (draw.random() - 0.5)
+            found.append(dataclasses.replace(trial(number, 0.0, (1.0, value), ended_at_s=2.0), values=values))
+        return found
+
+    def test_too_few_trials_say_nothing(self) -> None:
+        assert improvement_left(toy_space(), self.trials(7, noise=0.1)) is None
+
+    def test_a_flat_landscape_has_less_to_gain_than_a_rough_one(self) -> None:
+        flat = improvement_left(toy_space(), self.trials(10, noise=0.001))
+        rough = improvement_left(toy_space(), self.trials(10, noise=0.4))
+        assert flat is not None
+        assert rough is not None
+        assert flat < 0.01 < rough
+        assert improvement_left(toy_space(), self.trials(10, noise=0.001)) == flat
+
+    def test_it_ends_the_search(self, tmp_path: Path) -> None:
+        settings = {"stop": {"improvement": 0.02}, "scheduler": {"name": "none"}, "sampler": {"startup_trials": 4}}
+        space = toy_space(trials=99, **settings)
+        ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=99, at_s=0.0)
+        scheduler = make_scheduler(space.settings.scheduler, epochs=9)
+        steering = Steering(ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append)
+        while (task := steering.next_task()) is not None:
+            steering.reported(task.number, epoch=9, metrics={"knn_top1": 0.5}, history=(), checkpoint="c")
+            steering.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+        assert 4 <= len(ledger.trials()) < 20
+        assert str(ledger.note(ENDED_BY)).endswith("is still to gain, less than 0.02")

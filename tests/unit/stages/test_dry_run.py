@@ -76,7 +76,7 @@ def test_trials_at_once(resources: dict, machine: Machine, workers: int) -> None
 def test_points_of_earlier_searches_are_shown() -> None:
     point = {"contrast.temperature": 0.07, "model.encoder": "gru"}
     plan = plan_search(toy_space(trials=3), machine=TWO_CPUS, warm_points=[point])
-    assert plan.first[1] == point
+    assert point in plan.first
 
 
 def test_trials_are_timed(tmp_path: Path) -> None:
@@ -118,6 +118,28 @@ class TestStartable:
     def test_one_that_runs(self, places: Places) -> None:
         with search_lock(places.lock("toy"), name="toy"), pytest.raises(UsageError, match="is not running already"):
             self.check(places)
+
+
+def test_a_grid_has_no_more_trials_than_points() -> None:
+    space = toy_space(trials=50, search={"model": {"encoder": {"choice": ["gru", "lstm"]}}}, sampler={"name": "grid"})
+    assert plan_search(space, machine=TWO_CPUS).limit == 2
+
+
+def test_where_the_first_trials_come_from() -> None:
+    space = toy_space(
+        trials=9,
+        base={"contrast": {"temperature": 0.1}, "budget": {"epochs": 9}},
+        points=[{"contrast.temperature": 0.3}],
+    )
+    plan = plan_search(space, machine=TWO_CPUS, warm_points=[{"contrast.temperature": 0.4, "model.encoder": "gru"}])
+    assert plan.origins == ("released", "base", "listed", "warm start", "sampler")
+    assert plan.first[0] == {"contrast.temperature": 0.2, "model.encoder": "transformer"}
+    assert plan.as_dict()["origins"] == list(plan.origins)
+
+
+def test_several_objectives() -> None:
+    space = toy_space(trials=12, objectives=["knn_top1", "parameters"], sampler={"name": "nsga2"})
+    assert plan_search(space, machine=TWO_CPUS).rungs[1] == 12
 
 
 def test_no_ray_and_no_mlflow() -> None:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.errors import HicoError
+from hico_platform.errors import HicoError, UsageError
 from hico_platform.retrain.plan import Entry, Plan, make_plan
 from hico_platform.retrain.results import read_result
+from hico_platform.search.lock import search_lock
+from hico_platform.stages.carry_out import TrialData
+from hico_platform.stages.dataset import Dataset
 from hico_platform.stages.final_mirror import FinalMirror
-from hico_platform.stages.retrain import FinalCourse, RunProgress
+from hico_platform.stages.retrain import FinalCourse, RunProgress, retrain
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.vocabulary import Decision
@@ -114,3 +117,15 @@ def test_failures_name_run_reason_and_remedy() -> None:
 
     error = HicoError(_failures({"best-seed-0": "out of memory"}))
     assert str(error) == ("best-seed-0: a run that trains; got 'out of memory'; mend it and run the command again")
+
+
+def test_one_process_at_a_time_runs_the_final_stage_of_a_search(plan: Plan, tmp_path: Path) -> None:
+    place = Dataset(place=str(tmp_path / "none"), protocol="xsub", cache=tmp_path)
+    with (
+        search_lock(tmp_path / "lock", name="x"),
+        pytest.raises(UsageError, match=r"a final stage that is not running already; got 'x'; process \d+ on"),
+    ):
+        retrain(
+            name="x", best=plan.runs[0].config, data=TrialData(source=place, target=None, final=True), facts={},
+            directory=tmp_path, tracker=MemoryTracker(), seeds=1,
+        )  # fmt: skip

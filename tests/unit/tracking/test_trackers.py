@@ -8,7 +8,7 @@ import pytest
 
 from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingError, TrackingRefused, mlflow_uri
 from hico_platform.tracking.memory import MemoryTracker
-from hico_platform.tracking.mlflow_tracker import MlflowTracker, ui_command
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
 PARAMS = {"contrast.temperature": 0.2, "model.encoder": "gru", "optimiser.clip_gradient_norm": None}
 
@@ -197,10 +197,3 @@ class TestMlflowTracker(TrackerContract):
     def test_no_telemetry(self, tracker: MlflowTracker) -> None:
         assert tracker.runs("Default") == {}
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-
-
-def test_ui_listens_where_it_is_told(tmp_path: Path) -> None:
-    command = ui_command(uri=mlflow_uri(tmp_path), host="127.0.0.1", port=5001)
-    assert command[1:4] == ["-m", "mlflow", "server"]
-    assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert command[command.index("--port") + 1] == "5001"

@@ -130,6 +130,19 @@ def test_ctrgcn(tmp_path: Path, save: Any) -> None:
     assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 10, "sequence")
 
 
+def test_a_compressed_archive_is_read_in_parts(tmp_path: Path) -> None:
+    arrays = {name: array[:, :9] for name, array in ctrgcn_arrays(70).items()}  # frames; of labels, classes
+    save_archive(tmp_path / "stored.npz", arrays)
+    np.savez_compressed(tmp_path / "packed.npz", **arrays)  # type: ignore[arg-type]
+    plan = FORMATS["ctrgcn"](tmp_path / "packed.npz", ReadOptions()).plan()
+    assert [item.value[3:] for item in plan.items[:8]] == [(at, min(at + 9, 70)) for at in range(0, 70, 9)]
+    assert (len(plan.items), plan.items_a_chunk) == (16, 1)
+    stored, _ = prepare(tmp_path / "stored.npz", tmp_path / "a", "ctrgcn")
+    packed, report = prepare(tmp_path / "packed.npz", tmp_path / "b", "ctrgcn")
+    assert (report.kept, packed.names) == (140, stored.names)
+    assert all(np.array_equal(packed.pose(i), stored.pose(i)) for i in range(140))
+
+
 def test_bad_rows_of_ctrgcn_are_named(tmp_path: Path) -> None:
     arrays = ctrgcn_arrays()
     arrays["x_train"][3] = 0
@@ -188,6 +201,25 @@ def test_a_zip_bomb_a_lying_header_and_what_is_no_archive(tmp_path: Path) -> Non
         prepare(bomb, tmp_path / "out", "ctrgcn")
     with pytest.raises(DataError, match=r"is no file; name the \.npz itself"):
         prepare(tmp_path, tmp_path / "out", "ctrgcn")
+
+
+def test_labels_may_expand_as_one_hot_labels_do(tmp_path: Path) -> None:
+    arrays = {"x_train": np.ones((300, 1, 75)), "y_train": np.eye(6, 9_000)[np.arange(300) % 6]}
+    arrays |= {"x_test": np.ones((1, 1, 75)), "y_test": np.eye(1, 9_000)}
+    np.savez_compressed(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        info = archive.getinfo("y_train.npy")
+    assert info.file_size > 16 * 2**20
+    assert info.file_size > 200 * info.compress_size
+    FORMATS["ctrgcn"](tmp_path / "a.npz", ReadOptions()).plan()
+
+
+def test_a_recording_beyond_measure_is_refused(tmp_path: Path) -> None:
+    arrays = ctrgcn_arrays(1)
+    arrays["x_train"] = np.zeros((1, 1, 75 * 300_000), np.uint8)
+    save_archive(tmp_path / "a.npz", arrays)
+    with pytest.raises(DataError, match="x_train: has at most 20000000 coordinates a recording; got 22500000; cut"):
+        FORMATS["ctrgcn"](tmp_path / "a.npz", ReadOptions())
 
 
 def test_a_torn_archive_is_skipped_where_it_tears(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hico_platform.data.layout import KINECT_V1
-from hico_platform.data.readers import ReadOptions
+from hico_platform.data.readers import ReadOptions, manifest
 from hico_platform.data.readers.manifest import Manifest, open_source
 from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem
@@ -67,6 +67,23 @@ def test_parquet_columns_of_other_kinds(tmp_path: Path) -> None:
         open_with(where=[[1]])
 
 
+def test_a_manifest_beyond_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def packed(text: str, rows: int) -> None:
+        table = pa.table({"path": ["a.npy"] * rows, "label": [0] * rows, "note": [text] * rows})
+        pq.write_table(table, tmp_path / "manifest.parquet")
+
+    packed("x" * 200_000, 100)
+    assert (tmp_path / "manifest.parquet").stat().st_size < 400_000
+    with pytest.raises(DataError, match="has a cell of 200000 bytes, of at most 131072"):
+        open_source(tmp_path, ReadOptions())
+    packed("x" * 20_000, 100)
+    monkeypatch.setattr(manifest, "_MOST_BYTES", 10**6)
+    with pytest.raises(DataError, match="is a manifest of more than 1000000 bytes, unpacked"):
+        open_source(tmp_path, ReadOptions())
+    with pytest.raises(DataError, match="is a manifest of more than 1000000 bytes; make"):
+        opened(tmp_path, "path,label\n" * 100_000)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -90,6 +107,7 @@ def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message:
     ("text", "message"),
     [
         ("", "manifest.csv:1: path: is a column of every manifest"),
+        ("\n\n\npath,label\n", "manifest.csv:1: path: is a column of every manifest"),
         ("path;label\na;1\n", "manifest.csv:1: path: is a column of every manifest; got"),
         ("path,path,label\n", "this file names a column twice"),
         ('path,label\n"a,1\n', "this file cannot be read as CSV"),
@@ -107,6 +125,10 @@ def test_no_manifest_a_binary_one_and_a_broken_parquet(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as CSV"):
         open_source(tmp_path, ReadOptions())
     (tmp_path / "m.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        open_source(tmp_path / "m.parquet", ReadOptions())
+    pq.write_table(pa.table({"path": ["a.npy"], "label": [0], "nameless": [1]}), tmp_path / "m.parquet")
+    (tmp_path / "m.parquet").write_bytes((tmp_path / "m.parquet").read_bytes().replace(b"nameless", b"name\xb0ess"))
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         open_source(tmp_path / "m.parquet", ReadOptions())
 

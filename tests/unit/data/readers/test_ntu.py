@@ -79,7 +79,7 @@ def test_no_body_in_any_frame_is_skipped(tmp_path: Path) -> None:
     make(tmp_path / "raw", "S001C001P001R001A001")
     (tmp_path / "raw" / "S001C001P001R001A002.skeleton").write_text("2\n0\n0\n")
     report = import_dataset(tmp_path / "raw", tmp_path / "out", format_name="ntu120")
-    assert "A002.skeleton: a recording has at least one body; got 0" in str(report.skipped[0])
+    assert "A002.skeleton:2: a recording has at least one body; got 0" in str(report.skipped[0])
 
 
 def test_what_is_no_such_folder(tmp_path: Path) -> None:

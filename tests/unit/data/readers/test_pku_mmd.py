@@ -74,6 +74,33 @@ def test_a_bad_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     assert f"Label/0002-L.txt:2: {message}" in str(found[1])
 
 
+def test_rows_that_are_many_times_the_video_are_cut_short(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L", labels="1,1,30,2\n" * 12)
+    found = read(tmp_path)
+    assert [isinstance(one, Problem) for one in found] == [False] * 10 + [True] * 2
+    assert "Label/0002-L.txt:11: the rows of a video are together at most 10 times as long as it; got 330" in str(
+        found[10]
+    )
+
+
+def test_a_row_that_ends_before_it_starts_and_lists_beyond_measure(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L", labels="1,9,3,2\n1,6,9,2\n")
+    (bad, good) = read(tmp_path)
+    assert "Label/0002-L.txt:1: a row ends after it starts; got '1,9,3,2'; the row is left out" in str(bad)
+    assert isinstance(good, Sequence)
+    (tmp_path / "Label" / "0002-L.txt").write_text("1,1,2,2\n" * 200_000)
+    with pytest.raises(DataError, match=r"0002-L.txt: a file of label rows or of a split has at most 1048576 bytes"):
+        read(tmp_path)
+
+
+def test_a_coordinate_out_of_reach_is_named_with_its_line(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L")
+    file = tmp_path / "Skeleton" / "0002-L.txt"
+    file.write_text(file.read_text().replace("\n", "\n99999", 1).replace("99999-", "99999"))
+    with pytest.raises(DataError, match=r"0002-L.txt:2: a coordinate is within 10000 metres; got '99999"):
+        read(tmp_path)
+
+
 def test_empty_stretches_are_named(tmp_path: Path) -> None:
     make(tmp_path, "0002-L", labels="1,1,2,2\n")
     (tmp_path / "Skeleton" / "0002-L.txt").write_text("\n".join([" ".join(["0"] * 150)] * 4))

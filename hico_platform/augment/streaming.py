@@ -1,0 +1,89 @@
+"""Poses of a dataset that does not fit a GPU: whole sequences travel, un-padded, while the step before computes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from hico_platform.augment.frames import StoredPoses
+
+BATCHES_AHEAD = 2
+
+
+class StreamedPoses:
+    """Stands for :class:`StoredPoses` that stay on the host; what is taken comes to ``device``.
+
+    Crops are drawn on the device from whole sequences, so views are bit for bit those of a resident dataset.
+    """
+
+    def __init__(self, host: StoredPoses, *, device: torch.device) -> None:
+        self.host = host
+        self.device = device
+        self.joints = host.joints
+        self._ready: tuple[Tensor, StoredPoses] | None = None
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def take(self, indices: Tensor) -> StoredPoses:
+        """Poses on the device of the sequences ``indices`` (n,); at once for the batch that ``ahead`` is at."""
+        if self._ready is not None and self._ready[0] is indices:
+            return self._ready[1]
+        return self._arrived(self._send(indices.cpu()))
+
+    def ahead(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The same batches of indices; the next ones' poses are read, pinned and copied meanwhile."""
+        batches = iter(batches)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="poses") as pool:
+            waiting: deque[tuple[Tensor, Future[StoredPoses]]] = deque()
+            try:
+                while True:
+                    for batch in islice(batches, BATCHES_AHEAD + 1 - len(waiting)):
+                        waiting.append((batch, pool.submit(self._send, batch.cpu())))
+                    if not waiting:
+                        return
+                    batch, sent = waiting.popleft()
+                    self._ready = batch, self._arrived(sent.result())
+                    yield batch
+            finally:
+                self._ready = None
+                pool.shutdown(cancel_futures=True)
+
+    def _send(self, indices: Tensor) -> StoredPoses:
+        host = self.host.take(indices)
+        row = host.joints * host.coordinates
+        rows = host.num_frames * host.num_bodies  # (n,)
+        first = rows.cumsum(0) - rows  # where each sequence begins in the batch, in rows
+        within = torch.arange(int(rows.sum())) - first.repeat_interleave(rows)
+        windows = host.values.as_strided((len(host.values) - row + 1, row), (1, 1))
+        places = host.offsets.repeat_interleave(rows) + within * row
+        values = torch.empty((len(places), row), pin_memory=self._stream is not None)
+        torch.index_select(windows, 0, places, out=values)
+        with torch.cuda.stream(self._stream):  # nothing without a GPU
+            return StoredPoses(
+                values=self._copy(values.flatten()),
+                offsets=self._copy(first * row),
+                num_frames=self._copy(host.num_frames),
+                num_bodies=self._copy(host.num_bodies),
+                joints=host.joints,
+                bodies=host.bodies,
+                coordinates=host.coordinates,
+            )
+
+    def _copy(self, tensor: Tensor) -> Tensor:
+        if self._stream is None:
+            return tensor
+        pinned = tensor if tensor.is_pinned() else tensor.pin_memory()
+        return pinned.to(self.device, non_blocking=True)
+
+    def _arrived(self, poses: StoredPoses) -> StoredPoses:
+        """Has the computing stream wait for the copying one, and tells the allocator who reads."""
+        if self._stream is not None:
+            computing = torch.cuda.current_stream(self.device)
+            computing.wait_stream(self._stream)
+            for tensor in (poses.values, poses.offsets, poses.num_frames, poses.num_bodies):
+                tensor.record_stream(computing)
+        return poses

@@ -1,0 +1,47 @@
+"""Write what a search came to as one page: learning curves, parameters, trials, and the final comparison.
+
+The page is one file without anything from elsewhere; it can be made while the search runs, and again later.
+
+examples:
+  hico-platform report level_weights
+  hico-platform report level_weights --out level_weights.html
+  hico-platform report level_weights --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from hico_platform.cli.search import add_places, places_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("name", metavar="NAME", help="the search")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.html", help="where to write it (default: report.html with the search)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over FILE.html")
+    add_places(parser)
+    parser.add_argument("--json", action="store_true", help="print the content as JSON; write a page only with --out")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Gathers, renders, writes."""
+    from hico_platform.report.page import render, write_page
+    from hico_platform.stages.report import report_content
+
+    places = places_of(arguments)
+    content = report_content(places, arguments.name)
+    file = arguments.out or places.home / "searches" / arguments.name / "report.html"
+    if arguments.out is not None or not arguments.json:
+        # The search's own report is this command's to renew; a file that the user names is the user's.
+        write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(content), default=sorted))
+    else:
+        print(f"report: {file}")
+    return 0

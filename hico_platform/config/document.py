@@ -1,0 +1,56 @@
+"""Plain data with the place of every part, so that a mistake can be named by it; needs no YAML parser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hico_platform.errors import Problem
+
+FieldPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """Plain data and where each part of it stands; ``lines`` is empty for data that was never a file.
+
+    ``files`` names the parts that come from elsewhere than ``file`` (an extended file, ``--set``).
+    """
+
+    data: Any
+    file: Path | str | None = None
+    lines: Mapping[FieldPath, int] = field(default_factory=dict)
+    files: Mapping[FieldPath, Path | str | None] = field(default_factory=dict)
+
+    def problem(self, path: FieldPath, *, rule: str, remedy: str, value: object = None, show: bool = True) -> Problem:
+        """A problem at ``path``, with the place of the nearest part that has one."""
+        prefixes = [path[:n] for n in range(len(path), -1, -1)]
+        near = next((p for p in prefixes if p in self.files or p in self.lines), ())
+        return Problem(
+            file=self.files.get(near, self.file),
+            line=self.lines.get(near),
+            field=dotted(path),
+            rule=rule,
+            value=value if show else None,
+            remedy=remedy,
+        )
+
+    def at(self, *path: str | int) -> Document:
+        """The part at ``path`` as a document of its own (an empty mapping where there is none)."""
+        data = self.data
+        for key in path:
+            data = data.get(key, {}) if isinstance(data, Mapping) else data[key]
+        depth = len(path)
+        lines = {where[depth:]: line for where, line in self.lines.items() if where[:depth] == path}
+        files = {where[depth:]: file for where, file in self.files.items() if where[:depth] == path}
+        return Document(data=data, file=self.file, lines=lines, files=files)
+
+
+def dotted(path: FieldPath) -> str:
+    """``contrast.level_weights.clip``, ``warm_start[0]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

@@ -1,0 +1,199 @@
+"""What a pickle may hold beside plain containers: numpy arrays, as the few calls that make them.
+
+Nothing here is numpy's own: each call is answered by a pure function that notes what the array is.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.errors import DataError, Problem
+
+SMALL_BYTES = 4096
+_MOST_AXES = 32
+_MOST_SHOWN_BYTES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blob:
+    """Bytes that were left in the file; as UTF-8 of latin-1 where ``as_text`` (pickles of protocol 2 and less)."""
+
+    start: int
+    size: int
+    as_text: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredArray:
+    """An array in a pickle: its kind, and its bytes or their place in the file."""
+
+    stored_shape: tuple[int, ...]
+    dtype: str
+    fortran: bool
+    content: Blob | bytes
+    axes: tuple[int, ...]
+    """The stored axis that each axis of the array is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return tuple(self.stored_shape[axis] for axis in self.axes)
+
+    def load(self, path: Path) -> npt.NDArray[Any]:
+        """Its values. Raises DataError where the file holds fewer bytes than the shape wants."""
+        wanted = math.prod(self.stored_shape)
+        try:
+            values = np.frombuffer(self._bytes(path), np.dtype(self.dtype))
+        except ValueError:
+            values = np.zeros(0)
+        if values.size != wanted:
+            raise DataError(
+                Problem(file=path, rule="an array in a pickle has as many values as its shape",
+                        value=f"{values.size} for {list(self.shape)}", remedy="get the file again")
+            )  # fmt: skip
+        return values.reshape(self.stored_shape, order="F" if self.fortran else "C").transpose(self.axes)
+
+    def _bytes(self, path: Path) -> bytes:
+        if isinstance(self.content, bytes):
+            return self.content
+        with path.open("rb") as file:
+            file.seek(self.content.start)
+            raw = file.read(self.content.size)
+        return raw.decode("utf-8").encode("latin-1") if self.content.as_text else raw
+
+
+def brief(value: object) -> object:
+    """A value of a pickle for a message: what is long or a container by its kind, for shared lists print endlessly."""
+    short = isinstance(value, int | float | str | bytes | None) and sys.getsizeof(value) <= _MOST_SHOWN_BYTES
+    return value if short else type(value).__name__
+
+
+def plain_key(key: Any) -> Any:
+    """A key that is cheap to hash: tuples of shared tuples may take for ever."""
+    if not isinstance(key, str | bytes | int | float | None):
+        raise Refused(f"a {type(key).__name__} as a key")
+    return key
+
+
+class Refused(Exception):  # noqa: N818 - it becomes a DataError before any user sees it
+    """The pickle names something that is not on the list."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A function or class that the pickle names."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass
+class PickledDtype:
+    """A numpy dtype under construction; its state gives the byte order."""
+
+    name: str
+
+    def build(self, state: Any) -> None:
+        """Set the byte order."""
+        order = state[1]
+        if order not in ("<", ">", "|", "="):
+            raise ValueError(f"a byte order {brief(order)}")
+        self.name = np.dtype(self.name).newbyteorder(order).str
+
+
+@dataclass
+class PickledArray:
+    """A numpy array under construction."""
+
+    stored: StoredArray | None = None
+
+    def build(self, state: Any) -> None:
+        """Set all there is."""
+        _, shape, dtype, fortran, content = state
+        self.stored = _stored(shape, dtype, fortran, content)
+
+
+def _stored(shape: Any, dtype: Any, fortran: Any, content: Any, axes: Any = None) -> StoredArray:
+    if not isinstance(dtype, PickledDtype):
+        raise ValueError("an array without a dtype")
+    if isinstance(content, str):
+        content = content.encode("latin-1")
+    if not isinstance(content, Blob | bytes):
+        raise Refused("an array of objects")
+    if len(shape) > _MOST_AXES or not all(isinstance(size, int) and 0 <= size < 2**40 for size in shape):
+        raise ValueError("an array of no possible shape")
+    axes = tuple(range(len(shape))) if axes is None else tuple(axes)
+    if not all(isinstance(axis, int) for axis in axes) or sorted(axes) != list(range(len(shape))):
+        raise ValueError(f"the axes of an array of shape {list(shape)}")
+    return StoredArray(stored_shape=tuple(shape), dtype=dtype.name, fortran=bool(fortran), content=content, axes=axes)
+
+
+def _dtype(name: Any, *_: Any) -> PickledDtype:
+    text = name.decode("ascii") if isinstance(name, bytes) else str(brief(name))
+    dtype = np.dtype(text) if text[1:].isdigit() and text[:1] in "fiubUS" else None
+    if dtype is None:
+        raise Refused(f"an array of {text}")
+    return PickledDtype(dtype.str)
+
+
+def _reconstruct(kind: Any, *_: Any) -> PickledArray:
+    if kind != _NDARRAY:
+        raise Refused(named(kind))
+    return PickledArray()
+
+
+def _scalar(dtype: Any, content: Any) -> int | float:
+    stored = _stored((), dtype, False, content)
+    if isinstance(stored.content, Blob):
+        raise ValueError("a number of many bytes")
+    value: int | float = np.frombuffer(stored.content, stored.dtype)[0].item()
+    return value
+
+
+def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> PickledArray:
+    return PickledArray(_stored(shape, dtype, order == "F", content, axes if order == "K" else None))
+
+
+def _encode(text: Any, encoding: Any) -> Blob | bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise Refused(f"_codecs.encode to {brief(encoding)}")
+    if isinstance(text, Blob):
+        return text
+    if not isinstance(text, str):
+        raise ValueError("text to encode that is none")
+    return text.encode("latin-1")
+
+
+def _ordered(items: Any = ()) -> dict[Any, Any]:
+    return {plain_key(key): value for key, value in items}
+
+
+_NUMPY_CORES = ("numpy.core", "numpy._core")
+CALLS: dict[Name, Callable[..., Any]] = {
+    **{Name(f"{core}.multiarray", "_reconstruct"): _reconstruct for core in _NUMPY_CORES},
+    **{Name(f"{core}.multiarray", "scalar"): _scalar for core in _NUMPY_CORES},
+    **{Name(f"{core}.numeric", "_frombuffer"): _frombuffer for core in _NUMPY_CORES},
+    Name("numpy", "dtype"): _dtype,
+    Name("_codecs", "encode"): _encode,
+    Name("collections", "OrderedDict"): _ordered,
+}
+_NDARRAY = Name("numpy", "ndarray")
+
+
+def named(value: Any) -> str:
+    """A function, or what stands where one belongs, for a message."""
+    return str(value if isinstance(value, Name) else brief(value))
+
+
+NAMES = frozenset({*CALLS, _NDARRAY})

@@ -1,0 +1,96 @@
+"""What a report shows, as plain values; who gathers them is the stage's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedTrial:
+    """A trial; ``curve`` maps epochs to validation kNN top-1, ``metrics`` are those of its end."""
+
+    number: int
+    state: str
+    origin: str
+    values: Mapping[str, object]
+    curve: Mapping[int, float]
+    metrics: Mapping[str, float]
+    seconds: float | None
+    reason: str | None
+    run_id: str | None
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that it reported."""
+        return max(self.curve, default=0)
+
+    @property
+    def value(self) -> float | None:
+        """Validation kNN top-1 there."""
+        return self.curve[self.epoch] if self.curve else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalRow:
+    """A line of the final comparison: metric name to (mean, sample deviation or nothing, seeds)."""
+
+    name: str
+    scores: Mapping[str, tuple[float, float | None, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalTable:
+    """One final stage, scored on the test split; ``facts`` go with its numbers."""
+
+    epochs: int
+    facts: Mapping[str, str]
+    rows: Sequence[FinalRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """How much of the spread of a score each parameter explains (shares), at ``epoch``, over ``trials`` trials."""
+
+    shares: Mapping[str, float]
+    epoch: int
+    trials: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """A whole report.
+
+    ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
+    are the fields that were searched on a log scale.
+    """
+
+    name: str
+    description: str
+    stand: str
+    ended_by: str | None
+    limit: int
+    epochs: int
+    rungs: Sequence[int]
+    trials: Sequence[ReportedTrial]
+    best: int | None
+    facts: Mapping[str, str]
+    log_parameters: frozenset[str] = frozenset()
+    importance: Importance | None = None
+    finals: Sequence[FinalTable] = field(default_factory=tuple)
+    made: str = ""
+
+    @property
+    def best_trial(self) -> ReportedTrial | None:
+        """The best trial."""
+        return next((trial for trial in self.trials if trial.number == self.best), None)
+
+    @property
+    def parameters(self) -> list[str]:
+        """Every searched field, in the order in which trials name them."""
+        return list(dict.fromkeys(name for trial in self.trials for name in trial.values))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric that a trial ended with."""
+        return list(dict.fromkeys(name for trial in self.trials for name in trial.metrics))

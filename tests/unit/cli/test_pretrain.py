@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hico_platform.checkpoint import load_checkpoint
+from hico_platform.cli.main import main
+from hico_platform.cli.pretrain_view import PretrainView
+from hico_platform.pretrain import loop
+from hico_platform.pretrain.guards import EpochProgress
+from hico_platform.pretrain.loop import EpochResult
+from hico_platform.trial import EpochReport
+from tests.small import small_store
+
+CONFIG = """
+model: {encoder: gru, hidden_width: 16, projection_width: 8}
+contrast: {queue_size: 24}
+views: {frames: 16, min_crop_frames: 8}
+optimiser: {name: adamw, learning_rate: 1.0e-3}
+budget: {epochs: 3, batch_size: 8}
+evaluation: {linear_epochs: 4}
+"""
+LOSSES = {"loss": 20.5, "loss_clip": 6.25, "loss_part": 6.5, "loss_domain": 5.0, "loss_instance": 2.75}
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """A command that trains for a moment on 48 sequences of 6 subjects."""
+    small_store(tmp_path / "store")
+    (tmp_path / "my.yaml").write_text(CONFIG)
+    (tmp_path / "half.yaml").write_text("train: {subject: [0, 1, 2, 3]}\n")
+    return [
+        "pretrain", "--config", str(tmp_path / "my.yaml"), "--data", str(tmp_path / "store"),
+        "--protocol", str(tmp_path / "half.yaml"), "--home", str(tmp_path / "home"), "--cpus", "1",
+        "--validate-every", "2",
+    ]  # fmt: skip
+
+
+def test_it_shows_epochs_levels_speed_and_what_is_left(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("epoch")]
+    pattern = (
+        r"epoch 1 of 3 loss [\d.]+ \(clip [\d.]+ part [\d.]+ domain [\d.]+ instance [\d.]+\) "
+        r"kNN - [\d,]+ sequences/s ETA 0:00:\d\d"
+    )
+    assert re.fullmatch(pattern, lines[0])
+    assert re.fullmatch(r"epoch 2 of 3 validation kNN \d+\.\d%", lines[2])
+    assert re.search(r"kNN \d+\.\d% .* ETA 0:00:00$", lines[3])
+    assert "knn_top1" in said.out
+    assert f"checkpoint: {tmp_path / 'home' / 'runs' / 'my' / 'epoch-000003'}" in said.out
+
+
+def test_json_is_all_that_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--json"]) == 0
+    said = capsys.readouterr()
+    result = json.loads(said.out)
+    assert not said.err
+    assert result["epochs"] == 3
+    assert {"knn_top1", "recognition_top1", "retrieval_map"} <= set(result["metrics"])
+    assert result["split"] == "validation subjects of the training split"
+    assert load_checkpoint(Path(result["checkpoint"])).epoch == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_so_and_goes_on(
+    number: int, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--json", "--out", f"{words[8]}/straight"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    step, calls = loop.train_step, []
+
+    def interrupted(*arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), number)
+        return step(*arguments, **options)
+
+    monkeypatch.setattr(loop, "train_step", interrupted)
+    assert main(words) == 130
+    said = capsys.readouterr()
+    assert re.search(r"interrupted after epoch [12] of 3; the same command goes on from \S+/runs/my$", said.err.strip())
+    monkeypatch.setattr(loop, "train_step", step)
+    assert main(words) == 0
+    assert re.search(r"going on after epoch [12] of 3", capsys.readouterr().err)
+    assert main([*words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["metrics"] == expected["metrics"]
+
+
+def test_interrupted_json_says_where_it_stands(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "train_step", interrupted)
+    assert main([*words, "--json"]) == 130
+    result = json.loads(capsys.readouterr().out)
+    assert (result["interrupted"], result["epochs"]) == (True, 0)
+
+
+def test_another_configuration_in_the_same_folder_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert main([*words, "--set", "contrast.temperature=0.5"]) == 1
+    assert "contrast.temperature: 0.2, as when this run began; got 0.5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--gpus", "1"], 2, "gpus: a GPU that PyTorch can use; got 1.0; leave it out to train on the CPU"),
+        (["--set", "model.hidden_width=1"], 2, "hidden_width"),
+        (["--data", "nowhere"], 3, "nowhere"),
+        (["--set", "budget.batch_size=900"], 3, "budget.batch_size: at most the"),
+    ],
+)
+def test_mistakes_have_their_exit_codes(
+    more: list[str], code: int, message: str, words: list[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main([*words, *more]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--help"])
+    assert "hico-platform pretrain --config my.yaml --data prepared/ntu60" in capsys.readouterr().out
+
+
+def test_on_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    clock = iter(range(0, 10_000, 60))
+    monkeypatch.setattr("hico_platform.cli.pretrain_view.time.monotonic", lambda: next(clock))
+    with PretrainView(epochs=451, quiet=False, console=screen) as view:
+        view.report(EpochReport(epoch=350, metrics={"knn_top1": 0.712}, history=(), checkpoint=Path()))
+        view.progress(EpochProgress(epoch=351, step=313, steps=626, losses=LOSSES, sequences_per_s=1234.5))
+        view.watch(EpochResult(epoch=351, losses=LOSSES, sequences_per_s=1234.5))
+    shown = screen.file.getvalue()
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", shown).split("epoch 351")[-1]
+    assert "of 451" in last
+    assert "kNN 71.2% 1,234 sequences/s" in last.replace("\n", "")
+    assert re.search(r"ETA \d+:\d\d:\d\d", last)
+    assert "loss 20.50 (clip 6.25 part 6.50 domain 5.00 instance 2.75)" in last

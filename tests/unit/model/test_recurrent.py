@@ -1,0 +1,96 @@
+"""The written-out recurrence is PyTorch's own GRU and LSTM, granularity by granularity."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hico_platform.model.packing import packing, token_maximum
+from hico_platform.model.recurrent import Recurrent
+from hico_platform.model.transformer import Transformer
+
+LENGTHS = (7, 3, 1)
+
+
+def granularities(width: int, *, seed: int = 0, count: int = 4) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(sum(LENGTHS), count, width, generator=generator)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_output_and_gradients_are_those_of_pytorch(cell: type[nn.RNNBase], layers: int) -> None:
+    torch.manual_seed(0)
+    module = Recurrent(cell, width=12, layers=layers)
+    weights = torch.randn(sum(LENGTHS), 4, 12)
+    tokens = granularities(12).requires_grad_()
+    outputs, gradients = [], []
+    for output in (
+        module(tokens, LENGTHS),
+        torch.cat([module.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(LENGTHS)]),
+    ):
+        outputs.append(output)
+        gradients.append(torch.autograd.grad((output * weights).sum(), [tokens, *module.parameters()]))
+    torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_packed_sequence_of_the_gpu_path_says_the_same(cell: type[nn.RNNBase]) -> None:
+    module = Recurrent(cell, width=8, layers=2)
+    tokens = granularities(8)
+    packed = packing(LENGTHS, tokens.device)
+    torch.testing.assert_close(module._by_pytorch(tokens, packed), module(tokens, LENGTHS), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_bf16_is_within_two_percent(cell: type[nn.RNNBase]) -> None:
+    torch.manual_seed(0)
+    module = Recurrent(cell, width=32, layers=1)
+    tokens = granularities(32).requires_grad_()
+    exact = module(tokens, LENGTHS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reduced = module(tokens, LENGTHS)
+    assert reduced.dtype is torch.float32
+    assert (reduced - exact).norm() <= 0.02 * exact.norm()
+    weights = torch.randn_like(exact)
+    parameters = [tokens, *module.parameters()]
+    for ours, theirs in zip(
+        torch.autograd.grad((reduced * weights).sum(), parameters),
+        torch.autograd.grad((exact * weights).sum(), parameters),
+        strict=True,
+    ):
+        assert ours.dtype is torch.float32
+        assert (ours - theirs).norm() <= 0.02 * theirs.norm()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_transformer_attends_within_a_granularity_alone(training: bool) -> None:
+    torch.manual_seed(0)
+    module = Transformer(width=8, layers=2, heads=2, dropout=0.0).train(training)
+    tokens = granularities(8)
+    together = module(tokens, LENGTHS)
+    for part, expected in zip(tokens.split(LENGTHS), together.split(LENGTHS), strict=True):
+        torch.testing.assert_close(module(part, (len(part),)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_packing_visits_every_token_once_in_each_direction_longest_first() -> None:
+    packed = packing((4, 2, 1), torch.device("cpu"))
+    assert packed.counts == (3, 2, 1, 1)
+    assert packed.bounds == [(0, 3), (3, 5), (5, 6), (6, 7)]
+    assert packed.order.tolist() == [[0, 4, 6, 1, 5, 2, 3], [3, 5, 6, 2, 4, 1, 0]]
+    assert packed.before.tolist() == [0, 1, 3, 5]
+    for order, place in zip(packed.order, packed.place, strict=True):
+        assert order[place].tolist() == list(range(7))
+
+
+def test_token_maximum_and_its_gradient_are_those_of_amax_ties_included() -> None:
+    tokens = granularities(5).mul(2).round().requires_grad_()  # many are equal
+    found = token_maximum(tokens, LENGTHS)
+    expected = torch.stack([part.amax(dim=0) for part in tokens.split(LENGTHS)], dim=1)
+    assert torch.equal(found, expected)
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    gradients = [torch.autograd.grad((each * weights).sum(), tokens)[0] for each in (found, expected)]
+    torch.testing.assert_close(*gradients)
