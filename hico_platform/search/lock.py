@@ -59,6 +59,18 @@ def already_running(
     )
 
 
+def name_is_taken(name: str) -> UsageError:
+    """The error of a new search under the name of an old one."""
+    return UsageError(
+        Problem(
+            field="name",
+            rule="a name that no search has yet",
+            value=name,
+            remedy="give --resume to go on with it, or another --name",
+        )
+    )
+
+
 def _taken(handle: TextIO, file: Path) -> bool:
     """Tries more than once: whoever asks for the holder has the lock for a moment."""
     for attempt in range(TRIES):

@@ -17,7 +17,7 @@ from hico_platform.search.events import Event, Observer
 from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial
-from hico_platform.search.lock import already_running, holder, search_lock
+from hico_platform.search.lock import already_running, holder, name_is_taken, search_lock
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.room import room_wanted
 from hico_platform.search.scheduler.make import make_scheduler
@@ -226,7 +226,7 @@ def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Fa
     Raises:
         UsageError: as :func:`run_search` would.
     """
-    from hico_platform.search.ledger.study import StudyLedger, name_is_taken, open_storage
+    from hico_platform.search.ledger.study import StudyLedger, open_storage
 
     for file in places.locks(name):
         if holder(file) is not None:

@@ -43,6 +43,7 @@ from hico_platform.search.ledger.records import (
     report_to_plain,
 )
 from hico_platform.search.ledger.samplers import distribution_of, make_sampler
+from hico_platform.search.lock import name_is_taken
 
 Storage = optuna.storages.BaseStorage
 
@@ -123,18 +124,6 @@ def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
             yield
         finally:
             connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
-
-
-def name_is_taken(name: str) -> UsageError:
-    """The error of a new search under the name of an old one."""
-    return UsageError(
-        Problem(
-            field="name",
-            rule="a name that no search has yet",
-            value=name,
-            remedy="give --resume to go on with it, or another --name",
-        )
-    )
 
 
 def search_names(storage: Storage) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # for Tune it ends; the course hands it out anew
 }
+REACH_S = 10.0
 OBJECT_STORE_BYTES = 128 * 2**20
 _FOLDER = "hico-ray-"
 os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
@@ -95,6 +97,16 @@ def _join(address: str, options: dict[str, Any]) -> None:
             address,
             "start the search on a machine of the cluster, with --address auto (ray job submit does)",
         )
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        try:  # Ray itself would try for many minutes
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+        except OSError as error:
+            raise refused(
+                "a Ray cluster that can be reached from this machine, which belongs to it",
+                f"{address} ({error})",
+                "look with ray status; start it with ray start --head, or leave --address out",
+            ) from error
     try:
         ray.init(address=address, **options)
     except ray.exceptions.AuthenticationError as error:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from hico_platform.errors import UsageError
@@ -18,5 +20,16 @@ def test_a_runtime_environment_that_is_none() -> None:
     with (
         pytest.raises(UsageError, match=r"--runtime-env: a runtime environment as Ray takes it; got .*env_vars"),
         ray_cluster(address=None, cpus=1, gpus=0, runtime_env={"env_vars": ["A"]}),
+    ):
+        pass
+
+
+def test_an_address_at_which_nobody_answers() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with (
+        pytest.raises(UsageError, match=rf"--address: a Ray cluster that can be reached.*{address} \(.*refused\)"),
+        ray_cluster(address=address, cpus=None, gpus=None),
     ):
         pass
