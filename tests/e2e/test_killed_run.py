@@ -18,7 +18,7 @@ from hico_platform.vocabulary import EncoderType
 from tests.small import small_store
 
 pytestmark = pytest.mark.e2e
-EPOCHS = 40
+EPOCHS = 14
 _RUN = """
 import json, sys
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_killed_and_resumed_equals_straight_through(encoder: str, tmp_path: Path
     kills = 0
     while True:
         process = start(tmp_path / "store", tmp_path / "killed", encoder)
-        if kills == 4:
+        if kills == 3:
             break
         before = newest(tmp_path / "killed")
         while newest(tmp_path / "killed") == before:  # it has gone on
@@ -77,7 +77,7 @@ def test_killed_and_resumed_equals_straight_through(encoder: str, tmp_path: Path
             break
         kills += 1
     found = json.loads(process.communicate(timeout=300)[0])
-    assert kills == 4
+    assert kills == 3
     assert found[1] == expected[1]
     ends = [load_checkpoint(Path(path)) for path, _ in (expected, found)]
     assert ends[0].epoch == ends[1].epoch == EPOCHS
