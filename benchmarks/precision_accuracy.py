@@ -76,7 +76,9 @@ def main() -> int:
                 "budget.seed": seed,
             }
             scores.append(score(data, values, arguments.epochs))
-            print(f"seed {seed} {precision:<8}", {name: f"{value:.1%}" for name, value in scores[-1].items()}, flush=True)
+            print(
+                f"seed {seed} {precision:<8}", {name: f"{value:.1%}" for name, value in scores[-1].items()}, flush=True
+            )
     holds = True
     for name in METRICS:
         differences = [low[name] - exact[name] for exact, low in zip(found["float32"], found["bf16"], strict=True)]

@@ -40,7 +40,7 @@ class Recurrent(nn.Module):
         count = tokens.shape[1]
         sizes = torch.tensor([together * count for together in packed.counts])
         data = tokens.index_select(0, packed.order[0]).flatten(0, 1)  # (P*N, D)
-        output = self.rnn(PackedSequence(data, sizes))[0].data
+        output: Tensor = self.rnn(PackedSequence(data, sizes))[0].data
         return output.view(tokens.shape).index_select(0, packed.place[0])
 
     def _layer(self, tokens: Tensor, layer: int, packed: Packing) -> Tensor:
