@@ -1,8 +1,8 @@
 """Bidirectional GRU and LSTM over all granularities at once.
 
-On a GPU the layers are PyTorch's own, over a packed sequence. On a CPU the recurrence is written out: both directions
-and all granularities go together, the products that do not depend on the step before are one product each, and
-under bf16 autocast products are bf16 while gates and cells stay float32.
+On a GPU the layers are PyTorch's own, over a packed sequence. On a CPU the recurrence is written out, the float32 LSTM
+aside: both directions and all granularities go together, the products that do not depend on the step before are one
+product each, and under bf16 autocast products are bf16 while gates and cells stay float32.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ class Recurrent(nn.Module):
         packed = packing(lengths, tokens.device)
         if tokens.is_cuda:
             return self._by_pytorch(tokens, packed)
+        if isinstance(self.rnn, nn.LSTM) and not torch.is_autocast_enabled("cpu"):
+            # oneDNN's float32 LSTM, one fused call a granularity, is faster than the recurrence written out.
+            parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
+            return torch.cat(list(parts))
+        return self._written_out(tokens, packed)
+
+    def _written_out(self, tokens: Tensor, packed: Packing) -> Tensor:
         for layer in range(self.rnn.num_layers):
             tokens = self._layer(tokens, layer, packed)
         return tokens
@@ -40,7 +47,7 @@ class Recurrent(nn.Module):
         count = tokens.shape[1]
         sizes = torch.tensor([together * count for together in packed.counts])
         data = tokens.index_select(0, packed.order[0]).flatten(0, 1)  # (P*N, D)
-        output = self.rnn(PackedSequence(data, sizes))[0].data
+        output: Tensor = self.rnn(PackedSequence(data, sizes))[0].data
         return output.view(tokens.shape).index_select(0, packed.place[0])
 
     def _layer(self, tokens: Tensor, layer: int, packed: Packing) -> Tensor:
@@ -123,12 +130,12 @@ class _Lstm(torch.autograd.Function):
                 _add_product(step, state[:, : b - a], recurrent)
             enter, _, candidate, leave = step.split(width, dim=2)
             step[:, :, : 2 * width].sigmoid_()
-            candidate.tanh_()
+            _tanh(candidate, out=candidate)
             leave.sigmoid_()
             torch.mul(enter, candidate, out=cell)
             if previous is not None:
                 cell.addcmul_(step[:, :, width : 2 * width], previous[:, : b - a])
-            torch.tanh(cell, out=bent_cell)
+            _tanh(cell, out=bent_cell)
             previous, state = cell, states[:, a:b]
             torch.mul(leave, bent_cell, out=state)
             state = state.to(precision)
@@ -209,9 +216,9 @@ class _Gru(torch.autograd.Function):
             else:
                 low = state.to(precision)
                 _add_product(switches, low, of_gates)
-                torch.add(torch.bmm(low, of_candidate), bias_state[:, None], out=within)
+                torch.add(torch.bmm(low, of_candidate).float(), bias_state[:, None], out=within)
             reset, update = switches.sigmoid_().chunk(2, dim=2)
-            candidate.addcmul_(reset, within).tanh_()
+            _tanh(candidate.addcmul_(reset, within), out=candidate)
             if state is None:
                 torch.addcmul(candidate, candidate, update, value=-1, out=now)
             else:
@@ -252,7 +259,7 @@ class _Gru(torch.autograd.Function):
             of_state[:, :, : 2 * width] = of_both
             of_state[:, :, 2 * width :] = of_candidate.mul(reset)
             if index > 0:
-                carried = kept.add_(torch.bmm(of_state, weight_hh))
+                carried = kept.add_(torch.bmm(of_state, weight_hh).float())
         reduced = moved.to(precision)
         return (
             _gradient_of_tokens(reduced, weight_ih, packed, count),
@@ -265,12 +272,17 @@ class _Gru(torch.autograd.Function):
         )
 
 
+def _tanh(x: Tensor, *, out: Tensor) -> None:
+    """To 1e-7 absolute, in a quarter of the time of PyTorch's on a CPU."""
+    torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
+
+
 def _add_product(total: Tensor, state: Tensor, weight: Tensor) -> None:
     """``total`` += state @ weight, ``total`` being float32."""
     if state.dtype is torch.float32:
         total.baddbmm_(state, weight)
     else:
-        total.add_(torch.bmm(state, weight))
+        total.add_(torch.bmm(state, weight).float())  # a sum of two types takes five times as long
 
 
 def _recurrent_weight_gradient(gates: Tensor, states: Tensor, packed: Packing, count: int) -> Tensor:

@@ -36,8 +36,8 @@ class SelfAttention(nn.Module):
         query, key, value = (part.reshape(length, -1, size).transpose(0, 1) for part in (query, key, value))
         if query.is_cuda:  # each (N, heads, L, D / heads)
             share = self.dropout.p if self.training else 0.0
-            split = (part.unflatten(0, (count, self.heads)) for part in (query, key, value))
-            mixed = scaled_dot_product_attention(*split, dropout_p=share).flatten(0, 1)
+            query, key, value = (part.unflatten(0, (count, self.heads)) for part in (query, key, value))
+            mixed = scaled_dot_product_attention(query, key, value, dropout_p=share).flatten(0, 1)
         else:  # each (N * heads, L, D / heads)
             scores = torch.bmm(query, key.transpose(1, 2)).mul_(size**-0.5)
             mixed = torch.bmm(self.dropout(scores.softmax(dim=2)), value)

@@ -27,7 +27,7 @@ def test_output_and_gradients_are_those_of_pytorch(cell: type[nn.RNNBase], layer
     tokens = granularities(12).requires_grad_()
     outputs, gradients = [], []
     for output in (
-        module(tokens, LENGTHS),
+        module._written_out(tokens, packing(LENGTHS, tokens.device)),
         torch.cat([module.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(LENGTHS)]),
     ):
         outputs.append(output)
@@ -43,6 +43,14 @@ def test_packed_sequence_of_the_gpu_path_says_the_same(cell: type[nn.RNNBase]) -
     tokens = granularities(8)
     packed = packing(LENGTHS, tokens.device)
     torch.testing.assert_close(module._by_pytorch(tokens, packed), module(tokens, LENGTHS), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_whichever_path_is_taken_says_the_same(cell: type[nn.RNNBase]) -> None:
+    module = Recurrent(cell, width=8, layers=2)
+    tokens = granularities(8)
+    written_out = module._written_out(tokens, packing(LENGTHS, tokens.device))
+    torch.testing.assert_close(module(tokens, LENGTHS), written_out, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
