@@ -15,7 +15,7 @@ import argparse
 import json
 from pathlib import Path
 
-from hico_platform.cli.search import add_places, places_of
+from hico_platform.cli.places_options import add_places, places_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import os
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from hico_platform.cli.main import home_of
+from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.plan_view import print_plan
 from hico_platform.cli.search_view import SearchView, shown_measures, shown_values, stopped_when
 from hico_platform.config.runtime_env import read_runtime_env
@@ -55,23 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_places(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
-
-
-def add_places(parser: argparse.ArgumentParser) -> None:
-    """Options that say where searches are kept, other than the home."""
-    parser.add_argument(
-        "--storage", metavar="URL", default=os.environ.get("HICO_STORAGE"),
-        help="study database, such as postgresql+psycopg://host/db (default: $HICO_STORAGE, else study.db in the home)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--tracking", metavar="URI", default=os.environ.get("MLFLOW_TRACKING_URI"),
-        help="MLflow tracking store (default: $MLFLOW_TRACKING_URI, else mlflow.db in the home)",
-    )  # fmt: skip
-
-
-def places_of(arguments: argparse.Namespace) -> Places:
-    """The places that the options name."""
-    return Places(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hico_platform.cli.search import add_places, places_of
+from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.search_view import clock, stopped_when, trial_table
 from hico_platform.search.progress import epochs_spent
 from hico_platform.stages.status import SearchStatus, SearchWatch, searches

@@ -12,7 +12,7 @@ import argparse
 import os
 import socket
 
-from hico_platform.cli.search import add_places, places_of
+from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.errors import Problem, UsageError
 
 

@@ -1,0 +1,26 @@
+"""Options of the commands that work on searches: where searches are kept."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from hico_platform.cli.main import home_of
+from hico_platform.stages.places import Places
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Options that say where searches are kept, other than the home."""
+    parser.add_argument(
+        "--storage", metavar="URL", default=os.environ.get("HICO_STORAGE"),
+        help="study database, such as postgresql+psycopg://host/db (default: $HICO_STORAGE, else study.db in the home)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tracking", metavar="URI", default=os.environ.get("MLFLOW_TRACKING_URI"),
+        help="MLflow tracking store (default: $MLFLOW_TRACKING_URI, else mlflow.db in the home)",
+    )  # fmt: skip
+
+
+def places_of(arguments: argparse.Namespace) -> Places:
+    """The places that the options name."""
+    return Places(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
