@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 
 import pytest
@@ -42,7 +41,7 @@ def shown(text: str) -> list[str]:
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> Terminal:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    monkeypatch.setenv("COLUMNS", str(columns))
     return terminal
 
 
