@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
 
 from hico_platform.cli.main import home_of
 from hico_platform.stages.places import Places
+
+_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]+@")
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -24,3 +28,14 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 def places_of(arguments: argparse.Namespace) -> Places:
     """The places that the options name."""
     return Places(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
+
+
+def words_of_places(arguments: argparse.Namespace) -> str:
+    """The options for a command that goes on from here, without passwords; the environment's are left to it."""
+    given = {
+        "--home": (arguments.home, None),
+        "--storage": (arguments.storage, os.environ.get("HICO_STORAGE")),
+        "--tracking": (arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI")),
+    }
+    said = {option: _PASSWORD.sub(r"\1:***@", value) for option, (value, known) in given.items() if value != known}
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in said.items())

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.cli.places_options import add_places, places_of, words_of_places
 from hico_platform.cli.plan_view import print_plan
 from hico_platform.cli.search_view import SearchView, shown_measures, shown_values, stopped_when
 from hico_platform.config.runtime_env import read_runtime_env
@@ -132,7 +132,9 @@ def run(arguments: argparse.Namespace) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"next: hico-platform retrain {name}\nbrowse: hico-platform ui", highlight=False)
+    places_words = words_of_places(arguments)
+    console.print(f"next: hico-platform retrain {name}{places_words}", highlight=False, soft_wrap=True)
+    console.print(f"browse: hico-platform ui{places_words}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -205,5 +207,4 @@ def _data(arguments: argparse.Namespace, places: Places, name: str) -> str | Non
 
 
 def _again(arguments: argparse.Namespace, name: str) -> str:
-    home = f" --home {arguments.home}" if arguments.home else ""
-    return f"hico-platform search --resume --name {name}{home}"
+    return f"hico-platform search --resume --name {name}{words_of_places(arguments)}"
