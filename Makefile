@@ -1,4 +1,4 @@
-# make demo   everything a newcomer sees: search, retraining, results (about 10 minutes on 2 cores)
+# make demo   everything a newcomer sees: search, retraining, results (about 6 minutes on 2 cores, set-up aside)
 # make test   the tests      make unit   the quick ones alone      make check   lint, types, import contracts
 PYTHON ?= python3
 VENV := .venv
