@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hico_platform.durable import sync, write_synced
 from hico_platform.errors import CheckpointError, Problem
 
 SCHEMA_VERSION = 2
@@ -69,11 +69,11 @@ def save_checkpoint(
     content = json.loads(json.dumps(content))  # as a reader will see it: keys are text, tuples are lists
     beside = Path(tempfile.mkdtemp(prefix=_WRITING, dir=directory))
     try:
-        _write_synced(beside / _TENSORS, blob)
-        _write_synced(beside / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())
-        _sync_folder(beside)
+        write_synced(beside / _TENSORS, blob)
+        write_synced(beside / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())
+        sync(beside)
         final = _rename_to_free(beside, directory, epoch)
-        _sync_folder(directory)
+        sync(directory)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -193,19 +193,4 @@ def _make_folder(directory: Path) -> None:
     missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     for folder in missing:
-        _sync_folder(folder.parent)
-
-
-def _write_synced(file: Path, content: bytes) -> None:
-    with file.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(folder.parent)

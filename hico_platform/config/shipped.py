@@ -1,4 +1,4 @@
-"""The search spaces that come with the package."""
+"""What comes with the package beside its code: search spaces, and the page of the report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import hico_platform
 from hico_platform.errors import ConfigError, Problem
 
 
+def shipped_folder(name: str) -> Path:
+    """A top-level folder that ships: installed it lies inside the package, in a checkout beside it."""
+    package = Path(hico_platform.__file__).parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
 def shipped_spaces() -> dict[str, Path]:
     """Name to file of every space that ships with the package."""
-    package = Path(hico_platform.__file__).parent
-    # Installed, the folder lies inside the package; in a checkout, beside it.
-    for folder in (package / "search_spaces", package.parent / "search_spaces"):
-        if folder.is_dir():
-            return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
-    return {}
+    return {file.stem: file for file in sorted(shipped_folder("search_spaces").glob("*.yaml"))}
 
 
 def find_space(text: str) -> Path:

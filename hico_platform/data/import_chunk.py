@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from hico_platform.data.arrow_numpy import array_of, array_of_lists, numbers_of
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import sync
+from hico_platform.durable import sync
 from hico_platform.errors import Problem
 
 _POSE = pa.large_list(pa.float32())

@@ -32,6 +32,7 @@ from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, num
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
+from hico_platform.durable import sync
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -372,15 +373,6 @@ def _torn(path: Path, what: str) -> DataError:
         Problem(file=path, rule=f"the store is torn: this file {what}",
                 remedy="prepare the dataset again, or copy it again whole")
     )  # fmt: skip
-
-
-def sync(path: Path) -> None:
-    """Have a file or folder on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import hico_platform
+from hico_platform.config.shipped import shipped_folder
+from hico_platform.durable import write_whole
 from hico_platform.errors import Problem, UsageError
 from hico_platform.report import figures
 from hico_platform.report.content import ReportContent
@@ -19,7 +19,7 @@ def render(content: ReportContent) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(_dashboards()),
+        loader=FileSystemLoader(shipped_folder("dashboards")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -52,20 +52,7 @@ def write_page(page: str, file: Path, *, overwrite: bool) -> None:
                 remedy="give another, or --force to write over it",
             )
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(page)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.rename(file)
-
-
-def _dashboards() -> Path:
-    """Installed, the folder lies inside the package; in a checkout, beside it."""
-    package = Path(hico_platform.__file__).parent
-    inside = package / "dashboards"
-    return inside if inside.is_dir() else package.parent / "dashboards"
+    write_whole(file, page.encode())
 
 
 def _percent(value: float | None) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from hico_platform.config.schema import to_mapping
+from hico_platform.durable import write_whole
 from hico_platform.retrain.plan import Entry, Plan
 
 RESULT, PLAN = "result.json", "plan.json"
@@ -55,22 +54,12 @@ def write_plan(directory: Path, plan: Plan, facts: Mapping[str, str]) -> None:
         "config": to_mapping(best),
         "runs": [run.key for run in plan.runs],
     }
-    _write(directory, PLAN, content)
+    write_whole(directory / PLAN, json.dumps(content, indent=1).encode())
 
 
 def write_result(directory: Path, result: RunResult) -> None:
     """Writes ``result.json`` into a run's folder, whole or not at all."""
-    _write(directory, RESULT, asdict(result))
-
-
-def _write(directory: Path, name: str, content: Mapping[str, Any]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    beside = directory / f".{name}.{os.getpid()}"
-    with beside.open("w") as stream:
-        json.dump(content, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.rename(directory / name)
+    write_whole(directory / RESULT, json.dumps(asdict(result), indent=1).encode())
 
 
 def read_result(directory: Path) -> RunResult | None:

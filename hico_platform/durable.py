@@ -1,0 +1,35 @@
+"""Files that are whole or not there, and on the disk before anything builds on them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def sync(path: Path) -> None:
+    """Has a file or folder on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_synced(file: Path, content: bytes) -> None:
+    """Writes a file and has it on the disk; a kill may leave a part of it, so write beside what is to be replaced."""
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Writes or replaces a file at once: whoever looks sees the old one or the new, whole. Makes its folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        write_synced(beside, content)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync(file.parent)
