@@ -14,6 +14,7 @@ from pathlib import Path
 from hico_platform.config.source import Document
 from hico_platform.config.space import CheckedSpace, check
 from hico_platform.search.ledger.base import Facts
+from hico_platform.search.steering import Steering
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
 
@@ -134,4 +135,29 @@ def _tell(
             history=tuple((number, losses) for number, losses in history),
             checkpoint=state,
         )
+    )
+
+
+def carry_out_toy(
+    steering: Steering, task: TrialTask, *, before_report: Callable[[int], None] = lambda _: None
+) -> None:
+    """What an executor does with a toy task: its reports, told of before each, and its end."""
+
+    def report(said: Said) -> Decision:
+        before_report(said.epoch)
+        return steering.reported(
+            task.number,
+            epoch=said.epoch,
+            metrics=said.metrics,
+            history=said.history,
+            checkpoint=str(said.checkpoint),
+        )
+
+    came = toy_trial(task, report)
+    steering.finished(
+        task.number,
+        epoch=came.epoch,
+        stopped_early=came.stopped_early,
+        metrics=came.metrics,
+        checkpoint=str(came.checkpoint),
     )

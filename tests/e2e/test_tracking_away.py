@@ -22,9 +22,8 @@ from hico_platform.stages.mirror import SearchMirror
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.mlflow_tracker import ENVIRONMENT, MlflowTracker
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.vocabulary import Decision
 from tests.e2e import test_search as search
-from tests.toy import FACTS, Said, toy_space, toy_trial
+from tests.toy import FACTS, carry_out_toy, toy_space
 
 pytestmark = pytest.mark.e2e
 
@@ -111,25 +110,7 @@ class Search:
         """The next trial, to its end."""
         task = self.steering.next_task()
         assert task is not None
-
-        def report(said: Said) -> Decision:
-            before_report(said.epoch)
-            return self.steering.reported(
-                task.number,
-                epoch=said.epoch,
-                metrics=said.metrics,
-                history=said.history,
-                checkpoint=str(said.checkpoint),
-            )
-
-        came = toy_trial(task, report)
-        self.steering.finished(
-            task.number,
-            epoch=came.epoch,
-            stopped_early=came.stopped_early,
-            metrics=came.metrics,
-            checkpoint=str(came.checkpoint),
-        )
+        carry_out_toy(self.steering, task, before_report=before_report)
 
 
 def test_a_server_that_goes_away_and_comes_back(server: Server, tmp_path: Path) -> None:

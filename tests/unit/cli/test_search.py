@@ -24,7 +24,7 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import Steering
 from hico_platform.stages.places import Places
 from hico_platform.stages.status import search_status
-from tests.toy import FACTS, toy_space, toy_trial
+from tests.toy import FACTS, carry_out_toy, toy_space
 
 SPACE = toy_space(trials=5)
 
@@ -41,20 +41,7 @@ def carry_out(ledger: object, folder: Path, observe: object, *, fail: int | None
         if task.number == fail:
             steering.failed(task.number, reason="ValueError: no", traceback=None)
             continue
-        number = task.number
-        outcome = toy_trial(
-            task,
-            lambda said, number=number: steering.reported(
-                number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint="c"
-            ),
-        )
-        steering.finished(
-            number,
-            epoch=outcome.epoch,
-            stopped_early=outcome.stopped_early,
-            metrics=outcome.metrics,
-            checkpoint="c",
-        )
+        carry_out_toy(steering, task)
     return ledger.trials()
 
 

@@ -15,7 +15,7 @@ from hico_platform.stages.mirror import SearchMirror
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox
-from tests.toy import FACTS, toy_space, toy_trial
+from tests.toy import FACTS, carry_out_toy, toy_space
 
 SPACE = toy_space(trials=5)
 
@@ -43,24 +43,7 @@ class World:
         )
 
     def work(self, task: TrialTask, before_report: Callable[[int], None] = lambda epoch: None) -> None:
-        def report(said: object) -> object:
-            before_report(said.epoch)
-            return self.steering.reported(
-                task.number,
-                epoch=said.epoch,
-                metrics=said.metrics,
-                history=said.history,
-                checkpoint=str(said.checkpoint),
-            )
-
-        outcome = toy_trial(task, report)
-        self.steering.finished(
-            task.number,
-            epoch=outcome.epoch,
-            stopped_early=outcome.stopped_early,
-            metrics=outcome.metrics,
-            checkpoint=str(outcome.checkpoint),
-        )
+        carry_out_toy(self.steering, task, before_report=before_report)
 
     def work_off(self) -> None:
         while task := self.steering.next_task():
