@@ -57,7 +57,9 @@ def work(arguments: argparse.Namespace) -> None:
         from hico_platform.config.trial import TrialConfig
         from hico_platform.data.store import Store
         from hico_platform.pretrain.loop import tokens
+        from hico_platform.pretrain.memory import keep_freed_memory
 
+        keep_freed_memory()  # as every training does
         store = Store.open(arguments.folder / "store")
         views = build_views(TrialConfig().views, store=store, device=torch.device("cpu"))
         generator = torch.Generator().manual_seed(0)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hico_platform.augment.spatial import transform
+from hico_platform.native.library import kernels_for
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPoses:
@@ -49,11 +52,26 @@ class StoredPoses:
         )
 
 
-def crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int) -> Tensor:
+def crop_and_resize(
+    poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int, matrices: Tensor | None = None
+) -> Tensor:
     """Cuts ``length`` (N,) frames from ``start`` (N,) and resizes them linearly to ``frames``.
 
-    Half-pixel centres, as align_corners=False. Returns (N, T, M, J, C); a missing body is zeros.
+    Half-pixel centres, as align_corners=False. ``matrices`` (N, J, C, C), if given, then multiply the joints.
+    Returns (N, T, M, J, C); a missing body is zeros.
     """
+    kernels = kernels_for(poses.values)
+    if kernels is not None and poses.values.dtype is torch.float32:
+        shape = len(start), frames, poses.bodies, poses.joints, poses.coordinates
+        made = torch.empty(shape)
+        each = (part.contiguous() for part in (poses.offsets, poses.num_bodies, start, length))
+        kernels.call("crop_views", poses.values, *each, matrices, *shape, made)
+        return made
+    made = _crop_and_resize(poses, start, length, frames=frames)
+    return made if matrices is None else transform(made, matrices)
+
+
+def _crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int) -> Tensor:
     # Position of each output frame in its crop, and the two stored frames beside it.
     steps = torch.arange(frames, device=length.device, dtype=torch.float32)
     scale = length.to(torch.float32) / frames  # (N,)

@@ -1,7 +1,6 @@
 """Spatial augmentation: joint corruption or shear, each with probability 1/2 (METHOD: views, step 2).
 
-Both put a 3x3 matrix on a set of joints: shear on all of them, corruption a random or a zero matrix on
-some. So a batch is one product.
+Both put a matrix on a set of joints: shear on all of them, corruption a random or a zero matrix on some.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ import torch
 from torch import Tensor
 
 
-def spatial_augment(poses: Tensor, *, corrupted_joints: int, generator: torch.Generator) -> Tensor:
-    """Augments (N, T, M, J, C), one draw a sequence, the same for all its frames and bodies."""
-    count, joints, coordinates = poses.shape[0], poses.shape[3], poses.shape[4]
-    device = poses.device
+def draw_matrices(
+    count: int, *, joints: int, coordinates: int, corrupted_joints: int, generator: torch.Generator
+) -> Tensor:
+    """(N, J, C, C): what each joint of each sequence is multiplied by, the same for all its frames and bodies."""
+    device = generator.device
     draws = torch.rand((2, count), generator=generator, device=device)
     sheared, zeroed = draws[0] < 0.5, draws[1] < 0.5  # (N,)
     matrices = torch.rand((count, coordinates, coordinates), generator=generator, device=device) * 2 - 1
@@ -24,9 +24,13 @@ def spatial_augment(poses: Tensor, *, corrupted_joints: int, generator: torch.Ge
     touched = torch.zeros((count, joints), dtype=torch.bool, device=device)
     touched.scatter_(1, order[:, :corrupted_joints], True)
     touched |= sheared[:, None]
-    # One block of a frame's matrix a joint, the identity where nothing is done: one product for each sequence.
-    blocks = torch.zeros((count, joints, coordinates, joints, coordinates), device=device)
-    identity = torch.eye(coordinates, device=device)
-    each = torch.where(touched[:, :, None, None], matrices.transpose(1, 2)[:, None], identity)  # (N, J, C, C)
-    blocks.diagonal(dim1=1, dim2=3).copy_(each.permute(0, 2, 3, 1))
+    return torch.where(touched[:, :, None, None], matrices[:, None], torch.eye(coordinates, device=device))
+
+
+def transform(poses: Tensor, matrices: Tensor) -> Tensor:
+    """Each joint of (N, T, M, J, C) times its matrix of (N, J, C, C): one product for each sequence."""
+    count, joints, coordinates = matrices.shape[:3]
+    # One block of a frame's matrix a joint, the identity where nothing is done.
+    blocks = matrices.new_zeros((count, joints, coordinates, joints, coordinates))
+    blocks.diagonal(dim1=1, dim2=3).copy_(matrices.permute(0, 3, 2, 1))
     return torch.bmm(poses.flatten(3).flatten(1, 2), blocks.flatten(3).flatten(1, 2)).view_as(poses)

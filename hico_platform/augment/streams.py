@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hico_platform.native.library import kernels_for
 from hico_platform.vocabulary import Stream
 
 
@@ -28,4 +29,10 @@ def temporal_tokens(poses: Tensor) -> Tensor:
 
 def spatial_tokens(poses: Tensor) -> Tensor:
     """(N, T, M, J, C) to (N, M*J, T*C): one token a joint of a body, features ordered frame, coordinate."""
-    return poses.permute(0, 2, 3, 1, 4).flatten(1, 2).flatten(2)
+    kernels = kernels_for(poses)
+    if kernels is None or poses.dtype is not torch.float32:
+        return poses.permute(0, 2, 3, 1, 4).flatten(1, 2).flatten(2)
+    count, frames, bodies, joints, coordinates = poses.shape
+    made = poses.new_empty(count, bodies * joints, frames * coordinates)
+    kernels.call("joints_first", poses.contiguous(), count, frames, bodies * joints, coordinates, made)
+    return made

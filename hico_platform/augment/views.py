@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
-from hico_platform.augment.spatial import spatial_augment
+from hico_platform.augment.spatial import draw_matrices
 from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.streams import to_stream
 from hico_platform.vocabulary import Stream
@@ -49,8 +49,14 @@ class Views:
             min_frames=self.min_crop_frames,
             generator=generator,
         )
-        cropped = crop_and_resize(poses, start, length, frames=self.frames)
-        augmented = spatial_augment(cropped, corrupted_joints=self.corrupted_joints, generator=generator)
+        matrices = draw_matrices(
+            len(indices),
+            joints=poses.joints,
+            coordinates=poses.coordinates,
+            corrupted_joints=self.corrupted_joints,
+            generator=generator,
+        )
+        augmented = crop_and_resize(poses, start, length, frames=self.frames, matrices=matrices)
         return to_stream(augmented, self.stream, parents=self.parents)
 
     def centre(self, indices: Tensor, *, share: float) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+
+from hico_platform.native.library import Kernels, kernels_for, suffix
 
 KERNEL = 5
 
@@ -19,11 +22,21 @@ class UnifiedDownsampling(nn.Module):
         self.convolution = DepthwiseConvolution(width)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(L, N, D) to (L // 2, N, D)."""
-        mixed = self.norm(self.convolution(tokens))
-        even, odd = mixed[: len(mixed) // 2 * 2].unflatten(0, (-1, 2)).unbind(1)
-        return torch.relu(torch.maximum(even, odd))  # as ReLU before the maximum, on half the elements
+    def forward(self, tokens: Tensor, granularities: int) -> tuple[Tensor, tuple[int, ...]]:
+        """(L, N, D) to the tokens of all granularities, (P, N, D), and their lengths: L, L // 2, ..."""
+        lengths = tuple(len(tokens) >> granularity for granularity in range(granularities))
+        kernels = kernels_for(tokens)
+        if kernels is not None:
+            weights = self.convolution.taps(), self.convolution.bias, self.norm.weight, self.norm.bias
+            how = _How(lengths=lengths, epsilon=self.norm.eps, kernels=kernels, wanted=torch.is_grad_enabled())
+            return _Downsample.apply(tokens, *weights, how), lengths  # type: ignore[no-untyped-call]
+        levels = [tokens]
+        for _ in lengths[1:]:
+            mixed = self.norm(self.convolution(levels[-1]))
+            even, odd = mixed[: len(mixed) // 2 * 2].unflatten(0, (-1, 2)).unbind(1)
+            # As ReLU before the maximum, on half the elements; the first of equals, as a pooling takes.
+            levels.append(torch.relu(torch.where(odd > even, odd, even)))
+        return torch.cat(levels), lengths
 
 
 class DepthwiseConvolution(nn.Module):
@@ -34,9 +47,13 @@ class DepthwiseConvolution(nn.Module):
         self.weight = nn.Parameter(torch.empty(width, 1, KERNEL))
         self.bias = nn.Parameter(torch.empty(width))
 
+    def taps(self) -> Tensor:
+        """The weights as (5, D)."""
+        return self.weight[:, 0].T.contiguous()
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(L, N, D) to (L, N, D)."""
-        return _Depthwise.apply(tokens, self.weight[:, 0].T.contiguous(), self.bias)  # type: ignore[no-any-return, no-untyped-call]
+        return _Depthwise.apply(tokens, self.taps(), self.bias)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Depthwise(torch.autograd.Function):
@@ -73,3 +90,68 @@ def _shifted_sum(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     for shift in range(1, KERNEL):
         total.addcmul_(padded[shift : shift + length], weight[shift])
     return total
+
+
+class _How(NamedTuple):
+    lengths: tuple[int, ...]
+    epsilon: float
+    kernels: Kernels
+    wanted: bool  # a backward pass may follow
+
+
+class _Downsample(torch.autograd.Function):
+    """All granularities in one tensor, by the compiled kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, taps: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, how: _How) -> Tensor:
+        """``tokens`` (L, N, D), ``taps`` (5, D), the others (D,)."""
+        lengths, (_, count, width) = how.lengths, tokens.shape
+        levels = tokens.new_empty(sum(lengths), count, width)
+        levels[: lengths[0]] = tokens
+        chosen = torch.empty(sum(lengths[1:]), count, width, dtype=torch.uint8) if how.wanted else None
+        moments = torch.empty(sum(lengths), count, 2) if how.wanted else None
+        for source, target in _pairs(lengths):
+            how.kernels.call(
+                f"downsample_forward_{suffix(tokens.dtype)}",
+                levels[source], source.stop - source.start, count, width, taps, bias, gamma, beta, how.epsilon,
+                levels[target], *_parts(chosen, moments, source, target, lengths[0]),
+            )  # fmt: skip
+        if chosen is not None:
+            ctx.save_for_backward(levels, taps, bias, gamma, chosen, moments)
+            ctx.how = how
+        return levels
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of tokens, taps, bias, gamma and beta."""
+        levels, taps, bias, gamma, chosen, moments = ctx.saved_tensors
+        how: _How = ctx.how
+        lengths, (_, count, width) = how.lengths, levels.shape
+        given = gradients[0].contiguous()
+        arriving = given[sum(lengths[:-1]) :]
+        sums = torch.zeros(3 + KERNEL, width)
+        for source, target in reversed(_pairs(lengths)):
+            moved = levels.new_empty(source.stop - source.start, count, width)
+            each = sums.new_empty(count, 3 + KERNEL, width)
+            how.kernels.call(
+                f"downsample_backward_{suffix(levels.dtype)}",
+                levels[source], len(moved), count, width, taps, bias, gamma,
+                *_parts(chosen, moments, source, target, lengths[0]), arriving, given[source], moved, each,
+            )  # fmt: skip
+            sums += each.sum(dim=0)
+            arriving = moved
+        return arriving, sums[3:], sums[2], sums[0], sums[1], None
+
+
+def _pairs(lengths: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    """Where each granularity's tokens lie, and the next one's."""
+    spans = [slice(*bounds) for bounds in pairwise([0, *accumulate(lengths)])]
+    return list(pairwise(spans))
+
+
+def _parts(
+    chosen: Tensor | None, moments: Tensor | None, source: slice, target: slice, first: int
+) -> tuple[Tensor | None, Tensor | None]:
+    if chosen is None or moments is None:
+        return None, None
+    return chosen[target.start - first : target.stop - first], moments[source]

@@ -60,11 +60,8 @@ class Branch(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, L, token_width) to (N, G, D): the maximum over tokens at each granularity."""
-        levels = [self.embedding(tokens.transpose(0, 1))]  # (L, N, D)
-        for _ in range(1, self.granularities):
-            levels.append(self.downsample(levels[-1]))  # (L / 2, N, D)
-        lengths = tuple(len(level) for level in levels)
-        return token_maximum(self.sequence(torch.cat(levels), lengths), lengths)
+        levels, lengths = self.downsample(self.embedding(tokens.transpose(0, 1)), self.granularities)  # (P, N, D)
+        return token_maximum(self.sequence(levels, lengths), lengths)
 
 
 class HierarchicalEncoder(nn.Module):

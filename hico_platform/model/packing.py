@@ -10,22 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hico_platform.native.library import kernels_for, suffix
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Packing:
     """How the tokens of G granularities, laid one after another (P of them), are visited by a recurrence.
 
     At step t the granularities that have a t-th token go together, longest first; a backward direction takes its
     own t-th token from the end. So 64 + 32 + 16 + 8 tokens are 64 steps and not 120, without padding.
 
-    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse. ``before``
-    (P - G,): where, G places further on, the step before lies. ``counts``: granularities that go together at each step.
+    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse. ``counts``:
+    granularities that go together at each step. ``spans``: first and last token (exclusive) of each granularity.
     """
 
     order: Tensor
     place: Tensor
-    before: Tensor
     counts: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
 
     @property
     def bounds(self) -> list[tuple[int, int]]:
@@ -41,14 +43,12 @@ def packing(lengths: tuple[int, ...], device: torch.device) -> Packing:
     steps = [(step, granularity) for step, count in enumerate(counts) for granularity in range(count)]
     forwards = [first[granularity] + step for step, granularity in steps]
     backwards = [first[granularity] + lengths[granularity] - 1 - step for step, granularity in steps]
-    where = {key: place for place, key in enumerate(steps)}
-    before = [where[step - 1, granularity] for step, granularity in steps if step > 0]
     order = torch.tensor([forwards, backwards])
     return Packing(
         order=order.to(device),
         place=order.argsort(dim=1).to(device),
-        before=torch.tensor(before, dtype=torch.int64, device=device),
         counts=counts,
+        spans=tuple(pairwise(first)),
     )
 
 
@@ -63,7 +63,13 @@ class _TokenMaximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (N, G, D)."""
-        maximum = torch.stack([part.amax(dim=0) for part in tokens.split(lengths)], dim=1)
+        kernels = kernels_for(tokens)
+        if kernels is None:
+            maximum = torch.stack([part.amax(dim=0) for part in tokens.split(lengths)], dim=1)
+        else:
+            tokens = tokens.contiguous()
+            maximum = tokens.new_empty(tokens.shape[1], len(lengths), tokens.shape[2])
+            kernels.call(f"maximum_forward_{suffix(tokens.dtype)}", tokens, *_sizes(tokens, lengths), maximum)
         ctx.save_for_backward(tokens, maximum)
         ctx.lengths = lengths
         return maximum
@@ -73,6 +79,11 @@ class _TokenMaximum(torch.autograd.Function):
         """(N, G, D) to (P, N, D)."""
         tokens, maximum = ctx.saved_tensors
         spread = torch.empty_like(tokens)
+        kernels = kernels_for(tokens)
+        if kernels is not None:
+            given, sizes = gradients[0].contiguous(), _sizes(tokens, ctx.lengths)
+            kernels.call(f"maximum_backward_{suffix(tokens.dtype)}", tokens, maximum, *sizes, given, spread)
+            return spread, None
         parts = zip(
             tokens.split(ctx.lengths), spread.split(ctx.lengths), maximum.unbind(1), gradients[0].unbind(1), strict=True
         )
@@ -80,3 +91,7 @@ class _TokenMaximum(torch.autograd.Function):
             torch.eq(part, highest, out=of_part)
             of_part.mul_(gradient / of_part.sum(dim=0))
         return spread, None
+
+
+def _sizes(tokens: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, int, int, int]:
+    return torch.tensor(lengths), len(lengths), tokens.shape[1], tokens.shape[2]

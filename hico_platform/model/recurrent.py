@@ -1,23 +1,24 @@
 """Bidirectional GRU and LSTM over all granularities at once.
 
-On a GPU the layers are PyTorch's own, over a packed sequence. On a CPU the recurrence is written out, the float32 LSTM
-aside: both directions and all granularities go together, the products that do not depend on the step before are one
-product each, and under bf16 autocast products are bf16 while gates and cells stay float32.
+On a GPU the layers are PyTorch's own, over a packed sequence. On a CPU the recurrence is written out: both directions
+and all granularities go together, the products that do not depend on the step before are one product each, and a
+compiled kernel does the rest of a step. Under bf16 autocast products are bf16 while gates and cells stay float32.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from hico_platform.model.packing import Packing, packing
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+from hico_platform.model.products import rows_by
+from hico_platform.native.library import Kernels, kernels_for, passed, suffix
 
 
 class Recurrent(nn.Module):
@@ -32,15 +33,12 @@ class Recurrent(nn.Module):
         packed = packing(lengths, tokens.device)
         if tokens.is_cuda:
             return self._by_pytorch(tokens, packed)
-        if isinstance(self.rnn, nn.LSTM) and not torch.is_autocast_enabled("cpu"):
-            # oneDNN's float32 LSTM, one fused call a granularity, is faster than the recurrence written out.
+        kernels = kernels_for(tokens)
+        if kernels is None:
             parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
             return torch.cat(list(parts))
-        return self._written_out(tokens, packed)
-
-    def _written_out(self, tokens: Tensor, packed: Packing) -> Tensor:
         for layer in range(self.rnn.num_layers):
-            tokens = self._layer(tokens, layer, packed)
+            tokens = self._layer(tokens, layer, packed, kernels)
         return tokens
 
     def _by_pytorch(self, tokens: Tensor, packed: Packing) -> Tensor:
@@ -50,7 +48,7 @@ class Recurrent(nn.Module):
         output: Tensor = self.rnn(PackedSequence(data, sizes))[0].data
         return output.view(tokens.shape).index_select(0, packed.place[0])
 
-    def _layer(self, tokens: Tensor, layer: int, packed: Packing) -> Tensor:
+    def _layer(self, tokens: Tensor, layer: int, packed: Packing, kernels: Kernels) -> Tensor:
         def both(name: str) -> Tensor:
             return torch.stack([getattr(self.rnn, f"{name}_l{layer}{suffix}") for suffix in ("", "_reverse")])
 
@@ -59,134 +57,199 @@ class Recurrent(nn.Module):
         with torch.autocast("cpu", enabled=False):
             weights = both("weight_ih"), both("weight_hh")  # (2, gates*H, D or H)
             of_input, of_state = both("bias_ih"), both("bias_hh")  # (2, gates*H)
+            wanted = torch.is_grad_enabled() and (tokens.requires_grad or weights[0].requires_grad)
+            how = _How(packed=packed, precision=precision, kernels=kernels, wanted=wanted)
             if isinstance(self.rnn, nn.LSTM):
-                return _Lstm.apply(tokens, *weights, of_input + of_state, packed, precision)  # type: ignore[no-any-return, no-untyped-call]
+                return _Lstm.apply(tokens, *weights, of_input + of_state, how)  # type: ignore[no-any-return, no-untyped-call]
             # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
             width = self.rnn.hidden_size
             folded = of_input + nn.functional.pad(of_state[:, : 2 * width], (0, width))
-            return _Gru.apply(tokens, *weights, folded, of_state[:, 2 * width :], packed, precision)  # type: ignore[no-any-return, no-untyped-call]
+            return _Gru.apply(tokens, *weights, folded, of_state[:, 2 * width :], how)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _input_gates(tokens: Tensor, weight: Tensor, bias: Tensor, packed: Packing) -> tuple[Tensor, Tensor]:
-    """Tokens as both directions visit them (2, P*N, D), and their part of the gates, float32 (2, P*N, gates*H)."""
-    visited = tokens.index_select(0, packed.order.flatten()).view(2, -1, tokens.shape[2])
-    return visited, torch.baddbmm(bias[:, None], visited, weight.transpose(1, 2)).float()
+class _How(NamedTuple):
+    packed: Packing
+    precision: torch.dtype  # of the products
+    kernels: Kernels
+    wanted: bool  # a backward pass may follow
+
+    @property
+    def whole_layer(self) -> bool:
+        """Whether one call makes all steps, with the products inside."""
+        return self.precision is torch.float32 and self.kernels.sgemm is not None
 
 
-def _in_token_order(states: Tensor, packed: Packing, count: int) -> Tensor:
-    """States (2, P*N, H) of both directions as (P, N, 2*H)."""
-    halves = states.view(2, -1, count, states.shape[2])
-    return torch.cat([half.index_select(0, place) for half, place in zip(halves, packed.place, strict=True)], dim=2)
+class _Visit(ctypes.Structure):
+    """The C structure of that name."""
 
-
-def _as_visited(gradient: Tensor, packed: Packing) -> Tensor:
-    """The inverse: (P, N, 2*H) to (2, P*N, H)."""
-    halves = gradient.float().chunk(2, dim=2)
-    return torch.stack([half.index_select(0, order) for half, order in zip(halves, packed.order, strict=True)]).flatten(
-        1, 2
+    _fields_ = (
+        ("token", ctypes.c_void_p),
+        ("before", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("sequences", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("room", ctypes.c_int64),
     )
 
 
-def _gradient_of_tokens(gates: Tensor, weight: Tensor, packed: Packing, count: int) -> Tensor:
-    visited = torch.bmm(gates, weight).view(2, -1, count, weight.shape[2])
-    return visited[0].index_select(0, packed.place[0]).add_(visited[1].index_select(0, packed.place[1]))
+class _Visits(NamedTuple):
+    """Which tokens each step visits, as the kernels take it."""
+
+    array: Any  # of _Visit
+    steps: list[tuple[Any, int]]  # each visit by reference, and its rows in a direction
+    tokens: list[Tensor]  # what the array points to
+    room: int  # rows of the first step, which has the most
 
 
-def _states_before(states: Tensor, packed: Packing, count: int) -> Tensor:
-    """The state before each step but the first, (2, (P-G)*N, H)."""
-    return states.view(2, -1, count, states.shape[2]).index_select(1, packed.before).flatten(1, 2)
+@lru_cache(maxsize=64)
+def _visits(packed: Packing, sequences: int, width: int) -> _Visits:
+    array = (_Visit * len(packed.bounds))()
+    tokens: list[Tensor] = []
+    for index, (first, last) in enumerate(packed.bounds):
+        token = packed.order[:, first:last].contiguous()
+        visit = array[index]
+        visit.token, visit.count, visit.sequences, visit.width = token.data_ptr(), last - first, sequences, width
+        visit.room = packed.counts[0] * sequences
+        if index > 0:
+            before = tokens[-1][:, : last - first].contiguous()
+            visit.before = before.data_ptr()
+            tokens.append(before)
+        tokens.append(token)
+    steps = [(ctypes.byref(visit), visit.count * sequences) for visit in array]
+    return _Visits(array=array, steps=steps, tokens=tokens, room=packed.counts[0] * sequences)
 
 
-def _arriving(gradient: Tensor, carried: Tensor | None) -> Tensor:
-    """A step's output gradient plus what comes back from the step after, which has the same sequences or fewer."""
-    if carried is None:
-        return gradient.clone()
-    if carried.shape == gradient.shape:
-        return carried.add_(gradient)
-    arriving = gradient.clone()
-    arriving[:, : carried.shape[1]] += carried
-    return arriving
+class _Products(NamedTuple):
+    """Where the products of the steps with the same granularities lie: what goes in and what comes out."""
+
+    left: Tensor
+    out: Tensor
+    left_pointer: object
+    out_pointer: object
+
+
+def _by_rows(visits: _Visits, left: Callable[[int], Tensor], width: int, like: Tensor) -> dict[int, _Products]:
+    """For each number of rows, its part of one buffer that every step writes anew."""
+    room = like.new_empty(2 * visits.room * width)
+    made = {}
+    for rows in {rows for _, rows in visits.steps}:
+        given, out = left(rows), room[: 2 * rows * width].view(2, rows, width)
+        made[rows] = _Products(left=given, out=out, left_pointer=passed(given), out_pointer=passed(out))
+    return made
+
+
+def _forward(
+    how: _How, name: str, visits: _Visits, weight: Tensor, given: Tensor, gates: Tensor, *others: Tensor | None
+) -> None:
+    """All steps of a layer: ``others`` are the kernel's tensors but for the state that a step hands on."""
+    if how.whole_layer:
+        layer = visits.array, len(visits.array), torch.get_num_threads(), how.kernels.sgemm
+        how.kernels.call(f"{name}_forward_layer", *layer, weight, gates, *others)
+        return
+    size, width = weight.shape[1:]
+    state = weight.new_empty(2, visits.room, width)
+    products = _by_rows(visits, lambda rows: state[:, :rows], size, weight)
+    step_forward = how.kernels.repeated(f"{name}_forward_{suffix(how.precision)}")
+    transposed = weight.transpose(1, 2)
+    before, after = [passed(each) for each in (given, gates)], [passed(each) for each in (*others, state)]
+    for index, (visit, rows) in enumerate(visits.steps):
+        product = products[rows]
+        if index > 0:
+            torch.bmm(product.left, transposed, out=product.out)
+        step_forward(visit, *before, product.out_pointer, *after)
+
+
+def _backward(
+    how: _How, name: str, visits: _Visits, weight: Tensor, moved: Tensor, saved: tuple[Tensor, ...], *others: Tensor
+) -> None:
+    """All steps of a layer, last first: ``saved`` begins with the output's gradient and the gates."""
+    if how.whole_layer:
+        layer = visits.array, len(visits.array), torch.get_num_threads(), how.kernels.sgemm
+        how.kernels.call(f"{name}_backward_layer", *layer, weight, *saved, *others)
+        return
+    size, width = weight.shape[1:]
+    carried = torch.empty(2, visits.room, width)
+    seen = weight.new_empty(2 * visits.room * size)
+    products = _by_rows(visits, lambda rows: seen[: 2 * rows * size].view(2, rows, size), width, weight)
+    step_backward = how.kernels.repeated(f"{name}_backward_{suffix(how.precision)}")
+    before, after = [passed(each) for each in (*saved, carried)], [passed(each) for each in others]
+    moved_pointer, later, arriving = passed(moved), 0, products[visits.steps[-1][1]]
+    for index in reversed(range(len(visits.steps))):
+        visit, rows = visits.steps[index]
+        product = products[rows]
+        step_backward(
+            visit, *before, arriving.out_pointer, ctypes.c_int64(later), moved_pointer, product.left_pointer, *after
+        )
+        if index > 0:
+            torch.bmm(product.left, weight, out=product.out)
+            arriving, later = product, rows
+
+
+def _input_gates(tokens: Tensor, weight_ih: Tensor, precision: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens as rows (P*N, D), both directions' weights (2*gates*H, D), and their product (P*N, 2*gates*H)."""
+    rows = tokens.to(precision).reshape(-1, tokens.shape[2])
+    weight = weight_ih.to(precision).flatten(0, 1)
+    return rows, weight, rows_by(rows, weight)
+
+
+def _once(ctx: Any) -> None:
+    """A backward pass writes over what the forward pass saved."""
+    if getattr(ctx, "spent", False):
+        raise RuntimeError("a recurrent layer was differentiated twice: run its forward pass again")
+    ctx.spent = True
+
+
+def _weight_gradient(moved: Tensor, states: Tensor, packed: Packing) -> Tensor:
+    """Of recurrent weights, (2, gates*H, H): ``moved`` (P, N, 2, gates*H) held against the state before each token."""
+    low = states.to(moved.dtype)
+    total = torch.zeros((2, moved.shape[3], states.shape[3]))
+    for first, last in packed.spans:
+        if last - first == 1:
+            continue
+        pairs = (first + 1, last, first, last - 1), (first, last - 1, first + 1, last)
+        for direction, (a, b, before_a, before_b) in enumerate(pairs):
+            now = moved[a:b, :, direction].flatten(0, 1)
+            before = low[before_a:before_b, :, direction].flatten(0, 1)
+            if low.dtype is torch.float32:
+                total[direction].addmm_(now.T, before)
+            else:
+                total[direction].add_(now.T @ before)
+    return total
 
 
 class _Lstm(torch.autograd.Function):
     """One bidirectional layer; gates in PyTorch's order: input, forget, cell, output."""
 
     @staticmethod
-    def forward(
-        ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, packed: Packing,
-        precision: torch.dtype,
-    ) -> Tensor:  # fmt: skip
+    def forward(ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, how: _How) -> Tensor:
         """``tokens`` (P, N, D), ``weight_ih`` (2, 4H, D), ``weight_hh`` (2, 4H, H), ``bias`` (2, 4H)."""
-        count, width = tokens.shape[1], weight_hh.shape[2]
-        tokens, weight_ih, weight_hh = (each.to(precision) for each in (tokens, weight_ih, weight_hh))
-        visited, gates = _input_gates(tokens, weight_ih, bias.to(precision), packed)
-        cells, bent, states = (gates.new_empty(2, gates.shape[1], width) for _ in range(3))
-        recurrent = weight_hh.transpose(1, 2)
-        state, previous = None, None
-        for first, last in packed.bounds:
-            a, b = first * count, last * count
-            step, cell, bent_cell = gates[:, a:b], cells[:, a:b], bent[:, a:b]
-            if state is not None:
-                _add_product(step, state[:, : b - a], recurrent)
-            enter, _, candidate, leave = step.split(width, dim=2)
-            step[:, :, : 2 * width].sigmoid_()
-            _tanh(candidate, out=candidate)
-            leave.sigmoid_()
-            torch.mul(enter, candidate, out=cell)
-            if previous is not None:
-                cell.addcmul_(step[:, :, width : 2 * width], previous[:, : b - a])
-            _tanh(cell, out=bent_cell)
-            previous, state = cell, states[:, a:b]
-            torch.mul(leave, bent_cell, out=state)
-            state = state.to(precision)
-        ctx.save_for_backward(visited, gates, cells, bent, states, weight_ih, weight_hh)
-        ctx.packed, ctx.count = packed, count
-        return _in_token_order(states, packed, count)
+        (places, count, _), width = tokens.shape, weight_hh.shape[2]
+        rows, weight, given = _input_gates(tokens, weight_ih, how.precision)
+        gates = given if given.dtype is torch.float32 else torch.empty_like(given, dtype=torch.float32)
+        low = weight_hh.to(how.precision)
+        cells, states = gates.new_empty(places, count, 2, width), gates.new_empty(places, count, 2, width)
+        _forward(how, "lstm", _visits(how.packed, count, width), low, given, gates, bias, cells, states)
+        if how.wanted:
+            ctx.save_for_backward(rows, gates, cells, states, weight, low)
+            ctx.how, ctx.dtype = how, tokens.dtype
+        return states.view(places, count, 2 * width)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens, weights and bias."""
-        visited, gates, cells, bent, states, weight_ih, weight_hh = ctx.saved_tensors
-        packed, count = ctx.packed, ctx.count
-        precision, width = weight_hh.dtype, weight_hh.shape[2]
-        outputs = _as_visited(gradients[0], packed)  # (2, P*N, H)
-        moved = torch.empty_like(gates)  # gradient before the activations
-        reduced = moved if precision is torch.float32 else torch.empty_like(moved, dtype=precision)
-        cell_gradient = outputs.new_zeros(2, packed.counts[0] * count, width)
-        carried = None
-        bounds = packed.bounds
-        for index in reversed(range(len(bounds))):
-            a, b = (place * count for place in bounds[index])
-            step, of_step, bent_cell = gates[:, a:b], moved[:, a:b], bent[:, a:b]
-            enter, forget, candidate, leave = step.split(width, dim=2)
-            of_enter, of_forget, of_candidate, of_leave = of_step.split(width, dim=2)
-            arriving = _arriving(outputs[:, a:b], carried)
-            of_cell = cell_gradient[:, : b - a]
-            torch.mul(arriving, bent_cell, out=of_leave)
-            arriving.mul_(leave)
-            of_cell.add_(_tanh_backward(arriving, bent_cell, grad_input=arriving))
-            torch.mul(of_cell, candidate, out=of_enter)
-            torch.mul(of_cell, enter, out=of_candidate)
-            if index == 0:
-                of_forget.zero_()
-            else:
-                before = bounds[index - 1][0] * count
-                torch.mul(of_cell, cells[:, before : before + b - a], out=of_forget)
-            both, of_both = step[:, :, : 2 * width], of_step[:, :, : 2 * width]
-            _sigmoid_backward(of_both, both, grad_input=of_both)
-            _tanh_backward(of_candidate, candidate, grad_input=of_candidate)
-            _sigmoid_backward(of_leave, leave, grad_input=of_leave)
-            of_cell.mul_(forget)
-            if reduced is not moved:
-                reduced[:, a:b] = of_step
-            if index > 0:
-                carried = torch.bmm(reduced[:, a:b], weight_hh).float()
+        _once(ctx)
+        rows, gates, cells, states, weight, low = ctx.saved_tensors
+        how: _How = ctx.how
+        places, count, _, width = states.shape
+        moved = gates if low.dtype is torch.float32 else torch.empty_like(gates, dtype=low.dtype)
+        saved = gradients[0].float().contiguous(), gates, cells
+        _backward(how, "lstm", _visits(how.packed, count, width), low, moved, saved)
+        flat = moved.view(-1, weight.shape[0])
         return (
-            _gradient_of_tokens(reduced, weight_ih, packed, count),
-            torch.bmm(reduced.transpose(1, 2), visited).float(),
-            _recurrent_weight_gradient(reduced, states.to(precision), packed, count),
-            moved.sum(dim=1),
-            None,
+            rows_by(flat, weight.T).view(places, count, -1).to(ctx.dtype),
+            (flat.T @ rows).float().view(2, -1, weight.shape[1]),
+            _weight_gradient(moved.view(places, count, 2, -1), states, how.packed),
+            flat.sum(dim=0, dtype=torch.float32).view(2, -1),
             None,
         )
 
@@ -196,95 +259,39 @@ class _Gru(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, bias_state: Tensor,
-        packed: Packing, precision: torch.dtype,
-    ) -> Tensor:  # fmt: skip
+        ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, bias_state: Tensor, how: _How
+    ) -> Tensor:
         """As the LSTM's with 3H gates; ``bias_state`` (2, H) is the candidate's, inside the reset gate."""
-        count, width = tokens.shape[1], weight_hh.shape[2]
-        tokens, weight_ih, weight_hh = (each.to(precision) for each in (tokens, weight_ih, weight_hh))
-        visited, gates = _input_gates(tokens, weight_ih, bias.to(precision), packed)
-        states, inner = (gates.new_empty(2, gates.shape[1], width) for _ in range(2))
-        of_gates, of_candidate = weight_hh.transpose(1, 2).split([2 * width, width], dim=2)
-        now: Tensor | None = None
-        for first, last in packed.bounds:
-            a, b = first * count, last * count
-            state = None if now is None else now[:, : b - a]
-            step, within, now = gates[:, a:b], inner[:, a:b], states[:, a:b]
-            switches, candidate = step.split([2 * width, width], dim=2)
-            if state is None:
-                within.copy_(bias_state[:, None].expand_as(within))
-            else:
-                low = state.to(precision)
-                _add_product(switches, low, of_gates)
-                torch.add(torch.bmm(low, of_candidate).float(), bias_state[:, None], out=within)
-            reset, update = switches.sigmoid_().chunk(2, dim=2)
-            _tanh(candidate.addcmul_(reset, within), out=candidate)
-            if state is None:
-                torch.addcmul(candidate, candidate, update, value=-1, out=now)
-            else:
-                torch.lerp(candidate, state, update, out=now)
-        ctx.save_for_backward(visited, gates, inner, states, weight_ih, weight_hh)
-        ctx.packed, ctx.count = packed, count
-        return _in_token_order(states, packed, count)
+        (places, count, _), width = tokens.shape, weight_hh.shape[2]
+        rows, weight, given = _input_gates(tokens, weight_ih, how.precision)
+        gates = given if given.dtype is torch.float32 else torch.empty_like(given, dtype=torch.float32)
+        low, bias_state = weight_hh.to(how.precision), bias_state.contiguous()
+        states = gates.new_empty(places, count, 2, width)
+        inner = torch.empty_like(states) if how.wanted else None
+        _forward(how, "gru", _visits(how.packed, count, width), low, given, gates, bias, bias_state, inner, states)
+        if how.wanted:
+            ctx.save_for_backward(rows, gates, inner, states, weight, low)
+            ctx.how, ctx.dtype = how, tokens.dtype
+        return states.view(places, count, 2 * width)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens, weights and biases."""
-        visited, gates, inner, states, weight_ih, weight_hh = ctx.saved_tensors
-        packed, count = ctx.packed, ctx.count
-        precision, width = weight_hh.dtype, weight_hh.shape[2]
-        outputs = _as_visited(gradients[0], packed)
-        moved = torch.empty_like(gates)  # gradient before the activations, as the input sees it
-        state_moved = torch.empty_like(gates, dtype=precision)  # as the state sees it: the candidate's behind the reset
-        carried = None
-        bounds = packed.bounds
-        for index in reversed(range(len(bounds))):
-            a, b = (place * count for place in bounds[index])
-            step, of_step = gates[:, a:b], moved[:, a:b]
-            reset, update, candidate = step.split(width, dim=2)
-            of_reset, of_update, of_candidate = of_step.split(width, dim=2)
-            arriving = _arriving(outputs[:, a:b], carried)
-            if index == 0:
-                torch.mul(arriving, candidate, out=of_update).neg_()
-            else:
-                before = bounds[index - 1][0] * count
-                torch.sub(states[:, before : before + b - a], candidate, out=of_update).mul_(arriving)
-            kept = arriving * update
-            arriving.sub_(kept)
-            _tanh_backward(arriving, candidate, grad_input=of_candidate)
-            torch.mul(of_candidate, inner[:, a:b], out=of_reset)
-            both, of_both = step[:, :, : 2 * width], of_step[:, :, : 2 * width]
-            _sigmoid_backward(of_both, both, grad_input=of_both)
-            of_state = state_moved[:, a:b]
-            of_state[:, :, : 2 * width] = of_both
-            of_state[:, :, 2 * width :] = of_candidate.mul(reset)
-            if index > 0:
-                carried = kept.add_(torch.bmm(of_state, weight_hh).float())
-        reduced = moved.to(precision)
+        _once(ctx)
+        rows, gates, inner, states, weight, low = ctx.saved_tensors
+        how: _How = ctx.how
+        places, count, _, width = states.shape
+        moved = gates if low.dtype is torch.float32 else torch.empty_like(gates, dtype=low.dtype)
+        behind = torch.empty_like(states, dtype=low.dtype)  # the candidate's as the state sees it
+        saved = gradients[0].float().contiguous(), gates, inner, states
+        _backward(how, "gru", _visits(how.packed, count, width), low, moved, saved, behind)
+        flat, each = moved.view(-1, weight.shape[0]), moved.view(places, count, 2, -1)
+        of_switches = _weight_gradient(each[..., : 2 * width], states, how.packed)
         return (
-            _gradient_of_tokens(reduced, weight_ih, packed, count),
-            torch.bmm(reduced.transpose(1, 2), visited).float(),
-            _recurrent_weight_gradient(state_moved, states.to(precision), packed, count),
-            moved.sum(dim=1),
-            state_moved[:, :, 2 * width :].sum(dim=1, dtype=torch.float32),
-            None,
+            rows_by(flat, weight.T).view(places, count, -1).to(ctx.dtype),
+            (flat.T @ rows).float().view(2, -1, weight.shape[1]),
+            torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1),
+            flat.sum(dim=0, dtype=torch.float32).view(2, -1),
+            behind.flatten(0, 1).sum(dim=0, dtype=torch.float32),
             None,
         )
-
-
-def _tanh(x: Tensor, *, out: Tensor) -> None:
-    """To 1e-7 absolute, in a quarter of the time of PyTorch's on a CPU."""
-    torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
-
-
-def _add_product(total: Tensor, state: Tensor, weight: Tensor) -> None:
-    """``total`` += state @ weight, ``total`` being float32."""
-    if state.dtype is torch.float32:
-        total.baddbmm_(state, weight)
-    else:
-        total.add_(torch.bmm(state, weight).float())  # a sum of two types takes five times as long
-
-
-def _recurrent_weight_gradient(gates: Tensor, states: Tensor, packed: Packing, count: int) -> Tensor:
-    later = gates[:, packed.counts[0] * count :]  # the first step has no state before it
-    return torch.bmm(later.transpose(1, 2), _states_before(states, packed, count)).float()

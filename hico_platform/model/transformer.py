@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import dropout, scaled_dot_product_attention
 
-from hico_platform.model.dropout import Dropout
+from hico_platform.model.dropout import Drop, draw
+from hico_platform.model.products import Linear, product
+from hico_platform.native.library import Kernels, kernels_for, suffix
 
 
 class SelfAttention(nn.Module):
@@ -16,31 +20,33 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.dropout = Dropout(dropout)
+        self.out = Linear(width, width)
+        self.dropout = dropout
 
     def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (P, N, D): each of the sequences, ``lengths`` long, within itself."""
-        if tokens.is_cuda:
+        kernels = kernels_for(tokens)
+        if kernels is None:
             query, key, value = self.qkv(tokens).chunk(3, dim=2)
         else:  # as three products, heads are strided matrices that need no copy
             parts = zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
-            query, key, value = (nn.functional.linear(tokens, weight, bias) for weight, bias in parts)
+            query, key, value = (product(tokens, weight, bias) for weight, bias in parts)
         parts_of = zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
-        return self.out(torch.cat([self._attend(*part) for part in parts_of]))  # type: ignore[no-any-return]
+        return self.out(torch.cat([self._attend(*part, kernels) for part in parts_of]))  # type: ignore[no-any-return]
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, kernels: Kernels | None) -> Tensor:
         """One granularity, each (L, N, D)."""
         length, count, width = query.shape
         size = width // self.heads
         query, key, value = (part.reshape(length, -1, size).transpose(0, 1) for part in (query, key, value))
-        if query.is_cuda:  # each (N, heads, L, D / heads)
-            share = self.dropout.p if self.training else 0.0
+        if kernels is None:  # each (N, heads, L, D / heads)
+            share = self.dropout if self.training else 0.0
             query, key, value = (part.unflatten(0, (count, self.heads)) for part in (query, key, value))
             mixed = scaled_dot_product_attention(query, key, value, dropout_p=share).flatten(0, 1)
         else:  # each (N * heads, L, D / heads)
-            scores = torch.bmm(query, key.transpose(1, 2)).mul_(size**-0.5)
-            mixed = torch.bmm(self.dropout(scores.softmax(dim=2)), value)
+            drop = draw(self.dropout, training=self.training)
+            scores = torch.bmm(query, key.transpose(1, 2))
+            mixed = torch.bmm(_SoftmaxDropout.apply(scores, size**-0.5, drop, kernels), value)  # type: ignore[no-untyped-call]
         return mixed.transpose(0, 1).reshape(length, count, width)
 
 
@@ -50,17 +56,29 @@ class TransformerLayer(nn.Module):
     def __init__(self, *, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.attention = SelfAttention(width=width, heads=heads, dropout=dropout)
-        self.widen = nn.Linear(width, width)
-        self.narrow = nn.Linear(width, width)
+        self.widen = Linear(width, width)
+        self.narrow = Linear(width, width)
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward_norm = nn.LayerNorm(width)
-        self.dropout = Dropout(dropout)
+        self.dropout = dropout
 
     def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (P, N, D)."""
-        tokens = self.attention_norm(tokens + self.dropout(self.attention(tokens, lengths)))
-        hidden = self.dropout(torch.relu(self.widen(tokens)))
-        return self.feed_forward_norm(tokens + self.dropout(self.narrow(hidden)))  # type: ignore[no-any-return]
+        tokens = self._added(tokens, self.attention(tokens, lengths), self.attention_norm)
+        return self._added(tokens, self.narrow(self._bent(self.widen(tokens))), self.feed_forward_norm)
+
+    def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm) -> Tensor:
+        kernels = kernels_for(tokens)
+        if kernels is None or tokens.dtype is not more.dtype:
+            return norm(tokens + dropout(more, self.dropout, self.training))  # type: ignore[no-any-return]
+        drop = draw(self.dropout, training=self.training)
+        return _AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, drop, kernels)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _bent(self, hidden: Tensor) -> Tensor:
+        kernels = kernels_for(hidden)
+        if kernels is None:
+            return dropout(torch.relu(hidden), self.dropout, self.training)
+        return _ReluDropout.apply(hidden, draw(self.dropout, training=self.training), kernels)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class Transformer(nn.Module):
@@ -75,3 +93,91 @@ class Transformer(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens, lengths)
         return tokens
+
+
+class _SoftmaxDropout(torch.autograd.Function):
+    """Softmax of scores times a factor, then dropout: one pass over them each way. Takes the scores' memory."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, factor: float, drop: Drop, kernels: Kernels) -> Tensor:
+        """(., L, L) to (., L, L)."""
+        length = scores.shape[2]
+        softmax, rows = scores.detach(), scores.numel() // length
+        dropped = torch.empty_like(softmax) if drop.dropped else None
+        name = f"softmax_dropout_forward_{suffix(scores.dtype)}"
+        kernels.call(name, softmax, dropped, rows, length, factor, drop)
+        ctx.save_for_backward(softmax)
+        ctx.factor, ctx.drop, ctx.kernels = factor, drop, kernels
+        return softmax if dropped is None else dropped
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient of the scores."""
+        (softmax,) = ctx.saved_tensors
+        length, moved = softmax.shape[2], torch.empty_like(softmax)
+        name, rows = f"softmax_dropout_backward_{suffix(softmax.dtype)}", softmax.numel() // length
+        ctx.kernels.call(name, softmax, gradients[0].contiguous(), moved, rows, length, ctx.factor, ctx.drop)
+        return moved, None, None, None
+
+
+class _AddNorm(torch.autograd.Function):
+    """LayerNorm(tokens + dropout(more)), which takes the memory of ``more`` for the sum."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tokens: Tensor, more: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, drop: Drop,
+        kernels: Kernels,
+    ) -> Tensor:  # fmt: skip
+        """(P, N, D) each, ``gamma`` and ``beta`` (D,)."""
+        width = tokens.shape[-1]
+        tokens, both = tokens.contiguous(), more.detach()
+        rows = tokens.numel() // width
+        made, moments = torch.empty_like(tokens), torch.empty(rows, 2)
+        kernels.call(
+            f"add_norm_forward_{suffix(tokens.dtype)}", tokens, both, rows, width, drop, gamma, beta, epsilon, made,
+            moments,
+        )  # fmt: skip
+        ctx.save_for_backward(both, moments, gamma)
+        ctx.drop, ctx.kernels = drop, kernels
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of both terms, gamma and beta."""
+        both, moments, gamma = ctx.saved_tensors
+        drop: Drop = ctx.drop
+        rows, width, given = len(moments), both.shape[-1], gradients[0].contiguous()
+        of_tokens = torch.empty_like(both)
+        of_more = torch.empty_like(both) if drop.dropped else of_tokens
+        sums = torch.empty(_PARTS, 2, width)
+        ctx.kernels.call(
+            f"add_norm_backward_{suffix(both.dtype)}", both, moments, given, rows, width, drop, gamma, of_tokens,
+            of_more, sums, _PARTS,
+        )  # fmt: skip
+        of_gamma, of_beta = sums.sum(dim=0)
+        return of_tokens, of_more, of_gamma, of_beta, None, None, None
+
+
+_PARTS = 32  # of the rows, whose sums are added in this order whatever the number of threads
+
+
+class _ReluDropout(torch.autograd.Function):
+    """Dropout of what is above zero, in the memory of what it is given."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, drop: Drop, kernels: Kernels) -> Tensor:
+        """Of the shape of ``hidden``, which is not read again."""
+        left = hidden.detach()
+        kernels.call(f"relu_dropout_forward_{suffix(left.dtype)}", left, left.numel(), drop)
+        ctx.save_for_backward(left)
+        ctx.scale, ctx.kernels = drop.scale, kernels
+        return left
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """It passes where something is left."""
+        (left,) = ctx.saved_tensors
+        given, moved = gradients[0].contiguous(), torch.empty_like(left)
+        name = f"relu_dropout_backward_{suffix(left.dtype)}"
+        ctx.kernels.call(name, left, given, moved, left.numel(), ctx.scale)
+        return moved, None, None

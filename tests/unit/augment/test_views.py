@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
-from hico_platform.augment.spatial import spatial_augment
+from hico_platform.augment.spatial import draw_matrices, transform
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.vocabulary import Stream
@@ -17,6 +17,11 @@ from tests.small import small_config, small_store
 def ours(released: np.ndarray) -> torch.Tensor:
     """(N, C, T, J, M) as released to (N, T, M, J, C)."""
     return torch.from_numpy(np.ascontiguousarray(released.transpose(0, 2, 4, 3, 1)))
+
+
+def augment(poses: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    matrices = draw_matrices(len(poses), joints=25, coordinates=3, corrupted_joints=15, generator=generator)
+    return transform(poses, matrices)
 
 
 def close(left: torch.Tensor, right: torch.Tensor) -> None:
@@ -105,7 +110,7 @@ def test_spatial_augmentation_is_corruption_or_shear_with_equal_probability() ->
     generator = torch.Generator().manual_seed(0)
     count = 4000
     poses = torch.randn(count, 2, 2, 25, 3, generator=generator)
-    got = spatial_augment(poses, corrupted_joints=15, generator=generator)
+    got = augment(poses, generator)
     untouched = (got == poses).all(dim=(1, 2, 4)).sum(dim=1)  # joints left as they were
     zeroed = (got == 0).all(dim=(1, 2, 4)).sum(dim=1)
     sheared = untouched == 0
@@ -122,7 +127,7 @@ def test_spatial_augmentation_is_corruption_or_shear_with_equal_probability() ->
 def test_shear_and_corruption_put_one_matrix_on_all_frames_and_bodies() -> None:
     generator = torch.Generator().manual_seed(1)
     poses = torch.randn(64, 8, 2, 25, 3, generator=generator)
-    got = spatial_augment(poses, corrupted_joints=15, generator=generator)
+    got = augment(poses, generator)
     for before, after in zip(poses, got, strict=True):
         touched = (after != before).any(dim=(0, 1, 3))
         x, y = before[:, :, touched].reshape(-1, 3).double(), after[:, :, touched].reshape(-1, 3).double()

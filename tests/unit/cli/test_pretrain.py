@@ -33,9 +33,12 @@ LOSSES = {"loss": 20.5, "loss_clip": 6.25, "loss_part": 6.5, "loss_domain": 5.0,
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+    """As from a terminal: a shell has what it starts in the background ignore SIGINT, these tests as well."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hico_platform.model.packing import packing, token_maximum
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
+from hico_platform.native import library
 
 LENGTHS = (7, 3, 1)
 
@@ -27,7 +28,7 @@ def test_output_and_gradients_are_those_of_pytorch(cell: type[nn.RNNBase], layer
     tokens = granularities(12).requires_grad_()
     outputs, gradients = [], []
     for output in (
-        module._written_out(tokens, packing(LENGTHS, tokens.device)),
+        module(tokens, LENGTHS),
         torch.cat([module.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(LENGTHS)]),
     ):
         outputs.append(output)
@@ -45,12 +46,43 @@ def test_packed_sequence_of_the_gpu_path_says_the_same(cell: type[nn.RNNBase]) -
     torch.testing.assert_close(module._by_pytorch(tokens, packed), module(tokens, LENGTHS), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("way", ["steps", "pytorch"])
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
-def test_whichever_path_is_taken_says_the_same(cell: type[nn.RNNBase]) -> None:
+def test_whichever_path_is_taken_says_the_same(
+    cell: type[nn.RNNBase], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = Recurrent(cell, width=8, layers=2)
-    tokens = granularities(8)
-    written_out = module._written_out(tokens, packing(LENGTHS, tokens.device))
-    torch.testing.assert_close(module(tokens, LENGTHS), written_out, rtol=1e-5, atol=1e-6)
+    tokens = granularities(8).requires_grad_()
+    parameters = [tokens, *module.parameters()]
+    expected = module(tokens, LENGTHS)
+    gradients = torch.autograd.grad(expected.square().sum(), parameters)
+    found = library.kernels()
+    if found is not None and way == "steps":
+        monkeypatch.setattr(found, "sgemm", None)
+    if way == "pytorch":
+        monkeypatch.setattr(library, "kernels", lambda: None)
+    made = module(tokens, LENGTHS)
+    torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(torch.autograd.grad(made.square().sum(), parameters), gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_sequences_are_shared_out_among_threads(cell: type[nn.RNNBase], threads: int) -> None:
+    module = Recurrent(cell, width=8, layers=1)
+    tokens = granularities(8, count=50).requires_grad_()
+    parts = [tokens[:, :9], tokens[:, 9:]]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = module(tokens, LENGTHS)
+        (gradient,) = torch.autograd.grad(together.square().sum(), tokens)
+    finally:
+        torch.set_num_threads(before)
+    apart = torch.cat([module(part, LENGTHS) for part in parts], dim=1)
+    torch.testing.assert_close(together, apart, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradient, torch.autograd.grad(apart.square().sum(), tokens)[0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
@@ -89,7 +121,7 @@ def test_packing_visits_every_token_once_in_each_direction_longest_first() -> No
     assert packed.counts == (3, 2, 1, 1)
     assert packed.bounds == [(0, 3), (3, 5), (5, 6), (6, 7)]
     assert packed.order.tolist() == [[0, 4, 6, 1, 5, 2, 3], [3, 5, 6, 2, 4, 1, 0]]
-    assert packed.before.tolist() == [0, 1, 3, 5]
+    assert packed.spans == ((0, 4), (4, 6), (6, 7))
     for order, place in zip(packed.order, packed.place, strict=True):
         assert order[place].tolist() == list(range(7))
 

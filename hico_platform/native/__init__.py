@@ -1,0 +1,1 @@
+"""Compiled kernels for pretraining on a CPU: what lies between the matrix products."""

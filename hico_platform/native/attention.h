@@ -1,0 +1,133 @@
+/* What surrounds the products of a Transformer layer; T is the type of the tokens.
+
+   Dropout keeps an element where its random bits, a hash of the seed and its place, reach ``dropped``; so nothing of
+   the mask is stored. ``scale`` is 1 over the share that is kept. */
+
+
+/* y = LayerNorm(x + dropout(a)), rows of D. ``a`` becomes the sum, which the gradient needs. ``moments`` (rows, 2). */
+void NAME(add_norm_forward)(const T *x, T *a, int64_t rows, int64_t D, const Drop *drop, const float *gamma,
+                            const float *beta, float epsilon, T *y, float *moments) {
+    const Drop how = *drop;
+    #pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        const T *from = x + r * D;
+        T *both = a + r * D, *to = y + r * D;
+        float sum = 0.0f, squares = 0.0f;
+        if (how.dropped) {
+            #pragma omp simd
+            for (int64_t j = 0; j < D; j++) both[j] = WRITE(READ(from[j]) + READ(both[j]) * kept((uint64_t)(r * D + j), how));
+        } else {
+            #pragma omp simd
+            for (int64_t j = 0; j < D; j++) both[j] = WRITE(READ(from[j]) + READ(both[j]));
+        }
+        #pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < D; j++) sum += READ(both[j]);
+        const float mean = sum / D;
+        #pragma omp simd reduction(+ : squares)
+        for (int64_t j = 0; j < D; j++) squares += (READ(both[j]) - mean) * (READ(both[j]) - mean);
+        const float scale = 1.0f / sqrtf(squares / D + epsilon);
+        #pragma omp simd
+        for (int64_t j = 0; j < D; j++) to[j] = WRITE((READ(both[j]) - mean) * scale * gamma[j] + beta[j]);
+        moments[2 * r] = mean;
+        moments[2 * r + 1] = scale;
+    }
+}
+
+/* ``of_y`` to the gradients of x and a, and each of ``parts`` parts' sums (parts, 2, D): gradients of gamma and beta. */
+void NAME(add_norm_backward)(const T *both, const float *moments, const T *of_y, int64_t rows, int64_t D,
+                             const Drop *drop, const float *gamma, T *of_x, T *of_a, float *sums, int64_t parts) {
+    const Drop how = *drop;
+    #pragma omp parallel for schedule(static)
+    for (int64_t part = 0; part < parts; part++) {
+        float *of_gamma = sums + part * 2 * D, *of_beta = of_gamma + D;
+        memset(of_gamma, 0, 2 * D * sizeof(float));
+        for (int64_t r = rows * part / parts; r < rows * (part + 1) / parts; r++) {
+            const T *from = both + r * D, *g = of_y + r * D;
+            T *to = of_x + r * D, *other = of_a + r * D;
+            const float mean = moments[2 * r], scale = moments[2 * r + 1];
+            float sum = 0.0f, along = 0.0f;
+            #pragma omp simd reduction(+ : sum, along)
+            for (int64_t j = 0; j < D; j++) {
+                float unit = (READ(from[j]) - mean) * scale, gradient = READ(g[j]);
+                of_gamma[j] += gradient * unit;
+                of_beta[j] += gradient;
+                sum += gradient * gamma[j];
+                along += gradient * gamma[j] * unit;
+            }
+            sum /= D;
+            along /= D;
+            #pragma omp simd
+            for (int64_t j = 0; j < D; j++) {
+                float unit = (READ(from[j]) - mean) * scale;
+                to[j] = WRITE(scale * (READ(g[j]) * gamma[j] - sum - unit * along));
+            }
+            if (how.dropped) {
+                #pragma omp simd
+                for (int64_t j = 0; j < D; j++) other[j] = WRITE(READ(to[j]) * kept((uint64_t)(r * D + j), how));
+            }
+        }
+    }
+}
+
+/* x = dropout(relu(x)), in place. */
+void NAME(relu_dropout_forward)(T *x, int64_t count, const Drop *drop) {
+    const Drop how = *drop;
+    #pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; i++) {
+        float value = READ(x[i]);
+        x[i] = WRITE((value <= 0.0f ? 0.0f : value) * kept((uint64_t)i, how));
+    }
+}
+
+/* The gradient passes where something is left. */
+void NAME(relu_dropout_backward)(const T *y, const T *of_y, T *of_x, int64_t count, float scale) {
+    #pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; i++) of_x[i] = WRITE(READ(y[i]) == 0.0f ? 0.0f : READ(of_y[i]) * scale);
+}
+
+/* Rows of L scores: ``scores`` becomes softmax(factor * scores), ``dropped`` the same after dropout. */
+void NAME(softmax_dropout_forward)(T *scores, T *dropped, int64_t rows, int64_t L, float factor, const Drop *drop) {
+    const Drop how = *drop;
+    #pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        T *row = scores + r * L, *to = dropped + r * L;
+        float values[L], most = READ(row[0]), sum = 0.0f;
+        #pragma omp simd reduction(max : most)
+        for (int64_t j = 0; j < L; j++) most = READ(row[j]) > most ? READ(row[j]) : most;
+        #pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < L; j++) {
+            values[j] = fast_exp((READ(row[j]) - most) * factor);
+            sum += values[j];
+        }
+        sum = 1.0f / sum;
+        #pragma omp simd
+        for (int64_t j = 0; j < L; j++) row[j] = WRITE(values[j] * sum);
+        if (how.dropped) {
+            #pragma omp simd
+            for (int64_t j = 0; j < L; j++) to[j] = WRITE(values[j] * sum * kept((uint64_t)(r * L + j), how));
+        }
+    }
+}
+
+/* ``gradient``, of what was dropped, to that of the scores. */
+void NAME(softmax_dropout_backward)(const T *softmax, const T *gradient, T *of_scores, int64_t rows, int64_t L,
+                                    float factor, const Drop *drop) {
+    const Drop how = *drop;
+    #pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        const T *row = softmax + r * L, *g = gradient + r * L;
+        T *to = of_scores + r * L;
+        float values[L], sum = 0.0f;
+        if (how.dropped) {
+            #pragma omp simd
+            for (int64_t j = 0; j < L; j++) values[j] = READ(g[j]) * kept((uint64_t)(r * L + j), how);
+        } else {
+            #pragma omp simd
+            for (int64_t j = 0; j < L; j++) values[j] = READ(g[j]);
+        }
+        #pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < L; j++) sum += values[j] * READ(row[j]);
+        #pragma omp simd
+        for (int64_t j = 0; j < L; j++) to[j] = WRITE(factor * READ(row[j]) * (values[j] - sum));
+    }
+}

@@ -1,0 +1,162 @@
+"""Compiles the kernels where they run, once a machine, and loads them.
+
+As torch.compile does, but with a C compiler alone, in seconds, and shared by every process of the machine through a
+cache. Without a compiler PyTorch's own operators do the same, slower (docs/decisions/0007).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_LOG = logging.getLogger(__name__)
+_SOURCES = Path(__file__).parent
+_FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
+_OFF = "HICO_PLATFORM_KERNELS"
+
+
+Argument = Tensor | ctypes.Structure | ctypes.Array[Any] | ctypes.c_void_p | int | float | None
+
+
+class Kernels:
+    """The loaded functions, by their name in C; those of a type end in ``_float`` or ``_bf16``."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        self.sgemm = _sgemm()
+
+    def call(self, name: str, *arguments: Argument) -> None:
+        """Calls ``name`` once.
+
+        Raises:
+            MemoryError: the kernel could not have the memory that it works in.
+        """
+        function = getattr(self._library, name)
+        function.restype = ctypes.c_int if name.startswith(_FALLIBLE) else None
+        if function(*map(passed, arguments)):
+            raise MemoryError(f"{name}: out of memory")
+
+    def repeated(self, name: str) -> Callable[..., None]:
+        """``name`` itself, for many calls: it takes what :func:`passed` makes of arguments."""
+        function = getattr(self._library, name)
+        function.restype = None
+        return function  # type: ignore[no-any-return]
+
+
+# What allocates, and so says whether it could.
+_FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_forward_layer", "gru_backward_layer",
+             "lstm_forward_layer", "lstm_backward_layer")  # fmt: skip
+
+
+def _sgemm() -> ctypes.c_void_p | None:
+    """The sgemm that PyTorch brings, which on one thread is that of MKL; None where it does not show it."""
+    try:
+        function = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so")).sgemm_
+    except (AttributeError, OSError):
+        return None
+    return ctypes.cast(function, ctypes.c_void_p) if torch.backends.mkl.is_available() else None
+
+
+def passed(argument: Argument) -> object:
+    """As C takes it: a tensor as its address, a structure by reference, None as a null pointer."""
+    if isinstance(argument, Tensor):
+        return ctypes.c_void_p(argument.data_ptr())
+    if isinstance(argument, float):
+        return ctypes.c_float(argument)
+    if isinstance(argument, ctypes.Structure | ctypes.Array):
+        return ctypes.byref(argument)
+    if isinstance(argument, ctypes.c_void_p):
+        return argument
+    return ctypes.c_void_p(None) if argument is None else ctypes.c_int64(argument)
+
+
+def suffix(dtype: torch.dtype) -> str:
+    """The ending of a kernel's name for tensors of ``dtype``, float32 or bfloat16."""
+    return {torch.float32: "float", torch.bfloat16: "bf16"}[dtype]
+
+
+def kernels_for(tensor: Tensor) -> Kernels | None:
+    """The kernels if they can work on ``tensor``."""
+    if tensor.is_cuda or tensor.dtype not in (torch.float32, torch.bfloat16):
+        return None
+    return kernels()
+
+
+@cache
+def kernels() -> Kernels | None:
+    """The kernels, compiled if this machine has not yet; None without a C compiler, or if HICO_PLATFORM_KERNELS=off."""
+    if os.environ.get(_OFF, "").lower() in ("off", "0", "no"):
+        return None
+    compiler = _compiler()
+    if compiler is None:
+        _LOG.warning("no C compiler (cc, gcc, clang): training on this CPU takes longer; install one, such as gcc")
+        return None
+    try:
+        return Kernels(ctypes.CDLL(str(_compiled(compiler))))
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        _LOG.warning("the CPU kernels could not be compiled with %s, training takes longer: %s", compiler, said.strip())
+        return None
+
+
+def _compiler() -> str | None:
+    return next(filter(None, map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))), None)
+
+
+def _compiled(compiler: str) -> Path:
+    sources = sorted((*_SOURCES.glob("*.c"), *_SOURCES.glob("*.h")))
+    parts = [compiler, *_FLAGS, platform.machine(), _processor(), *(each.read_text() for each in sources)]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    name = f"kernels-{digest[:16]}.so"
+    folder = _cache_folder()
+    target = folder / name
+    if target.is_file():
+        return target
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        built = Path(scratch) / name
+        last: subprocess.CalledProcessError | None = None
+        for parallel in (["-fopenmp"], []):  # a compiler without OpenMP makes kernels of one thread
+            command = [compiler, *_FLAGS, *parallel, str(_SOURCES / "kernels.c"), "-o", str(built), "-lm"]
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+            except subprocess.CalledProcessError as error:
+                last = error
+            else:
+                built.replace(target)  # at once, whoever else compiles it too
+                return target
+    raise last or OSError("no compiler")
+
+
+def _processor() -> str:
+    """What -march=native depends on, for a cache that machines share."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags"))
+
+
+def _cache_folder() -> Path:
+    """A folder that this user alone can write to."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hico-platform"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+        if found.st_uid == os.getuid() and not found.st_mode & 0o022 and os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="hico-platform-kernels-"))

@@ -1,0 +1,48 @@
+/* Numbers: bfloat16 as its bits, and exponentials that a compiler turns into vector code. */
+#include <stdint.h>
+#include <string.h>
+
+typedef uint16_t bf16;
+
+static inline float of_bits(uint32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
+static inline uint32_t bits_of(float x) { uint32_t bits; memcpy(&bits, &x, 4); return bits; }
+
+/* Wide to float and back; bfloat16 rounds to nearest, ties to even, and keeps a NaN one. */
+static inline float read_float(float x) { return x; }
+static inline float read_bf16(bf16 x) { return of_bits((uint32_t)x << 16); }
+static inline float write_float(float x) { return x; }
+static inline bf16 write_bf16(float x) {
+    uint32_t bits = bits_of(x);
+    uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    return (bf16)(x != x ? 0x7fc0u : rounded);
+}
+
+/* exp to 2 units in the last place (Cephes' polynomial). The comparisons let a NaN through. */
+static inline float fast_exp(float x) {
+    x = x < -87.0f ? -87.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    float shifted = x * 1.44269504088896341f + 12582912.0f; /* the power of two, in the low bits */
+    float power = shifted - 12582912.0f;
+    float r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    return (p * r * r + r + 1.0f) * of_bits((bits_of(shifted) << 23) + 0x3f800000u);
+}
+
+static inline float sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
+static inline float fast_tanh(float x) { return 2.0f / (1.0f + fast_exp(-2.0f * x)) - 1.0f; } /* to 1e-7 absolute */
+
+/* 32 random bits of a place under a seed of two words, the same in any order (two rounds of lowbias32). */
+static inline uint32_t random_bits(uint32_t place, uint32_t first, uint32_t second) {
+    uint32_t x = place ^ first;
+    x = (x ^ (x >> 16)) * 0x7feb352du;
+    x = (x ^ (x >> 15)) * 0x846ca68bu;
+    x = (x ^ (x >> 16)) + second;
+    x = (x ^ (x >> 16)) * 0x7feb352du;
+    x = (x ^ (x >> 15)) * 0x846ca68bu;
+    return x ^ (x >> 16);
+}

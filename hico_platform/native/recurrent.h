@@ -1,0 +1,146 @@
+/* One step of a bidirectional GRU or LSTM layer, all granularities together; T is the type of the products.
+
+   Rows are tokens of sequences: token p of sequence n is row p*N + n. ``token`` (2, count) names the token that each
+   direction visits in each granularity, ``before`` the one that it visited a step earlier, or is null. Gates, states
+   and cells lie in the order of the tokens, (P*N, 2, .); what a product reads or makes is packed, (2, count*N, .), with
+   room for ``room`` rows a direction where steps hand it on. */
+
+/* ``x`` is the token's part of the gates, ``u`` the state's, null in the first step; ``h`` the state before. Leaves the
+   gates in ``g`` (which may be ``x``), the candidate's part of the state in ``in`` unless null, the state in ``o``, ``s``. */
+static inline void NAME(gru_row)(const T *x, const T *u, const float *h, const float *b, const float *bs, int64_t H,
+                                 float *g, float *in, float *o, T *s) {
+    if (!u) {
+        #pragma omp simd
+        for (int64_t j = 0; j < H; j++) {
+            float reset = sigmoid(READ(x[j]) + b[j]), update = sigmoid(READ(x[H + j]) + b[H + j]);
+            float candidate = fast_tanh(READ(x[2 * H + j]) + b[2 * H + j] + reset * bs[j]);
+            float value = candidate - update * candidate;
+            g[j] = reset; g[H + j] = update; g[2 * H + j] = candidate; o[j] = value; s[j] = WRITE(value);
+        }
+    } else {
+        #pragma omp simd
+        for (int64_t j = 0; j < H; j++) {
+            float reset = sigmoid(READ(x[j]) + READ(u[j]) + b[j]);
+            float update = sigmoid(READ(x[H + j]) + READ(u[H + j]) + b[H + j]);
+            float candidate = fast_tanh(READ(x[2 * H + j]) + b[2 * H + j] + reset * (READ(u[2 * H + j]) + bs[j]));
+            float value = candidate + update * (h[j] - candidate);
+            g[j] = reset; g[H + j] = update; g[2 * H + j] = candidate; o[j] = value; s[j] = WRITE(value);
+        }
+    }
+    if (in) {
+        #pragma omp simd
+        for (int64_t j = 0; j < H; j++) in[j] = bs[j] + (u ? READ(u[2 * H + j]) : 0.0f);
+    }
+}
+
+/* ``a`` is the gradient of the output, ``u`` what the step after adds to ``keep`` as the state's gradient, or null.
+   Leaves the gradient of the gates before their activations in ``m`` (which may be ``g``), as the state sees it in
+   ``s``, and of that the candidate's in ``c``. */
+static inline void NAME(gru_row_back)(const float *a, const T *u, const float *g, const float *in, const float *h,
+                                      int64_t H, float *keep, T *m, T *s, T *c) {
+    #pragma omp simd
+    for (int64_t j = 0; j < H; j++) {
+        float reset = g[j], update = g[H + j], candidate = g[2 * H + j];
+        float arriving = a[j] + (u ? keep[j] + READ(u[j]) : 0.0f);
+        float of_update = arriving * ((h ? h[j] : 0.0f) - candidate) * update * (1.0f - update);
+        float stays = arriving * update;
+        float of_candidate = (arriving - stays) * (1.0f - candidate * candidate);
+        float of_reset = of_candidate * in[j] * reset * (1.0f - reset), through = of_candidate * reset;
+        keep[j] = stays;
+        m[j] = WRITE(of_reset); m[H + j] = WRITE(of_update); m[2 * H + j] = WRITE(of_candidate);
+        s[j] = WRITE(of_reset); s[H + j] = WRITE(of_update); s[2 * H + j] = WRITE(through);
+        c[j] = WRITE(through);
+    }
+}
+
+/* As the GRU's; gates in PyTorch's order: input, forget, cell, output. ``old`` is the cell before. */
+static inline void NAME(lstm_row)(const T *x, const T *u, const float *old, const float *b, int64_t H, float *g,
+                                  float *c, float *o, T *s) {
+    #pragma omp simd
+    for (int64_t j = 0; j < H; j++) {
+        float enter = sigmoid(READ(x[j]) + (u ? READ(u[j]) : 0.0f) + b[j]);
+        float forget = sigmoid(READ(x[H + j]) + (u ? READ(u[H + j]) : 0.0f) + b[H + j]);
+        float candidate = fast_tanh(READ(x[2 * H + j]) + (u ? READ(u[2 * H + j]) : 0.0f) + b[2 * H + j]);
+        float leave = sigmoid(READ(x[3 * H + j]) + (u ? READ(u[3 * H + j]) : 0.0f) + b[3 * H + j]);
+        float cell = enter * candidate + (u ? forget * old[j] : 0.0f), value = leave * fast_tanh(cell);
+        g[j] = enter; g[H + j] = forget; g[2 * H + j] = candidate; g[3 * H + j] = leave;
+        c[j] = cell; o[j] = value; s[j] = WRITE(value);
+    }
+}
+
+static inline void NAME(lstm_row_back)(const float *a, const T *u, const float *g, const float *cell,
+                                       const float *old, int64_t H, float *carried, T *m, T *s) {
+    #pragma omp simd
+    for (int64_t j = 0; j < H; j++) {
+        float enter = g[j], forget = g[H + j], candidate = g[2 * H + j], leave = g[3 * H + j];
+        float bent = fast_tanh(cell[j]), arriving = a[j] + (u ? READ(u[j]) : 0.0f);
+        float of_cell = arriving * leave * (1.0f - bent * bent) + (u ? carried[j] : 0.0f);
+        float of_enter = of_cell * candidate * enter * (1.0f - enter);
+        float of_forget = of_cell * (old ? old[j] : 0.0f) * forget * (1.0f - forget);
+        float of_candidate = of_cell * enter * (1.0f - candidate * candidate);
+        float of_leave = arriving * bent * leave * (1.0f - leave);
+        carried[j] = of_cell * forget;
+        m[j] = WRITE(of_enter); m[H + j] = WRITE(of_forget);
+        m[2 * H + j] = WRITE(of_candidate); m[3 * H + j] = WRITE(of_leave);
+        s[j] = WRITE(of_enter); s[H + j] = WRITE(of_forget);
+        s[2 * H + j] = WRITE(of_candidate); s[3 * H + j] = WRITE(of_leave);
+    }
+}
+
+#define STEP_ROWS                                                                                                  \
+    const Part all = {0, v->sequences};                                                                            \
+    const int64_t rows = v->count * v->sequences, H = v->width;                                                    \
+    _Pragma("omp parallel for schedule(static) if (rows * H > 4096)")                                              \
+    for (int64_t each = 0; each < 2 * rows; each++)
+
+#define STEP_PLACES                                                                                                \
+    const int64_t d = each / rows, r = each % rows, handed = d * v->room + r;                                      \
+    const int64_t at = place_of(v->token, v, all, d, r), last = place_of(v->before, v, all, d, r);
+
+/* ``input`` (P*N, 2, 3H), ``product`` (2, rows, 3H), ``gates`` (P*N, 2, 3H), ``inner`` and ``out`` (P*N, 2, H),
+   ``state`` (2, room, H). */
+void NAME(gru_forward)(const Visit *v, const T *input, float *gates, const T *product, const float *bias,
+                       const float *bias_state, float *inner, float *out, T *state) {
+    STEP_ROWS {
+        STEP_PLACES
+        NAME(gru_row)(input + at * 3 * H, last < 0 ? 0 : product + each * 3 * H, last < 0 ? 0 : out + last * H,
+                      bias + d * 3 * H, bias_state + d * H, H, gates + at * 3 * H, inner ? inner + at * H : 0,
+                      out + at * H, state + handed * H);
+    }
+}
+
+/* The step after, with its first ``later`` rows, has left the state's gradient in ``kept`` (2, room, H) and ``product``
+   (2, later, H); ``packed`` (2, rows, 3H), ``behind`` (P*N, 2, H). */
+void NAME(gru_backward)(const Visit *v, const float *gradient, const float *gates, const float *inner,
+                        const float *out, float *kept, const T *product, int64_t later, T *moved, T *packed,
+                        T *behind) {
+    STEP_ROWS {
+        STEP_PLACES
+        NAME(gru_row_back)(gradient + at * H, r < later ? product + (d * later + r) * H : 0, gates + at * 3 * H,
+                           inner + at * H, last < 0 ? 0 : out + last * H, H, kept + handed * H, moved + at * 3 * H,
+                           packed + each * 3 * H, behind + at * H);
+    }
+}
+
+void NAME(lstm_forward)(const Visit *v, const T *input, float *gates, const T *product, const float *bias,
+                        float *cells, float *out, T *state) {
+    STEP_ROWS {
+        STEP_PLACES
+        NAME(lstm_row)(input + at * 4 * H, last < 0 ? 0 : product + each * 4 * H, last < 0 ? 0 : cells + last * H,
+                       bias + d * 4 * H, H, gates + at * 4 * H, cells + at * H, out + at * H, state + handed * H);
+    }
+}
+
+/* ``of_cells`` (2, room, H) carries the cells' gradient from the step after. */
+void NAME(lstm_backward)(const Visit *v, const float *gradient, const float *gates, const float *cells,
+                         float *of_cells, const T *product, int64_t later, T *moved, T *packed) {
+    STEP_ROWS {
+        STEP_PLACES
+        NAME(lstm_row_back)(gradient + at * H, r < later ? product + (d * later + r) * H : 0, gates + at * 4 * H,
+                            cells + at * H, last < 0 ? 0 : cells + last * H, H, of_cells + handed * H,
+                            moved + at * 4 * H, packed + each * 4 * H);
+    }
+}
+
+#undef STEP_ROWS
+#undef STEP_PLACES

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from hico_platform.native import library
+
+
+@pytest.fixture(autouse=True)
+def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Nothing compiled and nothing loaded yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    library.kernels.cache_clear()
+    yield
+    library.kernels.cache_clear()
+
+
+needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler")
+
+
+@needs_compiler
+def test_compiled_once_into_a_folder_of_the_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library.kernels() is not None
+    folder = tmp_path / "cache" / "hico-platform"
+    (built,) = folder.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    library.kernels.cache_clear()
+    monkeypatch.setattr(library.subprocess, "run", None)  # not needed again
+    assert library.kernels() is not None
+    assert list(folder.iterdir()) == [built]
+
+
+@needs_compiler
+def test_a_folder_that_others_can_write_to_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "hico-platform"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    assert library.kernels() is not None
+    assert not list(folder.iterdir())
+
+
+def test_without_a_compiler_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        assert library.kernels() is None
+    assert "no C compiler (cc, gcc, clang)" in caplog.text
+
+
+def test_a_compiler_that_fails_is_named_with_what_it_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho no space for objects >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    with caplog.at_level(logging.WARNING):
+        assert library.kernels() is None
+    assert str(broken) in caplog.text
+    assert "no space for objects" in caplog.text
+    assert not [each for each in (tmp_path / "cache" / "hico-platform").iterdir() if each.is_file()]
+
+
+@needs_compiler
+def test_a_compiler_without_openmp_makes_kernels_of_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = tmp_path / "plain"
+    real = shutil.which("cc") or shutil.which("gcc")
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-fopenmp*) exit 1;; esac\nexec {real} "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    assert library.kernels() is not None
+
+
+def test_they_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HICO_PLATFORM_KERNELS", "off")
+    assert library.kernels() is None
+    assert library.kernels_for(torch.zeros(1)) is None
+
+
+def test_other_types_are_left_to_pytorch() -> None:
+    assert library.kernels_for(torch.zeros(1, dtype=torch.float64)) is None
+
+
+def test_the_sources_ship_with_the_package() -> None:
+    names = {each.name for each in library._SOURCES.iterdir()}
+    assert {"kernels.c", "numbers.h", "recurrent.h", "tokens.h", "attention.h", "views.h"} <= names
+    assert os.access(library._SOURCES / "kernels.c", os.R_OK)
