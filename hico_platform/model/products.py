@@ -12,7 +12,7 @@ _LARGE = 1 << 16  # elements of a weight; below, MKL is as fast
 
 
 def rows_by(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """rows (., K) @ weight.T (K, L), plus bias; float32 on a CPU by oneDNN, which takes a seventh less time than MKL."""
+    """rows (., K) @ weight.T (K, L), plus bias; float32 on a CPU by oneDNN, a seventh faster than MKL."""
     wanted = not rows.is_cuda and rows.dtype is torch.float32 and weight.numel() >= _LARGE
     if wanted and _ONEDNN is not None:
         return _ONEDNN(rows, weight, bias, "none", [], "")  # type: ignore[no-any-return]
