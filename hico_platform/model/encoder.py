@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.packing import token_maximum
+from hico_platform.model.products import Linear
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
 from hico_platform.vocabulary import EncoderType
@@ -53,7 +54,7 @@ class Branch(nn.Module):
         super().__init__()
         self.granularities = granularities
         self.embedding = nn.Sequential(
-            nn.Linear(token_width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width)
+            nn.Linear(token_width, width), nn.LayerNorm(width), nn.ReLU(), Linear(width, width)
         )
         self.downsample = UnifiedDownsampling(width)
         self.sequence = sequence
