@@ -25,7 +25,7 @@ from torch import Tensor
 _LOG = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
 _FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
-_OFF = "HICO_PLATFORM_KERNELS"
+_OFF = "HICO_KERNELS"
 
 
 Argument = Tensor | ctypes.Structure | ctypes.Array[Any] | ctypes.c_void_p | int | float | None
@@ -97,7 +97,7 @@ def kernels_for(tensor: Tensor) -> Kernels | None:
 
 @cache
 def kernels() -> Kernels | None:
-    """The kernels, compiled if this machine has not yet; None without a C compiler, or if HICO_PLATFORM_KERNELS=off."""
+    """The kernels, compiled if this machine has not yet; None without a C compiler, or if HICO_KERNELS=off."""
     if os.environ.get(_OFF, "").lower() in ("off", "0", "no"):
         return None
     compiler = _compiler()

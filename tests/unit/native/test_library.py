@@ -79,7 +79,7 @@ def test_a_compiler_without_openmp_makes_kernels_of_one_thread(tmp_path: Path, m
 
 
 def test_they_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HICO_PLATFORM_KERNELS", "off")
+    monkeypatch.setenv("HICO_KERNELS", "off")
     assert library.kernels() is None
     assert library.kernels_for(torch.zeros(1)) is None
 
