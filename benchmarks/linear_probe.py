@@ -68,7 +68,7 @@ def ours(arguments: argparse.Namespace) -> dict[str, float]:
         classes=max(LEAST_CLASSES, probe.classes),
         epochs=EPOCHS,
         batch_size=BATCH,
-        learning_rate=RATE,
+        learning_rate=arguments.rate,
         seed=config.budget.seed,
     )
     return {"s": time.perf_counter() - start, "features_s": encoded_s, "top1": 100 * top1}
@@ -125,9 +125,9 @@ def released(arguments: argparse.Namespace) -> dict[str, float]:
     with torch.no_grad():  # as linear_probe_top1 begins
         encoder.fc.weight.normal_(0, 0.01, generator=torch.Generator().manual_seed(config.budget.seed))
         encoder.fc.bias.zero_()
-    optimiser = torch.optim.SGD([encoder.fc.weight, encoder.fc.bias], RATE, momentum=0.9, weight_decay=0.0)
+    optimiser = torch.optim.SGD([encoder.fc.weight, encoder.fc.bias], arguments.rate, momentum=0.9, weight_decay=0.0)
     criterion = torch.nn.CrossEntropyLoss()
-    options = argparse.Namespace(lr=RATE, schedule=[50, 70], print_freq=10)
+    options = argparse.Namespace(lr=arguments.rate, schedule=[50, 70], print_freq=10)
     folder = Path(arguments.scratch)
     loaders = [
         torch.utils.data.DataLoader(
@@ -147,7 +147,7 @@ def released(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def run(side: str, arguments: argparse.Namespace, scratch: str) -> dict[str, float]:
-    names = ("released", "data", "preset", "protocol", "encoder", "width", "peer_epochs", "workers", "home")
+    names = ("released", "data", "preset", "protocol", "encoder", "width", "peer_epochs", "workers", "rate", "home")
     given = {name: getattr(arguments, name) for name in names}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
     done = subprocess.run(
@@ -169,6 +169,9 @@ def main() -> int:
     parser.add_argument("--encoder", choices=list(NAMES), default="transformer")
     parser.add_argument("--width", type=int, default=512, help="D")
     parser.add_argument("--peer-epochs", type=int, default=2, help="of the peer's 80 epochs, how many are run")
+    parser.add_argument(
+        "--rate", type=float, default=RATE, help="learning rate; at the released 2 a few full batches can be chaotic"
+    )
     parser.add_argument("--workers", type=int, default=2, help="of the peer's feeder")
     parser.add_argument("--home", type=Path, help="where the embedded dataset lies or is made")
     parser.add_argument("--side", choices=["ours", "released"], help=argparse.SUPPRESS)
