@@ -36,7 +36,8 @@ class Recurrent(nn.Module):
         kernels = kernels_for(tokens)
         if kernels is None:
             parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
-            return torch.cat(list(parts))
+            made = torch.cat(list(parts))
+            return made.float() if torch.is_autocast_enabled("cpu") else made
         for layer in range(self.rnn.num_layers):
             tokens = self._layer(tokens, layer, packed, kernels)
         return tokens
