@@ -30,7 +30,7 @@ def temporal_tokens(poses: Tensor) -> Tensor:
 def spatial_tokens(poses: Tensor) -> Tensor:
     """(N, T, M, J, C) to (N, M*J, T*C): one token a joint of a body, features ordered frame, coordinate."""
     kernels = kernels_for(poses)
-    if kernels is None or poses.dtype is not torch.float32:
+    if kernels is None or poses.dtype is not torch.float32 or poses.requires_grad:
         return poses.permute(0, 2, 3, 1, 4).flatten(1, 2).flatten(2)
     count, frames, bodies, joints, coordinates = poses.shape
     made = poses.new_empty(count, bodies * joints, frames * coordinates)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from hico_platform.model.products import product
 from hico_platform.native.library import Kernels, kernels_for
@@ -54,6 +55,7 @@ class _LogSumExp(torch.autograd.Function):
         return made
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         """(N,) to (N, K)."""
         logits, made = ctx.saved_tensors

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from hico_platform.native.library import Kernels, kernels_for, suffix
@@ -25,9 +26,11 @@ class UnifiedDownsampling(nn.Module):
     def forward(self, tokens: Tensor, granularities: int) -> tuple[Tensor, tuple[int, ...]]:
         """(L, N, D) to the tokens of all granularities, (P, N, D), and their lengths: L, L // 2, ..."""
         lengths = tuple(len(tokens) >> granularity for granularity in range(granularities))
-        kernels = kernels_for(tokens)
+        if lengths[-1] == 0:
+            raise ValueError(f"{len(tokens)} tokens cannot be halved {granularities - 1} times")
+        weights = self.convolution.taps(), self.convolution.bias, self.norm.weight, self.norm.bias
+        kernels = kernels_for(tokens, *weights)
         if kernels is not None:
-            weights = self.convolution.taps(), self.convolution.bias, self.norm.weight, self.norm.bias
             how = _How(lengths=lengths, epsilon=self.norm.eps, kernels=kernels, wanted=torch.is_grad_enabled())
             return _Downsample.apply(tokens, *weights, how), lengths  # type: ignore[no-untyped-call]
         levels = [tokens]
@@ -67,6 +70,7 @@ class _Depthwise(torch.autograd.Function):
         return _shifted_sum(padded, weight.to(tokens.dtype), bias.to(tokens.dtype))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of tokens, weight and bias."""
         padded, weight = ctx.saved_tensors
@@ -122,6 +126,7 @@ class _Downsample(torch.autograd.Function):
         return levels
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens, taps, bias, gamma and beta."""
         levels, taps, bias, gamma, chosen, moments = ctx.saved_tensors

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from hico_platform.native.library import kernels_for, suffix
 
@@ -75,6 +76,7 @@ class _TokenMaximum(torch.autograd.Function):
         return maximum
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         """(N, G, D) to (P, N, D)."""
         tokens, maximum = ctx.saved_tensors

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 _LARGE = 1 << 16  # elements of a weight; below, MKL is as fast
@@ -51,6 +52,7 @@ class _Linear(torch.autograd.Function):
         return rows_by(tokens, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         tokens, weight = ctx.saved_tensors
         given = gradients[0].reshape(-1, weight.shape[0])

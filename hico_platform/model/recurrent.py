@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
 from hico_platform.model.packing import Packing, packing
@@ -33,7 +34,7 @@ class Recurrent(nn.Module):
         packed = packing(lengths, tokens.device)
         if tokens.is_cuda:
             return self._by_pytorch(tokens, packed)
-        kernels = kernels_for(tokens)
+        kernels = kernels_for(tokens, *self.rnn.parameters())
         if kernels is None:
             parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
             made = torch.cat(list(parts))
@@ -58,7 +59,9 @@ class Recurrent(nn.Module):
         with torch.autocast("cpu", enabled=False):
             weights = both("weight_ih"), both("weight_hh")  # (2, gates*H, D or H)
             of_input, of_state = both("bias_ih"), both("bias_hh")  # (2, gates*H)
-            wanted = torch.is_grad_enabled() and (tokens.requires_grad or weights[0].requires_grad)
+            wanted = torch.is_grad_enabled() and any(
+                each.requires_grad for each in (tokens, *weights, of_input, of_state)
+            )
             how = _How(packed=packed, precision=precision, kernels=kernels, wanted=wanted)
             if isinstance(self.rnn, nn.LSTM):
                 return _Lstm.apply(tokens, *weights, of_input + of_state, how)  # type: ignore[no-any-return, no-untyped-call]
@@ -236,6 +239,7 @@ class _Lstm(torch.autograd.Function):
         return states.view(places, count, 2 * width)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens, weights and bias."""
         _once(ctx)
@@ -276,6 +280,7 @@ class _Gru(torch.autograd.Function):
         return states.view(places, count, 2 * width)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens, weights and biases."""
         _once(ctx)

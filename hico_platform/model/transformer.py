@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from hico_platform.model.dropout import Drop, draw
@@ -68,7 +69,7 @@ class TransformerLayer(nn.Module):
         return self._added(tokens, self.narrow(self._bent(self.widen(tokens))), self.feed_forward_norm)
 
     def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm) -> Tensor:
-        kernels = kernels_for(tokens)
+        kernels = kernels_for(tokens, norm.weight, norm.bias)
         if kernels is None or tokens.dtype is not more.dtype:
             return norm(tokens + dropout(more, self.dropout, self.training))  # type: ignore[no-any-return]
         drop = draw(self.dropout, training=self.training)
@@ -111,6 +112,7 @@ class _SoftmaxDropout(torch.autograd.Function):
         return softmax if dropped is None else dropped
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The gradient of the scores."""
         (softmax,) = ctx.saved_tensors
@@ -142,6 +144,7 @@ class _AddNorm(torch.autograd.Function):
         return made
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of both terms, gamma and beta."""
         both, moments, gamma = ctx.saved_tensors
@@ -174,6 +177,7 @@ class _ReluDropout(torch.autograd.Function):
         return left
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """It passes where something is left."""
         (left,) = ctx.saved_tensors

@@ -1,6 +1,6 @@
 /* What pretraining on a CPU does between its matrix products, each in one pass over memory.
 
-   Compiled where it runs, at first use (build.py); arithmetic is float32 whatever the type of the tensors. Pointers are
+   Compiled where it runs, at first use (library.py); arithmetic is float32 whatever the type of the tensors. Pointers are
    to contiguous tensors. Functions return nonzero where memory is out. */
 #include <math.h>
 #include <stdlib.h>

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hico_platform.durable import sync
+
 _LOG = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
 _FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
@@ -88,9 +90,11 @@ def suffix(dtype: torch.dtype) -> str:
     return {torch.float32: "float", torch.bfloat16: "bf16"}[dtype]
 
 
-def kernels_for(tensor: Tensor) -> Kernels | None:
-    """The kernels if they can work on ``tensor``."""
-    if tensor.is_cuda or tensor.dtype not in (torch.float32, torch.bfloat16):
+def kernels_for(tensor: Tensor, *weights: Tensor) -> Kernels | None:
+    """The kernels if they can work on ``tensor``, and on ``weights``, which they take in float32 alone."""
+    if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.bfloat16):
+        return None
+    if any(weight.dtype is not torch.float32 for weight in weights):
         return None
     return kernels()
 
@@ -105,10 +109,19 @@ def kernels() -> Kernels | None:
         _LOG.warning("no C compiler (cc, gcc, clang): training on this CPU takes longer; install one, such as gcc")
         return None
     try:
-        return Kernels(ctypes.CDLL(str(_compiled(compiler))))
-    except (OSError, subprocess.SubprocessError) as error:
+        target = _compiled(compiler)
+        try:
+            return Kernels(ctypes.CDLL(str(target)))
+        except OSError:  # cut short by a power failure, or made for another system
+            target.unlink()
+            return Kernels(ctypes.CDLL(str(_compiled(compiler))))
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
-        _LOG.warning("the CPU kernels could not be compiled with %s, training takes longer: %s", compiler, said.strip())
+        _LOG.warning(
+            "the CPU kernels could not be compiled and loaded with %s, training takes longer: %s",
+            compiler,
+            said.strip(),
+        )
         return None
 
 
@@ -135,6 +148,8 @@ def _compiled(compiler: str) -> Path:
             except subprocess.CalledProcessError as error:
                 last = error
             else:
+                built.chmod(0o700)
+                sync(built)
                 built.replace(target)  # at once, whoever else compiles it too
                 return target
     raise last or OSError("no compiler")
@@ -146,7 +161,8 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return "".join(next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags"))
+    keys = ("model name", "flags", "CPU implementer", "CPU part", "Features")
+    return "".join(next((line for line in lines if line.startswith(key)), "") for key in keys)
 
 
 def _cache_folder() -> Path:

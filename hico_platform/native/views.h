@@ -1,6 +1,6 @@
 /* Crop, resize and spatial augmentation of stored poses, a sequence at a time. */
 
-/* Sequence i of ``values`` lies from ``offsets[i]``, (frames, bodies[i], J, C), C = ``coordinates`` at most 8. Cuts
+/* Sequence i of ``values`` lies from ``offsets[i]``, (frames, bodies[i], J, C). Cuts
    ``length[i]`` frames from ``start[i]``, resizes them to T with half-pixel centres, and puts ``matrices`` (N, J, C, C)
    on the joints, unless null: out[c] = sum over k of matrix[c][k] * in[k]. ``out`` (N, T, M, J, C), absent bodies zero. */
 int crop_views(const float *values, const int64_t *offsets, const int64_t *bodies, const int64_t *start,
