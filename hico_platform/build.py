@@ -19,6 +19,7 @@ from hico_platform.config.trial import (
 )
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
+from hico_platform.errors import ConfigError, Problem
 from hico_platform.model.hico import HiCo
 from hico_platform.vocabulary import Level
 
@@ -28,7 +29,21 @@ RESIDENT_SHARE = 0.5  # of a GPU's free memory that a dataset may take
 
 
 def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) -> HiCo:
-    """The model of a configuration, initialised from its seed."""
+    """The model of a configuration, initialised from its seed.
+
+    Raises:
+        ConfigError: frames or joints are too few to be halved that often.
+    """
+    fewest = min(config.views.frames, BODIES * len(layout.joints))
+    if fewest >> (config.model.granularities - 1) == 0:
+        raise ConfigError(
+            Problem(
+                field="model.granularities",
+                rule=f"at most {fewest.bit_length()}: {fewest} tokens are halved from one granularity to the next",
+                value=config.model.granularities,
+                remedy="lower model.granularities or raise views.frames",
+            )
+        )
     model = HiCo(
         encoder=config.model.encoder,
         temporal_width=BODIES * len(layout.joints) * COORDINATES,

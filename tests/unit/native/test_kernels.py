@@ -13,6 +13,7 @@ from hico_platform.augment.spatial import draw_matrices
 from hico_platform.augment.streams import spatial_tokens
 from hico_platform.build import build_model
 from hico_platform.data.layout import KINECT_V2
+from hico_platform.errors import ConfigError
 from hico_platform.model.contrast import contrast_logits, info_nce
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.dropout import Drop, draw
@@ -285,3 +286,9 @@ def test_the_model_of_a_configuration_takes_its_dropout(kernels: Kernels) -> Non
     model = build_model(config, layout=KINECT_V2, device=torch.device("cpu"))
     drops = {module.dropout for module in model.modules() if isinstance(getattr(module, "dropout", None), float)}
     assert 0.3 in drops
+
+
+def test_more_granularities_than_tokens_can_be_halved_are_refused() -> None:
+    config = small_config(views__frames=8, views__min_crop_frames=8, model__granularities=5)
+    with pytest.raises(ConfigError, match="at most 4: 8 tokens"):
+        build_model(config, layout=KINECT_V2, device=torch.device("cpu"))

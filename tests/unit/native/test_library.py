@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +94,19 @@ def test_the_sources_ship_with_the_package() -> None:
     names = {each.name for each in library._SOURCES.iterdir()}
     assert {"kernels.c", "numbers.h", "recurrent.h", "tokens.h", "attention.h", "views.h"} <= names
     assert os.access(library._SOURCES / "kernels.c", os.R_OK)
+
+
+@needs_compiler
+def test_a_library_cut_short_is_compiled_again(tmp_path: Path) -> None:
+    assert library.kernels() is not None
+    (built,) = (tmp_path / "cache" / "hico-platform").iterdir()
+    built.unlink()  # a new file: the one that is loaded here must stay whole
+    built.write_bytes(b"")
+    code = "from hico_platform.native import library; assert library.kernels() is not None"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
+    assert built.stat().st_size > 0
+
+
+def test_weights_of_another_type_and_tensors_elsewhere_are_left_to_pytorch() -> None:
+    assert library.kernels_for(torch.zeros(1), torch.zeros(1, dtype=torch.bfloat16)) is None
+    assert library.kernels_for(torch.empty(1, device="meta")) is None
