@@ -70,7 +70,6 @@ class _Depthwise(torch.autograd.Function):
         return _shifted_sum(padded, weight.to(tokens.dtype), bias.to(tokens.dtype))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of tokens, weight and bias."""
         padded, weight = ctx.saved_tensors

@@ -113,9 +113,9 @@ def kernels() -> Kernels | None:
         try:
             return Kernels(ctypes.CDLL(str(target)))
         except OSError:  # cut short by a power failure, or made for another system
-            target.unlink()
+            target.unlink(missing_ok=True)  # another process may have been first
             return Kernels(ctypes.CDLL(str(_compiled(compiler))))
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
         _LOG.warning(
             "the CPU kernels could not be compiled and loaded with %s, training takes longer: %s",
@@ -167,12 +167,12 @@ def _processor() -> str:
 
 def _cache_folder() -> Path:
     """A folder that this user alone can write to."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hico-platform"
     try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hico-platform"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = folder.stat()
         if found.st_uid == os.getuid() and not found.st_mode & 0o022 and os.access(folder, os.W_OK):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
         pass
     return Path(tempfile.mkdtemp(prefix="hico-platform-kernels-"))
