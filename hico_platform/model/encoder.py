@@ -53,9 +53,7 @@ class Branch(nn.Module):
     def __init__(self, *, token_width: int, width: int, granularities: int, sequence: nn.Module) -> None:
         super().__init__()
         self.granularities = granularities
-        self.embedding = nn.Sequential(
-            nn.Linear(token_width, width), nn.LayerNorm(width), nn.ReLU(), Linear(width, width)
-        )
+        self.embedding = nn.Sequential(Linear(token_width, width), nn.LayerNorm(width), nn.ReLU(), Linear(width, width))
         self.downsample = UnifiedDownsampling(width)
         self.sequence = sequence
 

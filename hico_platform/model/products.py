@@ -1,4 +1,4 @@
-"""Matrix products of many rows with a weight, by the faster of PyTorch's two libraries."""
+"""Matrix products of many rows with a weight, on a CPU in float32 by the compiled kernels."""
 
 from __future__ import annotations
 
@@ -9,29 +9,47 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-_LARGE = 1 << 16  # elements of a weight; below, MKL is as fast
+from hico_platform.native.library import kernels_for
+
+_MANY = 1 << 20  # multiplications of a product from which a call of the kernel is worth it
 
 
-def rows_by(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """rows (., K) @ weight.T (K, L), plus bias; float32 on a CPU by oneDNN, a seventh faster than MKL."""
-    wanted = not rows.is_cuda and rows.dtype is torch.float32 and weight.numel() >= _LARGE
-    if wanted and _ONEDNN is not None:
-        return _ONEDNN(rows, weight, bias, "none", [], "")  # type: ignore[no-any-return]
-    return linear(rows, weight, bias)
+def multiplied(left: Tensor, right: Tensor, *, bias: Tensor | None = None) -> Tensor:
+    """left (M, K) @ right (K, L), plus bias (L); either may be transposed."""
+    if not _by_kernel(left, right):
+        made = left @ right
+        return made if bias is None else made.add_(bias)
+    out = left.new_empty(left.shape[0], right.shape[1])
+    _multiply(left, right, bias, out, add=False)
+    return out
 
 
-def _onednn() -> Any:
-    """The operator that torch.compile calls for a linear layer; None where PyTorch is built without oneDNN."""
-    if not torch.backends.mkldnn.is_available():
-        return None
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+def add_multiplied(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """out (M, L) += left (M, K) @ right (K, L); ``out`` is contiguous."""
+    if _by_kernel(left, right) and out.dtype is torch.float32:
+        _multiply(left, right, None, out, add=True)
+    else:
+        out.add_(left @ right)
 
 
-_ONEDNN = _onednn()
+def _by_kernel(left: Tensor, right: Tensor) -> bool:
+    large = left.shape[0] * left.shape[1] * right.shape[1] >= _MANY and left.dtype is torch.float32
+    found = kernels_for(left, right) if large else None
+    return found is not None and found.multiplies
+
+
+def _multiply(left: Tensor, right: Tensor, bias: Tensor | None, out: Tensor, *, add: bool) -> None:
+    found = kernels_for(left, right)
+    if found is None:
+        raise RuntimeError("no kernels")
+    (rows, deep), columns = left.shape, right.shape[1]
+    found.call(
+        "float_product", rows, columns, deep, left, *left.stride(), right, *right.stride(), bias, out, columns, int(add)
+    )
 
 
 class Linear(nn.Linear):
-    """nn.Linear, of which the output's and the input's gradient are computed by :func:`rows_by`."""
+    """nn.Linear, of which the output and the gradients are computed by :func:`multiplied`."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(., K) to (., L)."""
@@ -40,7 +58,7 @@ class Linear(nn.Linear):
 
 def product(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """tokens (., K) @ weight.T (K, L), plus bias, with its gradient."""
-    if tokens.is_cuda or torch.is_autocast_enabled("cpu") or weight.numel() < _LARGE:
+    if torch.is_autocast_enabled(tokens.device.type) or kernels_for(tokens, weight) is None:
         return linear(tokens, weight, bias)
     return _Linear.apply(tokens, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -49,7 +67,8 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(tokens, weight)
-        return rows_by(tokens, weight, bias)
+        rows = multiplied(tokens.reshape(-1, tokens.shape[-1]), weight.T, bias=bias)
+        return rows.view(*tokens.shape[:-1], weight.shape[0])
 
     @staticmethod
     @once_differentiable
@@ -58,7 +77,7 @@ class _Linear(torch.autograd.Function):
         given = gradients[0].reshape(-1, weight.shape[0])
         of_tokens, of_weight, of_bias = ctx.needs_input_grad
         return (
-            rows_by(given, weight.T).view(tokens.shape) if of_tokens else None,
-            given.T @ tokens.reshape(-1, weight.shape[1]) if of_weight else None,
+            multiplied(given, weight).view(tokens.shape) if of_tokens else None,
+            multiplied(given.T, tokens.reshape(-1, weight.shape[1])) if of_weight else None,
             given.sum(dim=0) if of_bias else None,
         )

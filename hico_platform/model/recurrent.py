@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
 from hico_platform.model.packing import Packing, packing
-from hico_platform.model.products import rows_by
+from hico_platform.model.products import add_multiplied, multiplied
 from hico_platform.native.library import Kernels, kernels_for, passed, suffix
 
 
@@ -80,7 +80,7 @@ class _How(NamedTuple):
     @property
     def whole_layer(self) -> bool:
         """Whether one call makes all steps, with the products inside."""
-        return self.precision is torch.float32 and self.kernels.sgemm is not None
+        return self.precision is torch.float32 and self.kernels.multiplies
 
 
 class _Visit(ctypes.Structure):
@@ -146,10 +146,6 @@ def _forward(
     how: _How, name: str, visits: _Visits, weight: Tensor, given: Tensor, gates: Tensor, *others: Tensor | None
 ) -> None:
     """All steps of a layer: ``others`` are the kernel's tensors but for the state that a step hands on."""
-    if how.whole_layer:
-        layer = visits.array, len(visits.array), torch.get_num_threads(), how.kernels.sgemm
-        how.kernels.call(f"{name}_forward_layer", *layer, weight, gates, *others)
-        return
     size, width = weight.shape[1:]
     state = weight.new_empty(2, visits.room, width)
     products = _by_rows(visits, lambda rows: state[:, :rows], size, weight)
@@ -168,8 +164,7 @@ def _backward(
 ) -> None:
     """All steps of a layer, last first: ``saved`` begins with the output's gradient and the gates."""
     if how.whole_layer:
-        layer = visits.array, len(visits.array), torch.get_num_threads(), how.kernels.sgemm
-        how.kernels.call(f"{name}_backward_layer", *layer, weight, *saved, *others)
+        _whole_layer(how, f"{name}_backward_layer", visits, weight, *saved, *others)
         return
     size, width = weight.shape[1:]
     carried = torch.empty(2, visits.room, width)
@@ -189,11 +184,15 @@ def _backward(
             arriving, later = product, rows
 
 
-def _input_gates(tokens: Tensor, weight_ih: Tensor, precision: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens as rows (P*N, D), both directions' weights (2*gates*H, D), and their product (P*N, 2*gates*H)."""
-    rows = tokens.to(precision).reshape(-1, tokens.shape[2])
-    weight = weight_ih.to(precision).flatten(0, 1)
-    return rows, weight, rows_by(rows, weight)
+def _whole_layer(how: _How, name: str, visits: _Visits, *others: Tensor | int | None) -> None:
+    """All steps by one call, with the products inside."""
+    how.kernels.call(name, visits.array, len(visits.array), torch.get_num_threads(), *others)
+
+
+def _input_gates(rows: Tensor, weight_ih: Tensor) -> tuple[Tensor, Tensor]:
+    """Of tokens (P*N, D) and both directions' weights (2, gates*H, D): their product, and room for float32 gates."""
+    given = rows @ weight_ih.flatten(0, 1).T
+    return given, given if given.dtype is torch.float32 else torch.empty_like(given, dtype=torch.float32)
 
 
 def _once(ctx: Any) -> None:
@@ -214,10 +213,7 @@ def _weight_gradient(moved: Tensor, states: Tensor, packed: Packing) -> Tensor:
         for direction, (a, b, before_a, before_b) in enumerate(pairs):
             now = moved[a:b, :, direction].flatten(0, 1)
             before = low[before_a:before_b, :, direction].flatten(0, 1)
-            if low.dtype is torch.float32:
-                total[direction].addmm_(now.T, before)
-            else:
-                total[direction].add_(now.T @ before)
+            add_multiplied(total[direction], now.T, before)
     return total
 
 
@@ -227,12 +223,18 @@ class _Lstm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, how: _How) -> Tensor:
         """``tokens`` (P, N, D), ``weight_ih`` (2, 4H, D), ``weight_hh`` (2, 4H, H), ``bias`` (2, 4H)."""
-        (places, count, _), width = tokens.shape, weight_hh.shape[2]
-        rows, weight, given = _input_gates(tokens, weight_ih, how.precision)
-        gates = given if given.dtype is torch.float32 else torch.empty_like(given, dtype=torch.float32)
-        low = weight_hh.to(how.precision)
-        cells, states = gates.new_empty(places, count, 2, width), gates.new_empty(places, count, 2, width)
-        _forward(how, "lstm", _visits(how.packed, count, width), low, given, gates, bias, cells, states)
+        (places, count, depth), (_, size, width) = tokens.shape, weight_hh.shape
+        rows, visits = tokens.to(how.precision).reshape(-1, depth), _visits(how.packed, count, width)
+        weight, low = weight_ih.to(how.precision), weight_hh.to(how.precision)
+        states = bias.new_empty(places, count, 2, width)
+        if how.whole_layer:
+            gates = bias.new_empty(len(rows), 2 * size) if how.wanted else None
+            cells = torch.empty_like(states) if how.wanted else None
+            _whole_layer(how, "lstm_forward_layer", visits, rows, depth, weight, low, bias, gates, cells, states)
+        else:
+            given, gates = _input_gates(rows, weight)
+            cells = torch.empty_like(states)
+            _forward(how, "lstm", visits, low, given, gates, bias, cells, states)
         if how.wanted:
             ctx.save_for_backward(rows, gates, cells, states, weight, low)
             ctx.how, ctx.dtype = how, tokens.dtype
@@ -249,10 +251,10 @@ class _Lstm(torch.autograd.Function):
         moved = gates if low.dtype is torch.float32 else torch.empty_like(gates, dtype=low.dtype)
         saved = gradients[0].float().contiguous(), gates, cells
         _backward(how, "lstm", _visits(how.packed, count, width), low, moved, saved)
-        flat = moved.view(-1, weight.shape[0])
+        flat = moved.view(len(rows), -1)
         return (
-            rows_by(flat, weight.T).view(places, count, -1).to(ctx.dtype),
-            (flat.T @ rows).float().view(2, -1, weight.shape[1]),
+            multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype),
+            multiplied(flat.T, rows).float().view(weight.shape),
             _weight_gradient(moved.view(places, count, 2, -1), states, how.packed),
             flat.sum(dim=0, dtype=torch.float32).view(2, -1),
             None,
@@ -267,13 +269,18 @@ class _Gru(torch.autograd.Function):
         ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, bias_state: Tensor, how: _How
     ) -> Tensor:
         """As the LSTM's with 3H gates; ``bias_state`` (2, H) is the candidate's, inside the reset gate."""
-        (places, count, _), width = tokens.shape, weight_hh.shape[2]
-        rows, weight, given = _input_gates(tokens, weight_ih, how.precision)
-        gates = given if given.dtype is torch.float32 else torch.empty_like(given, dtype=torch.float32)
-        low, bias_state = weight_hh.to(how.precision), bias_state.contiguous()
-        states = gates.new_empty(places, count, 2, width)
+        (places, count, depth), (_, size, width) = tokens.shape, weight_hh.shape
+        rows, visits = tokens.to(how.precision).reshape(-1, depth), _visits(how.packed, count, width)
+        weight, low, bias_state = weight_ih.to(how.precision), weight_hh.to(how.precision), bias_state.contiguous()
+        states = bias.new_empty(places, count, 2, width)
         inner = torch.empty_like(states) if how.wanted else None
-        _forward(how, "gru", _visits(how.packed, count, width), low, given, gates, bias, bias_state, inner, states)
+        if how.whole_layer:
+            gates = bias.new_empty(len(rows), 2 * size) if how.wanted else None
+            biases = bias, bias_state
+            _whole_layer(how, "gru_forward_layer", visits, rows, depth, weight, low, *biases, gates, inner, states)
+        else:
+            given, gates = _input_gates(rows, weight)
+            _forward(how, "gru", visits, low, given, gates, bias, bias_state, inner, states)
         if how.wanted:
             ctx.save_for_backward(rows, gates, inner, states, weight, low)
             ctx.how, ctx.dtype = how, tokens.dtype
@@ -291,11 +298,11 @@ class _Gru(torch.autograd.Function):
         behind = torch.empty_like(states, dtype=low.dtype)  # the candidate's as the state sees it
         saved = gradients[0].float().contiguous(), gates, inner, states
         _backward(how, "gru", _visits(how.packed, count, width), low, moved, saved, behind)
-        flat, each = moved.view(-1, weight.shape[0]), moved.view(places, count, 2, -1)
+        flat, each = moved.view(len(rows), -1), moved.view(places, count, 2, -1)
         of_switches = _weight_gradient(each[..., : 2 * width], states, how.packed)
         return (
-            rows_by(flat, weight.T).view(places, count, -1).to(ctx.dtype),
-            (flat.T @ rows).float().view(2, -1, weight.shape[1]),
+            multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype),
+            multiplied(flat.T, rows).float().view(weight.shape),
             torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1),
             flat.sum(dim=0, dtype=torch.float32).view(2, -1),
             behind.flatten(0, 1).sum(dim=0, dtype=torch.float32),

@@ -1,4 +1,4 @@
-/* What pretraining on a CPU does between its matrix products, each in one pass over memory.
+/* What pretraining on a CPU does: matrix products, and what lies between them, each in one pass over memory.
 
    Compiled where it runs, at first use (library.py); arithmetic is float32 whatever the type of the tensors. Pointers are
    to contiguous tensors. Functions return nonzero where memory is out. */
@@ -34,10 +34,6 @@ static inline int64_t place_of(const int64_t *token, const Visit *v, Part part, 
     return (token[d * v->count + r / part.size] * v->sequences + part.first + r % part.size) * 2 + d;
 }
 
-/* Fortran's sgemm of the library that PyTorch brings. */
-typedef void (*Sgemm)(const char *, const char *, const int *, const int *, const int *, const float *, const float *,
-                      const int *, const float *, const int *, const float *, float *, const int *);
-
 enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias and the weights of the convolution */
 
 #define T float
@@ -65,5 +61,8 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #undef WRITE
 
 #include "contrast.h"
+#include "products.h"
+#ifdef LANES
 #include "layers.h"
+#endif
 #include "views.h"

@@ -38,7 +38,8 @@ class Kernels:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
-        self.sgemm = _sgemm()
+        library.lanes_of_products.restype = ctypes.c_int64
+        self.multiplies = bool(library.lanes_of_products())  # whether they know this processor's registers
 
     def call(self, name: str, *arguments: Argument) -> None:
         """Calls ``name`` once.
@@ -60,16 +61,7 @@ class Kernels:
 
 # What allocates, and so says whether it could.
 _FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_forward_layer", "gru_backward_layer",
-             "lstm_forward_layer", "lstm_backward_layer")  # fmt: skip
-
-
-def _sgemm() -> ctypes.c_void_p | None:
-    """The sgemm that PyTorch brings, which on one thread is that of MKL; None where it does not show it."""
-    try:
-        function = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so")).sgemm_
-    except (AttributeError, OSError):
-        return None
-    return ctypes.cast(function, ctypes.c_void_p) if torch.backends.mkl.is_available() else None
+             "lstm_forward_layer", "lstm_backward_layer", "float_product")  # fmt: skip
 
 
 def passed(argument: Argument) -> object:

@@ -53,7 +53,8 @@ static inline void NAME(gru_row_back)(const float *a, const T *u, const float *g
     }
 }
 
-/* As the GRU's; gates in PyTorch's order: input, forget, cell, output. ``old`` is the cell before. */
+/* As the GRU's, where ``u`` may be null too if ``x`` has the sum; gates in PyTorch's order: input, forget, cell, output.
+   ``old`` is the cell before, null in the first step. */
 static inline void NAME(lstm_row)(const T *x, const T *u, const float *old, const float *b, int64_t H, float *g,
                                   float *c, float *o, T *s) {
     #pragma omp simd
@@ -62,7 +63,7 @@ static inline void NAME(lstm_row)(const T *x, const T *u, const float *old, cons
         float forget = sigmoid(READ(x[H + j]) + (u ? READ(u[H + j]) : 0.0f) + b[H + j]);
         float candidate = fast_tanh(READ(x[2 * H + j]) + (u ? READ(u[2 * H + j]) : 0.0f) + b[2 * H + j]);
         float leave = sigmoid(READ(x[3 * H + j]) + (u ? READ(u[3 * H + j]) : 0.0f) + b[3 * H + j]);
-        float cell = enter * candidate + (u ? forget * old[j] : 0.0f), value = leave * fast_tanh(cell);
+        float cell = enter * candidate + (old ? forget * old[j] : 0.0f), value = leave * fast_tanh(cell);
         g[j] = enter; g[H + j] = forget; g[2 * H + j] = candidate; g[3 * H + j] = leave;
         c[j] = cell; o[j] = value; s[j] = WRITE(value);
     }
