@@ -21,12 +21,14 @@ class Packing:
     At step t the granularities that have a t-th token go together, longest first; a backward direction takes its
     own t-th token from the end. So 64 + 32 + 16 + 8 tokens are 64 steps and not 120, without padding.
 
-    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse. ``counts``:
+    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse. ``before`` (2, P):
+    the token that a direction visits before each token, -1 for its first. ``counts``:
     granularities that go together at each step. ``spans``: first and last token (exclusive) of each granularity.
     """
 
     order: Tensor
     place: Tensor
+    before: Tensor
     counts: tuple[int, ...]
     spans: tuple[tuple[int, int], ...]
 
@@ -48,9 +50,19 @@ def packing(lengths: tuple[int, ...], device: torch.device) -> Packing:
     return Packing(
         order=order.to(device),
         place=order.argsort(dim=1).to(device),
+        before=torch.tensor([_before(first, step=1), _before(first, step=-1)]).to(device),
         counts=counts,
         spans=tuple(pairwise(first)),
     )
+
+
+def _before(bounds: list[int], *, step: int) -> list[int]:
+    """The token that lies ``step`` before each in its granularity, or -1."""
+    return [
+        token - step if low <= token - step < high else -1
+        for low, high in pairwise(bounds)
+        for token in range(low, high)
+    ]
 
 
 def token_maximum(tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:

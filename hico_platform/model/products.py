@@ -1,4 +1,4 @@
-"""Matrix products of many rows with a weight, on a CPU in float32 by the compiled kernels."""
+"""Matrix products, on a CPU in float32 by the fastest at hand for their shape."""
 
 from __future__ import annotations
 
@@ -9,43 +9,58 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from hico_platform.native.library import kernels_for
+from hico_platform.native.library import Kernels, kernels_for
 
-_MANY = 1 << 20  # multiplications of a product from which a call of the kernel is worth it
+_ROWS = 256  # from which packing a weight is worth it, as the kernel does
+_SMALL = 1 << 12  # elements of a weight below which PyTorch's linear is as fast
+_LARGE = 1 << 16  # elements of a weight from which oneDNN is faster than PyTorch's own product
 
 
 def multiplied(left: Tensor, right: Tensor, *, bias: Tensor | None = None) -> Tensor:
     """left (M, K) @ right (K, L), plus bias (L); either may be transposed."""
-    if not _by_kernel(left, right):
-        made = left @ right
-        return made if bias is None else made.add_(bias)
-    out = left.new_empty(left.shape[0], right.shape[1])
-    _multiply(left, right, bias, out, add=False)
-    return out
+    kernels = _kernels(left, right)
+    if kernels is not None:
+        out = left.new_empty(left.shape[0], right.shape[1])
+        _multiply(kernels, left, right, bias, out, add=False)
+        return out
+    if left.device.type == "cpu" and left.dtype is torch.float32 and right.numel() >= _LARGE and _ONEDNN is not None:
+        return _ONEDNN(left, right.T, bias, "none", [], "")  # type: ignore[no-any-return]
+    return left @ right if bias is None else torch.addmm(bias, left, right)
 
 
 def add_multiplied(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """out (M, L) += left (M, K) @ right (K, L); ``out`` is contiguous."""
-    if _by_kernel(left, right) and out.dtype is torch.float32:
-        _multiply(left, right, None, out, add=True)
+    """out (M, L) += left (M, K) @ right (K, L); ``out`` is contiguous and float32."""
+    kernels = _kernels(left, right)
+    if kernels is not None:
+        _multiply(kernels, left, right, None, out, add=True)
+    elif left.dtype is out.dtype:
+        out.addmm_(left, right)
     else:
         out.add_(left @ right)
 
 
-def _by_kernel(left: Tensor, right: Tensor) -> bool:
-    large = left.shape[0] * left.shape[1] * right.shape[1] >= _MANY and left.dtype is torch.float32
-    found = kernels_for(left, right) if large else None
-    return found is not None and found.multiplies
-
-
-def _multiply(left: Tensor, right: Tensor, bias: Tensor | None, out: Tensor, *, add: bool) -> None:
+def _kernels(left: Tensor, right: Tensor) -> Kernels | None:
+    if left.shape[0] < _ROWS or left.dtype is not torch.float32:
+        return None
     found = kernels_for(left, right)
-    if found is None:
-        raise RuntimeError("no kernels")
+    return found if found is not None and found.multiplies else None
+
+
+def _multiply(kernels: Kernels, left: Tensor, right: Tensor, bias: Tensor | None, out: Tensor, *, add: bool) -> None:
     (rows, deep), columns = left.shape, right.shape[1]
-    found.call(
+    kernels.call(
         "float_product", rows, columns, deep, left, *left.stride(), right, *right.stride(), bias, out, columns, int(add)
     )
+
+
+def _onednn() -> Any:
+    """The operator that torch.compile calls for a linear layer; None where PyTorch is built without oneDNN."""
+    if not torch.backends.mkldnn.is_available():
+        return None
+    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+_ONEDNN = _onednn()
 
 
 class Linear(nn.Linear):
@@ -58,7 +73,7 @@ class Linear(nn.Linear):
 
 def product(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """tokens (., K) @ weight.T (K, L), plus bias, with its gradient."""
-    if torch.is_autocast_enabled(tokens.device.type) or kernels_for(tokens, weight) is None:
+    if tokens.is_cuda or torch.is_autocast_enabled("cpu") or weight.numel() < _SMALL:
         return linear(tokens, weight, bias)
     return _Linear.apply(tokens, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from hico_platform.model.encoder import Features
+from hico_platform.model.products import Linear
 from hico_platform.vocabulary import Representation
 
 
@@ -22,7 +23,7 @@ class Projectors(nn.Module):
         }
         self.heads = nn.ModuleDict(
             {
-                name.value: nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Linear(width, projection_width))
+                name.value: nn.Sequential(Linear(size, width), nn.ReLU(), Linear(width, projection_width))
                 for name, size in inputs.items()
             }
         )

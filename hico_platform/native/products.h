@@ -34,6 +34,7 @@ typedef int32_t Places __attribute__((vector_size(4 * LANES)));
 static inline Lanes load(const float *from) { return *(const Lanes *)from; }
 static inline void store(float *to, Lanes values) { *(Lanes *)to = values; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t beyond(int64_t a, int64_t b) { return a > b ? a - b : 0; }
 
 /* Element (r, c) is at[r * row + c * column]. */
 typedef struct { const float *at; int64_t row, column; } Matrix;
@@ -120,32 +121,42 @@ static void pack_left(Matrix a, int64_t first, int64_t rows, int64_t all, int64_
     }
 }
 
+/* Row j of panels ``first`` to ``last`` of a matrix with ``columns``. */
+static inline void pack_row(const float *row, int64_t j, int64_t first, int64_t last, int64_t columns, int64_t deep,
+                            float *to) {
+    for (int64_t p = first; p < last; p++) {
+        const float *from = row + p * PANEL;
+        float *panel = to + p * panel_room(deep) + j * PANEL;
+        if ((p + 1) * PANEL <= columns) {
+            store(panel, load(from));
+            store(panel + LANES, load(from + LANES));
+        } else
+            for (int64_t c = 0; c < PANEL; c++) panel[c] = p * PANEL + c < columns ? from[c] : 0.0f;
+    }
+}
+
 /* Panels ``first`` to ``last`` of ``b``, which has ``columns``; ``deep`` of its rows from ``k``. */
 static void pack_right(Matrix b, int64_t first, int64_t last, int64_t columns, int64_t k, int64_t deep, float *to) {
-    const int64_t whole = least(last, columns / PANEL);
     if (b.column == 1) {
-        for (int64_t j = 0; j < deep; j++)
-            for (int64_t p = first; p < whole; p++) {
-                const float *from = b.at + (k + j) * b.row + p * PANEL;
-                float *panel = to + p * panel_room(deep) + j * PANEL;
-                store(panel, load(from));
-                store(panel + LANES, load(from + LANES));
-            }
-    } else if (b.row == 1) {
-        for (int64_t p = first; p < whole; p++)
-            for (int half = 0; half < PANEL; half += LANES) {
-                const float *row[LANES];
-                for (int r = 0; r < LANES; r++) row[r] = b.at + k + (p * PANEL + half + r) * b.column;
-                pack_rows(row, LANES, deep, to + p * panel_room(deep) + half, PANEL);
-            }
+        for (int64_t j = 0; j < deep; j++) pack_row(b.at + (k + j) * b.row, j, first, last, columns, deep, to);
+        return;
     }
-    for (int64_t p = b.column == 1 || b.row == 1 ? (whole > first ? whole : first) : first; p < last; p++)
+    for (int64_t p = first; p < last; p++) {
+        float *panel = to + p * panel_room(deep);
+        if (b.row == 1 && (p + 1) * PANEL <= columns) {
+            for (int half = 0; half < PANEL; half += LANES) {
+                const float *column[LANES];
+                for (int c = 0; c < LANES; c++) column[c] = b.at + k + (p * PANEL + half + c) * b.column;
+                pack_rows(column, LANES, deep, panel + half, PANEL);
+            }
+            continue;
+        }
         for (int64_t j = 0; j < deep; j++)
             for (int64_t c = 0; c < PANEL; c++) {
                 const int64_t column = p * PANEL + c;
-                to[p * panel_room(deep) + j * PANEL + c] =
-                    column < columns ? b.at[(k + j) * b.row + column * b.column] : 0.0f;
+                panel[j * PANEL + c] = column < columns ? b.at[(k + j) * b.row + column * b.column] : 0.0f;
             }
+    }
 }
 
 /* ---- Multiplying. */
@@ -232,41 +243,65 @@ static void packed_product(const float *left, int64_t rows, const float *right, 
         }
 }
 
+/* What one thread of a team has of a product with ``rows`` and ``panels``. They share the rows where there are many, else
+   the panels; all of them pack panels ``begin`` to ``end``. */
+typedef struct { int64_t rows, blocks, first, last, low, high, begin, end; } Share;
+
+static Share share_of(int64_t rows, int64_t panels) {
+    const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+    const int by_rows = rows >= 2 * STRIP * team || panels < team;
+    const int64_t equal = by_rows ? team : 1, blocks = ((rows + BLOCK - 1) / BLOCK + equal - 1) / equal * equal;
+    Share share = {rows, blocks, 0, blocks, 0, panels, panels * me / team, panels * (me + 1) / team};
+    if (by_rows) {
+        share.first = blocks * me / team;
+        share.last = blocks * (me + 1) / team;
+    } else {
+        share.low = share.begin;
+        share.high = share.end;
+    }
+    return share;
+}
+
+static inline int64_t block_at(Share share, int64_t block) { return share.rows * block / share.blocks; }
+static inline int64_t block_rows(Share share) { return (share.rows + share.blocks - 1) / share.blocks; }
+static inline int64_t parts_deep(int64_t k) { return k > DEEP ? (k + DEEP - 1) / DEEP : 1; }
+
+/* Packs a block, and has the one after it fetched while it is multiplied: of the next ``deep`` columns after the last. */
+static Ahead packed_block(Matrix left, Share share, int64_t block, int64_t from, int64_t deep, int64_t k, float *strips) {
+    const int64_t top = block_at(share, block), rows = block_at(share, block + 1) - top;
+    pack_left(left, top, rows, share.rows, from, deep, strips);
+    const int again = block + 1 == share.last;
+    const int64_t next = again ? share.first : block + 1, far = again ? from + deep : from;
+    const int64_t next_top = block_at(share, next), more = block_at(share, next + 1) - next_top;
+    const int64_t inner = left.row == 1 ? more : deep, outer = left.row == 1 ? deep : more;
+    Ahead ahead = {(const char *)(left.at + next_top * left.row + far * left.column),
+                   4 * (left.row == 1 ? left.column : left.row), inner / 16 + 1, far + deep <= k ? outer : 0, 0, 0};
+    ahead.each = ahead.lines * ahead.rows / ((share.high - share.low) * rows + 1) + 1;
+    return ahead;
+}
+
 /* out (m, n), its rows ``lead`` apart, = a (m, k) times b (k, n), plus ``bias`` (n) or, with ``add``, what is there. */
 int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_column, const float *b,
                   int64_t b_row, int64_t b_column, const float *bias, float *out, int64_t lead, int64_t add) {
     const Matrix left = {a, a_row, a_column}, right = {b, b_row, b_column};
-    const int64_t panels = panels_of(n), parts = k > DEEP ? (k + DEEP - 1) / DEEP : 1, most = (k + parts - 1) / parts;
+    const int64_t panels = panels_of(n), parts = parts_deep(k), most = (k + parts - 1) / parts;
     float *packed = room_for(panels * panel_room(most));
     if (!packed) return 1;
     int failed = 0;
     #pragma omp parallel reduction(| : failed) if (m * n * k > SMALL)
     {
-        const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
-        /* Threads share the rows where there are many, else the columns. */
-        const int by_rows = m >= 2 * STRIP * team || panels < team;
-        const int64_t share = by_rows ? team : 1, blocks = ((m + BLOCK - 1) / BLOCK + share - 1) / share * share;
-        const int64_t first = by_rows ? blocks * me / team : 0, last = by_rows ? blocks * (me + 1) / team : blocks;
-        const int64_t begin = panels * me / team, end = panels * (me + 1) / team;
-        float *strips = room_for(left_room((m + blocks - 1) / blocks, most));
+        const Share share = share_of(m, panels);
+        float *strips = room_for(left_room(block_rows(share), most));
         failed = !strips;
         for (int64_t part = 0; part < parts; part++) {
             const int64_t from = k * part / parts, deep = k * (part + 1) / parts - from;
-            pack_right(right, begin, end, n, from, deep, packed);
+            pack_right(right, share.begin, share.end, n, from, deep, packed);
             #pragma omp barrier
-            for (int64_t block = first; block < last && strips; block++) {
-                const int64_t top = m * block / blocks, rows = m * (block + 1) / blocks - top;
+            for (int64_t block = share.first; block < share.last && strips; block++) {
+                const int64_t top = block_at(share, block), rows = block_at(share, block + 1) - top;
                 if (rows == 0) continue;
-                pack_left(left, top, rows, m, from, deep, strips);
-                const int again = block + 1 == last; /* then the first block's next columns */
-                const int64_t next = again ? first : block + 1, far = again ? from + deep : from;
-                const int64_t next_top = m * next / blocks, high = m * (next + 1) / blocks - next_top;
-                const int64_t inner = a_row == 1 ? high : deep, outer = a_row == 1 ? deep : high;
-                Ahead ahead = {(const char *)(a + next_top * a_row + far * a_column),
-                               4 * (a_row == 1 ? a_column : a_row), inner / 16 + 1, far + deep <= k ? outer : 0};
-                const int64_t low = by_rows ? 0 : begin, top_panel = by_rows ? panels : end;
-                ahead.each = ahead.lines * ahead.rows / ((top_panel - low) * rows + 1) + 1;
-                packed_product(strips, rows, packed, low, top_panel, n, deep,
+                Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
+                packed_product(strips, rows, packed, share.low, share.high, n, deep,
                                (Output){out + top * lead, lead, add || part > 0, bias}, &ahead);
             }
             #pragma omp barrier
@@ -274,6 +309,52 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
         free(strips);
     }
     free(packed);
+    return failed;
+}
+
+/* Gradients of a recurrent layer's weights: of_input (2, wide, depth), of_state (2, wide, H). ``moved`` (P*N, 2, wide),
+   the gradient of the gates, is held against ``tokens`` (P*N, depth) and the states (P*N, 2, H) before each: token p's is
+   before[d * P + p] or, if that is negative, zero. */
+int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
+                               const float *moved, const float *tokens, const float *states, float *of_input,
+                               float *of_state) {
+    const int64_t k = P * N, parts = parts_deep(k), most = (k + parts - 1) / parts;
+    const int64_t split = panels_of(depth), panels = split + panels_of(H);
+    float *packed = room_for(panels * panel_room(most)), *zeros = calloc(H, sizeof(float));
+    int failed = !packed || !zeros;
+    #pragma omp parallel reduction(| : failed) if (!failed)
+    {
+        const Share share = share_of(wide, panels);
+        float *strips = room_for(left_room(block_rows(share), most));
+        failed |= !strips;
+        for (int64_t each = 0; each < 2 * parts && packed && zeros; each++) {
+            const int64_t d = each / parts, part = each % parts;
+            const int64_t from = k * part / parts, deep = k * (part + 1) / parts - from;
+            float *behind = packed + split * panel_room(deep);
+            pack_right((Matrix){tokens, depth, 1}, least(share.begin, split), least(share.end, split), depth, from, deep,
+                       packed);
+            for (int64_t j = 0; j < deep; j++) {
+                const int64_t token = before[d * P + (from + j) / N], n = (from + j) % N;
+                pack_row(token < 0 ? zeros : states + ((token * N + n) * 2 + d) * H, j, beyond(share.begin, split),
+                         beyond(share.end, split), H, deep, behind);
+            }
+            #pragma omp barrier
+            for (int64_t block = share.first; block < share.last && strips; block++) {
+                const int64_t top = block_at(share, block), rows = block_at(share, block + 1) - top;
+                if (rows == 0) continue;
+                const Matrix left = {moved + d * wide, 1, 2 * wide};
+                Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
+                packed_product(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
+                               (Output){of_input + (d * wide + top) * depth, depth, part > 0, 0}, &ahead);
+                packed_product(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,
+                               (Output){of_state + (d * wide + top) * H, H, part > 0, 0}, &ahead);
+            }
+            #pragma omp barrier
+        }
+        free(strips);
+    }
+    free(packed);
+    free(zeros);
     return failed;
 }
 #endif
