@@ -40,7 +40,8 @@ def add_multiplied(out: Tensor, left: Tensor, right: Tensor) -> None:
 
 
 def _kernels(left: Tensor, right: Tensor) -> Kernels | None:
-    if left.shape[0] < _ROWS or left.dtype is not torch.float32:
+    packing_pays = left.shape[0] >= _ROWS or (left.stride(0) == 1 and left.shape[1] >= _ROWS)
+    if not packing_pays or left.dtype is not torch.float32:
         return None
     found = kernels_for(left, right)
     return found if found is not None and found.multiplies else None

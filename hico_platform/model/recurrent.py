@@ -253,16 +253,17 @@ class _Lstm(torch.autograd.Function):
         _backward(how, "lstm", _visits(how.packed, count, width), low, moved, saved)
         flat = moved.view(len(rows), -1)
         if how.whole_layer:
-            of_input, of_state = torch.empty_like(weight), torch.empty_like(low)
-            sizes = places, count, low.shape[1], weight.shape[2], width
+            of_input, of_state, of_bias = torch.empty_like(weight), torch.empty_like(low), flat.new_zeros(low.shape[:2])
             how.kernels.call(
-                "recurrent_weights_backward", *sizes, how.packed.before, moved, rows, states, of_input, of_state
-            )
+                "recurrent_weights_backward", places, count, low.shape[1], weight.shape[2], width, how.packed.before,
+                moved, rows, states, of_input, of_state, of_bias,
+            )  # fmt: skip
         else:
             of_input = (flat.T @ rows).float().view(weight.shape)
             of_state = _weight_gradient(moved.view(places, count, 2, -1), states, how.packed)
+            of_bias = flat.sum(dim=0, dtype=torch.float32).view(2, -1)
         of_tokens = multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype)
-        return of_tokens, of_input, of_state, flat.sum(dim=0, dtype=torch.float32).view(2, -1), None
+        return of_tokens, of_input, of_state, of_bias, None
 
 
 class _Gru(torch.autograd.Function):

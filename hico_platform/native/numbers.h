@@ -17,10 +17,10 @@ static inline bf16 write_bf16(float x) {
     return (bf16)(x != x ? 0x7fc0u : rounded);
 }
 
-/* exp to 2 units in the last place (Cephes' polynomial). The comparisons let a NaN through. */
-static inline float fast_exp(float x) {
+/* exp, of ``most`` at most, to 2 units in the last place (Cephes' polynomial). The comparisons let a NaN through. */
+static inline float fast_exp_to(float x, float most) {
     x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = x > most ? most : x;
     float shifted = x * 1.44269504088896341f + 12582912.0f; /* the power of two, in the low bits */
     float power = shifted - 12582912.0f;
     float r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
@@ -33,8 +33,16 @@ static inline float fast_exp(float x) {
     return (p * r * r + r + 1.0f) * of_bits((bits_of(shifted) << 23) + 0x3f800000u);
 }
 
+static inline float fast_exp(float x) { return fast_exp_to(x, 88.0f); }
 static inline float sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
 static inline float fast_tanh(float x) { return 2.0f / (1.0f + fast_exp(-2.0f * x)) - 1.0f; } /* to 1e-7 absolute */
+
+/* Two sigmoids with one division; below -40 they stay at 4e-18, or their product would be too large. */
+static inline void two_sigmoids(float x, float y, float *of_x, float *of_y) {
+    float a = 1.0f + fast_exp_to(-x, 40.0f), b = 1.0f + fast_exp_to(-y, 40.0f), inverse = 1.0f / (a * b);
+    *of_x = inverse * b;
+    *of_y = inverse * a;
+}
 
 /* 32 random bits of a place under a seed of two words, the same in any order (two rounds of lowbias32). */
 static inline uint32_t random_bits(uint32_t place, uint32_t first, uint32_t second) {

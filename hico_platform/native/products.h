@@ -312,12 +312,27 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
     return failed;
 }
 
-/* Gradients of a recurrent layer's weights: of_input (2, wide, depth), of_state (2, wide, H). ``moved`` (P*N, 2, wide),
-   the gradient of the gates, is held against ``tokens`` (P*N, depth) and the states (P*N, 2, H) before each: token p's is
+/* Adds to ``sums`` those of each row of a packed block. */
+static void add_sums(const float *strips, int64_t rows, int64_t deep, float *sums) {
+    for (int64_t s = 0; s < strips_of(rows); s++) {
+        const int64_t begin = strip_at(rows, s), size = strip_at(rows, s + 1) - begin;
+        const float *strip = strips + begin * deep + s * PAD;
+        Lanes some[4] = {{0}, {0}, {0}, {0}};
+        int64_t j = 0;
+        for (; j + 4 <= deep; j += 4)
+            for (int i = 0; i < 4; i++) some[i] += load(strip + (j + i) * size);
+        for (; j < deep; j++) some[0] += load(strip + j * size);
+        const Lanes all = (some[0] + some[1]) + (some[2] + some[3]);
+        for (int64_t r = 0; r < size; r++) sums[begin + r] += all[r];
+    }
+}
+
+/* Gradients of a recurrent layer's weights and bias: of_input (2, wide, depth), of_state (2, wide, H), of_bias (2, wide),
+   which begins as zeros. ``moved`` (P*N, 2, wide), the gradient of the gates, is summed, and held against ``tokens`` (P*N, depth) and the states (P*N, 2, H) before each: token p's is
    before[d * P + p] or, if that is negative, zero. */
 int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
                                const float *moved, const float *tokens, const float *states, float *of_input,
-                               float *of_state) {
+                               float *of_state, float *of_bias) {
     const int64_t k = P * N, parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int64_t split = panels_of(depth), panels = split + panels_of(H);
     float *packed = room_for(panels * panel_room(most)), *zeros = calloc(H, sizeof(float));
@@ -344,6 +359,7 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
                 if (rows == 0) continue;
                 const Matrix left = {moved + d * wide, 1, 2 * wide};
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
+                if (share.low == 0) add_sums(strips, rows, deep, of_bias + d * wide + top);
                 packed_product(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
                                (Output){of_input + (d * wide + top) * depth, depth, part > 0, 0}, &ahead);
                 packed_product(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,

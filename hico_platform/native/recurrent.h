@@ -12,7 +12,8 @@ static inline void NAME(gru_row)(const T *x, const T *u, const float *h, const f
     if (!u) {
         #pragma omp simd
         for (int64_t j = 0; j < H; j++) {
-            float reset = sigmoid(READ(x[j]) + b[j]), update = sigmoid(READ(x[H + j]) + b[H + j]);
+            float reset, update;
+            two_sigmoids(READ(x[j]) + b[j], READ(x[H + j]) + b[H + j], &reset, &update);
             float candidate = fast_tanh(READ(x[2 * H + j]) + b[2 * H + j] + reset * bs[j]);
             float value = candidate - update * candidate;
             g[j] = reset; g[H + j] = update; g[2 * H + j] = candidate; o[j] = value; s[j] = WRITE(value);
@@ -20,8 +21,8 @@ static inline void NAME(gru_row)(const T *x, const T *u, const float *h, const f
     } else {
         #pragma omp simd
         for (int64_t j = 0; j < H; j++) {
-            float reset = sigmoid(READ(x[j]) + READ(u[j]) + b[j]);
-            float update = sigmoid(READ(x[H + j]) + READ(u[H + j]) + b[H + j]);
+            float reset, update;
+            two_sigmoids(READ(x[j]) + READ(u[j]) + b[j], READ(x[H + j]) + READ(u[H + j]) + b[H + j], &reset, &update);
             float candidate = fast_tanh(READ(x[2 * H + j]) + b[2 * H + j] + reset * (READ(u[2 * H + j]) + bs[j]));
             float value = candidate + update * (h[j] - candidate);
             g[j] = reset; g[H + j] = update; g[2 * H + j] = candidate; o[j] = value; s[j] = WRITE(value);
@@ -59,10 +60,12 @@ static inline void NAME(lstm_row)(const T *x, const T *u, const float *old, cons
                                   float *c, float *o, T *s) {
     #pragma omp simd
     for (int64_t j = 0; j < H; j++) {
-        float enter = sigmoid(READ(x[j]) + (u ? READ(u[j]) : 0.0f) + b[j]);
-        float forget = sigmoid(READ(x[H + j]) + (u ? READ(u[H + j]) : 0.0f) + b[H + j]);
-        float candidate = fast_tanh(READ(x[2 * H + j]) + (u ? READ(u[2 * H + j]) : 0.0f) + b[2 * H + j]);
-        float leave = sigmoid(READ(x[3 * H + j]) + (u ? READ(u[3 * H + j]) : 0.0f) + b[3 * H + j]);
+        float enter, forget, bent, leave; /* tanh(x) is 2 sigmoid(2x) - 1 */
+        two_sigmoids(READ(x[j]) + (u ? READ(u[j]) : 0.0f) + b[j],
+                     READ(x[H + j]) + (u ? READ(u[H + j]) : 0.0f) + b[H + j], &enter, &forget);
+        two_sigmoids(2.0f * (READ(x[2 * H + j]) + (u ? READ(u[2 * H + j]) : 0.0f) + b[2 * H + j]),
+                     READ(x[3 * H + j]) + (u ? READ(u[3 * H + j]) : 0.0f) + b[3 * H + j], &bent, &leave);
+        float candidate = 2.0f * bent - 1.0f;
         float cell = enter * candidate + (old ? forget * old[j] : 0.0f), value = leave * fast_tanh(cell);
         g[j] = enter; g[H + j] = forget; g[2 * H + j] = candidate; g[3 * H + j] = leave;
         c[j] = cell; o[j] = value; s[j] = WRITE(value);
