@@ -21,8 +21,8 @@ class Packing:
     At step t the granularities that have a t-th token go together, longest first; a backward direction takes its
     own t-th token from the end. So 64 + 32 + 16 + 8 tokens are 64 steps and not 120, without padding.
 
-    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse. ``before`` (2, P):
-    the token that a direction visits before each token, -1 for its first. ``counts``:
+    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse.
+    ``before`` (2, P): the token that a direction visits before each token, -1 for its first. ``counts``:
     granularities that go together at each step. ``spans``: first and last token (exclusive) of each granularity.
     """
 
