@@ -237,8 +237,8 @@ class _Log:
             raise
 
 
-# What may change when a run goes on: how long and how fast it learns, and how it is looked at.
-_MAY_CHANGE = ("budget.epochs", "budget.threads", "optimiser.", "evaluation.")
+# What may change when a run goes on: how long and how fast it learns, where, and how it is looked at.
+_MAY_CHANGE = ("budget.epochs", "budget.threads", "optimiser.", "evaluation.", "arithmetic")
 _BUT = "optimiser.name"
 
 

@@ -64,11 +64,22 @@ def crop_and_resize(
     if kernels is not None and poses.values.dtype is torch.float32:
         shape = len(start), frames, poses.bodies, poses.joints, poses.coordinates
         made = torch.empty(shape)
-        each = (part.contiguous() for part in (poses.offsets, poses.num_bodies, start, length))
+        each = [part.contiguous() for part in (poses.offsets, poses.num_bodies, start, length)]
+        _refuse_what_lies_outside(poses, *each)
         kernels.call("crop_views", poses.values, *each, matrices, *shape, made)
         return made
     made = _crop_and_resize(poses, start, length, frames=frames)
     return made if matrices is None else transform(made, matrices)
+
+
+def _refuse_what_lies_outside(
+    poses: StoredPoses, offsets: Tensor, bodies: Tensor, start: Tensor, length: Tensor
+) -> None:
+    """A kernel reads where it is told, so a damaged index is an error here, as it is to an indexed read."""
+    frame = bodies * (poses.joints * poses.coordinates)
+    first, last = offsets + start * frame, offsets + (start + length) * frame
+    if len(first) and (int(first.min()) < 0 or int(last.max()) > poses.values.numel() or int(length.min()) < 1):
+        raise IndexError("a sequence's frames lie outside the stored poses: the store's index is damaged")
 
 
 def _crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from hico_platform.native.library import Kernels, kernels_for
+from hico_platform.native.library import Kernels, kernels_for, suffix
 
 _ROWS = 256  # from which packing a weight is worth it, as the kernel does
 _SMALL = 1 << 12  # elements of a weight below which PyTorch's linear is as fast
@@ -37,6 +37,16 @@ def add_multiplied(out: Tensor, left: Tensor, right: Tensor) -> None:
         out.addmm_(left, right)
     else:
         out.add_(left @ right)
+
+
+def column_sums(rows: Tensor) -> Tensor:
+    """(M, K), float32 or bfloat16, to (K,) in float32."""
+    kernels = kernels_for(rows)
+    if kernels is None or not rows.is_contiguous():
+        return rows.sum(dim=0, dtype=torch.float32)
+    sums = torch.empty(rows.shape[1])
+    kernels.call(f"column_sums_{suffix(rows.dtype)}", rows, *rows.shape, sums)
+    return sums
 
 
 def _kernels(left: Tensor, right: Tensor) -> Kernels | None:
@@ -95,5 +105,5 @@ class _Linear(torch.autograd.Function):
         return (
             multiplied(given, weight).view(tokens.shape) if of_tokens else None,
             multiplied(given.T, tokens.reshape(-1, weight.shape[1])) if of_weight else None,
-            given.sum(dim=0) if of_bias else None,
+            column_sums(given).to(given.dtype) if of_bias else None,
         )

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
 from hico_platform.model.packing import Packing, packing
-from hico_platform.model.products import add_multiplied, multiplied
+from hico_platform.model.products import add_multiplied, column_sums, multiplied
 from hico_platform.native.library import Kernels, kernels_for, passed, suffix
 
 
@@ -261,7 +261,7 @@ class _Lstm(torch.autograd.Function):
         else:
             of_input = (flat.T @ rows).float().view(weight.shape)
             of_state = _weight_gradient(moved.view(places, count, 2, -1), states, how.packed)
-            of_bias = flat.sum(dim=0, dtype=torch.float32).view(2, -1)
+            of_bias = column_sums(flat).view(2, -1)
         of_tokens = multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype)
         return of_tokens, of_input, of_state, of_bias, None
 
@@ -309,7 +309,7 @@ class _Gru(torch.autograd.Function):
             multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype),
             multiplied(flat.T, rows).float().view(weight.shape),
             torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1),
-            flat.sum(dim=0, dtype=torch.float32).view(2, -1),
-            behind.flatten(0, 1).sum(dim=0, dtype=torch.float32),
+            column_sums(flat).view(2, -1),
+            column_sums(behind.view(len(rows), -1)).view(2, -1),
             None,
         )

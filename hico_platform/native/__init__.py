@@ -1,1 +1,1 @@
-"""Compiled kernels for pretraining on a CPU: what lies between the matrix products."""
+"""Compiled kernels for pretraining on a CPU: matrix products and what lies between them."""

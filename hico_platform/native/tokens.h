@@ -189,3 +189,23 @@ int NAME(maximum_backward)(const T *x, const T *y, const int64_t *lengths, int64
     }
     return failed;
 }
+
+/* The sums of columns of x (rows, columns), in float32: of 128 rows first, then of those. */
+void NAME(column_sums)(const T *x, int64_t rows, int64_t columns, float *out) {
+    enum { WIDE = 256, ROWS = 128 };
+    #pragma omp parallel for schedule(static) if (rows * columns > 65536)
+    for (int64_t first = 0; first < columns; first += WIDE) {
+        const int64_t wide = columns - first < WIDE ? columns - first : WIDE;
+        float total[WIDE] = {0};
+        for (int64_t top = 0; top < rows; top += ROWS) {
+            float some[WIDE] = {0};
+            for (int64_t r = top; r < rows && r < top + ROWS; r++) {
+                const T *row = x + r * columns + first;
+                #pragma omp simd
+                for (int64_t j = 0; j < wide; j++) some[j] += READ(row[j]);
+            }
+            for (int64_t j = 0; j < wide; j++) total[j] += some[j];
+        }
+        memcpy(out + first, total, wide * sizeof(float));
+    }
+}

@@ -13,6 +13,7 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
+from hico_platform.native.library import arithmetic
 from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
@@ -62,6 +63,7 @@ def carry_out(
             watch=watch,
             progress=progress,
             provenance={
+                "arithmetic": arithmetic(device_of(task)),
                 "data_digest": fold.store.digest,
                 "protocol": data.source.protocol,
                 "scored_on": "test" if data.final else "val",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.model.packing import packing
-from hico_platform.model.products import add_multiplied, multiplied
+from hico_platform.model.products import add_multiplied, column_sums, multiplied
 from hico_platform.native import library
 from hico_platform.native.library import Kernels
 
@@ -154,3 +154,12 @@ def test_narrower_registers(kernels: Kernels, flags: list[str], tmp_path: Path) 
         strides = *left.stride(), right, *right.stride()
         narrow.call("float_product", rows, columns, deep, left, *strides, None, out, columns, 0)
         close(out, left.double() @ right.double())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 1), (129, 257), (1000, 70), (3, 1024)])
+def test_sums_of_columns(kernels: Kernels, dtype: torch.dtype, shape: tuple[int, int]) -> None:
+    rows = random(*shape).to(dtype)
+    sums = column_sums(rows)
+    assert sums.dtype is torch.float32
+    assert torch.allclose(sums.double(), rows.double().sum(dim=0), rtol=1e-5, atol=1e-4)
