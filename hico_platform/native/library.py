@@ -6,6 +6,7 @@ cache. Without a compiler PyTorch's own operators do the same, slower (docs/deci
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
 import logging
@@ -172,4 +173,6 @@ def _cache_folder() -> Path:
             return folder
     except (OSError, RuntimeError):  # RuntimeError: this user has no home
         pass
-    return Path(tempfile.mkdtemp(prefix="hico-platform-kernels-"))
+    folder = Path(tempfile.mkdtemp(prefix="hico-platform-kernels-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
