@@ -40,10 +40,10 @@ def add_multiplied(out: Tensor, left: Tensor, right: Tensor) -> None:
 
 
 def column_sums(rows: Tensor) -> Tensor:
-    """(M, K), float32 or bfloat16, to (K,) in float32."""
+    """(M, K) to (K,), in float32 at least."""
     kernels = kernels_for(rows)
     if kernels is None or not rows.is_contiguous():
-        return rows.sum(dim=0, dtype=torch.float32)
+        return rows.sum(dim=0, dtype=torch.promote_types(rows.dtype, torch.float32))
     sums = torch.empty(rows.shape[1])
     kernels.call(f"column_sums_{suffix(rows.dtype)}", rows, *rows.shape, sums)
     return sums

@@ -63,6 +63,18 @@ static int room(int64_t rows, int64_t wide, int64_t narrow, int64_t deepest, Roo
     return 1;
 }
 
+/* Room for a direction's pass, with the weights that it multiplies by; false where memory is out. */
+static int forward_room(int64_t rows, int64_t wide, int64_t H, int64_t depth, int64_t d, const float *weight_in,
+                        const float *weight, Room *to) {
+    return room(rows, wide, H, depth > H ? depth : H, to) &&
+           packed((Matrix){weight_in + d * wide * depth, 1, depth}, depth, wide, &to->of_input) &&
+           packed((Matrix){weight + d * wide * H, 1, H}, H, wide, &to->of_state);
+}
+
+static int backward_room(int64_t rows, int64_t wide, int64_t H, int64_t d, const float *weight, Room *to) {
+    return room(rows, wide, H, wide, to) && packed((Matrix){weight + d * wide * H, H, 1}, wide, H, &to->of_state);
+}
+
 static void leave(Room *room) {
     free(room->wide);
     free(room->strips);
@@ -102,9 +114,7 @@ int gru_forward_layer(const Visit *visits, int64_t steps, int64_t threads, const
     EACH_PART {
         ITS_PART
         const int64_t wide = 3 * H;
-        if (room(most, wide, H, depth > H ? depth : H, &its) &&
-            packed((Matrix){weight_in + d * wide * depth, 1, depth}, depth, wide, &its.of_input) &&
-            packed((Matrix){weight + d * wide * H, 1, H}, H, wide, &its.of_state)) {
+        if (forward_room(most, wide, H, depth, d, weight_in, weight, &its)) {
             for (const Visit *v = visits; v < visits + steps; v++) {
                 const int64_t rows = v->count * part.size;
                 tokens_times(tokens, v, part, d, its.of_input, its.strips, its.wide);
@@ -128,8 +138,7 @@ int gru_backward_layer(const Visit *visits, int64_t steps, int64_t threads, cons
     EACH_PART {
         ITS_PART
         const int64_t wide = 3 * H;
-        if (room(most, wide, H, wide, &its) &&
-            packed((Matrix){weight + d * wide * H, H, 1}, wide, H, &its.of_state)) {
+        if (backward_room(most, wide, H, d, weight, &its)) {
             int64_t later = 0;
             for (const Visit *v = visits + steps - 1; v >= visits; v--) {
                 const int64_t rows = v->count * part.size;
@@ -158,9 +167,7 @@ int lstm_forward_layer(const Visit *visits, int64_t steps, int64_t threads, cons
     EACH_PART {
         ITS_PART
         const int64_t wide = 4 * H;
-        if (room(most, wide, H, depth > H ? depth : H, &its) &&
-            packed((Matrix){weight_in + d * wide * depth, 1, depth}, depth, wide, &its.of_input) &&
-            packed((Matrix){weight + d * wide * H, 1, H}, H, wide, &its.of_state)) {
+        if (forward_room(most, wide, H, depth, d, weight_in, weight, &its)) {
             for (const Visit *v = visits; v < visits + steps; v++) {
                 const int64_t rows = v->count * part.size;
                 tokens_times(tokens, v, part, d, its.of_input, its.strips, its.wide);
@@ -184,8 +191,7 @@ int lstm_backward_layer(const Visit *visits, int64_t steps, int64_t threads, con
     EACH_PART {
         ITS_PART
         const int64_t wide = 4 * H;
-        if (room(most, wide, H, wide, &its) &&
-            packed((Matrix){weight + d * wide * H, H, 1}, wide, H, &its.of_state)) {
+        if (backward_room(most, wide, H, d, weight, &its)) {
             int64_t later = 0;
             for (const Visit *v = visits + steps - 1; v >= visits; v--) {
                 const int64_t rows = v->count * part.size;

@@ -163,3 +163,8 @@ def test_sums_of_columns(kernels: Kernels, dtype: torch.dtype, shape: tuple[int,
     sums = column_sums(rows)
     assert sums.dtype is torch.float32
     assert torch.allclose(sums.double(), rows.double().sum(dim=0), rtol=1e-5, atol=1e-4)
+
+
+def test_sums_of_columns_keep_float64() -> None:
+    rows = random(50, 4).double()
+    assert torch.equal(column_sums(rows), rows.sum(dim=0))
