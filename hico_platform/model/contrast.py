@@ -29,36 +29,42 @@ def contrast_logits(anchor: Tensor, positives: Tensor, queue: Tensor, *, tempera
 def info_nce(logits: Logits) -> Tensor:
     """-log( sum over positives of exp / sum over all of exp ), the mean over the batch."""
     positive = torch.logsumexp(logits.positive, dim=1)  # (N,)
-    everything = torch.logaddexp(positive, _logsumexp(logits.negative))  # (N,)
+    everything = torch.logaddexp(positive, torch.logsumexp(logits.negative, dim=1))  # (N,)
     return (everything - positive).mean()
 
 
-def _logsumexp(logits: Tensor) -> Tensor:
-    """(N, K) to (N,)."""
-    kernels = kernels_for(logits)
-    if kernels is None or logits.dtype is not torch.float32:
-        return torch.logsumexp(logits, dim=1)
-    return _LogSumExp.apply(logits, kernels)  # type: ignore[no-any-return, no-untyped-call]
+def contrast(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
+    """:func:`info_nce` of :func:`contrast_logits`; on a CPU in one pass over the queue, logits never in memory.
+
+    The gradient is the anchor's alone: keys have none.
+    """
+    kernels = kernels_for(anchor, positives, queue)
+    possible = kernels is not None and kernels.multiplies and anchor.dtype is torch.float32
+    if not possible or positives.requires_grad or queue.requires_grad:
+        return info_nce(contrast_logits(anchor, positives, queue, temperature=temperature))
+    return _InfoNce.apply(anchor, positives, queue, temperature, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
 
-class _LogSumExp(torch.autograd.Function):
-    """Two passes over the logits forwards, one backwards."""
+class _InfoNce(torch.autograd.Function):
+    """The forward pass makes the gradient too, while each block of logits is at hand."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, kernels: Kernels) -> Tensor:
-        """(N, K) to (N,)."""
-        logits = logits.contiguous()
-        made = logits.new_empty(len(logits))
-        kernels.call("logsumexp_forward", logits, *logits.shape, made)
-        ctx.save_for_backward(logits, made)
-        ctx.kernels = kernels
-        return made
+    def forward(
+        ctx: Any, anchor: Tensor, positives: Tensor, queue: Tensor, temperature: float, kernels: Kernels
+    ) -> Tensor:
+        """(N, P), (N, G, P) and (K, P) to the mean of the losses."""
+        anchor, positives, queue = anchor.contiguous(), positives.contiguous(), queue.contiguous()
+        (count, width), granularities, size = anchor.shape, positives.shape[1], len(queue)
+        losses, gradient = anchor.new_empty(count), torch.empty_like(anchor)
+        kernels.call(
+            "info_nce", anchor, positives, queue, count, granularities, size, width, 1 / temperature, losses, gradient
+        )
+        ctx.save_for_backward(gradient)
+        return losses.mean()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """(N,) to (N, K)."""
-        logits, made = ctx.saved_tensors
-        moved = torch.empty_like(logits)
-        ctx.kernels.call("logsumexp_backward", logits, made, gradients[0].contiguous(), *logits.shape, moved)
-        return moved, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The anchor's gradient."""
+        (gradient,) = ctx.saved_tensors
+        return gradient * (gradients[0] / len(gradient)), None, None, None, None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from hico_platform.model.contrast import Logits, contrast_logits, info_nce
+from hico_platform.model.contrast import Logits, contrast, contrast_logits
 from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors
@@ -148,22 +148,29 @@ class HiCo(nn.Module):
     def logits(
         self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]
     ) -> dict[Representation, Logits]:
-        """Every query's logits; at clip and part level the anchor is granularity 0, the positives are all."""
-        logits = {}
-        for name, key_name in KEY_OF.items():
-            query, key = queries[name], keys[key_name]
-            anchor, positives = (query[:, 0], key) if query.dim() == 3 else (query, key[:, None])
-            logits[name] = contrast_logits(anchor, positives, self.queue(key_name).keys, temperature=self.temperature)
-        return logits
+        """Every query's logits."""
+        pairs = self._pairs(queries, keys)
+        return {name: contrast_logits(*pair, temperature=self.temperature) for name, pair in pairs.items()}
 
-    def losses(self, logits: Mapping[Representation, Logits]) -> Losses:
+    def losses(self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]) -> Losses:
         """Loss by level and their weighted sum; the domain level is the sum of its two terms."""
         levels: dict[Level, Tensor] = {}
-        for name, values in logits.items():
-            loss = info_nce(values)
+        for name, pair in self._pairs(queries, keys).items():
+            loss = contrast(*pair, temperature=self.temperature)
             levels[name.level] = levels[name.level] + loss if name.level in levels else loss
         total = torch.stack([self.level_weights[level] * loss for level, loss in levels.items()]).sum()
         return Losses(total=total, levels=levels)
+
+    def _pairs(
+        self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]
+    ) -> dict[Representation, tuple[Tensor, Tensor, Tensor]]:
+        """Anchors, positives and queue: at clip and part level the anchor is granularity 0, the positives are all."""
+        pairs = {}
+        for name, key_name in KEY_OF.items():
+            query, key = queries[name], keys[key_name]
+            anchor, positives = (query[:, 0], key) if query.dim() == 3 else (query, key[:, None])
+            pairs[name] = anchor, positives, self.queue(key_name).keys
+        return pairs
 
     @torch.no_grad()
     def enqueue(self, keys: Mapping[Representation, Tensor]) -> None:
@@ -179,7 +186,7 @@ class HiCo(nn.Module):
             with torch.no_grad():
                 keys = self.key(key)
             queries = self.query(query)
-        return Contrast(losses=self.losses(self.logits(queries, keys)), keys=keys)
+        return Contrast(losses=self.losses(queries, keys), keys=keys)
 
 
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -1,27 +1,149 @@
-/* The logarithm of the sum of exponentials over rows of L logits. */
+/* InfoNCE of anchors against a queue. Logits never lie in memory: a block of them is made, taken to its exponentials and
+   multiplied by its keys while it is in a core's cache, with the largest so far taken off (as attention does it in one
+   pass over the keys, Dao et al. 2022). The queue is read once, for loss and gradient together. */
 
-void logsumexp_forward(const float *logits, int64_t rows, int64_t L, float *out) {
-    #pragma omp parallel for schedule(static)
+enum {
+    ANCHORS = 64, /* of a task */
+    KEYS = 128,   /* of a block */
+    CHUNK = 512,  /* least keys of a task */
+    CHUNKS = 64   /* most tasks that a queue is split into; the split does not depend on the threads */
+};
+
+/* What a task found: the largest logit of each anchor, the sum of exponentials less it, and of keys times those. */
+typedef struct { float *most, *sum, *keys; } Found;
+
+static Found found_at(float *all, int64_t task, int64_t P) {
+    float *at = all + task * ANCHORS * (P + 2);
+    return (Found){at, at + ANCHORS, at + 2 * ANCHORS};
+}
+
+/* Logits of a block ``s`` (keys, ANCHORS), to exponentials. */
+static void add_block(float *s, int64_t keys, int64_t rows, int64_t P, Found found) {
+    float most[ANCHORS], sum[ANCHORS] = {0};
+    memcpy(most, found.most, sizeof most);
+    for (int64_t k = 0; k < keys; k++) {
+        const float *row = s + k * ANCHORS;
+        #pragma omp simd
+        for (int64_t r = 0; r < ANCHORS; r++) most[r] = row[r] > most[r] ? row[r] : most[r];
+    }
+    for (int64_t k = 0; k < keys; k++) {
+        float *row = s + k * ANCHORS;
+        #pragma omp simd
+        for (int64_t r = 0; r < ANCHORS; r++) {
+            row[r] = fast_exp(row[r] - most[r]);
+            sum[r] += row[r];
+        }
+    }
     for (int64_t r = 0; r < rows; r++) {
-        const float *row = logits + r * L;
-        float most = row[0], sum = 0.0f;
-        #pragma omp simd reduction(max : most)
-        for (int64_t j = 0; j < L; j++) most = row[j] > most ? row[j] : most;
-        #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < L; j++) sum += fast_exp(row[j] - most);
-        out[r] = most + logf(sum);
+        if (most[r] > found.most[r]) {
+            const float less = expf(found.most[r] - most[r]);
+            float *to = found.keys + r * P;
+            found.sum[r] *= less;
+            found.most[r] = most[r];
+            #pragma omp simd
+            for (int64_t j = 0; j < P; j++) to[j] *= less;
+        }
+        found.sum[r] += sum[r];
     }
 }
 
-/* The gradient of the logits: softmax times that of the logarithm. */
-void logsumexp_backward(const float *logits, const float *made, const float *gradient, int64_t rows, int64_t L,
-                        float *of_logits) {
-    #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
-        const float *row = logits + r * L;
-        float *to = of_logits + r * L;
-        const float all = made[r], g = gradient[r];
-        #pragma omp simd
-        for (int64_t j = 0; j < L; j++) to[j] = g * fast_exp(row[j] - all);
+typedef struct { float *scaled, *logits, *strips, *exponentials, *anchors, *keys, *all; } Desk;
+
+static int desk(int64_t P, Desk *to) {
+    const int64_t sizes[] = {ANCHORS * P, KEYS * ANCHORS, left_room(KEYS, P), left_room(ANCHORS, KEYS),
+                             panels_of(ANCHORS) * panel_room(P), panels_of(P) * panel_room(KEYS)};
+    float **parts[] = {&to->scaled, &to->logits, &to->strips, &to->exponentials, &to->anchors, &to->keys};
+    int64_t total = 0;
+    for (int i = 0; i < 6; i++) total += (sizes[i] + 31) / 16 * 16;
+    to->all = room_for(total);
+    if (!to->all) return 0;
+    memset(to->all, 0, total * sizeof(float));
+    float *at = to->all;
+    for (int i = 0; i < 6; at += (sizes[i++] + 31) / 16 * 16) *parts[i] = at;
+    return 1;
+}
+
+static void against_keys(const float *anchor, int64_t rows, const float *queue, int64_t keys, int64_t P, float scale,
+                         Desk on, Found found) {
+    Ahead nothing = {0};
+    for (int64_t i = 0; i < rows * P; i++) on.scaled[i] = anchor[i] * scale;
+    memset(on.scaled + rows * P, 0, (ANCHORS - rows) * P * sizeof(float));
+    pack_right((Matrix){on.scaled, 1, P}, 0, panels_of(ANCHORS), ANCHORS, 0, P, on.anchors);
+    for (int64_t r = 0; r < ANCHORS; r++) { found.most[r] = -INFINITY; found.sum[r] = 0.0f; }
+    memset(found.keys, 0, rows * P * sizeof(float));
+    for (int64_t first = 0; first < keys; first += KEYS) {
+        const int64_t some = least(KEYS, keys - first);
+        const float *block = queue + first * P;
+        pack_left((Matrix){block, P, 1}, 0, some, some, 0, P, on.strips);
+        packed_product(on.strips, some, on.anchors, 0, panels_of(ANCHORS), ANCHORS, P,
+                       (Output){on.logits, ANCHORS, 0, 0}, &nothing);
+        add_block(on.logits, some, rows, P, found);
+        pack_left((Matrix){on.logits, 1, ANCHORS}, 0, rows, ANCHORS, 0, some, on.exponentials);
+        pack_right((Matrix){block, P, 1}, 0, panels_of(P), P, 0, some, on.keys);
+        packed_product(on.exponentials, rows, on.keys, 0, panels_of(P), P, some, (Output){found.keys, P, 1, 0}, &nothing);
     }
+}
+
+/* The loss of one anchor, from what ``chunks`` tasks found ``apart`` floats from each other, and its gradient. */
+static float one_loss(const float *anchor, const float *positives, int64_t G, int64_t P, float scale, Found found,
+                      int64_t chunks, int64_t apart, float *logits, float *gradient) {
+    float most = -INFINITY, near = -INFINITY, sum = 0.0f, of_near = 0.0f;
+    for (int64_t c = 0; c < chunks; c++) most = found.most[c * apart] > most ? found.most[c * apart] : most;
+    memset(gradient, 0, P * sizeof(float));
+    for (int64_t c = 0; c < chunks; c++) {
+        const float less = expf(found.most[c * apart] - most), *keys = found.keys + c * apart;
+        sum += found.sum[c * apart] * less;
+        #pragma omp simd
+        for (int64_t j = 0; j < P; j++) gradient[j] += keys[j] * less;
+    }
+    for (int64_t g = 0; g < G; g++) {
+        float logit = 0.0f;
+        #pragma omp simd reduction(+ : logit)
+        for (int64_t j = 0; j < P; j++) logit += anchor[j] * positives[g * P + j];
+        logits[g] = logit * scale;
+        near = logits[g] > near ? logits[g] : near;
+    }
+    for (int64_t g = 0; g < G; g++) of_near += logits[g] = expf(logits[g] - near);
+    const float apart_by = (most + logf(sum)) - (near + logf(of_near)), small = expf(-fabsf(apart_by));
+    const float share = (apart_by > 0.0f ? 1.0f : small) / (1.0f + small); /* of the queue in the softmax of all */
+    for (int64_t j = 0; j < P; j++) gradient[j] *= scale * share / sum;
+    for (int64_t g = 0; g < G; g++)
+        for (int64_t j = 0; j < P; j++) gradient[j] -= scale * share / of_near * logits[g] * positives[g * P + j];
+    return (apart_by > 0.0f ? apart_by : 0.0f) + log1pf(small);
+}
+
+/* Of anchors (N, P), positives (N, G, P) and a queue (K, P), with logits times ``scale``: losses (N) and their gradients
+   (N, P). */
+int info_nce(const float *anchors, const float *positives, const float *queue, int64_t N, int64_t G, int64_t K, int64_t P,
+             float scale, float *losses, float *gradients) {
+    const int64_t wanted = (K + CHUNK - 1) / CHUNK, chunks = wanted < CHUNKS ? wanted : CHUNKS;
+    const int64_t blocks = (N + ANCHORS - 1) / ANCHORS, apart = ANCHORS * (P + 2);
+    float *all = room_for(blocks * chunks * apart);
+    int failed = !all;
+    #pragma omp parallel reduction(| : failed) if (!failed)
+    {
+        Desk on = {0};
+        float *logits = room_for(G);
+        failed |= !logits || !desk(P, &on);
+        #pragma omp for schedule(dynamic)
+        for (int64_t task = 0; task < blocks * chunks; task++) {
+            const int64_t top = task / chunks * ANCHORS, from = K * (task % chunks) / chunks;
+            if (on.all)
+                against_keys(anchors + top * P, least(ANCHORS, N - top), queue + from * P,
+                             K * (task % chunks + 1) / chunks - from, P, scale, on, found_at(all, task, P));
+        }
+        #pragma omp for schedule(static)
+        for (int64_t n = 0; n < N; n++) {
+            Found found = found_at(all, n / ANCHORS * chunks, P);
+            const int64_t r = n % ANCHORS;
+            found = (Found){found.most + r, found.sum + r, found.keys + r * P};
+            if (logits)
+                losses[n] = one_loss(anchors + n * P, positives + n * G * P, G, P, scale, found, chunks, apart, logits,
+                                     gradients + n * P);
+        }
+        free(logits);
+        free(on.all);
+    }
+    free(all);
+    return failed;
 }

@@ -60,9 +60,9 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #undef READ
 #undef WRITE
 
-#include "contrast.h"
 #include "products.h"
 #ifdef LANES
 #include "layers.h"
+#include "contrast.h"
 #endif
 #include "views.h"
