@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from hico_platform.model.dropout import Drop, draw
-from hico_platform.model.products import Linear, product
+from hico_platform.model.products import Linear
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
 
@@ -20,35 +20,26 @@ class SelfAttention(nn.Module):
     def __init__(self, *, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
+        self.qkv = Linear(width, 3 * width)
         self.out = Linear(width, width)
         self.dropout = dropout
 
     def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (P, N, D): each of the sequences, ``lengths`` long, within itself."""
-        kernels = kernels_for(tokens)
-        if kernels is None:
-            query, key, value = self.qkv(tokens).chunk(3, dim=2)
-        else:  # as three products, heads are strided matrices that need no copy
-            parts = zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
-            query, key, value = (product(tokens, weight, bias) for weight, bias in parts)
-        parts_of = zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
-        return self.out(torch.cat([self._attend(*part, kernels) for part in parts_of]))  # type: ignore[no-any-return]
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, kernels: Kernels | None) -> Tensor:
-        """One granularity, each (L, N, D)."""
-        length, count, width = query.shape
-        size = width // self.heads
-        query, key, value = (part.reshape(length, -1, size).transpose(0, 1) for part in (query, key, value))
-        if kernels is None:  # each (N, heads, L, D / heads)
-            share = self.dropout if self.training else 0.0
-            query, key, value = (part.unflatten(0, (count, self.heads)) for part in (query, key, value))
-            mixed = scaled_dot_product_attention(query, key, value, dropout_p=share).flatten(0, 1)
-        else:  # each (N * heads, L, D / heads)
+        qkv = self.qkv(tokens)
+        kernels = kernels_for(qkv)
+        if kernels is not None and kernels.multiplies:
             drop = draw(self.dropout, training=self.training)
-            scores = torch.bmm(query, key.transpose(1, 2))
-            mixed = torch.bmm(_SoftmaxDropout.apply(scores, size**-0.5, drop, kernels), value)  # type: ignore[no-untyped-call]
-        return mixed.transpose(0, 1).reshape(length, count, width)
+            return self.out(_Attention.apply(qkv, lengths, self.heads, drop, kernels))  # type: ignore[no-any-return, no-untyped-call]
+        return self.out(torch.cat([self._attend(part) for part in qkv.split(lengths)]))  # type: ignore[no-any-return]
+
+    def _attend(self, qkv: Tensor) -> Tensor:
+        """One granularity, (L, N, 3D) to (L, N, D)."""
+        length, count, width = qkv.shape
+        heads = qkv.view(length, count, 3, self.heads, -1).permute(2, 1, 3, 0, 4)  # (3, N, heads, L, D / heads)
+        share = self.dropout if self.training else 0.0
+        mixed = scaled_dot_product_attention(*heads, dropout_p=share)
+        return mixed.permute(2, 0, 1, 3).reshape(length, count, width // 3)
 
 
 class TransformerLayer(nn.Module):
@@ -96,30 +87,30 @@ class Transformer(nn.Module):
         return tokens
 
 
-class _SoftmaxDropout(torch.autograd.Function):
-    """Softmax of scores times a factor, then dropout: one pass over them each way. Takes the scores' memory."""
+class _Attention(torch.autograd.Function):
+    """All heads and granularities in one call; the gradient makes the scores again."""
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, factor: float, drop: Drop, kernels: Kernels) -> Tensor:
-        """(., L, L) to (., L, L)."""
-        length = scores.shape[2]
-        softmax, rows = scores.detach(), scores.numel() // length
-        dropped = torch.empty_like(softmax) if drop.dropped else None
-        name = f"softmax_dropout_forward_{suffix(scores.dtype)}"
-        kernels.call(name, softmax, dropped, rows, length, factor, drop)
-        ctx.save_for_backward(softmax)
-        ctx.factor, ctx.drop, ctx.kernels = factor, drop, kernels
-        return softmax if dropped is None else dropped
+    def forward(ctx: Any, qkv: Tensor, lengths: tuple[int, ...], heads: int, drop: Drop, kernels: Kernels) -> Tensor:
+        """(P, N, 3D) to (P, N, D)."""
+        qkv = qkv.contiguous()
+        places, count, width = qkv.shape
+        made = qkv.new_empty(places, count, width // 3)
+        ctx.shape = torch.tensor(lengths), len(lengths), count, heads, width // 3, (width // 3 // heads) ** -0.5, drop
+        kernels.call(f"attention_forward_{suffix(qkv.dtype)}", qkv, *ctx.shape, made)
+        ctx.save_for_backward(qkv)
+        ctx.kernels = kernels
+        return made
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient of the scores."""
-        (softmax,) = ctx.saved_tensors
-        length, moved = softmax.shape[2], torch.empty_like(softmax)
-        name, rows = f"softmax_dropout_backward_{suffix(softmax.dtype)}", softmax.numel() // length
-        ctx.kernels.call(name, softmax, gradients[0].contiguous(), moved, rows, length, ctx.factor, ctx.drop)
-        return moved, None, None, None
+        """(P, N, D) to (P, N, 3D)."""
+        (qkv,) = ctx.saved_tensors
+        moved = torch.empty_like(qkv)
+        name, given = f"attention_backward_{suffix(qkv.dtype)}", gradients[0].to(qkv.dtype).contiguous()
+        ctx.kernels.call(name, qkv, given, *ctx.shape, moved)
+        return moved, None, None, None, None
 
 
 class _AddNorm(torch.autograd.Function):

@@ -1,133 +1,106 @@
-/* What surrounds the products of a Transformer layer; T is the type of the tokens.
+/* Multi-head self-attention of sequences of several lengths; T is the type of the tokens. One head of one sequence is
+   worked on at a time, whole, in a core's cache: scores and their softmax never lie in memory, the gradient makes them
+   again. Arithmetic is float32.
 
-   Dropout keeps an element where its random bits, a hash of the seed and its place, reach ``dropped``; so nothing of
-   the mask is stored. ``scale`` is 1 over the share that is kept. */
+   ``qkv`` (P*N, 3D) holds queries, keys and values of all granularities' tokens, ``lengths`` (G) adds up to P. */
 
-
-/* y = LayerNorm(x + dropout(a)), rows of D. ``a`` becomes the sum, which the gradient needs. ``moments`` (rows, 2). */
-void NAME(add_norm_forward)(const T *x, T *a, int64_t rows, int64_t D, const Drop *drop, const float *gamma,
-                            const float *beta, float epsilon, T *y, float *moments) {
-    const Drop how = *drop;
-    #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
-        const T *from = x + r * D;
-        T *both = a + r * D, *to = y + r * D;
-        float sum = 0.0f, squares = 0.0f;
-        if (how.dropped) {
-            #pragma omp simd
-            for (int64_t j = 0; j < D; j++) both[j] = WRITE(READ(from[j]) + READ(both[j]) * kept((uint64_t)(r * D + j), how));
-        } else {
-            #pragma omp simd
-            for (int64_t j = 0; j < D; j++) both[j] = WRITE(READ(from[j]) + READ(both[j]));
-        }
-        #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < D; j++) sum += READ(both[j]);
-        const float mean = sum / D;
-        #pragma omp simd reduction(+ : squares)
-        for (int64_t j = 0; j < D; j++) squares += (READ(both[j]) - mean) * (READ(both[j]) - mean);
-        const float scale = 1.0f / sqrtf(squares / D + epsilon);
-        #pragma omp simd
-        for (int64_t j = 0; j < D; j++) to[j] = WRITE((READ(both[j]) - mean) * scale * gamma[j] + beta[j]);
-        moments[2 * r] = mean;
-        moments[2 * r + 1] = scale;
-    }
+/* The tokens' queries, keys and values or gradients of one head: row l is at[l * lead]. */
+static void NAME(gather)(const T *at, int64_t lead, int64_t L, int64_t size, float factor, float *to) {
+    for (int64_t l = 0; l < L; l++)
+        for (int64_t j = 0; j < size; j++) to[l * size + j] = factor * READ(at[l * lead + j]);
 }
 
-/* ``of_y`` to the gradients of x and a, and each of ``parts`` parts' sums (parts, 2, D): gradients of gamma and beta. */
-void NAME(add_norm_backward)(const T *both, const float *moments, const T *of_y, int64_t rows, int64_t D,
-                             const Drop *drop, const float *gamma, T *of_x, T *of_a, float *sums, int64_t parts) {
-    const Drop how = *drop;
-    #pragma omp parallel for schedule(static)
-    for (int64_t part = 0; part < parts; part++) {
-        float *of_gamma = sums + part * 2 * D, *of_beta = of_gamma + D;
-        memset(of_gamma, 0, 2 * D * sizeof(float));
-        for (int64_t r = rows * part / parts; r < rows * (part + 1) / parts; r++) {
-            const T *from = both + r * D, *g = of_y + r * D;
-            T *to = of_x + r * D, *other = of_a + r * D;
-            const float mean = moments[2 * r], scale = moments[2 * r + 1];
-            float sum = 0.0f, along = 0.0f;
-            #pragma omp simd reduction(+ : sum, along)
-            for (int64_t j = 0; j < D; j++) {
-                float unit = (READ(from[j]) - mean) * scale, gradient = READ(g[j]);
-                of_gamma[j] += gradient * unit;
-                of_beta[j] += gradient;
-                sum += gradient * gamma[j];
-                along += gradient * gamma[j] * unit;
+static void NAME(scatter)(const float *from, int64_t L, int64_t size, float factor, T *at, int64_t lead) {
+    for (int64_t l = 0; l < L; l++)
+        for (int64_t j = 0; j < size; j++) at[l * lead + j] = WRITE(factor * from[l * size + j]);
+}
+
+/* ``out`` (P*N, D). */
+int NAME(attention_forward)(const T *qkv, const int64_t *lengths, int64_t G, int64_t N, int64_t heads, int64_t D,
+                            float factor, const Drop *drop, T *out) {
+    const Attended all = {lengths, G, N, heads, D / heads};
+    int failed = 0;
+    #pragma omp parallel reduction(| : failed)
+    {
+        Head head;
+        const int able = head_room(all, &head);
+        failed |= !able;
+        #pragma omp for schedule(dynamic, 4)
+        for (int64_t task = 0; task < G * N * heads; task++) {
+            if (!able) continue;
+            const Place at = place_in(all, task);
+            const int64_t size = all.size, L = at.length, wide = head.wide;
+            const T *q = qkv + at.token * 3 * D + at.head * size;
+            NAME(gather)(q, 3 * D * N, L, size, factor, head.q);
+            NAME(gather)(q + D, 3 * D * N, L, size, 1.0f, head.k);
+            NAME(gather)(q + 2 * D, 3 * D * N, L, size, 1.0f, head.v);
+            multiply((Matrix){head.q, size, 1}, (Matrix){head.k, 1, size}, L, L, size, &head, head.p, wide);
+            for (int64_t l = 0; l < L; l++) {
+                float *row = head.p + l * wide;
+                softmax(row, L, wide);
+                if (drop->dropped) {
+                    const Dropping how = dropping(at.score + l * L, *drop);
+                    #pragma omp simd
+                    for (int64_t j = 0; j < L; j++) row[j] *= kept(j, how);
+                }
             }
-            sum /= D;
-            along /= D;
-            #pragma omp simd
-            for (int64_t j = 0; j < D; j++) {
-                float unit = (READ(from[j]) - mean) * scale;
-                to[j] = WRITE(scale * (READ(g[j]) * gamma[j] - sum - unit * along));
-            }
-            if (how.dropped) {
+            multiply((Matrix){head.p, wide, 1}, (Matrix){head.v, size, 1}, L, size, L, &head, head.made, size);
+            NAME(scatter)(head.made, L, size, 1.0f, out + at.token * D + at.head * size, D * N);
+        }
+        free(head.all);
+    }
+    return failed;
+}
+
+/* ``of_out`` (P*N, D) to ``of_qkv`` (P*N, 3D). */
+int NAME(attention_backward)(const T *qkv, const T *of_out, const int64_t *lengths, int64_t G, int64_t N, int64_t heads,
+                             int64_t D, float factor, const Drop *drop, T *of_qkv) {
+    const Attended all = {lengths, G, N, heads, D / heads};
+    int failed = 0;
+    #pragma omp parallel reduction(| : failed)
+    {
+        Head head;
+        const int able = head_room(all, &head);
+        failed |= !able;
+        #pragma omp for schedule(dynamic, 4)
+        for (int64_t task = 0; task < G * N * heads; task++) {
+            if (!able) continue;
+            const Place at = place_in(all, task);
+            const int64_t size = all.size, L = at.length, wide = head.wide, first = at.token * 3 * D + at.head * size;
+            const T *q = qkv + first;
+            T *of_q = of_qkv + first;
+            NAME(gather)(q, 3 * D * N, L, size, factor, head.q);
+            NAME(gather)(q + D, 3 * D * N, L, size, 1.0f, head.k);
+            NAME(gather)(q + 2 * D, 3 * D * N, L, size, 1.0f, head.v);
+            NAME(gather)(of_out + at.token * D + at.head * size, D * N, L, size, 1.0f, head.given);
+            multiply((Matrix){head.q, size, 1}, (Matrix){head.k, 1, size}, L, L, size, &head, head.p, wide);
+            multiply((Matrix){head.given, size, 1}, (Matrix){head.v, 1, size}, L, L, size, &head, head.of_p, wide);
+            for (int64_t l = 0; l < L; l++) {
+                float *p = head.p + l * wide, *of_p = head.of_p + l * wide, *dropped = head.dropped + l * wide;
+                float sum = 0.0f;
+                softmax(p, L, wide);
+                if (drop->dropped) {
+                    const Dropping how = dropping(at.score + l * L, *drop);
+                    #pragma omp simd
+                    for (int64_t j = 0; j < L; j++) {
+                        const float keep = kept(j, how);
+                        dropped[j] = p[j] * keep;
+                        of_p[j] *= keep;
+                    }
+                } else memcpy(dropped, p, L * sizeof(float));
+                #pragma omp simd reduction(+ : sum)
+                for (int64_t j = 0; j < L; j++) sum += p[j] * of_p[j];
                 #pragma omp simd
-                for (int64_t j = 0; j < D; j++) other[j] = WRITE(READ(to[j]) * kept((uint64_t)(r * D + j), how));
+                for (int64_t j = 0; j < L; j++) of_p[j] = p[j] * (of_p[j] - sum);
             }
+            multiply((Matrix){head.dropped, 1, wide}, (Matrix){head.given, size, 1}, L, size, L, &head, head.made, size);
+            NAME(scatter)(head.made, L, size, 1.0f, of_q + 2 * D, 3 * D * N);
+            multiply((Matrix){head.of_p, 1, wide}, (Matrix){head.q, size, 1}, L, size, L, &head, head.made, size);
+            NAME(scatter)(head.made, L, size, 1.0f, of_q + D, 3 * D * N);
+            multiply((Matrix){head.of_p, wide, 1}, (Matrix){head.k, size, 1}, L, size, L, &head, head.made, size);
+            NAME(scatter)(head.made, L, size, factor, of_q, 3 * D * N);
         }
+        free(head.all);
     }
-}
-
-/* x = dropout(relu(x)), in place. */
-void NAME(relu_dropout_forward)(T *x, int64_t count, const Drop *drop) {
-    const Drop how = *drop;
-    #pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < count; i++) {
-        float value = READ(x[i]);
-        x[i] = WRITE((value <= 0.0f ? 0.0f : value) * kept((uint64_t)i, how));
-    }
-}
-
-/* The gradient passes where something is left. */
-void NAME(relu_dropout_backward)(const T *y, const T *of_y, T *of_x, int64_t count, float scale) {
-    #pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < count; i++) of_x[i] = WRITE(READ(y[i]) == 0.0f ? 0.0f : READ(of_y[i]) * scale);
-}
-
-/* Rows of L scores: ``scores`` becomes softmax(factor * scores), ``dropped`` the same after dropout. */
-void NAME(softmax_dropout_forward)(T *scores, T *dropped, int64_t rows, int64_t L, float factor, const Drop *drop) {
-    const Drop how = *drop;
-    #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
-        T *row = scores + r * L, *to = dropped + r * L;
-        float values[L], most = READ(row[0]), sum = 0.0f;
-        #pragma omp simd reduction(max : most)
-        for (int64_t j = 0; j < L; j++) most = READ(row[j]) > most ? READ(row[j]) : most;
-        #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < L; j++) {
-            values[j] = fast_exp((READ(row[j]) - most) * factor);
-            sum += values[j];
-        }
-        sum = 1.0f / sum;
-        #pragma omp simd
-        for (int64_t j = 0; j < L; j++) row[j] = WRITE(values[j] * sum);
-        if (how.dropped) {
-            #pragma omp simd
-            for (int64_t j = 0; j < L; j++) to[j] = WRITE(values[j] * sum * kept((uint64_t)(r * L + j), how));
-        }
-    }
-}
-
-/* ``gradient``, of what was dropped, to that of the scores. */
-void NAME(softmax_dropout_backward)(const T *softmax, const T *gradient, T *of_scores, int64_t rows, int64_t L,
-                                    float factor, const Drop *drop) {
-    const Drop how = *drop;
-    #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
-        const T *row = softmax + r * L, *g = gradient + r * L;
-        T *to = of_scores + r * L;
-        float values[L], sum = 0.0f;
-        if (how.dropped) {
-            #pragma omp simd
-            for (int64_t j = 0; j < L; j++) values[j] = READ(g[j]) * kept((uint64_t)(r * L + j), how);
-        } else {
-            #pragma omp simd
-            for (int64_t j = 0; j < L; j++) values[j] = READ(g[j]);
-        }
-        #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < L; j++) sum += values[j] * READ(row[j]);
-        #pragma omp simd
-        for (int64_t j = 0; j < L; j++) to[j] = WRITE(factor * READ(row[j]) * (values[j] - sum));
-    }
+    return failed;
 }

@@ -7,14 +7,26 @@
 
 #include "numbers.h"
 
+/* Dropout keeps an element where its random bits, a hash of the seed and its place, reach ``dropped``; so nothing of the
+   mask is stored. ``scale`` is 1 over the share that is kept. */
 typedef struct {
     uint32_t first, second, dropped;
     float scale;
 } Drop;
 
-static inline float kept(uint64_t place, Drop drop) {
-    uint32_t bits = random_bits((uint32_t)place, drop.first, drop.second + (uint32_t)(place >> 32) * 0x9e3779b9u);
-    return bits >= drop.dropped ? drop.scale : 0.0f;
+/* A row of places, which counts from 0 in 32 bits: 64 would halve what a register holds. */
+typedef struct {
+    uint32_t from, first, second, dropped;
+    float scale;
+} Dropping;
+
+static inline Dropping dropping(int64_t from, Drop drop) {
+    return (Dropping){(uint32_t)from, drop.first, drop.second + (uint32_t)(from >> 32) * 0x9e3779b9u, drop.dropped,
+                      drop.scale};
+}
+
+static inline float kept(int64_t j, Dropping row) {
+    return random_bits(row.from + (uint32_t)j, row.first, row.second) >= row.dropped ? row.scale : 0.0f;
 }
 
 /* What one step of a recurrence visits: see recurrent.h. */
@@ -34,7 +46,13 @@ static inline int64_t place_of(const int64_t *token, const Visit *v, Part part, 
     return (token[d * v->count + r / part.size] * v->sequences + part.first + r % part.size) * 2 + d;
 }
 
+enum { RUN = 4096 }; /* elements that are dropped as a row where there are no rows */
 enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias and the weights of the convolution */
+
+#include "products.h"
+#ifdef LANES
+#include "heads.h"
+#endif
 
 #define T float
 #define NAME(name) name##_float
@@ -42,7 +60,10 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define WRITE(x) write_float(x)
 #include "recurrent.h"
 #include "tokens.h"
+#include "transformer.h"
+#ifdef LANES
 #include "attention.h"
+#endif
 #undef T
 #undef NAME
 #undef READ
@@ -54,13 +75,15 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define WRITE(x) write_bf16(x)
 #include "recurrent.h"
 #include "tokens.h"
+#include "transformer.h"
+#ifdef LANES
 #include "attention.h"
+#endif
 #undef T
 #undef NAME
 #undef READ
 #undef WRITE
 
-#include "products.h"
 #ifdef LANES
 #include "layers.h"
 #include "contrast.h"

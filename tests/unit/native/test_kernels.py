@@ -19,7 +19,7 @@ from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.dropout import Drop, draw
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.products import product
-from hico_platform.model.transformer import _AddNorm, _ReluDropout, _SoftmaxDropout
+from hico_platform.model.transformer import _AddNorm, _Attention, _ReluDropout
 from hico_platform.native import library
 from hico_platform.native.library import Kernels
 from hico_platform.pretrain.loop import tokens
@@ -193,19 +193,55 @@ def test_nothing_is_dropped_outside_training_and_no_number_is_drawn() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_attention_weights_and_their_gradient(kernels: Kernels) -> None:
-    drop = dropping(0.25, 0)
-    scores = random(6, 5, 5).requires_grad_()
-    made = _SoftmaxDropout.apply(scores * 1.0, 0.5, drop, kernels)
-    expected = (scores * 0.5).softmax(dim=2)
-    mask = made.detach() / expected.detach()
-    assert 0 < float((mask == 0).double().mean()) < 0.5
-    close(made, expected * (mask > 0) / 0.75)
-    weights = random(6, 5, 5, seed=1)
-    ours, theirs = (
-        torch.autograd.grad((each * weights).sum(), scores)[0] for each in (made, expected * (mask > 0) / 0.75)
-    )
-    close(ours, theirs)
+def attended(qkv: Tensor, lengths: tuple[int, ...], heads: int, masks: list[Tensor] | None = None) -> Tensor:
+    """As its definition says: softmax(q k / sqrt(size)) v of each head, after a mask (N, heads, L, L) a granularity."""
+    made = []
+    for index, part in enumerate(qkv.split(lengths)):
+        query, key, value = part.unflatten(2, (3, heads, -1)).permute(2, 1, 3, 0, 4)
+        weights = (query @ key.transpose(2, 3) / query.shape[3] ** 0.5).softmax(dim=3)
+        weights = weights if masks is None else weights * masks[index]
+        made.append((weights @ value).permute(2, 0, 1, 3).flatten(2))
+    return torch.cat(made)
+
+
+def with_gradient(made: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    weights = random(*made.shape, seed=1).to(made.dtype)
+    return made.detach(), torch.autograd.grad((made * weights).sum(), given)[0]
+
+
+@pytest.mark.parametrize("lengths", [(1,), (5, 2, 1), (17, 8), (64, 32, 16, 8), (70, 35)])
+@pytest.mark.parametrize("size", [1, 6, 16, 40])
+def test_attention_and_its_gradient(kernels: Kernels, lengths: tuple[int, ...], size: int) -> None:
+    if not kernels.multiplies:
+        pytest.skip("a processor whose registers the products do not know")
+    for dtype, tolerance in ((torch.float32, 2e-6), (torch.bfloat16, 1e-2)):
+        qkv = random(sum(lengths), 3, 3 * 2 * size).to(dtype).requires_grad_()
+        ours = with_gradient(_Attention.apply(qkv, lengths, 2, draw(0.5, training=False), kernels), qkv)
+        exact = qkv.detach().double().requires_grad_()
+        for mine, wanted in zip(ours, with_gradient(attended(exact, lengths, 2), exact), strict=True):
+            close(mine.float(), wanted.float(), tolerance)
+
+
+def test_attention_drops_weights_and_their_gradients_alike(kernels: Kernels) -> None:
+    if not kernels.multiplies:
+        pytest.skip("a processor whose registers the products do not know")
+    lengths, count, heads, size = (9, 4), 3, 2, 9
+    qkv = random(sum(lengths), count, 3 * heads * size)
+    seen = qkv.clone().unflatten(2, (3, heads, size))
+    for first, length in ((0, 9), (9, 4)):  # values that show the weights themselves
+        seen[first : first + length, :, 2] = torch.eye(size)[:length, None, None]
+    shown = _Attention.apply(seen.flatten(2), lengths, heads, dropping(0.25, 0), kernels)
+    masks = [
+        (part.unflatten(2, (heads, size)).permute(1, 2, 0, 3)[..., :length] > 0).double() / 0.75
+        for part, length in zip(shown.split(lengths), lengths, strict=True)
+    ]
+    assert 0.1 < float(torch.cat([mask.flatten() for mask in masks]).eq(0).double().mean()) < 0.4
+    assert not torch.equal(masks[0][0], masks[0][1])
+    qkv.requires_grad_()
+    exact = qkv.detach().double().requires_grad_()
+    ours = with_gradient(_Attention.apply(qkv, lengths, heads, dropping(0.25, 0), kernels), qkv)
+    for mine, wanted in zip(ours, with_gradient(attended(exact, lengths, heads, masks), exact), strict=True):
+        close(mine, wanted.float())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25])
