@@ -38,7 +38,8 @@ class SelfAttention(nn.Module):
         length, count, width = qkv.shape
         heads = qkv.view(length, count, 3, self.heads, -1).permute(2, 1, 3, 0, 4)  # (3, N, heads, L, D / heads)
         share = self.dropout if self.training else 0.0
-        mixed = scaled_dot_product_attention(*heads, dropout_p=share)
+        query, key, value = heads.unbind()
+        mixed = scaled_dot_product_attention(query, key, value, dropout_p=share)
         return mixed.permute(2, 0, 1, 3).reshape(length, count, width // 3)
 
 
