@@ -25,14 +25,25 @@ static int packed(Matrix from, int64_t deep, int64_t wide, Packed *to) {
     return to->at != 0;
 }
 
+static inline int narrow(Packed right) { return right.wide <= NARROW && right.deep <= NARROW; }
+
 static void packed_times(const float *strips, int64_t rows, Packed right, int add, float *out) {
     Ahead nothing = {0};
     packed_product(strips, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
                    (Output){out, right.wide, add, 0}, &nothing);
 }
 
+static void times_in_place(const float *left, int64_t rows, Packed right, int add, float *out) {
+    product_in_place(left, right.deep, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
+                     (Output){out, right.wide, add, 0});
+}
+
 /* out (rows, wide), or what is added to it, = left (rows, deep) times a packed matrix; ``strips`` is where left is packed. */
 static void times(const float *left, int64_t rows, Packed right, int add, float *strips, float *out) {
+    if (narrow(right)) {
+        times_in_place(left, rows, right, add, out);
+        return;
+    }
     pack_left((Matrix){left, right.deep, 1}, 0, rows, rows, 0, right.deep, strips);
     packed_times(strips, rows, right, add, out);
 }
@@ -41,6 +52,10 @@ static void times(const float *left, int64_t rows, Packed right, int add, float 
 static void tokens_times(const float *tokens, const Visit *v, Part part, int64_t d, Packed right, float *strips,
                          float *out) {
     const int64_t rows = v->count * part.size;
+    for (int64_t r = 0; narrow(right) && r < rows; r += part.size)
+        times_in_place(tokens + place_of(v->token, v, part, d, r) / 2 * right.deep, part.size, right, 0,
+                       out + r * right.wide);
+    if (narrow(right)) return;
     for (int64_t s = 0; s < strips_of(rows); s++) {
         const int64_t begin = strip_at(rows, s), size = strip_at(rows, s + 1) - begin;
         const float *row[STRIP];

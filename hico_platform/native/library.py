@@ -27,7 +27,8 @@ from hico_platform.durable import sync
 
 _LOG = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
-_FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
+_FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC",
+          "-falign-loops=64"]  # fmt: skip  # a product's innermost loop across two lines of code takes 5 % longer
 _OFF = "HICO_KERNELS"
 
 

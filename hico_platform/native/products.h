@@ -21,6 +21,9 @@ int64_t lanes_of_products(void) { return 0; }
 enum {
     PANEL = 2 * LANES,    /* columns of a tile */
     DEEP = 512,           /* terms of a sum between two visits of the output */
+    NEAR = 64,            /* the same where nothing is packed */
+    NARROW = 256,         /* columns up to which packing rows of as many terms takes longer than it saves */
+    WEIGHT = 1 << 14,     /* elements up to which it does for a sum over rows */
     BLOCK = 8 * STRIP,    /* rows that a thread packs at once */
     PAD = 48,             /* floats after each strip and panel, or all would begin in the same lines of the cache */
     SMALL = 1 << 18       /* multiplications that one thread has done before another has begun */
@@ -165,7 +168,7 @@ static void pack_right(Matrix b, int64_t first, int64_t last, int64_t columns, i
 typedef struct { const char *row; int64_t stride, lines, rows, line, each; } Ahead;
 
 static inline __attribute__((always_inline)) void fetch(Ahead *ahead) {
-    for (int64_t i = 0; i < ahead->each && ahead->rows > 0; i++) {
+    for (int64_t i = 0; ahead && i < ahead->each && ahead->rows > 0; i++) {
         __builtin_prefetch(ahead->row + 64 * ahead->line, 0, 2);
         if (++ahead->line == ahead->lines) { ahead->line = 0; ahead->row += ahead->stride; ahead->rows--; }
     }
@@ -173,9 +176,9 @@ static inline __attribute__((always_inline)) void fetch(Ahead *ahead) {
 
 typedef struct { float *at; int64_t lead; int add; const float *bias; } Output;
 
-/* ``size`` rows of a strip times a panel. */
-static inline __attribute__((always_inline)) void tile(const int size, int64_t deep, const float *left,
-                                                       const float *right, Output out, Ahead *ahead) {
+/* ``size`` rows of ``left`` times a panel whose rows are ``step`` apart. */
+static inline __attribute__((always_inline)) void tile(const int size, int64_t deep, Matrix left, const float *right,
+                                                       int64_t step, Output out, Ahead *ahead) {
     Lanes sum[STRIP][2];
     #pragma GCC unroll 16
     for (int r = 0; r < size; r++) sum[r][0] = sum[r][1] = (Lanes){0};
@@ -185,12 +188,12 @@ static inline __attribute__((always_inline)) void tile(const int size, int64_t d
         __builtin_prefetch(wanted, 1);
         __builtin_prefetch(wanted + LANES, 1);
         fetch(ahead);
-        for (int64_t k = least(rest, part); k > 0; k--, left += size, right += PANEL) {
+        for (int64_t k = least(rest, part); k > 0; k--, left.at += left.column, right += step) {
             const Lanes low = load(right), high = load(right + LANES);
             #pragma GCC unroll 16
             for (int r = 0; r < size; r++) {
-                sum[r][0] += left[r] * low;
-                sum[r][1] += left[r] * high;
+                sum[r][0] += left.at[r * left.row] * low;
+                sum[r][1] += left.at[r * left.row] * high;
             }
         }
     }
@@ -209,38 +212,84 @@ static inline __attribute__((always_inline)) void tile(const int size, int64_t d
     }
 }
 
-static void sized_tile(int64_t size, int64_t deep, const float *left, const float *right, Output out, Ahead *ahead) {
-#define OF_SIZE(size) case size: tile(size, deep, left, right, out, ahead); break;
-    switch (size) {
-        OF_SIZE(1) OF_SIZE(2) OF_SIZE(3) OF_SIZE(4) OF_SIZE(5) OF_SIZE(6)
 #if STRIP == 14
-        OF_SIZE(7) OF_SIZE(8) OF_SIZE(9) OF_SIZE(10) OF_SIZE(11) OF_SIZE(12) OF_SIZE(13) OF_SIZE(14)
+#define EACH_SIZE(OF) OF(1) OF(2) OF(3) OF(4) OF(5) OF(6) OF(7) OF(8) OF(9) OF(10) OF(11) OF(12) OF(13) OF(14)
+#else
+#define EACH_SIZE(OF) OF(1) OF(2) OF(3) OF(4) OF(5) OF(6)
 #endif
-    }
-#undef OF_SIZE
+#define PACKED(size) case size: tile(size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
+#define BY_COLUMNS(size) case size: tile(size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0); break;
+#define BY_ROWS(size) case size: tile(size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0); break;
+
+static void packed_tile(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Ahead *ahead) {
+    switch (size) { EACH_SIZE(PACKED) }
 }
 
-/* Packed ``rows`` times packed panels ``first`` to ``last``; ``out`` has ``columns``. */
-static void packed_product(const float *left, int64_t rows, const float *right, int64_t first, int64_t last,
-                           int64_t columns, int64_t deep, Output out, Ahead *ahead) {
+/* Of a left matrix where it lies: its rows next to each other, or its columns. */
+static void tile_in_place(int64_t size, int64_t deep, Matrix left, const float *right, int64_t step, Output out) {
+    if (left.row == 1) switch (size) { EACH_SIZE(BY_COLUMNS) }
+    else switch (size) { EACH_SIZE(BY_ROWS) }
+}
+
+/* The first ``wide`` columns of a tile that lies in ``whole``. */
+static void part_of_tile(int64_t size, const float *whole, int64_t wide, Output out) {
+    for (int64_t r = 0; r < size; r++) {
+        float *to = out.at + r * out.lead;
+        for (int64_t c = 0; c < wide; c++)
+            to[c] = whole[r * PANEL + c] + (out.add ? to[c] : out.bias ? out.bias[c] : 0.0f);
+    }
+}
+
+/* ``rows``, packed or where they lie, times packed panels ``first`` to ``last``; ``out`` has ``columns``. */
+static inline __attribute__((always_inline)) void panel_product(const int packed, Matrix left, int64_t rows,
+                                                                const float *right, int64_t first, int64_t last,
+                                                                int64_t columns, int64_t deep, Output out, Ahead *ahead) {
+    float whole[STRIP * PANEL];
     for (int64_t p = first; p < last; p++)
         for (int64_t s = 0; s < strips_of(rows); s++) {
-            const int64_t begin = strip_at(rows, s), size = strip_at(rows, s + 1) - begin;
-            const int64_t wide = columns - p * PANEL;
-            const float *strip = left + begin * deep + s * PAD, *panel = right + p * panel_room(deep);
-            float *to = out.at + begin * out.lead + p * PANEL;
-            const float *bias = out.bias ? out.bias + p * PANEL : 0;
+            const int64_t begin = strip_at(rows, s), size = strip_at(rows, s + 1) - begin, wide = columns - p * PANEL;
+            const float *panel = right + p * panel_room(deep);
+            const Output here = {out.at + begin * out.lead + p * PANEL, out.lead, out.add,
+                                 out.bias ? out.bias + p * PANEL : 0};
+            const Output to = wide >= PANEL ? here : (Output){whole, PANEL, 0, 0};
+            if (packed) packed_tile(size, deep, left.at + begin * deep + s * PAD, panel, to, ahead);
+            else tile_in_place(size, deep, (Matrix){left.at + begin * left.row, left.row, 1}, panel, PANEL, to);
+            if (wide < PANEL) part_of_tile(size, whole, wide, here);
+        }
+}
+
+static void packed_product(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
+                           int64_t columns, int64_t deep, Output out, Ahead *ahead) {
+    panel_product(1, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
+}
+
+static void product_in_place(const float *left, int64_t lead, int64_t rows, const float *right, int64_t first,
+                             int64_t last, int64_t columns, int64_t deep, Output out) {
+    panel_product(0, (Matrix){left, lead, 1}, rows, right, first, last, columns, deep, out, 0);
+}
+
+/* Adds to ``out`` (m, n) a sum over rows: ``a`` (m, k) by columns times ``b`` (k, n) by rows, both where they lie. Tiles
+   ``first`` to ``last`` are this thread's; ``spare`` has room for a panel of NEAR rows. */
+static void add_outer(Matrix a, Matrix b, int64_t m, int64_t n, int64_t k, int64_t first, int64_t last, Output out,
+                      float *spare) {
+    const int64_t strips = strips_of(m);
+    float whole[STRIP * PANEL];
+    for (int64_t from = 0; from < k; from += NEAR) {
+        const int64_t deep = least(NEAR, k - from);
+        for (int64_t t = first; t < last; t++) {
+            const int64_t p = t / strips, s = t % strips, top = strip_at(m, s), size = strip_at(m, s + 1) - top;
+            const int64_t wide = n - p * PANEL;
+            const Matrix left = {a.at + top + from * a.column, 1, a.column};
+            const Output here = {out.at + top * out.lead + p * PANEL, out.lead, out.add || from > 0, 0};
             if (wide >= PANEL) {
-                sized_tile(size, deep, strip, panel, (Output){to, out.lead, out.add, bias}, ahead);
+                tile_in_place(size, deep, left, b.at + from * b.row + p * PANEL, b.row, here);
                 continue;
             }
-            float whole[STRIP * PANEL];
-            sized_tile(size, deep, strip, panel, (Output){whole, PANEL, 0, 0}, ahead);
-            for (int64_t r = 0; r < size; r++)
-                for (int64_t c = 0; c < wide; c++)
-                    to[r * out.lead + c] =
-                        whole[r * PANEL + c] + (out.add ? to[r * out.lead + c] : bias ? bias[c] : 0.0f);
+            if (t == first || s == 0) pack_right((Matrix){b.at + p * PANEL, b.row, 1}, 0, 1, wide, from, deep, spare);
+            tile_in_place(size, deep, left, spare, PANEL, (Output){whole, PANEL, 0, 0});
+            part_of_tile(size, whole, wide, here);
         }
+    }
 }
 
 /* What one thread of a team has of a product with ``rows`` and ``panels``. They share the rows where there are many, else
@@ -285,9 +334,19 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
                   int64_t b_row, int64_t b_column, const float *bias, float *out, int64_t lead, int64_t add) {
     const Matrix left = {a, a_row, a_column}, right = {b, b_row, b_column};
     const int64_t panels = panels_of(n), parts = parts_deep(k), most = (k + parts - 1) / parts;
+    const int unpacked = a_column == 1 && n <= NARROW && k <= NARROW;
+    int failed = 0;
+    if (a_row == 1 && b_column == 1 && m * n <= WEIGHT && k > NARROW && !bias) {
+        #pragma omp parallel if (m * n * k > SMALL)
+        {
+            const int64_t team = omp_get_num_threads(), me = omp_get_thread_num(), tiles = panels * strips_of(m);
+            float spare[PANEL * NEAR + PAD];
+            add_outer(left, right, m, n, k, tiles * me / team, tiles * (me + 1) / team, (Output){out, lead, add, 0}, spare);
+        }
+        return 0;
+    }
     float *packed = room_for(panels * panel_room(most));
     if (!packed) return 1;
-    int failed = 0;
     #pragma omp parallel reduction(| : failed) if (m * n * k > SMALL)
     {
         const Share share = share_of(m, panels);
@@ -300,9 +359,13 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
             for (int64_t block = share.first; block < share.last && strips; block++) {
                 const int64_t top = block_at(share, block), rows = block_at(share, block + 1) - top;
                 if (rows == 0) continue;
+                const Output to = {out + top * lead, lead, add || part > 0, bias};
+                if (unpacked) {
+                    product_in_place(a + top * a_row, a_row, rows, packed, share.low, share.high, n, deep, to);
+                    continue;
+                }
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
-                packed_product(strips, rows, packed, share.low, share.high, n, deep,
-                               (Output){out + top * lead, lead, add || part > 0, bias}, &ahead);
+                packed_product(strips, rows, packed, share.low, share.high, n, deep, to, &ahead);
             }
             #pragma omp barrier
         }
@@ -327,12 +390,54 @@ static void add_sums(const float *strips, int64_t rows, int64_t deep, float *sum
     }
 }
 
+/* As recurrent_weights_backward, where packing would take as long as multiplying. */
+static void small_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
+                                   const float *moved, const float *tokens, const float *states, float *of_input,
+                                   float *of_state, float *of_bias) {
+    const int64_t strips = strips_of(wide), inputs = strips * panels_of(depth), tiles = inputs + strips * panels_of(H);
+    memset(of_input, 0, 2 * wide * depth * sizeof(float));
+    memset(of_state, 0, 2 * wide * H * sizeof(float));
+    #pragma omp parallel
+    {
+        const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+        const int64_t low = 2 * tiles * me / team, high = 2 * tiles * (me + 1) / team;
+        float spare[PANEL * NEAR + PAD];
+        for (int64_t d = low / tiles; d < 2 && d * tiles < high; d++) {
+            const int64_t first = beyond(low, d * tiles), last = least(high - d * tiles, tiles);
+            for (int64_t p = 0, next; p < P; p = next) { /* tokens whose states before lie in a row, as they do */
+                const int64_t token = before[d * P + p];
+                for (next = p + 1; next < P && (next - p) * N < NEAR; next++)
+                    if (token < 0 || before[d * P + next] != token + next - p) break;
+                const int64_t rows = (next - p) * N;
+                const Matrix left = {moved + (2 * p * N + d) * wide, 1, 2 * wide};
+                add_outer(left, (Matrix){tokens + p * N * depth, depth, 1}, wide, depth, rows, least(first, inputs),
+                          least(last, inputs), (Output){of_input + d * wide * depth, depth, 1, 0}, spare);
+                if (token >= 0)
+                    add_outer(left, (Matrix){states + (2 * token * N + d) * H, 2 * H, 1}, wide, H, rows,
+                              beyond(first, inputs), beyond(last, inputs), (Output){of_state + d * wide * H, H, 1, 0},
+                              spare);
+                const int64_t begin = strip_at(wide, least(first, strips)), end = strip_at(wide, least(last, strips));
+                for (int64_t j = 0; j < rows; j++) { /* of the first panel's strips, each some thread's */
+                    const float *row = left.at + j * left.column;
+                    float *sums = of_bias + d * wide;
+                    #pragma omp simd
+                    for (int64_t r = begin; r < end; r++) sums[r] += row[r];
+                }
+            }
+        }
+    }
+}
+
 /* Gradients of a recurrent layer's weights and bias: of_input (2, wide, depth), of_state (2, wide, H), of_bias (2, wide),
    which begins as zeros. ``moved`` (P*N, 2, wide), the gradient of the gates, is summed, and held against ``tokens`` (P*N, depth) and the states (P*N, 2, H) before each: token p's is
    before[d * P + p] or, if that is negative, zero. */
 int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
                                const float *moved, const float *tokens, const float *states, float *of_input,
                                float *of_state, float *of_bias) {
+    if (wide * (depth > H ? depth : H) <= WEIGHT) {
+        small_weights_backward(P, N, wide, depth, H, before, moved, tokens, states, of_input, of_state, of_bias);
+        return 0;
+    }
     const int64_t k = P * N, parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int64_t split = panels_of(depth), panels = split + panels_of(H);
     float *packed = room_for(panels * panel_room(most)), *zeros = calloc(H, sizeof(float));

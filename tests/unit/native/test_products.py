@@ -111,10 +111,11 @@ def test_few_rows_and_other_types_are_left_to_pytorch(dtype: torch.dtype, tolera
     assert torch.allclose(out, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 17, 70])
 @pytest.mark.parametrize(("depth", "width"), [(24, 12), (64, 32), (33, 70)])
 @pytest.mark.usefixtures("threads")
-def test_gradients_of_recurrent_weights(kernels: Kernels, depth: int, width: int) -> None:
-    lengths, count = (22, 11, 5, 2), 17
+def test_gradients_of_recurrent_weights(kernels: Kernels, depth: int, width: int, count: int) -> None:
+    lengths = 22, 11, 5, 2
     packed, places, wide = packing(lengths, torch.device("cpu")), sum(lengths), 4 * width
     moved, tokens = random(places, count, 2, wide), random(places, count, depth, seed=1)
     states = random(places, count, 2, width, seed=2)
