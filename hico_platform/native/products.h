@@ -417,11 +417,15 @@ static void small_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t d
                               beyond(first, inputs), beyond(last, inputs), (Output){of_state + d * wide * H, H, 1, 0},
                               spare);
                 const int64_t begin = strip_at(wide, least(first, strips)), end = strip_at(wide, least(last, strips));
-                for (int64_t j = 0; j < rows; j++) { /* of the first panel's strips, each some thread's */
-                    const float *row = left.at + j * left.column;
-                    float *sums = of_bias + d * wide;
-                    #pragma omp simd
-                    for (int64_t r = begin; r < end; r++) sums[r] += row[r];
+                for (int64_t r = begin; r < end; r += NEAR) { /* of the first panel's strips, each some thread's */
+                    const int64_t some = least(NEAR, end - r);
+                    float sums[NEAR] = {0}, *to = of_bias + d * wide + r;
+                    for (int64_t j = 0; j < rows; j++) {
+                        const float *row = left.at + r + j * left.column;
+                        #pragma omp simd
+                        for (int64_t i = 0; i < some; i++) sums[i] += row[i];
+                    }
+                    for (int64_t i = 0; i < some; i++) to[i] += sums[i];
                 }
             }
         }
