@@ -93,6 +93,7 @@ class _Visit(ctypes.Structure):
         ("sequences", ctypes.c_int64),
         ("width", ctypes.c_int64),
         ("room", ctypes.c_int64),
+        ("places", ctypes.c_int64),
     )
 
 
@@ -113,7 +114,7 @@ def _visits(packed: Packing, sequences: int, width: int) -> _Visits:
         token = packed.order[:, first:last].contiguous()
         visit = array[index]
         visit.token, visit.count, visit.sequences, visit.width = token.data_ptr(), last - first, sequences, width
-        visit.room = packed.counts[0] * sequences
+        visit.room, visit.places = packed.counts[0] * sequences, packed.order.shape[1] * sequences
         if index > 0:
             before = tokens[-1][:, : last - first].contiguous()
             visit.before = before.data_ptr()
@@ -163,9 +164,6 @@ def _backward(
     how: _How, name: str, visits: _Visits, weight: Tensor, moved: Tensor, saved: tuple[Tensor, ...], *others: Tensor
 ) -> None:
     """All steps of a layer, last first: ``saved`` begins with the output's gradient and the gates."""
-    if how.whole_layer:
-        _whole_layer(how, f"{name}_backward_layer", visits, weight, *saved, *others)
-        return
     size, width = weight.shape[1:]
     carried = torch.empty(2, visits.room, width)
     seen = weight.new_empty(2 * visits.room * size)
@@ -204,7 +202,10 @@ def _once(ctx: Any) -> None:
 
 def _weight_gradient(moved: Tensor, states: Tensor, packed: Packing) -> Tensor:
     """Of recurrent weights, (2, gates*H, H): ``moved`` (P, N, 2, gates*H) held against the state before each token."""
-    low = states.to(moved.dtype)
+    low = states
+    if states.dtype is not moved.dtype:  # a direction's rows together: oneDNN copies what it finds apart
+        low = torch.empty_like(states.permute(2, 0, 1, 3), dtype=moved.dtype, memory_format=torch.contiguous_format)
+        low = low.copy_(states.permute(2, 0, 1, 3)).permute(1, 2, 0, 3)
     total = torch.zeros((2, moved.shape[3], states.shape[3]))
     for first, last in packed.spans:
         if last - first == 1:
@@ -215,6 +216,17 @@ def _weight_gradient(moved: Tensor, states: Tensor, packed: Packing) -> Tensor:
             before = low[before_a:before_b, :, direction].flatten(0, 1)
             add_multiplied(total[direction], now.T, before)
     return total
+
+
+def _by_token(moved: Tensor, count: int) -> Tensor:
+    """(2, P*N, .) as (P, N, 2, .), where it lies."""
+    return moved.view(2, -1, count, moved.shape[2]).permute(1, 2, 0, 3)
+
+
+def _input_gradients(moved: Tensor, rows: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Of tokens (P*N, D) and both directions' weights (2, gates*H, D): ``moved`` (2, P*N, gates*H)."""
+    of_tokens = torch.addmm(multiplied(moved[0], weight[0]), moved[1], weight[1])
+    return of_tokens, torch.stack([multiplied(each.T, rows) for each in moved]).float()
 
 
 class _Lstm(torch.autograd.Function):
@@ -247,23 +259,25 @@ class _Lstm(torch.autograd.Function):
         _once(ctx)
         rows, gates, cells, states, weight, low = ctx.saved_tensors
         how: _How = ctx.how
-        places, count, _, width = states.shape
-        moved = gates if low.dtype is torch.float32 else torch.empty_like(gates, dtype=low.dtype)
-        saved = gradients[0].float().contiguous(), gates, cells
-        _backward(how, "lstm", _visits(how.packed, count, width), low, moved, saved)
-        flat = moved.view(len(rows), -1)
+        (places, count, _, width), size = states.shape, low.shape[1]
+        visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
         if how.whole_layer:
-            of_input, of_state, of_bias = torch.empty_like(weight), torch.empty_like(low), flat.new_zeros(low.shape[:2])
+            _whole_layer(
+                how, "lstm_backward_layer", visits, low, given, gates, cells
+            )  # ``gates`` become their gradient
+            of_input, of_state, of_bias = torch.empty_like(weight), torch.empty_like(low), torch.zeros(low.shape[:2])
             how.kernels.call(
-                "recurrent_weights_backward", places, count, low.shape[1], weight.shape[2], width, how.packed.before,
-                moved, rows, states, of_input, of_state, of_bias,
+                "recurrent_weights_backward", places, count, size, weight.shape[2], width, how.packed.before, gates,
+                rows, states, of_input, of_state, of_bias,
             )  # fmt: skip
+            of_tokens = multiplied(gates, weight.flatten(0, 1))
         else:
-            of_input = (flat.T @ rows).float().view(weight.shape)
-            of_state = _weight_gradient(moved.view(places, count, 2, -1), states, how.packed)
-            of_bias = column_sums(flat).view(2, -1)
-        of_tokens = multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype)
-        return of_tokens, of_input, of_state, of_bias, None
+            moved = low.new_empty(2, len(rows), size)
+            _backward(how, "lstm", visits, low, moved, (given, gates, cells))
+            of_tokens, of_input = _input_gradients(moved, rows, weight)
+            of_state = _weight_gradient(_by_token(moved, count), states, how.packed)
+            of_bias = torch.stack([column_sums(each) for each in moved])
+        return of_tokens.view(places, count, -1).to(ctx.dtype), of_input, of_state, of_bias, None
 
 
 class _Gru(torch.autograd.Function):
@@ -298,18 +312,21 @@ class _Gru(torch.autograd.Function):
         _once(ctx)
         rows, gates, inner, states, weight, low = ctx.saved_tensors
         how: _How = ctx.how
-        places, count, _, width = states.shape
-        moved = gates if low.dtype is torch.float32 else torch.empty_like(gates, dtype=low.dtype)
-        behind = torch.empty_like(states, dtype=low.dtype)  # the candidate's as the state sees it
-        saved = gradients[0].float().contiguous(), gates, inner, states
-        _backward(how, "gru", _visits(how.packed, count, width), low, moved, saved, behind)
-        flat, each = moved.view(len(rows), -1), moved.view(places, count, 2, -1)
-        of_switches = _weight_gradient(each[..., : 2 * width], states, how.packed)
-        return (
-            multiplied(flat, weight.flatten(0, 1)).view(places, count, -1).to(ctx.dtype),
-            multiplied(flat.T, rows).float().view(weight.shape),
-            torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1),
-            column_sums(flat).view(2, -1),
-            column_sums(behind.view(len(rows), -1)).view(2, -1),
-            None,
-        )
+        (places, count, _, width), size = states.shape, low.shape[1]
+        visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
+        if how.whole_layer:
+            behind = torch.empty_like(states)  # the candidate's gradient as the state sees it
+            # ``gates`` become their gradient.
+            _whole_layer(how, "gru_backward_layer", visits, low, given, gates, inner, states, behind)
+            moved, of_state = gates.view(places, count, 2, size), column_sums(behind.view(len(rows), -1)).view(2, -1)
+            of_tokens = multiplied(gates, weight.flatten(0, 1))
+            of_input, of_bias = multiplied(gates.T, rows).view(weight.shape), column_sums(gates).view(2, -1)
+        else:
+            apart, packed = low.new_empty(2, len(rows), size), low.new_empty(2, len(rows), width)
+            _backward(how, "gru", visits, low, apart, (given, gates, inner, states), packed)
+            of_tokens, of_input = _input_gradients(apart, rows, weight)
+            of_bias, of_state = (torch.stack([column_sums(each) for each in both]) for both in (apart, packed))
+            moved, behind = _by_token(apart, count), _by_token(packed, count)
+        of_switches = _weight_gradient(moved[..., : 2 * width], states, how.packed)
+        of_weight = torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1)
+        return of_tokens.view(places, count, -1).to(ctx.dtype), of_input, of_weight, of_bias, of_state, None

@@ -32,7 +32,7 @@ static inline float kept(int64_t j, Dropping row) {
 /* What one step of a recurrence visits: see recurrent.h. */
 typedef struct {
     const int64_t *token, *before;
-    int64_t count, sequences, width, room;
+    int64_t count, sequences, width, room, places;
 } Visit;
 
 /* The sequences that are worked on together: ``size`` of them from ``first``. */

@@ -114,15 +114,17 @@ void NAME(gru_forward)(const Visit *v, const T *input, float *gates, const T *pr
 }
 
 /* The step after, with its first ``later`` rows, has left the state's gradient in ``kept`` (2, room, H) and ``product``
-   (2, later, H); ``packed`` (2, rows, 3H), ``behind`` (P*N, 2, H). */
+   (2, later, H); ``packed`` (2, rows, 3H). What products read afterwards has a direction's rows together: ``moved``
+   (2, P*N, 3H), ``behind`` (2, P*N, H). */
 void NAME(gru_backward)(const Visit *v, const float *gradient, const float *gates, const float *inner,
                         const float *out, float *kept, const T *product, int64_t later, T *moved, T *packed,
                         T *behind) {
     STEP_ROWS {
         STEP_PLACES
+        const int64_t apart = d * v->places + at / 2;
         NAME(gru_row_back)(gradient + at * H, r < later ? product + (d * later + r) * H : 0, gates + at * 3 * H,
-                           inner + at * H, last < 0 ? 0 : out + last * H, H, kept + handed * H, moved + at * 3 * H,
-                           packed + each * 3 * H, behind + at * H);
+                           inner + at * H, last < 0 ? 0 : out + last * H, H, kept + handed * H,
+                           moved + apart * 3 * H, packed + each * 3 * H, behind + apart * H);
     }
 }
 
@@ -135,14 +137,15 @@ void NAME(lstm_forward)(const Visit *v, const T *input, float *gates, const T *p
     }
 }
 
-/* ``of_cells`` (2, room, H) carries the cells' gradient from the step after. */
+/* ``of_cells`` (2, room, H) carries the cells' gradient from the step after; ``moved`` (2, P*N, 4H). */
 void NAME(lstm_backward)(const Visit *v, const float *gradient, const float *gates, const float *cells,
                          float *of_cells, const T *product, int64_t later, T *moved, T *packed) {
     STEP_ROWS {
         STEP_PLACES
+        const int64_t apart = d * v->places + at / 2;
         NAME(lstm_row_back)(gradient + at * H, r < later ? product + (d * later + r) * H : 0, gates + at * 4 * H,
                             cells + at * H, last < 0 ? 0 : cells + last * H, H, of_cells + handed * H,
-                            moved + at * 4 * H, packed + each * 4 * H);
+                            moved + apart * 4 * H, packed + each * 4 * H);
     }
 }
 
