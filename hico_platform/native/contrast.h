@@ -47,40 +47,35 @@ static void add_block(float *s, int64_t keys, int64_t rows, int64_t P, Found fou
     }
 }
 
-typedef struct { float *scaled, *logits, *strips, *exponentials, *anchors, *keys, *all; } Desk;
+/* What a task works on: anchors times the scale, packed to be multiplied from the left, and a block's logits and keys. */
+typedef struct { float *scaled, *anchors, *logits, *keys, *all; } Desk;
 
 static int desk(int64_t P, Desk *to) {
-    const int64_t sizes[] = {ANCHORS * P, KEYS * ANCHORS, left_room(KEYS, P), left_room(ANCHORS, KEYS),
-                             panels_of(ANCHORS) * panel_room(P), panels_of(P) * panel_room(KEYS)};
-    float **parts[] = {&to->scaled, &to->logits, &to->strips, &to->exponentials, &to->anchors, &to->keys};
-    int64_t total = 0;
-    for (int i = 0; i < 6; i++) total += (sizes[i] + 31) / 16 * 16;
-    to->all = room_for(total);
+    const int64_t scaled = ANCHORS * P, logits = KEYS * ANCHORS, anchors = panels_of(ANCHORS) * panel_room(P);
+    to->all = room_for(scaled + logits + anchors + panels_of(P) * panel_room(KEYS));
     if (!to->all) return 0;
-    memset(to->all, 0, total * sizeof(float));
-    float *at = to->all;
-    for (int i = 0; i < 6; at += (sizes[i++] + 31) / 16 * 16) *parts[i] = at;
+    to->scaled = to->all;
+    to->logits = to->scaled + scaled;
+    to->anchors = to->logits + logits;
+    to->keys = to->anchors + anchors;
     return 1;
 }
 
 static void against_keys(const float *anchor, int64_t rows, const float *queue, int64_t keys, int64_t P, float scale,
                          Desk on, Found found) {
-    Ahead nothing = {0};
-    for (int64_t i = 0; i < rows * P; i++) on.scaled[i] = anchor[i] * scale;
-    memset(on.scaled + rows * P, 0, (ANCHORS - rows) * P * sizeof(float));
+    for (int64_t i = 0; i < ANCHORS * P; i++) on.scaled[i] = i < rows * P ? anchor[i] * scale : 0.0f;
     pack_right((Matrix){on.scaled, 1, P}, 0, panels_of(ANCHORS), ANCHORS, 0, P, on.anchors);
     for (int64_t r = 0; r < ANCHORS; r++) { found.most[r] = -INFINITY; found.sum[r] = 0.0f; }
     memset(found.keys, 0, rows * P * sizeof(float));
     for (int64_t first = 0; first < keys; first += KEYS) {
         const int64_t some = least(KEYS, keys - first);
-        const float *block = queue + first * P;
-        pack_left((Matrix){block, P, 1}, 0, some, some, 0, P, on.strips);
-        packed_product(on.strips, some, on.anchors, 0, panels_of(ANCHORS), ANCHORS, P,
-                       (Output){on.logits, ANCHORS, 0, 0}, &nothing);
+        const Matrix block = {queue + first * P, P, 1};
+        product_in_place(block, some, on.anchors, 0, panels_of(ANCHORS), ANCHORS, P,
+                         (Output){on.logits, ANCHORS, 0, 0});
         add_block(on.logits, some, rows, P, found);
-        pack_left((Matrix){on.logits, 1, ANCHORS}, 0, rows, ANCHORS, 0, some, on.exponentials);
-        pack_right((Matrix){block, P, 1}, 0, panels_of(P), P, 0, some, on.keys);
-        packed_product(on.exponentials, rows, on.keys, 0, panels_of(P), P, some, (Output){found.keys, P, 1, 0}, &nothing);
+        pack_right(block, 0, panels_of(P), P, 0, some, on.keys);
+        product_in_place((Matrix){on.logits, 1, ANCHORS}, rows, on.keys, 0, panels_of(P), P, some,
+                         (Output){found.keys, P, 1, 0});
     }
 }
 

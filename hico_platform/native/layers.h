@@ -34,7 +34,7 @@ static void packed_times(const float *strips, int64_t rows, Packed right, int ad
 }
 
 static void times_in_place(const float *left, int64_t rows, Packed right, int add, float *out) {
-    product_in_place(left, right.deep, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
+    product_in_place((Matrix){left, right.deep, 1}, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
                      (Output){out, right.wide, add, 0});
 }
 

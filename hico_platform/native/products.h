@@ -253,7 +253,7 @@ static inline __attribute__((always_inline)) void panel_product(const int packed
                                  out.bias ? out.bias + p * PANEL : 0};
             const Output to = wide >= PANEL ? here : (Output){whole, PANEL, 0, 0};
             if (packed) packed_tile(size, deep, left.at + begin * deep + s * PAD, panel, to, ahead);
-            else tile_in_place(size, deep, (Matrix){left.at + begin * left.row, left.row, 1}, panel, PANEL, to);
+            else tile_in_place(size, deep, (Matrix){left.at + begin * left.row, left.row, left.column}, panel, PANEL, to);
             if (wide < PANEL) part_of_tile(size, whole, wide, here);
         }
 }
@@ -263,9 +263,9 @@ static void packed_product(const float *strips, int64_t rows, const float *right
     panel_product(1, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
 }
 
-static void product_in_place(const float *left, int64_t lead, int64_t rows, const float *right, int64_t first,
-                             int64_t last, int64_t columns, int64_t deep, Output out) {
-    panel_product(0, (Matrix){left, lead, 1}, rows, right, first, last, columns, deep, out, 0);
+static void product_in_place(Matrix left, int64_t rows, const float *right, int64_t first, int64_t last, int64_t columns,
+                             int64_t deep, Output out) {
+    panel_product(0, left, rows, right, first, last, columns, deep, out, 0);
 }
 
 /* Adds to ``out`` (m, n) a sum over rows: ``a`` (m, k) by columns times ``b`` (k, n) by rows, both where they lie. Tiles
@@ -361,7 +361,7 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
                 if (rows == 0) continue;
                 const Output to = {out + top * lead, lead, add || part > 0, bias};
                 if (unpacked) {
-                    product_in_place(a + top * a_row, a_row, rows, packed, share.low, share.high, n, deep, to);
+                    product_in_place((Matrix){a + top * a_row, a_row, 1}, rows, packed, share.low, share.high, n, deep, to);
                     continue;
                 }
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
