@@ -127,7 +127,7 @@ class _Downsample(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of tokens, taps, bias, gamma and beta."""
+        """Gradients of tokens, taps, bias, gamma and beta; the first as (N, L, D) in memory, where tokens come from."""
         levels, taps, bias, gamma, chosen, moments = ctx.saved_tensors
         how: _How = ctx.how
         lengths, (_, count, width) = how.lengths, levels.shape
@@ -135,15 +135,16 @@ class _Downsample(torch.autograd.Function):
         arriving = given[sum(lengths[:-1]) :]
         sums = torch.zeros(3 + KERNEL, width)
         for source, target in reversed(_pairs(lengths)):
-            moved = levels.new_empty(source.stop - source.start, count, width)
+            length, last = source.stop - source.start, source.start == 0
+            moved = levels.new_empty((count, length, width) if last else (length, count, width))
             each = sums.new_empty(count, 3 + KERNEL, width)
             how.kernels.call(
                 f"downsample_backward_{suffix(levels.dtype)}",
-                levels[source], len(moved), count, width, taps, bias, gamma,
-                *_parts(chosen, moments, source, target, lengths[0]), arriving, given[source], moved, each,
+                levels[source], length, count, width, taps, bias, gamma,
+                *_parts(chosen, moments, source, target, lengths[0]), arriving, given[source], moved, int(last), each,
             )  # fmt: skip
             sums += each.sum(dim=0)
-            arriving = moved
+            arriving = moved.transpose(0, 1) if last else moved
         return arriving, sums[3:], sums[2], sums[0], sums[1], None
 
 

@@ -59,7 +59,7 @@ class Branch(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, L, token_width) to (N, G, D): the maximum over tokens at each granularity."""
-        levels, lengths = self.downsample(self.embedding(tokens.transpose(0, 1)), self.granularities)  # (P, N, D)
+        levels, lengths = self.downsample(self.embedding(tokens).transpose(0, 1), self.granularities)  # (P, N, D)
         return token_maximum(self.sequence(levels, lengths), lengths)
 
 

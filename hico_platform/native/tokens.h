@@ -76,11 +76,11 @@ int NAME(downsample_forward)(const T *x, int64_t L, int64_t N, int64_t D, const 
     return failed;
 }
 
-/* ``of_y`` (L/2, N, D) is the gradient of y, ``others`` (L, N, D) what else arrives at x; writes ``of_x`` (L, N, D) and
-   each sequence's sums (N, 8, D): gradients of gamma, beta, bias and the five weights. */
+/* ``of_y`` (L/2, N, D) is the gradient of y, ``others`` (L, N, D) what else arrives at x; writes ``of_x`` (L, N, D), or
+   (N, L, D) if ``turned``, and each sequence's sums (N, 8, D): gradients of gamma, beta, bias and the five weights. */
 int NAME(downsample_backward)(const T *x, int64_t L, int64_t N, int64_t D, const float *weight, const float *bias,
                               const float *gamma, const uint8_t *chosen, const float *moments, const T *of_y,
-                              const T *others, T *of_x, float *sums) {
+                              const T *others, T *of_x, int64_t turned, float *sums) {
     int failed = 0;
     #pragma omp parallel for schedule(static) reduction(| : failed)
     for (int64_t n = 0; n < N; n++) {
@@ -127,7 +127,7 @@ int NAME(downsample_backward)(const T *x, int64_t L, int64_t N, int64_t D, const
             }
         }
         for (int64_t l = 0; l < L; l++) {
-            T *to = of_x + (l * N + n) * D;
+            T *to = of_x + (turned ? n * L + l : l * N + n) * D;
             const float *from = moved + (l + MARGIN) * D;
             #pragma omp simd
             for (int64_t j = 0; j < D; j++) to[j] = WRITE(from[j]);

@@ -172,6 +172,26 @@ def test_the_first_of_equals_takes_the_gradient_of_a_pair(without: Callable[[boo
         close(ours, theirs)
 
 
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("granularities", [1, 2, 3])
+@pytest.mark.parametrize("length", [9, 20])
+def test_downsampling_of_tokens_by_sequence(length: int, granularities: int, without: Callable[[bool], None]) -> None:
+    torch.manual_seed(0)
+    module = UnifiedDownsampling(8)
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+    found = []
+    for off in (False, True):
+        without(off)
+        tokens = random(3, length, 8).requires_grad_()
+        made, lengths = module(tokens.transpose(0, 1), granularities)
+        assert lengths == tuple(length >> granularity for granularity in range(granularities))
+        wanted = [tokens, *module.parameters()] if granularities > 1 else [tokens]
+        found.append((made, *torch.autograd.grad((made * random(*made.shape)).sum(), wanted)))
+    for ours, theirs in zip(*found, strict=True):
+        close(ours, theirs)
+
+
 def dropping(share: float, seed: int) -> Drop:
     torch.manual_seed(seed)
     return draw(share, training=True)
