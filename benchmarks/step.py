@@ -7,7 +7,8 @@ A step is contrast, gradient, optimiser (SGD with momentum and weight decay) and
 in training mode. Batch 64, G 4, P 128, K 2048, one encoder layer (the released settings); D 512 in float32 and
 bfloat16, and D 64 in float32. The peer always computes in float32, as released. Prints the median of the pairs'
 ratios for each, and with --json writes them to a file. About 8 minutes on 2 cores. Where the processor has no
-bfloat16 instructions, that precision is left out and named.
+bfloat16 instructions, that precision is left out and named. ``--ours pytorch`` computes by PyTorch's operators alone,
+``--ours compiled`` by those under torch.compile, which takes two minutes to get ready for each encoder and size.
 
 Wanted, peer / ours: 1.3 in float32, 2 in bfloat16, 2 at D 64.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -46,7 +48,11 @@ def batches() -> list[tuple[Tensor, ...]]:
     return found
 
 
-def our_step(*, encoder: str, width: int, layers: int, precision: str) -> Callable[[tuple[Tensor, ...]], object]:
+def our_step(
+    *, encoder: str, width: int, layers: int, precision: str, how: str = "kernels"
+) -> Callable[[tuple[Tensor, ...]], object]:
+    if how != "kernels":
+        os.environ["HICO_KERNELS"] = "off"
     from hico_platform.build import build_model, build_optimiser
     from hico_platform.config.schema import replace
     from hico_platform.config.trial import TrialConfig
@@ -59,6 +65,9 @@ def our_step(*, encoder: str, width: int, layers: int, precision: str) -> Callab
     values["model.precision"] = {"bfloat16": "bf16"}.get(precision, precision)
     config = replace(TrialConfig(), values)
     model = build_model(config, layout=KINECT_V2, device=torch.device("cpu"))
+    if how == "compiled":
+        for side in (model.query.encoder, model.key.encoder):
+            side.compile()
     optimiser = build_optimiser(config.optimiser, model=model)
     state = TrainingState(model=model, optimiser=optimiser, seed=0)
     state.model.train()
@@ -119,7 +128,7 @@ def work(arguments: argparse.Namespace) -> None:
     clock = time.process_time if arguments.clock == "cpu" else time.perf_counter
     sizes = {"encoder": arguments.encoder, "width": arguments.width, "layers": arguments.layers}
     if arguments.worker == "ours":
-        step = our_step(**sizes, precision=arguments.precision)
+        step = our_step(**sizes, precision=arguments.precision, how=arguments.ours)
     else:
         step = released_step(arguments.released, **sizes)
     data = batches()
@@ -142,6 +151,8 @@ def compare(arguments: argparse.Namespace, *, encoder: str, width: int, precisio
         str(arguments.threads),
         "--precision",
         precision,
+        "--ours",
+        arguments.ours,
         "--released",
         str(arguments.released),
     ]
@@ -169,6 +180,7 @@ def main() -> int:
     parser.add_argument(
         "--clock", choices=["wall", "cpu"], default="wall", help="cpu: CPU time, on a machine that others use as well"
     )
+    parser.add_argument("--ours", choices=["kernels", "pytorch", "compiled"], default="kernels")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", choices=["ours", "released"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -84,7 +84,8 @@ class Linear(nn.Linear):
 
 def product(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """tokens (., K) @ weight.T (K, L), plus bias, with its gradient."""
-    if tokens.is_cuda or torch.is_autocast_enabled("cpu") or weight.numel() < _SMALL:
+    plain = tokens.is_cuda or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+    if plain or weight.numel() < _SMALL:
         return linear(tokens, weight, bias)
     return _Linear.apply(tokens, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
 
