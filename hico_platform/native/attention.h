@@ -37,7 +37,7 @@ int NAME(attention_forward)(const T *qkv, const int64_t *lengths, int64_t G, int
             multiply((Matrix){head.q, size, 1}, (Matrix){head.k, 1, size}, L, L, size, &head, head.p, wide);
             for (int64_t l = 0; l < L; l++) {
                 float *row = head.p + l * wide;
-                softmax(row, L, wide);
+                softmax(row, L);
                 if (drop->dropped) {
                     const Dropping how = dropping(at.score + l * L, *drop);
                     #pragma omp simd
@@ -78,7 +78,7 @@ int NAME(attention_backward)(const T *qkv, const T *of_out, const int64_t *lengt
             for (int64_t l = 0; l < L; l++) {
                 float *p = head.p + l * wide, *of_p = head.of_p + l * wide, *dropped = head.dropped + l * wide;
                 float sum = 0.0f;
-                softmax(p, L, wide);
+                softmax(p, L);
                 if (drop->dropped) {
                     const Dropping how = dropping(at.score + l * L, *drop);
                     #pragma omp simd

@@ -46,8 +46,8 @@ static void multiply(Matrix a, Matrix b, int64_t m, int64_t n, int64_t k, const 
     packed_product(in->strips, m, in->panels, 0, panels_of(n), n, k, (Output){out, lead, 0, 0}, &nothing);
 }
 
-/* ``L`` of ``wide`` scores, to their softmax. */
-static void softmax(float *row, int64_t L, int64_t wide) {
+/* ``L`` scores to their softmax. */
+static void softmax(float *row, int64_t L) {
     float most = row[0], sum = 0.0f;
     #pragma omp simd reduction(max : most)
     for (int64_t j = 0; j < L; j++) most = row[j] > most ? row[j] : most;
