@@ -34,9 +34,9 @@ def info_nce(logits: Logits) -> Tensor:
 
 
 def contrast(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
-    """:func:`info_nce` of :func:`contrast_logits`; on a CPU in one pass over the queue, logits never in memory.
+    """:func:`info_nce` of :func:`contrast_logits`; on a CPU by a kernel that never has the logits in memory.
 
-    The gradient is the anchor's alone: keys have none.
+    Keys that want a gradient, which training has none of, go PyTorch's way.
     """
     kernels = kernels_for(anchor, positives, queue)
     possible = kernels is not None and kernels.multiplies and anchor.dtype is torch.float32

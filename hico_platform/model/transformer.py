@@ -19,6 +19,8 @@ class SelfAttention(nn.Module):
 
     def __init__(self, *, width: int, heads: int, dropout: float) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"{width} units cannot be shared out among {heads} heads")
         self.heads = heads
         self.qkv = Linear(width, 3 * width)
         self.out = Linear(width, width)

@@ -1,12 +1,12 @@
 /* InfoNCE of anchors against a queue. Logits never lie in memory: a block of them is made, taken to its exponentials and
    multiplied by its keys while it is in a core's cache, with the largest so far taken off (as attention does it in one
-   pass over the keys, Dao et al. 2022). The queue is read once, for loss and gradient together. */
+   pass over the keys, Dao et al. 2022). Loss and gradient take one reading of the queue for each ANCHORS anchors. */
 
 enum {
     ANCHORS = 64, /* of a task */
     KEYS = 128,   /* of a block */
-    CHUNK = 512,  /* least keys of a task */
-    CHUNKS = 64   /* most tasks that a queue is split into; the split does not depend on the threads */
+    CHUNK = 512,  /* most keys of a task, until a queue has CHUNKS of them */
+    CHUNKS = 64   /* the split does not depend on the threads */
 };
 
 /* What a task found: the largest logit of each anchor, the sum of exponentials less it, and of keys times those. */
@@ -101,7 +101,7 @@ static float one_loss(const float *anchor, const float *positives, int64_t G, in
     for (int64_t g = 0; g < G; g++) of_near += logits[g] = expf(logits[g] - near);
     const float apart_by = (most + logf(sum)) - (near + logf(of_near)), small = expf(-fabsf(apart_by));
     const float share = (apart_by > 0.0f ? 1.0f : small) / (1.0f + small); /* of the queue in the softmax of all */
-    for (int64_t j = 0; j < P; j++) gradient[j] *= scale * share / sum;
+    for (int64_t j = 0; j < P; j++) gradient[j] *= sum == 0.0f ? 0.0f : scale * share / sum; /* 0: an empty queue */
     for (int64_t g = 0; g < G; g++)
         for (int64_t j = 0; j < P; j++) gradient[j] -= scale * share / of_near * logits[g] * positives[g * P + j];
     return (apart_by > 0.0f ? apart_by : 0.0f) + log1pf(small);
@@ -114,8 +114,9 @@ int info_nce(const float *anchors, const float *positives, const float *queue, i
     const int64_t wanted = (K + CHUNK - 1) / CHUNK, chunks = wanted < CHUNKS ? wanted : CHUNKS;
     const int64_t blocks = (N + ANCHORS - 1) / ANCHORS, apart = ANCHORS * (P + 2);
     float *all = room_for(blocks * chunks * apart);
-    int failed = !all;
-    #pragma omp parallel reduction(| : failed) if (!failed)
+    if (!all) return 1;
+    int failed = 0;
+    #pragma omp parallel reduction(| : failed)
     {
         Desk on = {0};
         float *logits = room_for(G);

@@ -17,15 +17,16 @@ static inline bf16 write_bf16(float x) {
     return (bf16)(x != x ? 0x7fc0u : rounded);
 }
 
-/* exp, to 2 units in the last place (Cephes' polynomial), between 2^-126 and about 2^``most``. Bounds are on the power of
-   two, as integers: on floats the comparisons that keep a NaN one take a compiler longer than the polynomial. What is not
-   finite gives NaN; x beyond 10^7 is too coarse a number to have a remainder. */
+/* exp, to 2 units in the last place (Cephes' polynomial), its power of two between -126 and ``most``. That is bounded as
+   bits: on floats the comparisons that keep a NaN one take longer than the polynomial. What is not finite gives NaN, and
+   beyond 10^7, where floats are more than 1 apart, only large and small are told apart. */
 static inline float fast_exp_to(float x, int32_t most) {
-    float shifted = x * 1.44269504088896341f + 12582912.0f; /* the power of two, in the low bits */
+    const int32_t none = 0x4b400000; /* the bits of 12582912, whose lowest ones count */
+    float shifted = x * 1.44269504088896341f + 12582912.0f;
     float power = shifted - 12582912.0f;
-    int32_t exponent = (int32_t)bits_of(shifted) - (0x4b400000 - 127);
-    exponent = exponent < 1 ? 1 : exponent;
-    exponent = exponent > most + 127 ? most + 127 : exponent;
+    int32_t bits = (int32_t)bits_of(shifted);
+    bits = bits < none - 126 ? none - 126 : bits;
+    bits = bits > none + most ? none + most : bits;
     float r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
@@ -33,14 +34,14 @@ static inline float fast_exp_to(float x, int32_t most) {
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    return (p * r * r + r + 1.0f) * of_bits((uint32_t)exponent << 23);
+    return (p * r * r + r + 1.0f) * of_bits((uint32_t)(bits - none + 127) << 23);
 }
 
 static inline float fast_exp(float x) { return fast_exp_to(x, 127); }
 static inline float sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
 static inline float fast_tanh(float x) { return 2.0f / (1.0f + fast_exp(-2.0f * x)) - 1.0f; } /* to 1e-7 absolute */
 
-/* Two sigmoids with one division; below -40 they stay at 4e-18, or their product would be too large. */
+/* Two sigmoids with one division; below -40 they stay under 1e-17, or their product would be too large. */
 static inline void two_sigmoids(float x, float y, float *of_x, float *of_y) {
     float a = 1.0f + fast_exp_to(-x, 57), b = 1.0f + fast_exp_to(-y, 57), inverse = 1.0f / (a * b);
     *of_x = inverse * b;

@@ -78,6 +78,15 @@ def test_logits_beyond_what_an_exponential_can_hold(winner: str) -> None:
     torch.testing.assert_close(gradient.double(), of_anchor, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e2, 1e5, 3e6, 9e6, 1.7e7, 1e9])
+def test_logits_of_any_size(scale: float) -> None:
+    """The second key is ``scale`` away from the first, so its exponential is none at all."""
+    anchor, queue = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    loss, gradient = with_gradient(anchor, anchor[None], queue, temperature=1 / scale)
+    assert float(loss) == pytest.approx(0.693147, abs=1e-5)
+    assert float(gradient.abs().max()) <= 1e-6 * scale
+
+
 def test_threads_change_no_bit() -> None:
     tensors, before, found = given(70, 4, 3000, 128), torch.get_num_threads(), []
     for threads in (1, 2, 5):
