@@ -144,7 +144,7 @@ def _by_rows(visits: _Visits, left: Callable[[int], Tensor], width: int, like: T
 
 
 def _forward(
-    how: _How, name: str, visits: _Visits, weight: Tensor, given: Tensor, gates: Tensor, *others: Tensor | None
+    how: _How, name: str, visits: _Visits, weight: Tensor, given: Tensor, gates: Tensor | None, *others: Tensor | None
 ) -> None:
     """All steps of a layer: ``others`` are the kernel's tensors but for the state that a step hands on."""
     size, width = weight.shape[1:]
@@ -187,9 +187,14 @@ def _whole_layer(how: _How, name: str, visits: _Visits, *others: Tensor | int | 
     how.kernels.call(name, visits.array, len(visits.array), torch.get_num_threads(), *others)
 
 
-def _input_gates(rows: Tensor, weight_ih: Tensor) -> tuple[Tensor, Tensor]:
-    """Of tokens (P*N, D) and both directions' weights (2, gates*H, D): their product, and room for float32 gates."""
+def _input_gates(rows: Tensor, weight_ih: Tensor, *, wanted: bool) -> tuple[Tensor, Tensor | None]:
+    """Of tokens (P*N, D) and both directions' weights (2, gates*H, D): their product, and room for float32 gates.
+
+    None where no backward pass will want them.
+    """
     given = rows @ weight_ih.flatten(0, 1).T
+    if not wanted:
+        return given, None
     return given, given if given.dtype is torch.float32 else torch.empty_like(given, dtype=torch.float32)
 
 
@@ -244,7 +249,7 @@ class _Lstm(torch.autograd.Function):
             cells = torch.empty_like(states) if how.wanted else None
             _whole_layer(how, "lstm_forward_layer", visits, rows, depth, weight, low, bias, gates, cells, states)
         else:
-            given, gates = _input_gates(rows, weight)
+            given, gates = _input_gates(rows, weight, wanted=how.wanted)
             cells = torch.empty_like(states)
             _forward(how, "lstm", visits, low, given, gates, bias, cells, states)
         if how.wanted:
@@ -298,7 +303,7 @@ class _Gru(torch.autograd.Function):
             biases = bias, bias_state
             _whole_layer(how, "gru_forward_layer", visits, rows, depth, weight, low, *biases, gates, inner, states)
         else:
-            given, gates = _input_gates(rows, weight)
+            given, gates = _input_gates(rows, weight, wanted=how.wanted)
             _forward(how, "gru", visits, low, given, gates, bias, bias_state, inner, states)
         if how.wanted:
             ctx.save_for_backward(rows, gates, inner, states, weight, low)

@@ -102,14 +102,15 @@ static inline void NAME(lstm_row_back)(const float *a, const T *u, const float *
     const int64_t at = place_of(v->token, v, all, d, r), last = place_of(v->before, v, all, d, r);
 
 /* ``input`` (P*N, 2, 3H), ``product`` (2, rows, 3H), ``gates`` (P*N, 2, 3H), ``inner`` and ``out`` (P*N, 2, H),
-   ``state`` (2, room, H). */
+   ``state`` (2, room, H); ``gates`` and ``inner`` are null where no backward pass follows. */
 void NAME(gru_forward)(const Visit *v, const T *input, float *gates, const T *product, const float *bias,
                        const float *bias_state, float *inner, float *out, T *state) {
     STEP_ROWS {
         STEP_PLACES
+        float spare[3 * H];
         NAME(gru_row)(input + at * 3 * H, last < 0 ? 0 : product + each * 3 * H, last < 0 ? 0 : out + last * H,
-                      bias + d * 3 * H, bias_state + d * H, H, gates + at * 3 * H, inner ? inner + at * H : 0,
-                      out + at * H, state + handed * H);
+                      bias + d * 3 * H, bias_state + d * H, H, gates ? gates + at * 3 * H : spare,
+                      inner ? inner + at * H : 0, out + at * H, state + handed * H);
     }
 }
 
@@ -132,8 +133,10 @@ void NAME(lstm_forward)(const Visit *v, const T *input, float *gates, const T *p
                         float *cells, float *out, T *state) {
     STEP_ROWS {
         STEP_PLACES
+        float spare[4 * H];
         NAME(lstm_row)(input + at * 4 * H, last < 0 ? 0 : product + each * 4 * H, last < 0 ? 0 : cells + last * H,
-                       bias + d * 4 * H, H, gates + at * 4 * H, cells + at * H, out + at * H, state + handed * H);
+                       bias + d * 4 * H, H, gates ? gates + at * 4 * H : spare, cells + at * H, out + at * H,
+                       state + handed * H);
     }
 }
 
