@@ -15,6 +15,14 @@ static void NAME(scatter)(const float *from, int64_t L, int64_t size, float fact
         for (int64_t j = 0; j < size; j++) at[l * lead + j] = WRITE(factor * from[l * size + j]);
 }
 
+/* The head's queries times ``factor``, keys and values, and its scores, L rows of ``head->wide``. */
+static void NAME(scores)(const T *q, int64_t lead, int64_t D, int64_t L, int64_t size, float factor, const Head *head) {
+    NAME(gather)(q, lead, L, size, factor, head->q);
+    NAME(gather)(q + D, lead, L, size, 1.0f, head->k);
+    NAME(gather)(q + 2 * D, lead, L, size, 1.0f, head->v);
+    multiply((Matrix){head->q, size, 1}, (Matrix){head->k, 1, size}, L, L, size, head, head->p, head->wide);
+}
+
 /* ``out`` (P*N, D). */
 int NAME(attention_forward)(const T *qkv, const int64_t *lengths, int64_t G, int64_t N, int64_t heads, int64_t D,
                             float factor, const Drop *drop, T *out) {
@@ -30,11 +38,7 @@ int NAME(attention_forward)(const T *qkv, const int64_t *lengths, int64_t G, int
             if (!able) continue;
             const Place at = place_in(all, task);
             const int64_t size = all.size, L = at.length, wide = head.wide;
-            const T *q = qkv + at.token * 3 * D + at.head * size;
-            NAME(gather)(q, 3 * D * N, L, size, factor, head.q);
-            NAME(gather)(q + D, 3 * D * N, L, size, 1.0f, head.k);
-            NAME(gather)(q + 2 * D, 3 * D * N, L, size, 1.0f, head.v);
-            multiply((Matrix){head.q, size, 1}, (Matrix){head.k, 1, size}, L, L, size, &head, head.p, wide);
+            NAME(scores)(qkv + at.token * 3 * D + at.head * size, 3 * D * N, D, L, size, factor, &head);
             for (int64_t l = 0; l < L; l++) {
                 float *row = head.p + l * wide;
                 softmax(row, L);
@@ -67,13 +71,9 @@ int NAME(attention_backward)(const T *qkv, const T *of_out, const int64_t *lengt
             if (!able) continue;
             const Place at = place_in(all, task);
             const int64_t size = all.size, L = at.length, wide = head.wide, first = at.token * 3 * D + at.head * size;
-            const T *q = qkv + first;
             T *of_q = of_qkv + first;
-            NAME(gather)(q, 3 * D * N, L, size, factor, head.q);
-            NAME(gather)(q + D, 3 * D * N, L, size, 1.0f, head.k);
-            NAME(gather)(q + 2 * D, 3 * D * N, L, size, 1.0f, head.v);
+            NAME(scores)(qkv + first, 3 * D * N, D, L, size, factor, &head);
             NAME(gather)(of_out + at.token * D + at.head * size, D * N, L, size, 1.0f, head.given);
-            multiply((Matrix){head.q, size, 1}, (Matrix){head.k, 1, size}, L, L, size, &head, head.p, wide);
             multiply((Matrix){head.given, size, 1}, (Matrix){head.v, 1, size}, L, L, size, &head, head.of_p, wide);
             for (int64_t l = 0; l < L; l++) {
                 float *p = head.p + l * wide, *of_p = head.of_p + l * wide, *dropped = head.dropped + l * wide;

@@ -85,6 +85,7 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #undef WRITE
 
 #ifdef LANES
+#include "gradients.h"
 #include "layers.h"
 #include "contrast.h"
 #endif
