@@ -28,8 +28,9 @@ static int packed(Matrix from, int64_t deep, int64_t wide, Packed *to) {
 static inline int narrow(Packed right) { return right.wide <= NARROW && right.deep <= NARROW; }
 
 static void packed_times(const float *strips, int64_t rows, Packed right, int add, float *out) {
+    Ahead nothing = {0};
     packed_product(strips, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
-                   (Output){out, right.wide, add, 0}, 0);
+                   (Output){out, right.wide, add, 0}, &nothing);
 }
 
 static void times_in_place(const float *left, int64_t rows, Packed right, int add, float *out) {
