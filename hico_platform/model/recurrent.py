@@ -77,10 +77,11 @@ class _How(NamedTuple):
     kernels: Kernels
     wanted: bool  # a backward pass may follow
 
-    @property
-    def whole_layer(self) -> bool:
-        """Whether one call makes all steps, with the products inside."""
-        return self.precision is torch.float32 and self.kernels.multiplies
+    def whole_layer(self, *sizes: int) -> str | None:
+        """The ending of the kernels that make all steps of these widths by one call, products inside; None without."""
+        if self.precision is torch.float32:
+            return "float" if self.kernels.multiplies else None
+        return "pairs" if self.kernels.multiplies_pairs and not any(size % 2 for size in sizes) else None
 
 
 class _Visit(ctypes.Structure):
@@ -244,10 +245,11 @@ class _Lstm(torch.autograd.Function):
         rows, visits = tokens.to(how.precision).reshape(-1, depth), _visits(how.packed, count, width)
         weight, low = weight_ih.to(how.precision), weight_hh.to(how.precision)
         states = bias.new_empty(places, count, 2, width)
-        if how.whole_layer:
+        if whole := how.whole_layer(depth, width):
             gates = bias.new_empty(len(rows), 2 * size) if how.wanted else None
             cells = torch.empty_like(states) if how.wanted else None
-            _whole_layer(how, "lstm_forward_layer", visits, rows, depth, weight, low, bias, gates, cells, states)
+            read = rows, depth, weight, low, bias
+            _whole_layer(how, f"lstm_forward_layer_{whole}", visits, *read, gates, cells, states)
         else:
             given, gates = _input_gates(rows, weight, wanted=how.wanted)
             cells = torch.empty_like(states)
@@ -266,10 +268,9 @@ class _Lstm(torch.autograd.Function):
         how: _How = ctx.how
         (places, count, _, width), size = states.shape, low.shape[1]
         visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
-        if how.whole_layer:
-            _whole_layer(
-                how, "lstm_backward_layer", visits, low, given, gates, cells
-            )  # ``gates`` become their gradient
+        whole = how.whole_layer(rows.shape[1], width)
+        if whole == "float":
+            _whole_layer(how, "lstm_backward_layer_float", visits, low, given, gates, cells, gates)
             of_input, of_state, of_bias = torch.empty_like(weight), torch.empty_like(low), torch.zeros(low.shape[:2])
             how.kernels.call(
                 "recurrent_weights_backward", places, count, size, weight.shape[2], width, how.packed.before, gates,
@@ -278,7 +279,11 @@ class _Lstm(torch.autograd.Function):
             of_tokens = multiplied(gates, weight.flatten(0, 1))
         else:
             moved = low.new_empty(2, len(rows), size)
-            _backward(how, "lstm", visits, low, moved, (given, gates, cells))
+            if whole:
+                turned = low.transpose(1, 2).contiguous()
+                _whole_layer(how, "lstm_backward_layer_pairs", visits, turned, given, gates, cells, moved)
+            else:
+                _backward(how, "lstm", visits, low, moved, (given, gates, cells))
             of_tokens, of_input = _input_gradients(moved, rows, weight)
             of_state = _weight_gradient(_by_token(moved, count), states, how.packed)
             of_bias = torch.stack([column_sums(each) for each in moved])
@@ -298,10 +303,10 @@ class _Gru(torch.autograd.Function):
         weight, low, bias_state = weight_ih.to(how.precision), weight_hh.to(how.precision), bias_state.contiguous()
         states = bias.new_empty(places, count, 2, width)
         inner = torch.empty_like(states) if how.wanted else None
-        if how.whole_layer:
+        if whole := how.whole_layer(depth, width):
             gates = bias.new_empty(len(rows), 2 * size) if how.wanted else None
-            biases = bias, bias_state
-            _whole_layer(how, "gru_forward_layer", visits, rows, depth, weight, low, *biases, gates, inner, states)
+            read = rows, depth, weight, low, bias, bias_state
+            _whole_layer(how, f"gru_forward_layer_{whole}", visits, *read, gates, inner, states)
         else:
             given, gates = _input_gates(rows, weight, wanted=how.wanted)
             _forward(how, "gru", visits, low, given, gates, bias, bias_state, inner, states)
@@ -319,16 +324,21 @@ class _Gru(torch.autograd.Function):
         how: _How = ctx.how
         (places, count, _, width), size = states.shape, low.shape[1]
         visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
-        if how.whole_layer:
+        whole = how.whole_layer(rows.shape[1], width)
+        if whole == "float":
             behind = torch.empty_like(states)  # the candidate's gradient as the state sees it
             # ``gates`` become their gradient.
-            _whole_layer(how, "gru_backward_layer", visits, low, given, gates, inner, states, behind)
+            _whole_layer(how, "gru_backward_layer_float", visits, low, given, gates, inner, states, gates, behind)
             moved, of_state = gates.view(places, count, 2, size), column_sums(behind.view(len(rows), -1)).view(2, -1)
             of_tokens = multiplied(gates, weight.flatten(0, 1))
             of_input, of_bias = multiplied(gates.T, rows).view(weight.shape), column_sums(gates).view(2, -1)
         else:
             apart, packed = low.new_empty(2, len(rows), size), low.new_empty(2, len(rows), width)
-            _backward(how, "gru", visits, low, apart, (given, gates, inner, states), packed)
+            if whole:
+                turned, saved = low.transpose(1, 2).contiguous(), (given, gates, inner, states)
+                _whole_layer(how, "gru_backward_layer_pairs", visits, turned, *saved, apart, packed)
+            else:
+                _backward(how, "gru", visits, low, apart, (given, gates, inner, states), packed)
             of_tokens, of_input = _input_gradients(apart, rows, weight)
             of_bias, of_state = (torch.stack([column_sums(each) for each in both]) for both in (apart, packed))
             moved, behind = _by_token(apart, count), _by_token(packed, count)

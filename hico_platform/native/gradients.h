@@ -94,9 +94,9 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
                 const Matrix left = {moved + d * wide, 1, 2 * wide};
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
                 if (share.low == 0) add_sums(strips, rows, deep, of_bias + d * wide + top);
-                packed_product(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
+                packed_product_float(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
                                (Output){of_input + (d * wide + top) * depth, depth, part > 0, 0}, &ahead);
-                packed_product(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,
+                packed_product_float(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,
                                (Output){of_state + (d * wide + top) * H, H, part > 0, 0}, &ahead);
             }
             #pragma omp barrier

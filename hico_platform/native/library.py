@@ -40,8 +40,9 @@ class Kernels:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
-        library.lanes_of_products.restype = ctypes.c_int64
+        library.lanes_of_products.restype = library.multiplies_pairs.restype = ctypes.c_int64
         self.multiplies = bool(library.lanes_of_products())  # whether they know this processor's registers
+        self.multiplies_pairs = bool(library.multiplies_pairs())  # whether bfloat16 too
 
     def call(self, name: str, *arguments: Argument) -> None:
         """Calls ``name`` once.

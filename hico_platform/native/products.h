@@ -2,6 +2,9 @@
    both packed so that the innermost loop reads them in order, its sums in registers. A sum's order does not depend on
    the number of threads.
 
+   Of bfloat16 matrices with float32 sums too, where the processor multiplies them in pairs: two neighbours of a sum then
+   lie in one float's place, and all else is the same.
+
    Only where the registers are known: elsewhere, and without threads, ``lanes_of_products`` is 0 and the library that
    PyTorch brings does it. */
 
@@ -11,6 +14,14 @@
 #elif defined(_OPENMP) && defined(__AVX2__) && defined(__FMA__)
 #define LANES 8
 #define STRIP 6
+#endif
+
+#if defined(LANES) && defined(__AVX512BF16__) && !defined(__AMX_BF16__) /* AMX multiplies faster, and oneDNN by it */
+#include <immintrin.h>
+#define PAIRED
+int64_t multiplies_pairs(void) { return 1; }
+#else
+int64_t multiplies_pairs(void) { return 0; }
 #endif
 
 #ifndef LANES
@@ -42,127 +53,7 @@ static inline int64_t beyond(int64_t a, int64_t b) { return a > b ? a - b : 0; }
 /* Element (r, c) is at[r * row + c * column]. */
 typedef struct { const float *at; int64_t row, column; } Matrix;
 
-/* ---- Packing. Left: strips of up to STRIP rows, [k][row]. Right: panels of PANEL columns, [k][column], zeros beyond. */
-
-static inline int64_t strips_of(int64_t rows) { return (rows + STRIP - 1) / STRIP; }
-static inline int64_t strip_at(int64_t rows, int64_t s) { return rows * s / strips_of(rows); } /* its first row */
-static inline int64_t panels_of(int64_t columns) { return (columns + PANEL - 1) / PANEL; }
-static inline int64_t left_room(int64_t rows, int64_t deep) { return rows * deep + strips_of(rows) * PAD; }
-static inline int64_t panel_room(int64_t deep) { return PANEL * deep + PAD; }
-
-static float *room_for(int64_t floats) { return aligned_alloc(64, (floats * sizeof(float) + 127) / 64 * 64); }
-
-/* Transposes LANES registers of LANES floats. */
-static inline __attribute__((always_inline)) void turn(Lanes rows[LANES]) {
-#if defined(__clang__)
-    float from[LANES][LANES], to[LANES][LANES];
-    memcpy(from, rows, sizeof from);
-    for (int r = 0; r < LANES; r++)
-        for (int l = 0; l < LANES; l++) to[l][r] = from[r][l];
-    memcpy(rows, to, sizeof to);
-#else
-    #pragma GCC unroll 4
-    for (int far = 1; far < LANES; far *= 2) {
-        Places low, high;
-        #pragma GCC unroll 16
-        for (int l = 0; l < LANES; l++) {
-            low[l] = l & far ? LANES + l - far : l;
-            high[l] = l & far ? LANES + l : l + far;
-        }
-        #pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++) {
-            if (r & far) continue;
-            Lanes a = rows[r], b = rows[r + far];
-            rows[r] = __builtin_shuffle(a, b, low);
-            rows[r + far] = __builtin_shuffle(a, b, high);
-        }
-    }
-#endif
-}
-
-/* to[k * step + r] = row[r][k] for ``count`` <= LANES rows. May write up to LANES of a step, the last one's too. */
-static void pack_rows(const float *const *row, int64_t count, int64_t deep, float *to, int64_t step) {
-    int64_t k = 0;
-    for (; k + LANES <= deep; k += LANES) {
-        Lanes block[LANES];
-        #pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++) block[r] = r < count ? load(row[r] + k) : (Lanes){0};
-        turn(block);
-        #pragma GCC unroll 16
-        for (int j = 0; j < LANES; j++) store(to + (k + j) * step, block[j]);
-    }
-    for (; k < deep; k++)
-        for (int64_t r = 0; r < count; r++) to[k * step + r] = row[r][k];
-}
-
-/* Rows ``first`` to first + rows of ``a``, and ``deep`` of their columns from ``k``; ``all`` rows may be read. */
-static void pack_left(Matrix a, int64_t first, int64_t rows, int64_t all, int64_t k, int64_t deep, float *to) {
-    const int64_t strips = strips_of(rows);
-    int64_t begin[strips + 1];
-    for (int64_t s = 0; s <= strips; s++) begin[s] = strip_at(rows, s);
-    if (a.row == 1) {
-        for (int64_t j = 0; j < deep; j++) {
-            const float *from = a.at + first + (k + j) * a.column;
-            for (int64_t s = 0; s < strips; s++) {
-                const int64_t size = begin[s + 1] - begin[s];
-                float *strip = to + begin[s] * deep + s * PAD + j * size;
-                if (first + begin[s] + LANES <= all) store(strip, load(from + begin[s]));
-                else for (int64_t r = 0; r < size; r++) strip[r] = from[begin[s] + r];
-            }
-        }
-        return;
-    }
-    for (int64_t s = 0; s < strips; s++) {
-        const int64_t size = begin[s + 1] - begin[s];
-        float *strip = to + begin[s] * deep + s * PAD;
-        const float *row[STRIP];
-        for (int64_t r = 0; r < size; r++) row[r] = a.at + (first + begin[s] + r) * a.row + k * a.column;
-        if (a.column == 1) pack_rows(row, size, deep, strip, size);
-        else
-            for (int64_t j = 0; j < deep; j++)
-                for (int64_t r = 0; r < size; r++) strip[j * size + r] = row[r][j * a.column];
-    }
-}
-
-/* Row j of panels ``first`` to ``last`` of a matrix with ``columns``. */
-static inline void pack_row(const float *row, int64_t j, int64_t first, int64_t last, int64_t columns, int64_t deep,
-                            float *to) {
-    for (int64_t p = first; p < last; p++) {
-        const float *from = row + p * PANEL;
-        float *panel = to + p * panel_room(deep) + j * PANEL;
-        if ((p + 1) * PANEL <= columns) {
-            store(panel, load(from));
-            store(panel + LANES, load(from + LANES));
-        } else
-            for (int64_t c = 0; c < PANEL; c++) panel[c] = p * PANEL + c < columns ? from[c] : 0.0f;
-    }
-}
-
-/* Panels ``first`` to ``last`` of ``b``, which has ``columns``; ``deep`` of its rows from ``k``. */
-static void pack_right(Matrix b, int64_t first, int64_t last, int64_t columns, int64_t k, int64_t deep, float *to) {
-    if (b.column == 1) {
-        for (int64_t j = 0; j < deep; j++) pack_row(b.at + (k + j) * b.row, j, first, last, columns, deep, to);
-        return;
-    }
-    for (int64_t p = first; p < last; p++) {
-        float *panel = to + p * panel_room(deep);
-        if (b.row == 1 && (p + 1) * PANEL <= columns) {
-            for (int half = 0; half < PANEL; half += LANES) {
-                const float *column[LANES];
-                for (int c = 0; c < LANES; c++) column[c] = b.at + k + (p * PANEL + half + c) * b.column;
-                pack_rows(column, LANES, deep, panel + half, PANEL);
-            }
-            continue;
-        }
-        for (int64_t j = 0; j < deep; j++)
-            for (int64_t c = 0; c < PANEL; c++) {
-                const int64_t column = p * PANEL + c;
-                panel[j * PANEL + c] = column < columns ? b.at[(k + j) * b.row + column * b.column] : 0.0f;
-            }
-    }
-}
-
-/* ---- Multiplying. */
+#include "packing.h"
 
 /* What will be read next, brought near meanwhile: ``lines`` of 64 bytes in each of ``rows``, ``each`` at a time. */
 typedef struct { const char *row; int64_t stride, lines, rows, line, each; } Ahead;
@@ -176,9 +67,18 @@ static inline __attribute__((always_inline)) void fetch(Ahead *ahead) {
 
 typedef struct { float *at; int64_t lead; int add; const float *bias; } Output;
 
+enum Factors { PACKED, IN_PLACE, PAIRS }; /* floats, packed or where they lie; packed pairs of bfloat16 */
+
+static inline __attribute__((always_inline)) Lanes plus_product(const enum Factors of, Lanes sum, float left, Lanes right) {
+#ifdef PAIRED
+    if (of == PAIRS) return (Lanes)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(left), (__m512bh)right);
+#endif
+    return sum + left * right;
+}
+
 /* ``size`` rows of ``left`` times a panel whose rows are ``step`` apart. */
-static inline __attribute__((always_inline)) void tile(const int size, int64_t deep, Matrix left, const float *right,
-                                                       int64_t step, Output out, Ahead *ahead) {
+static inline __attribute__((always_inline)) void tile(const enum Factors of, const int size, int64_t deep, Matrix left,
+                                                       const float *right, int64_t step, Output out, Ahead *ahead) {
     Lanes sum[STRIP][2];
     #pragma GCC unroll 16
     for (int r = 0; r < size; r++) sum[r][0] = sum[r][1] = (Lanes){0};
@@ -192,8 +92,8 @@ static inline __attribute__((always_inline)) void tile(const int size, int64_t d
             const Lanes low = load(right), high = load(right + LANES);
             #pragma GCC unroll 16
             for (int r = 0; r < size; r++) {
-                sum[r][0] += left.at[r * left.row] * low;
-                sum[r][1] += left.at[r * left.row] * high;
+                sum[r][0] = plus_product(of, sum[r][0], left.at[r * left.row], low);
+                sum[r][1] = plus_product(of, sum[r][1], left.at[r * left.row], high);
             }
         }
     }
@@ -217,13 +117,20 @@ static inline __attribute__((always_inline)) void tile(const int size, int64_t d
 #else
 #define EACH_SIZE(OF) OF(1) OF(2) OF(3) OF(4) OF(5) OF(6)
 #endif
-#define PACKED(size) case size: tile(size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
-#define BY_COLUMNS(size) case size: tile(size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0); break;
-#define BY_ROWS(size) case size: tile(size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0); break;
+#define FLOATS(size) case size: tile(PACKED, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
+#define TWOS(size) case size: tile(PAIRS, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
+#define BY_COLUMNS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0); break;
+#define BY_ROWS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0); break;
 
 static void packed_tile(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Ahead *ahead) {
-    switch (size) { EACH_SIZE(PACKED) }
+    switch (size) { EACH_SIZE(FLOATS) }
 }
+
+#ifdef PAIRED
+static void paired_tile(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Ahead *ahead) {
+    switch (size) { EACH_SIZE(TWOS) }
+}
+#endif
 
 /* Of a left matrix where it lies: its rows next to each other, or its columns. */
 static void tile_in_place(int64_t size, int64_t deep, Matrix left, const float *right, int64_t step, Output out) {
@@ -240,8 +147,8 @@ static void part_of_tile(int64_t size, const float *whole, int64_t wide, Output 
     }
 }
 
-/* ``rows``, packed or where they lie, times packed panels ``first`` to ``last``; ``out`` has ``columns``. */
-static inline __attribute__((always_inline)) void panel_product(const int packed, Matrix left, int64_t rows,
+/* ``rows`` times packed panels ``first`` to ``last``; ``out`` has ``columns``. */
+static inline __attribute__((always_inline)) void panel_product(const enum Factors of, Matrix left, int64_t rows,
                                                                 const float *right, int64_t first, int64_t last,
                                                                 int64_t columns, int64_t deep, Output out, Ahead *ahead) {
     float whole[STRIP * PANEL];
@@ -252,20 +159,32 @@ static inline __attribute__((always_inline)) void panel_product(const int packed
             const Output here = {out.at + begin * out.lead + p * PANEL, out.lead, out.add,
                                  out.bias ? out.bias + p * PANEL : 0};
             const Output to = wide >= PANEL ? here : (Output){whole, PANEL, 0, 0};
-            if (packed) packed_tile(size, deep, left.at + begin * deep + s * PAD, panel, to, ahead);
+            const float *strip = left.at + begin * deep + s * PAD;
+            if (of == PACKED) packed_tile(size, deep, strip, panel, to, ahead);
+#ifdef PAIRED
+            else if (of == PAIRS) paired_tile(size, deep, strip, panel, to, ahead);
+#endif
             else tile_in_place(size, deep, (Matrix){left.at + begin * left.row, left.row, left.column}, panel, PANEL, to);
             if (wide < PANEL) part_of_tile(size, whole, wide, here);
         }
 }
 
-static void packed_product(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
+static void packed_product_float(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
                            int64_t columns, int64_t deep, Output out, Ahead *ahead) {
-    panel_product(1, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
+    panel_product(PACKED, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
 }
+
+#ifdef PAIRED
+/* The same of pairs: ``deep`` of them. */
+static void packed_product_pairs(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
+                           int64_t columns, int64_t deep, Output out, Ahead *ahead) {
+    panel_product(PAIRS, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
+}
+#endif
 
 static void product_in_place(Matrix left, int64_t rows, const float *right, int64_t first, int64_t last, int64_t columns,
                              int64_t deep, Output out) {
-    panel_product(0, left, rows, right, first, last, columns, deep, out, 0);
+    panel_product(IN_PLACE, left, rows, right, first, last, columns, deep, out, 0);
 }
 
 /* Adds to ``out`` (m, n) a sum over rows: ``a`` (m, k) by columns times ``b`` (k, n) by rows, both where they lie. Tiles
@@ -365,7 +284,7 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
                     continue;
                 }
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
-                packed_product(strips, rows, packed, share.low, share.high, n, deep, to, &ahead);
+                packed_product_float(strips, rows, packed, share.low, share.high, n, deep, to, &ahead);
             }
             #pragma omp barrier
         }
