@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+from hico_platform.model.packing import lengths_tensor
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
 KERNEL = 5
@@ -108,18 +108,15 @@ class _Downsample(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, taps: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, how: _How) -> Tensor:
         """``tokens`` (L, N, D), ``taps`` (5, D), the others (D,)."""
-        lengths, (_, count, width) = how.lengths, tokens.shape
-        levels = tokens.new_empty(sum(lengths), count, width)
-        levels[: lengths[0]] = tokens
-        chosen = torch.empty(sum(lengths[1:]), count, width, dtype=torch.uint8) if how.wanted else None
-        moments = torch.empty(sum(lengths), count, 2) if how.wanted else None
-        for source, target in _pairs(lengths):
-            how.kernels.call(
-                f"downsample_forward_{suffix(tokens.dtype)}",
-                levels[source], source.stop - source.start, count, width, taps, bias, gamma, beta, how.epsilon,
-                levels[target], *_parts(chosen, moments, source, target, lengths[0]),
-            )  # fmt: skip
-        if chosen is not None:
+        lengths, (_, count, width), places = how.lengths, tokens.shape, sum(how.lengths)
+        levels = tokens.new_empty(places, count, width)
+        chosen = torch.empty(places - lengths[0], count, width, dtype=torch.uint8) if how.wanted else None
+        moments = torch.empty(places, count, 2) if how.wanted else None
+        how.kernels.call(
+            f"downsample_forward_{suffix(tokens.dtype)}", tokens.contiguous(), lengths_tensor(lengths), len(lengths),
+            count, width, taps, bias, gamma, beta, how.epsilon, levels, chosen, moments,
+        )  # fmt: skip
+        if how.wanted:
             ctx.save_for_backward(levels, taps, bias, gamma, chosen, moments)
             ctx.how = how
         return levels
@@ -127,36 +124,17 @@ class _Downsample(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of tokens, taps, bias, gamma and beta; the first as (N, L, D) in memory, where tokens come from."""
+        """Gradients of tokens, taps, bias, gamma and beta."""
         levels, taps, bias, gamma, chosen, moments = ctx.saved_tensors
         how: _How = ctx.how
         lengths, (_, count, width) = how.lengths, levels.shape
         given = gradients[0].contiguous()
-        arriving = given[sum(lengths[:-1]) :]
-        sums = torch.zeros(3 + KERNEL, width)
-        for source, target in reversed(_pairs(lengths)):
-            length, last = source.stop - source.start, source.start == 0
-            moved = levels.new_empty((count, length, width) if last else (length, count, width))
-            each = sums.new_empty(count, 3 + KERNEL, width)
-            how.kernels.call(
-                f"downsample_backward_{suffix(levels.dtype)}",
-                levels[source], length, count, width, taps, bias, gamma,
-                *_parts(chosen, moments, source, target, lengths[0]), arriving, given[source], moved, int(last), each,
-            )  # fmt: skip
-            sums += each.sum(dim=0)
-            arriving = moved.transpose(0, 1) if last else moved
-        return arriving, sums[3:], sums[2], sums[0], sums[1], None
-
-
-def _pairs(lengths: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """Where each granularity's tokens lie, and the next one's."""
-    spans = [slice(*bounds) for bounds in pairwise([0, *accumulate(lengths)])]
-    return list(pairwise(spans))
-
-
-def _parts(
-    chosen: Tensor | None, moments: Tensor | None, source: slice, target: slice, first: int
-) -> tuple[Tensor | None, Tensor | None]:
-    if chosen is None or moments is None:
-        return None, None
-    return chosen[target.start - first : target.stop - first], moments[source]
+        if len(lengths) == 1:
+            return given, *(torch.zeros_like(each) for each in (taps, bias, gamma, gamma)), None
+        moved, sums = torch.empty_like(levels), torch.zeros(count, 3 + KERNEL, width)
+        how.kernels.call(
+            f"downsample_backward_{suffix(levels.dtype)}", levels, lengths_tensor(lengths), len(lengths), count, width,
+            taps, bias, gamma, chosen, moments, given, moved, sums,
+        )  # fmt: skip
+        total = sums.sum(dim=0)
+        return moved[: lengths[0]], total[3:], total[2], total[0], total[1], None

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from hico_platform.model.downsampling import UnifiedDownsampling
+from hico_platform.model.embedding import Embedding
 from hico_platform.model.packing import token_maximum
-from hico_platform.model.products import Linear
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
 from hico_platform.vocabulary import EncoderType
@@ -53,13 +53,13 @@ class Branch(nn.Module):
     def __init__(self, *, token_width: int, width: int, granularities: int, sequence: nn.Module) -> None:
         super().__init__()
         self.granularities = granularities
-        self.embedding = nn.Sequential(Linear(token_width, width), nn.LayerNorm(width), nn.ReLU(), Linear(width, width))
+        self.embedding = Embedding(token_width, width)
         self.downsample = UnifiedDownsampling(width)
         self.sequence = sequence
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, L, token_width) to (N, G, D): the maximum over tokens at each granularity."""
-        levels, lengths = self.downsample(self.embedding(tokens).transpose(0, 1), self.granularities)  # (P, N, D)
+        levels, lengths = self.downsample(self.embedding(tokens), self.granularities)  # (P, N, D)
         return token_maximum(self.sequence(levels, lengths), lengths)
 
 

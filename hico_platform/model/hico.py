@@ -52,9 +52,9 @@ class ProjectingEncoder(nn.Module):
         self.encoder = encoder
         self.projectors = projectors
 
-    def forward(self, tokens: Tokens) -> dict[Representation, Tensor]:
-        """The five projections as unit vectors: clip and part (N, G, P), the others (N, P)."""
-        projections = self.projectors(self.encoder(tokens))
+    def forward(self, tokens: Tokens, *, anchors: bool = False) -> dict[Representation, Tensor]:
+        """The projections as unit vectors: clip and part (N, G, P), (N, 1, P) if ``anchors``, the others (N, P)."""
+        projections = self.projectors(self.encoder(tokens), anchors=anchors)
         return {name: normalize(projection.float(), dim=-1) for name, projection in projections.items()}
 
 
@@ -185,7 +185,7 @@ class HiCo(nn.Module):
         with torch.autocast(query.temporal.device.type, dtype=torch.bfloat16, enabled=reduced):
             with torch.no_grad():
                 keys = self.key(key)
-            queries = self.query(query)
+            queries = self.query(query, anchors=True)
         return Contrast(losses=self.losses(queries, keys), keys=keys)
 
 

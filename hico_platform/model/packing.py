@@ -65,6 +65,12 @@ def _before(bounds: list[int], *, step: int) -> list[int]:
     ]
 
 
+@lru_cache(maxsize=32)
+def lengths_tensor(lengths: tuple[int, ...]) -> Tensor:
+    """The lengths of granularities as kernels take them."""
+    return torch.tensor(lengths)
+
+
 def token_maximum(tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
     """The maximum over the tokens of each granularity: (P, N, D) to (N, G, D)."""
     return _TokenMaximum.apply(tokens, lengths)  # type: ignore[no-any-return, no-untyped-call]
@@ -108,4 +114,4 @@ class _TokenMaximum(torch.autograd.Function):
 
 
 def _sizes(tokens: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, int, int, int]:
-    return torch.tensor(lengths), len(lengths), tokens.shape[1], tokens.shape[2]
+    return lengths_tensor(lengths), len(lengths), tokens.shape[1], tokens.shape[2]

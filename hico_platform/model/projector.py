@@ -28,11 +28,15 @@ class Projectors(nn.Module):
             }
         )
 
-    def forward(self, features: Features) -> dict[Representation, Tensor]:
-        """Projections before normalisation: clip and part (N, G, P), the others (N, P)."""
+    def forward(self, features: Features, *, anchors: bool = False) -> dict[Representation, Tensor]:
+        """Projections before normalisation: clip and part (N, G, P), the others (N, P).
+
+        With ``anchors`` clip and part are (N, 1, P), of granularity 0, all that a query is held against keys by.
+        """
+        granularities = 1 if anchors else None
         inputs = {
-            Representation.CLIP: features.temporal,
-            Representation.PART: features.spatial,
+            Representation.CLIP: features.temporal[:, :granularities],
+            Representation.PART: features.spatial[:, :granularities],
             Representation.TEMPORAL_DOMAIN: features.temporal.flatten(1),
             Representation.SPATIAL_DOMAIN: features.spatial.flatten(1),
             Representation.INSTANCE: features.instance(),

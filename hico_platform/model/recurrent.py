@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from hico_platform.model.packing import Packing, packing
 from hico_platform.model.products import add_multiplied, column_sums, multiplied
-from hico_platform.native.library import Kernels, kernels_for, passed, suffix
+from hico_platform.native.library import Argument, Kernels, kernels_for, passed, suffix
 
 
 class Recurrent(nn.Module):
@@ -34,13 +35,21 @@ class Recurrent(nn.Module):
         packed = packing(lengths, tokens.device)
         if tokens.is_cuda:
             return self._by_pytorch(tokens, packed)
-        kernels = kernels_for(tokens, *self.rnn.parameters())
+        directions = self.rnn.all_weights  # of each layer, forwards and reverse: W_ih, W_hh, b_ih, b_hh
+        kernels = kernels_for(tokens, *chain.from_iterable(directions))
         if kernels is None:
             parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
             made = torch.cat(list(parts))
             return made.float() if torch.is_autocast_enabled("cpu") else made
-        for layer in range(self.rnn.num_layers):
-            tokens = self._layer(tokens, layer, packed, kernels)
+        reduced = torch.is_autocast_enabled("cpu")
+        precision = torch.get_autocast_dtype("cpu") if reduced else torch.float32
+        layer = _Lstm if isinstance(self.rnn, nn.LSTM) else _Gru
+        with torch.autocast("cpu", enabled=False):
+            for both in zip(directions[::2], directions[1::2], strict=True):
+                weights = *both[0], *both[1]
+                wanted = torch.is_grad_enabled() and any(each.requires_grad for each in (tokens, *weights))
+                how = _How(packed=packed, precision=precision, kernels=kernels, wanted=wanted)
+                tokens = layer.apply(tokens, how, *weights)  # type: ignore[no-untyped-call]
         return tokens
 
     def _by_pytorch(self, tokens: Tensor, packed: Packing) -> Tensor:
@@ -49,26 +58,6 @@ class Recurrent(nn.Module):
         data = tokens.index_select(0, packed.order[0]).flatten(0, 1)  # (P*N, D)
         output: Tensor = self.rnn(PackedSequence(data, sizes))[0].data
         return output.view(tokens.shape).index_select(0, packed.place[0])
-
-    def _layer(self, tokens: Tensor, layer: int, packed: Packing, kernels: Kernels) -> Tensor:
-        def both(name: str) -> Tensor:
-            return torch.stack([getattr(self.rnn, f"{name}_l{layer}{suffix}") for suffix in ("", "_reverse")])
-
-        reduced = torch.is_autocast_enabled("cpu")
-        precision = torch.get_autocast_dtype("cpu") if reduced else torch.float32
-        with torch.autocast("cpu", enabled=False):
-            weights = both("weight_ih"), both("weight_hh")  # (2, gates*H, D or H)
-            of_input, of_state = both("bias_ih"), both("bias_hh")  # (2, gates*H)
-            wanted = torch.is_grad_enabled() and any(
-                each.requires_grad for each in (tokens, *weights, of_input, of_state)
-            )
-            how = _How(packed=packed, precision=precision, kernels=kernels, wanted=wanted)
-            if isinstance(self.rnn, nn.LSTM):
-                return _Lstm.apply(tokens, *weights, of_input + of_state, how)  # type: ignore[no-any-return, no-untyped-call]
-            # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
-            width = self.rnn.hidden_size
-            folded = of_input + nn.functional.pad(of_state[:, : 2 * width], (0, width))
-            return _Gru.apply(tokens, *weights, folded, of_state[:, 2 * width :], how)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _How(NamedTuple):
@@ -183,7 +172,7 @@ def _backward(
             arriving, later = product, rows
 
 
-def _whole_layer(how: _How, name: str, visits: _Visits, *others: Tensor | int | None) -> None:
+def _whole_layer(how: _How, name: str, visits: _Visits, *others: Argument) -> None:
     """All steps by one call, with the products inside."""
     how.kernels.call(name, visits.array, len(visits.array), torch.get_num_threads(), *others)
 
@@ -229,119 +218,182 @@ def _by_token(moved: Tensor, count: int) -> Tensor:
     return moved.view(2, -1, count, moved.shape[2]).permute(1, 2, 0, 3)
 
 
-def _input_gradients(moved: Tensor, rows: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+class _Read(NamedTuple):
+    """What a layer's products read, in their precision."""
+
+    tokens: Tensor  # (P*N, D)
+    of_input: list[Tensor]  # of each direction: (gates*H, D)
+    of_state: list[Tensor]  # of each direction: (gates*H, H)
+
+    @classmethod
+    def cast(cls, how: _How, tokens: Tensor, weights: tuple[Tensor, ...]) -> _Read:
+        """Of tokens (P, N, D) and a layer's weights in PyTorch's order."""
+        low = [weight.to(how.precision).contiguous() for weight in weights]
+        return cls(tokens.to(how.precision).reshape(-1, tokens.shape[2]), [low[0], low[4]], [low[1], low[5]])
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All five, as autograd keeps them."""
+        return self.tokens, *self.of_input, *self.of_state
+
+    @classmethod
+    def kept(cls, tokens: Tensor, *weights: Tensor) -> _Read:
+        """Of what :meth:`tensors` gave."""
+        return cls(tokens, list(weights[:2]), list(weights[2:]))
+
+    def forwards(self) -> tuple[Tensor, int, Any, Any]:
+        """As a layer's kernel takes them; this must outlive the call."""
+        return self.tokens, self.tokens.shape[1], _addresses(self.of_input).array, _addresses(self.of_state).array
+
+    def turned(self) -> _Addresses:
+        """Recurrent weights as (H, gates*H), whose neighbours a product of pairs wants next to each other."""
+        return _addresses([weight.T.contiguous() for weight in self.of_state])
+
+    def gradient_of_tokens(self, gates: Tensor) -> Tensor:
+        """(P*N, D), of the gates' gradient (P*N, 2*gates*H)."""
+        size = len(self.of_input[0])
+        total = multiplied(gates[:, :size], self.of_input[0])
+        add_multiplied(total, gates[:, size:], self.of_input[1])
+        return total
+
+
+class _Addresses(NamedTuple):
+    """Where both directions' tensors lie, as a kernel takes it."""
+
+    array: ctypes.Array[ctypes.c_void_p]
+    tensors: list[Tensor]
+
+
+def _addresses(tensors: list[Tensor]) -> _Addresses:
+    return _Addresses((ctypes.c_void_p * 2)(*(each.data_ptr() for each in tensors)), tensors)
+
+
+def _input_gradients(moved: Tensor, read: _Read) -> tuple[Tensor, Tensor]:
     """Of tokens (P*N, D) and both directions' weights (2, gates*H, D): ``moved`` (2, P*N, gates*H)."""
-    of_tokens = torch.addmm(multiplied(moved[0], weight[0]), moved[1], weight[1])
-    return of_tokens, torch.stack([multiplied(each.T, rows) for each in moved]).float()
+    of_tokens = multiplied(moved[0], read.of_input[0]).addmm_(moved[1], read.of_input[1])
+    return of_tokens, torch.stack([multiplied(each.T, read.tokens) for each in moved]).float()
 
 
 class _Lstm(torch.autograd.Function):
     """One bidirectional layer; gates in PyTorch's order: input, forget, cell, output."""
 
     @staticmethod
-    def forward(ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, how: _How) -> Tensor:
-        """``tokens`` (P, N, D), ``weight_ih`` (2, 4H, D), ``weight_hh`` (2, 4H, H), ``bias`` (2, 4H)."""
-        (places, count, depth), (_, size, width) = tokens.shape, weight_hh.shape
-        rows, visits = tokens.to(how.precision).reshape(-1, depth), _visits(how.packed, count, width)
-        weight, low = weight_ih.to(how.precision), weight_hh.to(how.precision)
+    def forward(ctx: Any, tokens: Tensor, how: _How, *weights: Tensor) -> Tensor:
+        """``tokens`` (P, N, D); of each direction W_ih (4H, D), W_hh (4H, H), b_ih and b_hh (4H,)."""
+        (places, count, depth), (size, width) = tokens.shape, weights[1].shape
+        read, visits = _Read.cast(how, tokens, weights), _visits(how.packed, count, width)
+        bias = torch.stack([weights[2] + weights[3], weights[6] + weights[7]])
         states = bias.new_empty(places, count, 2, width)
         if whole := how.whole_layer(depth, width):
-            gates = bias.new_empty(len(rows), 2 * size) if how.wanted else None
+            gates = bias.new_empty(places * count, 2 * size) if how.wanted else None
             cells = torch.empty_like(states) if how.wanted else None
-            read = rows, depth, weight, low, bias
-            _whole_layer(how, f"lstm_forward_layer_{whole}", visits, *read, gates, cells, states)
+            _whole_layer(how, f"lstm_forward_layer_{whole}", visits, *read.forwards(), bias, gates, cells, states)
         else:
-            given, gates = _input_gates(rows, weight, wanted=how.wanted)
+            given, gates = _input_gates(read.tokens, torch.stack(read.of_input), wanted=how.wanted)
             cells = torch.empty_like(states)
-            _forward(how, "lstm", visits, low, given, gates, bias, cells, states)
+            _forward(how, "lstm", visits, torch.stack(read.of_state), given, gates, bias, cells, states)
         if how.wanted:
-            ctx.save_for_backward(rows, gates, cells, states, weight, low)
+            ctx.save_for_backward(gates, cells, states, *read.tensors())
             ctx.how, ctx.dtype = how, tokens.dtype
         return states.view(places, count, 2 * width)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of tokens, weights and bias."""
+        """Gradients of tokens and weights."""
         _once(ctx)
-        rows, gates, cells, states, weight, low = ctx.saved_tensors
+        gates, cells, states, *kept = ctx.saved_tensors
         how: _How = ctx.how
-        (places, count, _, width), size = states.shape, low.shape[1]
+        read = _Read.kept(*kept)
+        (places, count, _, width), size, depth = states.shape, 4 * states.shape[3], read.tokens.shape[1]
         visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
-        whole = how.whole_layer(rows.shape[1], width)
+        whole = how.whole_layer(depth, width)
         if whole == "float":
-            _whole_layer(how, "lstm_backward_layer_float", visits, low, given, gates, cells, gates)
-            of_input, of_state, of_bias = torch.empty_like(weight), torch.empty_like(low), torch.zeros(low.shape[:2])
+            backwards = _addresses(read.of_state).array
+            _whole_layer(how, "lstm_backward_layer_float", visits, backwards, given, gates, cells, gates)
+            of_input, of_state = states.new_empty(2, size, depth), states.new_empty(2, size, width)
+            of_bias = states.new_zeros(2, size)
             how.kernels.call(
-                "recurrent_weights_backward", places, count, size, weight.shape[2], width, how.packed.before, gates,
-                rows, states, of_input, of_state, of_bias,
+                "recurrent_weights_backward", places, count, size, depth, width, how.packed.before, gates, read.tokens,
+                states, of_input, of_state, of_bias,
             )  # fmt: skip
-            of_tokens = multiplied(gates, weight.flatten(0, 1))
+            of_tokens = read.gradient_of_tokens(gates)
         else:
-            moved = low.new_empty(2, len(rows), size)
+            moved = read.tokens.new_empty(2, places * count, size)
             if whole:
-                turned = low.transpose(1, 2).contiguous()
-                _whole_layer(how, "lstm_backward_layer_pairs", visits, turned, given, gates, cells, moved)
+                turned = read.turned()
+                _whole_layer(how, "lstm_backward_layer_pairs", visits, turned.array, given, gates, cells, moved)
             else:
-                _backward(how, "lstm", visits, low, moved, (given, gates, cells))
-            of_tokens, of_input = _input_gradients(moved, rows, weight)
+                _backward(how, "lstm", visits, torch.stack(read.of_state), moved, (given, gates, cells))
+            of_tokens, of_input = _input_gradients(moved, read)
             of_state = _weight_gradient(_by_token(moved, count), states, how.packed)
             of_bias = torch.stack([column_sums(each) for each in moved])
-        return of_tokens.view(places, count, -1).to(ctx.dtype), of_input, of_state, of_bias, None
+        # Apart, for a gradient may be scaled in place.
+        forwards, reverse = ((of_input[d], of_state[d], of_bias[d], of_bias[d].clone()) for d in range(2))
+        return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse
 
 
 class _Gru(torch.autograd.Function):
     """One bidirectional layer; gates in PyTorch's order: reset, update, candidate."""
 
     @staticmethod
-    def forward(
-        ctx: Any, tokens: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, bias_state: Tensor, how: _How
-    ) -> Tensor:
-        """As the LSTM's with 3H gates; ``bias_state`` (2, H) is the candidate's, inside the reset gate."""
-        (places, count, depth), (_, size, width) = tokens.shape, weight_hh.shape
-        rows, visits = tokens.to(how.precision).reshape(-1, depth), _visits(how.packed, count, width)
-        weight, low, bias_state = weight_ih.to(how.precision), weight_hh.to(how.precision), bias_state.contiguous()
+    def forward(ctx: Any, tokens: Tensor, how: _How, *weights: Tensor) -> Tensor:
+        """As the LSTM's with 3H gates."""
+        (places, count, depth), (size, width) = tokens.shape, weights[1].shape
+        read, visits = _Read.cast(how, tokens, weights), _visits(how.packed, count, width)
+        # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
+        bias, bias_state = torch.stack([weights[2], weights[6]]), torch.stack([weights[3], weights[7]])
+        bias[:, : 2 * width] += bias_state[:, : 2 * width]
+        bias_state = bias_state[:, 2 * width :].contiguous()
         states = bias.new_empty(places, count, 2, width)
         inner = torch.empty_like(states) if how.wanted else None
         if whole := how.whole_layer(depth, width):
-            gates = bias.new_empty(len(rows), 2 * size) if how.wanted else None
-            read = rows, depth, weight, low, bias, bias_state
-            _whole_layer(how, f"gru_forward_layer_{whole}", visits, *read, gates, inner, states)
+            gates = bias.new_empty(places * count, 2 * size) if how.wanted else None
+            biases = bias, bias_state
+            _whole_layer(how, f"gru_forward_layer_{whole}", visits, *read.forwards(), *biases, gates, inner, states)
         else:
-            given, gates = _input_gates(rows, weight, wanted=how.wanted)
-            _forward(how, "gru", visits, low, given, gates, bias, bias_state, inner, states)
+            given, gates = _input_gates(read.tokens, torch.stack(read.of_input), wanted=how.wanted)
+            _forward(how, "gru", visits, torch.stack(read.of_state), given, gates, bias, bias_state, inner, states)
         if how.wanted:
-            ctx.save_for_backward(rows, gates, inner, states, weight, low)
+            ctx.save_for_backward(gates, inner, states, *read.tensors())
             ctx.how, ctx.dtype = how, tokens.dtype
         return states.view(places, count, 2 * width)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of tokens, weights and biases."""
+        """Gradients of tokens and weights."""
         _once(ctx)
-        rows, gates, inner, states, weight, low = ctx.saved_tensors
+        gates, inner, states, *kept = ctx.saved_tensors
         how: _How = ctx.how
-        (places, count, _, width), size = states.shape, low.shape[1]
+        read = _Read.kept(*kept)
+        (places, count, _, width), size, depth = states.shape, 3 * states.shape[3], read.tokens.shape[1]
         visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
-        whole = how.whole_layer(rows.shape[1], width)
+        whole = how.whole_layer(depth, width)
         if whole == "float":
             behind = torch.empty_like(states)  # the candidate's gradient as the state sees it
-            # ``gates`` become their gradient.
-            _whole_layer(how, "gru_backward_layer_float", visits, low, given, gates, inner, states, gates, behind)
-            moved, of_state = gates.view(places, count, 2, size), column_sums(behind.view(len(rows), -1)).view(2, -1)
-            of_tokens = multiplied(gates, weight.flatten(0, 1))
-            of_input, of_bias = multiplied(gates.T, rows).view(weight.shape), column_sums(gates).view(2, -1)
+            backwards = _addresses(read.of_state).array
+            _whole_layer(
+                how, "gru_backward_layer_float", visits, backwards, given, gates, inner, states, gates, behind
+            )  # ``gates`` become their gradient
+            moved, of_candidate = (
+                gates.view(places, count, 2, size),
+                column_sums(behind.view(-1, 2 * width)).view(2, -1),
+            )
+            of_tokens = read.gradient_of_tokens(gates)
+            of_input, of_bias = multiplied(gates.T, read.tokens).view(2, size, -1), column_sums(gates).view(2, -1)
         else:
-            apart, packed = low.new_empty(2, len(rows), size), low.new_empty(2, len(rows), width)
+            apart, packed = (read.tokens.new_empty(2, places * count, each) for each in (size, width))
+            saved = given, gates, inner, states
             if whole:
-                turned, saved = low.transpose(1, 2).contiguous(), (given, gates, inner, states)
-                _whole_layer(how, "gru_backward_layer_pairs", visits, turned, *saved, apart, packed)
+                turned = read.turned()
+                _whole_layer(how, "gru_backward_layer_pairs", visits, turned.array, *saved, apart, packed)
             else:
-                _backward(how, "gru", visits, low, apart, (given, gates, inner, states), packed)
-            of_tokens, of_input = _input_gradients(apart, rows, weight)
-            of_bias, of_state = (torch.stack([column_sums(each) for each in both]) for both in (apart, packed))
+                _backward(how, "gru", visits, torch.stack(read.of_state), apart, saved, packed)
+            of_tokens, of_input = _input_gradients(apart, read)
+            of_bias, of_candidate = (torch.stack([column_sums(each) for each in both]) for both in (apart, packed))
             moved, behind = _by_token(apart, count), _by_token(packed, count)
         of_switches = _weight_gradient(moved[..., : 2 * width], states, how.packed)
-        of_weight = torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1)
-        return of_tokens.view(places, count, -1).to(ctx.dtype), of_input, of_weight, of_bias, of_state, None
+        of_state = torch.cat([of_switches, _weight_gradient(behind, states, how.packed)], dim=1)
+        of_bias_state = torch.cat([of_bias[:, : 2 * width], of_candidate], dim=1)
+        forwards, reverse = ((of_input[d], of_state[d], of_bias[d], of_bias_state[d]) for d in range(2))
+        return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from hico_platform.model.dropout import Drop, draw
+from hico_platform.model.packing import lengths_tensor
 from hico_platform.model.products import Linear
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
@@ -99,7 +100,7 @@ class _Attention(torch.autograd.Function):
         qkv = qkv.contiguous()
         places, count, width = qkv.shape
         made = qkv.new_empty(places, count, width // 3)
-        ctx.shape = torch.tensor(lengths), len(lengths), count, heads, width // 3, (width // 3 // heads) ** -0.5, drop
+        ctx.shape = lengths_tensor(lengths), len(lengths), count, heads, width // 3, (width // 3 // heads) ** -0.5, drop
         kernels.call(f"attention_forward_{suffix(qkv.dtype)}", qkv, *ctx.shape, made)
         ctx.save_for_backward(qkv)
         ctx.kernels = kernels

@@ -64,6 +64,7 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define WRITE(x) write_float(x)
 #include "cells.h"
 #include "recurrent.h"
+#include "embedding.h"
 #include "tokens.h"
 #include "transformer.h"
 #ifdef LANES
@@ -85,6 +86,7 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define WRITE(x) write_bf16(x)
 #include "cells.h"
 #include "recurrent.h"
+#include "embedding.h"
 #include "tokens.h"
 #include "transformer.h"
 #ifdef LANES

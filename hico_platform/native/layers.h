@@ -3,8 +3,8 @@
    T is the type of ``tokens``, weights and what else goes into products, floats or, in pairs, bfloat16; ``depth`` and H
    are then even.
 
-   Weights forwards: ``weight_in`` (2, gates*H, depth), ``weight`` (2, gates*H, H). Backwards ``weight`` is the same of
-   floats, and (2, H, gates*H) of pairs, whose neighbours must lie next to each other. The gradient of the gates, float's
+   Of each direction, ``weight_in`` (gates*H, depth) and ``weight`` (gates*H, H); backwards the latter is (H, gates*H) of
+   pairs, whose neighbours must lie next to each other. The gradient of the gates, float's
    in their place (P*N, 2, gates*H), has a direction's rows together with pairs, (2, P*N, gates*H). */
 
 #define WORDS(elements) ((elements) * (int64_t)sizeof(T) / 4) /* floats' places that they take */
@@ -59,28 +59,28 @@ static void NAME(tokens_times)(const float *tokens, const Visit *v, Part part, i
 }
 
 /* Room for a direction's pass, with the weights that it multiplies by; false where memory is out. */
-static int NAME(forward_room)(int64_t rows, int64_t wide, int64_t H, int64_t depth, int64_t d, const T *weight_in,
-                              const T *weight, Room *to) {
-    const Matrix of_input = {(const float *)(weight_in + d * wide * depth), 1, WORDS(depth)};
-    const Matrix of_state = {(const float *)(weight + d * wide * H), 1, WORDS(H)};
+static int NAME(forward_room)(int64_t rows, int64_t wide, int64_t H, int64_t depth, const T *weight_in, const T *weight,
+                              Room *to) {
+    const Matrix of_input = {(const float *)weight_in, 1, WORDS(depth)};
+    const Matrix of_state = {(const float *)weight, 1, WORDS(H)};
     return room(rows, wide, H, depth > H ? depth : H, to) &&
            packed(of_input, WORDS(depth), wide, &to->of_input) && packed(of_state, WORDS(H), wide, &to->of_state);
 }
 
-static int NAME(backward_room)(int64_t rows, int64_t wide, int64_t H, int64_t d, const T *weight, Room *to) {
-    const float *from = (const float *)(weight + d * wide * H);
+static int NAME(backward_room)(int64_t rows, int64_t wide, int64_t H, const T *weight, Room *to) {
+    const float *from = (const float *)weight;
     const Matrix of_state = OF_PAIRS ? (Matrix){from, 1, WORDS(wide)} : (Matrix){from, H, 1};
     return room(rows, wide, H, wide, to) && packed(of_state, WORDS(wide), H, &to->of_state);
 }
 
 /* ``gates`` and ``inner`` are null where no backward pass follows. */
 int NAME(gru_forward_layer)(const Visit *visits, int64_t steps, int64_t threads, const T *tokens, int64_t depth,
-                            const T *weight_in, const T *weight, const float *bias, const float *bias_state,
+                            const T *const *weight_in, const T *const *weight, const float *bias, const float *bias_state,
                             float *gates, float *inner, float *out) {
     EACH_PART {
         ITS_PART
         const int64_t wide = 3 * H;
-        if (NAME(forward_room)(most, wide, H, depth, d, weight_in, weight, &its)) {
+        if (NAME(forward_room)(most, wide, H, depth, weight_in[d], weight[d], &its)) {
             T *state = (T *)its.narrow;
             for (const Visit *v = visits; v < visits + steps; v++) {
                 const int64_t rows = v->count * part.size;
@@ -102,13 +102,13 @@ int NAME(gru_forward_layer)(const Visit *visits, int64_t steps, int64_t threads,
 
 /* Leaves the gradient of the gates in ``moved`` (which may be ``gates``), the candidate's as the state sees it in
    ``behind``. */
-int NAME(gru_backward_layer)(const Visit *visits, int64_t steps, int64_t threads, const T *weight,
+int NAME(gru_backward_layer)(const Visit *visits, int64_t steps, int64_t threads, const T *const *weight,
                              const float *gradient, const float *gates, const float *inner, const float *out, T *moved,
                              T *behind) {
     EACH_PART {
         ITS_PART
         const int64_t wide = 3 * H;
-        if (NAME(backward_room)(most, wide, H, d, weight, &its)) {
+        if (NAME(backward_room)(most, wide, H, weight[d], &its)) {
             T *seen = (T *)its.wide;
             int64_t later = 0;
             for (const Visit *v = visits + steps - 1; v >= visits; v--) {
@@ -134,12 +134,12 @@ int NAME(gru_backward_layer)(const Visit *visits, int64_t steps, int64_t threads
 
 /* ``gates`` and ``cells`` are null where no backward pass follows. */
 int NAME(lstm_forward_layer)(const Visit *visits, int64_t steps, int64_t threads, const T *tokens, int64_t depth,
-                             const T *weight_in, const T *weight, const float *bias, float *gates, float *cells,
+                             const T *const *weight_in, const T *const *weight, const float *bias, float *gates, float *cells,
                              float *out) {
     EACH_PART {
         ITS_PART
         const int64_t wide = 4 * H;
-        if (NAME(forward_room)(most, wide, H, depth, d, weight_in, weight, &its)) {
+        if (NAME(forward_room)(most, wide, H, depth, weight_in[d], weight[d], &its)) {
             T *state = (T *)its.narrow;
             for (const Visit *v = visits; v < visits + steps; v++) {
                 const int64_t rows = v->count * part.size;
@@ -160,12 +160,12 @@ int NAME(lstm_forward_layer)(const Visit *visits, int64_t steps, int64_t threads
 }
 
 /* Leaves the gradient of the gates in ``moved`` (which may be ``gates``). */
-int NAME(lstm_backward_layer)(const Visit *visits, int64_t steps, int64_t threads, const T *weight,
+int NAME(lstm_backward_layer)(const Visit *visits, int64_t steps, int64_t threads, const T *const *weight,
                               const float *gradient, const float *gates, const float *cells, T *moved) {
     EACH_PART {
         ITS_PART
         const int64_t wide = 4 * H;
-        if (NAME(backward_room)(most, wide, H, d, weight, &its)) {
+        if (NAME(backward_room)(most, wide, H, weight[d], &its)) {
             T *seen = (T *)its.wide;
             int64_t later = 0;
             for (const Visit *v = visits + steps - 1; v >= visits; v--) {

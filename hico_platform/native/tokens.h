@@ -33,10 +33,10 @@ static float NAME(inverse_deviation)(const float *x, float mean, float epsilon, 
 }
 
 /* Depthwise convolution, LayerNorm, ReLU, maximum of pairs: x (L, N, D) to y (L/2, N, D). ``weight`` (5, D).
-   ``chosen`` (L/2, N, D): 0 or 1 for the token that won (the first of equals), 2 where ReLU cut. ``moments`` (L, N, 2). */
-int NAME(downsample_forward)(const T *x, int64_t L, int64_t N, int64_t D, const float *weight, const float *bias,
-                             const float *gamma, const float *beta, float epsilon, T *y, uint8_t *chosen,
-                             float *moments) {
+   ``chosen`` (L/2, N, D): 0 or 1 for the token that won (the first of equals), 2 where ReLU cut. ``moments`` (L, N, 2).
+   The last two are null where no backward pass follows. */
+static int NAME(halve)(const T *x, int64_t L, int64_t N, int64_t D, const float *weight, const float *bias,
+                       const float *gamma, const float *beta, float epsilon, T *y, uint8_t *chosen, float *moments) {
     int failed = 0;
     #pragma omp parallel for schedule(static) reduction(| : failed)
     for (int64_t n = 0; n < N; n++) {
@@ -76,11 +76,27 @@ int NAME(downsample_forward)(const T *x, int64_t L, int64_t N, int64_t D, const 
     return failed;
 }
 
-/* ``of_y`` (L/2, N, D) is the gradient of y, ``others`` (L, N, D) what else arrives at x; writes ``of_x`` (L, N, D), or
-   (N, L, D) if ``turned``, and each sequence's sums (N, 8, D): gradients of gamma, beta, bias and the five weights. */
-int NAME(downsample_backward)(const T *x, int64_t L, int64_t N, int64_t D, const float *weight, const float *bias,
-                              const float *gamma, const uint8_t *chosen, const float *moments, const T *of_y,
-                              const T *others, T *of_x, int64_t turned, float *sums) {
+/* Tokens (L, N, D) to those of G granularities: ``levels`` (P, N, D), of which ``chosen`` lacks the first and ``moments``
+   may lack the last. */
+int NAME(downsample_forward)(const T *tokens, const int64_t *lengths, int64_t G, int64_t N, int64_t D,
+                             const float *weight, const float *bias, const float *gamma, const float *beta,
+                             float epsilon, T *levels, uint8_t *chosen, float *moments) {
+    const int64_t first = lengths[0] * N * D;
+    #pragma omp parallel for schedule(static)
+    for (int64_t l = 0; l < lengths[0]; l++) memcpy(levels + l * N * D, tokens + l * N * D, N * D * sizeof(T));
+    for (int64_t g = 0, at = 0; g + 1 < G; at += lengths[g++] * N * D) {
+        const int64_t next = at + lengths[g] * N * D;
+        if (NAME(halve)(levels + at, lengths[g], N, D, weight, bias, gamma, beta, epsilon, levels + next,
+                        chosen ? chosen + next - first : 0, moments ? moments + at / D * 2 : 0)) return 1;
+    }
+    return 0;
+}
+
+/* ``of_y`` (L/2, N, D) is the gradient of y, ``others`` (L, N, D) what else arrives at x; writes ``of_x`` (L, N, D) and
+   adds to each sequence's sums (N, 8, D): gradients of gamma, beta, bias and the five weights. */
+static int NAME(halve_backward)(const T *x, int64_t L, int64_t N, int64_t D, const float *weight, const float *bias,
+                                const float *gamma, const uint8_t *chosen, const float *moments, const T *of_y,
+                                const T *others, T *of_x, float *sums) {
     int failed = 0;
     #pragma omp parallel for schedule(static) reduction(| : failed)
     for (int64_t n = 0; n < N; n++) {
@@ -91,7 +107,6 @@ int NAME(downsample_backward)(const T *x, int64_t L, int64_t N, int64_t D, const
         float *of_gamma = sums + n * SUMS * D, *of_beta = of_gamma + D, *of_bias = of_beta + D, *of_weight = of_bias + D;
         NAME(padded)(x, L, N, D, n, rows);
         NAME(padded)(others, L, N, D, n, moved);
-        memset(of_gamma, 0, SUMS * D * sizeof(float));
         for (int64_t l = 0; l < L / 2 * 2; l++) {
             const uint8_t *which = chosen + (l / 2 * N + n) * D, wanted = (uint8_t)(l % 2);
             const T *g = of_y + (l / 2 * N + n) * D;
@@ -127,7 +142,7 @@ int NAME(downsample_backward)(const T *x, int64_t L, int64_t N, int64_t D, const
             }
         }
         for (int64_t l = 0; l < L; l++) {
-            T *to = of_x + (turned ? n * L + l : l * N + n) * D;
+            T *to = of_x + (l * N + n) * D;
             const float *from = moved + (l + MARGIN) * D;
             #pragma omp simd
             for (int64_t j = 0; j < D; j++) to[j] = WRITE(from[j]);
@@ -135,6 +150,25 @@ int NAME(downsample_backward)(const T *x, int64_t L, int64_t N, int64_t D, const
         free(rows);
     }
     return failed;
+}
+
+/* ``gradient`` (P, N, D) of all granularities to that of the tokens, the first of ``moved`` (P, N, D); ``sums`` (N, 8, D)
+   begin as zeros. */
+int NAME(downsample_backward)(const T *levels, const int64_t *lengths, int64_t G, int64_t N, int64_t D,
+                              const float *weight, const float *bias, const float *gamma, const uint8_t *chosen,
+                              const float *moments, const T *gradient, T *moved, float *sums) {
+    const int64_t first = lengths[0] * N * D;
+    int64_t next = 0;
+    for (int64_t g = 0; g + 1 < G; g++) next += lengths[g] * N * D;
+    const T *arriving = gradient + next;
+    for (int64_t g = G - 2; g >= 0; g--) {
+        const int64_t at = next - lengths[g] * N * D;
+        if (NAME(halve_backward)(levels + at, lengths[g], N, D, weight, bias, gamma, chosen + next - first,
+                                 moments + at / D * 2, arriving, gradient + at, moved + at, sums)) return 1;
+        arriving = moved + at;
+        next = at;
+    }
+    return 0;
 }
 
 /* The maximum over the tokens of each granularity: x (P, N, D) to y (N, G, D). */

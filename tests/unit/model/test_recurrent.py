@@ -39,6 +39,20 @@ def test_output_and_gradients_are_those_of_pytorch(cell: type[nn.RNNBase], layer
 
 
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_each_gradient_has_memory_of_its_own(cell: type[nn.RNNBase]) -> None:
+    module = Recurrent(cell, width=8, layers=1)
+    module(granularities(8), LENGTHS).square().sum().backward()
+    gradients = [parameter.grad for parameter in module.parameters()]
+    before = [gradient.clone() for gradient in gradients if gradient is not None]
+    for gradient in gradients:
+        assert gradient is not None
+        gradient.mul_(2)  # as clipping does
+    assert len(before) == 8
+    for now, then in zip(gradients, before, strict=True):
+        assert torch.equal(now, 2 * then)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
 def test_packed_sequence_of_the_gpu_path_says_the_same(cell: type[nn.RNNBase]) -> None:
     module = Recurrent(cell, width=8, layers=2)
     tokens = granularities(8)
