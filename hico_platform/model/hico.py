@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
-from hico_platform.model.contrast import Logits, contrast, contrast_logits
+from hico_platform.model.contrast import Logits, contrast, contrast_logits, unit_vectors
 from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors
@@ -55,7 +54,7 @@ class ProjectingEncoder(nn.Module):
     def forward(self, tokens: Tokens, *, anchors: bool = False) -> dict[Representation, Tensor]:
         """The projections as unit vectors: clip and part (N, G, P), (N, 1, P) if ``anchors``, the others (N, P)."""
         projections = self.projectors(self.encoder(tokens), anchors=anchors)
-        return {name: normalize(projection.float(), dim=-1) for name, projection in projections.items()}
+        return {name: unit_vectors(projection.float()) for name, projection in projections.items()}
 
 
 class HiCo(nn.Module):

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
-from hico_platform.model.contrast import Logits, info_nce
+from hico_platform.model.contrast import Logits, info_nce, unit_vectors
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
 from hico_platform.model.queue import KeyQueue
@@ -40,6 +41,24 @@ def test_shapes_of_features_and_projections(encoder: EncoderType, granularities:
         at_each_granularity = name in (Representation.CLIP, Representation.PART)
         assert projection.shape == ((5, granularities, 8) if at_each_granularity else (5, 8))
         torch.testing.assert_close(projection.norm(dim=-1), torch.ones(projection.shape[:-1]))
+
+
+def test_unit_vectors_and_their_gradient_are_those_of_normalize() -> None:
+    projections = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(0))
+    projections[1, 2] = 0.0
+    projections.requires_grad_()
+    weights = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(1))
+    found = unit_vectors(projections), normalize(projections, dim=-1)
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*(torch.autograd.grad((each * weights).sum(), projections)[0] for each in found))
+
+
+def test_a_query_is_projected_at_the_granularity_that_is_contrasted_alone() -> None:
+    model = make()
+    whole, anchors = model.query(tokens(1)), model.query(tokens(1), anchors=True)
+    for name, projection in anchors.items():
+        expected = whole[name][:, :1] if name in (Representation.CLIP, Representation.PART) else whole[name]
+        torch.testing.assert_close(projection, expected)
 
 
 def test_initialisation_depends_on_the_generator_alone() -> None:
