@@ -250,10 +250,7 @@ class _Read(NamedTuple):
 
     def gradient_of_tokens(self, gates: Tensor) -> Tensor:
         """(P*N, D), of the gates' gradient (P*N, 2*gates*H)."""
-        size = len(self.of_input[0])
-        total = multiplied(gates[:, :size], self.of_input[0])
-        add_multiplied(total, gates[:, size:], self.of_input[1])
-        return total
+        return multiplied(gates, torch.cat(self.of_input))
 
 
 class _Addresses(NamedTuple):

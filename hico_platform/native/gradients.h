@@ -69,14 +69,18 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
     }
     const int64_t k = P * N, parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int64_t split = panels_of(depth), panels = split + panels_of(H);
-    float *packed = room_for(panels * panel_room(most)), *zeros = calloc(H, sizeof(float));
-    int failed = !packed || !zeros;
+    const int64_t room = panels * panel_room(most), blocks = (wide + BLOCK - 1) / BLOCK;
+    float *all = room_for(2 * room), *zeros = calloc(H, sizeof(float));
+    int failed = !all || !zeros;
     #pragma omp parallel reduction(| : failed) if (!failed)
     {
-        const Share share = share_of(wide, panels);
-        float *strips = room_for(left_room(block_rows(share), most));
+        /* Two threads have a direction each and do not wait for one another; any other number shares every direction. */
+        const int64_t me = omp_get_thread_num();
+        const int alone = omp_get_num_threads() == 2;
+        const Share share = alone ? (Share){wide, blocks, 0, blocks, 0, panels, 0, panels} : share_of(wide, panels);
+        float *packed = all + (alone ? me * room : 0), *strips = room_for(left_room(block_rows(share), most));
         failed |= !strips;
-        for (int64_t each = 0; each < 2 * parts && packed && zeros; each++) {
+        for (int64_t each = alone ? me * parts : 0; each < (alone ? me + 1 : 2) * parts && all && zeros; each++) {
             const int64_t d = each / parts, part = each % parts;
             const int64_t from = k * part / parts, deep = k * (part + 1) / parts - from;
             float *behind = packed + split * panel_room(deep);
@@ -87,7 +91,9 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
                 pack_row(token < 0 ? zeros : states + ((token * N + n) * 2 + d) * H, j, beyond(share.begin, split),
                          beyond(share.end, split), H, deep, behind);
             }
-            #pragma omp barrier
+            if (!alone) {
+                #pragma omp barrier
+            }
             for (int64_t block = share.first; block < share.last && strips; block++) {
                 const int64_t top = block_at(share, block), rows = block_at(share, block + 1) - top;
                 if (rows == 0) continue;
@@ -95,15 +101,17 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
                 if (share.low == 0) add_sums(strips, rows, deep, of_bias + d * wide + top);
                 packed_product_float(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
-                               (Output){of_input + (d * wide + top) * depth, depth, part > 0, 0}, &ahead);
+                                     (Output){of_input + (d * wide + top) * depth, depth, part > 0, 0}, &ahead);
                 packed_product_float(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,
-                               (Output){of_state + (d * wide + top) * H, H, part > 0, 0}, &ahead);
+                                     (Output){of_state + (d * wide + top) * H, H, part > 0, 0}, &ahead);
             }
-            #pragma omp barrier
+            if (!alone) {
+                #pragma omp barrier
+            }
         }
         free(strips);
     }
-    free(packed);
+    free(all);
     free(zeros);
     return failed;
 }
