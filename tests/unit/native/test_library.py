@@ -105,7 +105,16 @@ def test_other_types_are_left_to_pytorch() -> None:
 
 def test_the_sources_ship_with_the_package() -> None:
     names = {each.name for each in library._SOURCES.iterdir()}
-    assert {"kernels.c", "numbers.h", "recurrent.h", "tokens.h", "cells.h", "layers.h", "attention.h", "views.h"} <= names
+    assert {
+        "kernels.c",
+        "numbers.h",
+        "recurrent.h",
+        "tokens.h",
+        "cells.h",
+        "layers.h",
+        "attention.h",
+        "views.h",
+    } <= names
     assert os.access(library._SOURCES / "kernels.c", os.R_OK)
 
 
