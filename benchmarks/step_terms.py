@@ -1,9 +1,10 @@
 """Where the time of a training step goes: each kernel, each product by its size, and all else.
 
-    python benchmarks/step_terms.py [--encoder lstm] [--width 64] [--steps 40]
+    python benchmarks/step_terms.py [--encoder lstm] [--width 64] [--precision float32] [--steps 40]
 
 Every kernel's call is timed from outside; what PyTorch's operators, Python and autograd take between them is "all
-else". Prints milliseconds a step, the median of the steps. Sizes are those of step.py.
+else", in bfloat16 with the products that oneDNN makes. Prints milliseconds a step, the median of the steps. Sizes are
+those of step.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.step import batches, our_step
+from benchmarks.step import batches, computes_bf16, our_step
 from hico_platform.native import library
 
 
@@ -27,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", choices=["gru", "lstm", "transformer"], default="lstm")
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--steps", type=int, default=40)
     arguments = parser.parse_args()
@@ -43,7 +45,10 @@ def main() -> int:
         terms[name + sizes].append(time.perf_counter() - started)
 
     library.Kernels.call = timed  # type: ignore[method-assign]
-    step = our_step(encoder=arguments.encoder, width=arguments.width, layers=arguments.layers, precision="float32")
+    if arguments.precision == "bfloat16" and not computes_bf16():
+        sys.exit("this processor has no bfloat16 instructions")
+    sizes = {"encoder": arguments.encoder, "width": arguments.width, "layers": arguments.layers}
+    step = our_step(**sizes, precision=arguments.precision)
     data = batches()
     steps: list[tuple[float, dict[str, tuple[int, float]]]] = []
     for index in range(arguments.steps + 2):
@@ -55,7 +60,8 @@ def main() -> int:
             steps.append((total, {name: (len(calls), sum(calls)) for name, calls in terms.items()}))
     total = statistics.median(total for total, _ in steps)
     rest = statistics.median(total - sum(seconds for _, seconds in each.values()) for total, each in steps)
-    print(f"{arguments.encoder}, D {arguments.width}, {torch.get_num_threads()} threads; ms a step   calls")
+    which = f"{arguments.encoder}, D {arguments.width}, {arguments.precision}"
+    print(f"{which}, {torch.get_num_threads()} threads; ms a step   calls")
     counts = {name: count for name, (count, _) in steps[0][1].items()}
     medians = {name: statistics.median(each[name][1] for _, each in steps) for name in counts}
     for name, seconds in sorted(medians.items(), key=lambda item: -item[1]):
