@@ -58,17 +58,18 @@ class TransformerLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width)
         self.dropout = dropout
 
-    def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
-        """(P, N, D) to (P, N, D)."""
+    def forward(self, tokens: Tensor, lengths: tuple[int, ...], *, last: bool = True) -> Tensor:
+        """(P, N, D) to (P, N, D), the ``last`` layer's in float32."""
         tokens = self._added(tokens, self.attention(tokens, lengths), self.attention_norm)
-        return self._added(tokens, self.narrow(self._bent(self.widen(tokens))), self.feed_forward_norm)
+        return self._added(tokens, self.narrow(self._bent(self.widen(tokens))), self.feed_forward_norm, exact=last)
 
-    def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm) -> Tensor:
+    def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm, *, exact: bool = False) -> Tensor:
         kernels = kernels_for(tokens, norm.weight, norm.bias)
         if kernels is None or tokens.dtype is not more.dtype:
-            return norm(tokens + dropout(more, self.dropout, self.training))  # type: ignore[no-any-return]
+            both = tokens + dropout(more, self.dropout, self.training)
+            return norm(both.to(torch.promote_types(both.dtype, torch.float32)) if exact else both)  # type: ignore[no-any-return]
         drop = draw(self.dropout, training=self.training)
-        return _AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, drop, kernels)  # type: ignore[no-any-return, no-untyped-call]
+        return _AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, drop, exact, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
     def _bent(self, hidden: Tensor) -> Tensor:
         kernels = kernels_for(hidden)
@@ -86,8 +87,8 @@ class Transformer(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (P, N, D), P being the tokens of all granularities; each is a sequence of its own."""
-        for layer in self.layers:
-            tokens = layer(tokens, lengths)
+        for index, layer in enumerate(self.layers):
+            tokens = layer(tokens, lengths, last=index + 1 == len(self.layers))
         return tokens
 
 
@@ -122,16 +123,17 @@ class _AddNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tokens: Tensor, more: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, drop: Drop,
+        ctx: Any, tokens: Tensor, more: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, drop: Drop, exact: bool,
         kernels: Kernels,
     ) -> Tensor:  # fmt: skip
-        """(P, N, D) each, ``gamma`` and ``beta`` (D,)."""
+        """(P, N, D) each, ``gamma`` and ``beta`` (D,); the output is float32 if ``exact``."""
         width = tokens.shape[-1]
         tokens, both = tokens.contiguous(), more.detach()
         rows = tokens.numel() // width
-        made, moments = torch.empty_like(tokens), torch.empty(rows, 2)
+        made = torch.empty_like(tokens, dtype=torch.float32 if exact else None)
+        moments = torch.empty(rows, 2)
         kernels.call(
-            f"add_norm_forward_{suffix(tokens.dtype)}", tokens, both, rows, width, drop, gamma, beta, epsilon, made,
+            f"add_norm_forward_{_norm(tokens, made)}", tokens, both, rows, width, drop, gamma, beta, epsilon, made,
             moments,
         )  # fmt: skip
         ctx.save_for_backward(both, moments, gamma)
@@ -149,11 +151,16 @@ class _AddNorm(torch.autograd.Function):
         of_more = torch.empty_like(both) if drop.dropped else of_tokens
         sums = torch.empty(_PARTS, 2, width)
         ctx.kernels.call(
-            f"add_norm_backward_{suffix(both.dtype)}", both, moments, given, rows, width, drop, gamma, of_tokens,
+            f"add_norm_backward_{_norm(both, given)}", both, moments, given, rows, width, drop, gamma, of_tokens,
             of_more, sums, _PARTS,
         )  # fmt: skip
         of_gamma, of_beta = sums.sum(dim=0)
-        return of_tokens, of_more, of_gamma, of_beta, None, None, None
+        return of_tokens, of_more, of_gamma, of_beta, None, None, None, None
+
+
+def _norm(added: Tensor, made: Tensor) -> str:
+    """The ending of the kernels' names."""
+    return suffix(added.dtype) if added.dtype is made.dtype else "bf16_to_float"
 
 
 _PARTS = 32  # of the rows, whose sums are added in this order whatever the number of threads

@@ -55,13 +55,23 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #include "parts.h"
 #endif
 
-/* T is the type of tensors, X of what products make: in pairs, bfloat16 goes into them and float comes out. */
+/* T is the type of tensors, X of what products make: in pairs, bfloat16 goes into them and float comes out. Y is the type
+   of what a layer makes: the last one's stays float, for among bfloat16 a maximum over tokens has many equals. */
 #define T float
 #define X float
 #define NAME(name) name##_float
 #define READ(x) read_float(x)
 #define READ_X(x) read_float(x)
 #define WRITE(x) write_float(x)
+#define Y float
+#define NAME_Y(name) name##_float
+#define READ_Y(x) read_float(x)
+#define WRITE_Y(x) write_float(x)
+#include "add_norm.h"
+#undef Y
+#undef NAME_Y
+#undef READ_Y
+#undef WRITE_Y
 #include "cells.h"
 #include "recurrent.h"
 #include "embedding.h"
@@ -84,6 +94,24 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define READ(x) read_bf16(x)
 #define READ_X(x) read_bf16(x)
 #define WRITE(x) write_bf16(x)
+#define Y bf16
+#define NAME_Y(name) name##_bf16
+#define READ_Y(x) read_bf16(x)
+#define WRITE_Y(x) write_bf16(x)
+#include "add_norm.h"
+#undef Y
+#undef NAME_Y
+#undef READ_Y
+#undef WRITE_Y
+#define Y float
+#define NAME_Y(name) name##_bf16_to_float
+#define READ_Y(x) read_float(x)
+#define WRITE_Y(x) write_float(x)
+#include "add_norm.h"
+#undef Y
+#undef NAME_Y
+#undef READ_Y
+#undef WRITE_Y
 #include "cells.h"
 #include "recurrent.h"
 #include "embedding.h"

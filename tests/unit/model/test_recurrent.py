@@ -147,6 +147,19 @@ def test_transformer_attends_within_a_granularity_alone(training: bool) -> None:
         torch.testing.assert_close(module(part, (len(part),)), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kernels", [True, False])
+def test_a_transformer_s_last_layer_is_float32_in_bf16_too(kernels: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not kernels:
+        monkeypatch.setattr(library, "kernels", lambda: None)
+    module = Transformer(width=16, layers=2, heads=2, dropout=0.0)
+    tokens = granularities(16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reduced = module(tokens.bfloat16(), LENGTHS)
+    assert reduced.dtype is torch.float32  # a maximum over bfloat16 has many equals
+    exact = module(tokens, LENGTHS)
+    assert (reduced - exact).norm() <= 0.02 * exact.norm()
+
+
 def test_packing_visits_every_token_once_in_each_direction_longest_first() -> None:
     packed = packing((4, 2, 1), torch.device("cpu"))
     assert packed.counts == (3, 2, 1, 1)

@@ -277,13 +277,30 @@ def test_added_and_normalised_with_its_gradients(kernels: Kernels, share: float)
     one, more = random(9, 4, 12).requires_grad_(), random(9, 4, 12, seed=1).requires_grad_()
     gamma, beta = random(12, seed=2).requires_grad_(), random(12, seed=3).requires_grad_()
     mask = _ReluDropout.apply(torch.ones(9, 4, 12), drop, kernels)  # the same places under the same seed
-    ours = _AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, kernels)
+    ours = _AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, False, kernels)
     theirs = nn.functional.layer_norm(one + more * mask, (12,), gamma, beta)
     close(ours, theirs)
     weights = random(9, 4, 12, seed=4)
     gradients = [torch.autograd.grad((each * weights).sum(), [one, more, gamma, beta]) for each in (ours, theirs)]
     for left, right in zip(*gradients, strict=True):
         close(left, right)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_is_added_in_bf16_is_normalised_to_either_type(kernels: Kernels, exact: bool) -> None:
+    drop = draw(0.0, training=True)
+    one, more = (random(9, 4, 12, seed=seed).bfloat16().requires_grad_() for seed in (0, 1))
+    gamma, beta = random(12, seed=2).requires_grad_(), random(12, seed=3).requires_grad_()
+    ours = _AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, exact, kernels)
+    assert ours.dtype is (torch.float32 if exact else torch.bfloat16)
+    both = (one + more).detach().float().requires_grad_()
+    theirs = nn.functional.layer_norm(both, (12,), gamma, beta)
+    close(ours.float(), theirs, 1e-6 if exact else 4e-3)
+    weights = random(9, 4, 12, seed=4)
+    found = torch.autograd.grad((ours.float() * weights).sum(), [one, more, gamma, beta])
+    expected = torch.autograd.grad((theirs * weights).sum(), [both, gamma, beta])
+    for left, right in zip(found, (expected[0], *expected), strict=True):
+        close(left.float(), right, 4e-3)
 
 
 @pytest.mark.usefixtures("kernels")
