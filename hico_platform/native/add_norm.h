@@ -2,14 +2,14 @@
 
 /* y = LayerNorm(x + dropout(a)), rows of D. ``a`` becomes the sum, which the gradient needs. ``moments`` (rows, 2). */
 void NAME_Y(add_norm_forward)(const T *x, T *a, int64_t rows, int64_t D, const Drop *drop, const float *gamma,
-                            const float *beta, float epsilon, Y *y, float *moments) {
+                              const float *beta, float epsilon, Y *y, float *moments) {
     const Drop how = *drop;
     #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; r++) {
         const T *from = x + r * D;
         T *both = a + r * D;
         Y *to = y + r * D;
-        float sum = 0.0f, squares = 0.0f;
+        float mean, scale;
         if (how.dropped) {
             const Dropping row = dropping(r * D, how);
             #pragma omp simd
@@ -18,12 +18,7 @@ void NAME_Y(add_norm_forward)(const T *x, T *a, int64_t rows, int64_t D, const D
             #pragma omp simd
             for (int64_t j = 0; j < D; j++) both[j] = WRITE(READ(from[j]) + READ(both[j]));
         }
-        #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < D; j++) sum += READ(both[j]);
-        const float mean = sum / D;
-        #pragma omp simd reduction(+ : squares)
-        for (int64_t j = 0; j < D; j++) squares += (READ(both[j]) - mean) * (READ(both[j]) - mean);
-        const float scale = 1.0f / sqrtf(squares / D + epsilon);
+        NAME(row_moments)(both, D, epsilon, &mean, &scale);
         #pragma omp simd
         for (int64_t j = 0; j < D; j++) to[j] = WRITE_Y((READ(both[j]) - mean) * scale * gamma[j] + beta[j]);
         moments[2 * r] = mean;
@@ -33,7 +28,7 @@ void NAME_Y(add_norm_forward)(const T *x, T *a, int64_t rows, int64_t D, const D
 
 /* ``of_y`` to the gradients of x and a, and each of ``parts`` parts' sums (parts, 2, D): gradients of gamma and beta. */
 void NAME_Y(add_norm_backward)(const T *both, const float *moments, const Y *of_y, int64_t rows, int64_t D,
-                             const Drop *drop, const float *gamma, T *of_x, T *of_a, float *sums, int64_t parts) {
+                               const Drop *drop, const float *gamma, T *of_x, T *of_a, float *sums, int64_t parts) {
     const Drop how = *drop;
     #pragma omp parallel for schedule(static)
     for (int64_t part = 0; part < parts; part++) {

@@ -8,13 +8,8 @@ void NAME(norm_relu_forward)(const T *x, int64_t N, int64_t L, int64_t D, const 
     for (int64_t r = 0; r < L * N; r++) {
         const T *from = x + (r % N * L + r / N) * D;
         T *to = y + r * D;
-        float sum = 0.0f, squares = 0.0f;
-        #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < D; j++) sum += READ(from[j]);
-        const float mean = sum / D;
-        #pragma omp simd reduction(+ : squares)
-        for (int64_t j = 0; j < D; j++) squares += (READ(from[j]) - mean) * (READ(from[j]) - mean);
-        const float scale = 1.0f / sqrtf(squares / D + epsilon);
+        float mean, scale;
+        NAME(row_moments)(from, D, epsilon, &mean, &scale);
         #pragma omp simd
         for (int64_t j = 0; j < D; j++) {
             float value = (READ(from[j]) - mean) * scale * gamma[j] + beta[j];

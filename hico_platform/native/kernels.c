@@ -63,6 +63,7 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define READ(x) read_float(x)
 #define READ_X(x) read_float(x)
 #define WRITE(x) write_float(x)
+#include "norm.h"
 #define Y float
 #define NAME_Y(name) name##_float
 #define READ_Y(x) read_float(x)
@@ -94,6 +95,7 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define READ(x) read_bf16(x)
 #define READ_X(x) read_bf16(x)
 #define WRITE(x) write_bf16(x)
+#include "norm.h"
 #define Y bf16
 #define NAME_Y(name) name##_bf16
 #define READ_Y(x) read_bf16(x)
