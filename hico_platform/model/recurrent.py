@@ -229,7 +229,8 @@ class _Read(NamedTuple):
     def cast(cls, how: _How, tokens: Tensor, weights: tuple[Tensor, ...]) -> _Read:
         """Of tokens (P, N, D) and a layer's weights in PyTorch's order."""
         low = [weight.to(how.precision).contiguous() for weight in weights]
-        return cls(tokens.to(how.precision).reshape(-1, tokens.shape[2]), [low[0], low[4]], [low[1], low[5]])
+        rows = tokens.to(how.precision).reshape(-1, tokens.shape[2]).contiguous()
+        return cls(rows, [low[0], low[4]], [low[1], low[5]])
 
     def tensors(self) -> tuple[Tensor, ...]:
         """All five, as autograd keeps them."""

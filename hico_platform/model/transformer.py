@@ -67,7 +67,7 @@ class TransformerLayer(nn.Module):
         kernels = kernels_for(tokens, norm.weight, norm.bias)
         if kernels is None or tokens.dtype is not more.dtype:
             both = tokens + dropout(more, self.dropout, self.training)
-            return norm(both.to(torch.promote_types(both.dtype, torch.float32)) if exact else both)  # type: ignore[no-any-return]
+            return norm(both.to(torch.promote_types(both.dtype, norm.weight.dtype)) if exact else both)  # type: ignore[no-any-return]
         drop = draw(self.dropout, training=self.training)
         return _AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, drop, exact, kernels)  # type: ignore[no-any-return, no-untyped-call]
 

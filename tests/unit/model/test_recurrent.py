@@ -39,6 +39,13 @@ def test_output_and_gradients_are_those_of_pytorch(cell: type[nn.RNNBase], layer
 
 
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_tokens_may_lie_apart(cell: type[nn.RNNBase]) -> None:
+    module = Recurrent(cell, width=8, layers=1)
+    tokens = granularities(16)[..., :8]
+    torch.testing.assert_close(module(tokens, LENGTHS), module(tokens.contiguous(), LENGTHS))
+
+
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
 def test_each_gradient_has_memory_of_its_own(cell: type[nn.RNNBase]) -> None:
     module = Recurrent(cell, width=8, layers=1)
     module(granularities(8), LENGTHS).square().sum().backward()
