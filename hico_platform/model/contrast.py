@@ -39,7 +39,7 @@ def unit_vectors(projections: Tensor) -> Tensor:
 
 
 class _UnitVectors(torch.autograd.Function):
-    """As torch.nn.functional.normalize, whose gradient takes fifteen operators; below 1e-12, but for 0, it is another."""
+    """As torch.nn.functional.normalize, whose gradient takes fifteen operators (between 0 and 1e-12 it is another)."""
 
     @staticmethod
     def forward(ctx: Any, projections: Tensor) -> Tensor:
