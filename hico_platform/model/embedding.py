@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from hico_platform.model.products import Linear, column_sums, multiplied
+from hico_platform.model.products import PARTS, Linear, column_sums, multiplied
 from hico_platform.native.library import Kernels, kernels_for, suffix
-
-_PARTS = 32  # of the rows, whose sums are added in this order whatever the number of threads
 
 
 class Embedding(nn.Sequential):
@@ -65,10 +63,10 @@ class _Embedding(torch.autograd.Function):
         count, length, width = ctx.sizes
         arriving = gradients[0].to(rows.dtype).reshape(-1, width)
         of_bent, moved = multiplied(arriving, weight_2), torch.empty_like(given)
-        sums = torch.empty(_PARTS, 2, width)
+        sums = torch.empty(PARTS, 2, width)
         ctx.kernels.call(
             f"norm_relu_backward_{suffix(rows.dtype)}", given, bent, moments, of_bent, *ctx.sizes, gamma, moved, sums,
-            _PARTS,
+            PARTS,
         )  # fmt: skip
         of_gamma, of_beta = sums.sum(dim=0)
         of_tokens = multiplied(moved, weight).view(count, length, -1) if ctx.needs_input_grad[0] else None

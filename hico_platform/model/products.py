@@ -11,6 +11,7 @@ from torch.nn.functional import linear
 
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
+PARTS = 32  # of rows, whose sums kernels add in this order whatever the number of threads
 _ROWS = 256  # from which packing a weight is worth it, as the kernel does
 _SMALL = 1 << 12  # elements of a weight below which PyTorch's linear is as fast
 _LARGE = 1 << 16  # elements of a weight from which oneDNN is faster than PyTorch's own product

@@ -11,7 +11,7 @@ from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from hico_platform.model.dropout import Drop, draw
 from hico_platform.model.packing import lengths_tensor
-from hico_platform.model.products import Linear
+from hico_platform.model.products import PARTS, Linear
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
 
@@ -149,10 +149,10 @@ class _AddNorm(torch.autograd.Function):
         rows, width, given = len(moments), both.shape[-1], gradients[0].contiguous()
         of_tokens = torch.empty_like(both)
         of_more = torch.empty_like(both) if drop.dropped else of_tokens
-        sums = torch.empty(_PARTS, 2, width)
+        sums = torch.empty(PARTS, 2, width)
         ctx.kernels.call(
             f"add_norm_backward_{_norm(both, given)}", both, moments, given, rows, width, drop, gamma, of_tokens,
-            of_more, sums, _PARTS,
+            of_more, sums, PARTS,
         )  # fmt: skip
         of_gamma, of_beta = sums.sum(dim=0)
         return of_tokens, of_more, of_gamma, of_beta, None, None, None, None
@@ -161,9 +161,6 @@ class _AddNorm(torch.autograd.Function):
 def _norm(added: Tensor, made: Tensor) -> str:
     """The ending of the kernels' names."""
     return suffix(added.dtype) if added.dtype is made.dtype else "bf16_to_float"
-
-
-_PARTS = 32  # of the rows, whose sums are added in this order whatever the number of threads
 
 
 class _ReluDropout(torch.autograd.Function):

@@ -1,4 +1,4 @@
-/* LayerNorm of a sum; T is the type of what is added, Y of what is made. */
+/* LayerNorm of a sum; T is the type of what is added, Y, of this file alone, that of what is made. */
 
 /* y = LayerNorm(x + dropout(a)), rows of D. ``a`` becomes the sum, which the gradient needs. ``moments`` (rows, 2). */
 void NAME_Y(add_norm_forward)(const T *x, T *a, int64_t rows, int64_t D, const Drop *drop, const float *gamma,
@@ -63,3 +63,8 @@ void NAME_Y(add_norm_backward)(const T *both, const float *moments, const Y *of_
         }
     }
 }
+
+#undef Y
+#undef NAME_Y
+#undef READ_Y
+#undef WRITE_Y

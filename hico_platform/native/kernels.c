@@ -69,10 +69,6 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define READ_Y(x) read_float(x)
 #define WRITE_Y(x) write_float(x)
 #include "add_norm.h"
-#undef Y
-#undef NAME_Y
-#undef READ_Y
-#undef WRITE_Y
 #include "cells.h"
 #include "recurrent.h"
 #include "embedding.h"
@@ -101,19 +97,11 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define READ_Y(x) read_bf16(x)
 #define WRITE_Y(x) write_bf16(x)
 #include "add_norm.h"
-#undef Y
-#undef NAME_Y
-#undef READ_Y
-#undef WRITE_Y
 #define Y float
 #define NAME_Y(name) name##_bf16_to_float
 #define READ_Y(x) read_float(x)
 #define WRITE_Y(x) write_float(x)
 #include "add_norm.h"
-#undef Y
-#undef NAME_Y
-#undef READ_Y
-#undef WRITE_Y
 #include "cells.h"
 #include "recurrent.h"
 #include "embedding.h"
