@@ -1,6 +1,6 @@
 """Epochs an hour on 40,000 NTU-like sequences at the released settings, and several trials on one device at once.
 
-    python benchmarks/gpu.py [--trials 1,2,4,8] [--precision float32,bf16] [--encoder transformer] [--json FILE]
+    python benchmarks/gpu.py [--trials 1,2,4,8] [--precision float32,tf32,bf16] [--encoder transformer] [--json FILE]
     python benchmarks/gpu.py --released released    # the released code too, its loader with 16 workers
 
 Needs torch, numpy and pyarrow alone. Sequences are generated noise of 40 to 300 frames and one or two bodies: how fast
@@ -60,16 +60,20 @@ def step_flops(width: int, encoder: str, granularities: int = 4, projection: int
 
 def measured_flops(device: torch.device, precision: str) -> float:
     """Operations a second of a large product, the ceiling that a step is held against."""
+    from hico_platform.model.precision import float32_products
+    from hico_platform.vocabulary import Precision
+
     size = 4096 if device.type == "cuda" else 1024
     left = torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     best = 0.0
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(4):
-            left @ left
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        best = max(best, 4 * 2 * size**3 / (time.perf_counter() - started))
+    with float32_products(Precision(precision), device):
+        for _ in range(5):
+            started = time.perf_counter()
+            for _ in range(4):
+                left @ left
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            best = max(best, 4 * 2 * size**3 / (time.perf_counter() - started))
     return best
 
 
@@ -169,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     gpu = torch.cuda.is_available()
     parser.add_argument("--trials", default="1,2,4,8" if gpu else "1,2")
-    parser.add_argument("--precision", default="float32,bf16")
+    parser.add_argument("--precision", default="float32,tf32,bf16" if gpu else "float32,bf16")
     parser.add_argument("--encoder", choices=["gru", "lstm", "transformer"], default="transformer")
     parser.add_argument("--width", type=int, default=512 if gpu else 64)
     parser.add_argument("--sequences", type=int, default=EPOCH if gpu else 512)

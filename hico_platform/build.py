@@ -102,19 +102,19 @@ def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> V
 
 
 def build_optimiser(config: OptimiserConfig, *, model: HiCo) -> torch.optim.Optimizer:
-    """The optimiser of the query encoder."""
-    parameters = model.query.parameters()
+    """The optimiser of the query encoder; on a GPU its rate is a tensor there, which a recorded step reads anew."""
+    parameters = list(model.query.parameters())
+    on_gpu = parameters[0].is_cuda
+    rate = torch.tensor(config.learning_rate, device=parameters[0].device) if on_gpu else config.learning_rate
     match config.name:
         case OptimiserName.SGD:
             return torch.optim.SGD(
-                parameters,
-                lr=config.learning_rate,
-                momentum=config.momentum,
-                weight_decay=config.weight_decay,
-                fused=True,
+                parameters, lr=rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True
             )
         case OptimiserName.ADAMW:
-            return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+            return torch.optim.AdamW(
+                parameters, lr=rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
+            )
 
 
 def learning_rate(config: OptimiserConfig, *, epoch: int, epochs: int) -> float:

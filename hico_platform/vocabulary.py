@@ -42,6 +42,9 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
     """Exact: within 1e-5 of the released code."""
 
+    TF32 = "tf32"
+    """Products in TensorFloat-32, on a GPU that has it: float32's range with 10 bits behind the point."""
+
     BF16 = "bf16"
     """Products in bfloat16, twice as fast and more where the hardware has it."""
 

@@ -17,9 +17,8 @@ def draw_matrices(
     draws = torch.rand((2, count), generator=generator, device=device)
     sheared, zeroed = draws[0] < 0.5, draws[1] < 0.5  # (N,)
     matrices = torch.rand((count, coordinates, coordinates), generator=generator, device=device) * 2 - 1
-    diagonal = matrices.diagonal(dim1=1, dim2=2)
-    diagonal[sheared] = 1.0
-    matrices[~sheared & zeroed] = 0.0
+    matrices.diagonal(dim1=1, dim2=2).masked_fill_(sheared[:, None], 1.0)
+    matrices.masked_fill_((~sheared & zeroed)[:, None, None], 0.0)
     order = torch.rand((count, joints), generator=generator, device=device).argsort(dim=1)
     touched = torch.zeros((count, joints), dtype=torch.bool, device=device)
     touched.scatter_(1, order[:, :corrupted_joints], True)

@@ -36,6 +36,11 @@ class Views:
         self.min_crop_frames = min_crop_frames
         self.corrupted_joints = round(corrupted_joint_share * poses.joints)
 
+    @property
+    def resident(self) -> bool:
+        """Whether all poses lie where views are made of them."""
+        return isinstance(self.poses, StoredPoses)
+
     def ahead(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """The same batches of indices, each to be used before the next is asked for; poses are sent ahead."""
         return self.poses.ahead(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)

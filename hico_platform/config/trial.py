@@ -22,7 +22,8 @@ class ModelConfig:
     granularities: int = setting(4, help="G, granularities of a branch", at_least=1, at_most=6)
     projection_width: int = setting(128, help="P, projection width", at_least=1)
     precision: Precision = setting(
-        Precision.FLOAT32, help="float32, or bf16 for products in bfloat16 where the hardware has it"
+        Precision.FLOAT32,
+        help="float32; tf32 for products in TensorFloat-32 (GPU), bf16 in bfloat16 where the hardware has it",
     )
 
     def __post_init__(self) -> None:

@@ -8,6 +8,8 @@ from torch import Tensor
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens
 from hico_platform.augment.views import Views
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
+from hico_platform.model.precision import float32_products
+from hico_platform.vocabulary import Precision
 
 BATCH = 256
 
@@ -18,12 +20,13 @@ def encoder_features(encoder: HierarchicalEncoder, *, views: Views, indices: Ten
     training = encoder.training
     encoder.eval()
     try:
-        features = torch.empty(len(indices), encoder.feature_width, device=indices.device)
-        for batch, rows in zip(indices.split(BATCH), features.split(BATCH), strict=True):
-            poses = views.centre(batch, share=centre_crop)
-            tokens = Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
-            rows.copy_(encoder(tokens).instance())
-        return features
+        with float32_products(Precision.FLOAT32, indices.device):
+            features = torch.empty(len(indices), encoder.feature_width, device=indices.device)
+            for batch, rows in zip(indices.split(BATCH), features.split(BATCH), strict=True):
+                poses = views.centre(batch, share=centre_crop)
+                tokens = Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
+                rows.copy_(encoder(tokens).instance())
+            return features
     finally:
         encoder.train(training)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hico_platform.model.concurrent import concurrently
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.embedding import Embedding
 from hico_platform.model.packing import token_maximum
@@ -90,4 +91,5 @@ class HierarchicalEncoder(nn.Module):
 
     def forward(self, tokens: Tokens) -> Features:
         """Encodes both token sequences."""
-        return Features(temporal=self.temporal(tokens.temporal), spatial=self.spatial(tokens.spatial))
+        temporal, spatial = concurrently(lambda: self.temporal(tokens.temporal), lambda: self.spatial(tokens.spatial))
+        return Features(temporal=temporal, spatial=spatial)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from hico_platform.model.concurrent import concurrently
 from hico_platform.model.contrast import Logits, contrast, contrast_logits, unit_vectors
 from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
@@ -154,8 +156,9 @@ class HiCo(nn.Module):
     def losses(self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]) -> Losses:
         """Loss by level and their weighted sum; the domain level is the sum of its two terms."""
         levels: dict[Level, Tensor] = {}
-        for name, pair in self._pairs(queries, keys).items():
-            loss = contrast(*pair, temperature=self.temperature)
+        pairs = self._pairs(queries, keys)
+        terms = concurrently(*(partial(contrast, *pair, temperature=self.temperature) for pair in pairs.values()))
+        for name, loss in zip(pairs, terms, strict=True):
             levels[name.level] = levels[name.level] + loss if name.level in levels else loss
         total = torch.stack([self.level_weights[level] * loss for level, loss in levels.items()]).sum()
         return Losses(total=total, levels=levels)
@@ -177,14 +180,16 @@ class HiCo(nn.Module):
         for name, key in keys.items():
             self.queue(name).push(key.flatten(0, -2))
 
+    @torch.no_grad()
+    def _keys(self, tokens: Tokens) -> dict[Representation, Tensor]:
+        return self.key(tokens)  # type: ignore[no-any-return]
+
     def forward(self, query: Tokens, key: Tokens) -> Contrast:
         """Moves the key encoder, then holds the query views against the key views and the queues."""
         self.move_key_encoder()
         reduced = self.precision is Precision.BF16
         with torch.autocast(query.temporal.device.type, dtype=torch.bfloat16, enabled=reduced):
-            with torch.no_grad():
-                keys = self.key(key)
-            queries = self.query(query, anchors=True)
+            queries, keys = concurrently(lambda: self.query(query, anchors=True), lambda: self._keys(key))
         return Contrast(losses=self.losses(queries, keys), keys=keys)
 
 

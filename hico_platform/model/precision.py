@@ -1,6 +1,10 @@
-"""Where products in bfloat16 are computed by the hardware itself."""
+"""In what products are computed, and where the hardware itself does so."""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -18,14 +22,43 @@ def has_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def has_tf32(device: torch.device) -> bool:
+    """Whether the device multiplies float32 as TensorFloat-32: NVIDIA's GPUs from Ampere on."""
+    return device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
 def refuse_missing(precision: Precision, device: torch.device) -> None:
-    """Raises ConfigError where ``precision`` would be emulated, which is slower than float32."""
-    if precision is Precision.BF16 and not has_bf16(device):
+    """Raises ConfigError where ``precision`` would be emulated, which is slower than float32, or not be used."""
+    missing = {Precision.BF16: ("bfloat16", has_bf16), Precision.TF32: ("TensorFloat-32", has_tf32)}
+    name, has = missing.get(precision, ("", lambda device: True))
+    if not has(device):
         raise ConfigError(
             Problem(
                 field="model.precision",
-                rule=f"float32 on this {device.type}, which has no bfloat16 instructions",
+                rule=f"float32 on this {device.type}, which has no {name} instructions",
                 value=precision.value,
-                remedy="set model.precision to float32, or run where there are AVX512-BF16, AMX or a newer GPU",
+                remedy="set model.precision to float32, or run where there are AVX512-BF16, AMX or a newer GPU"
+                if precision is Precision.BF16
+                else "set model.precision to float32, or run on an NVIDIA GPU from Ampere on",
             )
         )
+
+
+@contextmanager
+def float32_products(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Has a GPU's float32 products be exact, or TensorFloat-32: all in tf32, in bf16 those of recurrences.
+
+    PyTorch's own default is exact for products and TensorFloat-32 for cuDNN's recurrences.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with warnings.catch_warnings():  # newer PyTorch would rather have names that older ones lack
+        warnings.simplefilter("ignore")
+        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = precision is Precision.TF32
+        torch.backends.cudnn.allow_tf32 = precision is not Precision.FLOAT32
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from hico_platform.model.concurrent import concurrently
 from hico_platform.model.encoder import Features
 from hico_platform.model.products import Linear, column_sums, multiplied
 from hico_platform.native.library import kernels_for
@@ -80,4 +82,5 @@ class Projectors(nn.Module):
             Representation.SPATIAL_DOMAIN: features.spatial.flatten(1),
             Representation.INSTANCE: features.instance(),
         }
-        return {name: self.heads[name.value](value) for name, value in inputs.items()}
+        made = concurrently(*(partial(self.heads[name.value], value) for name, value in inputs.items()))
+        return dict(zip(inputs, made, strict=True))

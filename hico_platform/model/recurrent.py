@@ -1,8 +1,11 @@
 """Bidirectional GRU and LSTM over all granularities at once.
 
-On a GPU the layers are PyTorch's own, over a packed sequence. On a CPU the recurrence is written out: both directions
-and all granularities go together, the products that do not depend on the step before are one product each, and a
-compiled kernel does the rest of a step. Under bf16 autocast products are bf16 while gates and cells stay float32.
+On a CPU the recurrence is written out: both directions and all granularities go together, the products that do not
+depend on the step before are one product each, and a compiled kernel does the rest of a step. Under bf16 autocast
+products are bf16 while gates and cells stay float32.
+
+On a GPU the layers are PyTorch's own, over a packed sequence. Under bf16 autocast their products are TensorFloat-32
+(:func:`hico_platform.model.precision.float32_products`): cuDNN's autocast would make float16 of all.
 """
 
 from __future__ import annotations
@@ -32,15 +35,11 @@ class Recurrent(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (P, N, D), P being the tokens of all granularities; each is a sequence of its own."""
-        packed = packing(lengths, tokens.device)
-        if tokens.is_cuda:
-            return self._by_pytorch(tokens, packed)
         directions = self.rnn.all_weights  # of each layer, forwards and reverse: W_ih, W_hh, b_ih, b_hh
         kernels = kernels_for(tokens, *chain.from_iterable(directions))
+        packed = packing(lengths, tokens.device)
         if kernels is None:
-            parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
-            made = torch.cat(list(parts))
-            return made.float() if torch.is_autocast_enabled("cpu") else made
+            return self._by_pytorch(tokens, packed)
         reduced = torch.is_autocast_enabled("cpu")
         precision = torch.get_autocast_dtype("cpu") if reduced else torch.float32
         layer = _Lstm if isinstance(self.rnn, nn.LSTM) else _Gru
@@ -55,8 +54,9 @@ class Recurrent(nn.Module):
     def _by_pytorch(self, tokens: Tensor, packed: Packing) -> Tensor:
         count = tokens.shape[1]
         sizes = torch.tensor([together * count for together in packed.counts])
-        data = tokens.index_select(0, packed.order[0]).flatten(0, 1)  # (P*N, D)
-        output: Tensor = self.rnn(PackedSequence(data, sizes))[0].data
+        with torch.autocast(tokens.device.type, enabled=False):  # cuDNN's would be float16
+            data = tokens.float().index_select(0, packed.order[0]).flatten(0, 1)  # (P*N, D)
+            output: Tensor = self.rnn(PackedSequence(data, sizes))[0].data
         return output.view(tokens.shape).index_select(0, packed.place[0])
 
 

@@ -14,6 +14,8 @@ from hico_platform.augment.views import Views
 from hico_platform.errors import DataError, Problem
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import Losses
+from hico_platform.model.precision import float32_products
+from hico_platform.pretrain.captured import CapturedStep, can_capture
 from hico_platform.pretrain.guards import EpochProgress, LossRecord, whole_epoch
 from hico_platform.pretrain.state import TrainingState
 
@@ -56,35 +58,57 @@ def pretrain(
                 remedy="lower batch_size or bring more data",
             )
         )
+    step = _step(state, views, clip_gradient_norm=clip_gradient_norm)
     while state.epoch < epochs:
         started = time.perf_counter()
         rate = learning_rate(state.epoch)
         for group in state.optimiser.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)  # where a recorded step reads it
+            else:
+                group["lr"] = rate
         state.model.train()
         with whole_epoch(state):
             order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
             batches = order[: len(order) // batch_size * batch_size].split(batch_size)
             record = LossRecord(state, steps=len(batches), batch_size=batch_size, progress=progress)
             for batch in views.ahead(batches):
-                query = tokens(views.random(batch, generator=state.generator))
-                key = tokens(views.random(batch, generator=state.generator))
-                record.add(train_step(state, query, key, clip_gradient_norm=clip_gradient_norm))
+                record.add(step(batch))
             means = record.finish()
         elapsed_s = time.perf_counter() - started
         yield EpochResult(epoch=state.epoch, losses=means, sequences_per_s=len(batches) * batch_size / elapsed_s)
 
 
+def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | None) -> Callable[[Tensor], Losses]:
+    """What a batch of sequences does to the state; recorded on a GPU, views included where their poses lie there."""
+
+    def drawn(batch: Tensor) -> tuple[Tensor, ...]:
+        return *tokens(views.random(batch, generator=state.generator)), *tokens(
+            views.random(batch, generator=state.generator)
+        )
+
+    def learn(*drawn: Tensor) -> Losses:
+        return train_step(state, Tokens(*drawn[:2]), Tokens(*drawn[2:]), clip_gradient_norm=clip_gradient_norm)
+
+    if not can_capture(state.device):
+        return lambda batch: learn(*drawn(batch))
+    if views.resident:
+        return CapturedStep(lambda batch: learn(*drawn(batch)), generator=state.generator)
+    captured = CapturedStep(learn, generator=state.generator)
+    return lambda batch: captured(*drawn(batch))
+
+
 def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradient_norm: float | None = None) -> Losses:
     """One step: contrast, gradient, optimiser, queues."""
-    contrast = state.model(query, key)
-    state.optimiser.zero_grad(set_to_none=True)
-    contrast.losses.total.backward()
-    if clip_gradient_norm is not None:
-        torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
-    state.optimiser.step()
-    state.model.enqueue(contrast.keys)
-    return contrast.losses  # type: ignore[no-any-return]
+    with float32_products(state.model.precision, state.device):
+        contrast = state.model(query, key)
+        state.optimiser.zero_grad(set_to_none=True)
+        contrast.losses.total.backward()
+        if clip_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
+        state.optimiser.step()
+        state.model.enqueue(contrast.keys)
+        return contrast.losses  # type: ignore[no-any-return]
 
 
 def tokens(poses: Tensor) -> Tokens:

@@ -22,6 +22,7 @@ from hico_platform.config.space_rules import flat
 from hico_platform.config.trial import LevelWeights, TrialConfig
 from hico_platform.errors import ConfigError
 from hico_platform.evaluate.downstream import downstream
+from hico_platform.pretrain.captured import LAUNCHED
 from hico_platform.pretrain.loop import pretrain
 from hico_platform.pretrain.state import TrainingState
 from hico_platform.search.gpu_packing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
@@ -29,7 +30,7 @@ from hico_platform.stages.carry_out import TrialData
 from hico_platform.stages.dry_run import Machine
 from hico_platform.trial import Fold
 
-STEPS = 3
+STEPS = LAUNCHED + 2  # the last of them recorded and replayed
 MOST_COMBINATIONS, DRAWN = 24, 8
 EVALUATED = 2
 """How many of those that train with the most memory are evaluated as well, over all their sequences."""

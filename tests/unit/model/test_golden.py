@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
+from hico_platform.model.precision import float32_products
 from hico_platform.model.released import from_released, released_name
-from hico_platform.vocabulary import EncoderType, Level, QueueWrap, Representation
+from hico_platform.vocabulary import EncoderType, Level, Precision, QueueWrap, Representation
 
 TOLERANCE = 1e-5
 
@@ -23,13 +25,14 @@ def close(ours: torch.Tensor, theirs: Any) -> None:
     expected = np.asarray(theirs, dtype=np.float64)
     scale = np.abs(expected).max() or 1.0
     assert ours.shape == expected.shape
-    assert np.abs(ours.detach().double().numpy() - expected).max() <= TOLERANCE * scale
+    assert np.abs(ours.detach().cpu().double().numpy() - expected).max() <= TOLERANCE * scale
 
 
 class Golden:
     """One golden file with a model in its state before the step."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, device: torch.device) -> None:
+        self.device = device
         self.arrays = np.load(file, allow_pickle=False)
         self.config = json.loads(str(self.arrays["config"]))
         config = self.config
@@ -41,7 +44,7 @@ class Golden:
             granularities=config["granularity"],
             layers=config["num_layer"],
             heads=config["num_head"],
-            dropout=0.1,
+            dropout=0.0,  # the golden tensors were made with dropout off
             projection_width=config["projection_dim"],
             queue_size=config["queue_size"],
             queue_wrap=QueueWrap.RELEASED,
@@ -51,7 +54,7 @@ class Golden:
         )
         self.names = list(self.model.state_dict())
         self.model.load_state_dict(self.state("before"))
-        self.model.eval()  # the golden tensors were made with dropout off
+        self.model.to(device)
         self.query = self.tokens("query")
         self.key = self.tokens("key")
 
@@ -67,8 +70,8 @@ class Golden:
 
     def tokens(self, view: str) -> Tokens:
         return Tokens(
-            temporal=torch.from_numpy(self.arrays[f"input/{view}_temporal"]),
-            spatial=torch.from_numpy(self.arrays[f"input/{view}_spatial"]),
+            temporal=torch.from_numpy(self.arrays[f"input/{view}_temporal"]).to(self.device),
+            spatial=torch.from_numpy(self.arrays[f"input/{view}_spatial"]).to(self.device),
         )
 
     def step(self) -> Any:
@@ -85,12 +88,20 @@ class Golden:
         return contrast.losses
 
 
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return torch.device(request.param)
+
+
 @pytest.fixture(params=["gru", "lstm", "transformer"])
-def golden(request: pytest.FixtureRequest, golden_dir: Path) -> Golden:
+def golden(request: pytest.FixtureRequest, device: torch.device, golden_dir: Path) -> Iterator[Golden]:
     file = golden_dir / f"hico_{request.param}.npz"
     if not file.is_file():
         pytest.skip(f"no golden tensors of this encoder: {file}")
-    return Golden(file)
+    with float32_products(Precision.FLOAT32, device):
+        yield Golden(file, device)
 
 
 def test_every_golden_file_belongs_to_an_encoder_tested_here(golden_dir: Path) -> None:

@@ -1,0 +1,65 @@
+"""A step of training on a GPU, launched as one CUDA graph.
+
+A step is over a thousand short kernels, and to launch one takes the host longer than the GPU needs for it. So after a
+few steps its launches are recorded once, with whatever they read and write, and each step from then on replays them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hico_platform.model.hico import Losses
+
+LAUNCHED = 3  # steps before the recording: libraries choose their algorithms and optimisers make their state
+_OFF = "HICO_CUDA_GRAPHS"
+
+
+def can_capture(device: torch.device) -> bool:
+    """Whether steps on ``device`` are recorded: on an NVIDIA GPU, unless ``HICO_CUDA_GRAPHS=off``."""
+    return device.type == "cuda" and torch.version.hip is None and os.environ.get(_OFF, "").lower() not in ("off", "0")
+
+
+class CapturedStep:
+    """``step`` of some tensors, whose shapes never change; recorded at the fourth call.
+
+    ``step`` may read and write any tensor that outlives it, but nothing of the host: what it reads there is what it
+    read while it was recorded. ``generator`` is what it draws from, beside PyTorch's own. The losses that a call
+    returns are overwritten by the next.
+    """
+
+    def __init__(self, step: Callable[..., Losses], *, generator: torch.Generator) -> None:
+        self._step = step
+        self._generator = generator
+        self._launched = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: tuple[Tensor, ...] = ()
+        self._losses: Losses | None = None
+
+    def __call__(self, *inputs: Tensor) -> Losses:
+        """The losses of one step.
+
+        Raises:
+            RuntimeError: the step does what a CUDA graph cannot record; memory ran out.
+        """
+        if self._launched < LAUNCHED:
+            self._launched += 1
+            return self._step(*inputs)
+        if self._graph is None or self._losses is None:
+            self._inputs = tuple(torch.empty_like(each) for each in inputs)
+            self._graph, self._losses = self._capture()
+        for mine, given in zip(self._inputs, inputs, strict=True):
+            mine.copy_(given)
+        self._graph.replay()
+        return self._losses
+
+    def _capture(self) -> tuple[torch.cuda.CUDAGraph, Losses]:
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self._generator)
+        # Another thread may copy a next batch to the GPU meanwhile: that is not part of the step.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            losses = self._step(*self._inputs)
+        return graph, losses

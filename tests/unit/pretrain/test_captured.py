@@ -1,0 +1,148 @@
+"""Training on a GPU: recorded steps are the launched ones, and every precision keeps to its tolerance."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from hico_platform import build
+from hico_platform.build import build_model, build_optimiser, build_views, learning_rate
+from hico_platform.config.trial import TrialConfig
+from hico_platform.data.store import Store
+from hico_platform.errors import ConfigError
+from hico_platform.model.precision import refuse_missing
+from hico_platform.pretrain.captured import LAUNCHED, CapturedStep, can_capture
+from hico_platform.pretrain.loop import EpochResult, pretrain
+from hico_platform.pretrain.state import TrainingState
+from hico_platform.vocabulary import EncoderType, Precision
+from tests.small import small_config, small_store
+
+GPU = torch.device("cuda")
+on_a_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+
+
+def gpu(test: object) -> object:
+    for mark in on_a_gpu:
+        test = mark(test)  # type: ignore[operator]
+    return test
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return small_store(tmp_path_factory.mktemp("data") / "store", count=24)
+
+
+def start(config: TrialConfig, store: Store) -> TrainingState:
+    model = build_model(config, layout=store.layout, device=GPU)
+    return TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=config.budget.seed)
+
+
+def train(state: TrainingState, config: TrialConfig, store: Store, *, epochs: int) -> list[EpochResult]:
+    assert len(store) // config.budget.batch_size > LAUNCHED
+    return list(
+        pretrain(
+            state,
+            views=build_views(config.views, store=store, device=GPU),
+            train=torch.arange(len(store), device=GPU),
+            epochs=epochs,
+            batch_size=config.budget.batch_size,
+            learning_rate=lambda epoch: learning_rate(config.optimiser, epoch=epoch, epochs=4),
+            clip_gradient_norm=config.optimiser.clip_gradient_norm,
+        )
+    )
+
+
+def same(found: list[EpochResult], expected: list[EpochResult], *, rel: float = 1e-4) -> None:
+    """cuDNN's sums come in no fixed order."""
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=rel)
+
+
+@gpu
+@pytest.mark.parametrize("clip", [None, 0.5])
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+@pytest.mark.parametrize("encoder", EncoderType)
+def test_recorded_steps_are_the_launched_ones(
+    encoder: str, optimiser: str, clip: float | None, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(
+        model__encoder=encoder, optimiser__name=optimiser, optimiser__schedule="cosine",
+        optimiser__learning_rate=0.05, optimiser__clip_gradient_norm=clip, budget__batch_size=4,
+    )  # fmt: skip
+    recorded = train(start(config, store), config, store, epochs=3)
+    monkeypatch.setenv("HICO_CUDA_GRAPHS", "off")
+    assert not can_capture(GPU)
+    same(recorded, train(start(config, store), config, store, epochs=3))
+
+
+@gpu
+def test_a_dataset_that_is_sent_trains_as_one_that_lies_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = small_config(budget__batch_size=4)
+    resident = train(start(config, store), config, store, epochs=2)
+    monkeypatch.setattr(build, "RESIDENT_SHARE", 0.0)
+    same(train(start(config, store), config, store, epochs=2), resident)
+
+
+@gpu
+@pytest.mark.parametrize("encoder", EncoderType)
+def test_resumed_equals_uninterrupted(encoder: str, store: Store) -> None:
+    config = small_config(model__encoder=encoder, budget__batch_size=4)
+    straight = train(start(config, store), config, store, epochs=4)
+    first = start(config, store)
+    before = train(first, config, store, epochs=2)
+    saved = {name: tensor.clone() for name, tensor in first.tensors().items()}
+    torch.rand(7, device=GPU)  # whatever else a process draws in between
+    second = start(config, store)
+    second.restore(epoch=2, tensors=saved)
+    same(before + train(second, config, store, epochs=4), straight)
+
+
+@gpu
+@pytest.mark.parametrize(("precision", "tolerance"), [("tf32", 1e-3), ("bf16", 1e-2)])
+@pytest.mark.parametrize("encoder", EncoderType)
+def test_a_faster_precision_keeps_to_its_tolerance(
+    encoder: str, precision: str, tolerance: float, store: Store
+) -> None:
+    """Each level's loss of a first step; the gradient's direction."""
+    found = []
+    for each in ("float32", precision):
+        config = small_config(model__encoder=encoder, model__hidden_width=64, model__dropout=0.0, model__precision=each)
+        state = start(config, store)
+        count = 8
+        views = build_views(config.views, store=store, device=GPU)
+        [result] = pretrain(
+            state, views=views, train=torch.arange(count, device=GPU), epochs=1, batch_size=count,
+            learning_rate=lambda epoch: 0.0,
+        )  # fmt: skip
+        gradient = torch.cat([weight.grad.flatten() for weight in state.model.query.parameters()])
+        found.append((result.losses, gradient))
+    (exact, expected), (losses, gradient) = found
+    assert losses == pytest.approx(exact, rel=tolerance)
+    assert losses != exact
+    assert torch.cosine_similarity(gradient, expected, dim=0) > 1 - tolerance
+
+
+@gpu
+def test_what_fails_while_steps_are_recorded_reaches_the_caller_and_training_goes_on_elsewhere() -> None:
+    def step(value: torch.Tensor) -> torch.Tensor:
+        return value + value.item()  # the host waits, which no recording can
+
+    captured = CapturedStep(step, generator=torch.Generator(GPU))  # type: ignore[arg-type]
+    value = torch.ones((), device=GPU)
+    for _ in range(LAUNCHED):
+        captured(value)
+    with pytest.raises(RuntimeError):
+        captured(value)
+    assert math.isfinite((torch.ones(3, device=GPU) * 2).sum().item())
+
+
+def test_only_a_gpu_records_steps() -> None:
+    assert not can_capture(torch.device("cpu"))
+
+
+def test_tf32_is_refused_on_a_cpu() -> None:
+    with pytest.raises(ConfigError, match=r"model.precision: float32 on this cpu, which has no TensorFloat-32.*Ampere"):
+        refuse_missing(Precision.TF32, torch.device("cpu"))
