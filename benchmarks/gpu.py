@@ -1,6 +1,6 @@
 """Epochs an hour on 40,000 NTU-like sequences at the released settings, and several trials on one device at once.
 
-    python benchmarks/gpu.py [--trials 1,2,4,8] [--precision float32,tf32,bf16] [--encoder transformer] [--json FILE]
+    python benchmarks/gpu.py [--trials 1,2,4,8] [--precision float32,tf32,bf16] [--encoder gru,lstm] [--json FILE]
     python benchmarks/gpu.py --released released    # the released code too, its loader with 16 workers
 
 Needs torch, numpy and pyarrow alone. Sequences are generated noise of 40 to 300 frames and one or two bodies: how fast
@@ -15,6 +15,7 @@ The released implementation: git clone https://github.com/HuiGuanLab/HiCo releas
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import sys
@@ -169,67 +170,75 @@ def together(store: Path, options: dict[str, Any], trials: int) -> tuple[float, 
     return max(seconds for seconds, _ in found), max(memory for _, memory in found)
 
 
+def row(encoder: str, precision: str, trials: int, seconds: float, memory: float, share: float) -> dict[str, Any]:
+    each = 3600 / (EPOCH // BATCH * seconds)
+    return {
+        "encoder": encoder,
+        "precision": precision,
+        "trials": trials,
+        "step_s": seconds,
+        "sequences_per_s": trials * BATCH / seconds,
+        "epochs_per_h_each": each,
+        "epochs_per_h": trials * each,
+        "share_of_products": share,
+        "memory_mib": memory,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     gpu = torch.cuda.is_available()
     parser.add_argument("--trials", default="1,2,4,8" if gpu else "1,2")
     parser.add_argument("--precision", default="float32,tf32,bf16" if gpu else "float32,bf16")
-    parser.add_argument("--encoder", choices=["gru", "lstm", "transformer"], default="transformer")
+    parser.add_argument("--encoder", default="transformer", help="transformer, gru, lstm, or several of them")
     parser.add_argument("--width", type=int, default=512 if gpu else 64)
     parser.add_argument("--sequences", type=int, default=EPOCH if gpu else 512)
     parser.add_argument("--steps", type=int, default=600 if gpu else 8)
     parser.add_argument("--released", type=Path, help="folder of the released implementation, to run it as well")
     parser.add_argument("--workers", type=int, default=16 if gpu else 2, help="of the released loader")
+    parser.add_argument("--data", type=Path, help="where the sequences are, or are made and kept")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     device = torch.device("cuda" if gpu else "cpu")
     name = torch.cuda.get_device_name() if gpu else "CPU, smaller size: these figures only show that it runs"
-    print(f"{name}; torch {torch.__version__}, {arguments.encoder}, D {arguments.width}, batch {BATCH}")
+    print(f"{name}; torch {torch.__version__}, D {arguments.width}, batch {BATCH}, {arguments.sequences} sequences")
     rows: list[dict[str, Any]] = []
+    encoders = arguments.encoder.split(",")
     with tempfile.TemporaryDirectory(prefix="hico-gpu-") as folder:
-        store = Path(folder) / "store"
-        make(store, arguments.sequences)
+        store = arguments.data or Path(folder) / "store"
+        if not store.exists():
+            make(store, arguments.sequences)
         print(
-            "| precision | trials | ms a step | sequences/s | epochs/h each | epochs/h all | of products | MiB each |"
+            "| encoder | precision | trials | ms a step | sequences/s | epochs/h each | all | of products | MiB each |"
         )
-        print("|---|---|---|---|---|---|---|---|")
-        for precision in arguments.precision.split(","):
+        print("|---|---|---|---|---|---|---|---|---|")
+        for encoder, precision in itertools.product(encoders, arguments.precision.split(",")):
             ceiling = measured_flops(device, precision)
             values = {
-                "model.encoder": arguments.encoder, "model.hidden_width": arguments.width, "model.precision": precision
+                "model.encoder": encoder, "model.hidden_width": arguments.width, "model.precision": precision
             }  # fmt: skip
             for trials in map(int, arguments.trials.split(",")):
                 options = {"device": device.type, "values": values, "steps": arguments.steps}
                 seconds, memory = together(store, options, trials)
-                each = 3600 / (EPOCH // BATCH * seconds)
-                share = trials * step_flops(arguments.width, arguments.encoder) / seconds / ceiling
-                rows.append(
-                    {
-                        "precision": precision,
-                        "trials": trials,
-                        "step_s": seconds,
-                        "sequences_per_s": trials * BATCH / seconds,
-                        "epochs_per_h_each": each,
-                        "epochs_per_h": trials * each,
-                        "share_of_products": share,
-                        "memory_mib": memory,
-                    }
-                )
+                share = trials * step_flops(arguments.width, encoder) / seconds / ceiling
+                found = row(encoder, precision, trials, seconds, memory, share)
+                rows.append(found)
                 print(
-                    f"| {precision} | {trials} | {seconds * 1e3:.1f} | {trials * BATCH / seconds:,.0f} | {each:.1f} "
-                    f"| {trials * each:.1f} | {share:.1%} | {memory:.0f} |",
+                    f"| {encoder} | {precision} | {trials} | {seconds * 1e3:.1f} | {found['sequences_per_s']:,.0f} "
+                    f"| {found['epochs_per_h_each']:.0f} | {found['epochs_per_h']:.0f} | {share:.0%} | {memory:.0f} |",
                     flush=True,
                 )
-    if arguments.released:
+    for encoder in encoders if arguments.released else ():
         seconds = released(
-            arguments.released, steps=arguments.steps, encoder=arguments.encoder, width=arguments.width,
+            arguments.released, steps=arguments.steps, encoder=encoder, width=arguments.width,
             workers=arguments.workers,
         )  # fmt: skip
         epochs = 3600 / (EPOCH // BATCH * seconds)
-        print(f"released, {arguments.workers} workers: {seconds * 1e3:.1f} ms a step, {epochs:.1f} epochs an hour")
-        for row in rows:
-            row["ratio"] = row["epochs_per_h"] / epochs
-            print(f"{row['precision']}, {row['trials']} at once: {row['ratio']:.1f} times the released (wanted: 10)")
+        print(f"released, {encoder}, {arguments.workers} workers: {seconds * 1e3:.1f} ms a step, {epochs:.0f} epochs/h")
+        for found in rows:
+            if found["encoder"] == encoder:
+                found["ratio"] = found["epochs_per_h"] / epochs
+                print(f"{found['precision']}, {found['trials']} at once: {found['ratio']:.1f} times (wanted: 10)")
     if arguments.json:
         arguments.json.write_text(json.dumps({"device": name, "rows": rows}, indent=1) + "\n")
 
