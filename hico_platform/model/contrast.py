@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hico_platform.gpu_kernels import usable
 from hico_platform.model.products import product
 from hico_platform.native.library import Kernels, kernels_for
 
@@ -64,9 +65,13 @@ def contrast(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: f
 
     Keys that want a gradient, which training has none of, go PyTorch's way.
     """
+    plain = anchor.dtype is not torch.float32 or positives.requires_grad or queue.requires_grad
+    if not plain and usable(anchor, positives, queue):
+        from hico_platform.gpu_kernels.contrast import InfoNce
+
+        return InfoNce.apply(anchor, positives, queue, temperature)  # type: ignore[no-any-return, no-untyped-call]
     kernels = kernels_for(anchor, positives, queue)
-    possible = kernels is not None and kernels.multiplies and anchor.dtype is torch.float32
-    if not possible or positives.requires_grad or queue.requires_grad:
+    if plain or kernels is None or not kernels.multiplies:
         return info_nce(contrast_logits(anchor, positives, queue, temperature=temperature))
     return _InfoNce.apply(anchor, positives, queue, temperature, kernels)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from hico_platform.gpu_kernels import usable
 from hico_platform.model.products import PARTS, Linear, column_sums, multiplied
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
@@ -22,6 +23,10 @@ class Embedding(nn.Sequential):
         """(N, L, token_width) to (L, N, D)."""
         first, norm, second = cast(Linear, self[0]), cast(nn.LayerNorm, self[1]), cast(Linear, self[3])
         parameters = first.weight, first.bias, norm.weight, norm.bias, second.weight, second.bias
+        if usable(tokens, *parameters):
+            from hico_platform.gpu_kernels.norms import NormRelu
+
+            return second(NormRelu.apply(first(tokens), norm.weight, norm.bias, norm.eps))  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(tokens, *parameters)
         if kernels is None:
             return super().forward(tokens).transpose(0, 1)  # type: ignore[no-any-return, no-untyped-call]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hico_platform.gpu_kernels import usable
 from hico_platform.native.library import kernels_for, suffix
 
 
@@ -73,6 +74,10 @@ def lengths_tensor(lengths: tuple[int, ...]) -> Tensor:
 
 def token_maximum(tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
     """The maximum over the tokens of each granularity: (P, N, D) to (N, G, D)."""
+    if usable(tokens):
+        from hico_platform.gpu_kernels.downsampling import TokenMaximum
+
+        return TokenMaximum.apply(tokens, lengths)  # type: ignore[no-any-return, no-untyped-call]
     return _TokenMaximum.apply(tokens, lengths)  # type: ignore[no-any-return, no-untyped-call]
 
 

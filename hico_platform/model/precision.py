@@ -62,3 +62,17 @@ def float32_products(precision: Precision, device: torch.device) -> Iterator[Non
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def products_in_tf32() -> bool:
+    """Whether a GPU's float32 products are TensorFloat-32 now."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(torch.backends.cuda.matmul.allow_tf32)
+
+
+def recurrences_in_tf32() -> bool:
+    """Whether a recurrence's are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(torch.backends.cudnn.allow_tf32)

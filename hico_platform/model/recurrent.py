@@ -4,8 +4,8 @@ On a CPU the recurrence is written out: both directions and all granularities go
 depend on the step before are one product each, and a compiled kernel does the rest of a step. Under bf16 autocast
 products are bf16 while gates and cells stay float32.
 
-On a GPU the layers are PyTorch's own, over a packed sequence. Under bf16 autocast their products are TensorFloat-32
-(:func:`hico_platform.model.precision.float32_products`): cuDNN's autocast would make float16 of all.
+On a GPU a kernel makes a whole layer (:mod:`hico_platform.gpu_kernels.recurrence`). What is too wide for it goes to
+cuDNN over a packed sequence, under bf16 autocast in TensorFloat-32: cuDNN's own autocast would make float16 of all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
+from hico_platform.gpu_kernels import usable
 from hico_platform.model.packing import Packing, packing
+from hico_platform.model.precision import recurrences_in_tf32
 from hico_platform.model.products import add_multiplied, column_sums, multiplied
 from hico_platform.native.library import Argument, Kernels, kernels_for, passed, suffix
 
@@ -38,8 +40,13 @@ class Recurrent(nn.Module):
         directions = self.rnn.all_weights  # of each layer, forwards and reverse: W_ih, W_hh, b_ih, b_hh
         kernels = kernels_for(tokens, *chain.from_iterable(directions))
         packed = packing(lengths, tokens.device)
+        if tokens.is_cuda:
+            made = self._on_a_gpu(tokens, lengths) if usable(tokens, *chain.from_iterable(directions)) else None
+            return self._by_cudnn(tokens, packed) if made is None else made
         if kernels is None:
-            return self._by_pytorch(tokens, packed)
+            parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
+            made = torch.cat(list(parts))
+            return made.float() if torch.is_autocast_enabled("cpu") else made
         reduced = torch.is_autocast_enabled("cpu")
         precision = torch.get_autocast_dtype("cpu") if reduced else torch.float32
         layer = _Lstm if isinstance(self.rnn, nn.LSTM) else _Gru
@@ -51,7 +58,27 @@ class Recurrent(nn.Module):
                 tokens = layer.apply(tokens, how, *weights)  # type: ignore[no-untyped-call]
         return tokens
 
-    def _by_pytorch(self, tokens: Tensor, packed: Packing) -> Tensor:
+    def _on_a_gpu(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor | None:
+        """None where that is cuDNN's: too wide, or float32 on a GPU without enough tensor cores."""
+        from hico_platform.gpu_kernels.products import EXACT, splits
+        from hico_platform.gpu_kernels.recurrence import Gru, How, Lstm, fits
+
+        layer, gates = (Lstm, 4) if isinstance(self.rnn, nn.LSTM) else (Gru, 3)
+        reduced = torch.is_autocast_enabled("cuda")
+        precision = torch.get_autocast_dtype("cuda") if reduced else torch.float32
+        products = "tf32" if reduced or recurrences_in_tf32() else EXACT
+        if (products == EXACT and not splits(tokens.device)) or not fits(self.rnn.hidden_size, gates, precision):
+            return None
+        directions = self.rnn.all_weights
+        with torch.autocast("cuda", enabled=False):
+            for both in zip(directions[::2], directions[1::2], strict=True):
+                weights = *both[0], *both[1]
+                wanted = torch.is_grad_enabled() and any(each.requires_grad for each in (tokens, *weights))
+                how = How(lengths=lengths, precision=precision, products=products, gates=gates, wanted=wanted)
+                tokens = layer.apply(tokens, how, *weights)  # type: ignore[no-untyped-call]
+        return tokens
+
+    def _by_cudnn(self, tokens: Tensor, packed: Packing) -> Tensor:
         count = tokens.shape[1]
         sizes = torch.tensor([together * count for together in packed.counts])
         with torch.autocast(tokens.device.type, enabled=False):  # cuDNN's would be float16

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
+from hico_platform.gpu_kernels import usable
 from hico_platform.model.dropout import Drop, draw
 from hico_platform.model.packing import lengths_tensor
+from hico_platform.model.precision import products_in_tf32
 from hico_platform.model.products import PARTS, Linear
 from hico_platform.native.library import Kernels, kernels_for, suffix
 
@@ -30,6 +32,13 @@ class SelfAttention(nn.Module):
     def forward(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """(P, N, D) to (P, N, D): each of the sequences, ``lengths`` long, within itself."""
         qkv = self.qkv(tokens)
+        if usable(qkv):
+            from hico_platform.gpu_kernels.attention import Attention, fits
+            from hico_platform.gpu_kernels.norms import Drop as Dropped
+
+            if fits(lengths, qkv.dtype):
+                dropped = Dropped(self.dropout, training=self.training, device=qkv.device)
+                return self.out(Attention.apply(qkv, lengths, self.heads, dropped, products_in_tf32()))  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(qkv)
         if kernels is not None and kernels.multiplies:
             drop = draw(self.dropout, training=self.training)
@@ -64,6 +73,11 @@ class TransformerLayer(nn.Module):
         return self._added(tokens, self.narrow(self._bent(self.widen(tokens))), self.feed_forward_norm, exact=last)
 
     def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm, *, exact: bool = False) -> Tensor:
+        if usable(tokens, more):
+            from hico_platform.gpu_kernels.norms import AddNorm, Drop
+
+            dropped = Drop(self.dropout, training=self.training, device=more.device)
+            return AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, dropped, exact)  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(tokens, norm.weight, norm.bias)
         if kernels is None or tokens.dtype is not more.dtype:
             both = tokens + dropout(more, self.dropout, self.training)
@@ -72,6 +86,10 @@ class TransformerLayer(nn.Module):
         return _AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, drop, exact, kernels)  # type: ignore[no-any-return, no-untyped-call]
 
     def _bent(self, hidden: Tensor) -> Tensor:
+        if usable(hidden):
+            from hico_platform.gpu_kernels.norms import Drop, ReluDropout
+
+            return ReluDropout.apply(hidden, Drop(self.dropout, training=self.training, device=hidden.device))  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(hidden)
         if kernels is None:
             return dropout(torch.relu(hidden), self.dropout, self.training)

@@ -64,7 +64,7 @@ def test_packed_sequence_of_the_gpu_path_says_the_same(cell: type[nn.RNNBase]) -
     module = Recurrent(cell, width=8, layers=2)
     tokens = granularities(8)
     packed = packing(LENGTHS, tokens.device)
-    torch.testing.assert_close(module._by_pytorch(tokens, packed), module(tokens, LENGTHS), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(module._by_cudnn(tokens, packed), module(tokens, LENGTHS), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", ["steps", "pytorch"])

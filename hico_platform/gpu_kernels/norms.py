@@ -1,0 +1,269 @@
+"""What surrounds products: LayerNorm with what comes before and after it, a row to a program; dropout.
+
+As in the CPU's kernels, dropout keeps an element where a hash of a seed and its place reaches a bound, so no mask is
+stored; the seed is drawn on the GPU, so that a recorded step draws anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from hico_platform.gpu_kernels.sizes import row_sizes
+
+_PARTS = 528  # programs that share out the rows whose gradients are summed: four a multiprocessor of an H100
+_RUN = 2048  # elements of a program where there are no rows
+
+
+@triton.jit
+def _mixed(x):
+    x = (x ^ (x >> 16)) * tl.full((), 0x7FEB352D, tl.uint32)
+    x = (x ^ (x >> 15)) * tl.full((), 0x846CA68B, tl.uint32)
+    return x ^ (x >> 16)
+
+
+@triton.jit
+def _bits(place, seed):
+    """32 random bits of a place (int64), as the CPU's kernels make them (numbers.h)."""
+    first, second = tl.load(seed).to(tl.uint32), tl.load(seed + 1).to(tl.uint32)
+    second += (place >> 32).to(tl.uint32) * tl.full((), 0x9E3779B9, tl.uint32)
+    return _mixed(_mixed(place.to(tl.uint32) ^ first) + second)
+
+
+@triton.jit
+def _kept(place, seed, dropped, scale):
+    return tl.where(_bits(place, seed) >= dropped.to(tl.uint32), scale, 0.0)
+
+
+@triton.jit
+def _moments(row, there, D: tl.constexpr, epsilon):
+    mean = tl.sum(row, 0) / D
+    apart = tl.where(there, row - mean, 0.0)
+    return mean, 1.0 / tl.sqrt(tl.sum(apart * apart, 0) / D + epsilon)
+
+
+@triton.jit
+def _add_norm_forward(
+    tokens, more, gamma, beta, epsilon, seed, dropped, scale, both, made, moments,
+    D: tl.constexpr, WIDE: tl.constexpr, DROP: tl.constexpr, SAVE: tl.constexpr,
+):  # fmt: skip
+    r, j = tl.program_id(0).to(tl.int64), tl.arange(0, WIDE)
+    there, at = j < D, r * D + j
+    added = tl.load(more + at, mask=there, other=0.0).to(tl.float32)
+    if DROP:
+        added *= _kept(at, seed, dropped, scale)
+    row = tl.load(tokens + at, mask=there, other=0.0).to(tl.float32) + added
+    if SAVE:
+        tl.store(both + at, row.to(both.dtype.element_ty), mask=there)
+    mean, over = _moments(row, there, D, epsilon)
+    g, b = tl.load(gamma + j, mask=there, other=0.0), tl.load(beta + j, mask=there, other=0.0)
+    tl.store(made + at, ((row - mean) * over * g + b).to(made.dtype.element_ty), mask=there)
+    if SAVE:
+        tl.store(moments + 2 * r, mean)
+        tl.store(moments + 2 * r + 1, over)
+
+
+@triton.jit
+def _add_norm_backward(
+    both, moments, given, gamma, seed, dropped, scale, of_tokens, of_more, sums, rows,
+    D: tl.constexpr, WIDE: tl.constexpr, DROP: tl.constexpr,
+):  # fmt: skip
+    part, j = tl.program_id(0), tl.arange(0, WIDE)
+    there = j < D
+    g = tl.load(gamma + j, mask=there, other=0.0)
+    of_gamma = tl.zeros((WIDE,), tl.float32)
+    of_beta = tl.zeros((WIDE,), tl.float32)
+    for row in range(part, rows, tl.num_programs(0)):
+        r = tl.zeros((), tl.int64) + row
+        at = r * D + j
+        gradient = tl.load(given + at, mask=there, other=0.0).to(tl.float32)
+        mean, over = tl.load(moments + 2 * r), tl.load(moments + 2 * r + 1)
+        unit = tl.where(there, (tl.load(both + at, mask=there, other=0.0).to(tl.float32) - mean) * over, 0.0)
+        of_gamma += gradient * unit
+        of_beta += gradient
+        scaled = gradient * g
+        moved = over * (scaled - tl.sum(scaled, 0) / D - unit * (tl.sum(scaled * unit, 0) / D))
+        tl.store(of_tokens + at, moved.to(of_tokens.dtype.element_ty), mask=there)
+        if DROP:
+            moved *= _kept(at, seed, dropped, scale)
+            tl.store(of_more + at, moved.to(of_more.dtype.element_ty), mask=there)
+    tl.store(sums + (2 * part) * D + j, of_gamma, mask=there)
+    tl.store(sums + (2 * part + 1) * D + j, of_beta, mask=there)
+
+
+@triton.jit
+def _norm_relu_forward(
+    given, gamma, beta, epsilon, bent, moments, count, length, D: tl.constexpr, WIDE: tl.constexpr, SAVE: tl.constexpr
+):  # fmt: skip
+    r, j = tl.program_id(0).to(tl.int64), tl.arange(0, WIDE)  # a row of what comes out, (L, N)
+    there = j < D
+    row = tl.load(given + (r % count * length + r // count) * D + j, mask=there, other=0.0).to(tl.float32)
+    mean, over = _moments(row, there, D, epsilon)
+    g, b = tl.load(gamma + j, mask=there, other=0.0), tl.load(beta + j, mask=there, other=0.0)
+    value = (row - mean) * over * g + b
+    tl.store(bent + r * D + j, tl.where(value <= 0.0, 0.0, value).to(bent.dtype.element_ty), mask=there)
+    if SAVE:
+        tl.store(moments + 2 * r, mean)
+        tl.store(moments + 2 * r + 1, over)
+
+
+@triton.jit
+def _norm_relu_backward(
+    given, bent, moments, of_bent, gamma, moved, sums, count, length, D: tl.constexpr, WIDE: tl.constexpr
+):  # fmt: skip
+    part, j = tl.program_id(0), tl.arange(0, WIDE)
+    there = j < D
+    g = tl.load(gamma + j, mask=there, other=0.0)
+    of_gamma = tl.zeros((WIDE,), tl.float32)
+    of_beta = tl.zeros((WIDE,), tl.float32)
+    for row in range(part, count * length, tl.num_programs(0)):
+        r = tl.zeros((), tl.int64) + row
+        place = (r % count * length + r // count) * D + j
+        passes = tl.load(bent + r * D + j, mask=there, other=0.0).to(tl.float32) != 0.0
+        gradient = tl.where(passes, tl.load(of_bent + r * D + j, mask=there, other=0.0).to(tl.float32), 0.0)
+        mean, over = tl.load(moments + 2 * r), tl.load(moments + 2 * r + 1)
+        unit = tl.where(there, (tl.load(given + place, mask=there, other=0.0).to(tl.float32) - mean) * over, 0.0)
+        of_gamma += gradient * unit
+        of_beta += gradient
+        scaled = gradient * g
+        of_row = over * (scaled - tl.sum(scaled, 0) / D - unit * (tl.sum(scaled * unit, 0) / D))
+        tl.store(moved + place, of_row.to(moved.dtype.element_ty), mask=there)
+    tl.store(sums + (2 * part) * D + j, of_gamma, mask=there)
+    tl.store(sums + (2 * part + 1) * D + j, of_beta, mask=there)
+
+
+@triton.jit
+def _relu_dropout_forward(given, left, seed, dropped, scale, size, RUN: tl.constexpr, DROP: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
+    value = tl.load(given + at, mask=at < size, other=0.0).to(tl.float32)
+    value = tl.where(value <= 0.0, 0.0, value)
+    if DROP:
+        value *= _kept(at, seed, dropped, scale)
+    tl.store(left + at, value.to(left.dtype.element_ty), mask=at < size)
+
+
+@triton.jit
+def _relu_dropout_backward(left, given, moved, scale, size, RUN: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
+    gradient = tl.load(given + at, mask=at < size, other=0.0).to(tl.float32) * scale
+    passes = tl.load(left + at, mask=at < size, other=0.0).to(tl.float32) != 0.0
+    tl.store(moved + at, tl.where(passes, gradient, 0.0).to(moved.dtype.element_ty), mask=at < size)
+
+
+class Drop:
+    """One draw of a dropout of ``share``, taken to the nearest 2**-32; nothing is dropped outside training."""
+
+    def __init__(self, share: float, *, training: bool, device: torch.device) -> None:
+        self.dropped = min(round(share * 2**32), 2**32 - 1) if training else 0
+        self.scale = 1 / (1 - self.dropped / 2**32)
+        # Two words of 32 bits; where nothing is dropped no kernel reads them.
+        self.seed = torch.randint(-(2**31), 2**31, (2,), dtype=torch.int32, device=device) if self.dropped else None
+
+    def arguments(self, stand_in: Tensor) -> tuple[Tensor, int, float]:
+        """As kernels take them."""
+        return stand_in if self.seed is None else self.seed, self.dropped, self.scale
+
+
+class AddNorm(torch.autograd.Function):
+    """LayerNorm(tokens + dropout(more))."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tokens: Tensor, more: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, drop: Drop, exact: bool
+    ) -> Tensor:
+        """(P, N, D) each, ``gamma`` and ``beta`` (D,); the output is float32 if ``exact``, else of ``more``'s type."""
+        tokens, more = tokens.contiguous(), more.contiguous()
+        rows, width = more.numel() // more.shape[-1], more.shape[-1]
+        wanted = any(ctx.needs_input_grad)
+        made = torch.empty_like(more, dtype=torch.float32 if exact else None)
+        both = torch.empty_like(more) if wanted else more
+        moments = gamma.new_empty(rows, 2) if wanted else gamma
+        _add_norm_forward[(rows,)](
+            tokens, more, gamma, beta, epsilon, *drop.arguments(gamma), both, made, moments,
+            DROP=drop.dropped > 0, SAVE=wanted, **row_sizes(width),
+        )  # fmt: skip
+        if wanted:
+            ctx.save_for_backward(both, moments, gamma)
+            ctx.drop, ctx.kind = drop, tokens.dtype
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of both terms, gamma and beta."""
+        both, moments, gamma = ctx.saved_tensors
+        drop: Drop = ctx.drop
+        rows, width, given = len(moments), both.shape[-1], gradients[0].contiguous()
+        of_tokens = torch.empty_like(both, dtype=ctx.kind)
+        of_more = torch.empty_like(both) if drop.dropped else of_tokens
+        sums = gamma.new_empty(min(_PARTS, rows), 2, width)
+        _add_norm_backward[(len(sums),)](
+            both, moments, given, gamma, *drop.arguments(gamma), of_tokens, of_more, sums, rows,
+            DROP=drop.dropped > 0, **row_sizes(width),
+        )  # fmt: skip
+        of_gamma, of_beta = sums.sum(dim=0)
+        return of_tokens, of_more.to(both.dtype), of_gamma, of_beta, None, None, None
+
+
+class NormRelu(torch.autograd.Function):
+    """ReLU(LayerNorm) of rows (N, L), which come out as (L, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, given: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
+        """(N, L, D) to (L, N, D), ``gamma`` and ``beta`` (D,)."""
+        given = given.contiguous()
+        count, length, width = given.shape
+        wanted = any(ctx.needs_input_grad)
+        bent = given.new_empty(length, count, width)
+        moments = gamma.new_empty(length * count, 2) if wanted else gamma
+        _norm_relu_forward[(length * count,)](
+            given, gamma, beta, epsilon, bent, moments, count, length, SAVE=wanted, **row_sizes(width)
+        )
+        if wanted:
+            ctx.save_for_backward(given, bent, moments, gamma)
+        return bent
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the rows, gamma and beta."""
+        given, bent, moments, gamma = ctx.saved_tensors
+        count, length, width = given.shape
+        moved, sums = torch.empty_like(given), gamma.new_empty(min(_PARTS, len(moments)), 2, width)
+        _norm_relu_backward[(len(sums),)](
+            given, bent, moments, gradients[0].contiguous(), gamma, moved, sums, count, length, **row_sizes(width)
+        )
+        of_gamma, of_beta = sums.sum(dim=0)
+        return moved, of_gamma, of_beta, None
+
+
+class ReluDropout(torch.autograd.Function):
+    """Dropout of what is above zero."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, drop: Drop) -> Tensor:
+        """Of the shape of ``hidden``."""
+        hidden = hidden.contiguous()
+        left, size = torch.empty_like(hidden), hidden.numel()
+        _relu_dropout_forward[(triton.cdiv(size, _RUN),)](
+            hidden, left, *drop.arguments(hidden), size, RUN=_RUN, DROP=drop.dropped > 0
+        )
+        ctx.save_for_backward(left)
+        ctx.scale = drop.scale
+        return left
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """It passes where something is left."""
+        (left,) = ctx.saved_tensors
+        moved, size = torch.empty_like(left), left.numel()
+        _relu_dropout_backward[(triton.cdiv(size, _RUN),)](
+            left, gradients[0].contiguous(), moved, ctx.scale, size, RUN=_RUN
+        )
+        return moved, None
