@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 import torch
 
+from hico_platform import gpu_kernels
 from hico_platform.errors import ConfigError, Problem
+from hico_platform.native.library import kernels
 from hico_platform.vocabulary import Precision
 
 
@@ -42,6 +44,12 @@ def refuse_missing(precision: Precision, device: torch.device) -> None:
                 else "set model.precision to float32, or run on an NVIDIA GPU from Ampere on",
             )
         )
+
+
+def arithmetic(device: torch.device) -> str:
+    """Whose operators compute on ``device``, which decides the last bits and what dropout draws."""
+    written = kernels() is not None if device.type == "cpu" else gpu_kernels.available(device)
+    return "kernels" if written else "pytorch"
 
 
 @contextmanager

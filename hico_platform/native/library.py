@@ -131,11 +131,6 @@ def kernels() -> Kernels | None:
         return None
 
 
-def arithmetic(device: torch.device) -> str:
-    """Whose operators compute on ``device``, which decides the last bits and what dropout draws."""
-    return "pytorch" if device.type != "cpu" or kernels() is None else "kernels"
-
-
 def _compiler() -> str | None:
     return next(filter(None, map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))), None)
 

@@ -13,7 +13,7 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
-from hico_platform.native.library import arithmetic
+from hico_platform.model.precision import arithmetic
 from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
