@@ -26,7 +26,7 @@ class StreamedPoses:
         self.device = device
         self.joints = host.joints
         self._ready: tuple[Tensor, StoredPoses] | None = None
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
 
     def take(self, indices: Tensor) -> StoredPoses:
         """Poses on the device of the sequences ``indices`` (n,); at once for the batch that ``ahead`` is at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from importlib.util import find_spec
@@ -9,12 +10,14 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+_LOG = logging.getLogger(__name__)
 _OFF = "HICO_KERNELS"
+_OLDEST = (8, 0)  # the first with bfloat16 and TensorFloat-32
 
 
 def available(device: torch.device) -> bool:
     """Whether these kernels compute on ``device``: an NVIDIA GPU, with Triton, unless ``HICO_KERNELS=off``."""
-    return device.type == "cuda" and _has_triton() and os.environ.get(_OFF, "").lower() not in ("off", "0", "no")
+    return device.type == "cuda" and os.environ.get(_OFF, "").lower() not in ("off", "0", "no") and _compiles()
 
 
 def usable(*tensors: Tensor) -> bool:
@@ -24,5 +27,17 @@ def usable(*tensors: Tensor) -> bool:
 
 
 @cache
-def _has_triton() -> bool:
-    return torch.version.hip is None and find_spec("triton") is not None
+def _compiles() -> bool:
+    """Whether a first, small kernel compiles and runs here; a warning says what it lacks."""
+    if torch.version.hip is not None or find_spec("triton") is None or torch.cuda.get_device_capability() < _OLDEST:
+        return False
+    try:
+        from hico_platform.gpu_kernels.dropout import DeviceDrop, dropped
+
+        # Nothing is drawn: the state of a generator belongs to a run.
+        dropped(torch.ones(1, device="cuda"), DeviceDrop(0.5, training=False, device=torch.device("cuda")))
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        _LOG.warning("no GPU kernels (%s), training takes longer: a C compiler and Python's headers make them", said)
+        return False
+    return True

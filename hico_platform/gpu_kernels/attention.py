@@ -14,13 +14,13 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hico_platform.gpu_kernels.norms import Drop, _kept
+from hico_platform.gpu_kernels.dropout import DeviceDrop, kept
 from hico_platform.gpu_kernels.products import EXACT
 from hico_platform.gpu_kernels.sizes import first_tokens, shared_memory
 
 _LONGEST = 64  # tokens whose scores a program's registers hold
-# Units of a head that it looks at together, and the shared memory that takes at most (bytes, as compiled for an H100).
-_CHUNK = {torch.float32: (32, 163840), torch.bfloat16: (64, 106496)}
+# Units of a head that it looks at together, and the bytes of shared memory that takes: from an H100 on, and before.
+_CHUNK = {torch.float32: (32, 163840, 122880), torch.bfloat16: (64, 106496, 73728)}
 
 
 @triton.jit
@@ -62,7 +62,7 @@ def _forward(
         scores = tl.dot(left, tl.trans(right), scores, input_precision=PRODUCTS)
     weights = _softmax(scores * over, i, length)
     if DROP:
-        weights *= _kept((row * HEADS + h)[:, None] * LONG + i[None, :], seed, dropped, scale)
+        weights *= kept((row * HEADS + h)[:, None] * LONG + i[None, :], seed, dropped, scale)
     weights = weights.to(qkv.dtype.element_ty)
     for deep in range(0, SIZE, CHUNK):
         mixed = tl.dot(weights, _part(value, row, there, deep, 3 * D, k, SIZE), input_precision=PRODUCTS)
@@ -90,9 +90,9 @@ def _backward(
     weights = _softmax(scores * over, i, length)
     left = weights
     if DROP:
-        kept = _kept((row * HEADS + h)[:, None] * LONG + i[None, :], seed, dropped, scale)
-        left = weights * kept
-        of_weights *= kept
+        keeps = kept((row * HEADS + h)[:, None] * LONG + i[None, :], seed, dropped, scale)
+        left = weights * keeps
+        of_weights *= keeps
     of_scores = weights * (of_weights - tl.sum(weights * of_weights, 1)[:, None]) * over
     kind = qkv.dtype.element_ty
     of_scores = of_scores.to(kind)
@@ -111,7 +111,10 @@ def _backward(
 
 def fits(lengths: tuple[int, ...], dtype: torch.dtype) -> bool:
     """Whether a sequence's scores fit in a program's registers, and what it multiplies in the GPU's shared memory."""
-    return max(lengths) <= _LONGEST and dtype in _CHUNK and _CHUNK[dtype][1] <= shared_memory()
+    if max(lengths) > _LONGEST or dtype not in _CHUNK:
+        return False
+    _, new, old = _CHUNK[dtype]
+    return (new if torch.cuda.get_device_capability() >= (9, 0) else old) <= shared_memory()
 
 
 def _power(size: int) -> int:
@@ -122,7 +125,7 @@ class Attention(torch.autograd.Function):
     """All heads and granularities in one call; each sequence of a granularity within itself."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, lengths: tuple[int, ...], heads: int, drop: Drop, tf32: bool) -> Tensor:
+    def forward(ctx: Any, qkv: Tensor, lengths: tuple[int, ...], heads: int, drop: DeviceDrop, tf32: bool) -> Tensor:
         """(P, N, 3D) to (P, N, D); float32's products are exact but for ``tf32``."""
         qkv = qkv.contiguous()
         places, count, width = qkv.shape

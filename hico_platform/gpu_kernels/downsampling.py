@@ -201,11 +201,11 @@ def _maximum_forward(tokens, first, maximum, count, granularities, D: tl.constex
     n, g, j = tl.program_id(0), tl.program_id(1), tl.program_id(2) * WIDE + tl.arange(0, WIDE)
     there = j < D
     begin, end = tl.load(first + g).to(tl.int64), tl.load(first + g + 1).to(tl.int64)
-    highest = tl.load(tokens + (begin * count + n) * D + j, mask=there, other=0.0)
+    highest = tl.load(tokens + (begin * count + n) * D + j, mask=there, other=0.0).to(tl.float32)
     for token in range(begin + 1, end):
-        value = tl.load(tokens + (token * count + n) * D + j, mask=there, other=0.0)
+        value = tl.load(tokens + (token * count + n) * D + j, mask=there, other=0.0).to(tl.float32)
         highest = tl.where((value > highest) | (value != value), value, highest)  # noqa: PLR0124  a NaN stays one
-    tl.store(maximum + (n * granularities + g).to(tl.int64) * D + j, highest, mask=there)
+    tl.store(maximum + (n * granularities + g).to(tl.int64) * D + j, highest.to(maximum.dtype.element_ty), mask=there)
 
 
 @triton.jit
@@ -214,14 +214,15 @@ def _maximum_backward(tokens, first, maximum, given, spread, count, granularitie
     there = j < D
     begin, end = tl.load(first + g).to(tl.int64), tl.load(first + g + 1).to(tl.int64)
     at = (n * granularities + g).to(tl.int64) * D + j
-    highest = tl.load(maximum + at, mask=there, other=0.0)
+    highest = tl.load(maximum + at, mask=there, other=0.0).to(tl.float32)
     equals = tl.zeros((WIDE,), tl.float32)
     for token in range(begin, end):
-        equals += (tl.load(tokens + (token * count + n) * D + j, mask=there, other=0.0) == highest).to(tl.float32)
+        value = tl.load(tokens + (token * count + n) * D + j, mask=there, other=0.0).to(tl.float32)
+        equals += tl.where(value == highest, 1.0, 0.0)
     share = tl.load(given + at, mask=there, other=0.0).to(tl.float32) / equals
     for token in range(begin, end):
         place = (token * count + n) * D + j
-        equal = tl.load(tokens + place, mask=there, other=0.0) == highest
+        equal = tl.load(tokens + place, mask=there, other=0.0).to(tl.float32) == highest
         tl.store(spread + place, tl.where(equal, share, 0.0).to(spread.dtype.element_ty), mask=there)
 
 

@@ -1,8 +1,4 @@
-"""What surrounds products: LayerNorm with what comes before and after it, a row to a program; dropout.
-
-As in the CPU's kernels, dropout keeps an element where a hash of a seed and its place reaches a bound, so no mask is
-stored; the seed is drawn on the GPU, so that a recorded step draws anew.
-"""
+"""LayerNorm with what comes before and after it, a row to a program."""
 
 from __future__ import annotations
 
@@ -14,30 +10,10 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hico_platform.gpu_kernels.dropout import DeviceDrop, kept
 from hico_platform.gpu_kernels.sizes import row_sizes
 
 _PARTS = 528  # programs that share out the rows whose gradients are summed: four a multiprocessor of an H100
-_RUN = 2048  # elements of a program where there are no rows
-
-
-@triton.jit
-def _mixed(x):
-    x = (x ^ (x >> 16)) * tl.full((), 0x7FEB352D, tl.uint32)
-    x = (x ^ (x >> 15)) * tl.full((), 0x846CA68B, tl.uint32)
-    return x ^ (x >> 16)
-
-
-@triton.jit
-def _bits(place, seed):
-    """32 random bits of a place (int64), as the CPU's kernels make them (numbers.h)."""
-    first, second = tl.load(seed).to(tl.uint32), tl.load(seed + 1).to(tl.uint32)
-    second += (place >> 32).to(tl.uint32) * tl.full((), 0x9E3779B9, tl.uint32)
-    return _mixed(_mixed(place.to(tl.uint32) ^ first) + second)
-
-
-@triton.jit
-def _kept(place, seed, dropped, scale):
-    return tl.where(_bits(place, seed) >= dropped.to(tl.uint32), scale, 0.0)
 
 
 @triton.jit
@@ -56,7 +32,7 @@ def _add_norm_forward(
     there, at = j < D, r * D + j
     added = tl.load(more + at, mask=there, other=0.0).to(tl.float32)
     if DROP:
-        added *= _kept(at, seed, dropped, scale)
+        added *= kept(at, seed, dropped, scale)
     row = tl.load(tokens + at, mask=there, other=0.0).to(tl.float32) + added
     if SAVE:
         tl.store(both + at, row.to(both.dtype.element_ty), mask=there)
@@ -90,7 +66,7 @@ def _add_norm_backward(
         moved = over * (scaled - tl.sum(scaled, 0) / D - unit * (tl.sum(scaled * unit, 0) / D))
         tl.store(of_tokens + at, moved.to(of_tokens.dtype.element_ty), mask=there)
         if DROP:
-            moved *= _kept(at, seed, dropped, scale)
+            moved *= kept(at, seed, dropped, scale)
             tl.store(of_more + at, moved.to(of_more.dtype.element_ty), mask=there)
     tl.store(sums + (2 * part) * D + j, of_gamma, mask=there)
     tl.store(sums + (2 * part + 1) * D + j, of_beta, mask=there)
@@ -137,44 +113,19 @@ def _norm_relu_backward(
     tl.store(sums + (2 * part + 1) * D + j, of_beta, mask=there)
 
 
-@triton.jit
-def _relu_dropout_forward(given, left, seed, dropped, scale, size, RUN: tl.constexpr, DROP: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
-    value = tl.load(given + at, mask=at < size, other=0.0).to(tl.float32)
-    value = tl.where(value <= 0.0, 0.0, value)
-    if DROP:
-        value *= _kept(at, seed, dropped, scale)
-    tl.store(left + at, value.to(left.dtype.element_ty), mask=at < size)
-
-
-@triton.jit
-def _relu_dropout_backward(left, given, moved, scale, size, RUN: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
-    gradient = tl.load(given + at, mask=at < size, other=0.0).to(tl.float32) * scale
-    passes = tl.load(left + at, mask=at < size, other=0.0).to(tl.float32) != 0.0
-    tl.store(moved + at, tl.where(passes, gradient, 0.0).to(moved.dtype.element_ty), mask=at < size)
-
-
-class Drop:
-    """One draw of a dropout of ``share``, taken to the nearest 2**-32; nothing is dropped outside training."""
-
-    def __init__(self, share: float, *, training: bool, device: torch.device) -> None:
-        self.dropped = min(round(share * 2**32), 2**32 - 1) if training else 0
-        self.scale = 1 / (1 - self.dropped / 2**32)
-        # Two words of 32 bits; where nothing is dropped no kernel reads them.
-        self.seed = torch.randint(-(2**31), 2**31, (2,), dtype=torch.int32, device=device) if self.dropped else None
-
-    def arguments(self, stand_in: Tensor) -> tuple[Tensor, int, float]:
-        """As kernels take them."""
-        return stand_in if self.seed is None else self.seed, self.dropped, self.scale
-
-
 class AddNorm(torch.autograd.Function):
     """LayerNorm(tokens + dropout(more))."""
 
     @staticmethod
     def forward(
-        ctx: Any, tokens: Tensor, more: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, drop: Drop, exact: bool
+        ctx: Any,
+        tokens: Tensor,
+        more: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        epsilon: float,
+        drop: DeviceDrop,
+        exact: bool,
     ) -> Tensor:
         """(P, N, D) each, ``gamma`` and ``beta`` (D,); the output is float32 if ``exact``, else of ``more``'s type."""
         tokens, more = tokens.contiguous(), more.contiguous()
@@ -197,7 +148,7 @@ class AddNorm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of both terms, gamma and beta."""
         both, moments, gamma = ctx.saved_tensors
-        drop: Drop = ctx.drop
+        drop: DeviceDrop = ctx.drop
         rows, width, given = len(moments), both.shape[-1], gradients[0].contiguous()
         of_tokens = torch.empty_like(both, dtype=ctx.kind)
         of_more = torch.empty_like(both) if drop.dropped else of_tokens
@@ -240,30 +191,3 @@ class NormRelu(torch.autograd.Function):
         )
         of_gamma, of_beta = sums.sum(dim=0)
         return moved, of_gamma, of_beta, None
-
-
-class ReluDropout(torch.autograd.Function):
-    """Dropout of what is above zero."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, drop: Drop) -> Tensor:
-        """Of the shape of ``hidden``."""
-        hidden = hidden.contiguous()
-        left, size = torch.empty_like(hidden), hidden.numel()
-        _relu_dropout_forward[(triton.cdiv(size, _RUN),)](
-            hidden, left, *drop.arguments(hidden), size, RUN=_RUN, DROP=drop.dropped > 0
-        )
-        ctx.save_for_backward(left)
-        ctx.scale = drop.scale
-        return left
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """It passes where something is left."""
-        (left,) = ctx.saved_tensors
-        moved, size = torch.empty_like(left), left.numel()
-        _relu_dropout_backward[(triton.cdiv(size, _RUN),)](
-            left, gradients[0].contiguous(), moved, ctx.scale, size, RUN=_RUN
-        )
-        return moved, None

@@ -368,7 +368,7 @@ class Gru(torch.autograd.Function):
 
 def _read(tokens: Tensor, how: How, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What products read: tokens (P*N, D), W_ih (2*gates*H, D), W_hh (2, gates*H, H); and the first's product."""
-    rows = tokens.to(how.precision).flatten(0, 1)
+    rows = tokens.to(how.precision).flatten(0, 1).contiguous()
     of_input = torch.cat([weights[0], weights[4]]).to(how.precision)
     of_state = torch.stack([weights[1], weights[5]]).to(how.precision)
     return rows, of_input, of_state, turned(rows, of_input) if how.products == EXACT else rows @ of_input.T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -15,23 +16,52 @@ def concurrently(*work: Callable[[], Made]) -> list[Made]:
     """What each of ``work`` makes; while a CUDA graph is recorded, each is a path of its own through it.
 
     Most kernels of a step fill a part of a GPU only. Outside a recording they are launched one after the other, which
-    takes longer than they do. The gradients go the same ways backwards.
+    takes longer than they do. The gradients go the same ways backwards; so what a work saves for its gradient it must
+    make itself, or it must outlive the backward pass: memory is given out again in the order of one path alone.
     """
     if not torch.cuda.is_available() or not torch.cuda.is_current_stream_capturing():
         return [each() for each in work]
     main = torch.cuda.current_stream()
-    sides = [torch.cuda.Stream() for _ in work[1:]]
-    for side in sides:
-        side.wait_stream(main)
-    made: list[Made] = []
-    for stream, run in zip([main, *sides], work, strict=True):
-        with torch.cuda.stream(stream):
-            made.append(run())
-    for side, each in zip(sides, made[1:], strict=True):
-        main.wait_stream(side)
-        for tensor in _tensors(each):
-            tensor.record_stream(main)  # its memory is not given out again before this
-    return made
+    with _SIDES.taken(len(work) - 1) as sides:
+        for side in sides:
+            side.wait_stream(main)
+        made: list[Made] = []
+        try:
+            for stream, run in zip([main, *sides], work, strict=True):
+                with torch.cuda.stream(stream):
+                    made.append(run())
+        finally:
+            for side in sides:
+                main.wait_stream(side)
+        for each in made[1:]:
+            for tensor in _tensors(each):
+                tensor.record_stream(main)  # its memory is not given out again before this
+        return made
+
+
+class _Sides:
+    """The same streams for each recording: PyTorch has 32, and cuBLAS keeps memory for each that it saw."""
+
+    def __init__(self) -> None:
+        self._streams: list[torch.cuda.Stream] = []
+        self._used = self._depth = 0
+
+    @contextmanager
+    def taken(self, count: int) -> Iterator[list[torch.cuda.Stream]]:
+        """Streams that no work under way has; all are free again when the outermost work ends."""
+        first, self._used = self._used, self._used + count
+        while len(self._streams) < self._used:
+            self._streams.append(torch.cuda.Stream())
+        self._depth += 1
+        try:
+            yield self._streams[first : first + count]
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._used = 0
+
+
+_SIDES = _Sides()
 
 
 def _tensors(made: object) -> Iterator[Tensor]:

@@ -31,19 +31,21 @@ def has_tf32(device: torch.device) -> bool:
 
 def refuse_missing(precision: Precision, device: torch.device) -> None:
     """Raises ConfigError where ``precision`` would be emulated, which is slower than float32, or not be used."""
-    missing = {Precision.BF16: ("bfloat16", has_bf16), Precision.TF32: ("TensorFloat-32", has_tf32)}
-    name, has = missing.get(precision, ("", lambda device: True))
-    if not has(device):
-        raise ConfigError(
-            Problem(
-                field="model.precision",
-                rule=f"float32 on this {device.type}, which has no {name} instructions",
-                value=precision.value,
-                remedy="set model.precision to float32, or run where there are AVX512-BF16, AMX or a newer GPU"
-                if precision is Precision.BF16
-                else "set model.precision to float32, or run on an NVIDIA GPU from Ampere on",
-            )
+    if precision is Precision.BF16 and not has_bf16(device):
+        _refuse(precision, device, lacks="bfloat16", where="there are AVX512-BF16, AMX or a newer GPU")
+    if precision is Precision.TF32 and not has_tf32(device):
+        _refuse(precision, device, lacks="TensorFloat-32", where="there is an NVIDIA GPU, Ampere or newer")
+
+
+def _refuse(precision: Precision, device: torch.device, *, lacks: str, where: str) -> None:
+    raise ConfigError(
+        Problem(
+            field="model.precision",
+            rule=f"float32 on this {device.type}, which has no {lacks} instructions",
+            value=precision.value,
+            remedy=f"set model.precision to float32, or run where {where}",
         )
+    )
 
 
 def arithmetic(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -75,12 +76,15 @@ class Projectors(nn.Module):
         With ``anchors`` clip and part are (N, 1, P), of granularity 0, all that a query is held against keys by.
         """
         granularities = 1 if anchors else None
-        inputs = {
-            Representation.CLIP: features.temporal[:, :granularities],
-            Representation.PART: features.spatial[:, :granularities],
-            Representation.TEMPORAL_DOMAIN: features.temporal.flatten(1),
-            Representation.SPATIAL_DOMAIN: features.spatial.flatten(1),
-            Representation.INSTANCE: features.instance(),
+        inputs: dict[Representation, Callable[[], Tensor]] = {
+            Representation.CLIP: lambda: features.temporal[:, :granularities],
+            Representation.PART: lambda: features.spatial[:, :granularities],
+            Representation.TEMPORAL_DOMAIN: lambda: features.temporal.flatten(1),
+            Representation.SPATIAL_DOMAIN: lambda: features.spatial.flatten(1),
+            Representation.INSTANCE: features.instance,
         }
-        made = concurrently(*(partial(self.heads[name.value], value) for name, value in inputs.items()))
+        made = concurrently(*(partial(self._projected, name, make) for name, make in inputs.items()))
         return dict(zip(inputs, made, strict=True))
+
+    def _projected(self, name: Representation, make: Callable[[], Tensor]) -> Tensor:
+        return self.heads[name.value](make())  # type: ignore[no-any-return]

@@ -39,15 +39,14 @@ class Recurrent(nn.Module):
         """(P, N, D) to (P, N, D), P being the tokens of all granularities; each is a sequence of its own."""
         directions = self.rnn.all_weights  # of each layer, forwards and reverse: W_ih, W_hh, b_ih, b_hh
         kernels = kernels_for(tokens, *chain.from_iterable(directions))
-        packed = packing(lengths, tokens.device)
         if tokens.is_cuda:
             made = self._on_a_gpu(tokens, lengths) if usable(tokens, *chain.from_iterable(directions)) else None
-            return self._by_cudnn(tokens, packed) if made is None else made
+            return self._by_cudnn(tokens, packing(lengths, tokens.device)) if made is None else made
         if kernels is None:
             parts = (self.rnn(part.transpose(0, 1))[0].transpose(0, 1) for part in tokens.split(lengths))
             made = torch.cat(list(parts))
             return made.float() if torch.is_autocast_enabled("cpu") else made
-        reduced = torch.is_autocast_enabled("cpu")
+        packed, reduced = packing(lengths, tokens.device), torch.is_autocast_enabled("cpu")
         precision = torch.get_autocast_dtype("cpu") if reduced else torch.float32
         layer = _Lstm if isinstance(self.rnn, nn.LSTM) else _Gru
         with torch.autocast("cpu", enabled=False):

@@ -34,10 +34,10 @@ class SelfAttention(nn.Module):
         qkv = self.qkv(tokens)
         if usable(qkv):
             from hico_platform.gpu_kernels.attention import Attention, fits
-            from hico_platform.gpu_kernels.norms import Drop as Dropped
+            from hico_platform.gpu_kernels.dropout import DeviceDrop
 
             if fits(lengths, qkv.dtype):
-                dropped = Dropped(self.dropout, training=self.training, device=qkv.device)
+                dropped = DeviceDrop(self.dropout, training=self.training, device=qkv.device)
                 return self.out(Attention.apply(qkv, lengths, self.heads, dropped, products_in_tf32()))  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(qkv)
         if kernels is not None and kernels.multiplies:
@@ -74,9 +74,10 @@ class TransformerLayer(nn.Module):
 
     def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm, *, exact: bool = False) -> Tensor:
         if usable(tokens, more):
-            from hico_platform.gpu_kernels.norms import AddNorm, Drop
+            from hico_platform.gpu_kernels.dropout import DeviceDrop
+            from hico_platform.gpu_kernels.norms import AddNorm
 
-            dropped = Drop(self.dropout, training=self.training, device=more.device)
+            dropped = DeviceDrop(self.dropout, training=self.training, device=more.device)
             return AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, dropped, exact)  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(tokens, norm.weight, norm.bias)
         if kernels is None or tokens.dtype is not more.dtype:
@@ -87,9 +88,9 @@ class TransformerLayer(nn.Module):
 
     def _bent(self, hidden: Tensor) -> Tensor:
         if usable(hidden):
-            from hico_platform.gpu_kernels.norms import Drop, ReluDropout
+            from hico_platform.gpu_kernels.dropout import DeviceDrop, dropped
 
-            return ReluDropout.apply(hidden, Drop(self.dropout, training=self.training, device=hidden.device))  # type: ignore[no-any-return, no-untyped-call]
+            return dropped(hidden, DeviceDrop(self.dropout, training=self.training, device=hidden.device))
         kernels = kernels_for(hidden)
         if kernels is None:
             return dropout(torch.relu(hidden), self.dropout, self.training)

@@ -59,7 +59,19 @@ class CapturedStep:
     def _capture(self) -> tuple[torch.cuda.CUDAGraph, Losses]:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
-        # Another thread may copy a next batch to the GPU meanwhile: that is not part of the step.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            losses = self._step(*self._inputs)
-        return graph, losses
+        before, failure = torch.cuda.current_stream(), None
+        try:
+            # Another thread may copy a next batch to the GPU meanwhile: that is not part of the step.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                try:
+                    losses = self._step(*self._inputs)
+                except BaseException as error:
+                    failure = error
+                    raise
+        except BaseException:
+            torch.cuda.set_stream(before)  # a recording that cannot be ended leaves its own
+            if failure is not None:
+                raise failure from None  # and says so, where memory may be what ran out
+            raise
+        # Without what led to them, which would be kept as long as the recording.
+        return graph, Losses(losses.total.detach(), {level: loss.detach() for level, loss in losses.levels.items()})

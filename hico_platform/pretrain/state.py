@@ -53,8 +53,16 @@ class TrainingState:
         """Takes over a saved state.
 
         Raises:
-            CheckpointError: it belongs to another model.
+            CheckpointError: it belongs to another model, or a GPU's to a CPU or the other way round.
         """
+        if tensors["random/views"].shape != self.generator.get_state().shape:
+            raise CheckpointError(
+                Problem(
+                    rule=f"a state of a run on a {self.device.type}: no other kind of device draws its random numbers",
+                    value="random/views of another size",
+                    remedy="resume on the kind of device that it was trained on, or begin a new run",
+                )
+            )
         self.whole = False
         model = {name[6:]: value for name, value in tensors.items() if name.startswith("model/")}
         try:

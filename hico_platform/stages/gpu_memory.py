@@ -154,7 +154,7 @@ def _peak_bytes(
             state,
             views=source.views,
             train=source.fit[: steps * batch_size],
-            epochs=1,
+            epochs=-(-steps // min(steps, len(source.fit) // batch_size)),
             batch_size=batch_size,
             learning_rate=lambda epoch: 0.0,
             clip_gradient_norm=config.optimiser.clip_gradient_norm,

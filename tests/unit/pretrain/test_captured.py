@@ -93,7 +93,7 @@ def test_resumed_equals_uninterrupted(encoder: str, store: Store) -> None:
     straight = train(start(config, store), config, store, epochs=4)
     first = start(config, store)
     before = train(first, config, store, epochs=2)
-    saved = {name: tensor.clone() for name, tensor in first.tensors().items()}
+    saved = {name: tensor.clone().cpu() for name, tensor in first.tensors().items()}  # as a checkpoint has them
     torch.rand(7, device=GPU)  # whatever else a process draws in between
     second = start(config, store)
     second.restore(epoch=2, tensors=saved)
