@@ -55,17 +55,20 @@ typedef struct { const float *at; int64_t row, column; } Matrix;
 
 #include "packing.h"
 
-/* What will be read next, brought near meanwhile: ``lines`` of 64 bytes in each of ``rows``, ``each`` at a time. */
-typedef struct { const char *row; int64_t stride, lines, rows, line, each; } Ahead;
+/* What will be read next, brought near meanwhile: ``lines`` of 64 bytes in each of ``rows``, ``each`` at a time, and as
+   many ``further`` on unless that is 0. */
+typedef struct { const char *row; int64_t stride, lines, rows, line, each, further; } Ahead;
 
 static inline __attribute__((always_inline)) void fetch(Ahead *ahead) {
     for (int64_t i = 0; ahead && i < ahead->each && ahead->rows > 0; i++) {
         __builtin_prefetch(ahead->row + 64 * ahead->line, 0, 2);
+        if (ahead->further) __builtin_prefetch(ahead->row + 64 * ahead->line + ahead->further, 0, 2);
         if (++ahead->line == ahead->lines) { ahead->line = 0; ahead->row += ahead->stride; ahead->rows--; }
     }
 }
 
-typedef struct { float *at; int64_t lead; int add; const float *bias; } Output;
+/* ``begun``, unless null, is a tile of what else is added. */
+typedef struct { float *at; int64_t lead; int add; const float *bias, *begun; } Output;
 
 enum Factors { PACKED, IN_PLACE, PAIRS }; /* floats, packed or where they lie; packed pairs of bfloat16 */
 
@@ -76,9 +79,31 @@ static inline __attribute__((always_inline)) Lanes plus_product(const enum Facto
     return sum + left * right;
 }
 
-/* ``size`` rows of ``left`` times a panel whose rows are ``step`` apart. */
+static inline __attribute__((always_inline)) void leave_tile(const int size, Lanes sum[][2], const float sign, Output out) {
+    #pragma GCC unroll 16
+    for (int r = 0; r < size; r++) {
+        float *to = out.at + r * out.lead;
+        Lanes low = sign * sum[r][0], high = sign * sum[r][1];
+        if (out.begun) {
+            low += load(out.begun + r * PANEL);
+            high += load(out.begun + r * PANEL + LANES);
+        }
+        if (out.add) {
+            low += load(to);
+            high += load(to + LANES);
+        } else if (out.bias) {
+            low += load(out.bias);
+            high += load(out.bias + LANES);
+        }
+        store(to, low);
+        store(to + LANES, high);
+    }
+}
+
+/* ``size`` rows of ``left`` times a panel whose rows are ``step`` apart; ``also``, unless null, gets ``sign`` times it. */
 static inline __attribute__((always_inline)) void tile(const enum Factors of, const int size, int64_t deep, Matrix left,
-                                                       const float *right, int64_t step, Output out, Ahead *ahead) {
+                                                       const float *right, int64_t step, Output out, const Output *also,
+                                                       float sign, Ahead *ahead) {
     Lanes sum[STRIP][2];
     #pragma GCC unroll 16
     for (int r = 0; r < size; r++) sum[r][0] = sum[r][1] = (Lanes){0};
@@ -87,6 +112,10 @@ static inline __attribute__((always_inline)) void tile(const enum Factors of, co
     for (int64_t rest = deep; rest > 0; rest -= part, wanted += out.lead) {
         __builtin_prefetch(wanted, 1);
         __builtin_prefetch(wanted + LANES, 1);
+        if (also) {
+            __builtin_prefetch(wanted + (also->at - out.at), 1);
+            __builtin_prefetch(wanted + (also->at - out.at) + LANES, 1);
+        }
         fetch(ahead);
         for (int64_t k = least(rest, part); k > 0; k--, left.at += left.column, right += step) {
             const Lanes low = load(right), high = load(right + LANES);
@@ -97,19 +126,8 @@ static inline __attribute__((always_inline)) void tile(const enum Factors of, co
             }
         }
     }
-    #pragma GCC unroll 16
-    for (int r = 0; r < size; r++) {
-        float *to = out.at + r * out.lead;
-        if (out.add) {
-            sum[r][0] += load(to);
-            sum[r][1] += load(to + LANES);
-        } else if (out.bias) {
-            sum[r][0] += load(out.bias);
-            sum[r][1] += load(out.bias + LANES);
-        }
-        store(to, sum[r][0]);
-        store(to + LANES, sum[r][1]);
-    }
+    leave_tile(size, sum, 1.0f, out);
+    if (also) leave_tile(size, sum, sign, *also);
 }
 
 #if STRIP == 14
@@ -117,13 +135,21 @@ static inline __attribute__((always_inline)) void tile(const enum Factors of, co
 #else
 #define EACH_SIZE(OF) OF(1) OF(2) OF(3) OF(4) OF(5) OF(6)
 #endif
-#define FLOATS(size) case size: tile(PACKED, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
-#define TWOS(size) case size: tile(PAIRS, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
-#define BY_COLUMNS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0); break;
-#define BY_ROWS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0); break;
+#define FLOATS(size) case size: tile(PACKED, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, 0, 0, ahead); break;
+#define TO_BOTH(size)                                                                                              \
+    case size: tile(PACKED, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, &also, sign, ahead); break;
+#define TWOS(size) case size: tile(PAIRS, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, 0, 0, ahead); break;
+#define BY_COLUMNS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0, 0, 0); break;
+#define BY_ROWS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0, 0, 0); break;
 
 static void packed_tile(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Ahead *ahead) {
     switch (size) { EACH_SIZE(FLOATS) }
+}
+
+/* The same to two places. */
+static void tile_to_both(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Output also,
+                         float sign, Ahead *ahead) {
+    switch (size) { EACH_SIZE(TO_BOTH) }
 }
 
 #ifdef PAIRED
@@ -211,14 +237,14 @@ static void add_outer(Matrix a, Matrix b, int64_t m, int64_t n, int64_t k, int64
     }
 }
 
-/* What one thread of a team has of a product with ``rows`` and ``panels``. They share the rows where there are many, else
+/* What one thread of a team has of a product with ``rows``, of which it packs ``most`` at once, and ``panels``. They share the rows where there are many, else
    the panels; all of them pack panels ``begin`` to ``end``. */
 typedef struct { int64_t rows, blocks, first, last, low, high, begin, end; } Share;
 
-static Share share_of(int64_t rows, int64_t panels) {
+static Share share_of(int64_t rows, int64_t panels, int64_t most) {
     const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
     const int by_rows = rows >= 2 * STRIP * team || panels < team;
-    const int64_t equal = by_rows ? team : 1, blocks = ((rows + BLOCK - 1) / BLOCK + equal - 1) / equal * equal;
+    const int64_t equal = by_rows ? team : 1, blocks = ((rows + most - 1) / most + equal - 1) / equal * equal;
     Share share = {rows, blocks, 0, blocks, 0, panels, panels * me / team, panels * (me + 1) / team};
     if (by_rows) {
         share.first = blocks * me / team;
@@ -243,10 +269,12 @@ static Ahead packed_block(Matrix left, Share share, int64_t block, int64_t from,
     const int64_t next_top = block_at(share, next), more = block_at(share, next + 1) - next_top;
     const int64_t inner = left.row == 1 ? more : deep, outer = left.row == 1 ? deep : more;
     Ahead ahead = {(const char *)(left.at + next_top * left.row + far * left.column),
-                   4 * (left.row == 1 ? left.column : left.row), inner / 16 + 1, far + deep <= k ? outer : 0, 0, 0};
+                   4 * (left.row == 1 ? left.column : left.row), inner / 16 + 1, far + deep <= k ? outer : 0, 0, 0, 0};
     ahead.each = ahead.lines * ahead.rows / ((share.high - share.low) * rows + 1) + 1;
     return ahead;
 }
+
+#include "strassen.h"
 
 /* out (m, n), its rows ``lead`` apart, = a (m, k) times b (k, n), plus ``bias`` (n) or, with ``add``, what is there. */
 int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_column, const float *b,
@@ -255,6 +283,7 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
     const int64_t panels = panels_of(n), parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int unpacked = a_column == 1 && n <= NARROW && k <= NARROW;
     int failed = 0;
+    if (seven_pay(m, n, k)) return product_of_sevenths(m, n, k, left, right, bias, out, lead, add);
     if (a_row == 1 && b_column == 1 && m * n <= WEIGHT && k > NARROW && !bias) {
         #pragma omp parallel if (m * n * k > SMALL)
         {
@@ -268,7 +297,7 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
     if (!packed) return 1;
     #pragma omp parallel reduction(| : failed) if (m * n * k > SMALL)
     {
-        const Share share = share_of(m, panels);
+        const Share share = share_of(m, panels, BLOCK);
         float *strips = room_for(left_room(block_rows(share), most));
         failed = !strips;
         for (int64_t part = 0; part < parts; part++) {

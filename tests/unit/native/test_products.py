@@ -18,6 +18,7 @@ from hico_platform.native.library import Kernels
 SHAPES = [
     (1, 1, 1), (1, 70, 3), (5, 3, 33), (14, 16, 32), (15, 17, 31), (29, 513, 65), (64, 128, 300), (113, 1100, 64),
     (300, 40, 7), (700, 150, 96), (257, 1024, 129),
+    (512, 512, 256), (558, 1502, 320), (513, 512, 256), (512, 513, 256), (512, 512, 288),  # sevenths, and just not
 ]  # fmt: skip
 
 
@@ -77,8 +78,14 @@ def test_a_product_of_any_shape_and_layout(kernels: Kernels, shape: tuple[int, i
     close(made(None, add=True), exact + there)
 
 
-def test_the_number_of_threads_changes_no_bit_of_a_product(kernels: Kernels) -> None:
-    left, right = random(300, 1500), random(1500, 90, seed=1)
+@pytest.mark.parametrize("shape", [(300, 1500, 90), (770, 1500, 384)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_number_of_threads_changes_no_bit_of_a_product(
+    kernels: Kernels, shape: tuple[int, int, int], turned: bool
+) -> None:
+    rows, deep, columns = shape
+    left = random(deep, rows).T if turned else random(rows, deep)
+    right = random(deep, columns, seed=1)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 7):
@@ -112,7 +119,7 @@ def test_few_rows_and_other_types_are_left_to_pytorch(dtype: torch.dtype, tolera
 
 
 @pytest.mark.parametrize("count", [1, 17, 70])
-@pytest.mark.parametrize(("depth", "width"), [(24, 12), (64, 32), (33, 70)])
+@pytest.mark.parametrize(("depth", "width"), [(24, 12), (64, 32), (33, 70), (320, 256)])
 @pytest.mark.usefixtures("threads")
 def test_gradients_of_recurrent_weights(kernels: Kernels, depth: int, width: int, count: int) -> None:
     lengths = 22, 11, 5, 2
