@@ -20,12 +20,12 @@ static inline int NAME(narrow)(Packed right) { return !OF_PAIRS && right.wide <=
 static void NAME(packed_times)(const float *strips, int64_t rows, Packed right, int add, float *out) {
     Ahead nothing = {0};
     NAME(packed_product)(strips, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
-                  (Output){out, right.wide, add, 0}, &nothing);
+                  (Output){out, right.wide, add, 0, 0}, &nothing);
 }
 
 static void NAME(times_in_place)(const float *left, int64_t rows, Packed right, int add, float *out) {
     product_in_place((Matrix){left, right.deep, 1}, rows, right.at, 0, panels_of(right.wide), right.wide, right.deep,
-                     (Output){out, right.wide, add, 0});
+                     (Output){out, right.wide, add, 0, 0});
 }
 
 /* out (rows, wide), or what is added to it, = left (rows, deep) times a packed matrix; ``strips`` is where left is packed. */
@@ -67,10 +67,25 @@ static int NAME(forward_room)(int64_t rows, int64_t wide, int64_t H, int64_t dep
            packed(of_input, WORDS(depth), wide, &to->of_input) && packed(of_state, WORDS(H), wide, &to->of_state);
 }
 
+/* The same by seven products, ``joined`` those of tokens and of states or apart. */
+static int NAME(forward_room_of_sevenths)(int64_t rows, int64_t wide, int64_t H, int64_t depth, const T *weight_in,
+                                          const T *weight, int joined, Room *to) {
+    const Matrix of_input = {(const float *)weight_in, 1, depth}, of_state = {(const float *)weight, 1, H}, none = {0};
+    if (!room_of_sevenths(rows, wide, H, joined ? depth + H : depth > H ? depth : H, to)) return 0;
+    if (joined) return packed_by_sevenths(of_input, depth, of_state, H, wide, &to->of_input);
+    return packed_by_sevenths(of_input, depth, none, 0, wide, &to->of_input) &&
+           packed_by_sevenths(none, 0, of_state, H, wide, &to->of_state);
+}
+
 static int NAME(backward_room)(int64_t rows, int64_t wide, int64_t H, const T *weight, Room *to) {
     const float *from = (const float *)weight;
     const Matrix of_state = OF_PAIRS ? (Matrix){from, 1, WORDS(wide)} : (Matrix){from, H, 1};
     return room(rows, wide, H, wide, to) && packed(of_state, WORDS(wide), H, &to->of_state);
+}
+
+static int NAME(backward_room_of_sevenths)(int64_t rows, int64_t wide, int64_t H, const T *weight, Room *to) {
+    const Matrix of_state = {(const float *)weight, H, 1}, none = {0};
+    return room_of_sevenths(rows, wide, H, wide, to) && packed_by_sevenths(none, 0, of_state, wide, H, &to->of_state);
 }
 
 /* ``gates`` and ``inner`` are null where no backward pass follows. */
@@ -80,12 +95,20 @@ int NAME(gru_forward_layer)(const Visit *visits, int64_t steps, int64_t threads,
     EACH_PART {
         ITS_PART
         const int64_t wide = 3 * H;
-        if (NAME(forward_room)(most, wide, H, depth, weight_in[d], weight[d], &its)) {
+        const int sevenths = !OF_PAIRS && seven_pay_in_steps(N, wide, depth) && seven_pay_in_steps(N, wide, H);
+        if (sevenths ? NAME(forward_room_of_sevenths)(most, wide, H, depth, weight_in[d], weight[d], 0, &its)
+                     : NAME(forward_room)(most, wide, H, depth, weight_in[d], weight[d], &its)) {
             T *state = (T *)its.narrow;
             for (const Visit *v = visits; v < visits + steps; v++) {
                 const int64_t rows = v->count * part.size;
-                NAME(tokens_times)((const float *)tokens, v, part, d, its.of_input, its.strips, its.wide);
-                if (v->before) NAME(times)(its.narrow, rows, its.of_state, 0, its.strips, its.wider);
+                if (sevenths) {
+                    times_by_sevenths((const float *)tokens, depth, 0, 0, v, part, d, its.of_input, its.strips, its.wide);
+                    if (v->before)
+                        times_by_sevenths(0, 0, its.narrow, H, v, part, d, its.of_state, its.strips, its.wider);
+                } else {
+                    NAME(tokens_times)((const float *)tokens, v, part, d, its.of_input, its.strips, its.wide);
+                    if (v->before) NAME(times)(its.narrow, rows, its.of_state, 0, its.strips, its.wider);
+                }
                 EACH_ROW {
                     float *x = its.wide + r * wide;
                     if (gates && r + 2 < end) foresee(gates + (at + 4) * wide, wide);
@@ -108,7 +131,8 @@ int NAME(gru_backward_layer)(const Visit *visits, int64_t steps, int64_t threads
     EACH_PART {
         ITS_PART
         const int64_t wide = 3 * H;
-        if (NAME(backward_room)(most, wide, H, weight[d], &its)) {
+        const int sevenths = !OF_PAIRS && seven_pay_in_steps(N, H, wide);
+        if ((sevenths ? NAME(backward_room_of_sevenths) : NAME(backward_room))(most, wide, H, weight[d], &its)) {
             T *seen = (T *)its.wide;
             int64_t later = 0;
             for (const Visit *v = visits + steps - 1; v >= visits; v--) {
@@ -123,7 +147,9 @@ int NAME(gru_backward_layer)(const Visit *visits, int64_t steps, int64_t threads
                                        inner + at * H, last < 0 ? 0 : out + last * H, H, its.kept + r * H,
                                        moved + apart * wide, seen + r * wide, behind + apart * H);
                 }
-                if (v->before) NAME(times)(its.wide, rows, its.of_state, 0, its.strips, its.narrow);
+                if (v->before && sevenths)
+                    times_by_sevenths(0, 0, its.wide, wide, v, part, d, its.of_state, its.strips, its.narrow);
+                else if (v->before) NAME(times)(its.wide, rows, its.of_state, 0, its.strips, its.narrow);
                 later = rows;
             }
         } else failed = 1;
@@ -139,12 +165,19 @@ int NAME(lstm_forward_layer)(const Visit *visits, int64_t steps, int64_t threads
     EACH_PART {
         ITS_PART
         const int64_t wide = 4 * H;
-        if (NAME(forward_room)(most, wide, H, depth, weight_in[d], weight[d], &its)) {
+        const int sevenths = !OF_PAIRS && seven_pay_in_steps(N, wide, depth) && H % 2 == 0;
+        if (sevenths ? NAME(forward_room_of_sevenths)(most, wide, H, depth, weight_in[d], weight[d], 1, &its)
+                     : NAME(forward_room)(most, wide, H, depth, weight_in[d], weight[d], &its)) {
             T *state = (T *)its.narrow;
             for (const Visit *v = visits; v < visits + steps; v++) {
                 const int64_t rows = v->count * part.size;
-                NAME(tokens_times)((const float *)tokens, v, part, d, its.of_input, its.strips, its.wide);
-                if (v->before) NAME(times)(its.narrow, rows, its.of_state, 1, its.strips, its.wide);
+                if (sevenths)
+                    times_by_sevenths((const float *)tokens, depth, v->before ? its.narrow : 0, H, v, part, d, its.of_input,
+                                      its.strips, its.wide);
+                else {
+                    NAME(tokens_times)((const float *)tokens, v, part, d, its.of_input, its.strips, its.wide);
+                    if (v->before) NAME(times)(its.narrow, rows, its.of_state, 1, its.strips, its.wide);
+                }
                 EACH_ROW {
                     float *x = its.wide + r * wide, *cell = its.kept + r * H;
                     if (gates && r + 2 < end) foresee(gates + (at + 4) * wide, wide);
@@ -165,7 +198,8 @@ int NAME(lstm_backward_layer)(const Visit *visits, int64_t steps, int64_t thread
     EACH_PART {
         ITS_PART
         const int64_t wide = 4 * H;
-        if (NAME(backward_room)(most, wide, H, weight[d], &its)) {
+        const int sevenths = !OF_PAIRS && seven_pay_in_steps(N, H, wide);
+        if ((sevenths ? NAME(backward_room_of_sevenths) : NAME(backward_room))(most, wide, H, weight[d], &its)) {
             T *seen = (T *)its.wide;
             int64_t later = 0;
             for (const Visit *v = visits + steps - 1; v >= visits; v--) {
@@ -179,7 +213,9 @@ int NAME(lstm_backward_layer)(const Visit *visits, int64_t steps, int64_t thread
                                         cells + at * H, last < 0 ? 0 : cells + last * H, H, its.kept + r * H,
                                         moved + NAME(row_of)(v, at) * wide, seen + r * wide);
                 }
-                if (v->before) NAME(times)(its.wide, rows, its.of_state, 0, its.strips, its.narrow);
+                if (v->before && sevenths)
+                    times_by_sevenths(0, 0, its.wide, wide, v, part, d, its.of_state, its.strips, its.narrow);
+                else if (v->before) NAME(times)(its.wide, rows, its.of_state, 0, its.strips, its.narrow);
                 later = rows;
             }
         } else failed = 1;

@@ -90,6 +90,29 @@ def test_whichever_path_is_taken_says_the_same(
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("count", [50, 51])  # an even number of sequences is multiplied by seven products
+def test_large_layers_say_what_float64_says_whatever_the_threads(cell: type[nn.RNNBase], count: int) -> None:
+    torch.manual_seed(0)
+    module, exact = Recurrent(cell, width=512, layers=1), Recurrent(cell, width=512, layers=1).double()
+    exact.load_state_dict(module.state_dict())
+    tokens = granularities(512, count=count).requires_grad_()
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (2, 1, 7):
+            torch.set_num_threads(threads)
+            made = module(tokens, LENGTHS)
+            found.append([made, *torch.autograd.grad(made.square().sum(), [tokens, *module.parameters()])])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(*pair) for other in found[1:] for pair in zip(found[0], other, strict=True))
+    precise = tokens.detach().double().requires_grad_()
+    made = exact(precise, LENGTHS)
+    wanted = [made, *torch.autograd.grad(made.square().sum(), [precise, *exact.parameters()])]
+    for ours, theirs in zip(found[0], wanted, strict=True):
+        assert float((ours.double() - theirs).abs().max() / theirs.abs().max()) < 1e-5
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("width", [8, 100])  # whose weights are multiplied where they lie, or packed
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
