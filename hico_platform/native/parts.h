@@ -109,7 +109,7 @@ static void leave(Room *room) {
 #define EACH_PART                                                                                                  \
     int failed = 0;                                                                                                \
     const int64_t N = visits->sequences, H = visits->width, parts = parts_of(N, threads);                          \
-    const int64_t most = visits->count * largest_part(N, parts);                                                       \
+    const int64_t most = visits->count * largest_part(N, parts);                                                   \
     _Pragma("omp parallel for schedule(static) reduction(| : failed)")                                             \
     for (int64_t task = 0; task < 2 * parts; task++)
 
