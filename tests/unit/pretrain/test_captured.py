@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ from hico_platform.build import build_model, build_optimiser, build_views, learn
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
 from hico_platform.errors import ConfigError
+from hico_platform.model.hico import Losses
 from hico_platform.model.precision import refuse_missing
+from hico_platform.pretrain import captured
 from hico_platform.pretrain.captured import LAUNCHED, CapturedStep, can_capture
 from hico_platform.pretrain.loop import EpochResult, pretrain
 from hico_platform.pretrain.state import TrainingState
@@ -130,13 +134,41 @@ def test_what_fails_while_steps_are_recorded_reaches_the_caller_and_training_goe
     def step(value: torch.Tensor) -> torch.Tensor:
         return value + value.item()  # the host waits, which no recording can
 
-    captured = CapturedStep(step, generator=torch.Generator(GPU))  # type: ignore[arg-type]
+    recorded = CapturedStep(step, generator=torch.Generator(GPU))  # type: ignore[arg-type]
     value = torch.ones((), device=GPU)
     for _ in range(LAUNCHED):
-        captured(value)
+        recorded(value)
     with pytest.raises(RuntimeError):
-        captured(value)
+        recorded(value)
     assert math.isfinite((torch.ones(3, device=GPU) * 2).sum().item())
+
+
+def test_memory_that_runs_out_in_a_recording_is_what_the_caller_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU is played by fakes: a recording that is cut off cannot be ended either, and leaves its stream current."""
+
+    class Graph:
+        def register_generator_state(self, generator: torch.Generator) -> None: ...
+
+    @contextmanager
+    def recording(graph: Graph, **_: object) -> Iterator[None]:
+        current.append("recording")
+        try:
+            yield
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def step() -> Losses:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    current = ["before"]
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", recording)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: current[-1])
+    monkeypatch.setattr(torch.cuda, "set_stream", current.append)
+    monkeypatch.setattr(captured, "LAUNCHED", 0)
+    with pytest.raises(torch.OutOfMemoryError):
+        CapturedStep(step, generator=torch.Generator())()
+    assert current == ["before", "recording", "before"]
 
 
 def test_only_a_gpu_records_steps() -> None:

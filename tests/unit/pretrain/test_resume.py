@@ -120,3 +120,14 @@ def test_learning_rate_schedules() -> None:
     assert learning_rate(cosine, epoch=5, epochs=10) == pytest.approx(0.5)
     constant = small_config(optimiser__schedule="constant", optimiser__learning_rate=0.3).optimiser
     assert learning_rate(constant, epoch=9, epochs=10) == 0.3
+
+
+def test_state_of_another_kind_of_device_is_refused_and_nothing_is_touched(store: Store) -> None:
+    tensors = start(small_config(), store).tensors()
+    tensors["random/views"] = torch.zeros(16, dtype=torch.uint8)  # as a GPU's generator has it
+    other = start(small_config(budget__seed=1), store)
+    before = {name: value.clone() for name, value in other.tensors().items()}
+    with pytest.raises(CheckpointError, match="a state of a run on a cpu"):
+        other.restore(epoch=1, tensors=tensors)
+    assert all(torch.equal(value, before[name]) for name, value in other.tensors().items())
+    assert other.whole
