@@ -112,10 +112,6 @@ static inline __attribute__((always_inline)) void tile(const enum Factors of, co
     for (int64_t rest = deep; rest > 0; rest -= part, wanted += out.lead) {
         __builtin_prefetch(wanted, 1);
         __builtin_prefetch(wanted + LANES, 1);
-        if (also) {
-            __builtin_prefetch(wanted + (also->at - out.at), 1);
-            __builtin_prefetch(wanted + (also->at - out.at) + LANES, 1);
-        }
         fetch(ahead);
         for (int64_t k = least(rest, part); k > 0; k--, left.at += left.column, right += step) {
             const Lanes low = load(right), high = load(right + LANES);
@@ -283,7 +279,8 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
     const int64_t panels = panels_of(n), parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int unpacked = a_column == 1 && n <= NARROW && k <= NARROW;
     int failed = 0;
-    if (seven_pay(m, n, k)) return product_of_sevenths(m, n, k, left, right, bias, out, lead, add);
+    /* Of a weight, whose left is turned, the gradient of a unit that is dead is zero, which a sum with another's is not. */
+    if (left.row != 1 && seven_pay(m, n, k)) return product_of_sevenths(m, n, k, left, right, bias, out, lead, add);
     if (a_row == 1 && b_column == 1 && m * n <= WEIGHT && k > NARROW && !bias) {
         #pragma omp parallel if (m * n * k > SMALL)
         {

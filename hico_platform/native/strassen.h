@@ -2,8 +2,9 @@
    eight of quarters would. The sums are made where quarters are packed and a product goes from the registers to the
    quarters of the output that it is part of (Huang et al., SC16), so nothing else goes through memory.
 
-   Rounding errors are about twice a plain product's, relative to the larger of two rows that are added: those next to each
-   other or, where columns lie in a row, half a matrix apart. What is not finite makes the other row NaN too. */
+   Rounding errors are about twice a plain product's, relative to the larger of two that are added: rows next to each other
+   (half a matrix apart where the left is turned), columns of the right half a matrix apart, and both halves of the terms. So
+   what was zero beside something else is some 5e-7 of that, and what is not finite makes the other NaN too. */
 
 enum {
     SEVEN = 7,
@@ -15,11 +16,10 @@ enum {
 /* The places, among the seven packed matrices of either side, of a, b - d, c - a, d, a + d, c + d and a + b. */
 static const int LEFT_PLACES[SEVEN] = {2, 6, 5, 3, 0, 1, 4}, RIGHT_PLACES[SEVEN] = {1, 2, 3, 4, 0, 6, 5};
 
-/* The quarters of the output, a b c d as 0 1 2 3, that a product is part of, the second with this sign; whether it is not
-   the first of one's parts, or the last. */
-static const struct { int to, to_begun, last, also, also_last; float sign; } GOES_TO[SEVEN] = {
-    {0, 0, 0, 3, 0, 1}, {2, 0, 0, 3, 0, -1}, {1, 0, 0, 3, 0, 1}, {0, 1, 0, 2, 1, 1}, {1, 1, 1, 0, 0, -1},
-    {3, 1, 1, -1, 0, 0}, {0, 1, 1, -1, 0, 0}
+/* The quarters of the output, a b c d as 0 1 2 3, that a product is part of, the second, which goes on, with this sign;
+   whether it is not the first of the first's parts, or the last. */
+static const struct { int to, to_begun, last, also; float sign; } GOES_TO[SEVEN] = {
+    {0, 0, 0, 3, 1}, {2, 0, 0, 3, -1}, {1, 0, 0, 3, 1}, {2, 1, 1, 0, 1}, {1, 1, 1, 0, -1}, {3, 1, 1, -1, 0}, {0, 1, 1, -1, 0}
 };
 
 static inline int seven_pay(int64_t m, int64_t n, int64_t k) {
@@ -143,7 +143,7 @@ static void seven_products(const float *strips, int64_t rows, int64_t deep, cons
                 if (GOES_TO[i].to_begun) here.begun = begun[one];
                 if (two < 0) packed_tile(size, deep, strip, panel, here, ahead);
                 else {
-                    Output there = GOES_TO[i].also_last ? to[two] : (Output){begun[two], PANEL, 0, 0, 0};
+                    Output there = {begun[two], PANEL, 0, 0, 0};
                     if (i > 0) there.begun = begun[two];
                     tile_to_both(size, deep, strip, panel, here, there, GOES_TO[i].sign, ahead);
                 }

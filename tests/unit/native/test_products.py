@@ -106,6 +106,24 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(kernels: Kernels) -> N
     assert made[:, 69].isfinite().sum() == 0
 
 
+def test_what_is_not_a_number_reaches_what_shares_products_with_it_alone(kernels: Kernels) -> None:
+    left, right = random(512, 512), random(512, 256, seed=1)
+    left[17, 3], right[5, 69] = float("nan"), float("nan")
+    broken = multiplied(left, right).isnan()
+    assert broken[17].all()
+    assert broken[:, 69].all()
+    broken[16:18], broken[:, [69, 197]] = False, False
+    assert not broken.any()
+
+
+def test_a_dead_units_weights_have_no_gradient(kernels: Kernels) -> None:
+    given, tokens = random(1024, 512), random(1024, 512, seed=1)
+    given[:, 100] = 0.0
+    gradient = multiplied(given.T, tokens)
+    assert not gradient[100].any()
+    assert gradient[356].all()
+
+
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.bfloat16, 2e-2), (torch.float32, 1e-5)]
 )
