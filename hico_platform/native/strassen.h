@@ -9,7 +9,7 @@
 enum {
     SEVEN = 7,
     HALF_DEEP = 512,         /* terms of a half's sum between two visits of the output */
-    HALF_BLOCK = 4 * STRIP,  /* rows of a half that a thread packs at once */
+    HALF_BLOCK = 28 / STRIP * STRIP, /* rows of a half that a thread packs at once: seven of them stay in its cache */
     SEVEN_ROWS = 512, SEVEN_EACH = 256, SEVEN_WEIGHT = 1 << 17 /* of a whole product, from which seven products pay */
 };
 
