@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
+from hico_platform.switches import switched_off
+
 _LOG = logging.getLogger(__name__)
-_OFF = "HICO_KERNELS"
 _OLDEST = (8, 0)  # the first with bfloat16 and TensorFloat-32
 
 
 def available(device: torch.device) -> bool:
     """Whether these kernels compute on ``device``: an NVIDIA GPU, with Triton, unless ``HICO_KERNELS=off``."""
-    return device.type == "cuda" and os.environ.get(_OFF, "").lower() not in ("off", "0", "no") and _compiles()
+    return device.type == "cuda" and not switched_off("HICO_KERNELS") and _compiles()
 
 
 def usable(*tensors: Tensor) -> bool:

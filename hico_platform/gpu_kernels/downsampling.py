@@ -11,6 +11,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hico_platform.gpu_kernels.norms import through_norm
 from hico_platform.gpu_kernels.sizes import first_tokens, row_sizes
 
 _PARTS = 264  # programs that share out the pairs whose gradients are summed: two a multiprocessor of an H100
@@ -105,8 +106,8 @@ def _backward(
         of_gamma += of_even * even + of_odd * odd
         of_beta += of_even + of_odd
         of_even, of_odd = of_even * g, of_odd * g
-        of_even = over_even * (of_even - tl.sum(of_even, 0) / D - even * (tl.sum(of_even * even, 0) / D))
-        of_odd = over_odd * (of_odd - tl.sum(of_odd, 0) / D - odd * (tl.sum(of_odd * odd, 0) / D))
+        of_even = through_norm(of_even, even, over_even, D)
+        of_odd = through_norm(of_odd, odd, over_odd, D)
         of_bias += of_even + of_odd
         of_0 += of_even * a + of_odd * b
         of_1 += of_even * b + of_odd * c

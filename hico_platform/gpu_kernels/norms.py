@@ -24,6 +24,12 @@ def _moments(row, there, D: tl.constexpr, epsilon):
 
 
 @triton.jit
+def through_norm(given, unit, over, D: tl.constexpr):
+    """A row's gradient before LayerNorm: ``given`` times gamma arrives, ``unit`` is the row normalised by ``over``."""
+    return over * (given - tl.sum(given, 0) / D - unit * (tl.sum(given * unit, 0) / D))
+
+
+@triton.jit
 def _add_norm_forward(
     tokens, more, gamma, beta, epsilon, seed, dropped, scale, both, made, moments,
     D: tl.constexpr, WIDE: tl.constexpr, DROP: tl.constexpr, SAVE: tl.constexpr,
@@ -63,7 +69,7 @@ def _add_norm_backward(
         of_gamma += gradient * unit
         of_beta += gradient
         scaled = gradient * g
-        moved = over * (scaled - tl.sum(scaled, 0) / D - unit * (tl.sum(scaled * unit, 0) / D))
+        moved = through_norm(scaled, unit, over, D)
         tl.store(of_tokens + at, moved.to(of_tokens.dtype.element_ty), mask=there)
         if DROP:
             moved *= kept(at, seed, dropped, scale)
@@ -107,8 +113,7 @@ def _norm_relu_backward(
         of_gamma += gradient * unit
         of_beta += gradient
         scaled = gradient * g
-        of_row = over * (scaled - tl.sum(scaled, 0) / D - unit * (tl.sum(scaled * unit, 0) / D))
-        tl.store(moved + place, of_row.to(moved.dtype.element_ty), mask=there)
+        tl.store(moved + place, through_norm(scaled, unit, over, D).to(moved.dtype.element_ty), mask=there)
     tl.store(sums + (2 * part) * D + j, of_gamma, mask=there)
     tl.store(sums + (2 * part + 1) * D + j, of_beta, mask=there)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ from hico_platform.gpu_kernels import usable
 from hico_platform.model.packing import Packing, packing
 from hico_platform.model.precision import recurrences_in_tf32
 from hico_platform.model.products import add_multiplied, column_sums, multiplied
+from hico_platform.model.visits import Visits, visits_of
 from hico_platform.native.library import Argument, Kernels, kernels_for, passed, suffix
 
 
@@ -99,47 +99,6 @@ class _How(NamedTuple):
         return "pairs" if self.kernels.multiplies_pairs and not any(size % 2 for size in sizes) else None
 
 
-class _Visit(ctypes.Structure):
-    """The C structure of that name."""
-
-    _fields_ = (
-        ("token", ctypes.c_void_p),
-        ("before", ctypes.c_void_p),
-        ("count", ctypes.c_int64),
-        ("sequences", ctypes.c_int64),
-        ("width", ctypes.c_int64),
-        ("room", ctypes.c_int64),
-        ("places", ctypes.c_int64),
-    )
-
-
-class _Visits(NamedTuple):
-    """Which tokens each step visits, as the kernels take it."""
-
-    array: Any  # of _Visit
-    steps: list[tuple[Any, int]]  # each visit by reference, and its rows in a direction
-    tokens: list[Tensor]  # what the array points to
-    room: int  # rows of the first step, which has the most
-
-
-@lru_cache(maxsize=64)
-def _visits(packed: Packing, sequences: int, width: int) -> _Visits:
-    array = (_Visit * len(packed.bounds))()
-    tokens: list[Tensor] = []
-    for index, (first, last) in enumerate(packed.bounds):
-        token = packed.order[:, first:last].contiguous()
-        visit = array[index]
-        visit.token, visit.count, visit.sequences, visit.width = token.data_ptr(), last - first, sequences, width
-        visit.room, visit.places = packed.counts[0] * sequences, packed.order.shape[1] * sequences
-        if index > 0:
-            before = tokens[-1][:, : last - first].contiguous()
-            visit.before = before.data_ptr()
-            tokens.append(before)
-        tokens.append(token)
-    steps = [(ctypes.byref(visit), visit.count * sequences) for visit in array]
-    return _Visits(array=array, steps=steps, tokens=tokens, room=packed.counts[0] * sequences)
-
-
 class _Products(NamedTuple):
     """Where the products of the steps with the same granularities lie: what goes in and what comes out."""
 
@@ -149,7 +108,7 @@ class _Products(NamedTuple):
     out_pointer: object
 
 
-def _by_rows(visits: _Visits, left: Callable[[int], Tensor], width: int, like: Tensor) -> dict[int, _Products]:
+def _by_rows(visits: Visits, left: Callable[[int], Tensor], width: int, like: Tensor) -> dict[int, _Products]:
     """For each number of rows, its part of one buffer that every step writes anew."""
     room = like.new_empty(2 * visits.room * width)
     made = {}
@@ -160,7 +119,7 @@ def _by_rows(visits: _Visits, left: Callable[[int], Tensor], width: int, like: T
 
 
 def _forward(
-    how: _How, name: str, visits: _Visits, weight: Tensor, given: Tensor, gates: Tensor | None, *others: Tensor | None
+    how: _How, name: str, visits: Visits, weight: Tensor, given: Tensor, gates: Tensor | None, *others: Tensor | None
 ) -> None:
     """All steps of a layer: ``others`` are the kernel's tensors but for the state that a step hands on."""
     size, width = weight.shape[1:]
@@ -177,7 +136,7 @@ def _forward(
 
 
 def _backward(
-    how: _How, name: str, visits: _Visits, weight: Tensor, moved: Tensor, saved: tuple[Tensor, ...], *others: Tensor
+    how: _How, name: str, visits: Visits, weight: Tensor, moved: Tensor, saved: tuple[Tensor, ...], *others: Tensor
 ) -> None:
     """All steps of a layer, last first: ``saved`` begins with the output's gradient and the gates."""
     size, width = weight.shape[1:]
@@ -198,7 +157,7 @@ def _backward(
             arriving, later = product, rows
 
 
-def _whole_layer(how: _How, name: str, visits: _Visits, *others: Argument) -> None:
+def _whole_layer(how: _How, name: str, visits: Visits, *others: Argument) -> None:
     """All steps by one call, with the products inside."""
     how.kernels.call(name, visits.array, len(visits.array), torch.get_num_threads(), *others)
 
@@ -304,7 +263,7 @@ class _Lstm(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: _How, *weights: Tensor) -> Tensor:
         """``tokens`` (P, N, D); of each direction W_ih (4H, D), W_hh (4H, H), b_ih and b_hh (4H,)."""
         (places, count, depth), (size, width) = tokens.shape, weights[1].shape
-        read, visits = _Read.cast(how, tokens, weights), _visits(how.packed, count, width)
+        read, visits = _Read.cast(how, tokens, weights), visits_of(how.packed, count, width)
         bias = torch.stack([weights[2] + weights[3], weights[6] + weights[7]])
         states = bias.new_empty(places, count, 2, width)
         if whole := how.whole_layer(depth, width):
@@ -329,7 +288,7 @@ class _Lstm(torch.autograd.Function):
         how: _How = ctx.how
         read = _Read.kept(*kept)
         (places, count, _, width), size, depth = states.shape, 4 * states.shape[3], read.tokens.shape[1]
-        visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
+        visits, given = visits_of(how.packed, count, width), gradients[0].float().contiguous()
         whole = how.whole_layer(depth, width)
         if whole == "float":
             backwards = _addresses(read.of_state).array
@@ -363,7 +322,7 @@ class _Gru(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: _How, *weights: Tensor) -> Tensor:
         """As the LSTM's with 3H gates."""
         (places, count, depth), (size, width) = tokens.shape, weights[1].shape
-        read, visits = _Read.cast(how, tokens, weights), _visits(how.packed, count, width)
+        read, visits = _Read.cast(how, tokens, weights), visits_of(how.packed, count, width)
         # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
         bias, bias_state = torch.stack([weights[2], weights[6]]), torch.stack([weights[3], weights[7]])
         bias[:, : 2 * width] += bias_state[:, : 2 * width]
@@ -391,7 +350,7 @@ class _Gru(torch.autograd.Function):
         how: _How = ctx.how
         read = _Read.kept(*kept)
         (places, count, _, width), size, depth = states.shape, 3 * states.shape[3], read.tokens.shape[1]
-        visits, given = _visits(how.packed, count, width), gradients[0].float().contiguous()
+        visits, given = visits_of(how.packed, count, width), gradients[0].float().contiguous()
         whole = how.whole_layer(depth, width)
         if whole == "float":
             behind = torch.empty_like(states)  # the candidate's gradient as the state sees it

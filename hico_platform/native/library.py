@@ -24,12 +24,12 @@ import torch
 from torch import Tensor, nn
 
 from hico_platform.durable import sync
+from hico_platform.switches import switched_off
 
 _LOG = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
 _FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC",
           "-falign-loops=64"]  # fmt: skip  # a product's innermost loop across two lines of code takes 5 % longer
-_OFF = "HICO_KERNELS"
 
 
 Argument = Tensor | ctypes.Structure | ctypes.Array[Any] | ctypes.c_void_p | int | float | None
@@ -108,7 +108,7 @@ def kernels_for(tensor: Tensor, *weights: Tensor) -> Kernels | None:
 @cache
 def kernels() -> Kernels | None:
     """The kernels, compiled if this machine has not yet; None without a C compiler, or if HICO_KERNELS=off."""
-    if os.environ.get(_OFF, "").lower() in ("off", "0", "no"):
+    if switched_off("HICO_KERNELS"):
         return None
     compiler = _compiler()
     if compiler is None:

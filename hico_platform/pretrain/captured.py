@@ -6,21 +6,20 @@ few steps its launches are recorded once, with whatever they read and write, and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from hico_platform.model.hico import Losses
+from hico_platform.switches import switched_off
 
 LAUNCHED = 3  # steps before the recording: libraries choose their algorithms and optimisers make their state
-_OFF = "HICO_CUDA_GRAPHS"
 
 
 def can_capture(device: torch.device) -> bool:
     """Whether steps on ``device`` are recorded: on an NVIDIA GPU, unless ``HICO_CUDA_GRAPHS=off``."""
-    return device.type == "cuda" and torch.version.hip is None and os.environ.get(_OFF, "").lower() not in ("off", "0")
+    return device.type == "cuda" and torch.version.hip is None and not switched_off("HICO_CUDA_GRAPHS")
 
 
 class CapturedStep:

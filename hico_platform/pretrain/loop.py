@@ -82,10 +82,11 @@ def pretrain(
 def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | None) -> Callable[[Tensor], Losses]:
     """What a batch of sequences does to the state; recorded on a GPU, views included where their poses lie there."""
 
+    def view(batch: Tensor) -> Tokens:
+        return tokens(views.random(batch, generator=state.generator))
+
     def drawn(batch: Tensor) -> tuple[Tensor, ...]:
-        return *tokens(views.random(batch, generator=state.generator)), *tokens(
-            views.random(batch, generator=state.generator)
-        )
+        return *view(batch), *view(batch)
 
     def learn(*drawn: Tensor) -> Losses:
         return train_step(state, Tokens(*drawn[:2]), Tokens(*drawn[2:]), clip_gradient_norm=clip_gradient_norm)
