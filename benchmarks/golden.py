@@ -34,8 +34,8 @@ CONFIG: dict[str, Any] = {
 }  # fmt: skip
 TOKENS = {"temporal": (16, 30), "spatial": (10, 48)}
 ENCODERS = {"gru": "GRU", "lstm": "LSTM", "transformer": "Transformer"}
-_ARCHITECTURE = ("t_input_size", "s_input_size", "kernel_size", "stride", "padding", "factor", "hidden_size", "num_head",
-                 "num_layer", "granularity", "encoder")  # fmt: skip
+_ARCHITECTURE = ("t_input_size", "s_input_size", "kernel_size", "stride", "padding", "factor", "hidden_size",
+                 "num_head", "num_layer", "granularity", "encoder")  # fmt: skip
 _TERMS = ("clip", "part", "temporal_domain", "spatial_domain", "instance")
 
 

@@ -1,10 +1,35 @@
-"""What the environment leaves out, to look for a fault."""
+"""What is left out: by the environment, to look for a fault, or by this process, which found one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LEFT_OUT: set[str] = set()
 
 
 def switched_off(name: str) -> bool:
-    """Whether the environment variable ``name`` says off, 0 or no."""
-    return os.environ.get(name, "").lower() in ("off", "0", "no")
+    """Whether the environment variable ``name`` says off, 0 or no, or this process leaves it out."""
+    return left_out(name) or os.environ.get(name, "").lower() in ("off", "0", "no")
+
+
+def left_out(name: str) -> bool:
+    """Whether this process leaves ``name`` out, whatever the environment says."""
+    return name in _LEFT_OUT
+
+
+def leave_out(*names: str) -> None:
+    """Has this process leave these out from now on."""
+    _LEFT_OUT.update(names)
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Leaves these out for a while."""
+    before = set(_LEFT_OUT)
+    leave_out(*names)
+    try:
+        yield
+    finally:
+        _LEFT_OUT.intersection_update(before)

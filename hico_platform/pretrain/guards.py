@@ -136,6 +136,12 @@ def whole_epoch(state: TrainingState) -> Iterator[None]:
         raise
 
 
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether this is what a CPU or a GPU without memory says."""
+    of_such = isinstance(error, MemoryError | RuntimeError)
+    return of_such and (isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY))
+
+
 @contextmanager
 def memory_explained(config: TrialConfig) -> Iterator[None]:
     """Turns out-of-memory, on a GPU or a CPU, into a message that names what takes it and what to lower.
@@ -146,8 +152,7 @@ def memory_explained(config: TrialConfig) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        ran_out = isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
-        if not ran_out:
+        if not ran_out_of_memory(error):
             raise
         model, keys = config.model, config.contrast.queue_size
         # Two queues of G*K keys, three of K, float32.

@@ -13,7 +13,7 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
-from hico_platform.model.precision import arithmetic
+from hico_platform.pretrain.agreement import settled_arithmetic
 from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
@@ -50,6 +50,7 @@ def carry_out(
     prepare_threads(task)
     return_memory()  # what an error of the trial before kept alive
     fold, target = data.folds()
+    device = device_of(task)
     try:
         return run_trial(
             task.config,
@@ -59,11 +60,11 @@ def carry_out(
             report_epochs=task.report_epochs,
             validate=not data.final,
             report=report,
-            device=device_of(task),
+            device=device,
             watch=watch,
             progress=progress,
             provenance={
-                "arithmetic": arithmetic(device_of(task)),
+                "arithmetic": settled_arithmetic(task.config, layout=fold.store.layout, device=device),
                 "data_digest": fold.store.digest,
                 "protocol": data.source.protocol,
                 "scored_on": "test" if data.final else "val",

@@ -1,7 +1,7 @@
 """Parity with the released code: features, projections, logits, losses, gradients, state after one step.
 
-``tests/golden`` is what ``benchmarks/golden.py`` had the released code compute, in two layers; a folder of golden tensors of
-the released settings, where there is one, is held against too.
+``tests/golden`` is what ``benchmarks/golden.py`` had the released code compute, in two layers. A folder of golden
+tensors of the released settings is held against too, where there is one.
 """
 
 from __future__ import annotations

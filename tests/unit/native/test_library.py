@@ -18,9 +18,9 @@ from hico_platform.native import library
 def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Nothing compiled and nothing loaded yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    library.kernels.cache_clear()
+    library.loaded.cache_clear()
     yield
-    library.kernels.cache_clear()
+    library.loaded.cache_clear()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_compiled_once_into_a_folder_of_the_user_alone(tmp_path: Path, monkeypat
     folder = tmp_path / "cache" / "hico-platform"
     (built,) = folder.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
-    library.kernels.cache_clear()
+    library.loaded.cache_clear()
     monkeypatch.setattr(library.subprocess, "run", None)  # not needed again
     assert library.kernels() is not None
     assert list(folder.iterdir()) == [built]
