@@ -19,17 +19,12 @@ def left_out(name: str) -> bool:
     return name in _LEFT_OUT
 
 
-def leave_out(*names: str) -> None:
-    """Has this process leave these out from now on."""
-    _LEFT_OUT.update(names)
-
-
 @contextmanager
 def without(*names: str) -> Iterator[None]:
-    """Leaves these out for a while."""
-    before = set(_LEFT_OUT)
-    leave_out(*names)
+    """Leaves these out for a while, in all threads: a backward pass has its own."""
+    added = set(names) - _LEFT_OUT
+    _LEFT_OUT.update(added)
     try:
         yield
     finally:
-        _LEFT_OUT.intersection_update(before)
+        _LEFT_OUT.difference_update(added)

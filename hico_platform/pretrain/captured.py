@@ -27,7 +27,8 @@ class CapturedStep:
 
     ``step`` may read and write any tensor that outlives it, but nothing of the host: what it reads there is what it
     read while it was recorded. ``generator`` is what it draws from, beside PyTorch's own. The losses that a call
-    returns are overwritten by the next.
+    returns are overwritten by the next; they know nothing of what led to them, whose nodes belong to the stream of a
+    launched step and would be waited for in the recording.
     """
 
     def __init__(self, step: Callable[..., Losses], *, generator: torch.Generator) -> None:
@@ -46,7 +47,7 @@ class CapturedStep:
         """
         if self._launched < LAUNCHED:
             self._launched += 1
-            return self._step(*inputs)
+            return _detached(self._step(*inputs))
         if self._graph is None or self._losses is None:
             self._inputs = tuple(torch.empty_like(each) for each in inputs)
             self._graph, self._losses = self._capture()
@@ -72,5 +73,8 @@ class CapturedStep:
             if failure is not None:
                 raise failure from None  # and says so, where memory may be what ran out
             raise
-        # Without what led to them, which would be kept as long as the recording.
-        return graph, Losses(losses.total.detach(), {level: loss.detach() for level, loss in losses.levels.items()})
+        return graph, _detached(losses)
+
+
+def _detached(losses: Losses) -> Losses:
+    return Losses(losses.total.detach(), {level: loss.detach() for level, loss in losses.levels.items()})

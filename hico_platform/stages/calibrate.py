@@ -14,6 +14,7 @@ from hico_platform.build import build_model, build_optimiser
 from hico_platform.config.trial import TrialConfig
 from hico_platform.evaluate.downstream import downstream, knn, probe_features
 from hico_platform.model.hico import HiCo
+from hico_platform.pretrain.agreement import checked_kernels
 from hico_platform.pretrain.loop import pretrain
 from hico_platform.pretrain.state import TrainingState
 from hico_platform.search.task import TrialTask
@@ -32,8 +33,20 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     prepare_threads(task)
     device = device_of(task)
     fold, target = data.folds()
-    trained = [_trained(config, fold, device) for config in configs]
-    model, config = trained[0][0], configs[0]
+    epochs_s: list[float] = []
+    for config in configs:
+        with checked_kernels(config, layout=fold.store.layout, device=device):
+            model, seconds = _trained(config, fold, device)
+            if not epochs_s:
+                report_s, evaluation_s = _evaluation_seconds(model, config, fold=fold, target=target, device=device)
+            epochs_s.append(seconds)
+    return Timing(epoch_s=statistics.fmean(epochs_s), report_s=report_s, evaluation_s=evaluation_s)
+
+
+def _evaluation_seconds(
+    model: HiCo, config: TrialConfig, *, fold: Fold, target: Fold | None, device: torch.device
+) -> tuple[float, float]:
+    """Of a validation, and of the whole evaluation at a trial's end."""
     part, times = _part(fold)
     source = part.probe(config, device=device)
     encoder = model.query.encoder
@@ -55,9 +68,7 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     if target is not None:
         part, times = _part(target)
         evaluation_s += times * max(_seconds(lambda: evaluate(part)) - alone_s, 0.0)
-    return Timing(
-        epoch_s=statistics.fmean(seconds for _, seconds in trained), report_s=report_s, evaluation_s=evaluation_s
-    )
+    return report_s, evaluation_s
 
 
 def _trained(config: TrialConfig, fold: Fold, device: torch.device) -> tuple[HiCo, float]:

@@ -13,7 +13,7 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
-from hico_platform.pretrain.agreement import settled_arithmetic
+from hico_platform.pretrain.agreement import checked_kernels
 from hico_platform.pretrain.guards import EpochProgress
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
@@ -52,24 +52,25 @@ def carry_out(
     fold, target = data.folds()
     device = device_of(task)
     try:
-        return run_trial(
-            task.config,
-            fold=fold,
-            target=target,
-            directory=task.directory,
-            report_epochs=task.report_epochs,
-            validate=not data.final,
-            report=report,
-            device=device,
-            watch=watch,
-            progress=progress,
-            provenance={
-                "arithmetic": settled_arithmetic(task.config, layout=fold.store.layout, device=device),
-                "data_digest": fold.store.digest,
-                "protocol": data.source.protocol,
-                "scored_on": "test" if data.final else "val",
-            },
-        )
+        with checked_kernels(task.config, layout=fold.store.layout, device=device) as arithmetic:
+            return run_trial(
+                task.config,
+                fold=fold,
+                target=target,
+                directory=task.directory,
+                report_epochs=task.report_epochs,
+                validate=not data.final,
+                report=report,
+                device=device,
+                watch=watch,
+                progress=progress,
+                provenance={
+                    "arithmetic": arithmetic,
+                    "data_digest": fold.store.digest,
+                    "protocol": data.source.protocol,
+                    "scored_on": "test" if data.final else "val",
+                },
+            )
     finally:
         return_memory()
 
@@ -79,14 +80,15 @@ def untrained_scores(task: TrialTask, *, data: TrialData) -> dict[str, float]:
     prepare_threads(task)
     fold, target = data.folds()
     device = device_of(task)
-    encoder = build_model(task.config, layout=fold.store.layout, device=device).query.encoder
-    return downstream(
-        encoder,
-        source=fold.probe(task.config, device=device),
-        target=None if target is None else target.probe(task.config, device=device),
-        config=task.config.evaluation,
-        seed=task.config.budget.seed,
-    )
+    with checked_kernels(task.config, layout=fold.store.layout, device=device):
+        encoder = build_model(task.config, layout=fold.store.layout, device=device).query.encoder
+        return downstream(
+            encoder,
+            source=fold.probe(task.config, device=device),
+            target=None if target is None else target.probe(task.config, device=device),
+            config=task.config.evaluation,
+            seed=task.config.budget.seed,
+        )
 
 
 def raw_pose_score(task: TrialTask, *, data: TrialData) -> float:

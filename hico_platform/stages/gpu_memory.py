@@ -22,6 +22,7 @@ from hico_platform.config.space_rules import flat
 from hico_platform.config.trial import LevelWeights, TrialConfig
 from hico_platform.errors import ConfigError
 from hico_platform.evaluate.downstream import downstream
+from hico_platform.pretrain.agreement import checked_kernels
 from hico_platform.pretrain.captured import LAUNCHED
 from hico_platform.pretrain.loop import pretrain
 from hico_platform.pretrain.state import TrainingState
@@ -146,28 +147,29 @@ def _peak_bytes(
 ) -> int:
     meter.start()
     try:
-        batch_size = min(config.budget.batch_size, len(fold.fit))
-        source = fold.probe(config, device=meter.device)
-        model = build_model(config, layout=fold.store.layout, device=meter.device)
-        state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=0)
-        for _ in pretrain(
-            state,
-            views=source.views,
-            train=source.fit[: steps * batch_size],
-            epochs=-(-steps // min(steps, len(source.fit) // batch_size)),
-            batch_size=batch_size,
-            learning_rate=lambda epoch: 0.0,
-            clip_gradient_norm=config.optimiser.clip_gradient_norm,
-        ):
-            pass
-        if evaluate:
-            downstream(
-                model.query.encoder,
-                source=source,
-                target=None if target is None else target.probe(config, device=meter.device),
-                config=dataclasses.replace(config.evaluation, linear_epochs=1),
-                seed=0,
-            )
+        with checked_kernels(config, layout=fold.store.layout, device=meter.device):  # whose check takes memory too
+            batch_size = min(config.budget.batch_size, len(fold.fit))
+            source = fold.probe(config, device=meter.device)
+            model = build_model(config, layout=fold.store.layout, device=meter.device)
+            state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=0)
+            for _ in pretrain(
+                state,
+                views=source.views,
+                train=source.fit[: steps * batch_size],
+                epochs=-(-steps // min(steps, len(source.fit) // batch_size)),
+                batch_size=batch_size,
+                learning_rate=lambda epoch: 0.0,
+                clip_gradient_norm=config.optimiser.clip_gradient_norm,
+            ):
+                pass
+            if evaluate:
+                downstream(
+                    model.query.encoder,
+                    source=source,
+                    target=None if target is None else target.probe(config, device=meter.device),
+                    config=dataclasses.replace(config.evaluation, linear_epochs=1),
+                    seed=0,
+                )
     except torch.OutOfMemoryError:
         return meter.need(0).device_bytes
     return meter.peak_bytes()

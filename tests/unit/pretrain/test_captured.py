@@ -20,7 +20,7 @@ from hico_platform.pretrain import captured
 from hico_platform.pretrain.captured import LAUNCHED, CapturedStep, can_capture
 from hico_platform.pretrain.loop import EpochResult, pretrain
 from hico_platform.pretrain.state import TrainingState
-from hico_platform.vocabulary import EncoderType, Precision
+from hico_platform.vocabulary import EncoderType, Level, Precision
 from tests.small import small_config, small_store
 
 GPU = torch.device("cuda")
@@ -131,16 +131,31 @@ def test_a_faster_precision_keeps_to_its_tolerance(
 
 @gpu
 def test_what_fails_while_steps_are_recorded_reaches_the_caller_and_training_goes_on_elsewhere() -> None:
-    def step(value: torch.Tensor) -> torch.Tensor:
-        return value + value.item()  # the host waits, which no recording can
+    def step(value: torch.Tensor) -> Losses:
+        return Losses(value + value.item(), {})  # the host waits, which no recording can
 
-    recorded = CapturedStep(step, generator=torch.Generator(GPU))  # type: ignore[arg-type]
+    recorded = CapturedStep(step, generator=torch.Generator(GPU))
     value = torch.ones((), device=GPU)
     for _ in range(LAUNCHED):
         recorded(value)
     with pytest.raises(RuntimeError):
         recorded(value)
     assert math.isfinite((torch.ones(3, device=GPU) * 2).sum().item())
+
+
+def test_losses_of_launched_steps_keep_nothing_that_a_recording_would_wait_for() -> None:
+    """What accumulates a gradient lives as long as any loss that it led to, and remembers its stream."""
+    weight = torch.ones(2, requires_grad=True)
+
+    def step() -> Losses:
+        loss = (weight * 2).sum()
+        loss.backward()
+        return Losses(loss, {Level.CLIP: loss})
+
+    losses = CapturedStep(step, generator=torch.Generator())()
+    assert losses.total == losses.levels[Level.CLIP] == 4
+    assert not losses.total.requires_grad
+    assert not losses.levels[Level.CLIP].requires_grad
 
 
 def test_memory_that_runs_out_in_a_recording_is_what_the_caller_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
