@@ -21,14 +21,20 @@ def available(device: torch.device) -> bool:
 
 
 def usable(*tensors: Tensor) -> bool:
-    """Whether these kernels take these tensors: all on such a GPU, in float32 or bfloat16."""
+    """Whether these kernels take these tensors: all on the current GPU, if it is such, in float32 or bfloat16."""
     kinds = (torch.float32, torch.bfloat16)
-    return all(tensor.is_cuda and tensor.dtype in kinds for tensor in tensors) and available(tensors[0].device)
+    if not all(tensor.is_cuda and tensor.dtype in kinds for tensor in tensors):
+        return False
+    return tensors[0].get_device() == torch.cuda.current_device() and available(tensors[0].device)
 
 
 @cache
 def _compiles() -> bool:
-    """Whether a first, small kernel compiles and runs here; a warning says what it lacks."""
+    """Whether a first, small kernel compiles and runs here; a warning says what it lacks.
+
+    Raises:
+        OutOfMemoryError: which says nothing about that.
+    """
     if torch.version.hip is not None or find_spec("triton") is None or torch.cuda.get_device_capability() < _OLDEST:
         return False
     try:
@@ -36,6 +42,9 @@ def _compiles() -> bool:
 
         # Nothing is drawn: the state of a generator belongs to a run.
         dropped(torch.ones(1, device="cuda"), DeviceDrop(0.5, training=False, device=torch.device("cuda")))
+        torch.cuda.synchronize()
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         _LOG.warning("no GPU kernels (%s), training takes longer: a C compiler and Python's headers make them", said)

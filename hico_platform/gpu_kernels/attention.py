@@ -114,7 +114,10 @@ def fits(lengths: tuple[int, ...], dtype: torch.dtype) -> bool:
     if max(lengths) > _LONGEST or dtype not in _CHUNK:
         return False
     _, new, old = _CHUNK[dtype]
-    return (new if torch.cuda.get_device_capability() >= (9, 0) else old) <= shared_memory()
+    hopper = (
+        (9, 0) <= torch.cuda.get_device_capability() < (12, 0)
+    )  # after it consumer cards, which multiply as the old
+    return (new if hopper else old) <= shared_memory()
 
 
 def _power(size: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import torch
@@ -30,31 +30,49 @@ def concurrently(*work: Callable[[], Made]) -> list[Made]:
             for stream, run in zip([main, *sides], work, strict=True):
                 with torch.cuda.stream(stream):
                     made.append(run())
-        finally:
-            for side in sides:
-                main.wait_stream(side)
+        except BaseException:
+            with suppress(RuntimeError):  # of a recording that is lost: what it was lost by is to be heard
+                _join(main, sides)
+            raise
+        _join(main, sides)
         for each in made[1:]:
             for tensor in _tensors(each):
                 tensor.record_stream(main)  # its memory is not given out again before this
         return made
 
 
+def join_sides() -> None:
+    """Has the present path of a recording wait for all others that are in it still, as an error leaves them."""
+    main = torch.cuda.current_stream()
+    for side in _SIDES.streams:
+        with suppress(RuntimeError):  # of a recording that is lost
+            with torch.cuda.stream(side):
+                recorded = torch.cuda.is_current_stream_capturing()
+            if recorded:
+                _join(main, [side])
+
+
+def _join(main: torch.cuda.Stream, sides: list[torch.cuda.Stream]) -> None:
+    for side in sides:
+        main.wait_stream(side)
+
+
 class _Sides:
     """The same streams for each recording: PyTorch has 32, and cuBLAS keeps memory for each that it saw."""
 
     def __init__(self) -> None:
-        self._streams: list[torch.cuda.Stream] = []
+        self.streams: list[torch.cuda.Stream] = []
         self._used = self._depth = 0
 
     @contextmanager
     def taken(self, count: int) -> Iterator[list[torch.cuda.Stream]]:
         """Streams that no work under way has; all are free again when the outermost work ends."""
         first, self._used = self._used, self._used + count
-        while len(self._streams) < self._used:
-            self._streams.append(torch.cuda.Stream())
+        while len(self.streams) < self._used:
+            self.streams.append(torch.cuda.Stream())
         self._depth += 1
         try:
-            yield self._streams[first : first + count]
+            yield self.streams[first : first + count]
         finally:
             self._depth -= 1
             if self._depth == 0:

@@ -7,10 +7,12 @@ few steps its launches are recorded once, with whatever they read and write, and
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
 
+from hico_platform.model.concurrent import join_sides
 from hico_platform.model.hico import Losses
 from hico_platform.switches import switched_off
 
@@ -67,13 +69,27 @@ class CapturedStep:
                     losses = self._step(*self._inputs)
                 except BaseException as error:
                     failure = error
+                    join_sides()  # which a backward pass left, or this recording cannot end and give back its memory
                     raise
         except BaseException:
             torch.cuda.set_stream(before)  # a recording that cannot be ended leaves its own
+            device = self._generator.device.index or 0
+            _leave_recording(self._generator, *torch.cuda.default_generators[device : device + 1])
             if failure is not None:
                 raise failure from None  # and says so, where memory may be what ran out
             raise
+        finally:
+            del failure  # or it would keep this frame, and this frame it, with all that the step had made
         return graph, _detached(losses)
+
+
+def _leave_recording(*generators: torch.Generator) -> None:
+    """Before PyTorch 2.12 a recording that cannot be ended leaves its generators as if they were still in it."""
+    for generator in generators:
+        with suppress(RuntimeError):
+            fresh = torch.Generator(generator.device)
+            fresh.set_state(generator.get_state())
+            generator.graphsafe_set_state(fresh)
 
 
 def _detached(losses: Losses) -> Losses:

@@ -14,7 +14,7 @@ from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
 from hico_platform.pretrain.agreement import checked_kernels
-from hico_platform.pretrain.guards import EpochProgress
+from hico_platform.pretrain.guards import EpochProgress, memory_explained
 from hico_platform.pretrain.loop import EpochResult
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.dataset import Dataset
@@ -52,7 +52,10 @@ def carry_out(
     fold, target = data.folds()
     device = device_of(task)
     try:
-        with checked_kernels(task.config, layout=fold.store.layout, device=device) as arithmetic:
+        with (
+            memory_explained(task.config),
+            checked_kernels(task.config, layout=fold.store.layout, device=device) as arithmetic,
+        ):
             return run_trial(
                 task.config,
                 fold=fold,

@@ -81,3 +81,28 @@ def test_streams_are_joined_and_free_again_after_a_failure(recording: None) -> N
         concurrently(lambda: works("a"), fails)
     assert LOG[-1] == "0 waits for 1"
     assert concurrently(lambda: works("a"), lambda: works("b")) == [0, 1]
+
+
+def test_a_failure_is_heard_whose_recording_can_no_longer_be_joined(
+    recording: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> int:
+        monkeypatch.setattr(FakeStream, "wait_stream", lost)
+        raise ValueError("the cause")
+
+    def lost(self: FakeStream, other: FakeStream) -> None:
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+    with pytest.raises(ValueError, match="the cause"):
+        concurrently(lambda: works("a"), fails)
+    concurrent.join_sides()
+
+
+def test_paths_that_a_failure_left_are_joined_and_others_are_not(
+    recording: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concurrently(lambda: works("a"), lambda: works("b"), lambda: works("c"))
+    LOG.clear()
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: CURRENT[-1].number == 2)
+    concurrent.join_sides()
+    assert LOG == ["0 waits for 2"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ from hico_platform.build import build_model, build_optimiser, build_views, learn
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
 from hico_platform.errors import ConfigError
+from hico_platform.model.concurrent import concurrently
 from hico_platform.model.hico import Losses
 from hico_platform.model.precision import refuse_missing
 from hico_platform.pretrain import captured
@@ -129,18 +133,56 @@ def test_a_faster_precision_keeps_to_its_tolerance(
     assert torch.cosine_similarity(gradient, expected, dim=0) > 1 - tolerance
 
 
-@gpu
-def test_what_fails_while_steps_are_recorded_reaches_the_caller_and_training_goes_on_elsewhere() -> None:
-    def step(value: torch.Tensor) -> Losses:
-        return Losses(value + value.item(), {})  # the host waits, which no recording can
+class Refused(torch.autograd.Function):
+    """A gradient that cannot be had once steps are recorded."""
 
-    recorded = CapturedStep(step, generator=torch.Generator(GPU))
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
+        return value * 1
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        if torch.cuda.is_current_stream_capturing():
+            raise torch.OutOfMemoryError("CUDA out of memory, as it were")
+        return gradients[0]
+
+
+def waits_for_the_host(value: torch.Tensor) -> torch.Tensor:
+    return value + value.item()  # which no recording can
+
+
+@gpu
+@pytest.mark.parametrize(
+    ("fails", "error"), [(waits_for_the_host, RuntimeError), (Refused.apply, torch.OutOfMemoryError)]
+)
+def test_what_fails_while_steps_are_recorded_reaches_the_caller_and_training_goes_on_elsewhere(
+    fails: Callable[[torch.Tensor], torch.Tensor], error: type[Exception]
+) -> None:
+    """On two paths through the recording, of which one fails, forwards or backwards."""
+    weights = [torch.ones((), device=GPU, requires_grad=True) for _ in range(2)]
+
+    def step_of(work: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., Losses]:
+        def step(value: torch.Tensor) -> Losses:
+            first, second = weights
+            made = concurrently(lambda: first * value, lambda: work(second * value) + torch.rand((), device=GPU) * 0)
+            total = made[0] + made[1]
+            total.backward()
+            return Losses(total, {})
+
+        return step
+
     value = torch.ones((), device=GPU)
+    recorded = CapturedStep(step_of(fails), generator=torch.Generator(GPU))
     for _ in range(LAUNCHED):
         recorded(value)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(error):
         recorded(value)
-    assert math.isfinite((torch.ones(3, device=GPU) * 2).sum().item())
+    assert math.isfinite(torch.rand(3, device=GPU).sum().item())
+    again = CapturedStep(step_of(lambda given: given), generator=torch.Generator(GPU))
+    for _ in range(LAUNCHED + 2):
+        for weight in weights:
+            weight.grad = None
+        assert again(value).total.item() == 2
 
 
 def test_losses_of_launched_steps_keep_nothing_that_a_recording_would_wait_for() -> None:
@@ -184,6 +226,32 @@ def test_memory_that_runs_out_in_a_recording_is_what_the_caller_is_told(monkeypa
     with pytest.raises(torch.OutOfMemoryError):
         CapturedStep(step, generator=torch.Generator())()
     assert current == ["before", "recording", "before"]
+
+
+def test_what_a_failed_recording_held_is_free_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when a collector of cycles comes by: it may be most of a GPU's memory."""
+
+    class Graph:
+        def register_generator_state(self, generator: torch.Generator) -> None: ...
+
+    def step() -> Losses:
+        held = torch.ones(3)
+        made.append(weakref.ref(held))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    made: list[weakref.ref[torch.Tensor]] = []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, **_: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
+    monkeypatch.setattr(captured, "LAUNCHED", 0)
+    gc.disable()
+    try:
+        with suppress(torch.OutOfMemoryError):
+            CapturedStep(step, generator=torch.Generator())()
+        assert made[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_only_a_gpu_records_steps() -> None:
