@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import signal
@@ -74,16 +75,20 @@ def toy_trial(
     kill_once: int | None = None,
     kill_always: int | None = None,
     variable: str | None = None,
+    warning: str | None = None,
     log: Path | None = None,
 ) -> Came:
     """Trains nothing; every epoch leaves a checkpoint.
 
     ``fail_above`` is the temperature above which it raises. ``kill_once`` is the number of a trial that
     kills its own process after its first checkpoint, ``kill_always`` of one that does so every time. ``variable``
-    is wanted in the worker's environment. ``log`` collects a line for every epoch and evaluation.
+    is wanted in the worker's environment, ``warning`` is what it warns of. ``log`` collects a line for every epoch and
+    evaluation.
     """
     if variable is not None and variable not in os.environ:
         raise KeyError(variable)
+    if warning is not None:
+        logging.getLogger("hico_platform.toy").warning(warning)
 
     def note(what: str) -> None:
         if log is not None:

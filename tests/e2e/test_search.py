@@ -107,8 +107,9 @@ def ray_processes(driver: int) -> list[str]:
     return [line for line in listing.splitlines() if f"hico-ray-{driver}-" in line and not line.startswith("Z")]
 
 
-def test_stopped_trials_evaluate_in_their_own_worker(tmp_path: Path) -> None:
-    finish(start(tmp_path, trials=6, log=True))
+def test_stopped_trials_evaluate_in_their_own_worker_and_its_warnings_are_heard(tmp_path: Path) -> None:
+    output = finish(start(tmp_path, trials=6, log=True, warning="no compiler here"))
+    assert output.count(": no compiler here") == 1, "once, not for each trial"
     check_whole(tmp_path, trials=6)
     pruned = [trial for trial in trials_of(tmp_path) if trial.state is TrialState.PRUNED]
     assert pruned, "the toy's scores make ASHA stop some"

@@ -131,6 +131,7 @@ class _Bridge:
         self.interrupted = interrupted
         self._retries = retries
         self._lost: Counter[int] = Counter()
+        self._warned: set[str] = set()
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Nothing: Tune pickles its parts for a restore that the ledger makes needless."""
@@ -149,6 +150,13 @@ class _Bridge:
         else:
             self.steering.failed(task.number, **content)
         return True
+
+    def warn(self, task: TrialTask, messages: list[str]) -> None:
+        """Passes on what a worker warned of, once for all of them."""
+        for message in messages:
+            if message not in self._warned:
+                self._warned.add(message)
+                _log.warning("trial %d: %s", task.number, message)
 
     def lose(self, task: TrialTask, error: str) -> None:
         """A task's worker is gone: it is handed out anew, to go on from its last checkpoint, unless too often.
@@ -220,7 +228,9 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Into the ledger first, then the answer."""
-        over = self._bridge.hear(trial.config["task"], result["kind"], json.loads(result["content"]))
+        task = trial.config["task"]
+        self._bridge.warn(task, json.loads(result["warnings"]))
+        over = self._bridge.hear(task, result["kind"], json.loads(result["content"]))
         return str(TrialScheduler.STOP if over else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:

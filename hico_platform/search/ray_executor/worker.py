@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import traceback
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from hico_platform.vocabulary import Decision
 if TYPE_CHECKING:
     from hico_platform.trial import EpochReport
 
+_PACKAGE = logging.getLogger("hico_platform")
 REPORTED, FINISHED, FAILED, NO_ROOM = "reported", "finished", "failed", "no room"
 
 
@@ -44,10 +46,35 @@ class Mailbox:
         return answer
 
 
+class _Heard(logging.Handler):
+    """What this package warns of while a trial runs: who looks at the search does not see a worker's log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps it for the next message to the driver."""
+        self._messages.append(record.getMessage())
+
+    def taken(self) -> str:
+        """As JSON; it is then said."""
+        messages, self._messages = self._messages, []
+        return json.dumps(messages)
+
+
 def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> dict[str, Any]:
     """Carries out one task as Tune wants it; results are plain text, which Tune does not aggregate."""
     task: TrialTask = config["task"]
+    heard = _Heard()
+    _PACKAGE.addHandler(heard)
+    try:
+        return {**_carried_out(task, function, mailbox, heard), "warnings": heard.taken()}
+    finally:
+        _PACKAGE.removeHandler(heard)
 
+
+def _carried_out(task: TrialTask, function: TrialFunction, mailbox: Any, heard: _Heard) -> dict[str, Any]:
     def report(said: EpochReport) -> Decision:
         content = {
             "epoch": said.epoch,
@@ -55,7 +82,7 @@ def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> di
             "history": [[epoch, dict(losses)] for epoch, losses in said.history],
             "checkpoint": str(said.checkpoint),
         }
-        tune.report({"kind": REPORTED, "content": json.dumps(content)})
+        tune.report({"kind": REPORTED, "content": json.dumps(content), "warnings": heard.taken()})
         return Decision(ray.get(mailbox.take.remote(task.number, said.epoch)))
 
     try:

@@ -50,6 +50,15 @@ def trial(steering: Steering, tmp_path: Path) -> TuneTrial:
     return TuneTrial(steering.next_task(), tmp_path / "error.txt")
 
 
+def test_what_workers_warn_of_is_passed_on_once(
+    steering: Steering, trial: TuneTrial, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = _Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=0)
+    bridge.warn(trial.config["task"], ["slow", "late"])
+    bridge.warn(trial.config["task"], ["slow"])
+    assert [record.getMessage() for record in caplog.records] == ["trial 0: slow", "trial 0: late"]
+
+
 def answering(steering: Steering, *, retries: int) -> _Answering:
     return _Answering(_Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=retries))
 
