@@ -141,7 +141,7 @@ def test_kernels_at_fault_are_left_out_of_such_runs_alone(
     assert record.levelno == logging.WARNING
     assert re.fullmatch(
         rf"this machine's kernels for a CPU do not compute what PyTorch's operators do \([^(]*{said}.*\): "
-        "training goes on without, which takes longer; please report it",
+        "training goes on without them, which takes longer; please report it",
         record.getMessage(),
     )
     assert arithmetic(CPU) == "kernels"
