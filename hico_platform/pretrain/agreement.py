@@ -124,8 +124,8 @@ def _faulty(config: TrialConfig, layout: Layout, device: torch.device, threads: 
             if not fault:
                 return names
             _LOG.warning(
-                "this machine's %s for a %s do not compute what PyTorch's operators do (%s): training goes on without them, "
-                "which takes longer; please report it",
+                "this machine's %s for a %s do not compute what PyTorch's operators do (%s): training goes on without "
+                "them, which takes longer; please report it",
                 "recorded kernels" if recorded and not names else "kernels",
                 "GPU" if device.type == "cuda" else "CPU",
                 fault,
