@@ -96,3 +96,8 @@ class CheckpointError(HicoError):
 
 class TrainingError(HicoError):
     """Training cannot go on; the reason and the remedy are in the message."""
+
+
+def first_line(error: Exception) -> str:
+    """What a foreign error says, in a line; its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

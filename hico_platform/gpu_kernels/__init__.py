@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from hico_platform.errors import first_line
 from hico_platform.switches import switched_off
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ def _compiles() -> bool:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        _LOG.warning("no GPU kernels (%s), training takes longer: a C compiler and Python's headers make them", said)
+        _LOG.warning(
+            "no GPU kernels (%s), training takes longer: a C compiler and Python's headers make them", first_line(error)
+        )
         return False
     return True

@@ -114,9 +114,8 @@ def fits(lengths: tuple[int, ...], dtype: torch.dtype) -> bool:
     if max(lengths) > _LONGEST or dtype not in _CHUNK:
         return False
     _, new, old = _CHUNK[dtype]
-    hopper = (
-        (9, 0) <= torch.cuda.get_device_capability() < (12, 0)
-    )  # after it consumer cards, which multiply as the old
+    # Consumer cards that came after multiply as the old ones do.
+    hopper = (9, 0) <= torch.cuda.get_device_capability() < (12, 0)
     return (new if hopper else old) <= shared_memory()
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from hico_platform.build import BODIES, COORDINATES, build_model
 from hico_platform.config.trial import BudgetConfig, ContrastConfig, TrialConfig, ViewsConfig
 from hico_platform.data.layout import Layout
-from hico_platform.errors import HicoError
+from hico_platform.errors import HicoError, first_line
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo, Losses
 from hico_platform.model.precision import arithmetic, float32_products, refuse_missing
@@ -85,7 +85,7 @@ def checked_kernels(config: TrialConfig, *, layout: Layout, device: torch.device
             raise
         except Exception as error:
             if not ran_out_of_memory(error):  # whether a run fits is for the run to say
-                _LOG.warning("PyTorch's operators fail, so kernels go unchecked: %s", _said(error), exc_info=True)
+                _LOG.warning("PyTorch's operators fail, so kernels go unchecked: %s", first_line(error), exc_info=True)
         if device.type == "cuda":
             torch.cuda.empty_cache()  # what is free decides where a dataset lies
     with without(*faulty):
@@ -147,15 +147,11 @@ def _fault(config: TrialConfig, layout: Layout, device: torch.device) -> str:
             if ran_out_of_memory(error):
                 raise
             _LOG.debug("kernels that fail", exc_info=True)
-            return _said(error)
+            return first_line(error)
         if worst.share <= 1:
             return ""
         fault = f"{worst.name} differs by {worst.value:.2g}, at most {worst.allowed:.2g}"
     return fault
-
-
-def _said(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 class _FirstStep:
