@@ -39,10 +39,15 @@ def _softmax(scores, i, length):
 
 
 @triton.jit
+def _length(first):
+    """Of this program's granularity, which says what tiles it needs: 16, 32 or 64 tokens."""
+    return tl.load(first + tl.program_id(1) + 1) - tl.load(first + tl.program_id(1))
+
+
+@triton.jit
 def _place(first, count, HEADS: tl.constexpr, LONG: tl.constexpr):
     """Of this program: its head, its tokens, how many there are, and their rows."""
-    begin = tl.load(first + tl.program_id(1))
-    length = tl.load(first + tl.program_id(1) + 1) - begin
+    begin, length = tl.load(first + tl.program_id(1)), _length(first)
     i = tl.arange(0, LONG)
     return tl.program_id(0) % HEADS, i, length, (begin + i).to(tl.int64) * count + tl.program_id(0) // HEADS
 
@@ -53,10 +58,26 @@ def _forward(
     HEADS: tl.constexpr, SIZE: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr, DROP: tl.constexpr,
     PRODUCTS: tl.constexpr,
 ):  # fmt: skip
-    h, i, length, row = _place(first, count, HEADS, LONG)
+    length = _length(first)
+    if LONG > 32 and length > 32:
+        _attend(qkv, first, made, seed, dropped, scale, over, count, HEADS, SIZE, 64, LONG, CHUNK, DROP, PRODUCTS)
+    elif LONG > 16 and length > 16:
+        _attend(qkv, first, made, seed, dropped, scale, over, count, HEADS, SIZE, 32, LONG, CHUNK, DROP, PRODUCTS)
+    else:
+        _attend(qkv, first, made, seed, dropped, scale, over, count, HEADS, SIZE, 16, LONG, CHUNK, DROP, PRODUCTS)
+
+
+@triton.jit
+def _attend(
+    qkv, first, made, seed, dropped, scale, over, count,
+    HEADS: tl.constexpr, SIZE: tl.constexpr, ROOM: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr,
+    DROP: tl.constexpr, PRODUCTS: tl.constexpr,
+):  # fmt: skip
+    """Of a sequence with ``ROOM`` tokens at the most; ``LONG`` are those of any."""
+    h, i, length, row = _place(first, count, HEADS, ROOM)
     there, k, D = i < length, tl.arange(0, CHUNK), HEADS * SIZE
     query, key, value = qkv + h * SIZE, qkv + h * SIZE + D, qkv + h * SIZE + 2 * D
-    scores = tl.zeros((LONG, LONG), tl.float32)
+    scores = tl.zeros((ROOM, ROOM), tl.float32)
     for deep in range(0, SIZE, CHUNK):
         left, right = _part(query, row, there, deep, 3 * D, k, SIZE), _part(key, row, there, deep, 3 * D, k, SIZE)
         scores = tl.dot(left, tl.trans(right), scores, input_precision=PRODUCTS)
@@ -76,12 +97,33 @@ def _backward(
     HEADS: tl.constexpr, SIZE: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr, DROP: tl.constexpr,
     PRODUCTS: tl.constexpr,
 ):  # fmt: skip
-    h, i, length, row = _place(first, count, HEADS, LONG)
+    length = _length(first)
+    if LONG > 32 and length > 32:
+        _go_back(
+            qkv, first, given, moved, seed, dropped, scale, over, count, HEADS, SIZE, 64, LONG, CHUNK, DROP, PRODUCTS
+        )
+    elif LONG > 16 and length > 16:
+        _go_back(
+            qkv, first, given, moved, seed, dropped, scale, over, count, HEADS, SIZE, 32, LONG, CHUNK, DROP, PRODUCTS
+        )
+    else:
+        _go_back(
+            qkv, first, given, moved, seed, dropped, scale, over, count, HEADS, SIZE, 16, LONG, CHUNK, DROP, PRODUCTS
+        )
+
+
+@triton.jit
+def _go_back(
+    qkv, first, given, moved, seed, dropped, scale, over, count,
+    HEADS: tl.constexpr, SIZE: tl.constexpr, ROOM: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr,
+    DROP: tl.constexpr, PRODUCTS: tl.constexpr,
+):  # fmt: skip
+    h, i, length, row = _place(first, count, HEADS, ROOM)
     there, k, D = i < length, tl.arange(0, CHUNK), HEADS * SIZE
     query, key, value = qkv + h * SIZE, qkv + h * SIZE + D, qkv + h * SIZE + 2 * D
     arriving = given + h * SIZE
-    scores = tl.zeros((LONG, LONG), tl.float32)
-    of_weights = tl.zeros((LONG, LONG), tl.float32)
+    scores = tl.zeros((ROOM, ROOM), tl.float32)
+    of_weights = tl.zeros((ROOM, ROOM), tl.float32)
     for deep in range(0, SIZE, CHUNK):
         left, right = _part(query, row, there, deep, 3 * D, k, SIZE), _part(key, row, there, deep, 3 * D, k, SIZE)
         scores = tl.dot(left, tl.trans(right), scores, input_precision=PRODUCTS)

@@ -1,13 +1,14 @@
-"""Linear layers in float32 on tensor cores: an operand is the sum of two TensorFloat-32, three of whose products count.
+"""Products in float32 on tensor cores: an operand is the sum of two float16, three of whose four products count.
 
-That is as exact as float32 (on an H200 1.5e-7 in norm where cuBLAS has 4e-7) and 1.5 times as fast there, where
-TensorFloat-32 is eight times as fast as float32 and more. It takes operands whose sums lie along their rows; the
-gradient of a weight, whose sums lie across, stays cuBLAS's.
+A float16 has 11 bits, so two have float32's but two, where the whole tensor is brought to float16's range by a power of
+two and the second half by 2^11 more. What is 2^29 times smaller than the largest loses bits of its own, none of which a
+sum of float32 would have kept. Tensor cores cut off what they add; so the products of first halves are added to one
+another there for a few terms only, and after that as float32.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -15,75 +16,160 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-EXACT = "tf32x3"  # Triton's name for such products
-_TALL, _WIDE, _DEEP = 128, 64, 32  # a tile of the output, and how many terms are summed at a time
+from hico_platform.gpu_kernels.sizes import multiprocessors
+
+EXACT = "tf32x3"  # Triton's name for float32's products by TensorFloat-32, where no halves are at hand
+_TALL, _WIDE, _DEEP, _WARPS, _STAGES = 128, 128, 64, 8, 3  # a tile of the output, and terms that are added at a time
 _TOGETHER = 8  # rows of tiles that go together, so that what they read stays in the cache
+_LOOK_TALL, _LOOK_WIDE, _SPLIT = 64, 256, 4096  # what a program looks at, and what it splits
 _FEWEST = 1024, 256  # rows, and columns or terms, below which cuBLAS is as fast
+_SHORTEST = 512  # terms that a program adds at the least, where programs share out a sum
 _GPUS = (8, 0), (9, 0)  # A100 and H100; others have fewer tensor cores for as many float32 units
 
 
 @triton.jit
-def _product(
-    left, right, bias, out, sums, rows, columns, deep,
-    TALL: tl.constexpr, WIDE: tl.constexpr, DEEP: tl.constexpr, TOGETHER: tl.constexpr, BIAS: tl.constexpr,
-    SUMS: tl.constexpr,
+def _look(
+    rows, largest, sums, tall, wide, stride, TALL: tl.constexpr, WIDE: tl.constexpr, SUMS: tl.constexpr
 ):  # fmt: skip
-    """``out`` (rows, columns) = ``left`` (rows, deep) times ``right`` (columns, deep) turned, plus ``bias``.
+    """The largest of a tile of ``rows``, and the ``sums`` of its columns."""
+    r, c = tl.program_id(0) * TALL + tl.arange(0, TALL), tl.program_id(1) * WIDE + tl.arange(0, WIDE)
+    there = (r < tall)[:, None] & (c < wide)[None, :]
+    tile = tl.load(rows + r.to(tl.int64)[:, None] * stride + c[None, :], mask=there, other=0.0)
+    bits = tile.to(tl.int32, bitcast=True) & 0x7FFFFFFF  # compares as numbers do, what is no number above all
+    tl.store(largest + tl.program_id(0) * tl.num_programs(1) + tl.program_id(1), tl.max(tl.max(bits, 1), 0))
+    if SUMS:
+        tl.store(sums + tl.program_id(0).to(tl.int64) * wide + c, tl.sum(tile, 0), mask=c < wide)
 
-    ``sums`` (blocks of rows, deep) become those of the left's columns in each.
-    """
+
+@triton.jit
+def _split(
+    rows, largest, looked, high, low, over, tall, wide, stride, ALL: tl.constexpr, SIZE: tl.constexpr
+):  # fmt: skip
+    """Halves of ``rows`` times the power of two that brings the largest to 2^14 and more; ``over`` undoes it."""
+    i = tl.arange(0, ALL)
+    exponent = tl.max(tl.load(largest + i, mask=i < looked, other=0), 0) >> 23
+    power = tl.where(exponent == 255, 127, tl.minimum(268 - exponent, 253))
+    scale = (power << 23).to(tl.float32, bitcast=True)
+    if tl.program_id(0) == 0:
+        tl.store(over, ((254 - power) << 23).to(tl.float32, bitcast=True))
+    at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
+    there = at < tall.to(tl.int64) * wide
+    values = scale * tl.load(rows + at // wide * stride + at % wide, mask=there, other=0.0)
+    first = values.to(tl.float16)
+    tl.store(high + at, first, mask=there)
+    tl.store(low + at, ((values - first.to(tl.float32)) * 2048.0).to(tl.float16), mask=there)
+
+
+@triton.jit
+def _product(
+    left_high, left_low, left_over, right_high, right_low, right_over, bias, out, rows, columns, deep, share,
+    left_row, left_deep, right_deep, right_column,
+    TALL: tl.constexpr, WIDE: tl.constexpr, DEEP: tl.constexpr, TOGETHER: tl.constexpr, BIAS: tl.constexpr,
+):  # fmt: skip
+    """``out`` (shares, rows, columns): of ``share`` terms each, left (rows, deep) times right (deep, columns)."""
     wide, tall = tl.cdiv(columns, WIDE), tl.cdiv(rows, TALL)
     first, within = tl.program_id(0) // (TOGETHER * wide) * TOGETHER, tl.program_id(0) % (TOGETHER * wide)
     high = tl.minimum(tall - first, TOGETHER)
-    block = first + within % high
-    r = (block * TALL + tl.arange(0, TALL)).to(tl.int64)
-    c, k = (within // high * WIDE + tl.arange(0, WIDE)).to(tl.int64), tl.arange(0, DEEP)
-    at_left = left + (r % rows)[:, None] * deep + k[None, :]
-    at_right = right + (c % columns)[None, :] * deep + k[:, None]
+    r = ((first + within % high) * TALL + tl.arange(0, TALL)).to(tl.int64)
+    c, k = (within // high * WIDE + tl.arange(0, WIDE)).to(tl.int64), tl.arange(0, DEEP).to(tl.int64)
+    begin = tl.program_id(1) * share
+    end = tl.minimum(begin + share, deep)
+    at_left = (r % rows)[:, None] * left_row + (begin + k)[None, :] * left_deep
+    at_right = (begin + k)[:, None] * right_deep + (c % columns)[None, :] * right_column
+    over = tl.load(left_over) * tl.load(right_over)
     total = tl.zeros((TALL, WIDE), tl.float32)
-    for begin in range(0, deep, DEEP):
-        a = tl.load(at_left + begin, mask=(begin + k < deep)[None, :], other=0.0)
-        b = tl.load(at_right + begin, mask=(begin + k < deep)[:, None], other=0.0)
-        total = tl.dot(a, b, total, input_precision="tf32x3")
-        if SUMS:
-            counted = tl.sum(tl.where((r < rows)[:, None], a, 0.0), 0)
-            tl.store(sums + block * deep + begin + k, counted, mask=(begin + k < deep) & (within // high == 0))
+    apart = tl.zeros((TALL, WIDE), tl.float32)
+    for now in range(begin, end, DEEP):
+        inside = now + k < end
+        a = tl.load(left_high + at_left, mask=inside[None, :], other=0.0)
+        b = tl.load(right_high + at_right, mask=inside[:, None], other=0.0)
+        a_low = tl.load(left_low + at_left, mask=inside[None, :], other=0.0)
+        b_low = tl.load(right_low + at_right, mask=inside[:, None], other=0.0)
+        apart = tl.dot(a, b_low, apart)
+        apart = tl.dot(a_low, b, apart)
+        total += tl.dot(a, b, max_num_imprecise_acc=DEEP)  # which keeps Triton from adding to the total within
+        at_left += DEEP * left_deep
+        at_right += DEEP * right_deep
+    total = (total + apart * (1.0 / 2048.0)) * over
     if BIAS:
         total += tl.load(bias + c, mask=c < columns, other=0.0)[None, :]
-    tl.store(out + r[:, None] * columns + c[None, :], total, mask=(r < rows)[:, None] & (c < columns)[None, :])
+    to = (tl.program_id(1).to(tl.int64) * rows + r)[:, None] * columns + c[None, :]
+    tl.store(out + to, total, mask=(r < rows)[:, None] & (c < columns)[None, :])
 
 
-def turned(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
-    """left (M, K) @ right (N, K).T, plus bias (N,); all contiguous and float32."""
-    return _multiplied(left, right, bias, None)
+class Halves(NamedTuple):
+    """Two float16 of each number, (M, N), and what undoes their scale (1,)."""
+
+    high: Tensor
+    low: Tensor
+    over: Tensor
+
+    @property
+    def T(self) -> Halves:
+        """(N, M)."""
+        return Halves(self.high.T, self.low.T, self.over)
+
+    def narrow(self, dim: int, start: int, length: int) -> Halves:
+        """As a tensor's."""
+        return Halves(self.high.narrow(dim, start, length), self.low.narrow(dim, start, length), self.over)
 
 
-def turned_and_summed(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """left (M, K) @ right (N, K).T, and the sums of left's columns (K,)."""
-    sums = left.new_empty(triton.cdiv(len(left), _TALL), left.shape[1])
-    return _multiplied(left, right, None, sums), sums.sum(dim=0)
+def halved(rows: Tensor) -> Halves:
+    """Of rows (M, N) in float32, next to one another or apart."""
+    return _halved(rows, None)
 
 
-def _multiplied(left: Tensor, right: Tensor, bias: Tensor | None, sums: Tensor | None) -> Tensor:
-    (rows, deep), columns = left.shape, len(right)
-    out = left.new_empty(rows, columns)
-    _product[(triton.cdiv(rows, _TALL) * triton.cdiv(columns, _WIDE),)](
-        left, right, out if bias is None else bias, out, out if sums is None else sums, rows, columns, deep,
-        TALL=_TALL, WIDE=_WIDE, DEEP=_DEEP, TOGETHER=_TOGETHER, BIAS=bias is not None, SUMS=sums is not None,
-        num_warps=4, num_stages=3,
+def halved_and_summed(rows: Tensor) -> tuple[Halves, Tensor]:
+    """Of rows (M, N) in float32, and the sums of their columns (N,)."""
+    sums = rows.new_empty(triton.cdiv(len(rows), _LOOK_TALL), rows.shape[1])
+    return _halved(rows, sums), sums.sum(dim=0)
+
+
+def _halved(rows: Tensor, sums: Tensor | None) -> Halves:
+    (tall, wide), stride = rows.shape, rows.stride(0)
+    grid = triton.cdiv(tall, _LOOK_TALL), triton.cdiv(wide, _LOOK_WIDE)
+    largest = torch.empty(grid, dtype=torch.int32, device=rows.device)
+    _look[grid](
+        rows, largest, rows if sums is None else sums, tall, wide, stride, TALL=_LOOK_TALL, WIDE=_LOOK_WIDE,
+        SUMS=sums is not None, num_warps=8,
     )  # fmt: skip
-    return out
+    high, low = (torch.empty(tall, wide, dtype=torch.float16, device=rows.device) for _ in range(2))
+    over = rows.new_empty(1)
+    _split[(triton.cdiv(tall * wide, _SPLIT),)](
+        rows, largest, largest.numel(), high, low, over, tall, wide, stride,
+        ALL=triton.next_power_of_2(largest.numel()), SIZE=_SPLIT, num_warps=8,
+    )  # fmt: skip
+    return Halves(high, low, over)
+
+
+def multiplied(left: Halves, right: Halves, bias: Tensor | None = None) -> Tensor:
+    """left (M, K) @ right (K, N), plus bias (N,)."""
+    (rows, deep), columns = left.high.shape, right.high.shape[1]
+    tiles = triton.cdiv(rows, _TALL) * triton.cdiv(columns, _WIDE)
+    shares = max(1, min(multiprocessors() // tiles, deep // _SHORTEST))
+    share = triton.cdiv(triton.cdiv(deep, shares), _DEEP) * _DEEP
+    shares = triton.cdiv(deep, share)
+    out = left.over.new_empty(shares, rows, columns)
+    _product[(tiles, shares)](
+        *left, *right, out if bias is None else bias, out, rows, columns, deep, share, *left.high.stride(),
+        *right.high.stride(), TALL=_TALL, WIDE=_WIDE, DEEP=_DEEP, TOGETHER=_TOGETHER,
+        BIAS=bias is not None and shares == 1, num_warps=_WARPS, num_stages=_STAGES,
+    )  # fmt: skip
+    if shares == 1:
+        return out[0]
+    return out.sum(dim=0) if bias is None else out.sum(dim=0).add_(bias)
 
 
 def splits(device: torch.device) -> bool:
-    """Whether the GPU has so many tensor cores that three products of TensorFloat-32 are faster than float32's."""
+    """Whether the GPU has so many tensor cores that three products of halves are faster than float32's."""
     return torch.cuda.get_device_capability(device) in _GPUS
 
 
 def pays(tokens: Tensor, weight: Tensor) -> bool:
     """Whether :class:`Linear` is faster for these, and takes them."""
     enough = tokens.numel() // tokens.shape[-1] >= _FEWEST[0] and min(weight.shape) >= _FEWEST[1]
-    return enough and tokens.dtype is weight.dtype is torch.float32 and splits(tokens.device)
+    aligned = not any(size % 16 for size in weight.shape)
+    return enough and aligned and tokens.dtype is weight.dtype is torch.float32 and splits(tokens.device)
 
 
 class Linear(torch.autograd.Function):
@@ -92,25 +178,20 @@ class Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """``weight`` (L, K), ``bias`` (L,)."""
-        rows = tokens.reshape(-1, tokens.shape[-1]).contiguous()
-        ctx.save_for_backward(rows, weight)
+        rows, columns = halved(tokens.reshape(-1, tokens.shape[-1]).contiguous()), halved(weight.contiguous())
+        ctx.save_for_backward(*rows, *columns)
         ctx.shape = tokens.shape
-        return turned(rows, weight.contiguous(), bias).view(*tokens.shape[:-1], len(weight))
+        return multiplied(rows, columns.T, bias).view(*tokens.shape[:-1], len(weight))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of all three."""
-        rows, weight = ctx.saved_tensors
-        given = gradients[0].reshape(-1, len(weight)).contiguous()
-        of_tokens = of_bias = None
-        if ctx.needs_input_grad[0]:
-            moved, of_bias = turned_and_summed(given, weight.T.contiguous())
-            of_tokens = moved.view(ctx.shape)
-        elif ctx.needs_input_grad[2]:
-            of_bias = given.sum(dim=0)
+        saved = ctx.saved_tensors
+        rows, columns = Halves(*saved[:3]), Halves(*saved[3:])
+        given, of_bias = halved_and_summed(gradients[0].reshape(-1, columns.high.shape[0]).contiguous())
         return (
-            of_tokens,
-            given.T @ rows if ctx.needs_input_grad[1] else None,
+            multiplied(given, columns).view(ctx.shape) if ctx.needs_input_grad[0] else None,
+            multiplied(given.T, rows) if ctx.needs_input_grad[1] else None,
             of_bias if ctx.needs_input_grad[2] else None,
         )

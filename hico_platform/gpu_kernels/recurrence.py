@@ -18,7 +18,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hico_platform.gpu_kernels.products import EXACT, turned, turned_and_summed
+from hico_platform.gpu_kernels.clusters import Layer, layer
+from hico_platform.gpu_kernels.products import EXACT, Halves, halved, halved_and_summed, multiplied, pays
 from hico_platform.gpu_kernels.sizes import first_tokens, shared_memory
 
 WIDEST = 512  # units a direction whose sums fit in a program's registers
@@ -253,6 +254,12 @@ class How(NamedTuple):
         """Programs: some sequences, a granularity, a direction."""
         return -(-count // _ROWS), len(self.lengths), 2
 
+    def clusters(self, width: int) -> Layer | None:
+        """What makes the layer by clusters of blocks, where that is there: in float32, at some widths, on an H100."""
+        if self.precision is not torch.float32:
+            return None
+        return layer(width, self.gates, terms=3 if self.products == EXACT else 1)
+
     def settings(self, width: int) -> dict[str, Any]:
         """What the kernels are compiled for, at ``width`` units a direction."""
         units = _units(width)
@@ -288,19 +295,22 @@ class Lstm(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: How, *weights: Tensor) -> Tensor:
         """``tokens`` (P, N, D); of each direction W_ih (4H, D), W_hh (4H, H), b_ih and b_hh (4H,). Gives (P, N, 2H)."""
         (places, count, _), width = tokens.shape, weights[1].shape[1]
-        rows, of_input, of_state, given = _read(tokens, how, weights)
+        read, of_state = _Read.cast(tokens, how, weights), _of_states(how, weights)
+        given = read.gates()
         bias = torch.stack([weights[2] + weights[3], weights[6] + weights[7]])
         out = bias.new_empty(places, count, 2, width)
         before = torch.empty_like(out, dtype=how.precision)
         gates = bias.new_empty(places, count, 2, 4 * width) if how.wanted else out
         cells = torch.empty_like(out) if how.wanted else out
-        first = first_tokens(how.lengths, tokens.device)
-        _lstm_forward[how.grid(count)](
-            given, of_state.transpose(1, 2).contiguous(), bias, first, gates, cells, out, before, count,
-            SAVE=how.wanted, **how.settings(width),
-        )  # fmt: skip
+        if clusters := how.clusters(width):
+            clusters.forward(given, of_state, bias, bias, how.lengths, gates, cells, out, before, saves=how.wanted)
+        else:
+            _lstm_forward[how.grid(count)](
+                given, of_state.transpose(1, 2).contiguous(), bias, first_tokens(how.lengths, tokens.device), gates,
+                cells, out, before, count, SAVE=how.wanted, **how.settings(width),
+            )  # fmt: skip
         if how.wanted:
-            ctx.save_for_backward(rows, of_input, of_state, gates, cells, before)
+            ctx.save_for_backward(of_state, gates, cells, before, *read.tensors())
             ctx.how, ctx.dtype = how, tokens.dtype
         return out.view(places, count, 2 * width)
 
@@ -308,16 +318,21 @@ class Lstm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens and weights."""
-        rows, of_input, of_state, gates, cells, before = ctx.saved_tensors
+        of_state, gates, cells, before, *kept = ctx.saved_tensors
         how: How = ctx.how
+        read = _Read.kept(*kept)
         places, count, _, width = before.shape
-        moved = torch.empty_like(gates, dtype=how.precision)
-        _lstm_backward[how.grid(count)](
-            gradients[0].contiguous(), of_state, first_tokens(how.lengths, rows.device), gates, cells, moved, count,
-            **how.settings(width),
-        )  # fmt: skip
-        of_tokens, of_inputs, of_bias = _input_gradients(moved, rows, of_input, how)
-        of_states = _state_gradient(moved, before)
+        moved, given = torch.empty_like(gates, dtype=how.precision), gradients[0].contiguous()
+        if clusters := how.clusters(width):
+            clusters.backward(given, of_state, how.lengths, gates, cells, cells, moved, moved)
+        else:
+            _lstm_backward[how.grid(count)](
+                given, of_state, first_tokens(how.lengths, gates.device), gates, cells, moved, count,
+                **how.settings(width),
+            )  # fmt: skip
+        flat, of_bias = read.prepared_and_summed(moved)
+        of_tokens, of_inputs = read.gradients(flat)
+        of_states = _state_gradients(flat, read.prepared(before))
         forwards, reverse = ((of_inputs[d], of_states[d], of_bias[d], of_bias[d].clone()) for d in range(2))
         return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse
 
@@ -329,21 +344,28 @@ class Gru(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: How, *weights: Tensor) -> Tensor:
         """As the LSTM's with 3H gates."""
         (places, count, _), width = tokens.shape, weights[1].shape[1]
-        rows, of_input, of_state, given = _read(tokens, how, weights)
+        read, of_state = _Read.cast(tokens, how, weights), _of_states(how, weights)
+        given = read.gates()
         # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
         bias, bias_state = torch.stack([weights[2], weights[6]]), torch.stack([weights[3], weights[7]])
         bias[:, : 2 * width] += bias_state[:, : 2 * width]
+        bias_inner = bias_state[:, 2 * width :].contiguous()
         out = bias.new_empty(places, count, 2, width)
         before = torch.empty_like(out, dtype=how.precision)
         gates = bias.new_empty(places, count, 2, 3 * width) if how.wanted else out
         inner = torch.empty_like(out) if how.wanted else out
-        first = first_tokens(how.lengths, tokens.device)
-        _gru_forward[how.grid(count)](
-            given, of_state.transpose(1, 2).contiguous(), bias, bias_state[:, 2 * width :].contiguous(), first, gates,
-            inner, out, before, count, SAVE=how.wanted, **how.settings(width),
-        )  # fmt: skip
+        if clusters := how.clusters(width):
+            clusters.forward(
+                given, of_state, bias, bias_inner, how.lengths, gates, inner, out, before, saves=how.wanted
+            )  # fmt: skip
+        else:
+            _gru_forward[how.grid(count)](
+                given, of_state.transpose(1, 2).contiguous(), bias, bias_inner,
+                first_tokens(how.lengths, tokens.device), gates, inner, out, before, count, SAVE=how.wanted,
+                **how.settings(width),
+            )  # fmt: skip
         if how.wanted:
-            ctx.save_for_backward(rows, of_input, of_state, gates, inner, out, before)
+            ctx.save_for_backward(of_state, gates, inner, out, before, *read.tensors())
             ctx.how, ctx.dtype = how, tokens.dtype
         return out.view(places, count, 2 * width)
 
@@ -351,39 +373,95 @@ class Gru(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens and weights."""
-        rows, of_input, of_state, gates, inner, out, before = ctx.saved_tensors
+        of_state, gates, inner, out, before, *kept = ctx.saved_tensors
         how: How = ctx.how
+        read = _Read.kept(*kept)
         places, count, _, width = before.shape
         moved, behind = (torch.empty_like(gates, dtype=how.precision) for _ in range(2))
-        _gru_backward[how.grid(count)](
-            gradients[0].contiguous(), of_state, first_tokens(how.lengths, rows.device), gates, inner, out, moved,
-            behind, count, **how.settings(width),
-        )  # fmt: skip
-        of_tokens, of_inputs, of_bias = _input_gradients(moved, rows, of_input, how)
-        of_states = _state_gradient(behind, before)
-        of_bias_state = behind.flatten(0, 1).sum(dim=0, dtype=torch.float32)
+        given = gradients[0].contiguous()
+        if clusters := how.clusters(width):
+            clusters.backward(given, of_state, how.lengths, gates, inner, out, moved, behind)
+        else:
+            _gru_backward[how.grid(count)](
+                given, of_state, first_tokens(how.lengths, gates.device), gates, inner, out, moved, behind, count,
+                **how.settings(width),
+            )  # fmt: skip
+        flat, of_bias = read.prepared_and_summed(moved)
+        of_tokens, of_inputs = read.gradients(flat)
+        seen, of_bias_state = read.prepared_and_summed(behind)
+        of_states = _state_gradients(seen, read.prepared(before))
         forwards, reverse = ((of_inputs[d], of_states[d], of_bias[d], of_bias_state[d]) for d in range(2))
         return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse
 
 
-def _read(tokens: Tensor, how: How, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What products read: tokens (P*N, D), W_ih (2*gates*H, D), W_hh (2, gates*H, H); and the first's product."""
-    rows = tokens.to(how.precision).flatten(0, 1).contiguous()
-    of_input = torch.cat([weights[0], weights[4]]).to(how.precision)
-    of_state = torch.stack([weights[1], weights[5]]).to(how.precision)
-    return rows, of_input, of_state, turned(rows, of_input) if how.products == EXACT else rows @ of_input.T
+Operand = Tensor | Halves  # of a product
 
 
-def _input_gradients(moved: Tensor, rows: Tensor, of_input: Tensor, how: How) -> tuple[Tensor, Tensor, Tensor]:
-    """Of tokens (P*N, D), of both directions' W_ih (2, gates*H, D) and bias (2, gates*H)."""
-    flat = moved.view(len(rows), -1)
-    if how.products == EXACT:
-        of_tokens, of_bias = turned_and_summed(flat, of_input.T.contiguous())
-    else:
-        of_tokens, of_bias = flat @ of_input, flat.sum(dim=0, dtype=torch.float32)
-    return of_tokens, (flat.T @ rows).float().view(2, -1, rows.shape[1]), of_bias.view(2, -1)
+class _Read(NamedTuple):
+    """What a layer's products with tokens read."""
+
+    rows: Operand  # tokens (P*N, D)
+    of_input: Operand  # W_ih (2*gates*H, D)
+
+    @classmethod
+    def cast(cls, tokens: Tensor, how: How, weights: tuple[Tensor, ...]) -> _Read:
+        """Of tokens (P, N, D) and a layer's weights in PyTorch's order."""
+        rows = tokens.to(how.precision).flatten(0, 1).contiguous()
+        of_input = torch.cat([weights[0], weights[4]]).to(how.precision)
+        if how.products == EXACT and pays(rows, of_input):
+            return cls(halved(rows), halved(of_input))
+        return cls(rows, of_input)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """As autograd keeps them."""
+        return *_parts(self.rows), *_parts(self.of_input)
+
+    @classmethod
+    def kept(cls, *tensors: Tensor) -> _Read:
+        """Of what :meth:`tensors` gave."""
+        return cls(*tensors) if len(tensors) == 2 else cls(Halves(*tensors[:3]), Halves(*tensors[3:]))
+
+    def gates(self) -> Tensor:
+        """Of tokens, both directions': (P*N, 2*gates*H)."""
+        return _multiplied(self.rows, self.of_input.T)
+
+    def prepared(self, values: Tensor) -> Operand:
+        """(P, N, 2, .) as another operand of such products, (P*N, .)."""
+        flat = values.view(values.shape[0] * values.shape[1], -1)
+        return halved(flat) if isinstance(self.rows, Halves) else flat
+
+    def prepared_and_summed(self, values: Tensor) -> tuple[Operand, Tensor]:
+        """The same, and the sums over tokens, (2, .)."""
+        flat = values.view(values.shape[0] * values.shape[1], -1)
+        if isinstance(self.rows, Halves):
+            operand, sums = halved_and_summed(flat)
+            return operand, sums.view(2, -1)
+        return flat, flat.sum(dim=0, dtype=torch.float32).view(2, -1)
+
+    def gradients(self, moved: Operand) -> tuple[Tensor, Tensor]:
+        """Of tokens (P*N, D) and both directions' W_ih (2, gates*H, D)."""
+        of_inputs = _multiplied(moved.T, self.rows).float()
+        return _multiplied(moved, self.of_input), of_inputs.view(2, -1, of_inputs.shape[1])
 
 
-def _state_gradient(moved: Tensor, before: Tensor) -> Tensor:
-    """Of both directions' W_hh (2, gates*H, H)."""
-    return torch.bmm(moved.flatten(0, 1).permute(1, 2, 0), before.flatten(0, 1).transpose(0, 1)).float()
+def _parts(operand: Operand) -> tuple[Tensor, ...]:
+    return operand if isinstance(operand, Halves) else (operand,)
+
+
+def _multiplied(left: Operand, right: Operand) -> Tensor:
+    if isinstance(left, Halves) and isinstance(right, Halves):
+        return multiplied(left, right)
+    return left @ right  # type: ignore[operator]
+
+
+def _of_states(how: How, weights: tuple[Tensor, ...]) -> Tensor:
+    """W_hh (2, gates*H, H)."""
+    return torch.stack([weights[1], weights[5]]).to(how.precision)
+
+
+def _state_gradients(moved: Operand, before: Operand) -> list[Tensor]:
+    """Of both directions' W_hh (gates*H, H), a product each: of two at once cuBLAS shares out no sums."""
+    size, width = (each[0].shape[-1] // 2 for each in (moved, before))
+    return [
+        _multiplied(moved.narrow(1, d * size, size).T, before.narrow(1, d * width, width)).float() for d in range(2)
+    ]

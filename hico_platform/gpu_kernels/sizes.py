@@ -24,6 +24,12 @@ def first_tokens(lengths: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 @cache
+def multiprocessors() -> int:
+    """How many the current GPU has."""
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).multi_processor_count)
+
+
+@cache
 def shared_memory() -> int:
     """Bytes of it that a program can have."""
     properties: Any = torch.cuda.get_device_properties(torch.cuda.current_device())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hico_platform.model.concurrent import concurrently
-from hico_platform.model.contrast import Logits, contrast, contrast_logits, unit_vectors
+from hico_platform.model.contrast import Logits, contrast, contrast_logits
 from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors
@@ -55,8 +55,7 @@ class ProjectingEncoder(nn.Module):
 
     def forward(self, tokens: Tokens, *, anchors: bool = False) -> dict[Representation, Tensor]:
         """The projections as unit vectors: clip and part (N, G, P), (N, 1, P) if ``anchors``, the others (N, P)."""
-        projections = self.projectors(self.encoder(tokens), anchors=anchors)
-        return {name: unit_vectors(projection.float()) for name, projection in projections.items()}
+        return self.projectors(self.encoder(tokens), anchors=anchors, units=True)  # type: ignore[no-any-return]
 
 
 class HiCo(nn.Module):
@@ -177,16 +176,15 @@ class HiCo(nn.Module):
     @torch.no_grad()
     def enqueue(self, keys: Mapping[Representation, Tensor]) -> None:
         """The batch's keys replace the oldest in each queue."""
-        for name, key in keys.items():
-            self.queue(name).push(key.flatten(0, -2))
+        concurrently(*(partial(self.queue(name).push, key.flatten(0, -2)) for name, key in keys.items()))
 
     @torch.no_grad()
     def _keys(self, tokens: Tokens) -> dict[Representation, Tensor]:
+        self.move_key_encoder()
         return self.key(tokens)  # type: ignore[no-any-return]
 
     def forward(self, query: Tokens, key: Tokens) -> Contrast:
         """Moves the key encoder, then holds the query views against the key views and the queues."""
-        self.move_key_encoder()
         reduced = self.precision is Precision.BF16
         with torch.autocast(query.temporal.device.type, dtype=torch.bfloat16, enabled=reduced):
             queries, keys = concurrently(lambda: self.query(query, anchors=True), lambda: self._keys(key))

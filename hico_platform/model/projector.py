@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from hico_platform.model.concurrent import concurrently
+from hico_platform.model.contrast import unit_vectors
 from hico_platform.model.encoder import Features
 from hico_platform.model.products import Linear, column_sums, multiplied
 from hico_platform.native.library import kernels_for
@@ -70,8 +71,10 @@ class Projectors(nn.Module):
         }
         self.heads = nn.ModuleDict({name.value: Head(size, width, projection_width) for name, size in inputs.items()})
 
-    def forward(self, features: Features, *, anchors: bool = False) -> dict[Representation, Tensor]:
-        """Projections before normalisation: clip and part (N, G, P), the others (N, P).
+    def forward(
+        self, features: Features, *, anchors: bool = False, units: bool = False
+    ) -> dict[Representation, Tensor]:
+        """Projections: clip and part (N, G, P), the others (N, P); with ``units`` each over its length, in float32.
 
         With ``anchors`` clip and part are (N, 1, P), of granularity 0, all that a query is held against keys by.
         """
@@ -83,8 +86,9 @@ class Projectors(nn.Module):
             Representation.SPATIAL_DOMAIN: lambda: features.spatial.flatten(1),
             Representation.INSTANCE: features.instance,
         }
-        made = concurrently(*(partial(self._projected, name, make) for name, make in inputs.items()))
+        made = concurrently(*(partial(self._projected, name, make, units) for name, make in inputs.items()))
         return dict(zip(inputs, made, strict=True))
 
-    def _projected(self, name: Representation, make: Callable[[], Tensor]) -> Tensor:
-        return self.heads[name.value](make())  # type: ignore[no-any-return]
+    def _projected(self, name: Representation, make: Callable[[], Tensor], units: bool) -> Tensor:
+        projection: Tensor = self.heads[name.value](make())
+        return unit_vectors(projection.float()) if units else projection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens
 from hico_platform.augment.views import Views
 from hico_platform.errors import DataError, Problem
+from hico_platform.model.concurrent import concurrently
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import Losses
 from hico_platform.model.precision import float32_products
@@ -86,7 +88,8 @@ def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | Non
         return tokens(views.random(batch, generator=state.generator))
 
     def drawn(batch: Tensor) -> tuple[Tensor, ...]:
-        return *view(batch), *view(batch)
+        query, key = concurrently(partial(view, batch), partial(view, batch))
+        return *query, *key
 
     def learn(*drawn: Tensor) -> Losses:
         return train_step(state, Tokens(*drawn[:2]), Tokens(*drawn[2:]), clip_gradient_norm=clip_gradient_norm)
@@ -107,8 +110,7 @@ def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradien
         contrast.losses.total.backward()
         if clip_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
-        state.optimiser.step()
-        state.model.enqueue(contrast.keys)
+        concurrently(state.optimiser.step, partial(state.model.enqueue, contrast.keys))
         return contrast.losses  # type: ignore[no-any-return]
 
 

@@ -37,7 +37,12 @@ def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
 
         for module in (attention, recurrence):
             monkeypatch.setattr(module, "shared_memory", lambda: 232448)
+        monkeypatch.setattr(recurrence, "layer", no_clusters)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (9, 0))
+
+
+def no_clusters(*_: object, **__: object) -> None:
+    """In place of a layer that CUDA C++ makes."""
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
@@ -168,9 +173,20 @@ def test_info_nce(count: int, granularities: int, width: int, keys: int) -> None
     same(InfoNce.apply(anchor, positives, queue, 0.2), expected, [anchor], [exact])
 
 
+# What clusters of blocks make: units a direction, sequences, tokens.
+SHARED = [(64, 5, (6, 3, 1)), (128, 70, (17, 8, 4, 2)), (192, 130, (9, 4))]
+
+
 @pytest.mark.parametrize(
     ("width", "count", "lengths"),
-    [(256, 64, (64, 32, 16, 8)), (32, 64, (50, 25, 12, 6)), (20, 5, (6, 3, 1)), (512, 3, (4,)), (8, 1, (3, 1))],
+    [
+        (256, 64, (64, 32, 16, 8)),
+        (32, 64, (50, 25, 12, 6)),
+        (20, 5, (6, 3, 1)),
+        (512, 3, (4,)),
+        (8, 1, (3, 1)),
+        *SHARED,
+    ],
 )
 @pytest.mark.parametrize(
     ("dtype", "products", "tolerance"),
@@ -216,6 +232,35 @@ def test_recurrence(
     close(found.cpu(), expected, tolerance)
     for one, also in zip(mine, theirs, strict=True):
         close(one.cpu(), also, tolerance)
+
+
+@pytest.mark.parametrize("products", ["tf32x3", "tf32"])
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_clusters_agree_with_one_program_a_sequence(
+    cell: type[nn.RNNBase], products: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hico_platform.gpu_kernels import clusters, recurrence
+
+    gates = 4 if cell is nn.LSTM else 3
+    if INTERPRETED or clusters.layer(256, gates, terms=3) is None:
+        pytest.skip("no clusters of blocks here")
+    module = cell(512, 256, batch_first=True, bidirectional=True).to(GPU)
+    weights = [weight for direction in module.all_weights for weight in direction]
+    tokens = torch.randn(85, 66, 512, device=GPU, requires_grad=True)
+    how = recurrence.How(lengths=(64, 21), precision=torch.float32, products=products, gates=gates, wanted=True)
+    layer = recurrence.Lstm if cell is nn.LSTM else recurrence.Gru
+    given = torch.randn_like(tokens)
+
+    def made() -> list[Tensor]:
+        found = layer.apply(tokens, how, *weights)
+        return [found, *torch.autograd.grad(found, [tokens, *weights], given)]
+
+    with float32_products(Precision.FLOAT32 if products == "tf32x3" else Precision.TF32, GPU):
+        found = made()
+        assert all(map(torch.equal, found, made()))
+        monkeypatch.setattr(recurrence, "layer", no_clusters)
+        for one, other in zip(found, made(), strict=True):
+            close(one, other.double(), 1e-5 if products == "tf32x3" else 3e-3)
 
 
 @pytest.mark.parametrize(("rows", "deep", "wide"), [(7680, 512, 1536), (1111, 300, 257), (1024, 256, 256)])
