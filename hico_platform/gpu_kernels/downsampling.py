@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from hico_platform.gpu_kernels.norms import through_norm
 from hico_platform.gpu_kernels.sizes import first_tokens, row_sizes
+from hico_platform.gpu_kernels.sums import added_up
 
 _PARTS = 264  # programs that share out the pairs whose gradients are summed: two a multiprocessor of an H100
 _SUMS = 8  # gamma, beta, bias and the five weights of the convolution
@@ -188,7 +189,7 @@ class Downsample(torch.autograd.Function):
             )  # fmt: skip
             _spread[((last - first) * count,)](given, taps, moved, first, len(moved), total, count, **row_sizes(width))
             parts.append(sums)
-        of_gamma, of_beta, of_bias, *of_taps = torch.cat(parts).sum(dim=0)
+        of_gamma, of_beta, of_bias, *of_taps = added_up(torch.cat(parts))
         return total[:length], torch.stack(of_taps), of_bias, of_gamma, of_beta, None, None
 
 

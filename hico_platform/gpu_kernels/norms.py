@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from hico_platform.gpu_kernels.dropout import DeviceDrop, kept
 from hico_platform.gpu_kernels.sizes import row_sizes
+from hico_platform.gpu_kernels.sums import added_up
 
 _PARTS = 528  # programs that share out the rows whose gradients are summed: four a multiprocessor of an H100
 
@@ -162,7 +163,7 @@ class AddNorm(torch.autograd.Function):
             both, moments, given, gamma, *drop.arguments(gamma), of_tokens, of_more, sums, rows,
             DROP=drop.dropped > 0, **row_sizes(width),
         )  # fmt: skip
-        of_gamma, of_beta = sums.sum(dim=0)
+        of_gamma, of_beta = added_up(sums)
         return of_tokens, of_more.to(both.dtype), of_gamma, of_beta, None, None, None
 
 
@@ -194,5 +195,5 @@ class NormRelu(torch.autograd.Function):
         _norm_relu_backward[(len(sums),)](
             given, bent, moments, gradients[0].contiguous(), gamma, moved, sums, count, length, **row_sizes(width)
         )
-        of_gamma, of_beta = sums.sum(dim=0)
+        of_gamma, of_beta = added_up(sums)
         return moved, of_gamma, of_beta, None

@@ -17,11 +17,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hico_platform.gpu_kernels.sizes import multiprocessors
+from hico_platform.gpu_kernels.sums import added_up
 
 EXACT = "tf32x3"  # Triton's name for float32's products by TensorFloat-32, where no halves are at hand
 _TALL, _WIDE, _DEEP, _WARPS, _STAGES = 128, 128, 64, 8, 3  # a tile of the output, and terms that are added at a time
 _TOGETHER = 8  # rows of tiles that go together, so that what they read stays in the cache
-_LOOK_TALL, _LOOK_WIDE, _SPLIT = 64, 256, 4096  # what a program looks at, and what it splits
+_ROWS, _COLUMNS = 32, 256  # a tile that a program looks at, and then splits
 _FEWEST = 1024, 256  # rows, and columns or terms, below which cuBLAS is as fast
 _SHORTEST = 512  # terms that a program adds at the least, where programs share out a sum
 _GPUS = (8, 0), (9, 0)  # A100 and H100; others have fewer tensor cores for as many float32 units
@@ -43,19 +44,20 @@ def _look(
 
 @triton.jit
 def _split(
-    rows, largest, looked, high, low, over, tall, wide, stride, ALL: tl.constexpr, SIZE: tl.constexpr
+    rows, largest, looked, high, low, over, tall, wide, stride, ALL: tl.constexpr, TALL: tl.constexpr,
+    WIDE: tl.constexpr,
 ):  # fmt: skip
     """Halves of ``rows`` times the power of two that brings the largest to 2^14 and more; ``over`` undoes it."""
     i = tl.arange(0, ALL)
     exponent = tl.max(tl.load(largest + i, mask=i < looked, other=0), 0) >> 23
     power = tl.where(exponent == 255, 127, tl.minimum(268 - exponent, 253))
     scale = (power << 23).to(tl.float32, bitcast=True)
-    if tl.program_id(0) == 0:
+    if (tl.program_id(0) == 0) & (tl.program_id(1) == 0):
         tl.store(over, ((254 - power) << 23).to(tl.float32, bitcast=True))
-    at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
-    there = at < tall.to(tl.int64) * wide
-    values = scale * tl.load(rows + at // wide * stride + at % wide, mask=there, other=0.0)
-    first = values.to(tl.float16)
+    r, c = tl.program_id(0) * TALL + tl.arange(0, TALL), tl.program_id(1) * WIDE + tl.arange(0, WIDE)
+    there = (r < tall)[:, None] & (c < wide)[None, :]
+    values = scale * tl.load(rows + r.to(tl.int64)[:, None] * stride + c[None, :], mask=there, other=0.0)
+    first, at = values.to(tl.float16), r.to(tl.int64)[:, None] * wide + c[None, :]
     tl.store(high + at, first, mask=there)
     tl.store(low + at, ((values - first.to(tl.float32)) * 2048.0).to(tl.float16), mask=there)
 
@@ -121,23 +123,23 @@ def halved(rows: Tensor) -> Halves:
 
 def halved_and_summed(rows: Tensor) -> tuple[Halves, Tensor]:
     """Of rows (M, N) in float32, and the sums of their columns (N,)."""
-    sums = rows.new_empty(triton.cdiv(len(rows), _LOOK_TALL), rows.shape[1])
-    return _halved(rows, sums), sums.sum(dim=0)
+    sums = rows.new_empty(triton.cdiv(len(rows), _ROWS), rows.shape[1])
+    return _halved(rows, sums), added_up(sums)
 
 
 def _halved(rows: Tensor, sums: Tensor | None) -> Halves:
     (tall, wide), stride = rows.shape, rows.stride(0)
-    grid = triton.cdiv(tall, _LOOK_TALL), triton.cdiv(wide, _LOOK_WIDE)
+    grid = triton.cdiv(tall, _ROWS), triton.cdiv(wide, _COLUMNS)
     largest = torch.empty(grid, dtype=torch.int32, device=rows.device)
     _look[grid](
-        rows, largest, rows if sums is None else sums, tall, wide, stride, TALL=_LOOK_TALL, WIDE=_LOOK_WIDE,
+        rows, largest, rows if sums is None else sums, tall, wide, stride, TALL=_ROWS, WIDE=_COLUMNS,
         SUMS=sums is not None, num_warps=8,
     )  # fmt: skip
     high, low = (torch.empty(tall, wide, dtype=torch.float16, device=rows.device) for _ in range(2))
     over = rows.new_empty(1)
-    _split[(triton.cdiv(tall * wide, _SPLIT),)](
+    _split[grid](
         rows, largest, largest.numel(), high, low, over, tall, wide, stride,
-        ALL=triton.next_power_of_2(largest.numel()), SIZE=_SPLIT, num_warps=8,
+        ALL=triton.next_power_of_2(largest.numel()), TALL=_ROWS, WIDE=_COLUMNS, num_warps=8,
     )  # fmt: skip
     return Halves(high, low, over)
 
@@ -155,9 +157,8 @@ def multiplied(left: Halves, right: Halves, bias: Tensor | None = None) -> Tenso
         *right.high.stride(), TALL=_TALL, WIDE=_WIDE, DEEP=_DEEP, TOGETHER=_TOGETHER,
         BIAS=bias is not None and shares == 1, num_warps=_WARPS, num_stages=_STAGES,
     )  # fmt: skip
-    if shares == 1:
-        return out[0]
-    return out.sum(dim=0) if bias is None else out.sum(dim=0).add_(bias)
+    made = added_up(out)
+    return made if bias is None or shares == 1 else made.add_(bias)
 
 
 def splits(device: torch.device) -> bool:

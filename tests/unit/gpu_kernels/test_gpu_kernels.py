@@ -33,10 +33,11 @@ multiplies_bf16 = pytest.mark.skipif(INTERPRETED, reason="Triton's interpreter c
 def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     if INTERPRETED:
-        from hico_platform.gpu_kernels import attention, recurrence
+        from hico_platform.gpu_kernels import attention, products, recurrence
 
         for module in (attention, recurrence):
             monkeypatch.setattr(module, "shared_memory", lambda: 232448)
+        monkeypatch.setattr(products, "multiprocessors", lambda: 132)
         monkeypatch.setattr(recurrence, "layer", no_clusters)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (9, 0))
 
@@ -269,6 +270,43 @@ def test_linear_is_as_exact_as_float32(rows: int, deep: int, wide: int) -> None:
 
     inputs, exact = zip(drawn(1, rows, deep), drawn(wide, deep), drawn(wide), strict=True)
     same(Linear.apply(*inputs), linear(*exact), inputs, exact, 1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-36, 1e-20, 1.0, 1e30])
+@pytest.mark.parametrize("shared_out", [False, True])
+def test_products_of_halves_are_exact_whatever_the_scale(
+    scale: float, shared_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hico_platform.gpu_kernels import products
+
+    monkeypatch.setattr(products, "_SHORTEST", 64 if shared_out else 1 << 20)
+    left = torch.randn(300, 96, device=GPU) * torch.rand(300, 1, device=GPU)
+    wide = torch.randn(300, 2 * 80, device=GPU)
+    right, scaled = wide[:, 80:], left * scale
+    halves, sums = products.halved_and_summed(scaled)
+    close(sums / scale, left.double().sum(dim=0), 1e-6)
+    for other in (products.halved(wide).narrow(1, 80, 80), products.halved(right)):
+        close(products.multiplied(halves.T, other) / scale, left.T.double() @ right.double(), 1e-6)
+
+
+def test_products_of_halves_keep_zeros_and_what_is_no_number() -> None:
+    from hico_platform.gpu_kernels.products import halved, multiplied
+
+    ones = halved(torch.ones(48, 16, device=GPU))
+    rows = torch.zeros(70, 48, device=GPU)
+    assert bool((multiplied(halved(rows), ones) == 0).all())
+    rows[1], rows[3, 5], rows[4, 5] = 1.0, float("nan"), float("inf")
+    made = multiplied(halved(rows), ones)
+    assert made[:3, 0].tolist() == [0.0, 48.0, 0.0]
+    assert not bool(made[3:5].isfinite().any())
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (3, 5), (528, 2, 20), (8, 70, 33), (200, 7)])
+def test_sums_of_parts(shape: tuple[int, ...]) -> None:
+    from hico_platform.gpu_kernels.sums import added_up
+
+    parts = torch.randn(shape, device=GPU)
+    close(added_up(parts), parts.double().sum(dim=0), 1e-6)
 
 
 @pytest.mark.parametrize(
