@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -14,7 +15,7 @@ from hico_platform.model.concurrent import concurrently
 from hico_platform.model.contrast import unit_vectors
 from hico_platform.model.encoder import Features
 from hico_platform.model.products import Linear, column_sums, multiplied
-from hico_platform.native.library import kernels_for
+from hico_platform.native.library import Kernels, kernels_for
 from hico_platform.vocabulary import Representation
 
 
@@ -57,6 +58,75 @@ class _Head(torch.autograd.Function):
         )  # fmt: skip
 
 
+class _Projector(ctypes.Structure):
+    """One head, as projectors.h has it."""
+
+    _fields_ = [
+        ("rows", ctypes.c_void_p), ("count", ctypes.c_int64), ("lead", ctypes.c_int64), ("size", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in (
+            "weight", "bias", "weight_2", "bias_2", "hidden", "made", "lengths", "given", "moved", "ahead", "of_weight",
+            "of_bias", "of_weight_2", "of_bias_2",
+        )),
+    ]  # fmt: skip
+
+
+class _Small(torch.autograd.Function):
+    """All heads of a small model and the unit vectors that they make, by one call each way."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, temporal: Tensor, spatial: Tensor, anchors: bool, kernels: Kernels, *parameters: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Features (N, G, D), and of each head in turn W (D, .), b (D,), W (P, D) and b (P,)."""
+        temporal, spatial, (count, granularities, width) = temporal.contiguous(), spatial.contiguous(), temporal.shape
+        wide, rows = granularities * width, count if anchors else count * granularities
+        both = torch.cat([temporal.flatten(1), spatial.flatten(1)], dim=1)
+        lead = wide if anchors else width
+        inputs = [(temporal, rows, lead, width), (spatial, rows, lead, width)]
+        inputs += [(temporal, count, wide, wide), (spatial, count, wide, wide), (both, count, 2 * wide, 2 * wide)]
+        projected, heads = len(parameters[2]), (_Projector * len(inputs))()
+        kept = []
+        for head, (given, some, apart, size), first in zip(heads, inputs, range(0, 20, 4), strict=True):
+            hidden, made, lengths = (temporal.new_empty(some, each) for each in (width, projected, 1))
+            kept += [hidden, made, lengths]
+            head.rows, head.count, head.lead, head.size = given.data_ptr(), some, apart, size
+            _point(head, _GIVEN, (*parameters[first : first + 4], hidden, made, lengths))
+        kernels.call("project_forward", heads, len(heads), width, projected)
+        units = kept[1::3]
+        ctx.save_for_backward(temporal, spatial, both, *parameters, *kept)
+        ctx.heads, ctx.kernels, ctx.sizes = heads, kernels, (width, projected)
+        return tuple(each.view(count, -1, projected) for each in units[:2]) + tuple(units[2:])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of both features and all parameters."""
+        temporal, spatial, _, *saved = ctx.saved_tensors
+        (width, projected), heads, found = ctx.sizes, ctx.heads, []
+        given = [each.contiguous() for each in gradients]
+        moved = temporal.new_empty(sum(head.count for head in heads), width + projected)
+        at = moved.data_ptr()
+        for head, of_made, first in zip(heads, given, range(0, 20, 4), strict=True):
+            of_parameters = [torch.empty_like(each) for each in saved[first : first + 4]]
+            found += of_parameters
+            head.moved, head.ahead = at, at + head.count * width * 4
+            at += head.count * (width + projected) * 4
+            _point(head, _WANTED, (of_made, *of_parameters))
+        of_temporal, of_spatial = torch.empty_like(temporal), torch.empty_like(spatial)
+        ctx.kernels.call("project_backward", heads, width, projected, of_temporal, of_spatial)
+        return of_temporal, of_spatial, None, None, *found
+
+
+_GIVEN = "weight", "bias", "weight_2", "bias_2", "hidden", "made", "lengths"
+_WANTED = "given", "of_weight", "of_bias", "of_weight_2", "of_bias_2"
+_LARGE = 1 << 16  # elements of the largest weight from which a product is worth all threads
+
+
+def _point(head: _Projector, names: tuple[str, ...], tensors: tuple[Tensor, ...]) -> None:
+    for name, tensor in zip(names, tensors, strict=True):
+        setattr(head, name, tensor.data_ptr())
+
+
 class Projectors(nn.Module):
     """Linear(., D) -> ReLU -> Linear(D, P) for each representation."""
 
@@ -69,6 +139,7 @@ class Projectors(nn.Module):
             Representation.SPATIAL_DOMAIN: granularities * width,
             Representation.INSTANCE: 2 * granularities * width,
         }
+        self.small = max(inputs.values()) * width < _LARGE
         self.heads = nn.ModuleDict({name.value: Head(size, width, projection_width) for name, size in inputs.items()})
 
     def forward(
@@ -78,6 +149,8 @@ class Projectors(nn.Module):
 
         With ``anchors`` clip and part are (N, 1, P), of granularity 0, all that a query is held against keys by.
         """
+        if units and (vectors := self._of_small(features, anchors)) is not None:
+            return vectors
         granularities = 1 if anchors else None
         inputs: dict[Representation, Callable[[], Tensor]] = {
             Representation.CLIP: lambda: features.temporal[:, :granularities],
@@ -88,6 +161,17 @@ class Projectors(nn.Module):
         }
         made = concurrently(*(partial(self._projected, name, make, units) for name, make in inputs.items()))
         return dict(zip(inputs, made, strict=True))
+
+    def _of_small(self, features: Features, anchors: bool) -> dict[Representation, Tensor] | None:
+        """The unit vectors by kernels, where these are there and a head is too small to be shared out among threads."""
+        if not self.small or features.temporal.is_cuda or torch.is_autocast_enabled("cpu"):
+            return None
+        parameters = list(self.heads.parameters())
+        kernels = kernels_for(features.temporal, features.spatial, *parameters)
+        if kernels is None or not kernels.multiplies:
+            return None
+        made = _Small.apply(features.temporal, features.spatial, anchors, kernels, *parameters)  # type: ignore[no-untyped-call]
+        return dict(zip(Representation, made, strict=True))
 
     def _projected(self, name: Representation, make: Callable[[], Tensor], units: bool) -> Tensor:
         projection: Tensor = self.heads[name.value](make())

@@ -131,5 +131,6 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #ifdef LANES
 #include "gradients.h"
 #include "contrast.h"
+#include "projectors.h"
 #endif
 #include "views.h"

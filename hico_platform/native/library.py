@@ -68,7 +68,7 @@ class Kernels:
 # What allocates, and so says whether it could.
 _FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_forward_layer", "gru_backward_layer",
              "lstm_forward_layer", "lstm_backward_layer", "float_product", "recurrent_weights_backward",
-             "info_nce", "attention_")  # fmt: skip
+             "info_nce", "attention_", "project_")  # fmt: skip
 
 
 def passed(argument: Argument) -> object:
