@@ -12,6 +12,7 @@ setup(
     package_data={
         "hico_platform": ["py.typed"],
         "hico_platform.native": ["*.c", "*.h"],
+        "hico_platform.gpu_kernels": ["*.cu"],
         "hico_platform.search_spaces": ["*.yaml", "*.json"],
         "hico_platform.dashboards": ["*.html"],
     },

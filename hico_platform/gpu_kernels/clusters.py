@@ -37,6 +37,7 @@ class Layer:
         kept: Tensor, out: Tensor, before: Tensor, *, saves: bool,
     ) -> None:  # fmt: skip
         """``weight`` (2, gates*H, H); ``kept`` are an LSTM's cells, of a GRU its candidates' products with states."""
+        _refuse(given, weight, bias, bias_inner, gates, kept, out, before)
         count = out.shape[1]
         self._forward(
             _blocks(count, lengths), given, weight, bias, bias_inner, first_tokens(lengths, out.device), gates, kept,
@@ -48,12 +49,19 @@ class Layer:
         moved: Tensor, behind: Tensor,
     ) -> None:  # fmt: skip
         """``behind``, and ``out``, are a GRU's; anything else is as :meth:`forward` left it."""
+        _refuse(given, weight, gates, kept, out, moved, behind)
         _, count, _, width = kept.shape
         blocks = _blocks(count, lengths)
         parts = kept.new_empty(blocks * 2 * _ROWS * width)
         self._backward(
             blocks, given, weight, first_tokens(lengths, kept.device), gates, kept, out, moved, behind, parts, count
         )
+
+
+def _refuse(*tensors: Tensor) -> None:
+    """The kernels write where they are told."""
+    if not all(tensor.dtype is torch.float32 and tensor.is_contiguous() for tensor in tensors):
+        raise TypeError("a layer by clusters takes contiguous float32 tensors alone")
 
 
 def _blocks(count: int, lengths: tuple[int, ...]) -> int:
@@ -78,21 +86,23 @@ def layer(width: int, gates: int, *, terms: int) -> Layer | None:
 
 @cache
 def _tried(width: int, gates: int, terms: int, device: int) -> Layer | None:
-    """The layer, once it has run; a warning says why it does not.
+    """The layer, once it has run; a warning says why it can't.
 
     Raises:
         OutOfMemoryError: which says nothing about that.
+        RuntimeError: it ran into an error, after which nothing runs on this GPU in this process.
     """
+    zeros = torch.zeros(2, 1, 2, gates * width, device=torch.device("cuda", device))
+    units, weight = zeros[..., :width].contiguous(), zeros.new_zeros(2, gates * width, width)
+    bias, inner = weight[..., 0].contiguous(), weight[:, :width, 0].contiguous()
     try:
         made = Layer(width, gates, terms)
-        zeros = torch.zeros(1, 1, 2, gates * width, device=torch.device("cuda", device))
-        units, weight = zeros[..., :width].contiguous(), zeros.new_zeros(2, gates * width, width)
-        made.forward(zeros, weight, zeros, units, (1,), zeros, units, units.clone(), units.clone(), saves=False)
-        made.backward(units, weight, (1,), zeros, units, units, zeros.clone(), zeros.clone())
-        torch.cuda.synchronize()
+        made.forward(zeros, weight, bias, inner, (2,), zeros, units, units.clone(), units.clone(), saves=False)
+        made.backward(units, weight, (2,), zeros, units, units, zeros.clone(), zeros.clone())
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
         _LOG.warning("recurrent layers take longer, their kernel for clusters does not run: %s", first_line(error))
         return None
+    torch.cuda.synchronize()
     return made

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+_OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 _SHARED_MEMORY = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
@@ -27,6 +28,7 @@ class Kernel:
         """Launches ``blocks`` on the current stream.
 
         Raises:
+            OutOfMemoryError: the driver has no memory for it.
             RuntimeError: the driver refuses the launch, and why.
         """
         held = [
@@ -101,6 +103,8 @@ def _cuda() -> ctypes.CDLL:
 
 
 def _driver(result: int) -> None:
+    if result == _OUT_OF_MEMORY:
+        raise torch.OutOfMemoryError("CUDA out of memory, while a kernel was loaded or launched")
     if result:
         said = ctypes.c_char_p()
         _cuda().cuGetErrorString(result, ctypes.byref(said))

@@ -1,9 +1,10 @@
 """Products in float32 on tensor cores: an operand is the sum of two float16, three of whose four products count.
 
-A float16 has 11 bits, so two have float32's but two, where the whole tensor is brought to float16's range by a power of
-two and the second half by 2^11 more. What is 2^29 times smaller than the largest loses bits of its own, none of which a
-sum of float32 would have kept. Tensor cores cut off what they add; so the products of first halves are added to one
-another there for a few terms only, and after that as float32.
+A float16 has 11 bits, so two have float32's but two, once a power of two has brought the whole tensor to float16's
+range, and the second half another 2^11. Numbers from 2^-29 of the tensor's largest on keep them all; of smaller ones
+less than 2^-51 of the largest is lost: a norm over the tensor does not see it, a row of such numbers alone would.
+Tensor cores cut off what they add; so the products of first halves are added to one another there for a few terms only,
+and after that as float32.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from hico_platform.gpu_kernels.sizes import multiprocessors
 from hico_platform.gpu_kernels.sums import added_up
 
 EXACT = "tf32x3"  # Triton's name for float32's products by TensorFloat-32, where no halves are at hand
-_TALL, _WIDE, _DEEP, _WARPS, _STAGES = 128, 128, 64, 8, 3  # a tile of the output, and terms that are added at a time
+# Of a tile of the output: rows, columns, terms that are added at a time; warps and stages. On an H100, and before.
+_TILES = {9: (128, 128, 64, 8, 3), 8: (128, 64, 32, 8, 3)}
 _TOGETHER = 8  # rows of tiles that go together, so that what they read stays in the cache
 _ROWS, _COLUMNS = 32, 256  # a tile that a program looks at, and then splits
+_LOOKED = 2048  # tiles whose largest each program that splits looks at once more
 _FEWEST = 1024, 256  # rows, and columns or terms, below which cuBLAS is as fast
 _SHORTEST = 512  # terms that a program adds at the least, where programs share out a sum
 _GPUS = (8, 0), (9, 0)  # A100 and H100; others have fewer tensor cores for as many float32 units
@@ -32,11 +35,12 @@ _GPUS = (8, 0), (9, 0)  # A100 and H100; others have fewer tensor cores for as m
 def _look(
     rows, largest, sums, tall, wide, stride, TALL: tl.constexpr, WIDE: tl.constexpr, SUMS: tl.constexpr
 ):  # fmt: skip
-    """The largest of a tile of ``rows``, and the ``sums`` of its columns."""
+    """The largest number of a tile of ``rows``, as its bits, and the ``sums`` of its columns."""
     r, c = tl.program_id(0) * TALL + tl.arange(0, TALL), tl.program_id(1) * WIDE + tl.arange(0, WIDE)
     there = (r < tall)[:, None] & (c < wide)[None, :]
     tile = tl.load(rows + r.to(tl.int64)[:, None] * stride + c[None, :], mask=there, other=0.0)
-    bits = tile.to(tl.int32, bitcast=True) & 0x7FFFFFFF  # compares as numbers do, what is no number above all
+    bits = tile.to(tl.int32, bitcast=True) & 0x7FFFFFFF  # which compare as numbers do
+    bits = tl.where(bits < 0x7F800000, bits, 0)  # what is no number stays so at any scale, and leaves it to the others
     tl.store(largest + tl.program_id(0) * tl.num_programs(1) + tl.program_id(1), tl.max(tl.max(bits, 1), 0))
     if SUMS:
         tl.store(sums + tl.program_id(0).to(tl.int64) * wide + c, tl.sum(tile, 0), mask=c < wide)
@@ -47,13 +51,13 @@ def _split(
     rows, largest, looked, high, low, over, tall, wide, stride, ALL: tl.constexpr, TALL: tl.constexpr,
     WIDE: tl.constexpr,
 ):  # fmt: skip
-    """Halves of ``rows`` times the power of two that brings the largest to 2^14 and more; ``over`` undoes it."""
+    """Halves of ``rows`` times the power of two that brings the largest to 2^14 and more; 2^``over`` undoes it."""
     i = tl.arange(0, ALL)
     exponent = tl.max(tl.load(largest + i, mask=i < looked, other=0), 0) >> 23
-    power = tl.where(exponent == 255, 127, tl.minimum(268 - exponent, 253))
+    power = tl.minimum(268 - exponent, 253)
     scale = (power << 23).to(tl.float32, bitcast=True)
     if (tl.program_id(0) == 0) & (tl.program_id(1) == 0):
-        tl.store(over, ((254 - power) << 23).to(tl.float32, bitcast=True))
+        tl.store(over, 127 - power)
     r, c = tl.program_id(0) * TALL + tl.arange(0, TALL), tl.program_id(1) * WIDE + tl.arange(0, WIDE)
     there = (r < tall)[:, None] & (c < wide)[None, :]
     values = scale * tl.load(rows + r.to(tl.int64)[:, None] * stride + c[None, :], mask=there, other=0.0)
@@ -78,7 +82,6 @@ def _product(
     end = tl.minimum(begin + share, deep)
     at_left = (r % rows)[:, None] * left_row + (begin + k)[None, :] * left_deep
     at_right = (begin + k)[:, None] * right_deep + (c % columns)[None, :] * right_column
-    over = tl.load(left_over) * tl.load(right_over)
     total = tl.zeros((TALL, WIDE), tl.float32)
     apart = tl.zeros((TALL, WIDE), tl.float32)
     for now in range(begin, end, DEEP):
@@ -92,7 +95,10 @@ def _product(
         total += tl.dot(a, b, max_num_imprecise_acc=DEEP)  # which keeps Triton from adding to the total within
         at_left += DEEP * left_deep
         at_right += DEEP * right_deep
-    total = (total + apart * (1.0 / 2048.0)) * over
+    over = tl.load(left_over) + tl.load(right_over)
+    half = over >> 1  # each half of the way is a power that a float32 has
+    total = (total + apart * (1.0 / 2048.0)) * ((127 + half) << 23).to(tl.float32, bitcast=True)
+    total *= ((127 + over - half) << 23).to(tl.float32, bitcast=True)
     if BIAS:
         total += tl.load(bias + c, mask=c < columns, other=0.0)[None, :]
     to = (tl.program_id(1).to(tl.int64) * rows + r)[:, None] * columns + c[None, :]
@@ -100,7 +106,7 @@ def _product(
 
 
 class Halves(NamedTuple):
-    """Two float16 of each number, (M, N), and what undoes their scale (1,)."""
+    """Two float16 of each number, (M, N), and the exponent of what undoes their scale, int32 (1,)."""
 
     high: Tensor
     low: Tensor
@@ -136,7 +142,9 @@ def _halved(rows: Tensor, sums: Tensor | None) -> Halves:
         SUMS=sums is not None, num_warps=8,
     )  # fmt: skip
     high, low = (torch.empty(tall, wide, dtype=torch.float16, device=rows.device) for _ in range(2))
-    over = rows.new_empty(1)
+    if largest.numel() > _LOOKED:
+        largest = largest.amax().view(1)
+    over = largest.new_empty(1)
     _split[grid](
         rows, largest, largest.numel(), high, low, over, tall, wide, stride,
         ALL=triton.next_power_of_2(largest.numel()), TALL=_ROWS, WIDE=_COLUMNS, num_warps=8,
@@ -147,15 +155,16 @@ def _halved(rows: Tensor, sums: Tensor | None) -> Halves:
 def multiplied(left: Halves, right: Halves, bias: Tensor | None = None) -> Tensor:
     """left (M, K) @ right (K, N), plus bias (N,)."""
     (rows, deep), columns = left.high.shape, right.high.shape[1]
-    tiles = triton.cdiv(rows, _TALL) * triton.cdiv(columns, _WIDE)
+    tall, wide, depth, warps, stages = _TILES[9 if torch.cuda.get_device_capability() >= (9, 0) else 8]
+    tiles = triton.cdiv(rows, tall) * triton.cdiv(columns, wide)
     shares = max(1, min(multiprocessors() // tiles, deep // _SHORTEST))
-    share = triton.cdiv(triton.cdiv(deep, shares), _DEEP) * _DEEP
+    share = triton.cdiv(triton.cdiv(deep, shares), depth) * depth
     shares = triton.cdiv(deep, share)
-    out = left.over.new_empty(shares, rows, columns)
+    out = torch.empty(shares, rows, columns, device=left.high.device)
     _product[(tiles, shares)](
         *left, *right, out if bias is None else bias, out, rows, columns, deep, share, *left.high.stride(),
-        *right.high.stride(), TALL=_TALL, WIDE=_WIDE, DEEP=_DEEP, TOGETHER=_TOGETHER,
-        BIAS=bias is not None and shares == 1, num_warps=_WARPS, num_stages=_STAGES,
+        *right.high.stride(), TALL=tall, WIDE=wide, DEEP=depth, TOGETHER=_TOGETHER,
+        BIAS=bias is not None and shares == 1, num_warps=warps, num_stages=stages,
     )  # fmt: skip
     made = added_up(out)
     return made if bias is None or shares == 1 else made.add_(bias)

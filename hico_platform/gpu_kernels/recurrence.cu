@@ -21,14 +21,20 @@ __device__ __forceinline__ float tangent(float x) { return 2.0f / (1.0f + __expf
 struct Split {
     unsigned high, low;
     __device__ __forceinline__ Split(float x) {
-        high = (__float_as_uint(x) + 0x1000u) & 0xffffe000u;
-        low = TERMS == 1 ? 0u : __float_as_uint(x - __uint_as_float(high));
+        if (TERMS == 1) {
+            asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(high) : "f"(x));  // what is no number stays so
+            low = 0u;
+        } else {
+            high = (__float_as_uint(x) + 0x1000u) & 0xffffe000u;
+            low = __float_as_uint(x - __uint_as_float(high));  // no number either if x is none
+        }
     }
 };
 
 __device__ __forceinline__ void multiply(float* sum, unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0,
                                          unsigned b1) {
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
         : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -17,20 +17,22 @@ def row_sizes(width: int) -> dict[str, Any]:
     return {"D": width, "WIDE": wide, "num_warps": min(8, max(1, wide // 128))}
 
 
-@lru_cache(maxsize=32)
+@cache  # without end: recorded steps read them
 def first_tokens(lengths: tuple[int, ...], device: torch.device) -> Tensor:
     """Each granularity's first token, and the number of all: int32 (G + 1,), which must not be written to."""
     return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device)
 
 
-@cache
 def multiprocessors() -> int:
     """How many the current GPU has."""
-    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).multi_processor_count)
+    return int(_properties(torch.cuda.current_device()).multi_processor_count)
+
+
+def shared_memory() -> int:
+    """Bytes of it that a program can have."""
+    return int(_properties(torch.cuda.current_device()).shared_memory_per_block_optin)
 
 
 @cache
-def shared_memory() -> int:
-    """Bytes of it that a program can have."""
-    properties: Any = torch.cuda.get_device_properties(torch.cuda.current_device())
-    return int(properties.shared_memory_per_block_optin)
+def _properties(device: int) -> Any:
+    return torch.cuda.get_device_properties(device)

@@ -12,13 +12,11 @@ _MOST = 8192  # numbers that a program adds at a time
 
 @triton.jit
 def _add_up(parts, out, count, size, COUNT: tl.constexpr, SIZE: tl.constexpr):
-    i, c = tl.arange(0, COUNT), (tl.program_id(0) * SIZE + tl.arange(0, SIZE)).to(tl.int64)
+    i, c = tl.arange(0, COUNT).to(tl.int64), (tl.program_id(0) * SIZE + tl.arange(0, SIZE)).to(tl.int64)
     total = tl.zeros((SIZE,), tl.float32)
     for first in range(0, count, COUNT):
         there = (first + i < count)[:, None] & (c < size)[None, :]
-        total += tl.sum(
-            tl.load(parts + (first + i)[:, None] * size.to(tl.int64) + c[None, :], mask=there, other=0.0), 0
-        )
+        total += tl.sum(tl.load(parts + (first + i)[:, None] * size + c[None, :], mask=there, other=0.0), 0)
     tl.store(out + c, total, mask=c < size)
 
 

@@ -264,6 +264,25 @@ def test_clusters_agree_with_one_program_a_sequence(
             close(one, other.double(), 1e-5 if products == "tf32x3" else 3e-3)
 
 
+@pytest.mark.parametrize("products", ["tf32x3", "tf32"])
+@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
+def test_clusters_pass_on_what_is_no_number(cell: type[nn.RNNBase], products: str) -> None:
+    from hico_platform.gpu_kernels import clusters, recurrence
+
+    gates = 4 if cell is nn.LSTM else 3
+    if INTERPRETED or clusters.layer(64, gates, terms=3) is None:
+        pytest.skip("no clusters of blocks here")
+    module = cell(128, 64, batch_first=True, bidirectional=True).to(GPU)
+    with torch.no_grad():
+        module.get_parameter("weight_hh_l0")[3, 5] = float("nan")
+    weights = [weight for direction in module.all_weights for weight in direction]
+    how = recurrence.How(lengths=(4,), precision=torch.float32, products=products, gates=gates, wanted=False)
+    layer = recurrence.Lstm if cell is nn.LSTM else recurrence.Gru
+    found = layer.apply(torch.randn(4, 3, 128, device=GPU), how, *weights)
+    assert bool(found[0].isfinite().all())
+    assert bool(found[2, :, 3].isnan().all())
+
+
 @pytest.mark.parametrize(("rows", "deep", "wide"), [(7680, 512, 1536), (1111, 300, 257), (1024, 256, 256)])
 def test_linear_is_as_exact_as_float32(rows: int, deep: int, wide: int) -> None:
     from hico_platform.gpu_kernels.products import Linear
@@ -272,21 +291,24 @@ def test_linear_is_as_exact_as_float32(rows: int, deep: int, wide: int) -> None:
     same(Linear.apply(*inputs), linear(*exact), inputs, exact, 1e-6)
 
 
-@pytest.mark.parametrize("scale", [1e-36, 1e-20, 1.0, 1e30])
+@pytest.mark.parametrize(("scale", "other"), [(1e-36, 1.0), (1e-20, 1e30), (1.0, 1.0), (1e30, 1e-36), (1e-18, 1e-18)])
 @pytest.mark.parametrize("shared_out", [False, True])
 def test_products_of_halves_are_exact_whatever_the_scale(
-    scale: float, shared_out: bool, monkeypatch: pytest.MonkeyPatch
+    scale: float, other: float, shared_out: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hico_platform.gpu_kernels import products
 
     monkeypatch.setattr(products, "_SHORTEST", 64 if shared_out else 1 << 20)
+    monkeypatch.setattr(products, "_LOOKED", 2 if shared_out else 2048)
     left = torch.randn(300, 96, device=GPU) * torch.rand(300, 1, device=GPU)
     wide = torch.randn(300, 2 * 80, device=GPU)
     right, scaled = wide[:, 80:], left * scale
+    small = wide * other
     halves, sums = products.halved_and_summed(scaled)
     close(sums / scale, left.double().sum(dim=0), 1e-6)
-    for other in (products.halved(wide).narrow(1, 80, 80), products.halved(right)):
-        close(products.multiplied(halves.T, other) / scale, left.T.double() @ right.double(), 1e-6)
+    for halved in (products.halved(small).narrow(1, 80, 80), products.halved(small[:, 80:])):
+        found = products.multiplied(halves.T, halved).double() / scale / other
+        close(found.float(), left.T.double() @ right.double(), 1e-6)
 
 
 def test_products_of_halves_keep_zeros_and_what_is_no_number() -> None:
@@ -299,6 +321,8 @@ def test_products_of_halves_keep_zeros_and_what_is_no_number() -> None:
     made = multiplied(halved(rows), ones)
     assert made[:3, 0].tolist() == [0.0, 48.0, 0.0]
     assert not bool(made[3:5].isfinite().any())
+    large = torch.full((48, 48), 1e25, device=GPU)
+    assert not bool(multiplied(halved(large), halved(large)).isnan().any())
 
 
 @pytest.mark.parametrize("shape", [(1, 7), (3, 5), (528, 2, 20), (8, 70, 33), (200, 7)])
@@ -337,16 +361,17 @@ def attended(qkv: Tensor, lengths: tuple[int, ...], heads: int, kept: Tensor | N
     return torch.cat(made)
 
 
-def test_attention_drops_weights_the_same_way_forwards_and_back() -> None:
+@pytest.mark.parametrize("length", [12, 32, 40])
+def test_attention_drops_weights_the_same_way_forwards_and_back(length: int) -> None:
     from hico_platform.gpu_kernels.attention import Attention
     from hico_platform.gpu_kernels.dropout import DeviceDrop
 
-    drop, heads, length = DeviceDrop(0.3, training=True, device=GPU), 2, 32
+    drop, heads = DeviceDrop(0.3, training=True, device=GPU), 2
     # With equal scores and values that are unit vectors, what comes out is the mask.
     qkv = torch.zeros(length, 3, 3, heads, length, device=GPU)
     qkv[:, :, 2] = torch.eye(length, device=GPU)[:, None, None]
     mask = Attention.apply(qkv.flatten(2), (length,), heads, drop, False).unflatten(2, (heads, length)) * length
-    assert (mask != 0).float().mean().item() == pytest.approx(0.7, abs=0.03)
+    assert (mask != 0).float().mean().item() == pytest.approx(0.7, abs=0.03 if length > 16 else 0.08)
     assert mask.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
     inputs, exact = drawn(length, 3, 3 * heads * length)
     expected = attended(exact, (length,), heads, mask.permute(1, 2, 0, 3).double())

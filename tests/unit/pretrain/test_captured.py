@@ -7,6 +7,7 @@ import math
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,23 @@ def test_recorded_steps_are_the_launched_ones(
     monkeypatch.setenv("HICO_CUDA_GRAPHS", "off")
     assert not can_capture(GPU)
     same(recorded, train(start(config, store), config, store, epochs=3))
+
+
+@gpu
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+@pytest.mark.parametrize("encoder", EncoderType)
+def test_recorded_steps_of_a_large_model_are_the_launched_ones(
+    encoder: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With layers by clusters of blocks and products of halves, which small models have none of."""
+    store = small_store(tmp_path / "store", count=100)
+    config = small_config(
+        model__encoder=encoder, model__hidden_width=256, model__precision=precision, views__frames=64,
+        budget__batch_size=20,
+    )  # fmt: skip
+    recorded = train(start(config, store), config, store, epochs=2)
+    monkeypatch.setenv("HICO_CUDA_GRAPHS", "off")
+    same(recorded, train(start(config, store), config, store, epochs=2))
 
 
 @gpu
