@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+GPU = torch.device("cuda")
 LENGTHS, COUNT = (64, 32, 16, 8), 64
 
 
@@ -37,53 +41,53 @@ def products(rows: int) -> None:
 
     print("| product | cuBLAS, TFLOP/s | error | halves, TFLOP/s | error | ratio |\n|---|---|---|---|---|---|")
     for deep, wide in ((512, 512), (512, 1536), (512, 2048), (2048, 512)):
-        tokens, weight = torch.randn(rows, deep, device="cuda"), 0.05 * torch.randn(wide, deep, device="cuda")
-        given = 1e-5 * torch.randn(rows, wide, device="cuda")
-        for name, left, right in (
-            ("output", tokens, weight.T), ("gradient of the tokens", given, weight), ("of the weight", given.T, tokens)
-        ):  # fmt: skip
-            first = halved(left) if left.is_contiguous() else halved(left.T).T
-            second = halved(right) if right.is_contiguous() else halved(right.T).T
+        tokens, weight = torch.randn(rows, deep, device=GPU), 0.05 * torch.randn(wide, deep, device=GPU)
+        given = 1e-5 * torch.randn(rows, wide, device=GPU)
+        of_tokens, of_weight, of_given = map(halved, (tokens, weight, given))
+        for name, left, right, first, second in (
+            ("output", tokens, weight.T, of_tokens, of_weight.T),
+            ("gradient of the tokens", given, weight, of_given, of_weight),
+            ("gradient of the weight", given.T, tokens, of_given.T, of_tokens),
+        ):
             exact = left.double() @ right.double()
-            plain = milliseconds(lambda one=left, other=right: one @ other)  # type: ignore[misc]
-            ours = milliseconds(lambda one=first, other=second: multiplied(one, other))  # type: ignore[misc]
-            rates = [2e-9 * rows * deep * wide / each for each in (plain, ours)]
+            plain, ours = partial(torch.matmul, left, right), partial(multiplied, first, second)
+            times = milliseconds(plain), milliseconds(ours)
+            rates = [2e-9 * rows * deep * wide / each for each in times]
             print(
-                f"| {rows} x {deep} x {wide}, {name} | {rates[0]:.0f} | {error(left @ right, exact):.1e} "
-                f"| {rates[1]:.0f} | {error(multiplied(first, second), exact):.1e} | {plain / ours:.2f} |"
+                f"| {rows} x {deep} x {wide}, {name} | {rates[0]:.0f} | {error(plain(), exact):.1e} "
+                f"| {rates[1]:.0f} | {error(ours(), exact):.1e} | {times[0] / times[1]:.2f} |"
             )
-        print(f"| splitting {rows} x {deep} | | | {1e3 * milliseconds(lambda one=tokens: halved(one)):.0f} us | | |")  # type: ignore[misc]
+        print(f"| splitting {rows} x {deep} | | | {1e3 * milliseconds(partial(halved, tokens)):.0f} us | | |")
 
 
-def layers() -> None:
-    from hico_platform.gpu_kernels import recurrence
+def layers(width: int) -> None:
+    """Of ``width`` units a direction."""
+    from hico_platform.gpu_kernels import clusters, recurrence
     from hico_platform.model.precision import float32_products
     from hico_platform.vocabulary import Precision
 
-    clusters = recurrence.layer
-    print("\n| layer, D 512 | by | forwards, ms | and back |\n|---|---|---|---|")
-    for cell, layer, gates in ((nn.LSTM, recurrence.Lstm, 4), (nn.GRU, recurrence.Gru, 3)):
-        module = cell(512, 256, batch_first=True, bidirectional=True).cuda()
+    kernels: Any = recurrence
+    print("\n| layer | by | forwards, ms | and back |\n|---|---|---|---|")
+    for (cell, layer, gates), precision in product(
+        ((nn.LSTM, recurrence.Lstm, 4), (nn.GRU, recurrence.Gru, 3)), (Precision.FLOAT32, Precision.TF32)
+    ):
+        products_of = "tf32x3" if precision is Precision.FLOAT32 else "tf32"
+        how = recurrence.How(lengths=LENGTHS, precision=torch.float32, products=products_of, gates=gates, wanted=True)
+        module = cell(2 * width, width, batch_first=True, bidirectional=True).to(GPU)
         weights = [weight for direction in module.all_weights for weight in direction]
-        tokens = torch.randn(sum(LENGTHS), COUNT, 512, device="cuda", requires_grad=True)
-        given = torch.randn_like(tokens)
-        for products_of, precision in (("tf32x3", Precision.FLOAT32), ("tf32", Precision.TF32)):
-            how = recurrence.How(
-                lengths=LENGTHS, precision=torch.float32, products=products_of, gates=gates, wanted=True
-            )
+        tokens = torch.randn(sum(LENGTHS), COUNT, 2 * width, device=GPU, requires_grad=True)
+        forwards = partial(layer.apply, tokens, how, *weights)
+        both = partial(_there_and_back, forwards, [tokens, *weights], torch.randn_like(tokens))
+        with float32_products(precision, GPU):
+            for name, found in (("clusters", clusters.layer), ("a program", lambda *_, **__: None)):
+                kernels.layer = found
+                times = milliseconds(forwards), milliseconds(both)
+                print(f"| {cell.__name__}, {precision.value} | {name} | {times[0]:.2f} | {times[1]:.2f} |")
+    kernels.layer = clusters.layer
 
-            def forwards(layer: type = layer, how: object = how) -> Tensor:
-                return layer.apply(tokens, how, *weights)  # type: ignore[attr-defined, no-any-return]
 
-            def both() -> object:
-                return torch.autograd.grad(forwards(), [tokens, *weights], given)
-
-            with float32_products(precision, torch.device("cuda")):
-                for name, found in (("clusters", clusters), ("a program", lambda *_, **__: None)):
-                    recurrence.layer = found
-                    times = milliseconds(forwards), milliseconds(both)
-                    print(f"| {cell.__name__}, {precision.value} | {name} | {times[0]:.2f} | {times[1]:.2f} |")
-    recurrence.layer = clusters
+def _there_and_back(forwards: Callable[[], Tensor], inputs: list[Tensor], given: Tensor) -> object:
+    return torch.autograd.grad(forwards(), inputs, given)
 
 
 def main() -> None:
@@ -94,7 +98,7 @@ def main() -> None:
         sys.exit("no NVIDIA GPU")
     print(f"{torch.cuda.get_device_name()}; torch {torch.__version__}")
     products(arguments.rows)
-    layers()
+    layers(256)
 
 
 if __name__ == "__main__":
