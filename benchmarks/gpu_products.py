@@ -79,6 +79,8 @@ def layers(width: int) -> None:
         forwards = partial(layer.apply, tokens, how, *weights)
         both = partial(_there_and_back, forwards, [tokens, *weights], torch.randn_like(tokens))
         with float32_products(precision, GPU):
+            if clusters.layer(width, gates, terms=3) is None:
+                print(f"| {cell.__name__}, {precision.value} | clusters | none here | |")
             for name, found in (("clusters", clusters.layer), ("a program", lambda *_, **__: None)):
                 kernels.layer = found
                 times = milliseconds(forwards), milliseconds(both)

@@ -102,6 +102,7 @@ def _tried(width: int, gates: int, terms: int, device: int) -> Layer | None:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
+        torch.cuda.synchronize()
         _LOG.warning("recurrent layers take longer, their kernel for clusters does not run: %s", first_line(error))
         return None
     torch.cuda.synchronize()

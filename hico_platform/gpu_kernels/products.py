@@ -1,8 +1,8 @@
 """Products in float32 on tensor cores: an operand is the sum of two float16, three of whose four products count.
 
 A float16 has 11 bits, so two have float32's but two, once a power of two has brought the whole tensor to float16's
-range, and the second half another 2^11. Numbers from 2^-29 of the tensor's largest on keep them all; of smaller ones
-less than 2^-51 of the largest is lost: a norm over the tensor does not see it, a row of such numbers alone would.
+range, and the second half another 2^11. Numbers from 2^-28 of the tensor's largest on keep them all; of smaller ones
+up to 2^-50 of the largest is lost: a norm over the tensor does not see it, a row of such numbers alone would.
 Tensor cores cut off what they add; so the products of first halves are added to one another there for a few terms only,
 and after that as float32.
 """
@@ -17,12 +17,13 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hico_platform.gpu_kernels.sizes import multiprocessors
+from hico_platform.gpu_kernels.sizes import multiprocessors, shared_memory
 from hico_platform.gpu_kernels.sums import added_up
 
 EXACT = "tf32x3"  # Triton's name for float32's products by TensorFloat-32, where no halves are at hand
-# Of a tile of the output: rows, columns, terms that are added at a time; warps and stages. On an H100, and before.
-_TILES = {9: (128, 128, 64, 8, 3), 8: (128, 64, 32, 8, 3)}
+# Of a tile of the output: rows, columns, terms that are added at a time; warps and stages.
+_TILE, _ITS_MEMORY = (128, 128, 64, 8, 3), 196608  # what it takes of a program's shared memory: an H100 has it
+_SMALLER = (128, 64, 32, 8, 3)
 _TOGETHER = 8  # rows of tiles that go together, so that what they read stays in the cache
 _ROWS, _COLUMNS = 32, 256  # a tile that a program looks at, and then splits
 _LOOKED = 2048  # tiles whose largest each program that splits looks at once more
@@ -155,7 +156,7 @@ def _halved(rows: Tensor, sums: Tensor | None) -> Halves:
 def multiplied(left: Halves, right: Halves, bias: Tensor | None = None) -> Tensor:
     """left (M, K) @ right (K, N), plus bias (N,)."""
     (rows, deep), columns = left.high.shape, right.high.shape[1]
-    tall, wide, depth, warps, stages = _TILES[9 if torch.cuda.get_device_capability() >= (9, 0) else 8]
+    tall, wide, depth, warps, stages = _TILE if shared_memory() >= _ITS_MEMORY else _SMALLER
     tiles = triton.cdiv(rows, tall) * triton.cdiv(columns, wide)
     shares = max(1, min(multiprocessors() // tiles, deep // _SHORTEST))
     share = triton.cdiv(triton.cdiv(deep, shares), depth) * depth

@@ -70,6 +70,12 @@ class _Projector(ctypes.Structure):
     ]  # fmt: skip
 
 
+_INPUTS = "weight", "bias", "weight_2", "bias_2", "hidden", "made", "lengths"
+_GRADIENTS = "given", "of_weight", "of_bias", "of_weight_2", "of_bias_2"
+_LARGE = 1 << 16  # elements of the largest weight from which a product is worth all threads
+_MANY = 1 << 12  # rows from which it is, and whose sums are too long for one register
+
+
 class _Small(torch.autograd.Function):
     """All heads of a small model and the unit vectors that they make, by one call each way."""
 
@@ -78,51 +84,57 @@ class _Small(torch.autograd.Function):
         ctx: Any, temporal: Tensor, spatial: Tensor, anchors: bool, kernels: Kernels, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
         """Features (N, G, D), and of each head in turn W (D, .), b (D,), W (P, D) and b (P,)."""
-        temporal, spatial, (count, granularities, width) = temporal.contiguous(), spatial.contiguous(), temporal.shape
-        wide, rows = granularities * width, count if anchors else count * granularities
+        (count, granularities, width), projected = temporal.shape, len(parameters[2])
+        temporal, spatial = temporal.contiguous(), spatial.contiguous()
         both = torch.cat([temporal.flatten(1), spatial.flatten(1)], dim=1)
-        lead = wide if anchors else width
-        inputs = [(temporal, rows, lead, width), (spatial, rows, lead, width)]
-        inputs += [(temporal, count, wide, wide), (spatial, count, wide, wide), (both, count, 2 * wide, 2 * wide)]
-        projected, heads = len(parameters[2]), (_Projector * len(inputs))()
+        rows = count if anchors else count * granularities
         kept = []
-        for head, (given, some, apart, size), first in zip(heads, inputs, range(0, 20, 4), strict=True):
-            hidden, made, lengths = (temporal.new_empty(some, each) for each in (width, projected, 1))
-            kept += [hidden, made, lengths]
-            head.rows, head.count, head.lead, head.size = given.data_ptr(), some, apart, size
-            _point(head, _GIVEN, (*parameters[first : first + 4], hidden, made, lengths))
+        for each in parameters:
+            kept.append(each.contiguous())
+            if len(kept) % 7 == 4:
+                some = rows if len(kept) < 2 * 7 else count
+                kept += [temporal.new_empty(some, size) for size in (width, projected, 1)]
+        heads = _heads(temporal, spatial, both, anchors, kept)
         kernels.call("project_forward", heads, len(heads), width, projected)
-        units = kept[1::3]
-        ctx.save_for_backward(temporal, spatial, both, *parameters, *kept)
-        ctx.heads, ctx.kernels, ctx.sizes = heads, kernels, (width, projected)
-        return tuple(each.view(count, -1, projected) for each in units[:2]) + tuple(units[2:])
+        ctx.save_for_backward(temporal, spatial, both, *kept)
+        ctx.kernels, ctx.anchors = kernels, anchors
+        clip, part, *others = kept[5::7]
+        return clip.view(count, -1, projected), part.view(count, -1, projected), *others
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of both features and all parameters."""
-        temporal, spatial, _, *saved = ctx.saved_tensors
-        (width, projected), heads, found = ctx.sizes, ctx.heads, []
-        given = [each.contiguous() for each in gradients]
+        temporal, spatial, both, *kept = ctx.saved_tensors
+        width, projected, found = temporal.shape[2], len(kept[2]), []
+        heads = _heads(temporal, spatial, both, ctx.anchors, kept)
         moved = temporal.new_empty(sum(head.count for head in heads), width + projected)
-        at = moved.data_ptr()
-        for head, of_made, first in zip(heads, given, range(0, 20, 4), strict=True):
-            of_parameters = [torch.empty_like(each) for each in saved[first : first + 4]]
+        given, at = [each.contiguous() for each in gradients], moved.data_ptr()
+        for index, head in enumerate(heads):
+            of_parameters = [torch.empty_like(each) for each in kept[7 * index : 7 * index + 4]]
             found += of_parameters
             head.moved, head.ahead = at, at + head.count * width * 4
             at += head.count * (width + projected) * 4
-            _point(head, _WANTED, (of_made, *of_parameters))
+            _point(head, _GRADIENTS, given[index], *of_parameters)
         of_temporal, of_spatial = torch.empty_like(temporal), torch.empty_like(spatial)
         ctx.kernels.call("project_backward", heads, width, projected, of_temporal, of_spatial)
         return of_temporal, of_spatial, None, None, *found
 
 
-_GIVEN = "weight", "bias", "weight_2", "bias_2", "hidden", "made", "lengths"
-_WANTED = "given", "of_weight", "of_bias", "of_weight_2", "of_bias_2"
-_LARGE = 1 << 16  # elements of the largest weight from which a product is worth all threads
+def _heads(temporal: Tensor, spatial: Tensor, both: Tensor, anchors: bool, kept: list[Tensor]) -> Any:
+    """Where the kernels find each head's rows, parameters and what it made, seven in ``kept``; that must outlive it."""
+    count, granularities, width = temporal.shape
+    wide, rows = granularities * width, count if anchors else count * granularities
+    inputs = [(each, rows, wide if anchors else width, width) for each in (temporal, spatial)]
+    inputs += [(each, count, each.shape[1:].numel(), each.shape[1:].numel()) for each in (temporal, spatial, both)]
+    heads = (_Projector * len(inputs))()
+    for index, (head, (given, some, apart, size)) in enumerate(zip(heads, inputs, strict=True)):
+        head.rows, head.count, head.lead, head.size = given.data_ptr(), some, apart, size
+        _point(head, _INPUTS, *kept[7 * index : 7 * index + 7])
+    return heads
 
 
-def _point(head: _Projector, names: tuple[str, ...], tensors: tuple[Tensor, ...]) -> None:
+def _point(head: _Projector, names: tuple[str, ...], *tensors: Tensor) -> None:
     for name, tensor in zip(names, tensors, strict=True):
         setattr(head, name, tensor.data_ptr())
 
@@ -164,13 +176,17 @@ class Projectors(nn.Module):
 
     def _of_small(self, features: Features, anchors: bool) -> dict[Representation, Tensor] | None:
         """The unit vectors by kernels, where these are there and a head is too small to be shared out among threads."""
-        if not self.small or features.temporal.is_cuda or torch.is_autocast_enabled("cpu"):
+        temporal, spatial = features
+        if not self.small or temporal.is_cuda or torch.is_autocast_enabled("cpu"):
+            return None
+        alike = temporal.dtype is spatial.dtype is torch.float32 and temporal.shape == spatial.shape
+        if not alike or temporal.shape[:2].numel() > _MANY:
             return None
         parameters = list(self.heads.parameters())
-        kernels = kernels_for(features.temporal, features.spatial, *parameters)
+        kernels = kernels_for(temporal, spatial, *parameters)
         if kernels is None or not kernels.multiplies:
             return None
-        made = _Small.apply(features.temporal, features.spatial, anchors, kernels, *parameters)  # type: ignore[no-untyped-call]
+        made = _Small.apply(temporal, spatial, anchors, kernels, *parameters)  # type: ignore[no-untyped-call]
         return dict(zip(Representation, made, strict=True))
 
     def _projected(self, name: Representation, make: Callable[[], Tensor], units: bool) -> Tensor:

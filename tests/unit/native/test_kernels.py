@@ -393,6 +393,26 @@ def test_heads_of_a_small_model_at_once(
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_heads_of_a_small_model_keep_to_what_autograd_keeps(kernels: Kernels) -> None:
+    """Tensors that come back elsewhere than they were saved, and weights that lie another way."""
+    if not kernels.multiplies:
+        pytest.skip("kernels that make no products")
+    heads = Projectors(width=16, granularities=2, projection_width=8)
+    first = heads.get_parameter("heads.part.0.weight")
+    first.data = first.data.T.contiguous().T
+    inputs = [torch.randn(3, 2, 16, requires_grad=True) for _ in range(2)]
+
+    def made() -> list[Tensor]:
+        with torch.autograd.graph.saved_tensors_hooks(torch.clone, torch.clone):
+            found = list(heads(Features(*inputs), anchors=True, units=True).values())
+        return [*found, *torch.autograd.grad(found, [*inputs, *heads.parameters()], [each * 2 + 1 for each in found])]
+
+    at_once = made()
+    heads.small = False
+    for one, other in zip(at_once, made(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_a_head_of_a_small_model_takes_zeros(kernels: Kernels) -> None:
     if not kernels.multiplies:
         pytest.skip("kernels that make no products")
