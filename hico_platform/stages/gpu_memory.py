@@ -64,8 +64,8 @@ class CudaMeter:
         _open(self.device)
         free, total = torch.cuda.mem_get_info(self.device)
         beside = _free_beside()
-        context = total - free if beside is None else free - beside
-        self._foreign_bytes = max(total - free - max(context, 0), 0)
+        self._context_bytes = max(total - free if beside is None else free - beside, 0)
+        self._foreign_bytes = max(total - free - self._context_bytes, 0)
 
     def start(self) -> None:
         """Forgets the peak so far, and gives back what is not in use."""
@@ -79,12 +79,15 @@ class CudaMeter:
         return torch.cuda.max_memory_reserved(self.device)
 
     def need(self, trial_bytes: int) -> MemoryNeed:
-        """The context is what the device lacks beyond what PyTorch reserved and what others held before."""
+        """The context is what the device lacks beyond what PyTorch reserved and what others held before.
+
+        It is no less than it was at first, whatever others gave back meanwhile.
+        """
         free, total = torch.cuda.mem_get_info(self.device)
         context = total - free - torch.cuda.memory_reserved(self.device) - self._foreign_bytes
         return MemoryNeed(
             trial_bytes=trial_bytes,
-            context_bytes=max(context, 0),
+            context_bytes=max(context, self._context_bytes),
             device_bytes=total,
             foreign_bytes=self._foreign_bytes,
             device=torch.cuda.get_device_name(self.device),

@@ -69,17 +69,18 @@ def test_one_that_does_not_fit_counts_as_the_whole_device(data: Data, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("free_beside", "foreign", "context"),
+    ("free_beside", "later", "foreign", "context"),
     [
-        (70, 10, 20),  # a second context takes 10 of the 20 that are used: others hold 10; training loads 10 more
-        (60, 0, 30),
-        (None, 0, 30),  # what cannot be told apart counts as the trial's own
+        (70, 30, 10, 20),  # a second context takes 10 of the 20 that are used: others hold 10; training loads 10 more
+        (60, 30, 0, 30),
+        (None, 30, 0, 30),  # what cannot be told apart counts as the trial's own
+        (70, 55, 10, 10),  # others gave memory back meanwhile
     ],
 )
 def test_what_others_hold_is_told_from_the_context(
-    monkeypatch: pytest.MonkeyPatch, free_beside: int | None, foreign: int, context: int
+    monkeypatch: pytest.MonkeyPatch, free_beside: int | None, later: int, foreign: int, context: int
 ) -> None:
-    free = iter([80, 30])
+    free = iter([80, later])
     monkeypatch.setattr(gpu_memory, "_open", lambda device: None)
     monkeypatch.setattr(gpu_memory, "_free_beside", lambda: free_beside)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (next(free), 100))
