@@ -21,6 +21,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ def measured_flops(device: torch.device, precision: str) -> float:
     return best
 
 
-def trial(store: Path, options: dict[str, Any], ready: Any, answers: Any) -> None:
-    """One training on the shared device; answers seconds a step and MiB of GPU memory."""
+def training(store: Path, options: dict[str, Any]) -> tuple[Iterator[object], int]:
+    """Epochs of one training, to be taken one by one, the first of which warms up; and how many steps each has."""
     from hico_platform.build import build_model, build_optimiser, build_views
     from hico_platform.config.schema import replace
     from hico_platform.config.trial import TrialConfig
@@ -96,23 +97,27 @@ def trial(store: Path, options: dict[str, Any], ready: Any, answers: Any) -> Non
     state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=options["seed"])
     views = build_views(config.views, store=opened, device=device)
     count = min(options["steps"] * BATCH, len(opened) // BATCH * BATCH)
-    epochs = -(-options["steps"] * BATCH // count)
-    results = pretrain(
+    epochs = pretrain(
         state,
         views=views,
         train=torch.arange(count, device=device),
-        epochs=1 + epochs,
+        epochs=1 + -(-options["steps"] * BATCH // count),
         batch_size=BATCH,
         learning_rate=lambda epoch: config.optimiser.learning_rate,
     )
-    next(results)  # warms up
+    return epochs, count // BATCH
+
+
+def trial(store: Path, options: dict[str, Any], ready: Any, answers: Any) -> None:
+    """One training on the shared device; answers seconds a step and MiB of GPU memory."""
+    epochs, steps = training(store, options)
+    next(epochs)  # warms up
     ready.wait()
     started = time.perf_counter()
-    for _ in results:
-        pass  # an epoch ends with its mean losses on the host, so the device has finished
+    done = sum(1 for _ in epochs)  # an epoch ends with its mean losses on the host, so the device has finished
     seconds = time.perf_counter() - started
-    memory = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else 0.0
-    answers.put((seconds / (epochs * (count // BATCH)), memory))
+    memory = torch.cuda.max_memory_allocated() / 2**20 if options["device"] == "cuda" else 0.0
+    answers.put((seconds / (done * steps), memory))
 
 
 def released(folder: Path, *, steps: int, encoder: str, width: int, workers: int) -> float:

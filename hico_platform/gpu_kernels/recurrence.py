@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hico_platform.gpu_kernels.clusters import Layer, layer
-from hico_platform.gpu_kernels.products import EXACT, Halves, halved, halved_and_summed, multiplied, pays
+from hico_platform.gpu_kernels.layer_products import LayerProducts, state_gradients, state_weights
+from hico_platform.gpu_kernels.products import EXACT
 from hico_platform.gpu_kernels.sizes import first_tokens, shared_memory
 
 WIDEST = 512  # units a direction whose sums fit in a program's registers
@@ -295,8 +296,8 @@ class Lstm(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: How, *weights: Tensor) -> Tensor:
         """``tokens`` (P, N, D); of each direction W_ih (4H, D), W_hh (4H, H), b_ih and b_hh (4H,). Gives (P, N, 2H)."""
         (places, count, _), width = tokens.shape, weights[1].shape[1]
-        read, of_state = _Read.cast(tokens, how, weights), _of_states(how, weights)
-        given = read.gates()
+        read = LayerProducts.of(tokens, weights, precision=how.precision, exact=how.products == EXACT)
+        given, of_state = read.gates(), state_weights(weights, how.precision)
         bias = torch.stack([weights[2] + weights[3], weights[6] + weights[7]])
         out = bias.new_empty(places, count, 2, width)
         before = torch.empty_like(out, dtype=how.precision)
@@ -320,7 +321,7 @@ class Lstm(torch.autograd.Function):
         """Gradients of tokens and weights."""
         of_state, gates, cells, before, *kept = ctx.saved_tensors
         how: How = ctx.how
-        read = _Read.kept(*kept)
+        read = LayerProducts.kept(*kept)
         places, count, _, width = before.shape
         moved, given = torch.empty_like(gates, dtype=how.precision), gradients[0].contiguous()
         if clusters := how.clusters(width):
@@ -332,7 +333,7 @@ class Lstm(torch.autograd.Function):
             )  # fmt: skip
         flat, of_bias = read.prepared_and_summed(moved)
         of_tokens, of_inputs = read.gradients(flat)
-        of_states = _state_gradients(flat, read.prepared(before))
+        of_states = state_gradients(flat, read.prepared(before))
         forwards, reverse = ((of_inputs[d], of_states[d], of_bias[d], of_bias[d].clone()) for d in range(2))
         return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse
 
@@ -344,8 +345,8 @@ class Gru(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: How, *weights: Tensor) -> Tensor:
         """As the LSTM's with 3H gates."""
         (places, count, _), width = tokens.shape, weights[1].shape[1]
-        read, of_state = _Read.cast(tokens, how, weights), _of_states(how, weights)
-        given = read.gates()
+        read = LayerProducts.of(tokens, weights, precision=how.precision, exact=how.products == EXACT)
+        given, of_state = read.gates(), state_weights(weights, how.precision)
         # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
         bias, bias_state = torch.stack([weights[2], weights[6]]), torch.stack([weights[3], weights[7]])
         bias[:, : 2 * width] += bias_state[:, : 2 * width]
@@ -375,7 +376,7 @@ class Gru(torch.autograd.Function):
         """Gradients of tokens and weights."""
         of_state, gates, inner, out, before, *kept = ctx.saved_tensors
         how: How = ctx.how
-        read = _Read.kept(*kept)
+        read = LayerProducts.kept(*kept)
         places, count, _, width = before.shape
         moved, behind = (torch.empty_like(gates, dtype=how.precision) for _ in range(2))
         given = gradients[0].contiguous()
@@ -389,79 +390,6 @@ class Gru(torch.autograd.Function):
         flat, of_bias = read.prepared_and_summed(moved)
         of_tokens, of_inputs = read.gradients(flat)
         seen, of_bias_state = read.prepared_and_summed(behind)
-        of_states = _state_gradients(seen, read.prepared(before))
+        of_states = state_gradients(seen, read.prepared(before))
         forwards, reverse = ((of_inputs[d], of_states[d], of_bias[d], of_bias_state[d]) for d in range(2))
         return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse
-
-
-Operand = Tensor | Halves  # of a product
-
-
-class _Read(NamedTuple):
-    """What a layer's products with tokens read."""
-
-    rows: Operand  # tokens (P*N, D)
-    of_input: Operand  # W_ih (2*gates*H, D)
-
-    @classmethod
-    def cast(cls, tokens: Tensor, how: How, weights: tuple[Tensor, ...]) -> _Read:
-        """Of tokens (P, N, D) and a layer's weights in PyTorch's order."""
-        rows = tokens.to(how.precision).flatten(0, 1).contiguous()
-        of_input = torch.cat([weights[0], weights[4]]).to(how.precision)
-        if how.products == EXACT and pays(rows, of_input):
-            return cls(halved(rows), halved(of_input))
-        return cls(rows, of_input)
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """As autograd keeps them."""
-        return *_parts(self.rows), *_parts(self.of_input)
-
-    @classmethod
-    def kept(cls, *tensors: Tensor) -> _Read:
-        """Of what :meth:`tensors` gave."""
-        return cls(*tensors) if len(tensors) == 2 else cls(Halves(*tensors[:3]), Halves(*tensors[3:]))
-
-    def gates(self) -> Tensor:
-        """Of tokens, both directions': (P*N, 2*gates*H)."""
-        return _multiplied(self.rows, self.of_input.T)
-
-    def prepared(self, values: Tensor) -> Operand:
-        """(P, N, 2, .) as another operand of such products, (P*N, .)."""
-        flat = values.view(values.shape[0] * values.shape[1], -1)
-        return halved(flat) if isinstance(self.rows, Halves) else flat
-
-    def prepared_and_summed(self, values: Tensor) -> tuple[Operand, Tensor]:
-        """The same, and the sums over tokens, (2, .)."""
-        flat = values.view(values.shape[0] * values.shape[1], -1)
-        if isinstance(self.rows, Halves):
-            operand, sums = halved_and_summed(flat)
-            return operand, sums.view(2, -1)
-        return flat, flat.sum(dim=0, dtype=torch.float32).view(2, -1)
-
-    def gradients(self, moved: Operand) -> tuple[Tensor, Tensor]:
-        """Of tokens (P*N, D) and both directions' W_ih (2, gates*H, D)."""
-        of_inputs = _multiplied(moved.T, self.rows).float()
-        return _multiplied(moved, self.of_input), of_inputs.view(2, -1, of_inputs.shape[1])
-
-
-def _parts(operand: Operand) -> tuple[Tensor, ...]:
-    return operand if isinstance(operand, Halves) else (operand,)
-
-
-def _multiplied(left: Operand, right: Operand) -> Tensor:
-    if isinstance(left, Halves) and isinstance(right, Halves):
-        return multiplied(left, right)
-    return left @ right  # type: ignore[operator]
-
-
-def _of_states(how: How, weights: tuple[Tensor, ...]) -> Tensor:
-    """W_hh (2, gates*H, H)."""
-    return torch.stack([weights[1], weights[5]]).to(how.precision)
-
-
-def _state_gradients(moved: Operand, before: Operand) -> list[Tensor]:
-    """Of both directions' W_hh (gates*H, H), a product each: of two at once cuBLAS shares out no sums."""
-    size, width = (each[0].shape[-1] // 2 for each in (moved, before))
-    return [
-        _multiplied(moved.narrow(1, d * size, size).T, before.narrow(1, d * width, width)).float() for d in range(2)
-    ]

@@ -88,17 +88,15 @@ class _Small(torch.autograd.Function):
         temporal, spatial = temporal.contiguous(), spatial.contiguous()
         both = torch.cat([temporal.flatten(1), spatial.flatten(1)], dim=1)
         rows = count if anchors else count * granularities
-        kept = []
-        for each in parameters:
-            kept.append(each.contiguous())
-            if len(kept) % 7 == 4:
-                some = rows if len(kept) < 2 * 7 else count
-                kept += [temporal.new_empty(some, size) for size in (width, projected, 1)]
+        kept: list[Tensor] = []
+        for first, some in zip(range(0, len(parameters), 4), (rows, rows, count, count, count), strict=True):
+            kept += [each.contiguous() for each in parameters[first : first + 4]]
+            kept += [temporal.new_empty(some, size) for size in (width, projected, 1)]
         heads = _heads(temporal, spatial, both, anchors, kept)
         kernels.call("project_forward", heads, len(heads), width, projected)
         ctx.save_for_backward(temporal, spatial, both, *kept)
         ctx.kernels, ctx.anchors = kernels, anchors
-        clip, part, *others = kept[5::7]
+        clip, part, *others = kept[_INPUTS.index("made") :: len(_INPUTS)]
         return clip.view(count, -1, projected), part.view(count, -1, projected), *others
 
     @staticmethod
@@ -111,7 +109,7 @@ class _Small(torch.autograd.Function):
         moved = temporal.new_empty(sum(head.count for head in heads), width + projected)
         given, at = [each.contiguous() for each in gradients], moved.data_ptr()
         for index, head in enumerate(heads):
-            of_parameters = [torch.empty_like(each) for each in kept[7 * index : 7 * index + 4]]
+            of_parameters = [torch.empty_like(each) for each in kept[len(_INPUTS) * index :][:4]]
             found += of_parameters
             head.moved, head.ahead = at, at + head.count * width * 4
             at += head.count * (width + projected) * 4
@@ -122,7 +120,7 @@ class _Small(torch.autograd.Function):
 
 
 def _heads(temporal: Tensor, spatial: Tensor, both: Tensor, anchors: bool, kept: list[Tensor]) -> Any:
-    """Where the kernels find each head's rows, parameters and what it made, seven in ``kept``; that must outlive it."""
+    """Where the kernels find each head's rows, parameters and what it made, all in ``kept``, which must outlive it."""
     count, granularities, width = temporal.shape
     wide, rows = granularities * width, count if anchors else count * granularities
     inputs = [(each, rows, wide if anchors else width, width) for each in (temporal, spatial)]
@@ -130,7 +128,7 @@ def _heads(temporal: Tensor, spatial: Tensor, both: Tensor, anchors: bool, kept:
     heads = (_Projector * len(inputs))()
     for index, (head, (given, some, apart, size)) in enumerate(zip(heads, inputs, strict=True)):
         head.rows, head.count, head.lead, head.size = given.data_ptr(), some, apart, size
-        _point(head, _INPUTS, *kept[7 * index : 7 * index + 7])
+        _point(head, _INPUTS, *kept[len(_INPUTS) * index :][: len(_INPUTS)])
     return heads
 
 

@@ -17,14 +17,13 @@ from hico_platform.data.layout import KINECT_V2
 from hico_platform.errors import ConfigError
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.dropout import Drop, draw
-from hico_platform.model.encoder import Features, HierarchicalEncoder, Tokens
+from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.products import product
-from hico_platform.model.projector import Projectors
 from hico_platform.model.transformer import _AddNorm, _Attention, _ReluDropout
 from hico_platform.native import library
 from hico_platform.native.library import Kernels
 from hico_platform.pretrain.loop import tokens
-from hico_platform.vocabulary import EncoderType, Representation
+from hico_platform.vocabulary import EncoderType
 from tests.small import small_config
 
 ENCODERS = list(EncoderType)
@@ -365,62 +364,3 @@ def test_more_granularities_than_tokens_can_be_halved_are_refused() -> None:
     config = small_config(views__frames=8, views__min_crop_frames=8, model__granularities=5)
     with pytest.raises(ConfigError, match="at most 4: 8 tokens"):
         build_model(config, layout=KINECT_V2, device=torch.device("cpu"))
-
-
-@pytest.mark.parametrize("anchors", [True, False])
-@pytest.mark.parametrize(
-    ("width", "granularities", "projected", "count"), [(64, 4, 128, 64), (20, 3, 10, 7), (33, 1, 7, 1)]
-)
-def test_heads_of_a_small_model_at_once(
-    kernels: Kernels, width: int, granularities: int, projected: int, count: int, anchors: bool
-) -> None:
-    if not kernels.multiplies:
-        pytest.skip("kernels that make no products")
-    heads = Projectors(width=width, granularities=granularities, projection_width=projected)
-    inputs = [torch.randn(count, granularities, width, requires_grad=True) for _ in range(2)]
-    given = [torch.randn(count, 1 if anchors else granularities, projected) for _ in range(2)]
-    given += [torch.randn(count, projected) for _ in range(3)]
-
-    def made() -> list[Tensor]:
-        found = list(heads(Features(*inputs), anchors=anchors, units=True).values())
-        return [*found, *torch.autograd.grad(found, [*inputs, *heads.parameters()], given)]
-
-    assert heads.small
-    at_once = made()
-    assert all(map(torch.equal, at_once, made()))
-    heads.small = False
-    for one, other in zip(at_once, made(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_heads_of_a_small_model_keep_to_what_autograd_keeps(kernels: Kernels) -> None:
-    """Tensors that come back elsewhere than they were saved, and weights that lie another way."""
-    if not kernels.multiplies:
-        pytest.skip("kernels that make no products")
-    heads = Projectors(width=16, granularities=2, projection_width=8)
-    first = heads.get_parameter("heads.part.0.weight")
-    first.data = first.data.T.contiguous().T
-    inputs = [torch.randn(3, 2, 16, requires_grad=True) for _ in range(2)]
-
-    def made() -> list[Tensor]:
-        with torch.autograd.graph.saved_tensors_hooks(torch.clone, torch.clone):
-            found = list(heads(Features(*inputs), anchors=True, units=True).values())
-        return [*found, *torch.autograd.grad(found, [*inputs, *heads.parameters()], [each * 2 + 1 for each in found])]
-
-    at_once = made()
-    heads.small = False
-    for one, other in zip(at_once, made(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_a_head_of_a_small_model_takes_zeros(kernels: Kernels) -> None:
-    if not kernels.multiplies:
-        pytest.skip("kernels that make no products")
-    heads = Projectors(width=16, granularities=2, projection_width=8)
-    torch.nn.init.zeros_(heads.get_parameter("heads.clip.2.weight"))
-    torch.nn.init.zeros_(heads.get_parameter("heads.clip.2.bias"))
-    features = torch.zeros(3, 2, 16, requires_grad=True)
-    clip = heads(Features(features, features), anchors=True, units=True)[Representation.CLIP]
-    assert bool((clip == 0).all())
-    (gradient,) = torch.autograd.grad(clip.sum(), features)
-    assert bool(gradient.isfinite().all())
