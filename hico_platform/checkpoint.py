@@ -139,6 +139,15 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
     return None
 
 
+def newest_facts(directory: Path) -> Mapping[str, Any] | None:
+    """What the newest checkpoint of a run says of it, without its tensors and unchecked; nothing where none can."""
+    for folder in reversed(_folders(directory)):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            facts: Mapping[str, Any] = json.loads((folder / _FACTS).read_bytes())["facts"]
+            return facts
+    return None
+
+
 def _folders(directory: Path) -> list[Path]:
     """Checkpoints, the oldest first."""
     if not directory.is_dir():

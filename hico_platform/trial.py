@@ -16,7 +16,8 @@ import torch
 
 from hico_platform.build import build_model, build_optimiser, build_views, learning_rate
 from hico_platform.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
-from hico_platform.config.schema import to_mapping
+from hico_platform.config.document import Document
+from hico_platform.config.schema import parse, to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
@@ -237,26 +238,52 @@ class _Log:
             raise
 
 
-# What may change when a run goes on: how long and how fast it learns, where, and how it is looked at.
-_MAY_CHANGE = ("budget.epochs", "budget.threads", "optimiser.", "evaluation.", "arithmetic")
-_BUT = "optimiser.name"
+# What may change when a run goes on, since the weights do not depend on it. The number of epochs may where every
+# epoch so far had the learning rate that it has in the longer run.
+_MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic")
+_EPOCHS = "budget.epochs"
+_OF_A_RUN = ("config", "provenance")
+_OWNER = "provenance.run"
 
 
 def _refuse_another_run(checkpoint: Checkpoint, now: Mapping[str, Any]) -> None:
-    then = dict(_flat({name: checkpoint.facts[name] for name in ("config", "provenance")}))
-    for name, value in _flat({name: now[name] for name in ("config", "provenance")}):
+    """A checkpoint is taken over by the run that it is of, and by no other, finished or not.
+
+    Raises:
+        CheckpointError: with everything that differs.
+    """
+    then, again = (dict(_flat({name: facts[name] for name in _OF_A_RUN})) for facts in (checkpoint.facts, now))
+    for one in (then, again):
+        one.setdefault(_OWNER, None)  # a run without a key does not take over one with a key, nor the other way round
+    problems = []
+    for name, value in again.items():
         field = name.partition(".")[2]
-        may = field.startswith(_MAY_CHANGE) and field != _BUT
-        if name in then and then[name] != value and not may:
-            raise CheckpointError(
-                Problem(
-                    file=checkpoint.path,
-                    field=field,
-                    rule=f"{then[name]!r}, as when this run began",
-                    value=value,
-                    remedy="set it back, or train in another folder",
-                )
+        if field.startswith(_MAY_CHANGE) or then.get(name, value) == value:
+            continue
+        if field == _EPOCHS and _same_rates(checkpoint, now):
+            continue
+        problems.append(
+            Problem(
+                file=checkpoint.path,
+                field=field,
+                rule=f"{then[name]!r}, as when this run began"
+                + (" (the learning rates of its epochs depend on it)" if field == _EPOCHS else ""),
+                value=value,
+                remedy="set it back, or train in another folder",
             )
+        )
+    if problems:
+        raise CheckpointError(problems)
+
+
+def _same_rates(checkpoint: Checkpoint, now: Mapping[str, Any]) -> bool:
+    """Whether every epoch so far had the learning rate that the run has now at that epoch."""
+    then, again = (parse(TrialConfig, Document(data=facts["config"])) for facts in (checkpoint.facts, now))
+    return all(
+        learning_rate(then.optimiser, epoch=epoch, epochs=then.budget.epochs)
+        == learning_rate(again.optimiser, epoch=epoch, epochs=again.budget.epochs)
+        for epoch in range(checkpoint.epoch)
+    )
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,8 @@
 """Pretrain one configuration, without a search.
 
-Interrupted (Ctrl-C, SIGTERM, or killed), the same command goes on from the last checkpoint. The configuration holds
-what differs from the released settings, for example
+Interrupted (Ctrl-C, SIGTERM, or killed), the same command goes on from the last checkpoint. Each configuration, on
+each dataset and protocol, has a folder of its own; a folder given by --out that holds another run is refused. The
+configuration holds what differs from the released settings, for example
 
   model: {encoder: gru, hidden_width: 64}
   optimiser: {name: adamw, learning_rate: 1.0e-3}
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration")
     parser.add_argument("--data", metavar="DIR", help="a prepared folder (default: the embedded dataset)")
     parser.add_argument("--protocol", default="xsub", metavar="P", help="xsub, xview, ... (default: xsub)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="checkpoints (default: runs/CONFIG in the home)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="checkpoints (default: in the home, runs/CONFIG-DIGEST)"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
     parser.add_argument(
         "--validate-every", type=_positive, default=5, metavar="N", help="epochs between two validations (default: 5)"
@@ -49,13 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.config.source import read_yaml
     from hico_platform.config.trial import TrialConfig
     from hico_platform.stages.dataset import dataset
-    from hico_platform.stages.pretrain import pretrain_one
+    from hico_platform.stages.pretrain import pretrain_one, run_folder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's wish to stop is an interruption too
     home = home_of(arguments)
     config = parse(TrialConfig, override(read_yaml(arguments.config), arguments.set, whole=frozenset()))
     source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
-    directory = arguments.out or home / "runs" / arguments.config.stem
+    directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
     view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)
     try:
         with view:
@@ -83,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         "split": "validation subjects of the training split",
         "seed": config.budget.seed,
         "epochs": outcome.epoch,
+        "epochs_trained_now": view.trained,
         "metrics": dict(outcome.metrics),
         "checkpoint": str(outcome.checkpoint),
     }
@@ -92,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name, value in outcome.metrics.items():
             print(f"{name:<24} {value:.1%}")
         print(f"validation subjects of {store.dataset} ({arguments.protocol}), data {store.digest[:12]}")
+        print(f"epochs: {outcome.epoch}, of which {view.trained} were trained now")
         print(f"checkpoint: {outcome.checkpoint}")
     return 0
 

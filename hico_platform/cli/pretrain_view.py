@@ -23,7 +23,8 @@ class PretrainView:
     """Two lines that stay on a terminal; in a log a line an epoch, and one now and then within a long one."""
 
     def __init__(self, *, epochs: int, quiet: bool, console: Console | None = None) -> None:
-        self.epoch = 0
+        self.epoch = 0  # the last whole one
+        self.trained = 0  # epochs that this process trained
         self._epochs = epochs
         self._quiet = quiet
         self._console = console or Console(stderr=True)
@@ -55,10 +56,12 @@ class PretrainView:
     def watch(self, result: EpochResult) -> None:
         """An epoch is done."""
         self.epoch = result.epoch
+        self.trained += 1
         self._show(result.epoch, result.epoch, "", result.losses, result.sequences_per_s)
 
     def progress(self, said: EpochProgress) -> None:
         """An epoch is under way."""
+        self.epoch = max(self.epoch, said.epoch - 1)
         done = said.epoch - 1 + said.step / said.steps
         within = f" step {said.step} of {said.steps}"
         self._show(done, said.epoch, within, said.losses, said.sequences_per_s)
@@ -89,7 +92,9 @@ class PretrainView:
             return
         self._first = epochs_before
         self._progress.update(self._bar, completed=epochs_before, shown=epochs_before)
-        if epochs_before:
+        if epochs_before >= self._epochs:
+            self._line(f"all {self._epochs} epochs were trained before: evaluated again, nothing is trained")
+        elif epochs_before:
             self._line(f"going on after epoch {epochs_before} of {self._epochs}")
 
     def _left(self, done: float) -> str:

@@ -198,10 +198,11 @@ def _data(arguments: argparse.Namespace, places: Places, name: str) -> str | Non
     """The data given, else what a resumed search is about."""
     if arguments.data or not arguments.resume:
         return str(arguments.data) if arguments.data else None
+    from hico_platform.stages.dataset import located
     from hico_platform.stages.status import search_status
 
     try:
-        return str(search_status(places, name).search.facts.more["data"])
+        return located(str(search_status(places, name).search.facts.more["data"]), home=places.home)
     except UsageError:  # there is nothing to resume; it begins
         return None
 

@@ -58,8 +58,14 @@ def write_plan(directory: Path, plan: Plan, facts: Mapping[str, str]) -> None:
 
 
 def write_result(directory: Path, result: RunResult) -> None:
-    """Writes ``result.json`` into a run's folder, whole or not at all."""
-    write_whole(directory / RESULT, json.dumps(asdict(result), indent=1).encode())
+    """Writes ``result.json`` into a run's folder, whole or not at all.
+
+    The checkpoint is named by its place in that folder, which stays true when the home is moved.
+    """
+    content = asdict(result)
+    if result.checkpoint is not None and Path(result.checkpoint).is_relative_to(directory):
+        content["checkpoint"] = str(Path(result.checkpoint).relative_to(directory))
+    write_whole(directory / RESULT, json.dumps(content, indent=1).encode())
 
 
 def read_result(directory: Path) -> RunResult | None:
@@ -68,7 +74,12 @@ def read_result(directory: Path) -> RunResult | None:
     if not file.is_file():
         return None
     content = json.loads(file.read_text())
-    return RunResult(**{**content, "entry": Entry(content["entry"])})
+    checkpoint = content["checkpoint"]
+    if checkpoint is not None:
+        # Older versions wrote the whole path, which may be of a home that this one was moved or copied from.
+        own = directory / (Path(checkpoint).name if Path(checkpoint).is_absolute() else checkpoint)
+        checkpoint = str(own) if own.exists() or not Path(checkpoint).is_absolute() else checkpoint
+    return RunResult(**{**content, "entry": Entry(content["entry"]), "checkpoint": checkpoint})
 
 
 def summarise(results: Sequence[RunResult]) -> dict[Entry, dict[str, Spread]]:

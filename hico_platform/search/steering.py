@@ -17,7 +17,16 @@ from hico_platform.config.space_rules import flat
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import ConfigError
 from hico_platform.search.events import Observer, TrialBegan, TrialEnded, TrialReported
-from hico_platform.search.ledger.base import Ending, Ledger, Metrics, Origin, ReportRecord, TrialRecord, TrialState
+from hico_platform.search.ledger.base import (
+    Ending,
+    Ledger,
+    Metrics,
+    Origin,
+    ReportRecord,
+    TrialRecord,
+    TrialState,
+    config_of,
+)
 from hico_platform.search.objectives import Measures, measures, standing
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.stopping import good_enough, grid_is_done, time_is_up
@@ -69,6 +78,8 @@ class Steering:
             number: {report.epoch: report.measures for report in trial.reports if report.measures}
             for number, trial in self._trials.items()
         }
+        endings = [trial.ending for trial in self._trials.values() if trial.ending is not None]
+        self._ended_at_s = max((ending.at_s for ending in endings), default=0.0)
         self._at_work: set[int] = set()
         self._gpus = space.settings.resources.given_gpus
         self._began_at_s = clock()
@@ -149,7 +160,7 @@ class Steering:
             metrics=metrics,
             history=[(before, losses) for before, losses in history if before > trial.epoch],
             decision=decision,
-            checkpoint=checkpoint,
+            checkpoint=self._inside(checkpoint),
             at_s=self._clock(),
             measures=own,
         )
@@ -170,9 +181,9 @@ class Steering:
             Ending(
                 state=TrialState.PRUNED if stopped_early else TrialState.COMPLETE,
                 epoch=epoch,
-                at_s=self._clock(),
+                at_s=self._end_s(),
                 metrics=metrics,
-                checkpoint=checkpoint,
+                checkpoint=self._inside(checkpoint),
             ),
         )
 
@@ -181,7 +192,7 @@ class Steering:
         epoch = self._trials[number].epoch
         self._end(
             number,
-            Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._clock(), reason=reason, traceback=traceback),
+            Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._end_s(), reason=reason, traceback=traceback),
         )
 
     def lost(self, number: int) -> None:
@@ -264,14 +275,26 @@ class Steering:
             gpus=self._gpus,
         )
 
+    def _end_s(self) -> float:
+        """Now, and never before an ending that the ledger has: a clock that was set back reorders no trials."""
+        self._ended_at_s = max(self._clock(), self._ended_at_s)
+        return self._ended_at_s
+
+    def _inside(self, checkpoint: str) -> str:
+        """A checkpoint by its place among the trials' folders, which stays true when the home is moved."""
+        path = Path(checkpoint)
+        return str(path.relative_to(self._directory)) if path.is_relative_to(self._directory) else checkpoint
+
     def _task(self, trial: TrialRecord) -> TrialTask:
+        key = self._ledger.search.key
         return TrialTask(
             number=trial.number,
-            config=self._space.config(trial.values),
+            config=config_of(trial, self._space),
             directory=self._directory / f"{trial.number:04d}",
             report_epochs=self._scheduler.report_epochs,
             cpus=self._space.settings.resources.cpus,
             gpus=self._gpus,
+            key=f"{key}/{trial.number}" if key else "",
         )
 
 

@@ -18,7 +18,8 @@ class TrialTask:
     """One trial to carry out.
 
     ``directory`` is the trial's own, with its checkpoints if it was begun before; ``cpus`` and ``gpus`` are
-    what it holds while it runs.
+    what it holds while it runs. ``key`` names the run for ever and is kept in its checkpoints: those of another key
+    are never taken over.
     """
 
     number: int
@@ -27,6 +28,7 @@ class TrialTask:
     report_epochs: tuple[int, ...]
     cpus: float
     gpus: float
+    key: str = ""
 
 
 TrialFunction = Callable[[TrialTask, "Report"], "TrialOutcome"]

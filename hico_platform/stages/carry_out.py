@@ -72,6 +72,7 @@ def carry_out(
                     "data_digest": fold.store.digest,
                     "protocol": data.source.protocol,
                     "scored_on": "test" if data.final else "val",
+                    **({"run": task.key} if task.key else {}),
                 },
             )
     finally:

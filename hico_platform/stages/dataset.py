@@ -17,6 +17,7 @@ from hico_platform.errors import DataError
 
 EMBEDDED, TRANSFER = "embedded", "transfer"
 EMBEDDED_SEED = 0
+INSIDE = "home:"
 
 Progress = Callable[[str, int, int], None]
 """Told what is made, how many sequences are done, and of how many."""
@@ -45,6 +46,25 @@ def dataset(
     elif "://" not in place:
         place = str(Path(place).expanduser().absolute())
     return Dataset(place=place, protocol=protocol, cache=home / "cache")
+
+
+def portable(place: str, *, home: Path) -> str:
+    """A dataset's place for the ledger: inside the home as ``home:...``, which stays true when the home is moved."""
+    if "://" in place or not Path(place).is_relative_to(home):
+        return place
+    return f"{INSIDE}{Path(place).relative_to(home)}"
+
+
+def located(recorded: str, *, home: Path) -> str:
+    """The inverse of :func:`portable`.
+
+    Older versions recorded whole paths, of generated datasets too: this home's own goes before that of another.
+    """
+    if recorded.startswith(INSIDE):
+        return str(home / recorded.removeprefix(INSIDE))
+    name = Path(recorded).name
+    is_generated = "://" not in recorded and name in {f"{preset}-{EMBEDDED_SEED}" for preset in (EMBEDDED, TRANSFER)}
+    return str(home / "data" / name) if is_generated and (home / "data" / name).is_dir() else recorded
 
 
 def generated(preset: str, *, home: Path, progress: Progress | None = None) -> Path:

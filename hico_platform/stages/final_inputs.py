@@ -10,10 +10,10 @@ from hico_platform.config.source import read_yaml
 from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import DataError, Problem, UsageError
-from hico_platform.search.ledger.base import best_trial
+from hico_platform.search.ledger.base import best_trial, config_of
 from hico_platform.search.steering import GPUS
 from hico_platform.stages.carry_out import TrialData
-from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset
+from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset, located
 from hico_platform.stages.places import Places
 
 DEFAULT_PROTOCOL = "xsub"
@@ -56,17 +56,19 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
             )
         )
     space = space_from(search.source)
-    place, target = data or str(search.facts.more["data"]), search.facts.more.get("transfer")
+    place, target = data or located(str(search.facts.more["data"]), home=places.home), search.facts.more.get("transfer")
     source = dataset(place, protocol=search.facts.protocol, home=places.home)
     resources, gpus = space.settings.resources, ledger.note(GPUS)
     inputs = _inputs(
         name,
-        space.config(best.values),
+        config_of(best, space),
         source=source,
         target=None
         if target is None
-        else dataset(str(target), protocol=space.settings.transfer_protocol, home=places.home),
-        facts={"search": name, "trial": str(best.number)},
+        else dataset(
+            located(str(target), home=places.home), protocol=space.settings.transfer_protocol, home=places.home
+        ),
+        facts={"search": name, "trial": str(best.number)} | ({"search_key": search.key} if search.key else {}),
         cpus=resources.cpus,
         gpus=resources.given_gpus if gpus is None else float(gpus),
     )

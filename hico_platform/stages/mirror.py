@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from hico_platform.config.schema import flatten
+from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
+from hico_platform.errors import ConfigError
 from hico_platform.search.events import Event, TrialBegan, TrialReported
 from hico_platform.search.ledger.base import (
     Ending,
@@ -25,6 +26,7 @@ from hico_platform.search.ledger.base import (
     TrialRecord,
     TrialState,
     best_trial,
+    config_of,
 )
 from hico_platform.search.steering import SCORE
 from hico_platform.tracking.base import Point, Run, RunStatus, Tracker
@@ -47,6 +49,7 @@ class SearchMirror:
         space: gives the configuration of each trial.
         tracker: the store.
         outbox: the line of writes.
+        checkpoint: where a checkpoint lies that the ledger names.
         clock: Unix time in seconds.
     """
 
@@ -57,12 +60,14 @@ class SearchMirror:
         space: CheckedSpace,
         tracker: Tracker,
         outbox: Outbox,
+        checkpoint: Callable[[str], Path],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._space = space
         self._tracker = tracker
         self._outbox = outbox
+        self._checkpoint = checkpoint
         self._clock = clock
         self._search = ledger.search
         self._runs: dict[int, str] = {}
@@ -161,7 +166,7 @@ class SearchMirror:
             key=key_of(self._search, trial.number),
             name=f"{self._search.name}-{trial.number:04d}",
             parent=self._parent,
-            params=flatten(self._space.config(trial.values)),
+            params=self._params(trial),
             tags={
                 **self._tags(),
                 "hico.kind": "trial",
@@ -178,6 +183,13 @@ class SearchMirror:
         for report in trial.reports:
             self._report(trial.number, report)
 
+    def _params(self, trial: TrialRecord) -> Mapping[str, Scalar | None]:
+        """The whole configuration; what was drawn, where that breaks a rule between fields."""
+        try:
+            return flatten(config_of(trial, self._space))
+        except ConfigError:
+            return trial.values
+
     def _report(self, number: int, report: ReportRecord) -> None:
         if number not in self._runs:  # the store refused it
             return
@@ -190,7 +202,7 @@ class SearchMirror:
         if number not in self._runs:
             return
         run_id = self._runs[number]
-        checkpoint = None if ending.checkpoint is None else Path(ending.checkpoint)
+        checkpoint = None if ending.checkpoint is None else self._checkpoint(ending.checkpoint)
         if checkpoint is not None and checkpoint.exists():
             self._tracker.log_folder(run_id, checkpoint, name="checkpoint")
         if ending.traceback:

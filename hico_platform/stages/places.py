@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.search.ledger.base import SearchRecord
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_pages import is_served
 
@@ -40,9 +41,25 @@ class Places:
         """The folder of tracking artifacts; a tracking server has its own."""
         return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
 
-    def trials(self, name: str) -> Path:
-        """The folder of a search's trials, each with its checkpoints."""
-        return self.home / "searches" / name / "trials"
+    def trials(self, search: SearchRecord) -> Path:
+        """The folder of a search's trials, each with its checkpoints: one search's alone, for ever.
+
+        A search that was deleted, or lies in another database, may have had the same name.
+        """
+        folder = f"trials-{search.key[:12]}" if search.key else "trials"
+        return self.home / "searches" / search.name / folder
+
+    def checkpoint(self, search: SearchRecord, recorded: str) -> Path:
+        """Where a checkpoint lies that the ledger names by its place in the trials' folder.
+
+        Older versions recorded the whole path, which may be of a home that this one was moved or copied from: what
+        lies here goes first.
+        """
+        path = Path(recorded)
+        if path.is_absolute() and "trials" in path.parts:
+            inside = self.trials(search).joinpath(*path.parts[path.parts.index("trials") + 1 :])
+            return inside if inside.exists() else path
+        return self.trials(search) / path
 
     def lock(self, name: str) -> Path:
         """The lock file of a search."""

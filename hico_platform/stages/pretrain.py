@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from hico_platform.checkpoint import newest_facts
+from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
 from hico_platform.errors import Problem, UsageError
@@ -16,6 +21,30 @@ from hico_platform.search.task import TrialTask
 from hico_platform.stages.carry_out import TrialData, carry_out
 from hico_platform.stages.dataset import Dataset
 from hico_platform.trial import Report, TrialOutcome
+
+
+def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -> Path:
+    """The folder in ``runs`` of a configuration on a dataset under a protocol: ``NAME-DIGEST``, no other run's.
+
+    What the weights do not depend on (threads, evaluation) is not in the digest. Older versions called the folder
+    ``NAME``: that is taken where it holds this very run.
+    """
+    content = {"config": _weighty(to_mapping(config)), "data": source.open()[0].digest, "protocol": source.protocol}
+    older = newest_facts(runs / name)
+    if older is not None and content == {
+        "config": _weighty(older["config"]),
+        "data": older["provenance"].get("data_digest"),
+        "protocol": older["provenance"].get("protocol"),
+    }:
+        return runs / name
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return runs / f"{name}-{digest[:8]}"
+
+
+def _weighty(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that decides the weights."""
+    budget = {field: value for field, value in config["budget"].items() if field != "threads"}
+    return {group: value for group, value in config.items() if group != "evaluation"} | {"budget": budget}
 
 
 def pretrain_one(

@@ -118,6 +118,7 @@ class FinalCourse:
             report_epochs=tuple(range(step, epochs + 1, step)),
             cpus=self._cpus,
             gpus=self._gpus,
+            key=f"{self._plan.digest}/{run.key}",
             entry=run.entry,
         )
 

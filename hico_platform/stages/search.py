@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
-from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
 from hico_platform.search.lock import already_running, holder, name_is_taken, search_lock
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.room import room_wanted
@@ -25,6 +26,7 @@ from hico_platform.search.steering import ENDED_BY, Steering
 from hico_platform.search.task import TrialFunction
 from hico_platform.stages.mirror import SearchMirror
 from hico_platform.stages.places import Places
+from hico_platform.stages.trials_folder import claimed
 from hico_platform.stages.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.outbox import Outbox
@@ -141,7 +143,13 @@ def run_search(
             ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=trials, at_s=began_s)
         stack.enter_context(heartbeat(ledger))
         know(ledger.search, ledger.trials())
-        mirror = SearchMirror(ledger=ledger, space=space, tracker=tracker, outbox=Outbox())
+        mirror = SearchMirror(
+            ledger=ledger,
+            space=space,
+            tracker=tracker,
+            outbox=Outbox(),
+            checkpoint=functools.partial(places.checkpoint, ledger.search),
+        )
 
         everyone: list[Observer] = [mirror, *observers]
 
@@ -155,7 +163,7 @@ def run_search(
                 ledger=ledger,
                 space=space,
                 scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
-                directory=places.trials(name),
+                directory=claimed(places.trials(ledger.search), ledger.search),
                 observe=observe,
                 warm_points=warm,
             )
@@ -192,7 +200,7 @@ def run_search(
             search=ledger.search,
             trials=records,
             best=best,
-            best_config=None if best is None else space.config(best.values),
+            best_config=None if best is None else config_of(best, space),
             front=pareto_front(records, space.settings.objectives),
             ended_by=ledger.note(ENDED_BY),
             elapsed_s=time.time() - began_s,
@@ -252,17 +260,19 @@ def _limit(search: SearchRecord, space: CheckedSpace) -> int:
 
 def _must_agree(search: SearchRecord, *, space: CheckedSpace, facts: Facts) -> None:
     """Results under other data, protocol or fixed settings are not comparable; ranges and limits may change."""
+    was = space_from(search.source)
     problems = [
         Problem(
             field=field,
-            rule=f"the same as when the search {search.name} began: {was}",
+            rule=f"the same as when the search {search.name} began: {before}",
             value=now,
             remedy="resume with what it began with, or begin another search by --name",
         )
-        for field, was, now in (
+        for field, before, now in (
             *_differences({"data": search.facts.data_digest}, {"data": facts.data_digest}),
             *_differences({"protocol": search.facts.protocol}, {"protocol": facts.protocol}),
-            *_differences(_fixed(space_from(search.source)), _fixed(space)),
+            *_differences(_transfer(search.facts, was), _transfer(facts, space)),
+            *_differences(_fixed(was), _fixed(space)),
         )
     ]
     if problems:
@@ -273,6 +283,12 @@ def _fixed(space: CheckedSpace) -> dict[str, Any]:
     """Settings that no trial varies."""
     varied = {field for parameter in space.parameters for field in parameter.fields}
     return {f"base.{name}": value for name, value in flatten(space.base).items() if name not in varied}
+
+
+def _transfer(facts: Facts, space: CheckedSpace) -> dict[str, Any]:
+    """What the transfer metrics depend on; searches of older versions have no digest of that dataset."""
+    digest = facts.more.get("transfer_digest")
+    return {"transfer_protocol": space.settings.transfer_protocol} | ({"transfer": digest} if digest else {})
 
 
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -14,7 +14,7 @@ from hico_platform.search.gpu_packing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
 from hico_platform.stages.carry_out import TrialData, carry_out
-from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset
+from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset, portable
 from hico_platform.stages.gpu_memory import greedy_configs, measure_need
 
 
@@ -56,10 +56,11 @@ def search_inputs(
         seed=settings.sampler.seed,
         more={
             "dataset": store.dataset,
-            "data": source.place,
+            "data": portable(source.place, home=home),
             "train_sequences": len(split.train),
             "validation_sequences": len(split.val),
-            "transfer": None if target is None else target.place,
+            "transfer": None if target is None else portable(target.place, home=home),
+            "transfer_digest": None if target is None else target.open()[0].digest,
         },
     )
     trial_data = TrialData(source=source, target=target)

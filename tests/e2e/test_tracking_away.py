@@ -97,6 +97,7 @@ class Search:
             space=self.space,
             tracker=MlflowTracker(uri=self.uri, artifacts=None),
             outbox=self.outbox,
+            checkpoint=lambda recorded: self.folder / "trials" / recorded,
         )
         self.steering = Steering(
             ledger=self.ledger,

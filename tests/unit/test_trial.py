@@ -170,8 +170,35 @@ def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> N
         run(store, tmp_path, recorder([]), optimiser__name="sgd")
     with pytest.raises(CheckpointError, match=r"data_digest: 'one', .*; got 'two'"):
         run(store, tmp_path, recorder([]), provenance={"data_digest": "two"})
-    longer = run(store, tmp_path, recorder([]), epochs=5, optimiser__learning_rate=1e-4)
-    assert longer.epoch == 5
+    with pytest.raises(
+        CheckpointError, match=r"learning_rate: 0.001, .*; got 0.0001(.|\n)*weight_decay: 0.0001, .*0.5"
+    ):
+        run(store, tmp_path, recorder([]), optimiser__learning_rate=1e-4, optimiser__weight_decay=0.5)
+
+
+def test_a_longer_run_goes_on_where_its_epochs_would_have_been_the_same(store: Store, tmp_path: Path) -> None:
+    constant = {"optimiser__schedule": "constant"}
+    run(store, tmp_path / "constant", recorder([]), **constant)
+    longer = run(store, tmp_path / "constant", recorder([]), epochs=5, **constant)
+    straight = run(store, tmp_path / "straight", recorder([]), epochs=5, **constant)
+    assert (longer.epoch, longer.metrics) == (5, straight.metrics)
+    run(store, tmp_path / "step", recorder([]))  # its last epoch had a tenth of the rate
+    with pytest.raises(CheckpointError, match=r"budget.epochs: 4, .*learning rates of its epochs depend on it.*got 8"):
+        run(store, tmp_path / "step", recorder([]), epochs=8)
+
+
+@pytest.mark.parametrize(("first", "second"), [("a/1", "b/1"), ("a/1", None), (None, "b/1")])
+def test_a_checkpoint_of_another_search_is_never_taken_over(
+    first: str | None, second: str | None, store: Store, tmp_path: Path
+) -> None:
+    run(store, tmp_path, recorder([]), provenance={"run": first} if first else {})
+    with pytest.raises(CheckpointError, match=r"run: .*, as when this run began"):
+        run(store, tmp_path, recorder([]), provenance={"run": second} if second else {})
+
+
+def test_evaluation_and_threads_may_change(store: Store, tmp_path: Path) -> None:
+    run(store, tmp_path, recorder([]))
+    assert run(store, tmp_path, recorder([]), evaluation__linear_epochs=4, budget__threads=1).epoch == 4
 
 
 def test_features_are_computed_once_for_a_report_and_the_end(

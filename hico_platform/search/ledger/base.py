@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from hico_platform.config.schema import Scalar
+from hico_platform.config.document import Document
+from hico_platform.config.schema import Scalar, parse, to_mapping
 from hico_platform.config.space import CheckedSpace
+from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import ConfigError
 from hico_platform.vocabulary import Decision
 
 Metrics = Mapping[str, float]
@@ -105,6 +108,8 @@ class TrialRecord:
     """One trial as the ledger knows it.
 
     ``values`` are the searched fields' values (dotted names); a field whose condition does not hold is absent.
+    ``config`` is the whole configuration that the trial began with, as plain values: a space may change when its
+    search is resumed, a trial never does. Only trials of older versions have none.
     """
 
     number: int
@@ -112,6 +117,7 @@ class TrialRecord:
     values: Mapping[str, Scalar]
     origin: Origin
     began_at_s: float
+    config: Mapping[str, Any] | None = None
     reports: tuple[ReportRecord, ...] = ()
     ending: Ending | None = None
     run_id: str | None = None
@@ -141,13 +147,18 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRecord:
-    """A search as the ledger knows it, without its trials."""
+    """A search as the ledger knows it, without its trials.
+
+    ``key`` tells it from every other search, also from one of the same name that was deleted, or is kept in another
+    database; searches of older versions have none.
+    """
 
     name: str
     source: Mapping[str, Any]
     facts: Facts
     limit: int
     began_at_s: float
+    key: str = ""
 
 
 class Ledger(ABC):
@@ -193,6 +204,25 @@ class Ledger(ABC):
     @abstractmethod
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
         """Takes over a space and a limit that changed since the search began."""
+
+
+def whole_config(space: CheckedSpace, values: Mapping[str, Scalar]) -> Mapping[str, Any] | None:
+    """What a trial with ``values`` keeps as its configuration; nothing where the values break a rule between fields."""
+    try:
+        return to_mapping(space.config(values))
+    except ConfigError:
+        return None
+
+
+def config_of(trial: TrialRecord, space: CheckedSpace) -> TrialConfig:
+    """The configuration that a trial began with, whatever ``space`` has become since.
+
+    Raises:
+        ConfigError: it has none that is valid; the message names the broken rule.
+    """
+    if trial.config is None:
+        return space.config(trial.values)
+    return parse(TrialConfig, Document(data=trial.config, file=f"trial {trial.number}"))
 
 
 def best_trial(trials: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from hico_platform.search.ledger.base import (
     SearchRecord,
     TrialRecord,
     TrialState,
+    whole_config,
 )
 
 
@@ -27,7 +29,9 @@ class MemoryLedger(Ledger):
     """A ledger that lasts as long as its object."""
 
     def __init__(self, *, name: str, space: CheckedSpace, facts: Facts, limit: int, at_s: float) -> None:
-        self._search = SearchRecord(name=name, source=space.source, facts=facts, limit=limit, began_at_s=at_s)
+        self._search = SearchRecord(
+            name=name, source=space.source, facts=facts, limit=limit, began_at_s=at_s, key=uuid.uuid4().hex
+        )
         self._trials: list[TrialRecord] = []
         self._line: list[tuple[Mapping[str, Scalar], Origin]] = []
         self._notes: dict[str, Any] = {}
@@ -49,7 +53,14 @@ class MemoryLedger(Ledger):
         values = space.values(lambda axis: drawn[axis.name] if axis.name in drawn else uniform(axis, draw=draw))
         while not space.admits(values):
             values = space.values(functools.partial(uniform, draw=draw))
-        record = TrialRecord(number=number, state=TrialState.RUNNING, values=values, origin=origin, began_at_s=at_s)
+        record = TrialRecord(
+            number=number,
+            state=TrialState.RUNNING,
+            values=values,
+            origin=origin,
+            began_at_s=at_s,
+            config=whole_config(space, values),
+        )
         self._trials.append(record)
         return record
 

@@ -10,11 +10,14 @@ the study completes the half-done step.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +25,7 @@ import optuna
 
 from hico_platform.config.parameters import Choice, Range
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace, Objective
+from hico_platform.config.space import CheckedSpace, Objective, space_from
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.search.ledger.base import (
     Ending,
@@ -33,6 +36,7 @@ from hico_platform.search.ledger.base import (
     SearchRecord,
     TrialRecord,
     TrialState,
+    whole_config,
 )
 from hico_platform.search.ledger.records import (
     ending_from_plain,
@@ -55,6 +59,8 @@ _STATES = {
     TrialState.FAILED: optuna.trial.TrialState.FAIL,
 }
 _NOTE, _RUN, _REPORT = "note:", "run:", "report:"
+# The space before its first change by a resume, kept for trials of older versions, which have no configuration.
+_FIRST_SOURCE = "first_source"
 
 
 def sqlite_url(file: Path) -> str:
@@ -178,6 +184,7 @@ class StudyLedger(Ledger):
             "facts": facts_to_plain(facts),
             "limit": limit,
             "began_at_s": at_s,
+            "key": uuid.uuid4().hex,
         }
         study.set_user_attr("search", content)
         return cls(study, storage)
@@ -222,8 +229,18 @@ class StudyLedger(Ledger):
         records = []
         for frozen in self._study.get_trials(deepcopy=False):
             if "trial" in frozen.user_attrs:
-                records.append(_trial_record(frozen, runs.get(f"{_RUN}{frozen.number}")))
+                record = _trial_record(frozen, runs.get(f"{_RUN}{frozen.number}"))
+                records.append(self._with_config(record) if record.config is None else record)
         return tuple(records)
+
+    def _with_config(self, trial: TrialRecord) -> TrialRecord:
+        """A trial of an older version by the space that it was drawn from, where a resume has changed that since."""
+        source = self._study.user_attrs["search"].get(_FIRST_SOURCE)
+        return trial if source is None else replace(trial, config=whole_config(self._first_space, trial.values))
+
+    @functools.cached_property
+    def _first_space(self) -> CheckedSpace:
+        return space_from(self._study.user_attrs["search"][_FIRST_SOURCE])
 
     def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
         """Begins the next trial: one whose beginning was cut off, one in line, else what the sampler proposes."""
@@ -238,9 +255,18 @@ class StudyLedger(Ledger):
                 lambda axis: _draw(trial, axis, name=names.get(axis.name, axis.name))
             )
         origin = Origin(trial.user_attrs.get("origin", Origin.SAMPLER))
-        trial.set_user_attr("trial", {"values": values, "origin": str(origin), "began_at_s": at_s})
+        config = whole_config(space, values)
+        content = {"values": values, "origin": str(origin), "began_at_s": at_s, "config": config}
+        trial.set_user_attr("trial", content)
         self._learn(self._storage.get_trial(trial._trial_id))
-        return TrialRecord(number=trial.number, state=TrialState.RUNNING, values=values, origin=origin, began_at_s=at_s)
+        return TrialRecord(
+            number=trial.number,
+            state=TrialState.RUNNING,
+            values=values,
+            origin=origin,
+            began_at_s=at_s,
+            config=config,
+        )
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Puts the nearest point that the space holds in line."""
@@ -280,7 +306,10 @@ class StudyLedger(Ledger):
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
         """Takes over a changed space and limit; raises UsageError where the objectives are others."""
         _must_have_objectives(self._search.source, source)
-        content = dict(self._study.user_attrs["search"]) | {"source": dict(source), "limit": limit}
+        content = dict(self._study.user_attrs["search"])
+        if dict(source) != content["source"] and any(trial.config is None for trial in self.trials()):
+            content.setdefault(_FIRST_SOURCE, content["source"])
+        content |= {"source": dict(source), "limit": limit}
         self._study.set_user_attr("search", content)
         self._search = _search_record(self._search.name, content)
 
@@ -375,6 +404,7 @@ def _search_record(name: str, content: Mapping[str, Any]) -> SearchRecord:
         facts=facts_from_plain(content["facts"]),
         limit=content["limit"],
         began_at_s=content["began_at_s"],
+        key=content.get("key", ""),
     )
 
 
@@ -389,6 +419,7 @@ def _trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> Trial
         values=content["values"],
         origin=Origin(content["origin"]),
         began_at_s=content["began_at_s"],
+        config=content.get("config"),
         reports=tuple(sorted(reports, key=lambda report: report.epoch)),
         ending=ending,
         run_id=run_id,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from hico_platform.checkpoint import load_checkpoint
@@ -68,7 +69,8 @@ def test_it_shows_epochs_levels_speed_and_what_is_left(
     assert re.fullmatch(r"epoch 2 of 3 validation kNN \d+\.\d%", lines[2])
     assert re.search(r"kNN \d+\.\d% .* ETA 0:00:00$", lines[3])
     assert "knn_top1" in said.out
-    assert f"checkpoint: {tmp_path / 'home' / 'runs' / 'my' / 'epoch-000003'}" in said.out
+    assert re.search(rf"checkpoint: {tmp_path}/home/runs/my-[0-9a-f]{{8}}/epoch-000003$", said.out, re.MULTILINE)
+    assert "epochs: 3, of which 3 were trained now" in said.out
 
 
 def test_json_is_all_that_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +101,9 @@ def test_interrupted_it_says_so_and_goes_on(
     monkeypatch.setattr(loop, "train_step", interrupted)
     assert main(words) == 130
     said = capsys.readouterr()
-    assert re.search(r"interrupted after epoch [12] of 3; the same command goes on from \S+/runs/my$", said.err.strip())
+    assert re.search(
+        r"interrupted after epoch [12] of 3; the same command goes on from \S+/runs/my-[0-9a-f]{8}$", said.err.strip()
+    )
     monkeypatch.setattr(loop, "train_step", step)
     assert main(words) == 0
     assert re.search(r"going on after epoch [12] of 3", capsys.readouterr().err)
@@ -120,12 +124,40 @@ def test_interrupted_json_says_where_it_stands(
     assert (result["interrupted"], result["epochs"]) == (True, 0)
 
 
-def test_another_configuration_in_the_same_folder_is_refused(
-    words: list[str], capsys: pytest.CaptureFixture[str]
+def test_each_configuration_has_its_own_result(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    results = []
+    for rate in ("1e-3", "1e-1", "1e-3"):
+        assert main([*words, "--json", "--set", f"optimiser.learning_rate={rate}"]) == 0
+        results.append(json.loads(capsys.readouterr().out))
+    first, other, again = results
+    assert first["checkpoint"] != other["checkpoint"]
+    assert [result["epochs_trained_now"] for result in results] == [3, 3, 0]
+    weights = [load_checkpoint(Path(result["checkpoint"])).tensors for result in (first, other)]
+    assert not all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert (again["checkpoint"], again["metrics"]) == (first["checkpoint"], first["metrics"])
+
+
+def test_another_configuration_in_a_folder_that_was_given_is_refused(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    words = [*words, "--out", str(tmp_path / "out")]
     assert main(words) == 0
-    assert main([*words, "--set", "contrast.temperature=0.5"]) == 1
-    assert "contrast.temperature: 0.2, as when this run began; got 0.5" in capsys.readouterr().err
+    assert main([*words, "--set", "contrast.temperature=0.5", "--set", "optimiser.learning_rate=0.5"]) == 1
+    said = capsys.readouterr().err
+    assert "contrast.temperature: 0.2, as when this run began; got 0.5" in said
+    assert "optimiser.learning_rate: 0.001, as when this run began; got 0.5" in said
+
+
+def test_a_folder_of_an_older_version_is_gone_on_with(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--json", "--out", str(tmp_path / "home" / "runs" / "my")]) == 0
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "all 3 epochs were trained before: evaluated again, nothing is trained" in said.err
+    assert "epochs: 3, of which 0 were trained now" in said.out
+    assert f"checkpoint: {tmp_path}/home/runs/my/epoch-000003" in said.out
 
 
 @pytest.mark.parametrize(

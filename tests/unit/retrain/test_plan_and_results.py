@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,20 @@ def test_results_round_trip(tmp_path: Path) -> None:
     write_result(tmp_path / "run", written)
     assert read_result(tmp_path / "run") == written
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["result.json"]
+
+
+def test_a_checkpoint_is_found_where_the_home_was_moved_to(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    trained = dataclasses.replace(result(Entry.BEST, 0), checkpoint=str(one / "epoch-000003"))
+    write_result(one, trained)
+    assert "epoch-000003" in (one / "result.json").read_text()
+    assert str(tmp_path) not in (one / "result.json").read_text()
+    one.rename(other)
+    assert read_result(other) == dataclasses.replace(trained, checkpoint=str(other / "epoch-000003"))
+    # As older versions wrote it:
+    (other / "result.json").write_text(json.dumps(dataclasses.asdict(trained)))
+    (other / "epoch-000003").mkdir()
+    assert read_result(other) == dataclasses.replace(trained, checkpoint=str(other / "epoch-000003"))
 
 
 def test_summary_has_mean_and_sample_deviation_by_entry() -> None:

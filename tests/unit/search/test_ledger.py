@@ -11,13 +11,17 @@ import pytest
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.errors import UsageError
-from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial
+from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.study import StudyLedger, open_storage, search_names, sqlite_url
 from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, toy_space
 
 SPACE = toy_space()
+WIDER = toy_space(
+    base={"model": {"hidden_width": 32}, "budget": {"epochs": 9}},
+    search={**SPACE.source["search"], "model.hidden_width": {"choice": [16, 32, 64]}},
+)
 Open = Callable[[], Ledger]
 
 
@@ -72,6 +76,20 @@ class LedgerContract:
             assert 0.05 <= float(values["contrast.temperature"]) <= 0.5
             assert values["model.encoder"] in ("gru", "lstm", "transformer")
             SPACE.config(values)
+
+    def test_a_trial_keeps_its_whole_configuration_when_the_space_changes(self, ledger: Ledger, reopen: Open) -> None:
+        begun = ledger.begin(SPACE, at_s=0.0)
+        assert config_of(begun, SPACE).model.hidden_width == 16
+        ledger.reopen(source=WIDER.source, limit=9)
+        for trial in (*ledger.trials(), *reopen().trials()):
+            assert config_of(trial, WIDER) == SPACE.config(begun.values)
+        later = reopen().begin(WIDER, at_s=1.0)
+        assert config_of(later, SPACE) == WIDER.config(later.values)
+
+    def test_a_search_has_a_key_of_its_own(self, ledger: Ledger, reopen: Open) -> None:
+        assert len(ledger.search.key) == 32
+        assert reopen().search.key == ledger.search.key
+        assert MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0).search.key != ledger.search.key
 
     def test_reports_are_kept_once_an_epoch(self, ledger: Ledger, reopen: Open) -> None:
         number = ledger.begin(SPACE, at_s=0.0).number
@@ -214,6 +232,21 @@ class TestStudyLedger(LedgerContract):
     def test_a_name_is_taken_once(self, ledger: Ledger, url: str) -> None:
         with pytest.raises(UsageError, match=r"name: a name that no search has yet; got 'toy'; give --resume"):
             StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+
+    def test_trials_of_older_versions_have_the_configuration_of_the_space_before_it_changed(self, url: str) -> None:
+        storage = open_storage(url)
+        ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+        for number in range(2):
+            values = ledger.begin(SPACE, at_s=0.0).values
+            old = {"values": values, "origin": "sampler", "began_at_s": 0.0}
+            storage.set_trial_user_attr(number + 1, "trial", old)
+            ledger.record_ending(number, ending(TrialState.PRUNED))
+        assert [trial.config for trial in ledger.trials()] == [None, None]
+        ledger.reopen(source=WIDER.source, limit=9)
+        ledger.reopen(source=SPACE.source, limit=12)
+        ledger.reopen(source=WIDER.source, limit=12)
+        for trial in StudyLedger.open(open_storage(url), name="toy").trials():
+            assert config_of(trial, WIDER) == SPACE.config(trial.values)
 
     def test_a_creation_that_was_cut_off_is_completed(self, url: str) -> None:
         storage = open_storage(url)

@@ -70,6 +70,54 @@ def test_when_nothing_is_left(tmp_path: Path) -> None:
     assert steer(ledger, space, tmp_path).is_over
 
 
+def test_a_trial_that_was_cut_off_goes_on_with_what_it_began_with(tmp_path: Path) -> None:
+    space = toy_space(trials=2)
+    ledger = ledger_of(space)
+    first = steer(ledger, space, tmp_path).next_task()
+    assert first is not None
+    wider = toy_space(
+        trials=2,
+        base={"model": {"hidden_width": 32}, "budget": {"epochs": 9}},
+        search={**space.source["search"], "model.hidden_width": {"choice": [16, 32]}},
+    )
+    again = steer(ledger, wider, tmp_path).next_task()
+    assert again is not None
+    assert (again.number, again.config) == (0, first.config)
+    assert again.key == first.key == f"{ledger.search.key}/0"
+
+
+def test_checkpoints_are_recorded_by_their_place_among_the_trials(tmp_path: Path) -> None:
+    space = toy_space(trials=1)
+    ledger = ledger_of(space)
+    steering = steer(ledger, space, tmp_path)
+    task = steering.next_task()
+    assert task is not None
+    work(steering, task)
+    (trial,) = ledger.trials()
+    assert trial.ending is not None
+    assert {trial.ending.checkpoint, *(report.checkpoint for report in trial.reports)} == {"0000/state.json"}
+
+
+def test_a_clock_that_was_set_back_reorders_no_trials(tmp_path: Path) -> None:
+    space, clock = toy_space(trials=2), [100.0]
+    ledger = ledger_of(space)
+    steering = Steering(
+        ledger=ledger,
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+        directory=tmp_path,
+        observe=lambda event: None,
+        clock=lambda: clock[0],
+    )
+    for at_s in (100.0, 40.0):
+        clock[0] = at_s
+        task = steering.next_task()
+        assert task is not None
+        work(steering, task)
+    ends = [trial.ending.at_s for trial in ledger.trials() if trial.ending is not None]
+    assert ends == [100.0, 100.0]
+
+
 def test_what_was_measured_is_held_and_noted(tmp_path: Path) -> None:
     space = toy_space(resources={"gpus": "auto"})
     ledger = ledger_of(space)

@@ -33,7 +33,13 @@ class World:
 
     def start(self) -> None:
         self.outbox = Outbox(first_wait_s=0.001, most_waiting=self.most_waiting)
-        self.mirror = SearchMirror(ledger=self.ledger, space=SPACE, tracker=self.tracker, outbox=self.outbox)
+        self.mirror = SearchMirror(
+            ledger=self.ledger,
+            space=SPACE,
+            tracker=self.tracker,
+            outbox=self.outbox,
+            checkpoint=lambda recorded: self.folder / recorded,
+        )
         self.steering = Steering(
             ledger=self.ledger,
             space=SPACE,
