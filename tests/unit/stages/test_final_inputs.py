@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hico_platform.errors import DataError
+from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
+from hico_platform.search.ledger.study import StudyLedger, open_storage
+from hico_platform.stages.dataset import portable
+from hico_platform.stages.final_inputs import inputs_of_search
+from hico_platform.stages.places import Places
+from hico_platform.vocabulary import Decision
+from tests.small import small_store
+from tests.toy import toy_space
+
+NARROW = toy_space(trials=1, base={"model": {"hidden_width": 16}, "budget": {"epochs": 9}})
+WIDE = toy_space(
+    trials=4,
+    base={"model": {"hidden_width": 32}, "budget": {"epochs": 9}},
+    search={**NARROW.source["search"], "model.hidden_width": {"choice": [16, 32]}},
+)
+
+
+def finished_search(home: Path) -> StudyLedger:
+    """One complete trial on a small store inside the home."""
+    store = small_store(home / "data" / "small")
+    facts = Facts(
+        data_digest=store.digest,
+        protocol="odd-subjects",
+        code_version="test",
+        seed=0,
+        more={"data": portable(str(home / "data" / "small"), home=home), "transfer": None},
+    )
+    storage = open_storage(Places(home=home).storage_url)
+    ledger = StudyLedger.create(storage, name="toy", space=NARROW, facts=facts, limit=1, at_s=1.0)
+    ledger.enqueue({"contrast.temperature": 0.1, "model.encoder": "lstm"}, space=NARROW, origin=Origin.LISTED)
+    ledger.begin(NARROW, at_s=1.0)
+    report = ReportRecord(
+        epoch=9, value=0.5, metrics={"knn_top1": 0.5}, history=(), decision=Decision.CONTINUE, checkpoint="c", at_s=2.0
+    )
+    ledger.record_report(0, report)
+    ledger.record_ending(0, Ending(state=TrialState.COMPLETE, epoch=9, at_s=3.0))
+    return ledger
+
+
+def test_the_best_trial_is_trained_with_what_it_had_though_the_space_was_widened(tmp_path: Path) -> None:
+    ledger = finished_search(tmp_path)
+    ledger.reopen(source=WIDE.source, limit=4)
+    inputs = inputs_of_search(Places(home=tmp_path), "toy")
+    assert inputs.best.model.hidden_width == 16
+    assert inputs.best == NARROW.config(ledger.trials()[0].values)
+    assert inputs.facts["search_key"] == ledger.search.key
+
+
+def test_a_home_that_was_moved_is_retrained_on_its_own_data(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    finished_search(one)
+    one.rename(other)
+    inputs = inputs_of_search(Places(home=other), "toy")
+    assert inputs.data.source.place == str(other / "data" / "small")
+
+
+def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:
+    finished_search(tmp_path)
+    small_store(tmp_path / "other", seed=1)
+    with pytest.raises(DataError, match="digest: the data that was searched on"):
+        inputs_of_search(Places(home=tmp_path), "toy", data=str(tmp_path / "other"))
