@@ -11,6 +11,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hico_platform.config.schema import Scalar
 
@@ -82,18 +83,26 @@ class Range(Parameter):
             given = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         value = min(max(float(given), self.low), self.high)
         if self.step is not None:
-            value = self.low + round((value - self.low) / self.step) * self.step
+            value = self._number(min(round((value - self.low) / self.step), self.size - 1))
         return {self.name: round(value) if self.integer else value}
 
     @property
     def size(self) -> int:
         """How many numbers a stepped or whole range has."""
-        return round((self.high - self.low) / (self.step or 1)) + 1
+        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step or 1))
+        return int((high - low) // step) + 1
 
     def grid(self) -> tuple[Scalar, ...]:
         """Every number of a stepped or whole range."""
-        numbers = [self.low + i * (self.step or 1) for i in range(self.size)]
+        numbers = [self._number(index) for index in range(self.size)]
         return tuple(round(number) for number in numbers) if self.integer else tuple(numbers)
+
+    def _number(self, index: int) -> float:
+        """The number so many steps above the lowest, in decimals as a file writes them.
+
+        In binary 0.1 + 2 * 0.1 lies above 0.3, where Optuna finds it outside of the range.
+        """
+        return float(Decimal(str(self.low)) + index * Decimal(str(self.step or 1)))
 
     def extremes(self) -> tuple[Mapping[str, Scalar], ...]:
         """Both ends."""

@@ -20,7 +20,8 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.search.grid import decode, grid_left, grid_points
 
 MOST_DRAWS = 200
-_SEEDS = 2**32
+SEEDS = 2**32
+"""Samplers take a seed below this."""
 
 Make = Callable[[CheckedSpace, int], optuna.samplers.BaseSampler]
 
@@ -31,7 +32,7 @@ def make_sampler(space: CheckedSpace, *, begun: int, names: Mapping[str, str]) -
     Its seed follows from the space's and ``begun``, so that a search that was interrupted proposes what the
     uninterrupted one would have, given the same results. ``names`` gives the study's name of a coordinate.
     """
-    seed = (space.settings.sampler.seed * 1_000_003 + begun) % _SEEDS
+    seed = (space.settings.sampler.seed * 1_000_003 + begun) % SEEDS
     name = space.settings.sampler.name
     if name is SamplerName.GRID:
         return _Grid(space, names)
@@ -89,7 +90,7 @@ SAMPLERS: Mapping[SamplerName, Make] = {
     ),
     # One sequence for the whole search: its place in it is kept in the study, its seed must not change.
     SamplerName.QMC: lambda space, seed: optuna.samplers.QMCSampler(
-        seed=space.settings.sampler.seed, scramble=True, warn_independent_sampling=False
+        seed=space.settings.sampler.seed % SEEDS, scramble=True, warn_independent_sampling=False
     ),
 }
 

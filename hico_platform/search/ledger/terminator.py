@@ -14,7 +14,7 @@ from optuna.terminator import RegretBoundEvaluator
 
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.ledger.base import TrialRecord, TrialState
-from hico_platform.search.ledger.samplers import distribution_of
+from hico_platform.search.ledger.samplers import SEEDS, distribution_of
 
 
 def improvement_left(space: CheckedSpace, trials: Sequence[TrialRecord]) -> float | None:
@@ -28,7 +28,7 @@ def improvement_left(space: CheckedSpace, trials: Sequence[TrialRecord]) -> floa
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the module is said to move to OptunaHub with Optuna 6
-        evaluator = RegretBoundEvaluator(seed=space.settings.sampler.seed)
+        evaluator = RegretBoundEvaluator(seed=space.settings.sampler.seed % SEEDS)
         try:
             return float(evaluator.evaluate(complete, optuna.study.StudyDirection.MAXIMIZE))
         except ValueError:  # no parameter is common to all

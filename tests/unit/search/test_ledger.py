@@ -8,11 +8,13 @@ from typing import ClassVar
 import optuna
 import pytest
 
+from hico_platform.config.parameters import Range
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.errors import UsageError
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.ledger.samplers import distribution_of
 from hico_platform.search.ledger.study import StudyLedger, open_storage, search_names, sqlite_url
 from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, toy_space
@@ -335,6 +337,30 @@ class TestSamplers:
             UsageError, match=r"library is installed; got 'cmaes'; pip install 'hico-platform\[cmaes\]'"
         ):
             self.begin_all(toy_space(sampler={"name": "cmaes"}), 1)
+
+    @pytest.mark.parametrize(
+        ("low", "high", "step"), [(0.1, 0.3, 0.1), (0.1, 0.7, 0.1), (0.0, 0.9, 0.05), (0.05, 0.95, 0.15)]
+    )
+    def test_a_grid_of_decimal_steps_lies_in_the_range_as_optuna_sees_it(
+        self, low: float, high: float, step: float
+    ) -> None:
+        dropout = {"model.dropout": {"low": low, "high": high, "step": step}}
+        space = toy_space(trials=99, search=dropout, sampler={"name": "grid"})
+        (axis,) = space.parameters[0].coordinates()
+        assert isinstance(axis, Range)
+        distribution = distribution_of(axis)
+        assert axis.grid()[-1] == high
+        for value in axis.grid():
+            assert distribution._contains(distribution.to_internal_repr(value))
+            assert axis.encode({axis.name: value}) == {axis.name: value}
+        found = self.begin_all(space, axis.size)
+        assert sorted(values["model.dropout"] for values in found) == list(axis.grid())
+
+    @pytest.mark.parametrize("name", SamplerName)
+    def test_any_seed_that_a_space_may_have(self, name: str) -> None:
+        search = {"model.layers": {"choice": [1, 2, 3]}} if name == "grid" else SPACE.source["search"]
+        sampler = {"name": name, "seed": 2**40, "startup_trials": 2}
+        assert len(self.begin_all(toy_space(search=search, sampler=sampler), 3)) == 3
 
     def test_ranges_and_choices_may_change(self) -> None:
         storage = open_storage("memory:")
