@@ -15,11 +15,11 @@ import hashlib
 import sqlite3
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import optuna
 
@@ -50,6 +50,7 @@ from hico_platform.search.ledger.samplers import distribution_of, make_sampler
 from hico_platform.search.lock import name_is_taken
 
 Storage = optuna.storages.BaseStorage
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 BUSY_TIMEOUT_S = 60
 MEMORY = "memory:"
@@ -135,6 +136,28 @@ def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
 def search_names(storage: Storage) -> tuple[str, ...]:
     """The searches in a database."""
     return tuple(sorted(optuna.get_all_study_names(storage)))
+
+
+def _while_it_exists(method: Method) -> Method:
+    """Names a study that was deleted while its search runs (by Optuna's command or dashboard): a KeyError to Optuna."""
+
+    @functools.wraps(method)
+    def checked(self: StudyLedger, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except KeyError as error:
+            if self.search.name in search_names(self._storage):
+                raise
+            raise HicoError(
+                Problem(
+                    field="study",
+                    rule=f"the study {self.search.name} in the database for as long as its search runs",
+                    value="deleted",
+                    remedy="restore the database from a backup and go on with --resume, or begin the search anew",
+                )
+            ) from error
+
+    return cast(Method, checked)
 
 
 class StudyLedger(Ledger):
@@ -223,6 +246,7 @@ class StudyLedger(Ledger):
         """The space, the facts and the limit of this search."""
         return self._search
 
+    @_while_it_exists
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials that were begun, by number."""
         runs = self._study.user_attrs
@@ -242,6 +266,7 @@ class StudyLedger(Ledger):
     def _first_space(self) -> CheckedSpace:
         return space_from(self._study.user_attrs["search"][_FIRST_SOURCE])
 
+    @_while_it_exists
     def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
         """Begins the next trial: one whose beginning was cut off, one in line, else what the sampler proposes."""
         names = self._names(space)
@@ -268,12 +293,14 @@ class StudyLedger(Ledger):
             config=config,
         )
 
+    @_while_it_exists
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Puts the nearest point that the space holds in line."""
         names = self._names(space)
         drawn = {names.get(name, name): value for name, value in space.nearest(values).items()}
         self._study.enqueue_trial(drawn, user_attrs={"origin": str(origin)}, skip_if_exists=True)
 
+    @_while_it_exists
     def record_report(self, number: int, report: ReportRecord) -> None:
         """Adds a report, once an epoch."""
         if number in self._over or report.epoch in self._epochs[number]:
@@ -284,10 +311,12 @@ class StudyLedger(Ledger):
         self._epochs[number][report.epoch] = report.value
         self._measures[number][report.epoch] = report.measures
 
+    @_while_it_exists
     def record_run(self, number: int, run_id: str) -> None:
         """Notes the run with the study, where it can be added after the trial's end too."""
         self._study.set_user_attr(f"{_RUN}{number}", run_id)
 
+    @_while_it_exists
     def record_ending(self, number: int, ending: Ending) -> None:
         """Ends a trial, once: the ending first, the state last."""
         if number in self._over:
@@ -295,10 +324,12 @@ class StudyLedger(Ledger):
         self._storage.set_trial_user_attr(self._ids[number], "ending", ending_to_plain(ending))
         self._tell(number, ending)
 
+    @_while_it_exists
     def set_note(self, key: str, value: Any) -> None:
         """Keeps a plain value with the search."""
         self._study.set_user_attr(f"{_NOTE}{key}", value)
 
+    @_while_it_exists
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
         return self._study.user_attrs.get(f"{_NOTE}{key}")

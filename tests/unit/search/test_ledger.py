@@ -11,7 +11,7 @@ import pytest
 from hico_platform.config.parameters import Range
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, SamplerName
-from hico_platform.errors import UsageError
+from hico_platform.errors import HicoError, UsageError
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.samplers import distribution_of
@@ -264,6 +264,21 @@ class TestStudyLedger(LedgerContract):
         assert other.trials() == ()
         assert other.begin(SPACE, at_s=0.0).number == 0
         assert len(ledger.trials()) == 1
+
+    def test_a_study_that_is_deleted_while_its_search_runs_is_named(self, ledger: Ledger, url: str) -> None:
+        number = ledger.begin(SPACE, at_s=0.0).number
+        optuna.delete_study(study_name="toy", storage=open_storage(url))
+        for step in (
+            ledger.trials,
+            lambda: ledger.begin(SPACE, at_s=0.0),
+            lambda: ledger.record_report(number, report(1, 0.1)),
+            lambda: ledger.record_ending(number, ending(TrialState.FAILED)),
+            lambda: ledger.record_run(number, "run"),
+            lambda: ledger.note("any"),
+            lambda: ledger.set_note("any", 1),
+        ):
+            with pytest.raises(HicoError, match=r"study: the study toy in the database .*; got 'deleted'"):
+                step()
 
     def test_no_such_search(self, ledger: Ledger, url: str) -> None:
         with pytest.raises(UsageError, match=r"name: the name of a search; got 'toi'; searches here: toy"):
