@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hico_platform.cli.search_view import shown_values
+from hico_platform.cli.search_picture import shown_values
 from hico_platform.stages.dry_run import Plan
 
 

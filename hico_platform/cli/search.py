@@ -15,11 +15,10 @@ import json
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from hico_platform.cli.places_options import add_places, places_of, words_of_places
 from hico_platform.cli.plan_view import print_plan
-from hico_platform.cli.search_view import SearchView, shown_measures, shown_values, stopped_when
+from hico_platform.cli.search_picture import endings, shown_measures, shown_values
+from hico_platform.cli.search_view import SearchView, console_on
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
@@ -63,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(Problem(field="--trials", rule="at least 1", value=arguments.trials, remedy="give a count"))
     space = _space(arguments, places)
     name = arguments.name or space.name
-    console = Console(file=sys.stderr if arguments.json else sys.stdout)
+    console = console_on(sys.stderr if arguments.json else sys.stdout)
+    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
         return _dry_run(arguments, space, places, name)
 
@@ -73,16 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     def making(what: str, done: int, total: int) -> None:
         if done == total or (console.is_terminal and done % 50 == 0):
-            console.print(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
+            say(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
 
     runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
     inputs = search_inputs(space, home=places.home, data=_data(arguments, places, name), progress=making)
     limit = arguments.trials or space.settings.trials
-    console.print(
+    say(
         f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
-        f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {places.home}",
-        highlight=False,
-        soft_wrap=True,
+        f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {places.home}"
     )
     view = SearchView(space=space, limit=limit, name=name, console=console)
     try:
@@ -110,31 +108,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(result.as_dict()))
         return 0
-    console.print(f"\nsearch {name} finished: {stopped_when(result.trials)}", highlight=False)
+    say(f"\nsearch {name} {result.progress}: {', '.join(endings(result.trials))}")
     if result.ended_by:
-        console.print(f"ended before its {result.search.limit} trials: {result.ended_by}", highlight=False)
+        say(f"ended before its {result.search.limit} trials: {result.ended_by}")
     if best is not None:
         scores = " ".join(
             f"{metric} {value:.3f}" for metric, value in (best.ending.metrics if best.ending else {}).items()
         )
-        console.print(f"best: trial {best.number}, {shown_values(best.values)}", highlight=False, soft_wrap=True)
-        console.print(f"      {scores} (validation)", highlight=False, soft_wrap=True)
+        say(f"best: trial {best.number}, {shown_values(best.values)}")
+        say(f"      {scores} (validation)")
     if len(space.settings.objectives) > 1:
-        console.print("Pareto front:", highlight=False)
+        say("Pareto front:")
         for trial in result.front:
             weighed = shown_measures(trial.measures, space.settings.objectives)
-            line = f"      trial {trial.number}: {weighed}; {shown_values(trial.values)}"
-            console.print(line, highlight=False, soft_wrap=True)
+            say(f"      trial {trial.number}: {weighed}; {shown_values(trial.values)}")
     if result.untracked:
-        console.print(
+        say(
             f"the tracking store was away: {result.untracked} writes are missing there; "
-            f"they are made up for by: {_again(arguments, name)}",
-            highlight=False,
-            soft_wrap=True,
+            f"they are made up for by: {_again(arguments, name)}"
         )
     places_words = words_of_places(arguments)
-    console.print(f"next: hico-platform retrain {name}{places_words}", highlight=False, soft_wrap=True)
-    console.print(f"browse: hico-platform ui{places_words}", highlight=False, soft_wrap=True)
+    say(f"next: hico-platform retrain {name}{places_words}")
+    say(f"browse: hico-platform ui{places_words}")
     return 0
 
 

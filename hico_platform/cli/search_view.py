@@ -1,39 +1,23 @@
-"""What a search looks like while it runs: a live table on a terminal, plain lines elsewhere."""
+"""What a search looks like while it runs: a live screen on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace, Objective
+from hico_platform.cli.search_picture import SearchPicture, clock, shown_values
+from hico_platform.config.space import CheckedSpace
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
-from hico_platform.search.ledger.base import SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.ledger.base import SearchRecord, TrialRecord, best_trial
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.progress import seconds_left
-
-ENCODER = "model.encoder"
-MOST_ROWS = 24
-_STYLES = {
-    TrialState.RUNNING: "cyan",
-    TrialState.COMPLETE: "green",
-    TrialState.PRUNED: "yellow",
-    TrialState.FAILED: "red",
-}
-_WORDS = {
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "stopped",
-    TrialState.FAILED: "failed",
-}
+from hico_platform.search.state import search_progress, trial_status
 
 
 class SearchView:
@@ -45,13 +29,13 @@ class SearchView:
         self._name = name
         self._console = console
         self._trials: dict[int, TrialRecord] = {}
-        self._evaluating: set[int] = set()
         self._began_s = time.time()
+        self._has_driver, self._has_ended = True, False  # this process is the driver
         self._live: Live | None = None
 
     def __enter__(self) -> SearchView:
         """Begins to show."""
-        if self._console.is_terminal:
+        if is_screen(self._console):
             self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=2, transient=False)
             self._live.start()
         return self
@@ -59,9 +43,10 @@ class SearchView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leaves the last picture on the screen."""
+        """Leaves every trial on the terminal, with the state in which the search is left."""
+        self._has_driver, self._has_ended = False, error is None
         if self._live is not None:
-            self._live.stop()
+            self._live.stop()  # draws a last time, as tall as it comes
 
     def know(self, search: SearchRecord, trials: Sequence[TrialRecord]) -> None:
         """The limit, and trials of an earlier driver, so that counts and the best are right."""
@@ -88,108 +73,58 @@ class SearchView:
     def _line(self, event: Event, trial: TrialRecord) -> str:
         prefix = f"[{clock(time.time() - self._began_s)}] trial {trial.number}"
         if isinstance(event, TrialBegan):
-            went_on = f"continues at epoch {trial.epoch}" if trial.reports else "begins"
-            return f"{prefix} {went_on}: {shown_values(trial.values)}"
+            # From which epoch its worker goes on is known to the worker alone: its checkpoint may be gone.
+            begins = f"taken up again, last report at epoch {trial.epoch}" if trial.reports else "begins"
+            return f"{prefix} {begins}: {shown_values(trial.values)}"
         if isinstance(event, TrialEnded):
-            what = _WORDS[trial.state] + (f": {event.ending.reason}" if event.ending.reason else "")
-            scores = " ".join(f"{name} {value:.3f}" for name, value in event.ending.metrics.items())
-            return f"{prefix} {what} at epoch {trial.epoch} {scores} | {self._headline()}"
+            what = trial_status(trial, has_driver=True).word
+            what += f": {event.ending.reason}" if event.ending.reason else ""
+            scores = "".join(f" {name} {value:.3f}" for name, value in event.ending.metrics.items())
+            return f"{prefix} {what} at epoch {trial.epoch}{scores} | {self.picture().headline}"
         return f"{prefix} epoch {trial.epoch}/{self._epochs} knn_top1 {trial.value:.3f} {event.report.decision}"
 
     @property
     def _epochs(self) -> int:
         return self._space.base.budget.epochs
 
-    def _headline(self) -> str:
-        trials = list(self._trials.values())
-        ended = sum(trial.state.is_final for trial in trials)
-        best = best_trial(trials)
-        left_s = seconds_left(trials, limit=self._limit, now_s=time.time(), sessions=(self._began_s,))
-        parts = [f"{ended} of {self._limit} trials"]
-        if best is not None and best.value is not None:
-            parts.append(f"best knn_top1 {best.value:.3f} (trial {best.number}, epoch {best.epoch})")
-        parts.append(f"elapsed {clock(time.time() - self._began_s)}")
-        if ended < self._limit:
-            parts.append("ETA -" if left_s is None else f"ETA {clock(left_s)}")
-        return ", ".join(parts)
+    def picture(self) -> SearchPicture:
+        """The search at this moment."""
+        trials = [self._trials[number] for number in sorted(self._trials)]
+        now_s, objectives = time.time(), self._space.settings.objectives
+        progress = search_progress(
+            trials,
+            limit=self._limit,
+            max_failures=self._space.settings.resources.max_failures,
+            has_driver=self._has_driver,
+            has_ended=self._has_ended,
+        )
+        is_over = progress.begun >= self._limit and progress.ended == progress.begun
+        left_s = None
+        if self._has_driver and not is_over:
+            left_s = seconds_left(trials, limit=self._limit, now_s=now_s, sessions=(self._began_s,))
+        return SearchPicture(
+            name=self._name,
+            progress=progress,
+            trials=trials,
+            epochs=self._epochs,
+            best=best_trial(trials),
+            has_driver=self._has_driver,
+            objectives=objectives,
+            front=pareto_front(trials, objectives),
+            elapsed_s=now_s - self._began_s,
+            left_s=left_s,
+        )
 
     def _render(self) -> RenderableType:
-        trials = sorted(self._trials.values(), key=lambda trial: (not trial.state.is_final, trial.number))
-        return Group(
-            trial_table(
-                trials[-MOST_ROWS:],
-                epochs=self._epochs,
-                best=best_trial(trials),
-                objectives=self._space.settings.objectives,
-                front=pareto_front(trials, self._space.settings.objectives),
-            ),
-            Text(f"{self._name}: {self._headline()}", style="bold"),
-        )
+        picture = self.picture()
+        return picture if self._has_driver else Group(*picture.whole())
 
 
-def trial_table(
-    trials: Sequence[TrialRecord],
-    *,
-    epochs: int,
-    best: TrialRecord | None,
-    objectives: Sequence[Objective] = (Objective.KNN,),
-    front: Sequence[TrialRecord] = (),
-) -> Table:
-    """Trials as a table; the best is marked by *, and with several objectives the Pareto front by +."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    weighed_by = ["size" if one is Objective.PARAMETERS else str(one) for one in objectives]
-    for heading in ("trial", "encoder", "parameters", "epoch", *weighed_by, "state"):
-        table.add_column(heading, justify="right" if heading in {"trial", "epoch", *weighed_by} else "left")
-    unbeaten = {trial.number for trial in front} if len(objectives) > 1 else set()
-    for trial in trials:
-        value = "" if trial.value is None else f"{trial.value:.3f}"
-        value += " +" if trial.number in unbeaten else ""
-        is_best = best is not None and trial.number == best.number
-        weighed = [f"{measure:,.0f}" for measure in trial.measures[1:]] if len(objectives) > 1 else []
-        table.add_row(
-            str(trial.number),
-            str(trial.values.get(ENCODER, "")),
-            shown_values({name: value for name, value in trial.values.items() if name != ENCODER}),
-            f"{trial.epoch}/{epochs}",
-            f"[bold]{value} *[/bold]" if is_best else value,
-            *(weighed or [""] * (len(objectives) - 1)),
-            Text(_WORDS[trial.state], style=_STYLES[trial.state]),
-        )
-    return table
+def console_on(file: TextIO) -> Console:
+    """A console on a stream: a terminal where it is one, whatever variables say (``FORCE_COLOR`` in a pipe)."""
+    return Console(file=file, force_terminal=None if file.isatty() else False)
 
 
-def shown_values(values: Mapping[str, Scalar]) -> str:
-    """``temperature 0.11, clip 0.62``: values by the last part of their names."""
-    return ", ".join(
-        f"{name.rpartition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.rpartition('.')[2]} {value}"
-        for name, value in values.items()
-    )
-
-
-def shown_measures(measures: Sequence[float], objectives: Sequence[Objective]) -> str:
-    """``knn_top1 0.512, parameters 72,576``."""
-    return ", ".join(
-        f"{name} {value:.3f}" if name is Objective.KNN else f"{name} {value:,.0f}"
-        for name, value in zip(objectives, measures, strict=True)
-    )
-
-
-def stopped_when(trials: Sequence[TrialRecord]) -> str:
-    """``5 stopped at epoch 1, 2 at epoch 3, 3 complete, 1 failed``."""
-    stopped = Counter(trial.epoch for trial in trials if trial.state is TrialState.PRUNED)
-    parts = [
-        f"{count} {'stopped ' if index == 0 else ''}at epoch {epoch}"
-        for index, (epoch, count) in enumerate(sorted(stopped.items()))
-    ]
-    for state in (TrialState.COMPLETE, TrialState.FAILED, TrialState.RUNNING):
-        count = sum(trial.state is state for trial in trials)
-        if count:
-            parts.append(f"{count} {_WORDS[state]}")
-    return ", ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """``1:02:03`` or ``4:05``."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+def is_screen(console: Console) -> bool:
+    """Whether lines can be drawn anew: a terminal, and not one that only takes what is typed (``TERM=dumb``)."""
+    return console.is_terminal and not console.is_dumb_terminal

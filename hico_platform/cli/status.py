@@ -1,30 +1,33 @@
-"""How searches stand, from the ledger alone: while they run or after, from another terminal too.
+"""The state of searches, from the ledger alone: while they run or after, from another terminal too.
+
+In a pipe a trial is one line, whole and without colour.
 
 examples:
   hico-platform status
   hico-platform status level_weights
   hico-platform status level_weights --watch
+  hico-platform status level_weights | grep complete
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from hico_platform.cli.places_options import add_places, places_of
-from hico_platform.cli.search_view import clock, stopped_when, trial_table
+from hico_platform.cli.search_picture import SearchPicture
+from hico_platform.cli.search_view import console_on, is_screen
 from hico_platform.search.progress import epochs_spent
 from hico_platform.stages.status import SearchStatus, SearchWatch, searches
 
-# Lines of a picture besides its trials, and reports that are shown apart.
-ROWS_BESIDE, MOST_RUNGS = 7, 8
+MOST_RUNGS = 8
+"""Reports that are shown apart."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         every = searches(places)
         if arguments.json:
-            print(json.dumps([status.as_dict() for status in every]))
+            print(json.dumps([one.as_dict() for one in every]))
         else:
-            for status in every:
-                print(f"{status.search.name:<24} {_headline(status)}")
+            for one in every:
+                print(_picture(one).headline if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}")
         return 0
     watch = SearchWatch(places, arguments.name)
     if arguments.watch:
@@ -53,21 +56,29 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.json:
         print(json.dumps(watch.look().as_dict()))
     else:
-        Console().print(_picture(watch.look()), soft_wrap=True)
+        _print(_picture(watch.look()))
     return 0
+
+
+def _print(picture: SearchPicture) -> None:
+    """Everything, a line a trial; colours on a terminal."""
+    console = console_on(sys.stdout)
+    for line in picture.whole():
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _watch(watch: SearchWatch, *, every_s: float, as_json: bool) -> None:
     """A picture on a terminal; in a pipe, a line for each look (JSON) or each change."""
-    console = Console()
-    if console.is_terminal and not as_json:
+    console = console_on(sys.stdout)
+    if is_screen(console) and not as_json:
         with Live(console=console, auto_refresh=False) as live:
             for status in _looks(watch, every_s=every_s):
-                live.update(_picture(status, rows=max(4, console.height - ROWS_BESIDE)), refresh=True)
+                live.update(_picture(status), refresh=True)
+            live.update(Group(*_picture(status).whole()))  # drawn a last time, as tall as it comes
         return
     shown = ""
     for status in _looks(watch, every_s=every_s):
-        line = json.dumps(status.as_dict()) if as_json else f"{status.search.name}: {_headline(status)}"
+        line = json.dumps(status.as_dict()) if as_json else _picture(status).headline
         if as_json or line != shown:
             print(line, flush=True)
             shown = line
@@ -83,28 +94,20 @@ def _looks(watch: SearchWatch, *, every_s: float) -> Iterator[SearchStatus]:
         time.sleep(every_s)
 
 
-def _picture(status: SearchStatus, *, rows: int | None = None) -> Group:
-    """The trials (those at work and the latest, where there are more than ``rows``), the rungs, and where it stands."""
-    trials = status.trials
-    if rows is not None and len(trials) > rows:
-        latest = sorted(trials, key=lambda trial: (not trial.state.is_final, trial.number))[-rows:]
-        trials = tuple(sorted(latest, key=lambda trial: trial.number))
-    hidden = len(status.trials) - len(trials)
-    table = trial_table(
-        trials,
+def _picture(status: SearchStatus) -> SearchPicture:
+    """The search as it is shown, with what came of its reports and what it cost."""
+    return SearchPicture(
+        name=status.search.name,
+        progress=status.progress,
+        trials=status.trials,
         epochs=status.space.base.budget.epochs,
         best=status.best,
+        has_driver=status.driver is not None,
         objectives=status.space.settings.objectives,
         front=status.front,
-    )
-    lines: list[Table | Text] = [table]
-    if hidden:
-        lines.insert(0, Text(f"{hidden} earlier trials are not shown", style="dim"))
-    return Group(
-        *lines,
-        Text(f"reports: {_rungs(status)}" if status.rungs else "no reports yet"),
-        Text(f"cost: {_cost(status)}"),
-        Text(f"{status.search.name}: {_headline(status)}", style="bold"),
+        left_s=status.seconds_left,
+        ended_by=status.ended_by,
+        notes=(f"reports: {_rungs(status)}" if status.rungs else "no reports yet", f"cost: {_cost(status)}"),
     )
 
 
@@ -121,19 +124,4 @@ def _cost(status: SearchStatus) -> str:
     parts = [f"{epochs_spent(status.trials)} epochs", f"{cost.cpu_hours:.2f} CPU-hours"]
     if status.gpus:
         parts.append(f"{cost.gpu_hours:.2f} GPU-hours ({status.gpus:g} GPU a trial)")
-    return ", ".join(parts)
-
-
-def _headline(status: SearchStatus) -> str:
-    parts = [status.stand, f"{len(status.trials)} of {status.search.limit} trials begun"]
-    if status.trials:
-        parts.append(stopped_when(status.trials))
-    if status.best is not None and status.best.value is not None:
-        parts.append(f"best knn_top1 {status.best.value:.3f} (trial {status.best.number}, epoch {status.best.epoch})")
-    if len(status.space.settings.objectives) > 1:
-        parts.append(f"Pareto front (+) of {len(status.front)}")
-    if status.seconds_left is not None:
-        parts.append(f"ETA {clock(status.seconds_left)}")
-    if status.ended_by:
-        parts.append(f"ended by: {status.ended_by}")
     return ", ".join(parts)

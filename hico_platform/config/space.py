@@ -6,6 +6,7 @@ values at which the varied field's own rule, or a rule between fields, would ref
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +48,7 @@ __all__ = [
     "space_from",
 ]
 
+LEDGER = "ledger"
 SECTIONS = frozenset({"base", "search"})
 T = TypeVar("T")
 
@@ -64,9 +66,22 @@ def load_space(path: Path, *, assignments: Iterable[str] = ()) -> CheckedSpace:
 
 
 def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) -> CheckedSpace:
-    """The space that a ledger keeps as plain data (:attr:`CheckedSpace.source`), with overrides."""
-    document = Document(data=source, file="ledger")
-    return check(override(document, assignments_in(assignments), whole=search_section.SPECIFICATION))
+    """The space that a ledger keeps as plain data (:attr:`CheckedSpace.source`), with overrides.
+
+    Raises:
+        ConfigError: an override is wrong, or another version wrote what this one cannot read.
+    """
+    document = Document(data=source, file=LEDGER)
+    try:
+        return check(override(document, assignments_in(assignments), whole=search_section.SPECIFICATION))
+    except ConfigError as error:
+        remedy = "another version of this package wrote it: use that version, or a newer one"
+        raise ConfigError(
+            [
+                dataclasses.replace(problem, remedy=remedy) if problem.file == LEDGER else problem
+                for problem in error.problems
+            ]
+        ) from error
 
 
 def check(document: Document) -> CheckedSpace:

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTrial:
-    """A trial; ``curve`` maps epochs to validation kNN top-1, ``metrics`` are those of its end."""
+    """A trial; ``curve`` maps epochs to validation kNN top-1, ``metrics`` are those of its end.
+
+    ``word`` is the state as readers are shown it.
+    """
 
     number: int
     state: str
+    word: str
     origin: str
     values: Mapping[str, object]
     curve: Mapping[int, float]
@@ -61,13 +65,15 @@ class Importance:
 class ReportContent:
     """A whole report.
 
+    ``state`` is the search's in one word, ``progress`` says how many trials have ended (``5 of 20 trials ended``).
     ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
     are the fields that were searched on a log scale.
     """
 
     name: str
     description: str
-    stand: str
+    state: str
+    progress: str
     ended_by: str | None
     limit: int
     epochs: int

@@ -1,4 +1,4 @@
-"""Plots of a search, as SVG to stand inside a page."""
+"""Plots of a search, as SVG elements of a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from hico_platform.report.content import Importance, ReportContent, ReportedTria
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STATE_COLOURS = {"complete": "#1a7f4b", "pruned": "#c98a00", "failed": "#b3261e", "running": "#2563a8"}
+STATE_COLOURS = {
+    "complete": "#1a7f4b",
+    "pruned": "#c98a00",
+    "failed": "#b3261e",
+    "running": "#2563a8",
+    "interrupted": "#6b7280",
+}
 _BEST, _GREY = "#111111", "#8a8f98"
 
 
@@ -137,11 +143,10 @@ def _short(name: str) -> str:
 def _legend(axis: Any, trials: Sequence[ReportedTrial], *, best: int | None) -> None:
     from matplotlib.lines import Line2D
 
-    words = {"pruned": "stopped early"}
-    states = dict.fromkeys(trial.state for trial in trials)
+    states = {trial.state: trial.word for trial in trials}
     handles = [
-        Line2D([], [], color=STATE_COLOURS.get(state, _GREY), marker="o", markersize=3, label=words.get(state, state))
-        for state in states
+        Line2D([], [], color=STATE_COLOURS.get(state, _GREY), marker="o", markersize=3, label=word)
+        for state, word in states.items()
     ]
     if best is not None:
         handles.append(Line2D([], [], color=_BEST, linewidth=2.2, marker="o", markersize=4, label=f"best: {best}"))

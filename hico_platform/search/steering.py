@@ -29,6 +29,7 @@ from hico_platform.search.ledger.base import (
 )
 from hico_platform.search.objectives import Measures, measures, standing
 from hico_platform.search.scheduler.base import Scheduler
+from hico_platform.search.state import too_many_failed
 from hico_platform.search.stopping import good_enough, grid_is_done, time_is_up
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
@@ -109,8 +110,8 @@ class Steering:
     @property
     def failures_exceeded(self) -> bool:
         """Whether more trials failed than the space allows."""
-        failed = sum(trial.state is TrialState.FAILED for trial in self._trials.values())
-        return failed > self._space.settings.resources.max_failures
+        most = self._space.settings.resources.max_failures
+        return too_many_failed(list(self._trials.values()), max_failures=most)
 
     def next_task(self) -> TrialTask | None:
         """The next trial to carry out, or nothing: then no more will come."""

@@ -28,6 +28,7 @@ from hico_platform.search.ledger.base import (
     best_trial,
     config_of,
 )
+from hico_platform.search.state import TrialStatus
 from hico_platform.search.steering import SCORE
 from hico_platform.tracking.base import Point, Run, RunStatus, Tracker
 from hico_platform.tracking.outbox import Outbox
@@ -233,7 +234,13 @@ class SearchMirror:
 
     def _put_down(self, number: int) -> None:
         if number in self._runs:
-            self._tracker.close_run(self._runs[number], status=RunStatus.KILLED, points=[], tags={}, at_s=self._clock())
+            self._tracker.close_run(
+                self._runs[number],
+                status=RunStatus.KILLED,
+                points=[],
+                tags={STATE_TAG: str(TrialStatus.INTERRUPTED)},
+                at_s=self._clock(),
+            )
 
     def _close(self, status: RunStatus, at_s: float) -> None:
         best = best_trial(self._ledger.trials())

@@ -11,6 +11,7 @@ from hico_platform.report.content import FinalRow, FinalTable, Importance, Repor
 from hico_platform.retrain.results import PLAN, read_result, summarise
 from hico_platform.search.ledger.base import TrialRecord
 from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.state import TrialStatus, trial_status
 from hico_platform.stages.places import Places
 from hico_platform.stages.status import search_status
 
@@ -31,12 +32,13 @@ def report_content(places: Places, name: str) -> ReportContent:
     return ReportContent(
         name=name,
         description=settings.description,
-        stand=status.stand,
+        state=str(status.state),
+        progress=", ".join(status.progress.parts),
         ended_by=status.ended_by,
         limit=status.search.limit,
         epochs=epochs,
         rungs=[epoch for epoch in make_scheduler(settings.scheduler, epochs=epochs).report_epochs if epoch < epochs],
-        trials=[_trial(trial) for trial in status.trials],
+        trials=[_trial(trial, trial_status(trial, has_driver=status.driver is not None)) for trial in status.trials],
         best=None if status.best is None else status.best.number,
         facts={
             "dataset": str(facts.more.get("dataset", "")),
@@ -82,11 +84,12 @@ def final_tables(directory: Path) -> list[FinalTable]:
     return [table for _, table in sorted(tables, key=lambda item: item[0], reverse=True)]
 
 
-def _trial(trial: TrialRecord) -> ReportedTrial:
+def _trial(trial: TrialRecord, status: TrialStatus) -> ReportedTrial:
     ending = trial.ending
     return ReportedTrial(
         number=trial.number,
-        state=str(trial.state),
+        state=str(status),
+        word=status.word,
         origin=str(trial.origin),
         values=dict(trial.values),
         curve=trial.curve,

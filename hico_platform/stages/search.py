@@ -22,6 +22,7 @@ from hico_platform.search.lock import already_running, holder, name_is_taken, se
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.room import room_wanted
 from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.state import SearchProgress, search_progress
 from hico_platform.search.steering import ENDED_BY, Steering
 from hico_platform.search.task import TrialFunction
 from hico_platform.stages.mirror import SearchMirror
@@ -46,6 +47,7 @@ class SearchResult:
     """
 
     search: SearchRecord
+    progress: SearchProgress
     trials: tuple[TrialRecord, ...]
     best: TrialRecord | None
     best_config: TrialConfig | None
@@ -59,8 +61,9 @@ class SearchResult:
         best = self.best
         return {
             "name": self.search.name,
+            "state": str(self.progress.state),
             "trials": len(self.trials),
-            "states": {str(state): sum(t.state is state for t in self.trials) for state in TrialState},
+            "states": {str(status): count for status, count in self.progress.counts.items()},
             "best": None
             if best is None
             else {
@@ -196,13 +199,21 @@ def run_search(
         if steering.failures_exceeded:
             raise HicoError(_failures(records, most=resources.max_failures, name=name))
         best = best_trial(records)
+        ended_by = ledger.note(ENDED_BY)
         return SearchResult(
             search=ledger.search,
+            progress=search_progress(
+                records,
+                limit=ledger.search.limit,
+                max_failures=resources.max_failures,
+                has_driver=False,  # this one is done
+                has_ended=ended_by is not None,
+            ),
             trials=records,
             best=best,
             best_config=None if best is None else config_of(best, space),
             front=pareto_front(records, space.settings.objectives),
-            ended_by=ledger.note(ENDED_BY),
+            ended_by=ended_by,
             elapsed_s=time.time() - began_s,
             untracked=untracked,
         )
@@ -234,7 +245,7 @@ def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Fa
     Raises:
         UsageError: as :func:`run_search` would.
     """
-    from hico_platform.search.ledger.study import StudyLedger, open_storage
+    from hico_platform.search.ledger.study import StudyLedger, open_storage, refuse_other_study
 
     for file in places.locks(name):
         if holder(file) is not None:
@@ -243,6 +254,7 @@ def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Fa
     if database is not None and not database.exists():
         return
     storage = open_storage(places.storage_url, create=False)
+    refuse_other_study(storage, name=name)
     if not StudyLedger.exists(storage, name=name):
         return
     ledger = StudyLedger.open(storage, name=name, settle=False)

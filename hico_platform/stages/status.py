@@ -1,4 +1,4 @@
-"""The status stage: how a search stands, from its ledger alone."""
+"""The status stage: the state of a search, from its ledger alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hico_platform.config.space import CheckedSpace, space_from
+from hico_platform.errors import HicoError
 from hico_platform.search.heartbeat import DRIVER, beating
-from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
 from hico_platform.search.lock import holder
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.progress import epochs_spent, seconds_left
+from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.steering import ENDED_BY, GPUS, SESSIONS
 from hico_platform.search.stopping import HOUR_S, busy_s
 from hico_platform.stages.places import Places
@@ -63,15 +65,20 @@ class SearchStatus:
         return pareto_front(self.trials, self.space.settings.objectives)
 
     @property
-    def is_finished(self) -> bool:
-        """Whether every trial has ended and no more are to begin."""
-        over = len(self.trials) >= self.search.limit or self.ended_by is not None
-        return over and all(trial.state.is_final for trial in self.trials)
+    def progress(self) -> SearchProgress:
+        """The search's state, and how many of its trials are what."""
+        return search_progress(
+            self.trials,
+            limit=self.search.limit,
+            max_failures=self.space.settings.resources.max_failures,
+            has_driver=self.driver is not None,
+            has_ended=self.ended_by is not None,
+        )
 
     @property
-    def stand(self) -> str:
+    def state(self) -> SearchState:
         """In one word."""
-        return "finished" if self.is_finished else "running" if self.driver else "interrupted"
+        return self.progress.state
 
     @property
     def rungs(self) -> dict[int, Rung]:
@@ -83,17 +90,14 @@ class SearchStatus:
             rungs[epoch] = Rung(reached=len(here), stopped=stopped, best=max(report.value for report in here))
         return rungs
 
-    def count(self, state: TrialState) -> int:
-        """Trials in a state."""
-        return sum(trial.state is state for trial in self.trials)
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
+        progress = self.progress
         return {
             "name": self.search.name,
-            "stand": self.stand,
+            "state": str(progress.state),
             "limit": self.search.limit,
-            "counts": {str(state): self.count(state) for state in TrialState},
+            "counts": {str(status): count for status, count in progress.counts.items()},
             "epochs": epochs_spent(self.trials),
             "epochs_a_trial": self.space.base.budget.epochs,
             "rungs": {str(epoch): dataclasses.asdict(rung) for epoch, rung in self.rungs.items()},
@@ -101,11 +105,11 @@ class SearchStatus:
             "ended_by": self.ended_by,
             "cost": dataclasses.asdict(self.cost),
             "gpus_per_trial": self.gpus,
-            "best": None if self.best is None else _trial(self.best),
+            "best": None if self.best is None else _trial(self.best, has_driver=self.driver is not None),
             "objectives": [str(objective) for objective in self.space.settings.objectives],
             "front": [trial.number for trial in self.front],
             "driver": None if self.driver is None else dict(self.driver),
-            "trials": [_trial(trial) for trial in self.trials],
+            "trials": [_trial(trial, has_driver=self.driver is not None) for trial in self.trials],
         }
 
 
@@ -123,17 +127,26 @@ class SearchWatch:
         self._ledger: Ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
 
     def look(self, *, at_s: float | None = None) -> SearchStatus:
-        """How the search stands now."""
+        """The search at this moment."""
         return _status(self._places, self._ledger, now_s=time.time() if at_s is None else at_s)
 
 
 def search_status(places: Places, name: str, *, at_s: float | None = None) -> SearchStatus:
-    """How the search ``name`` stands.
+    """The search ``name`` at this moment.
 
     Raises:
         UsageError: there is no search of that name.
     """
     return SearchWatch(places, name).look(at_s=at_s)
+
+
+def progress_of(places: Places, name: str) -> SearchProgress:
+    """The state of the search ``name``, and how many of its trials have ended: for who goes on with its results.
+
+    Raises:
+        UsageError: there is no search of that name.
+    """
+    return search_status(places, name).progress
 
 
 def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
@@ -178,20 +191,40 @@ def _driver(places: Places, ledger: Ledger, *, now_s: float) -> Mapping[str, obj
     return None if ran_here else beat
 
 
-def searches(places: Places) -> tuple[SearchStatus, ...]:
-    """All searches of a home."""
-    from hico_platform.search.ledger.study import StudyLedger, open_storage, search_names
+@dataclass(frozen=True, kw_only=True)
+class OtherStudy:
+    """A study of a home's database that cannot be shown as a search, and why."""
+
+    name: str
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {"name": self.name, "state": None, "error": self.reason}
+
+
+def searches(places: Places) -> tuple[SearchStatus | OtherStudy, ...]:
+    """All searches of a home by name; one that cannot be read keeps none of the others from being shown."""
+    from hico_platform.search.ledger.study import open_storage, other_study_names, search_names
 
     storage = open_storage(places.storage_url, create=False)
-    names = [name for name in search_names(storage) if StudyLedger.exists(storage, name=name)]
-    return tuple(search_status(places, name) for name in names)
+    found: dict[str, SearchStatus | OtherStudy] = {
+        name: OtherStudy(name=name, reason="not a search: a study that this package did not make")
+        for name in other_study_names(storage)
+    }
+    for name in search_names(storage):
+        try:
+            found[name] = search_status(places, name)
+        except HicoError as error:
+            found[name] = OtherStudy(name=name, reason=f"cannot be read: {error.problems[0]}")
+    return tuple(found[name] for name in sorted(found))
 
 
-def _trial(trial: TrialRecord) -> dict[str, Any]:
+def _trial(trial: TrialRecord, *, has_driver: bool) -> dict[str, Any]:
     ending = trial.ending
     return {
         "number": trial.number,
-        "state": str(trial.state),
+        "state": str(trial_status(trial, has_driver=has_driver)),
         "origin": str(trial.origin),
         "values": dict(trial.values),
         "epoch": trial.epoch,

@@ -328,6 +328,6 @@ def test_as_a_command(tmp_path: Path) -> None:
     assert result["best"]["metrics"].keys() >= {"knn_top1", "recognition_top1", "retrieval_map", "transfer_top1"}
     shown = subprocess.run([*command, "status", "level_weights", *options], capture_output=True, text=True, check=True)
     status = json.loads(shown.stdout)
-    assert status["stand"] == "finished"
+    assert status["state"] == "finished"
     assert status["counts"]["running"] == 0
     assert status["best"]["run_id"] == result["best"]["run_id"]

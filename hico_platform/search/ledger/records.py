@@ -1,12 +1,43 @@
-"""Records to plain values and back."""
+"""Records to plain values and back.
+
+A field that this version does not know is left out on reading, so that what a newer version wrote can be looked
+at; a value that it does not know (a state, a decision) cannot be left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from hico_platform.errors import Problem, UsageError
 from hico_platform.search.ledger.base import Ending, Facts, ReportRecord, TrialState
 from hico_platform.vocabulary import Decision
+
+
+@contextmanager
+def readable(name: str, *, written_by: object) -> Iterator[None]:
+    """Turns what is raised over records of another version into one error that names the search.
+
+    Args:
+        name: the search that is read.
+        written_by: the version that its ledger names, if it does.
+
+    Raises:
+        UsageError: the records inside are not such as this version writes.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            Problem(
+                field=name,
+                rule="a search that this version can read",
+                value=f"{type(error).__name__}: {error}",
+                remedy=f"it was written by version {written_by or 'unknown'}: use that version, or a newer one",
+            )
+        ) from error
 
 
 def facts_to_plain(facts: Facts) -> dict[str, Any]:
@@ -22,7 +53,7 @@ def facts_to_plain(facts: Facts) -> dict[str, Any]:
 
 def facts_from_plain(plain: Mapping[str, Any]) -> Facts:
     """The inverse of :func:`facts_to_plain`."""
-    return Facts(**plain)
+    return Facts(**_known(Facts, plain))
 
 
 def report_to_plain(report: ReportRecord) -> dict[str, Any]:
@@ -44,7 +75,9 @@ def report_from_plain(plain: Mapping[str, Any]) -> ReportRecord:
     history = tuple((int(epoch), losses) for epoch, losses in plain["history"])
     measures = tuple(plain.get("measures", ()))
     decision = Decision(plain["decision"])
-    return ReportRecord(**{**plain, "history": history, "decision": decision, "measures": measures})
+    return ReportRecord(
+        **{**_known(ReportRecord, plain), "history": history, "decision": decision, "measures": measures}
+    )
 
 
 def ending_to_plain(ending: Ending) -> dict[str, Any]:
@@ -62,4 +95,10 @@ def ending_to_plain(ending: Ending) -> dict[str, Any]:
 
 def ending_from_plain(plain: Mapping[str, Any]) -> Ending:
     """The inverse of :func:`ending_to_plain`."""
-    return Ending(**{**plain, "state": TrialState(plain["state"])})
+    return Ending(**{**_known(Ending, plain), "state": TrialState(plain["state"])})
+
+
+def _known(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``plain`` that ``kind`` has."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in plain.items() if name in names}

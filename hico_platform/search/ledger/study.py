@@ -43,6 +43,7 @@ from hico_platform.search.ledger.records import (
     ending_to_plain,
     facts_from_plain,
     facts_to_plain,
+    readable,
     report_from_plain,
     report_to_plain,
 )
@@ -134,8 +135,35 @@ def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
 
 
 def search_names(storage: Storage) -> tuple[str, ...]:
-    """The searches in a database."""
-    return tuple(sorted(optuna.get_all_study_names(storage)))
+    """The searches in a database; studies that were made by something else are none."""
+    return tuple(sorted(study.study_name for study in storage.get_all_studies() if "search" in study.user_attrs))
+
+
+def other_study_names(storage: Storage) -> tuple[str, ...]:
+    """The studies in a database that are no searches of this package."""
+    return tuple(sorted(study.study_name for study in storage.get_all_studies() if "search" not in study.user_attrs))
+
+
+def refuse_other_study(storage: Storage, *, name: str) -> None:
+    """Leaves a study alone that something else made: a search is not begun in it.
+
+    An empty one may be what a driver left that was killed at its first step, and is no hindrance.
+
+    Raises:
+        UsageError: there is such a study of that name, and something is in it.
+    """
+    if name not in other_study_names(storage):
+        return
+    study = optuna.load_study(study_name=name, storage=storage)
+    if study.user_attrs or study.get_trials(deepcopy=False):
+        raise UsageError(
+            Problem(
+                field="name",
+                rule="a name that no other study has",
+                value=name,
+                remedy="the study of that name was not made by this package; give another --name",
+            )
+        )
 
 
 def _while_it_exists(method: Method) -> Method:
@@ -172,7 +200,7 @@ class StudyLedger(Ledger):
         self._measures: dict[int, dict[int, tuple[float, ...]]] = {}
         self._over: set[int] = set()
         self._half_begun: list[int] = []
-        self._search = _search_record(study.study_name, study.user_attrs["search"])
+        self._search = _search_record(study.study_name, study.user_attrs)
         self._begun = 0
         self._known: dict[str, optuna.distributions.BaseDistribution] = {}
         if settle:
@@ -199,6 +227,7 @@ class StudyLedger(Ledger):
             directions = [kinds.MAXIMIZE if one.sign > 0 else kinds.MINIMIZE for one in space.settings.objectives]
             study = optuna.create_study(storage=storage, study_name=name, directions=directions)
         except optuna.exceptions.DuplicatedStudyError as error:
+            refuse_other_study(storage, name=name)
             study = optuna.load_study(study_name=name, storage=storage)
             if "search" in study.user_attrs:
                 raise name_is_taken(name) from error
@@ -215,9 +244,7 @@ class StudyLedger(Ledger):
     @classmethod
     def exists(cls, storage: Storage, *, name: str) -> bool:
         """Whether a search of that name was begun."""
-        if name not in search_names(storage):
-            return False
-        return "search" in optuna.load_study(study_name=name, storage=storage).user_attrs
+        return name in search_names(storage)
 
     @classmethod
     def forget_unbegun(cls, storage: Storage, *, name: str) -> None:
@@ -232,14 +259,13 @@ class StudyLedger(Ledger):
         Raises:
             UsageError: there is none of that name.
         """
-        try:
-            study = optuna.load_study(study_name=name, storage=storage)
-            return cls(study, storage, settle=settle)
-        except KeyError as error:
+        if not cls.exists(storage, name=name):
             names = ", ".join(search_names(storage)) or "there are none yet"
+            other = "a study that this package did not make; " if name in other_study_names(storage) else ""
             raise UsageError(
-                Problem(field="name", rule="the name of a search", value=name, remedy=f"searches here: {names}")
-            ) from error
+                Problem(field="name", rule="the name of a search", value=name, remedy=f"{other}searches here: {names}")
+            )
+        return cls(optuna.load_study(study_name=name, storage=storage), storage, settle=settle)
 
     @property
     def search(self) -> SearchRecord:
@@ -251,10 +277,11 @@ class StudyLedger(Ledger):
         """All trials that were begun, by number."""
         runs = self._study.user_attrs
         records = []
-        for frozen in self._study.get_trials(deepcopy=False):
-            if "trial" in frozen.user_attrs:
-                record = _trial_record(frozen, runs.get(f"{_RUN}{frozen.number}"))
-                records.append(self._with_config(record) if record.config is None else record)
+        with readable(self._search.name, written_by=self._search.facts.code_version):
+            for frozen in self._study.get_trials(deepcopy=False):
+                if "trial" in frozen.user_attrs:
+                    record = _trial_record(frozen, runs.get(f"{_RUN}{frozen.number}"))
+                    records.append(self._with_config(record) if record.config is None else record)
         return tuple(records)
 
     def _with_config(self, trial: TrialRecord) -> TrialRecord:
@@ -342,7 +369,7 @@ class StudyLedger(Ledger):
             content.setdefault(_FIRST_SOURCE, content["source"])
         content |= {"source": dict(source), "limit": limit}
         self._study.set_user_attr("search", content)
-        self._search = _search_record(self._search.name, content)
+        self._search = _search_record(self._search.name, {"search": content})
 
     def _settle(self) -> None:
         """Learns what there is, and finishes what a kill cut off."""
@@ -428,15 +455,18 @@ def _must_have_objectives(was: Mapping[str, Any], now: Mapping[str, Any]) -> Non
         )
 
 
-def _search_record(name: str, content: Mapping[str, Any]) -> SearchRecord:
-    return SearchRecord(
-        name=name,
-        source=content["source"],
-        facts=facts_from_plain(content["facts"]),
-        limit=content["limit"],
-        began_at_s=content["began_at_s"],
-        key=content.get("key", ""),
-    )
+def _search_record(name: str, attributes: Mapping[str, Any]) -> SearchRecord:
+    content = attributes["search"]
+    facts = content.get("facts") if isinstance(content, Mapping) else None
+    with readable(name, written_by=facts.get("code_version") if isinstance(facts, Mapping) else None):
+        return SearchRecord(
+            name=name,
+            source=content["source"],
+            facts=facts_from_plain(content["facts"]),
+            limit=content["limit"],
+            began_at_s=content["began_at_s"],
+            key=content.get("key", ""),
+        )
 
 
 def _trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialRecord:

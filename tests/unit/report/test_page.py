@@ -17,13 +17,16 @@ def trial(number: int, state: str, curve: dict[int, float], **more: object) -> R
     defaults = {
         "origin": "sampler", "values": values, "metrics": {}, "seconds": 12.4, "reason": None, "run_id": None,
     }  # fmt: skip
-    return ReportedTrial(number=number, state=state, curve=curve, **(defaults | more))
+    return ReportedTrial(
+        number=number, state=state, word={"pruned": "stopped"}.get(state, state), curve=curve, **(defaults | more)
+    )
 
 
 CONTENT = ReportContent(
     name="toy",
     description="temperatures <b>and</b> encoders",
-    stand="finished",
+    state="finished",
+    progress="3 of 3 trials ended",
     ended_by=None,
     limit=3,
     epochs=9,
@@ -54,7 +57,7 @@ CONTENT = ReportContent(
 class TestPage:
     def test_says_everything(self) -> None:
         page = render(CONTENT)
-        for text in ("finished: 3 of 3 trials", "trial 0</b>", "52.0 %", "25.0 ± 1.0", "60.0 ± 2.0", ">stopped<"):
+        for text in ("finished: 3 of 3 trials ended", "trial 0</b>", "52.0 %", "25.0 ± 1.0", "60.0 ± 2.0", ">stopped<"):
             assert text in page
         assert page.count("<svg") == 4
         assert "contrast.temperature = 0.05" in page
@@ -69,7 +72,9 @@ class TestPage:
         assert addresses == []
 
     def test_a_search_that_has_only_begun(self) -> None:
-        begun = dataclasses.replace(CONTENT, trials=[], best=None, importance=None, finals=[], stand="running")
+        begun = dataclasses.replace(
+            CONTENT, trials=[], best=None, importance=None, finals=[], state="running", progress="0 of 3 trials ended"
+        )
         page = render(begun)
         assert "running: 0 of 3 trials" in page
         assert "<svg" not in page

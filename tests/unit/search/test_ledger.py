@@ -15,7 +15,7 @@ from hico_platform.errors import HicoError, UsageError
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.samplers import distribution_of
-from hico_platform.search.ledger.study import StudyLedger, open_storage, search_names, sqlite_url
+from hico_platform.search.ledger.study import StudyLedger, open_storage, other_study_names, search_names, sqlite_url
 from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, toy_space
 
@@ -253,7 +253,7 @@ class TestStudyLedger(LedgerContract):
     def test_a_creation_that_was_cut_off_is_completed(self, url: str) -> None:
         storage = open_storage(url)
         optuna.create_study(storage=storage, study_name="toy", direction="maximize")
-        assert search_names(storage) == ("toy",)
+        assert (search_names(storage), other_study_names(storage)) == ((), ("toy",))
         assert not StudyLedger.exists(storage, name="toy")
         ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
         assert ledger.search.limit == 6

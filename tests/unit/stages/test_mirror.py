@@ -124,6 +124,7 @@ def test_an_interrupted_search_leaves_no_run_running_and_goes_on_in_the_same_run
     world.work(tasks[0])
     world.mirror.close(status=RunStatus.KILLED, patience_s=5)
     assert world.children()["1"].run.status is RunStatus.KILLED
+    assert world.children()["1"].run.tags["hico.state"] == "interrupted"
     assert RunStatus.RUNNING not in {kept.run.status for kept in world.tracker.kept.values()}
     world.start()
     world.work_off()

@@ -28,7 +28,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_everything_is_gathered_from_the_ledger(home: Path) -> None:
     content = report_content(Places(home=home), "toy")
-    assert content.stand == "finished"
+    assert content.state == "finished"
     assert len(content.trials) == 5
     assert content.rungs == [1, 3]
     assert content.trials[4].reason == "ValueError: no"

@@ -1,0 +1,219 @@
+"""A search at one moment as lines: a headline, and one line a trial, for a screen of any size or for a pipe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions
+from rich.text import Text
+
+from hico_platform.config.schema import Scalar
+from hico_platform.config.space import Objective
+from hico_platform.search.ledger.base import TrialRecord, TrialState
+from hico_platform.search.state import SearchProgress, TrialStatus, trial_status
+
+ENCODER = "model.encoder"
+GAP = "  "
+LEAST_TRIALS = 3
+"""Lines that trials keep on the lowest screen; what is said besides makes room for them."""
+
+_STYLES = {
+    TrialStatus.RUNNING: "cyan",
+    TrialStatus.INTERRUPTED: "magenta",
+    TrialStatus.COMPLETE: "green",
+    TrialStatus.PRUNED: "yellow",
+    TrialStatus.FAILED: "red",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPicture:
+    """A search at one moment, as it is shown; on a live screen it is never taller or wider than that.
+
+    Args:
+        name: of the search.
+        progress: its state and counts.
+        trials: all of them.
+        epochs: of a whole trial.
+        best: the best trial so far.
+        has_driver: whether a live process has the search.
+        objectives: of the space.
+        front: the Pareto front, with several objectives.
+        elapsed_s: seconds since this driver began, if that is shown.
+        left_s: estimate of the seconds left, if there is one.
+        ended_by: the rule that ended the search before its limit, if one did.
+        notes: further lines, left out where the screen is low.
+    """
+
+    name: str
+    progress: SearchProgress
+    trials: Sequence[TrialRecord]
+    epochs: int
+    best: TrialRecord | None
+    has_driver: bool
+    objectives: Sequence[Objective] = (Objective.KNN,)
+    front: Sequence[TrialRecord] = ()
+    elapsed_s: float | None = None
+    left_s: float | None = None
+    ended_by: str | None = None
+    notes: Sequence[str] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The lines that fit; the last line of the screen is left to the cursor."""
+        yield from self.fitting(width=options.max_width, height=console.size.height - 1)
+
+    @property
+    def headline(self) -> str:
+        """All about the search in one line."""
+        return ", ".join(self._facts())
+
+    def whole(self) -> list[Text]:
+        """Every trial in full, then the notes and the headline, for whoever scrolls or pipes."""
+        return [*self._table(self.trials), *map(Text, self.notes), Text(self.headline, style="bold")]
+
+    def fitting(self, *, width: int, height: int) -> list[Text]:
+        """The headline, the notes and one line a trial: those at work and the newest, in at most ``height`` lines."""
+        facts = _packed(self._facts(), width=width)[: max(1, height - 1 - LEAST_TRIALS)]
+        head = [Text(line, style="bold") for line in facts]
+        room = height - len(head) - 1  # a line for the table's heading
+        if room >= len(self.notes) + 2 * LEAST_TRIALS:
+            head += map(Text, self.notes)
+            room -= len(self.notes)
+        shown = self.trials
+        if len(shown) > room:
+            room = max(0, room - 1)  # a line for how many are left out
+            newest = sorted(shown, key=lambda trial: (not trial.state.is_final, trial.number))[len(shown) - room :]
+            shown = sorted(newest, key=lambda trial: trial.number)
+        lines = [*head, *self._table(shown)]
+        if len(shown) < len(self.trials):
+            lines.insert(len(head), Text(_left_out(self.trials, shown), style="dim"))
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return lines[:height]
+
+    def _facts(self) -> list[str]:
+        """What there is to say of the search, the most wanted first."""
+        facts = [f"{self.name}: {self.progress.state}", *self.progress.parts]
+        if self.left_s is not None:
+            facts.append(f"ETA {clock(self.left_s)}")
+        if self.elapsed_s is not None:
+            facts.append(f"elapsed {clock(self.elapsed_s)}")
+        if self.best is not None and self.best.value is not None:
+            facts.append(f"best knn_top1 {self.best.value:.3f} (trial {self.best.number}, epoch {self.best.epoch})")
+        if len(self.objectives) > 1:
+            facts.append(f"Pareto front (+) of {len(self.front)}")
+        facts += endings(self.trials)
+        if self.ended_by:
+            facts.append(f"ended by: {self.ended_by}")
+        return facts
+
+    def _table(self, trials: Sequence[TrialRecord]) -> list[Text]:
+        """A heading and a line for each trial; what may be cut off on the right comes last."""
+        if not trials:
+            return []
+        weighed_by = ["size" if one is Objective.PARAMETERS else str(one) for one in self.objectives]
+        headings = ["trial", "state", "epoch", *weighed_by, "encoder", "parameters"]
+        statuses = [trial_status(trial, has_driver=self.has_driver) for trial in trials]
+        rows = [self._row(trial, status) for trial, status in zip(trials, statuses, strict=True)]
+        columns = [
+            column for column in range(len(headings)) if column < 4 or any(row[column] for row in rows)
+        ]  # a column without anything in it is left out
+        widths = [max(len(headings[column]), *(len(row[column]) for row in rows)) for column in columns]
+        to_the_right = {"trial", "epoch", *weighed_by[1:]}
+
+        def line(cells: Sequence[str], style: str, styles: Mapping[int, str]) -> Text:
+            text = Text(style=style)
+            for column, width in zip(columns, widths, strict=True):
+                cell = cells[column]
+                text.append(GAP if column else "")
+                text.append(
+                    cell.rjust(width) if headings[column] in to_the_right else cell.ljust(width), styles.get(column)
+                )
+            text.rstrip()
+            return text
+
+        best = None if self.best is None else self.best.number
+        return [
+            line(headings, "dim", {}),
+            *(
+                line(row, "", {1: _STYLES[status]} | ({3: "bold"} if trial.number == best else {}))
+                for row, status, trial in zip(rows, statuses, trials, strict=True)
+            ),
+        ]
+
+    def _row(self, trial: TrialRecord, status: TrialStatus) -> list[str]:
+        """The cells of a trial; the best is marked by *, and with several objectives the Pareto front by +."""
+        several = len(self.objectives) > 1
+        value = "" if trial.value is None else f"{trial.value:.3f}"
+        value += " +" if several and any(one.number == trial.number for one in self.front) else ""
+        value += " *" if self.best is not None and self.best.number == trial.number else ""
+        measures = [f"{measure:,.0f}" for measure in trial.measures[1:]] if several else []
+        return [
+            str(trial.number),
+            status.word,
+            f"{trial.epoch}/{self.epochs}",
+            value,
+            *(measures or [""] * (len(self.objectives) - 1)),
+            str(trial.values.get(ENCODER, "")),
+            shown_values({name: value for name, value in trial.values.items() if name != ENCODER}),
+        ]
+
+
+def shown_values(values: Mapping[str, Scalar]) -> str:
+    """``temperature 0.11, clip 0.62``: values by the last part of their names."""
+    return ", ".join(
+        f"{name.rpartition('.')[2]} {value:.3g}" if isinstance(value, float) else f"{name.rpartition('.')[2]} {value}"
+        for name, value in values.items()
+    )
+
+
+def shown_measures(measures: Sequence[float], objectives: Sequence[Objective]) -> str:
+    """``knn_top1 0.512, parameters 72,576``."""
+    return ", ".join(
+        f"{name} {value:.3f}" if name is Objective.KNN else f"{name} {value:,.0f}"
+        for name, value in zip(objectives, measures, strict=True)
+    )
+
+
+def endings(trials: Sequence[TrialRecord]) -> list[str]:
+    """``5 stopped at epoch 1``, ``2 at epoch 3``, ``3 complete``, ``1 failed``: what came of trials that ended."""
+    stopped = Counter(trial.epoch for trial in trials if trial.state is TrialState.PRUNED)
+    parts = [
+        f"{count} {'' if index else f'{TrialStatus.PRUNED.word} '}at epoch {epoch}"
+        for index, (epoch, count) in enumerate(sorted(stopped.items()))
+    ]
+    for state in (TrialState.COMPLETE, TrialState.FAILED):
+        count = sum(trial.state is state for trial in trials)
+        if count:
+            parts.append(f"{count} {TrialStatus(state).word}")
+    return parts
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``4:05``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _packed(parts: Sequence[str], *, width: int) -> list[str]:
+    """Parts with commas between them, in lines of at most ``width``; none is broken, a longer one is cut off."""
+    lines = [""]
+    for index, part in enumerate(parts):
+        text = part if index + 1 == len(parts) else f"{part},"
+        joined = f"{lines[-1]} {text}" if lines[-1] else text
+        if len(joined) <= width or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(text)
+    return lines
+
+
+def _left_out(trials: Sequence[TrialRecord], shown: Sequence[TrialRecord]) -> str:
+    count = len(trials) - len(shown)
+    first = min((trial.number for trial in shown), default=0)
+    earlier = all(trial.number < first for trial in trials if trial not in shown)
+    noun = "trial is" if count == 1 else "trials are"
+    return f"{count} {'earlier ' if earlier else ''}{noun} not shown"

@@ -1,0 +1,146 @@
+"""The state of a search and of its trials: one state machine, and every page shows what it says.
+
+======================  =========================================================================
+a search is             when
+======================  =========================================================================
+``running``             a live driver has it, and something is left to do
+``interrupted``         no driver has it, and something is left to do: ``--resume`` goes on
+``finished``            every trial has ended, and no more are to begin
+``failed``              more trials failed than it allows, and no driver waits for those at work
+======================  =========================================================================
+
+======================  =========================================================================
+a trial is              when
+======================  =========================================================================
+``complete``            it trained for the whole budget
+``pruned``              the scheduler stopped it at a rung, or the search's time was up
+``failed``              it ended by a mistake of its own
+``running``             it has not ended, and a live driver has it
+``interrupted``         it has not ended, and no driver has it
+======================  =========================================================================
+
+So a search that is interrupted has no running trials. The ledger records a trial that has not ended as
+``TrialState.RUNNING``, whether or not a driver lives: what that means at this moment is said here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hico_platform.search.ledger.base import TrialRecord, TrialState
+
+
+class SearchState(StrEnum):
+    """What a search is at a moment."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class TrialStatus(StrEnum):
+    """What a trial is at a moment; the values are those of ``--json`` and of MLflow's ``hico.state``."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def word(self) -> str:
+        """The word that tables and the report show."""
+        return "stopped" if self is TrialStatus.PRUNED else str(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchProgress:
+    """How far a search is.
+
+    Args:
+        state: what it is at this moment.
+        limit: trials that it is to have.
+        counts: trials of each status; every status has a count.
+    """
+
+    state: SearchState
+    limit: int
+    counts: dict[TrialStatus, int]
+
+    @property
+    def begun(self) -> int:
+        """Trials that were begun."""
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """Trials that are over, well or not."""
+        return self.begun - self.counts[TrialStatus.RUNNING] - self.counts[TrialStatus.INTERRUPTED]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """``5 of 20 trials ended``, ``2 running``; with a limit that was lowered, ``3 trials ended, limit 2``."""
+        ended, limit = self.ended, self.limit
+        within = self.begun <= limit
+        words = f"{ended} of {_trials(limit)} ended" if within else f"{_trials(ended)} ended, limit {limit}"
+        unfinished = (TrialStatus.RUNNING, TrialStatus.INTERRUPTED)
+        return (words, *(f"{self.counts[one]} {one.word}" for one in unfinished if self.counts[one]))
+
+    def __str__(self) -> str:
+        """``running, 5 of 20 trials ended, 2 running``."""
+        return ", ".join((self.state, *self.parts))
+
+
+def trial_status(trial: TrialRecord, *, has_driver: bool) -> TrialStatus:
+    """What a trial is while a driver has its search, or while none has."""
+    if trial.state is TrialState.RUNNING:
+        return TrialStatus.RUNNING if has_driver else TrialStatus.INTERRUPTED
+    return TrialStatus(trial.state)
+
+
+def search_progress(
+    trials: Sequence[TrialRecord], *, limit: int, max_failures: int, has_driver: bool, has_ended: bool
+) -> SearchProgress:
+    """The state of a search, and how many of its trials are what.
+
+    Args:
+        trials: all trials that were begun.
+        limit: trials that the search is to have.
+        max_failures: failed trials that it allows.
+        has_driver: whether a live process has it.
+        has_ended: whether a rule of its space ended it before the limit.
+    """
+    found = [trial_status(trial, has_driver=has_driver) for trial in trials]
+    counts = {status: found.count(status) for status in TrialStatus}
+    state = _search_state(
+        at_work=counts[TrialStatus.RUNNING] > 0,
+        cut_off=counts[TrialStatus.INTERRUPTED] > 0,
+        no_more=len(trials) >= limit or has_ended,
+        too_many_failed=too_many_failed(trials, max_failures=max_failures),
+        has_driver=has_driver,
+    )
+    return SearchProgress(state=state, limit=limit, counts=counts)
+
+
+def too_many_failed(trials: Sequence[TrialRecord], *, max_failures: int) -> bool:
+    """Whether more trials failed than a search allows."""
+    return sum(trial.state is TrialState.FAILED for trial in trials) > max_failures
+
+
+def _search_state(
+    *, at_work: bool, cut_off: bool, no_more: bool, too_many_failed: bool, has_driver: bool
+) -> SearchState:
+    if at_work:
+        return SearchState.RUNNING
+    if too_many_failed:
+        return SearchState.FAILED
+    if no_more and not cut_off:
+        return SearchState.FINISHED
+    return SearchState.RUNNING if has_driver else SearchState.INTERRUPTED
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'' if count == 1 else 's'}"

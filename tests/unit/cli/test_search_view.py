@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hico_platform.cli.search_picture import SearchPicture, endings, shown_measures, shown_values
+from hico_platform.cli.search_view import SearchView, console_on
+from hico_platform.config.space import Objective
+from hico_platform.errors import HicoError
+from hico_platform.search.events import TrialBegan
+from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState, best_trial
+from hico_platform.search.objectives import pareto_front
+from hico_platform.search.state import search_progress
+from hico_platform.vocabulary import Decision
+from tests.unit.cli.test_search import SPACE, carry_out, memory
+
+
+class TestView:
+    def test_plain_lines_where_there_is_no_terminal(self, tmp_path: Path) -> None:
+        output = io.StringIO()
+        with SearchView(space=SPACE, limit=5, name="toy", console=Console(file=output, width=200)) as view:
+            trials = carry_out(memory(), tmp_path, view, fail=4)
+        text = output.getvalue()
+        assert "trial 0 begins: temperature 0.2, encoder transformer" in text
+        assert "trial 0 epoch 1/9 knn_top1 0.077 continue" in text
+        assert "trial 4 failed: ValueError: no" in text
+        assert f"finished, {len(trials)} of 5 trials ended, elapsed 0:00, best knn_top1" in text
+        assert "\x1b" not in text
+
+    def test_a_live_table_on_a_terminal(self, tmp_path: Path) -> None:
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, width=140, height=40)
+        with SearchView(space=SPACE, limit=5, name="toy", console=console) as view:
+            carry_out(memory(), tmp_path, view)
+        text = output.getvalue()
+        for word in ("trial", "encoder", "parameters", "epoch", "knn_top1", "state", "complete", "stopped", "elapsed"):
+            assert word in text
+        assert "5 of 5 trials ended" in text
+
+    def test_what_was_known_before_counts(self, tmp_path: Path) -> None:
+        ledger, output = memory(), io.StringIO()
+        trials = carry_out(ledger, tmp_path, lambda event: None)
+        view = SearchView(space=SPACE, limit=9, name="toy", console=Console(file=output, width=200))
+        view.know(ledger.search, trials)
+        assert "5 of 5 trials ended" in view.picture().headline
+
+    def test_several_objectives_show_their_front(self, tmp_path: Path) -> None:
+        objectives = [Objective.KNN, Objective.PARAMETERS]
+        trials = [
+            dataclasses.replace(
+                trial,
+                state=TrialState.COMPLETE,
+                reports=(dataclasses.replace(trial.reports[-1], value=value, measures=(value, size)),),
+            )
+            for trial, (value, size) in zip(
+                carry_out(memory(), tmp_path, lambda event: None)[:3], ((0.5, 9e3), (0.6, 1e4), (0.4, 2e4)), strict=True
+            )
+        ]
+        front = pareto_front(trials, objectives)
+        heading, *rows = picture(trials, best=trials[1], objectives=objectives, front=front, limit=3).whole()
+        assert heading.plain.split()[:5] == ["trial", "state", "epoch", "knn_top1", "size"]
+        assert rows[0].plain.split()[3:6] == ["0.500", "+", "9,000"]
+        assert rows[1].plain.split()[3:7] == ["0.600", "+", "*", "10,000"]
+        assert rows[2].plain.split()[3:5] == ["0.400", "20,000"]
+        assert shown_measures((0.5, 9e3), objectives) == "knn_top1 0.500, parameters 9,000"
+
+    def test_values(self) -> None:
+        assert (
+            shown_values({"contrast.temperature": 0.123456, "model.encoder": "gru"}) == "temperature 0.123, encoder gru"
+        )
+
+    def test_what_was_stopped_when(self, tmp_path: Path) -> None:
+        text = ", ".join(endings(carry_out(memory(), tmp_path, lambda event: None, fail=4)))
+        assert "stopped at epoch 1" in text
+        assert "complete" in text
+        assert text.endswith("1 failed")
+
+    def test_a_trial_taken_up_says_what_is_known_and_no_epoch_that_it_may_not_go_on_from(self) -> None:
+        output = io.StringIO()
+        view = SearchView(space=SPACE, limit=5, name="toy", console=Console(file=output, width=200))
+        view(TrialBegan(trial=trial(0, TrialState.RUNNING, epoch=4)))
+        assert "trial 0 taken up again, last report at epoch 4: temperature 0.1" in output.getvalue()
+        assert "continues" not in output.getvalue()
+
+    @pytest.mark.parametrize(
+        ("error", "state", "word"),
+        [
+            (None, "running, 1 of 5 trials ended, 1 running", "running"),
+            (KeyboardInterrupt(), "interrupted, 1 of 5 trials ended, 1 interrupted", "interrupted"),
+            (HicoError("the cluster died"), "interrupted, 1 of 5 trials ended, 1 interrupted", "interrupted"),
+        ],
+    )
+    def test_what_is_left_on_the_screen_is_the_state_in_which_the_search_is_left(
+        self, error: BaseException | None, state: str, word: str
+    ) -> None:
+        view = SearchView(space=SPACE, limit=5, name="toy", console=Console(file=io.StringIO()))
+        for one in (trial(0, TrialState.COMPLETE), trial(1, TrialState.RUNNING)):
+            view._trials[one.number] = one
+        if error is not None:
+            view.__exit__(type(error), error, None)
+        lines = [line.plain for line in view.picture().whole()]
+        assert f"toy: {state}" in lines[-1]
+        assert lines[2].split()[:2] == ["1", word]
+
+    @pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+    def test_every_trial_is_on_the_terminal_when_the_search_ends(self, error: BaseException | None) -> None:
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, width=80, height=10, color_system=None)
+        view = SearchView(space=SPACE, limit=30, name="toy", console=console)
+        view._trials = {number: trial(number, TrialState.COMPLETE) for number in range(30)}
+        view.__enter__()
+        output.truncate(0)
+        view.__exit__(None if error is None else type(error), error, None)
+        shown = output.getvalue()
+        for number in range(30):
+            assert f"\n{number:5}  complete" in shown
+
+    def test_a_pipe_is_no_terminal_whatever_variables_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert Console(file=io.StringIO()).is_terminal
+        assert not console_on(io.StringIO()).is_terminal
+
+    def test_a_terminal_that_cannot_be_drawn_anew_gets_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        output = io.StringIO()
+        with SearchView(
+            space=SPACE, limit=5, name="toy", console=Console(file=output, force_terminal=True, width=80)
+        ) as view:
+            view(TrialBegan(trial=trial(0, TrialState.RUNNING)))
+            assert "trial 0 begins" in output.getvalue()
+
+
+def trial(number: int, state: TrialState, *, epoch: int = 0) -> TrialRecord:
+    """A trial of many parameters, with a report where it has an epoch."""
+    values = {f"contrast.temperature{part or ''}": 0.1 for part in range(9)} | {"model.encoder": "transformer"}
+    reports = [
+        ReportRecord(epoch=at, value=0.5, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint="", at_s=1.0)
+        for at in range(1, epoch + 1)
+    ]
+    return TrialRecord(
+        number=number,
+        state=state,
+        values=values,
+        origin=Origin.SAMPLER,
+        began_at_s=0.0,
+        reports=tuple(reports),
+        ending=Ending(state=state, epoch=epoch, at_s=9.0) if state.is_final else None,
+    )
+
+
+def picture(trials: Sequence[TrialRecord], *, limit: int = 40, **more: object) -> SearchPicture:
+    options = {"name": "toy", "epochs": 9, "best": best_trial(trials), "has_driver": True} | more
+    progress = search_progress(trials, limit=limit, max_failures=3, has_driver=True, has_ended=False)
+    return SearchPicture(progress=progress, trials=trials, **options)
+
+
+class TestPicture:
+    """On a screen: never taller or wider, what matters first."""
+
+    TRIALS = (
+        [trial(0, TrialState.RUNNING, epoch=3)]
+        + [trial(number, TrialState.PRUNED, epoch=1 + number % 7) for number in range(1, 20)]
+        + [trial(20, TrialState.COMPLETE, epoch=9), trial(21, TrialState.FAILED)]
+        + [trial(number, TrialState.RUNNING) for number in (22, 23)]
+    )
+    NOTES = ("reports: " + "epoch 1: 4 came; " * 20, "cost: 3 epochs")
+
+    @pytest.mark.parametrize("name", ["toy", "n" * 100])
+    @pytest.mark.parametrize("count", [0, 1, 5, 24])
+    @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 14, 23, 39])
+    @pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 120])
+    def test_it_fits(self, width: int, height: int, count: int, name: str) -> None:
+        shown = picture(self.TRIALS[:count], name=name, notes=self.NOTES, left_s=80.0, elapsed_s=12.0)
+        lines = shown.fitting(width=width, height=height)
+        assert 1 <= len(lines) <= height
+        assert all(line.cell_len <= width and "\n" not in line.plain for line in lines)
+
+    @pytest.mark.parametrize(("width", "height"), [(80, 23), (120, 39), (60, 14), (80, 9)])
+    def test_state_counts_best_and_time_come_first_and_trials_at_work_are_shown(self, width: int, height: int) -> None:
+        shown = picture(self.TRIALS, notes=self.NOTES, left_s=80.0, elapsed_s=12.0)
+        lines = [line.plain for line in shown.fitting(width=width, height=height)]
+        head = " ".join(lines[:4])
+        for fact in ("toy: running", "21 of 40 trials ended", "3 running", "ETA 1:20", "elapsed 0:12"):
+            assert fact in head
+        assert "best knn_top1 0.500 (trial 20, epoch 9)" in head
+        rows = [line.split() for line in lines if line.split()[1:2] and line.split()[1] in ("running", "stopped")]
+        assert {"0", "22", "23"} <= {row[0] for row in rows}
+
+    def test_left_out_are_the_oldest_that_have_ended(self) -> None:
+        lines = [line.plain for line in picture(self.TRIALS).fitting(width=80, height=14)]
+        heading = next(index for index, line in enumerate(lines) if line.split()[:2] == ["trial", "state"])
+        numbers = [int(line.split()[0]) for line in lines[heading + 1 :]]
+        assert numbers == sorted(numbers)
+        assert numbers[0] == 0
+        assert numbers[1:] == list(range(24 - len(numbers) + 1, 24))
+        assert f"{24 - len(numbers)} trials are not shown" in "\n".join(lines)
+        ended = [line.plain for line in picture(self.TRIALS[1:20]).fitting(width=80, height=14)]
+        assert any("earlier trials are not shown" in line for line in ended)
+
+    def test_the_terminal_it_is_printed_to_decides(self) -> None:
+        output = io.StringIO()
+        console = Console(file=output, force_terminal=True, width=60, height=15, color_system=None)
+        console.print(picture(self.TRIALS, notes=self.NOTES))
+        lines = output.getvalue().splitlines()
+        assert len(lines) == 14
+        assert max(map(len, lines)) <= 60
