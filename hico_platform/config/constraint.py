@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import typing
+import warnings
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,10 @@ from typing import Any
 
 from hico_platform.config.schema import Scalar
 
+MOST_CHARACTERS, MOST_DEPTH = 2000, 64
+"""Of an expression. What evaluates it calls itself for each level."""
+
+_DEEP = f"it is more than {MOST_DEPTH} levels deep"
 _OPERATIONS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -37,11 +42,11 @@ class Constraint:
     def holds(self, values: Mapping[str, Scalar | None]) -> bool:
         """Whether it is true of ``values``, which has every field that it names.
 
-        It is not where it cannot be told: a division by zero, or a field that is not set.
+        It is not where it cannot be told: a division by zero, a number without end, or a field that is not set.
         """
         try:
-            return bool(_evaluate(ast.parse(self.text, mode="eval").body, values))
-        except (ZeroDivisionError, TypeError):
+            return bool(_evaluate(_parsed(self.text), values))
+        except (ArithmeticError, TypeError):
             return False
 
 
@@ -59,7 +64,7 @@ def problem_of(text: str, types: Mapping[str, type]) -> str | None:
     It is a comparison: of numbers, texts and fields (dotted names in ``types``), with + - * / // %, and, or, not.
     """
     try:
-        kind = _kind(ast.parse(text, mode="eval").body, types)
+        kind = _kind(_parsed(text), types)
     except SyntaxError as error:
         return error.msg
     except ValueError as error:
@@ -70,14 +75,37 @@ def problem_of(text: str, types: Mapping[str, type]) -> str | None:
 def unknown_names(text: str, known: Container[str]) -> tuple[str, ...]:
     """The dotted names in an expression that are not ``known``; none where it is no expression."""
     try:
-        tree = ast.parse(text, mode="eval").body
-    except SyntaxError:
+        tree = _parsed(text)
+    except (SyntaxError, ValueError):
         return ()
     inner = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     outer = [node for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute)) and node not in inner]
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = [ast.unparse(node) for node in outer if node not in called]
     return tuple(name for name in names if name not in known)
+
+
+def _parsed(text: str) -> ast.expr:
+    """The expression of a text.
+
+    Raises:
+        SyntaxError: it is none.
+        ValueError: it is too long or too deep, or holds what no source may (a NUL byte).
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"it has more than {MOST_CHARACTERS} characters")
+    try:
+        with warnings.catch_warnings():  # of Python, such as "is" beside a number
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (RecursionError, MemoryError):
+        raise ValueError(_DEEP) from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MOST_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise ValueError(_DEEP)
+    return tree
 
 
 def _kind(node: ast.AST, types: Mapping[str, type]) -> Kind:

@@ -11,6 +11,7 @@ from typing import Any
 
 from hico_platform.config.schema import Bounds
 from hico_platform.config.search_section import SAME_FOR_ALL
+from hico_platform.config.source import IGNORED
 from hico_platform.config.space_settings import Space
 from hico_platform.config.trial import TrialConfig
 
@@ -35,6 +36,7 @@ def space_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "hico-platform search space",
         **schema,
+        "patternProperties": {f"^{IGNORED}": {}},
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from hico_platform.config.source import Document, FieldPath, dotted, parse_yaml
+from hico_platform.config.source import MOST_DEPTH, Document, FieldPath, dotted, parse_yaml
 from hico_platform.errors import ConfigError, Problem
 
 SET = "--set"
@@ -56,7 +57,7 @@ def nested(document: Document, *, sections: AbstractSet[str], whole: AbstractSet
             problems.extend(
                 document.problem(
                     (*old, key),
-                    rule="a field is set once",
+                    rule="a field that is set once",
                     value=dotted((*new, *path)),
                     remedy="remove one of the two",
                 )
@@ -64,10 +65,33 @@ def nested(document: Document, *, sections: AbstractSet[str], whole: AbstractSet
             )
         return unfolded
 
+    check_depth(document)
     data = walk(document.data, (), (), unfold=True)
     if problems:
         raise ConfigError(problems)
     return Document(data=data, file=document.file, lines=lines, files=files)
+
+
+def check_depth(document: Document) -> None:
+    """Whether dotted keys name fields at depths that there are; what unfolds them need not mind.
+
+    Raises:
+        ConfigError: a key has too many dots.
+    """
+
+    def walk(data: Any, path: FieldPath) -> None:
+        if isinstance(data, Mapping):
+            for key, child in data.items():
+                if key.count(".") > MOST_DEPTH:
+                    rule = f"a field at most {MOST_DEPTH} levels deep"
+                    remedy = "write such as contrast.temperature"
+                    raise ConfigError(document.problem(path, rule=rule, value=f"{key[:80]}...", remedy=remedy))
+                walk(child, (*path, key))
+        elif isinstance(data, list):
+            for index, child in enumerate(data):
+                walk(child, (*path, index))
+
+    walk(document.data, ())
 
 
 def lay_over(upper: Document, lower: Document, *, whole: AbstractSet[str]) -> Document:
@@ -85,8 +109,12 @@ def override(document: Document, assignments: Iterable[str], *, whole: AbstractS
     """``document`` with ``key=value`` assignments laid over it; a value is read as YAML.
 
     Raises:
-        ConfigError: an assignment without ``=``, or a value that is no YAML.
+        ConfigError: an assignment without ``=``, a value that is no YAML, or a document that is no mapping.
     """
+    assignments = list(assignments)
+    if assignments and not isinstance(document.data, Mapping):
+        remedy = "write key: value lines"
+        raise ConfigError(document.problem((), rule="a mapping of fields", value=document.data, remedy=remedy))
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
@@ -99,11 +127,14 @@ def override(document: Document, assignments: Iterable[str], *, whole: AbstractS
                 )
             )
         path: FieldPath = tuple(key.strip().split("."))
+        if len(path) > MOST_DEPTH:
+            remedy = "name a field, such as contrast.temperature"
+            raise ConfigError(Problem(file=SET, rule=f"at most {MOST_DEPTH} levels", value=key[:80], remedy=remedy))
         try:
-            value = None if text.strip() in {"", "null", "~"} else parse_yaml(text).data
+            value = parse_yaml(text, file=SET).data
         except ConfigError as error:
             raise ConfigError(
-                Problem(file=SET, field=key, rule="a YAML value", value=text, remedy="quote it")
+                [dataclasses.replace(problem, line=None, field=key) for problem in error.problems]
             ) from error
         data: Any = value
         for part in reversed(path):

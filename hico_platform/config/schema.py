@@ -16,10 +16,23 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from hico_platform.config.document import Document, FieldPath, dotted
+from hico_platform.config.scalars import Scalar, number_remedy, truth_remedy
 from hico_platform.errors import ConfigError, Problem
 
+__all__ = [
+    "Bounds",
+    "Scalar",
+    "field_problems",
+    "field_types",
+    "flatten",
+    "parse",
+    "replace",
+    "setting",
+    "to_mapping",
+    "unknown_key",
+]
+
 T = TypeVar("T")
-Scalar = bool | int | float | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +193,8 @@ def _value(
         (number,) = (option for option in options if option is float)
         (named,) = (option for option in options if option is not float)
         if isinstance(data, str) and data not in list(named):
-            return wrong(f"a number, or {', '.join(named)}", "write a number without quotes")
+            looks_like = number_remedy(data) or "write a number without quotes"
+            return wrong(f"a number, or {', '.join(named)}", looks_like)
         return _value(named if isinstance(data, str) else number, data, path, document, problems, bounds)
     if origin is tuple:
         if not isinstance(data, list):
@@ -200,7 +214,8 @@ def _value(
             remedy = f"did you mean {near[0]}?" if near else "choose one of them"
             return wrong(f"one of {', '.join(names)}", remedy)
     if kind is bool:
-        return data if isinstance(data, bool) else wrong("true or false", "write true or false")
+        remedy = truth_remedy(data) or "write true or false"
+        return data if isinstance(data, bool) else wrong("true or false", remedy)
     if kind is str:
         return data if isinstance(data, str) else wrong("text", "put it in quotes")
     return _number(kind, data, wrong, bounds)
@@ -208,7 +223,11 @@ def _value(
 
 def _number(kind: Any, data: Any, wrong: Any, bounds: Bounds | None) -> Any:
     if isinstance(data, bool) or not isinstance(data, int if kind is int else (int, float)):
-        return wrong("a whole number" if kind is int else "a number", "write it without quotes or units")
+        remedy = number_remedy(data) if isinstance(data, str) else None
+        if kind is int and isinstance(data, float) and data.is_integer() and abs(data) < 2**53:
+            remedy = f"write {int(data)}"
+        wanted = "a whole number" if kind is int else "a number"
+        return wrong(wanted, remedy or "write it without quotes or units")
     rule = None if bounds is None else bounds.broken(data)
     if rule is not None:
         return wrong(rule, "choose another value")

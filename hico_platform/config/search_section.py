@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hico_platform.config.parameters import Choice, Condition, Fixed, Parameter, Range, Simplex
+from hico_platform.config.scalars import number_remedy, truth_remedy
 from hico_platform.config.schema import field_problems, field_types, unknown_key
 from hico_platform.config.source import Document, FieldPath, dotted
 from hico_platform.config.trial import TrialConfig
@@ -22,6 +23,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "low": ("low", "high", "log", "step", "when"),
 }
 SPECIFICATION = frozenset(key for keys in KEYS.values() for key in keys)
+MOST_STEPS = 1_000_000
 SAME_FOR_ALL = ("budget.epochs", "budget.seed", "budget.threads")
 
 
@@ -146,11 +148,7 @@ class _Reader:
                 self.wrong(path, f"{end} is given", dict(value), f"add {end}:")
             else:
                 self.admits(name, value[end], (*path, end))
-        log, step = value.get("log", False), value.get("step")
-        if not isinstance(log, bool):
-            self.wrong((*path, "log"), "true or false", log, "write true or false")
-        if step is not None and (not _is_number(step) or step <= 0 or (integer and step != int(step))):
-            self.wrong((*path, "step"), f"a {'whole ' * integer}number above 0", step, "choose another value")
+        log, step = self.log_and_step(value, path, integer=integer)
         if len(self.problems) > before:
             return
         low, high = value["low"], value["high"]
@@ -160,12 +158,25 @@ class _Reader:
             self.wrong((*path, "step"), "no step on a log range", step, "remove step or log")
         elif log and low <= 0:
             self.wrong((*path, "low"), "above 0 on a log range", low, "raise low or remove log")
+        elif step is not None and not (high - low) / step < MOST_STEPS:
+            self.wrong((*path, "step"), f"at most {MOST_STEPS:,} steps in a range", step, "take larger steps, or none")
         elif step is not None and not math.isclose((high - low) / step, round((high - low) / step)):
             reached = low + math.floor((high - low) / step) * step
             remedy = f"take {reached:g}" if reached > low else f"take a step of at most {high - low:g}"
             self.wrong((*path, "high"), "low plus a whole number of steps", high, remedy)
         else:
             self.found[name] = Range(name=name, low=low, high=high, log=log, step=step, integer=integer, when=when)
+
+    def log_and_step(self, value: Mapping[str, Any], path: FieldPath, *, integer: bool) -> tuple[Any, Any]:
+        """How a range is divided; appends what is wrong with it."""
+        log, step = value.get("log", False), value.get("step")
+        if not isinstance(log, bool):
+            self.wrong((*path, "log"), "true or false", log, truth_remedy(log) or "write true or false")
+        is_number = _is_number(step) and math.isfinite(step or 0.0)
+        if step is not None and (not is_number or step <= 0 or (integer and step % 1 != 0)):
+            rule = f"a {'whole ' * integer}number above 0"
+            self.wrong((*path, "step"), rule, step, number_remedy(str(step)) or "choose another value")
+        return log, step
 
     def simplex(self, value: Mapping[str, Any], path: FieldPath) -> None:
         name = dotted(path)
@@ -192,7 +203,8 @@ class _Reader:
         for key, number in (("sum", total), ("low", low), ("high", high)):
             endless = key != "high" and _is_number(number) and math.isinf(number)
             if not _is_number(number) or endless or number < 0 or (key == "sum" and number <= 0):
-                self.wrong((*path, key), f"a number {'above' if key == 'sum' else 'at least'} 0", number, "correct it")
+                rule = f"a number {'above' if key == 'sum' else 'at least'} 0"
+                self.wrong((*path, key), rule, number, number_remedy(str(number)) or "correct it")
         if len(self.problems) > before:
             return
         self.sums(parts, total, low, high, path)

@@ -123,22 +123,20 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
     parent = document.data.get("extends")
     if not isinstance(parent, str):
         return document
-    lower_path = path.parent / Path(parent).expanduser()
-    if not lower_path.is_file() and Path(parent).name == parent:
-        lower_path = shipped_spaces().get(Path(parent).stem, lower_path)
-    if lower_path.resolve() in seen or lower_path.resolve() == path.resolve():
-        raise ConfigError(
-            document.problem(
-                ("extends",), rule="a file that does not extend this one", value=parent, remedy="break the circle"
-            )
-        )
-    if not lower_path.is_file():
+    lower_path = _existing(path.parent, parent)
+    if lower_path is None:
         raise ConfigError(
             document.problem(
                 ("extends",),
                 rule="an existing file, or the name of a space that ships with the package",
                 value=parent,
                 remedy=f"check the path; the shipped ones are {', '.join(shipped_spaces())}",
+            )
+        )
+    if lower_path.resolve() in seen or lower_path.resolve() == path.resolve():
+        raise ConfigError(
+            document.problem(
+                ("extends",), rule="a file that does not extend this one", value=parent, remedy="break the circle"
             )
         )
     lower = _read(lower_path, (*seen, path.resolve()))
@@ -148,6 +146,18 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
         Document(data=own, file=lower.file, lines=lower.lines, files=lower.files),
         whole=search_section.SPECIFICATION,
     )
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    """A file by its path from ``folder``, or a space that ships; nothing where there is none."""
+    try:
+        file = folder / Path(name).expanduser()
+        if file.is_file():
+            return file
+    except (OSError, ValueError, RuntimeError):  # too long, or of a user that there is not
+        return None
+    shipped = shipped_spaces().get(Path(name).stem)
+    return shipped if Path(name).name == name else None
 
 
 def _collect(problems: list[Problem], build: Callable[[], T]) -> T | None:

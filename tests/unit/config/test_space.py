@@ -211,7 +211,10 @@ class TestSet:
             ("budget.epochs=0", r"^--set: base.budget.epochs: at least 1; got 0"),
             ("trial=3", r"^--set: trial: a known key; got 'trial'; did you mean trials"),
             ("trials", r"^--set: KEY=VALUE; got 'trials'"),
-            ("trials={", r"^--set: trials: a YAML value; got '\{'"),
+            ("trials={", r"^--set: trials: valid YAML; got .expected the node content, but found '<stream end>'"),
+            ("trials=010", r"^--set: trials: a number without leading zeros; got '010'; write 10, 0o10 for the octal"),
+            ("trials=[&a [*a]]", r"^--set: trials: an alias of what does not hold it; got '\*a'"),
+            (f"{'a.' * 5000}b=1", r"^--set: at most 32 levels; got 'a.a."),
         ],
     )
     def test_mistakes_are_named_as_of_the_command_line(self, tmp_path: Path, assignment: str, message: str) -> None:
@@ -268,6 +271,19 @@ class TestMistakes:
                 "model.dropout: {low: 0, high: 0.5, step: 2}",
                 "space.yaml:2: search.model.dropout.high: low plus a whole number of steps; got 0.5; "
                 "take a step of at most 0.5",
+            ),
+            (
+                "contrast.temperature: {low: 0.1, high: 0.5, step: .inf}",
+                "space.yaml:2: search.contrast.temperature.step: a number above 0; got inf; write a finite number",
+            ),
+            (
+                "model.layers: {low: 1, high: 9, step: .inf}",
+                "space.yaml:2: search.model.layers.step: a whole number above 0; got inf; write a finite number",
+            ),
+            (
+                "contrast.temperature: {low: 1, high: 1e308, step: 1e-300}",
+                "space.yaml:2: search.contrast.temperature.step: at most 1,000,000 steps in a range; got 1e-300; "
+                "take larger steps, or none",
             ),
             (
                 "model.dropout: {low: 0, high: 0.5, step: -1}",
@@ -342,7 +358,7 @@ class TestMistakes:
                 ".simplex: at least two weights; got ['clip']; write [clip, part, domain, instance]",
             ),
             ("{simplex: [clip, part], sum: 0}", ".sum: a number above 0; got 0; correct it"),
-            ("{simplex: [clip, part], sum: .inf}", ".sum: a number above 0; got inf; correct it"),
+            ("{simplex: [clip, part], sum: .inf}", ".sum: a number above 0; got inf; write a finite number"),
             ("{simplex: [clip, part], low: -1}", ".low: a number at least 0; got -1; correct it"),
             (
                 "{simplex: [clip, part], total: 4}",
@@ -537,7 +553,7 @@ class TestMistakes:
 
     def test_dotted_and_nested_at_once(self, tmp_path: Path) -> None:
         text = "contrast.temperature: {low: 0.1, high: 1}\ncontrast: {temperature: {low: 0.1, high: 1}}"
-        assert "a field is set once; got 'search.contrast.temperature'" in messages(tmp_path, text)[0]
+        assert "a field that is set once; got 'search.contrast.temperature'" in messages(tmp_path, text)[0]
 
     def test_no_mapping(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="a mapping of fields"):
