@@ -46,7 +46,10 @@ class ProgressLine:
         if not self._terminal:
             print(line, file=sys.stderr, flush=True)
             return
-        room = min(_WIDEST_BAR, shutil.get_terminal_size().columns - len(line) - 4)
+        columns = shutil.get_terminal_size().columns
+        if done < total:
+            line = line[: max(1, columns - 1)]  # one that wraps would not be rewritten whole
+        room = min(_WIDEST_BAR, columns - len(line) - 4)
         if room >= _NARROWEST_BAR:
             line = f"[{'#' * round(share * room):-<{room}}] {line}"
         print(f"\r\x1b[K{line}", end="\n" if done >= total else "", file=sys.stderr, flush=True)

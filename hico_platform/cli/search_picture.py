@@ -124,7 +124,7 @@ class SearchPicture:
         to_the_right = {"trial", "epoch", *weighed_by[1:]}
 
         def line(cells: Sequence[str], style: str, styles: Mapping[int, str]) -> Text:
-            text = Text(style=style)
+            text = Text(style=style, no_wrap=True, overflow="ellipsis")
             for column, width in zip(columns, widths, strict=True):
                 cell = cells[column]
                 text.append(GAP if column else "")

@@ -56,6 +56,7 @@ class SearchView:
     def __call__(self, event: Event) -> None:
         """Takes an event in."""
         number = event.trial.number if isinstance(event, TrialBegan) else event.number
+        known = number in self._trials
         if isinstance(event, TrialBegan):
             self._trials[number] = dataclasses.replace(event.trial, began_at_s=time.time())
         elif isinstance(event, TrialReported):
@@ -66,15 +67,16 @@ class SearchView:
                 self._trials[number], state=event.ending.state, ending=event.ending
             )
         if self._live is None:
-            line = self._line(event, self._trials[number])
+            line = self._line(event, self._trials[number], known=known)
             if line:
                 self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    def _line(self, event: Event, trial: TrialRecord) -> str:
+    def _line(self, event: Event, trial: TrialRecord, *, known: bool) -> str:
         prefix = f"[{clock(time.time() - self._began_s)}] trial {trial.number}"
         if isinstance(event, TrialBegan):
             # From which epoch its worker goes on is known to the worker alone: its checkpoint may be gone.
-            begins = f"taken up again, last report at epoch {trial.epoch}" if trial.reports else "begins"
+            begins = "taken up again" if known or trial.reports else "begins"
+            begins += f", last report at epoch {trial.epoch}" if trial.reports else ""
             return f"{prefix} {begins}: {shown_values(trial.values)}"
         if isinstance(event, TrialEnded):
             what = trial_status(trial, has_driver=True).word

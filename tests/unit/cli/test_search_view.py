@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,6 +87,11 @@ class TestView:
         view(TrialBegan(trial=trial(0, TrialState.RUNNING, epoch=4)))
         assert "trial 0 taken up again, last report at epoch 4: temperature 0.1" in output.getvalue()
         assert "continues" not in output.getvalue()
+        view.know(memory().search, [trial(1, TrialState.RUNNING)])
+        view(TrialBegan(trial=trial(1, TrialState.RUNNING)))
+        view(TrialBegan(trial=trial(2, TrialState.RUNNING)))
+        assert "trial 1 taken up again: temperature" in output.getvalue()
+        assert "trial 2 begins: temperature" in output.getvalue()
 
     @pytest.mark.parametrize(
         ("error", "state", "word"),
@@ -117,8 +123,10 @@ class TestView:
         output.truncate(0)
         view.__exit__(None if error is None else type(error), error, None)
         shown = output.getvalue()
-        for number in range(30):
-            assert f"\n{number:5}  complete" in shown
+        lines = shown.splitlines()
+        rows = [line for line in lines if "  complete" in line]
+        assert [int(line.split()[0]) for line in rows] == list(range(30))
+        assert all(len(line) <= 80 and "temperature" in line for line in rows), "a line a trial"
 
     def test_a_pipe_is_no_terminal_whatever_variables_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FORCE_COLOR", "1")
@@ -170,15 +178,14 @@ class TestPicture:
     )
     NOTES = ("reports: " + "epoch 1: 4 came; " * 20, "cost: 3 epochs")
 
-    @pytest.mark.parametrize("name", ["toy", "n" * 100])
-    @pytest.mark.parametrize("count", [0, 1, 5, 24])
     @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 14, 23, 39])
     @pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 120])
-    def test_it_fits(self, width: int, height: int, count: int, name: str) -> None:
-        shown = picture(self.TRIALS[:count], name=name, notes=self.NOTES, left_s=80.0, elapsed_s=12.0)
-        lines = shown.fitting(width=width, height=height)
-        assert 1 <= len(lines) <= height
-        assert all(line.cell_len <= width and "\n" not in line.plain for line in lines)
+    def test_it_fits(self, width: int, height: int) -> None:
+        for count, name in itertools.product([0, 1, 5, 24], ["toy", "n" * 100]):
+            shown = picture(self.TRIALS[:count], name=name, notes=self.NOTES, left_s=80.0, elapsed_s=12.0)
+            lines = shown.fitting(width=width, height=height)
+            assert 1 <= len(lines) <= height
+            assert all(line.cell_len <= width and "\n" not in line.plain for line in lines)
 
     @pytest.mark.parametrize(("width", "height"), [(80, 23), (120, 39), (60, 14), (80, 9)])
     def test_state_counts_best_and_time_come_first_and_trials_at_work_are_shown(self, width: int, height: int) -> None:
