@@ -245,7 +245,8 @@ def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Fa
     Raises:
         UsageError: as :func:`run_search` would.
     """
-    from hico_platform.search.ledger.study import StudyLedger, open_storage, refuse_other_study
+    from hico_platform.search.ledger.names import refuse_other_study
+    from hico_platform.search.ledger.study import StudyLedger, open_storage
 
     for file in places.locks(name):
         if holder(file) is not None:

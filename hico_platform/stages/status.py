@@ -205,7 +205,8 @@ class OtherStudy:
 
 def searches(places: Places) -> tuple[SearchStatus | OtherStudy, ...]:
     """All searches of a home by name; one that cannot be read keeps none of the others from being shown."""
-    from hico_platform.search.ledger.study import open_storage, other_study_names, search_names
+    from hico_platform.search.ledger.names import other_study_names, search_names
+    from hico_platform.search.ledger.study import open_storage
 
     storage = open_storage(places.storage_url, create=False)
     found: dict[str, SearchStatus | OtherStudy] = {

@@ -26,7 +26,8 @@ def warm_points(storage: Storage, names: Sequence[str]) -> list[Mapping[str, Sca
     Raises:
         UsageError: there is no search of one of the names.
     """
-    from hico_platform.search.ledger.study import StudyLedger, search_names
+    from hico_platform.search.ledger.names import search_names
+    from hico_platform.search.ledger.study import StudyLedger
 
     points: list[Mapping[str, Scalar]] = []
     for name in names:

@@ -38,6 +38,7 @@ from hico_platform.search.ledger.base import (
     TrialState,
     whole_config,
 )
+from hico_platform.search.ledger.names import other_study_names, refuse_other_study, search_names
 from hico_platform.search.ledger.records import (
     ending_from_plain,
     ending_to_plain,
@@ -132,38 +133,6 @@ def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
             yield
         finally:
             connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
-
-
-def search_names(storage: Storage) -> tuple[str, ...]:
-    """The searches in a database; studies that were made by something else are none."""
-    return tuple(sorted(study.study_name for study in storage.get_all_studies() if "search" in study.user_attrs))
-
-
-def other_study_names(storage: Storage) -> tuple[str, ...]:
-    """The studies in a database that are no searches of this package."""
-    return tuple(sorted(study.study_name for study in storage.get_all_studies() if "search" not in study.user_attrs))
-
-
-def refuse_other_study(storage: Storage, *, name: str) -> None:
-    """Leaves a study alone that something else made: a search is not begun in it.
-
-    An empty one may be what a driver left that was killed at its first step, and is no hindrance.
-
-    Raises:
-        UsageError: there is such a study of that name, and something is in it.
-    """
-    if name not in other_study_names(storage):
-        return
-    study = optuna.load_study(study_name=name, storage=storage)
-    if study.user_attrs or study.get_trials(deepcopy=False):
-        raise UsageError(
-            Problem(
-                field="name",
-                rule="a name that no other study has",
-                value=name,
-                remedy="the study of that name was not made by this package; give another --name",
-            )
-        )
 
 
 def _while_it_exists(method: Method) -> Method:
@@ -276,9 +245,9 @@ class StudyLedger(Ledger):
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials that were begun, by number."""
         runs = self._study.user_attrs
-        records = []
+        records, known = [], self._study.get_trials(deepcopy=False)
         with readable(self._search.name, written_by=self._search.facts.code_version):
-            for frozen in self._study.get_trials(deepcopy=False):
+            for frozen in known:
                 if "trial" in frozen.user_attrs:
                     record = _trial_record(frozen, runs.get(f"{_RUN}{frozen.number}"))
                     records.append(self._with_config(record) if record.config is None else record)

@@ -1,0 +1,41 @@
+"""The names of a database: which studies are searches of this package, and which something else made."""
+
+from __future__ import annotations
+
+import optuna
+
+from hico_platform.errors import Problem, UsageError
+
+Storage = optuna.storages.BaseStorage
+
+
+def search_names(storage: Storage) -> tuple[str, ...]:
+    """The searches in a database; studies that were made by something else are none."""
+    return tuple(sorted(study.study_name for study in storage.get_all_studies() if "search" in study.user_attrs))
+
+
+def other_study_names(storage: Storage) -> tuple[str, ...]:
+    """The studies in a database that are no searches of this package."""
+    return tuple(sorted(study.study_name for study in storage.get_all_studies() if "search" not in study.user_attrs))
+
+
+def refuse_other_study(storage: Storage, *, name: str) -> None:
+    """Leaves a study alone that something else made: a search is not begun in it.
+
+    An empty one may be what a driver left that was killed at its first step, and is no hindrance.
+
+    Raises:
+        UsageError: there is such a study of that name, and something is in it.
+    """
+    if name not in other_study_names(storage):
+        return
+    study = optuna.load_study(study_name=name, storage=storage)
+    if study.user_attrs or study.get_trials(deepcopy=False):
+        raise UsageError(
+            Problem(
+                field="name",
+                rule="a name that no other study has",
+                value=name,
+                remedy="the study of that name was not made by this package; give another --name",
+            )
+        )
