@@ -150,7 +150,7 @@ def progress_of(places: Places, name: str) -> SearchProgress:
 
 
 def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
-    trials = ledger.trials()
+    trials = tuple(_located(trial, places=places, search=ledger.search) for trial in ledger.trials())
     driver = _driver(places, ledger, now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
@@ -177,6 +177,14 @@ def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
         gpus=gpus,
         at_s=now_s,
     )
+
+
+def _located(trial: TrialRecord, *, places: Places, search: SearchRecord) -> TrialRecord:
+    """A trial whose checkpoint is named by where it lies in this home."""
+    if trial.ending is None or trial.ending.checkpoint is None:
+        return trial
+    file = places.checkpoint(search, trial.ending.checkpoint)
+    return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=str(file)))
 
 
 def _driver(places: Places, ledger: Ledger, *, now_s: float) -> Mapping[str, object] | None:
