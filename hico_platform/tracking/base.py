@@ -45,11 +45,22 @@ class Run:
 
 
 class TrackingError(Exception):
-    """The store cannot be reached or refuses; what was to be written can be written again."""
+    """The store is away; what was to be written can be written again.
+
+    ``answered`` says that a server was there, and answered with an error of its own.
+    """
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        self.answered = answered
+        super().__init__(message)
 
 
 class TrackingRefused(Exception):  # noqa: N818  (what is refused stays refused; an error passes)
-    """The store is there and does not take what was written; writing it again would not help."""
+    """The store does not take what was written; writing it again would not help. ``remedy`` says what may."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        self.remedy = remedy
+        super().__init__(message)
 
 
 class Tracker(ABC):
@@ -59,6 +70,15 @@ class Tracker(ABC):
     run, name, epoch and time. All raise :class:`TrackingError` where the store is away, and
     :class:`TrackingRefused` where it is not.
     """
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where the store is, without passwords."""
+
+    @abstractmethod
+    def check(self, experiment: str) -> None:
+        """Opens the experiment, so that a store that will take nothing is known before work begins."""
 
     @abstractmethod
     def runs(self, experiment: str) -> Mapping[str, Run]:
@@ -83,8 +103,8 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
-        """Adds metrics of one or more epochs, in one request."""
+    def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
+        """Adds metrics of one or more epochs, and tags, in one request."""
 
     @abstractmethod
     def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
@@ -93,6 +113,10 @@ class Tracker(ABC):
     @abstractmethod
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps a text as artifact ``name``."""
+
+    @abstractmethod
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Adds tags to a run, ended or not, or changes them."""
 
     @abstractmethod
     def close_run(
@@ -107,7 +131,7 @@ class Tracker(ABC):
         """Keeps the folder ``model`` with the run, registers it and moves the alias ``champion`` to it.
 
         ``loader`` is the module that turns the folder into a callable model, so that none is pickled. A run whose
-        model is registered already keeps its version.
+        model is registered already keeps its version, which gets the new description and tags.
 
         Returns:
             the version of the registered model.

@@ -1,4 +1,4 @@
-"""A tracking store in memory, for tests; it can be away."""
+"""A tracking store in memory, for tests; it can be away, and refuse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hico_platform.tracking.base import KEY_TAG, Param, Point, Run, RunStatus, Tracker, TrackingError
+from hico_platform.tracking.base import KEY_TAG, Param, Point, Run, RunStatus, Tracker, TrackingError, TrackingRefused
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -23,17 +23,32 @@ class Kept:
 
 
 class MemoryTracker(Tracker):
-    """Runs and models for as long as the object lives; ``away`` makes every call fail."""
+    """Runs and models for as long as the object lives.
+
+    ``away`` makes every call fail, ``away_at`` and ``refuses`` those of the methods that they name.
+    """
 
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
         self.champions: dict[str, tuple[int, str]] = {}
+        self.descriptions: dict[str, str] = {}
         self.requests = 0
         self.away = False
+        self.away_at: set[str] = set()
+        self.refuses: set[str] = set()
+
+    @property
+    def address(self) -> str:
+        """It has none."""
+        return "memory"
+
+    def check(self, experiment: str) -> None:
+        """Fails as the store does."""
+        self._request("check")
 
     def runs(self, experiment: str) -> Mapping[str, Run]:
         """The runs of an experiment by key."""
-        self._request()
+        self._request("runs")
         return {kept.run.key: kept.run for kept in self.kept.values() if kept.experiment == experiment}
 
     def open_run(
@@ -50,7 +65,7 @@ class MemoryTracker(Tracker):
     ) -> str:
         """The run ``key``, begun or taken up again."""
         known = None if fresh else self.runs(experiment).get(key)
-        self._request()
+        self._request("open_run")
         if known is not None:
             self._replace(known.run_id, status=RunStatus.RUNNING, tags={**known.tags, **tags})
             kept = self.kept[known.run_id]
@@ -61,9 +76,14 @@ class MemoryTracker(Tracker):
         self.kept[run_id] = Kept(run=run, experiment=experiment, name=name, parent=parent, params=dict(params))
         return run_id
 
-    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
+    def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
         """Adds metrics, each once."""
-        self._request()
+        self._request("log_points")
+        self._add(run_id, points)
+        run = self.kept[run_id].run
+        self._replace(run_id, status=run.status, tags={**run.tags, **(tags or {})})
+
+    def _add(self, run_id: str, points: Sequence[Point]) -> None:
         for point in points:
             for name, value in point.metrics.items():
                 history = self.kept[run_id].metrics.setdefault(name, [])
@@ -71,27 +91,36 @@ class MemoryTracker(Tracker):
                     history.append((point.epoch, value, point.at_s))
 
     def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
-        """Notes the place."""
-        self._request()
+        """Notes where it is."""
+        self._request("log_folder")
         self.kept[run_id].artifacts[name] = str(folder)
 
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps the text."""
-        self._request()
+        self._request("log_text")
         self.kept[run_id].artifacts[name] = text
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Adds or changes tags."""
+        self._request("set_tags")
+        run = self.kept[run_id].run
+        self._replace(run_id, status=run.status, tags={**run.tags, **tags})
 
     def close_run(
         self, run_id: str, *, status: RunStatus, points: Sequence[Point], tags: Mapping[str, str], at_s: float
     ) -> None:
         """Ends the run."""
-        self.log_points(run_id, points)
+        self._request("close_run")
+        self._add(run_id, points)
         self._replace(run_id, status=status, tags={**self.kept[run_id].run.tags, **tags})
 
     def register_champion(
         self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
     ) -> int:
         """Moves the alias."""
+        self._request("register_champion")
         self.log_folder(run_id, model, name="model")
+        self.descriptions[name] = description
         version, registered = self.champions.get(name, (0, ""))
         if registered != run_id:
             self.champions[name] = (version + 1, run_id)
@@ -100,7 +129,9 @@ class MemoryTracker(Tracker):
     def _replace(self, run_id: str, *, status: RunStatus, tags: Mapping[str, str]) -> None:
         self.kept[run_id].run = dataclasses.replace(self.kept[run_id].run, status=status, tags=dict(tags))
 
-    def _request(self) -> None:
-        if self.away:
+    def _request(self, method: str) -> None:
+        if self.away or method in self.away_at:
             raise TrackingError("the store is away")
+        if method in self.refuses:
+            raise TrackingRefused(f"{method} is not allowed")
         self.requests += 1

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.moved_home import follow_moved_home, sqlite_file
 
 # No telemetry, and none of the processes that carry out jobs for language models: they hold 2 GB.
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -15,6 +23,30 @@ _TRAINING = "?workflowType=machine_learning"
 def is_served(uri: str) -> bool:
     """Whether a tracking store is a server, which has its pages already."""
     return uri.startswith(("http://", "https://"))
+
+
+def copy_if_read_only(uri: str) -> str:
+    """The store to serve: a copy, in a folder of this user's own, of a SQLite store that may only be read.
+
+    MLflow writes into a store when it opens it. Artifacts are read where they are; what is changed in the pages is not
+    kept.
+    """
+    file = sqlite_file(uri)
+    if file is None or not file.exists() or (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+        return uri
+    folder = Path(tempfile.mkdtemp(prefix="hico-ui-"))
+    copy = folder / "mlflow.db"
+    try:
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as store, closing(sqlite3.connect(copy)) as target:
+            store.backup(target)
+    except sqlite3.OperationalError:  # nobody has it open: a reader would have to make files beside it
+        shutil.copyfile(file, copy)
+        log = file.with_name(f"{file.name}-wal")
+        if log.exists():
+            shutil.copyfile(log, copy.with_name(log.name))
+    follow_moved_home(copy, home=file.parent)
+    return mlflow_uri(folder)
 
 
 def server_command(*, uri: str, host: str, port: int) -> list[str]:

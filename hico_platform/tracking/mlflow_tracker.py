@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
+import fcntl
 import logging
 import math
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from hico_platform.tracking.base import (
     TrackingError,
     TrackingRefused,
 )
+from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy, without_password
+from hico_platform.tracking.moved_home import follow_moved_home, sqlite_file
 
 # Limits of one log_batch request (MLflow REST API).
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
@@ -40,8 +42,6 @@ ENVIRONMENT = {
 
 EXPERIMENT_KIND_TAG, EXPERIMENT_KIND = "mlflow.experimentKind", "custom_model_development"
 """Lets the user interface open an experiment as model training, not as an application of language models."""
-
-_FINAL = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST"}
 
 
 class MlflowTracker(Tracker):
@@ -59,6 +59,21 @@ class MlflowTracker(Tracker):
         self._artifacts = artifacts
         self._experiments: dict[str, str] = {}
         self._doubtful: set[str] = set()
+        self._opening = threading.Lock()
+        self._opened: Any = None
+
+    @property
+    def address(self) -> str:
+        """The tracking store's URI, without its password."""
+        return without_password(self._uri)
+
+    def check(self, experiment: str) -> None:
+        """Opens the experiment. A SQLite file that is yet to be made will take what is written, and is left to it."""
+        file = sqlite_file(self._uri)
+        if file is not None and not file.exists() and _can_be_made(file):
+            return
+        with _store():
+            self._experiment(experiment)
 
     def experiments(self) -> Mapping[str, str]:
         """The id of each search's experiment, by name."""
@@ -119,10 +134,10 @@ class MlflowTracker(Tracker):
             self._doubtful.discard(key)
             return run_id
 
-    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
+    def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
         """Adds metrics of one or more epochs by ``log_batch``."""
         with _store():
-            self._batch(run_id, points=points)
+            self._batch(run_id, points=points, tags=tags)
 
     def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
         """Copies a file or a folder into the run's artifacts."""
@@ -137,6 +152,11 @@ class MlflowTracker(Tracker):
         with _store():
             self._client.log_text(run_id, text, name)
 
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Adds or changes tags."""
+        with _store():
+            self._batch(run_id, tags=tags)
+
     def close_run(
         self, run_id: str, *, status: RunStatus, points: Sequence[Point], tags: Mapping[str, str], at_s: float
     ) -> None:
@@ -150,14 +170,16 @@ class MlflowTracker(Tracker):
     ) -> int:
         """Registers the run's artifact ``model``, an MLflow pyfunc model that ``loader`` loads, with its alias."""
         from mlflow import pyfunc
-        from mlflow.exceptions import MlflowException
 
         with _store():
-            with contextlib.suppress(MlflowException):  # registered before
+            if not self._client.search_registered_models(filter_string=f"name = '{name}'", max_results=1):
                 self._client.create_registered_model(name)
             known = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
             if known:
                 version = max(int(one.version) for one in known)
+                self._client.update_model_version(name, str(version), description=description)
+                for tag, value in tags.items():
+                    self._client.set_model_version_tag(name, str(version), tag, value)
             else:
                 with tempfile.TemporaryDirectory() as folder:
                     packed = Path(folder) / "model"
@@ -176,20 +198,33 @@ class MlflowTracker(Tracker):
             self._client.set_registered_model_alias(name, CHAMPION, str(version))
             return version
 
-    @functools.cached_property
+    @property
     def _client(self) -> Any:
+        with self._opening:  # whoever checks the store may still be at it when the first write comes
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> Any:
         for variable, value in ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
         for logger in ("mlflow", "alembic", "mlflow.store.db.utils"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
-        if self._uri.startswith("sqlite:///"):
-            file = Path(self._uri.removeprefix("sqlite:///"))
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
+        file = sqlite_file(self._uri)
+        if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(file, timeout=60)) as connection:
+            # A store that can only be read keeps the mode that it has.
+            with closing(sqlite3.connect(file, timeout=60)) as connection, suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=WAL")  # the UI reads while a search writes
-        from mlflow import MlflowClient
+            follow_moved_home(file)
 
-        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        from mlflow import MlflowClient
+        from mlflow.store.db import utils
+
+        # MLflow tries to connect to a database for 100 s; whoever writes tries again.
+        utils.MAX_RETRY_COUNT = 1
+        with _alone_in(None if file is None else file.parent):
+            return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def _experiment(self, name: str) -> str:
         if name not in self._experiments:
@@ -250,6 +285,26 @@ def _run(run: Any) -> Run:
     return Run(run_id=run.info.run_id, key=tags[KEY_TAG], status=RunStatus(run.info.status), tags=tags)
 
 
+def _can_be_made(file: Path) -> bool:
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+@contextmanager
+def _alone_in(folder: Path | None) -> Iterator[None]:
+    """One process at a time: MLflow fails where two make a store, or one reads a store that the other makes."""
+    if folder is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _slice(items: list[Any], index: int, size: int) -> list[Any]:
     return items[index * size : (index + 1) * size]
 
@@ -261,14 +316,11 @@ def _milliseconds(at_s: float) -> int:
 @contextmanager
 def _store() -> Iterator[None]:
     """Whatever goes wrong with the store comes out as one of the two errors of a tracker."""
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
     except (TrackingError, TrackingRefused):
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        if isinstance(error, MlflowException) and error.error_code in _FINAL:
-            raise TrackingRefused(said) from error
-        raise TrackingError(said) from error
+        if is_away(error):
+            raise TrackingError(in_one_line(error), answered=is_answered(error)) from error
+        raise TrackingRefused(in_one_line(error), remedy=remedy(error)) from error

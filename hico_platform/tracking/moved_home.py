@@ -1,0 +1,116 @@
+"""A home that was moved or copied: MLflow keeps absolute locations of artifacts, which would lead to the old one.
+
+The store of a home keeps an experiment's artifacts in ``mlartifacts/NAME`` beside it. Where the store says that they
+lie in another folder of that name, it was taken elsewhere, and its locations follow before MLflow reads them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_log = logging.getLogger(__name__)
+
+SQLITE = "sqlite:///"
+ARTIFACTS = "mlartifacts"
+_BUSY_TIMEOUT_S = 60
+# Every column of MLflow's schema that holds where artifacts lie, with the condition of those that hold other things.
+_LOCATIONS = (
+    ("experiments", "artifact_location", ""),
+    ("runs", "artifact_uri", ""),
+    ("logged_models", "artifact_location", ""),
+    ("model_versions", "source", ""),
+    ("model_versions", "storage_location", ""),
+    ("trace_tags", "value", " AND key = 'mlflow.artifactLocation'"),
+)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite store."""
+    path = uri.removeprefix(SQLITE).partition("?")[0]
+    return Path(path) if uri.startswith(SQLITE) and path and path != ":memory:" else None
+
+
+def follow_moved_home(file: Path, *, home: Path | None = None) -> tuple[str, ...]:
+    """Points the locations of a home's store to the artifacts that lie beside it.
+
+    A location changes only where it lies in a folder that the store itself names as ``ROOT/mlartifacts/NAME`` of its
+    experiment ``NAME``, and that folder is gone, or its artifacts are here as well. A store that cannot be written
+    stays as it is.
+
+    Args:
+        file: the store.
+        home: where the artifacts are, if they are not beside the file.
+
+    Returns:
+        the folders that the store named until now.
+    """
+    artifacts = (home or file.parent).absolute() / ARTIFACTS
+    if not file.is_file():
+        return ()
+    with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as store:
+        if not _moved_roots(store, artifacts):
+            return ()
+        try:
+            store.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                raise
+            _log.warning("%s can only be read: its artifacts are looked for where they were before it moved", file)
+            return ()
+        with store:
+            roots = _moved_roots(store, artifacts)  # another process may have been quicker
+            columns = tuple(_columns(store))
+            for root in roots:
+                for table, column, condition in columns:
+                    store.execute(
+                        f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
+                        f"WHERE substr({column}, 1, length(:old) + 1) = :old || '/'{condition}",
+                        {"old": root, "new": artifacts.as_uri()},
+                    )
+    return roots
+
+
+def _moved_roots(store: sqlite3.Connection, artifacts: Path) -> tuple[str, ...]:
+    """The addresses of folders of artifacts that this store names, and that it left."""
+    if not any(table == "experiments" for table, _, _ in _columns(store)):
+        return ()
+    named: dict[str, list[str]] = {}
+    for name, location in store.execute("SELECT name, artifact_location FROM experiments"):
+        folder = _folder(location)
+        if folder is not None and folder.name == name and folder.parent.name == ARTIFACTS:
+            named.setdefault(folder.parent.as_uri(), []).append(name)
+    return tuple(
+        root
+        for root, names in named.items()
+        if root != artifacts.as_uri() and _is_left(Path(unquote(urlsplit(root).path)), artifacts, names)
+    )
+
+
+def _is_left(root: Path, artifacts: Path, names: list[str]) -> bool:
+    """Whether the store was taken away from a folder of artifacts: it is gone, or they are here as well."""
+    try:
+        if not root.exists():
+            return True
+        is_here = any((artifacts / name).is_dir() for name in names)
+        return is_here and not root.samefile(artifacts)
+    except OSError:  # a folder of somebody else, which cannot be looked at
+        return True
+
+
+def _folder(location: str | None) -> Path | None:
+    address = urlsplit(location or "")
+    if address.scheme != "file" or address.netloc:
+        return None
+    return Path(unquote(address.path))
+
+
+def _columns(store: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
+    """Those columns that this version of the schema has."""
+    for table, column, condition in _LOCATIONS:
+        if column in {row[1] for row in store.execute(f"PRAGMA table_info({table})")}:
+            yield table, column, condition
