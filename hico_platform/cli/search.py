@@ -127,6 +127,13 @@ def run(arguments: argparse.Namespace) -> int:
             f"the tracking store was away: {result.untracked} writes are missing there; "
             f"they are made up for by: {_again(arguments, name)}"
         )
+    if result.refused:
+        console.print(
+            f"{result.refused} writes were refused by the tracking store: {result.refusal}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
     places_words = words_of_places(arguments)
     say(f"next: hico-platform retrain {name}{places_words}")
     say(f"browse: hico-platform ui{places_words}")

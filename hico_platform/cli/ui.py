@@ -25,7 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints where to look, and becomes MLflow's server."""
-    from hico_platform.tracking.mlflow_pages import is_served, page_addresses, server_command, server_environment
+    from hico_platform.stages.tracking_check import away, refused
+    from hico_platform.tracking.base import TrackingError, TrackingRefused
+    from hico_platform.tracking.mlflow_pages import (
+        copy_if_read_only,
+        is_served,
+        page_addresses,
+        server_command,
+        server_environment,
+    )
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     places = places_of(arguments)
@@ -34,14 +42,23 @@ def run(arguments: argparse.Namespace) -> int:
     served = is_served(places.tracking_uri)
     if not served:
         _refuse_taken(arguments.host, arguments.port)
-    experiments = MlflowTracker(uri=places.tracking_uri, artifacts=None).experiments()
+    uri = copy_if_read_only(places.tracking_uri)
+    if uri != places.tracking_uri:
+        print(f"{places.home} can only be read: changes that are made in the pages are not kept there")
+    tracker = MlflowTracker(uri=uri, artifacts=None)
+    try:
+        experiments = tracker.experiments()
+    except TrackingRefused as refusal:
+        raise refused(tracker, refusal, rule="a tracking store that can be read") from refusal
+    except TrackingError as error:
+        raise away(tracker, error) from error
     base = places.tracking_uri if served else f"http://{arguments.host}:{arguments.port}"
     for name, address in page_addresses(base, experiments).items():
         print(f"{name:<24} {address}")
     if served:
         return 0
     print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
-    command = server_command(uri=places.tracking_uri, host=arguments.host, port=arguments.port)
+    command = server_command(uri=uri, host=arguments.host, port=arguments.port)
     os.execve(command[0], command, server_environment())
     return 1
 

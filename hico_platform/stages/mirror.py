@@ -3,12 +3,14 @@
 The ledger has everything first, with its times, and a run is known by its key. So the mirror may be cut off
 anywhere and made whole later: what is there already is not written twice. The ledger is also the spool: while
 the store is away the line of writes grows to its limit and no further, and is then made again from the ledger.
+Uploads have a line of their own, so that a slow or refused one holds up no metric; a tag says which are missing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,10 +32,25 @@ from hico_platform.search.ledger.base import (
 )
 from hico_platform.search.state import TrialStatus
 from hico_platform.search.steering import SCORE
-from hico_platform.tracking.base import Point, Run, RunStatus, Tracker
+from hico_platform.stages.best_so_far import BestPoint, BestSoFar
+from hico_platform.tracking.base import Point, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.outbox import Outbox
+from hico_platform.tracking.uploads import (
+    KEPT,
+    MOST_ANSWERS,
+    TAG_CHARACTERS,
+    UPLOADS_TAG,
+    WAITING,
+    are_missing,
+    keep_files,
+)
 
 STATE_TAG = "hico.state"
+METRICS_TAG = "hico.metrics"
+"""Of a run that ended while metrics of it were ``refused``: whether a later driver had them ``kept``."""
+BEST_STEP_TAG = "hico.best_step"
+"""What the steps of the best score count; a search without it has steps that are numbers of trials."""
+
 _STATUS = {
     TrialState.COMPLETE: RunStatus.FINISHED,
     TrialState.PRUNED: RunStatus.FINISHED,
@@ -51,6 +68,7 @@ class SearchMirror:
         tracker: the store.
         outbox: the line of writes.
         checkpoint: where a checkpoint lies that the ledger names.
+        uploads: the line of uploads; by default one of its own.
         clock: Unix time in seconds.
     """
 
@@ -62,6 +80,7 @@ class SearchMirror:
         tracker: Tracker,
         outbox: Outbox,
         checkpoint: Callable[[str], Path],
+        uploads: Outbox | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
@@ -69,11 +88,17 @@ class SearchMirror:
         self._tracker = tracker
         self._outbox = outbox
         self._checkpoint = checkpoint
+        self._uploads = uploads or Outbox(most_answers=MOST_ANSWERS)
         self._clock = clock
         self._search = ledger.search
         self._runs: dict[int, str] = {}
         self._parent = ""
-        self._scores: dict[int, tuple[float, float]] = {}
+        self._values: dict[int, float | None] = {}
+        self._best = BestSoFar()
+        self._written: set[BestPoint] = set()
+        self._best_tagged: int | None = None
+        self._whole: set[int] = set()
+        self._metrics: dict[int, str] = {}
         self._last: dict[int, ReportRecord] = {}
         self._begun: set[int] = set()
         self._behind = threading.Event()
@@ -83,6 +108,11 @@ class SearchMirror:
         """Puts the mirroring of an event in line; in a full line, what the ledger will say instead."""
         if isinstance(event, TrialBegan):
             self._begun.add(event.trial.number)
+            self._values[event.trial.number] = event.trial.value
+        elif isinstance(event, TrialReported):
+            self._values[event.number] = event.report.value
+        else:
+            value = self._values.pop(event.number, None)
         if self._behind.is_set():
             return  # the ledger is read when the line has come there
         if self._outbox.is_full:
@@ -93,10 +123,25 @@ class SearchMirror:
         elif isinstance(event, TrialReported):
             self._outbox.submit(functools.partial(self._report, event.number, event.report))
         else:
-            self._outbox.submit(functools.partial(self._end, event.number, event.ending))
+            self._outbox.submit(functools.partial(self._end, event.number, event.ending, value))
 
-    def close(self, *, status: RunStatus, patience_s: float) -> int:
+    @property
+    def refused(self) -> int:
+        """Writes that the store refused."""
+        return self._outbox.refused + self._uploads.refused
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the first of them was refused."""
+        return self._outbox.refusal or self._uploads.refusal
+
+    def close(self, *, status: RunStatus, patience_s: float, at_most_s: float = float("inf")) -> int:
         """Ends the search's run, and as killed the runs of trials that have not ended.
+
+        Args:
+            status: how the search ended.
+            patience_s: how long a store that is away is waited for.
+            at_most_s: the end in any case, however slow the store is.
 
         Returns:
             how many writes were given up because the store stayed away.
@@ -106,13 +151,32 @@ class SearchMirror:
             if not trial.state.is_final:
                 self._outbox.submit(functools.partial(self._put_down, trial.number))
         self._outbox.submit(functools.partial(self._close, status, self._clock()))
-        return self._outbox.close(patience_s=patience_s)
+        for line in (self._outbox, self._uploads):  # one deadline for both
+            line.hurry(patience_s=patience_s, at_most_s=at_most_s)
+        return self._outbox.close(patience_s=patience_s) + self._uploads.close(patience_s=patience_s)
 
     def _open(self) -> None:
         """Opens the search's run, and writes what an earlier driver did not get to write."""
         trials = self._ledger.trials()
+        known = self._tracker.runs(self._search.name) if trials else {}
+        before = known.get(key_of(self._search))
+        by_number = before is not None and BEST_STEP_TAG not in before.tags
+        self._best = BestSoFar(beyond_numbers=by_number)
+        with self._outbox.leaving_out_what_is_refused():
+            self._parent = self._open_search(fresh=not trials, by_number=by_number)
+            self._ledger.set_note("run", self._parent)
+        for trial in trials:
+            if trial.ending is not None:
+                self._note_best(trial.number, trial.ending, trial.value)
+        if by_number and self._best.last is not None:
+            self._written.update(self._best.points[:-1])  # they are there, at other steps
+        self._settle(trials, known, in_line=self._begun)
+        with self._outbox.leaving_out_what_is_refused():
+            self._write_best()
+
+    def _open_search(self, *, fresh: bool, by_number: bool) -> str:
         facts = self._search.facts
-        self._parent = self._tracker.open_run(
+        return self._tracker.open_run(
             experiment=self._search.name,
             key=key_of(self._search),
             name=self._search.name,
@@ -125,48 +189,53 @@ class SearchMirror:
                 "hico.sampler": str(self._space.settings.sampler.name),
                 "hico.scheduler": str(self._space.settings.scheduler.name),
                 "mlflow.note.content": self._space.settings.description,
+                **({} if by_number else {BEST_STEP_TAG: "trials that have ended"}),
                 **{f"hico.{name}": str(value) for name, value in facts.more.items()},
             },
             at_s=self._search.began_at_s,
-            fresh=not trials,
+            fresh=fresh,
         )
-        self._ledger.set_note("run", self._parent)
-        for trial in trials:
-            if trial.ending is not None:
-                self._note_score(trial.number, trial.ending)
-        self._settle(trials, in_line=self._begun)
 
     def _catch_up(self) -> None:
         """Writes what the ledger has and the store has not, once the store is back."""
         if not self._outbox.is_full:  # else another of these is in line already
             self._behind.clear()  # first: what is not in the ledger yet is put in line again
-        self._settle(self._ledger.trials())
+        trials = self._ledger.trials()
+        self._settle(trials, self._tracker.runs(self._search.name) if trials else {})
 
-    def _settle(self, trials: Sequence[TrialRecord], *, in_line: Collection[int] = ()) -> None:
+    def _settle(
+        self, trials: Sequence[TrialRecord], known: Mapping[str, Run], *, in_line: Collection[int] = ()
+    ) -> None:
         """Makes the runs of trials whole that have ended, or are at work since this driver began.
 
         All that happened to trials ``in_line`` is in line behind this write; only their runs are looked up.
         """
-        known = self._tracker.runs(self._search.name) if trials else {}
         for trial in trials:
             run = known.get(key_of(self._search, trial.number))
             if run is not None:
                 self._runs[trial.number] = run.run_id
-            if trial.number in in_line:
+            if trial.number in in_line or trial.number in self._whole:
                 continue
-            if trial.ending is not None:
-                if not _is_settled(run, trial.ending):
+            with self._outbox.leaving_out_what_is_refused():
+                if trial.ending is None:
+                    if trial.number in self._begun:
+                        self._begin(trial, fresh=False)
+                elif run is None or not _is_settled(run, trial.ending):
+                    if run is not None and METRICS_TAG in run.tags:
+                        self._metrics[trial.number] = KEPT
                     self._begin(trial, fresh=False)
-                    self._end(trial.number, trial.ending)
-            elif trial.number in self._begun:
-                self._begin(trial, fresh=False)
+                    self._end(trial.number, trial.ending, trial.value)
+                elif are_missing(run):
+                    self._upload(trial.number, trial.ending)
+            if trial.ending is not None:
+                self._whole.add(trial.number)
 
     def _begin(self, trial: TrialRecord, *, fresh: bool) -> None:
         run_id = self._tracker.open_run(
             experiment=self._search.name,
             key=key_of(self._search, trial.number),
             name=f"{self._search.name}-{trial.number:04d}",
-            parent=self._parent,
+            parent=self._parent or None,
             params=self._params(trial),
             tags={
                 **self._tags(),
@@ -182,7 +251,8 @@ class SearchMirror:
             self._ledger.record_run(trial.number, run_id)
         self._runs[trial.number] = run_id
         for report in trial.reports:
-            self._report(trial.number, report)
+            with self._outbox.leaving_out_what_is_refused():
+                self._report(trial.number, report)
 
     def _params(self, trial: TrialRecord) -> Mapping[str, Scalar | None]:
         """The whole configuration; what was drawn, where that breaks a rule between fields."""
@@ -192,45 +262,78 @@ class SearchMirror:
             return trial.values
 
     def _report(self, number: int, report: ReportRecord) -> None:
-        if number not in self._runs:  # the store refused it
-            return
+        run_id = self._run_of(number)
         earlier = [Point(epoch=epoch, at_s=report.at_s, metrics=losses) for epoch, losses in report.history]
         now = Point(epoch=report.epoch, at_s=report.at_s, metrics=report.metrics)
-        self._tracker.log_points(self._runs[number], [*earlier, now])
         self._last[number] = dataclasses.replace(report, history=())
+        try:
+            self._tracker.log_points(run_id, [*earlier, now])
+        except TrackingRefused as error:
+            self._metrics[number] = f"refused: {error}"[:TAG_CHARACTERS]
+            raise
 
-    def _end(self, number: int, ending: Ending) -> None:
-        if number not in self._runs:
-            return
-        run_id = self._runs[number]
-        checkpoint = None if ending.checkpoint is None else self._checkpoint(ending.checkpoint)
-        if checkpoint is not None and checkpoint.exists():
-            self._tracker.log_folder(run_id, checkpoint, name="checkpoint")
-        if ending.traceback:
-            self._tracker.log_text(run_id, ending.traceback, name="traceback.txt")
-        reason = {} if ending.reason is None else {"hico.reason": ending.reason[:5000]}
-        last = self._last.pop(number, None)
-        told = last.metrics if last is not None and last.epoch == ending.epoch else {}
-        metrics = {name: value for name, value in ending.metrics.items() if name not in told}
+    def _end(self, number: int, ending: Ending, value: float | None) -> None:
+        self._note_best(number, ending, value)
+        run_id = self._run_of(number)
+        tags = {STATE_TAG: str(ending.state)}
+        if ending.reason is not None:
+            tags["hico.reason"] = ending.reason[:TAG_CHARACTERS]
+        if self._files(ending):
+            tags[UPLOADS_TAG] = WAITING
+        if number in self._metrics:
+            tags[METRICS_TAG] = self._metrics[number]
+        last = self._last.get(number)
+        reported = last.metrics if last is not None and last.epoch == ending.epoch else {}
+        metrics = {name: value for name, value in ending.metrics.items() if name not in reported}
         self._tracker.close_run(
             run_id,
             status=_STATUS[ending.state],
             points=[Point(epoch=ending.epoch, at_s=ending.at_s, metrics=metrics)] if metrics else [],
-            tags={STATE_TAG: str(ending.state), **reason},
+            tags=tags,
             at_s=ending.at_s,
         )
-        self._note_score(number, ending)
-        if number in self._scores:
-            # The best at that time, whenever it is written: the same point again is no second one.
-            best = max(value for at_s, value in self._scores.values() if at_s <= ending.at_s)
-            self._tracker.log_points(
-                self._parent, [Point(epoch=number, at_s=ending.at_s, metrics={f"best_{SCORE}": best})]
-            )
+        self._last.pop(number, None)
+        self._write_best()
+        self._whole.add(number)
+        self._upload(number, ending)
 
-    def _note_score(self, number: int, ending: Ending) -> None:
-        value = ending.metrics.get(SCORE)
-        if ending.state is TrialState.COMPLETE and value is not None:
-            self._scores[number] = (ending.at_s, value)
+    def _run_of(self, number: int) -> str:
+        if number not in self._runs:
+            raise TrackingRefused(f"the run of trial {number} could not be opened")
+        return self._runs[number]
+
+    def _upload(self, number: int, ending: Ending) -> None:
+        """Puts the files of a run that has ended in line; in a full line, the next driver finds them missing."""
+        files = self._files(ending)
+        if files and not self._uploads.is_full:
+            self._uploads.submit(functools.partial(keep_files, self._tracker, self._runs[number], files))
+
+    def _files(self, ending: Ending) -> Mapping[str, Path | str]:
+        """The files of a trial that has ended, by the names of their artifacts; texts as they are."""
+        files: dict[str, Path | str] = {}
+        if ending.checkpoint is not None and (checkpoint := self._checkpoint(ending.checkpoint)).exists():
+            files["checkpoint"] = checkpoint
+        if ending.traceback:
+            files["traceback.txt"] = ending.traceback
+        return files
+
+    def _note_best(self, number: int, ending: Ending, value: float | None) -> None:
+        self._best.add(number, state=ending.state, value=value, at_s=ending.at_s)
+
+    def _write_best(self) -> None:
+        """Writes what is new of the best score, and which trial has it."""
+        if not self._parent:
+            return
+        # One, unless a clock went back: then all that follow have other steps.
+        new = list(itertools.takewhile(lambda point: point not in self._written, reversed(self._best.points)))
+        points = [Point(epoch=one.step, at_s=one.at_s, metrics={f"best_{SCORE}": one.value}) for one in reversed(new)]
+        last = self._best.last
+        is_new = last is not None and last.number != self._best_tagged
+        if last is not None and (points or is_new):
+            tags = _best_tags(last.number, self._runs.get(last.number)) if is_new else None
+            self._tracker.log_points(self._parent, points, tags=tags)
+            self._written.update(new)
+            self._best_tagged = last.number
 
     def _put_down(self, number: int) -> None:
         if number in self._runs:
@@ -243,8 +346,12 @@ class SearchMirror:
             )
 
     def _close(self, status: RunStatus, at_s: float) -> None:
+        if not self._parent:
+            raise TrackingRefused("the run of the search could not be opened")
+        with self._outbox.leaving_out_what_is_refused():
+            self._write_best()
         best = best_trial(self._ledger.trials())
-        tags = {} if best is None else {"hico.best_trial": str(best.number), "hico.best_run": best.run_id or ""}
+        tags = {} if best is None else _best_tags(best.number, best.run_id)
         self._tracker.close_run(self._parent, status=status, points=[], tags=tags, at_s=at_s)
 
     def _tags(self) -> Mapping[str, str]:
@@ -266,5 +373,10 @@ def key_of(search: SearchRecord, number: int | None = None) -> str:
     return key if number is None else f"{key}/{number}"
 
 
-def _is_settled(run: Run | None, ending: Ending) -> bool:
-    return run is not None and run.status is not RunStatus.RUNNING and run.tags.get(STATE_TAG) == str(ending.state)
+def _best_tags(number: int, run_id: str | None) -> Mapping[str, str]:
+    return {"hico.best_trial": str(number), "hico.best_run": run_id or ""}
+
+
+def _is_settled(run: Run, ending: Ending) -> bool:
+    has_ended = run.status is not RunStatus.RUNNING and run.tags.get(STATE_TAG) == str(ending.state)
+    return has_ended and run.tags.get(METRICS_TAG, KEPT) == KEPT

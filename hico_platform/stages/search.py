@@ -27,6 +27,7 @@ from hico_platform.search.steering import ENDED_BY, Steering
 from hico_platform.search.task import TrialFunction
 from hico_platform.stages.mirror import SearchMirror
 from hico_platform.stages.places import Places
+from hico_platform.stages.tracking_check import check_tracking
 from hico_platform.stages.trials_folder import claimed
 from hico_platform.stages.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
@@ -36,6 +37,8 @@ from hico_platform.tracking.outbox import Outbox
 GPU_NEED = "gpu_need"
 # How long the end of a search waits for a tracking store that is away.
 PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S = 30.0, 5.0
+# And, when it is cut off, for one that is there and slow.
+MOST_WHEN_CUT_OFF_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,8 @@ class SearchResult:
     """What a search came to.
 
     ``best`` goes by the validation kNN; ``front`` are the trials that no other beats in all objectives.
-    ``untracked`` counts writes that the tracking store did not take.
+    ``untracked`` counts writes that wait for a tracking store that is away, ``refused`` those that it did not take,
+    ``refusal`` is why not.
     """
 
     search: SearchRecord
@@ -55,6 +59,8 @@ class SearchResult:
     ended_by: str | None
     elapsed_s: float
     untracked: int
+    refused: int = 0
+    refusal: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
@@ -77,6 +83,8 @@ class SearchResult:
             "ended_by": self.ended_by,
             "elapsed_s": self.elapsed_s,
             "untracked": self.untracked,
+            "refused": self.refused,
+            "refusal": self.refusal,
             "next": f"hico-platform retrain {self.search.name}",
         }
 
@@ -120,7 +128,8 @@ def run_search(
         know: is told of the search, and of the trials that there were before.
 
     Raises:
-        UsageError: the name is taken or running, or a resumed search differs in what must agree.
+        UsageError: the name is taken or running, a resumed search differs in what must agree, or the tracking store
+            refuses what is written.
         HicoError: too many trials failed, or the disk is full.
         KeyboardInterrupt: interrupted, and resumable.
     """
@@ -131,6 +140,7 @@ def run_search(
         stack.enter_context(room_wanted(places.home))
         for file in places.locks(name):
             stack.enter_context(search_lock(file, name=name))
+        check_tracking(tracker, name)
         storage = open_storage(places.storage_url)
         stack.enter_context(driver_lock(storage, name=name))
         if resume and StudyLedger.exists(storage, name=name):
@@ -193,8 +203,12 @@ def run_search(
             status = RunStatus.KILLED
             raise
         finally:
-            patience_s = PATIENCE_S if status is RunStatus.FINISHED else PATIENCE_WHEN_CUT_OFF_S
-            untracked = mirror.close(status=status, patience_s=patience_s)
+            if status is RunStatus.FINISHED:
+                untracked = mirror.close(status=status, patience_s=PATIENCE_S)
+            else:
+                untracked = mirror.close(
+                    status=status, patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=MOST_WHEN_CUT_OFF_S
+                )
         records = ledger.trials()
         if steering.failures_exceeded:
             raise HicoError(_failures(records, most=resources.max_failures, name=name))
@@ -216,6 +230,8 @@ def run_search(
             ended_by=ended_by,
             elapsed_s=time.time() - began_s,
             untracked=untracked,
+            refused=mirror.refused,
+            refusal=mirror.refusal,
         )
 
 

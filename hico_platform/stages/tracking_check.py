@@ -1,0 +1,47 @@
+"""Whether a tracking store takes what is written, asked before work begins."""
+
+from __future__ import annotations
+
+import threading
+
+from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
+
+PATIENCE_S = 10.0
+
+
+def check_tracking(tracker: Tracker, experiment: str, *, patience_s: float = PATIENCE_S) -> None:
+    """Refuses a store that will certainly take nothing; one that is away, or slow, may be back later.
+
+    Raises:
+        UsageError: the store refuses what is written.
+    """
+    refusals: list[TrackingRefused] = []
+
+    def ask() -> None:
+        try:
+            tracker.check(experiment)
+        except TrackingRefused as refusal:
+            refusals.append(refusal)
+        except TrackingError:
+            pass  # whoever writes says so
+
+    asking = threading.Thread(target=ask, name="tracking check", daemon=True)
+    asking.start()
+    asking.join(patience_s)
+    if refusals:
+        raise refused(tracker, refusals[0], rule="a tracking store that takes what is written")
+
+
+def refused(tracker: Tracker, refusal: TrackingRefused, *, rule: str) -> UsageError:
+    """What a refusal is to whoever gave the store."""
+    remedy = f"it refuses: {refusal}; {refusal.remedy}".removesuffix("; ")
+    return UsageError(Problem(field="--tracking", rule=rule, value=tracker.address, remedy=remedy))
+
+
+def away(tracker: Tracker, error: TrackingError) -> HicoError:
+    """What a store that is away is to whoever asks it now."""
+    remedy = f"{error}; try again when it is back"
+    return HicoError(
+        Problem(field="--tracking", rule="a tracking store that answers", value=tracker.address, remedy=remedy)
+    )
