@@ -68,8 +68,8 @@ class FinalView:
             print(f"{elapsed_s:>5} s  {label}: {how_far}{score}", file=sys.stderr, flush=True)
 
 
-def print_report(report: FinalReport, facts: dict[str, str]) -> None:
-    """The comparison as a table, with what goes with the numbers, and what to do next."""
+def print_report(report: FinalReport, facts: dict[str, str], *, again: str) -> None:
+    """The comparison as a table, with what goes with the numbers, and what to do next; ``again`` is the command."""
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     count = max(spread.count for spread in report.summary[Entry.BEST].values())
     table = Table(
@@ -90,6 +90,21 @@ def print_report(report: FinalReport, facts: dict[str, str]) -> None:
     if report.model_version is not None:
         console.print(f"Registered: models:/{report.name}@champion (version {report.model_version})", soft_wrap=True)
     console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True)
+    for line in _missing(report, again=again):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _missing(report: FinalReport, *, again: str) -> list[str]:
+    lines = []
+    if report.refused:
+        lines.append(f"{report.refused} writes were refused by the tracking store: {report.refusal}")
+    if report.untracked:
+        lines.append(f"the tracking store was away: {report.untracked} writes are missing there")
+    if report.unregistered is not None:
+        lines.append(f"The model is not registered: {report.unregistered}")
+    if lines:
+        lines.append(f"once that is mended, this makes up for it, without training again: {again}")
+    return lines
 
 
 def as_json(report: FinalReport, facts: dict[str, str]) -> dict[str, Any]:
@@ -118,7 +133,11 @@ def as_json(report: FinalReport, facts: dict[str, str]) -> dict[str, Any]:
             "model": f"models:/{report.name}@champion",
             "version": report.model_version,
             "checkpoint": report.champion.checkpoint,
+            "unregistered": report.unregistered,
         },
+        "untracked": report.untracked,
+        "refused": report.refused,
+        "refusal": report.refusal,
         "directory": str(report.directory),
     }
 

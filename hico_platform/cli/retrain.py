@@ -1,7 +1,8 @@
 """Train the best configuration of a search again, on the whole training split, and score it on the test split.
 
 Beside it, at the same budget: the released settings, the untrained encoder and raw-pose 1-NN. The model of the
-first seed is registered in MLflow under the alias champion.
+first seed is registered in MLflow under the alias champion. Where that fails the results are shown all the same,
+with the reason, and the exit code is 1; the same command then registers it without training again.
 
 examples:
   hico-platform retrain level_weights
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
-from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.cli.places_options import add_places, places_of, words_of_places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +83,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(report, inputs.facts), indent=1))
     else:
-        print_report(report, inputs.facts)
-    return 0
+        print_report(report, inputs.facts, again=_again(arguments))
+    return 0 if report.unregistered is None else 1
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    given = {
+        "--config": arguments.config,
+        "--seeds": arguments.seeds,
+        "--epochs": arguments.epochs,
+        "--data": arguments.data,
+        "--protocol": arguments.protocol,
+    }
+    words = [arguments.name] if arguments.name else []
+    words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    return f"hico-platform retrain {shlex.join(words)}{words_of_places(arguments)}"
 
 
 def _positive(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,15 +11,28 @@ from hico_platform.config.schema import flatten
 from hico_platform.config.trial import TrialConfig
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.results import RunResult, Spread
-from hico_platform.tracking.base import Point, RunStatus, Tracker
+from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.outbox import Outbox
+from hico_platform.tracking.uploads import (
+    MOST_ANSWERS,
+    TAG_CHARACTERS,
+    UPLOADS_TAG,
+    WAITING,
+    are_missing,
+    keep_files,
+)
 
 PATIENCE_S = 30.0
-_log = logging.getLogger(__name__)
+# Once a stage is cut off: how long a store that is away is waited for, and one that is slow.
+PATIENCE_WHEN_CUT_OFF_S, MOST_WHEN_CUT_OFF_S = 5.0, 10.0
 
 
 class FinalMirror:
-    """Writes what happens to the tracking store, in the background; runs are known by their keys."""
+    """Writes what happens to the tracking store, in the background; runs are known by their keys.
+
+    ``untracked`` and ``refused`` count, once it is closed, the writes that wait for a store that is away and those
+    that it did not take. ``is_away`` says that runs or their metrics are among them, ``trouble`` why they are missing.
+    """
 
     def __init__(
         self, tracker: Tracker, *, experiment: str, key: str, tags: Mapping[str, str], config: TrialConfig
@@ -30,8 +43,13 @@ class FinalMirror:
         self._tags = dict(tags)
         self._config = config
         self._outbox = Outbox()
+        self._uploads = Outbox(most_answers=MOST_ANSWERS)
+        self.untracked = 0
+        self.is_away = False
+        self.trouble: str | None = None
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
+        self._incomplete: set[str] = set()
         self._at_work: set[str] = set()
 
     def open(self, *, at_s: float) -> None:
@@ -43,6 +61,8 @@ class FinalMirror:
                     self._ids[key] = run.run_id
                     if run.status is RunStatus.FINISHED:
                         self._ended.add(key)
+                        if are_missing(run):
+                            self._incomplete.add(key)
             self._open(self._key, None, self._config, {"hico.kind": "final"}, at_s)
 
         self._outbox.submit(write)
@@ -54,7 +74,7 @@ class FinalMirror:
     def losses(self, run: PlannedRun, history: Sequence[tuple[int, Mapping[str, float]]], *, at_s: float) -> None:
         """Losses by epoch, in one request."""
         points = [Point(epoch=epoch, at_s=at_s, metrics=metrics) for epoch, metrics in history]
-        self._outbox.submit(lambda: self._tracker.log_points(self._ids[self.key_of(run)], points))
+        self._outbox.submit(lambda: self._tracker.log_points(self._id(self.key_of(run)), points))
 
     def end(self, run: PlannedRun, result: RunResult, *, at_s: float) -> None:
         """Test metrics and checkpoint."""
@@ -67,6 +87,8 @@ class FinalMirror:
             if self.key_of(run) not in self._ended:
                 self._begin(run, at_s)
                 self._end(run, result, at_s)
+            elif self.key_of(run) in self._incomplete:
+                self._upload(run, _files(result))
 
         self._outbox.submit(write)
 
@@ -74,12 +96,15 @@ class FinalMirror:
         """Why a run could not go on."""
 
         def write() -> None:
-            run_id = self._ids[self.key_of(run)]
-            if traceback is not None:
-                self._tracker.log_text(run_id, traceback, name="traceback.txt")
+            files: dict[str, Path | str] = {} if traceback is None else {"traceback.txt": traceback}
             self._tracker.close_run(
-                run_id, status=RunStatus.FAILED, points=[], tags={"hico.reason": reason[:5000]}, at_s=at_s
+                self._id(self.key_of(run)),
+                status=RunStatus.FAILED,
+                points=[],
+                tags={"hico.reason": reason[:TAG_CHARACTERS], **_waiting(files)},
+                at_s=at_s,
             )
+            self._upload(run, files)
             self._at_work.discard(self.key_of(run))
 
         self._outbox.submit(write)
@@ -89,25 +114,37 @@ class FinalMirror:
 
         def write() -> None:
             if summary is None:
-                for key in self._at_work:
+                for key in self._at_work & self._ids.keys():
                     run_id = self._ids[key]
                     self._tracker.close_run(run_id, status=RunStatus.KILLED, points=[], tags={}, at_s=at_s)
                 return
-            run_id = self._ids[self._key]
-            metrics = {
-                f"{entry.replace(' ', '_')}_{part}_test_{name}": value
-                for entry, spreads in summary.items()
-                for name, spread in spreads.items()
-                for part, value in (("mean", spread.mean), ("std", spread.deviation))
-                if value is not None
-            }
-            points = [Point(epoch=epoch, at_s=at_s, metrics=metrics)]
+            points = [Point(epoch=epoch, at_s=at_s, metrics=_summary_metrics(summary))]
+            run_id = self._id(self._key)
             self._tracker.close_run(run_id, status=RunStatus.FINISHED, points=points, tags={}, at_s=at_s)
 
         self._outbox.submit(write)
-        given_up = self._outbox.close(patience_s=PATIENCE_S)
-        if given_up:
-            _log.warning("%d writes did not reach the tracking store; the results are on disk", given_up)
+        for line in (self._outbox, self._uploads):  # one deadline for both
+            if summary is None:
+                line.hurry(patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=MOST_WHEN_CUT_OFF_S)
+            else:
+                line.hurry(patience_s=PATIENCE_S)
+        self.untracked = self._outbox.close(patience_s=PATIENCE_S)
+        self.is_away = self.untracked > 0
+        if self.is_away:
+            self.trouble = f"the tracking store was away: {self._outbox.trouble}"
+        elif self._outbox.refusal is not None:
+            self.trouble = f"the tracking store refused it: {self._outbox.refusal}"
+        self.untracked += self._uploads.close(patience_s=PATIENCE_S)
+
+    @property
+    def refused(self) -> int:
+        """Writes that the store refused."""
+        return self._outbox.refused + self._uploads.refused
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the first of them was refused."""
+        return self._outbox.refusal or self._uploads.refusal
 
     def key_of(self, run: PlannedRun) -> str:
         """The tracking key of a run."""
@@ -119,22 +156,32 @@ class FinalMirror:
 
     def _begin(self, run: PlannedRun, at_s: float) -> None:
         tags = {"hico.kind": "final run", "hico.entry": str(run.entry), "hico.seed": str(run.seed)}
-        self._open(self.key_of(run), self._ids[self._key], run.config, tags, at_s)
+        self._open(self.key_of(run), self._ids.get(self._key), run.config, tags, at_s)
 
     def _end(self, run: PlannedRun, result: RunResult, at_s: float) -> None:
-        run_id = self._ids[self.key_of(run)]
-        if result.checkpoint is not None:
-            self._tracker.log_folder(run_id, Path(result.checkpoint), name="checkpoint")
         points = [Point(epoch=result.epoch, at_s=at_s, metrics=_test_names(result.metrics))]
-        self._tracker.close_run(run_id, status=RunStatus.FINISHED, points=points, tags={}, at_s=at_s)
+        files = _files(result)
+        self._tracker.close_run(
+            self._id(self.key_of(run)), status=RunStatus.FINISHED, points=points, tags=_waiting(files), at_s=at_s
+        )
         self._at_work.discard(self.key_of(run))
+        self._upload(run, files)
+
+    def _upload(self, run: PlannedRun, files: Mapping[str, Path | str]) -> None:
+        if files:
+            self._uploads.submit(functools.partial(keep_files, self._tracker, self._id(self.key_of(run)), files))
+
+    def _id(self, key: str) -> str:
+        if key not in self._ids:
+            raise TrackingRefused(f"the run {key} could not be opened")
+        return self._ids[key]
 
     def _open(self, key: str, parent: str | None, config: TrialConfig, tags: Mapping[str, str], at_s: float) -> None:
         self._at_work.add(key)
         self._ids[key] = self._tracker.open_run(
             experiment=self._experiment,
             key=key,
-            name=key.rpartition("/")[2] if parent else "retraining",
+            name="retraining" if key == self._key else key.rpartition("/")[2],
             parent=parent,
             params=flatten(config),
             tags={**self._tags, **tags},
@@ -142,5 +189,26 @@ class FinalMirror:
         )
 
 
-def _test_names(metrics: Mapping[str, float]) -> dict[str, float]:
+def _files(result: RunResult) -> Mapping[str, Path | str]:
+    return {} if result.checkpoint is None else {"checkpoint": Path(result.checkpoint)}
+
+
+def _waiting(files: Mapping[str, Path | str]) -> Mapping[str, str]:
+    return {UPLOADS_TAG: WAITING} if files else {}
+
+
+def _summary_metrics(summary: Mapping[Entry, Mapping[str, Spread]]) -> Mapping[str, float]:
+    """Mean, deviation and number of seeds; one seed has no deviation, also where more had one before."""
+    metrics: dict[str, float] = {}
+    for entry, spreads in summary.items():
+        name = entry.replace(" ", "_")
+        for measure, spread in spreads.items():
+            metrics[f"{name}_mean_test_{measure}"] = spread.mean
+            metrics[f"{name}_std_test_{measure}"] = math.nan if spread.deviation is None else spread.deviation
+        if spreads:
+            metrics[f"{name}_seeds"] = max(spread.count for spread in spreads.values())
+    return metrics
+
+
+def _test_names(metrics: Mapping[str, float]) -> Mapping[str, float]:
     return {f"test_{name}": value for name, value in metrics.items()}

@@ -19,7 +19,9 @@ from hico_platform.retrain.plan import Entry, Plan, PlannedRun, make_plan
 from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan, write_result
 from hico_platform.search.lock import search_lock
 from hico_platform.search.task import TrialTask
+from hico_platform.stages.champion import SEARCH_STATE, register_champion
 from hico_platform.stages.final_mirror import FinalMirror
+from hico_platform.stages.tracking_check import check_tracking
 from hico_platform.tracking.base import Tracker
 from hico_platform.vocabulary import Decision
 
@@ -46,7 +48,11 @@ Observer = Callable[[RunProgress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class FinalReport:
-    """What the final stage came to. ``champion`` is the result of the registered run."""
+    """What the final stage came to.
+
+    ``champion`` is the result whose model is registered as ``model_version``; ``unregistered`` is why it is not.
+    ``untracked`` counts writes that wait for a tracking store that is away, ``refused`` those that it did not take.
+    """
 
     name: str
     config: TrialConfig
@@ -55,6 +61,10 @@ class FinalReport:
     champion: RunResult
     model_version: int | None
     directory: Path
+    unregistered: str | None = None
+    untracked: int = 0
+    refused: int = 0
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +104,11 @@ class FinalCourse:
             else:
                 mirror.settle(run, result, at_s=clock())
                 observe(RunProgress(run=run, epoch=result.epoch, result=result))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every run has a result already."""
+        return not self._waiting and not self._began_at_s
 
     @property
     def at_work(self) -> int:
@@ -226,13 +241,14 @@ def retrain(
 
     Raises:
         HicoError: a run failed; the others' results are kept.
-        UsageError: another process runs the final stage of this search.
+        UsageError: another process runs the final stage of this search, or something is to be trained and the
+            tracking store refuses what is written.
         KeyboardInterrupt: interrupted; the same command goes on from the checkpoints.
     """
     with search_lock(directory / "lock", name=name, what="a final stage", otherwise="train under another home"):
         return _retrain(
             name=name,
-            plan=make_plan(best, seeds=seeds, epochs=epochs, facts=facts),
+            plan=make_plan(best, seeds=seeds, epochs=epochs, facts=_lasting(facts)),
             data=data,
             facts=facts,
             directory=directory,
@@ -257,9 +273,9 @@ def _retrain(
     address: str | None,
     observe: Observer,
 ) -> FinalReport:
-    from hico_platform.search.ray_executor.executor import execute_on_ray
-
     folder = directory / plan.digest[:12]
+    if any(read_result(folder / run.key) is None for run in plan.runs):
+        check_tracking(tracker, name)
     write_plan(folder, plan, facts)
     mirror = FinalMirror(
         tracker,
@@ -272,13 +288,16 @@ def _retrain(
     summary = None
     try:
         course = FinalCourse(plan=plan, directory=folder, cpus=cpus, gpus=gpus, observe=observe, mirror=mirror)
-        execute_on_ray(
-            course,
-            functools.partial(carry_out_final, data=data),
-            cpus_per_trial=cpus,
-            gpus_per_trial=gpus,
-            address=address,
-        )
+        if not course.is_over:  # else there is only the model to be registered
+            from hico_platform.search.ray_executor.executor import execute_on_ray
+
+            execute_on_ray(
+                course,
+                functools.partial(carry_out_final, data=data),
+                cpus_per_trial=cpus,
+                gpus_per_trial=gpus,
+                address=address,
+            )
         results = [result for run in plan.runs if (result := read_result(folder / run.key)) is not None]
         if course.failures:
             raise HicoError(_failures(course.failures))
@@ -286,43 +305,30 @@ def _retrain(
     finally:
         mirror.close(summary, epoch=plan.runs[0].config.budget.epochs, at_s=time.time())
     champion = next(result for result in results if result.entry is Entry.BEST)
+    version, unregistered = None, mirror.trouble
+    run_id = None if mirror.is_away else mirror.run_id(plan.runs[0])
+    if run_id is not None:
+        version, unregistered = register_champion(
+            tracker, name=name, champion=champion, run_id=run_id, summary=summary, facts=facts
+        )
     return FinalReport(
         name=name,
         config=plan.runs[0].config,
         summary=summary,
         results=results,
         champion=champion,
-        model_version=_register(name, champion, mirror.run_id(plan.runs[0]), summary, facts, tracker),
+        model_version=version,
         directory=folder,
+        unregistered=unregistered,
+        untracked=mirror.untracked,
+        refused=mirror.refused,
+        refusal=mirror.refusal,
     )
 
 
-def _register(
-    name: str,
-    champion: RunResult,
-    run_id: str | None,
-    summary: Mapping[Entry, Mapping[str, Spread]],
-    facts: Mapping[str, str],
-    tracker: Tracker,
-) -> int | None:
-    """Registers the first seed's model: to choose the seed by its test score would be selecting on the test split."""
-    if run_id is None or champion.checkpoint is None:
-        return None
-    from hico_platform.checkpoint import load_checkpoint
-    from hico_platform.export import export_encoder
-
-    model = Path(champion.checkpoint).parent / "encoder"
-    if not model.is_dir():
-        export_encoder(load_checkpoint(Path(champion.checkpoint)), model)
-    best = summary[Entry.BEST]["knn_top1"]
-    return tracker.register_champion(
-        name,
-        run_id=run_id,
-        model=model,
-        loader="hico_platform.export",
-        description=f"HiCo, best configuration of the search {name}; test 1-NN {best.mean:.1%} over {best.count} seeds",
-        tags={f"hico.{key}": value for key, value in facts.items()},
-    )
+def _lasting(facts: Mapping[str, str]) -> dict[str, str]:
+    """What results depend on: a configuration that stays the best is not trained again when its search has ended."""
+    return {name: value for name, value in facts.items() if name != SEARCH_STATE}
 
 
 def _failures(failures: Mapping[str, str]) -> list[Problem]:

@@ -1,0 +1,74 @@
+"""The champion of a search in the model registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hico_platform.errors import HicoError, first_line
+from hico_platform.retrain.plan import Entry
+from hico_platform.retrain.results import RunResult, Spread
+from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
+
+SEARCH_STATE, FINISHED = "search_state", "finished"
+"""The fact that says how the search was when its best configuration was taken: ``running: 5 of 12 trials ended``."""
+
+Summary = Mapping[Entry, Mapping[str, Spread]]
+
+
+def register_champion(
+    tracker: Tracker,
+    *,
+    name: str,
+    champion: RunResult,
+    run_id: str,
+    summary: Summary,
+    facts: Mapping[str, str],
+) -> tuple[int | None, str | None]:
+    """Registers the first seed's model: to choose the seed by its test score would be selecting on the test split.
+
+    Returns:
+        the version of the registered model, or why there is none.
+    """
+    try:
+        return _register(tracker, name, champion, run_id, summary, facts), None
+    except TrackingError as error:
+        return None, f"the tracking store was away: {error}"
+    except TrackingRefused as error:
+        return None, f"the tracking store refused it: {error}"
+    except (HicoError, OSError) as error:
+        return None, f"the model could not be exported: {first_line(error)}"
+
+
+def _register(
+    tracker: Tracker, name: str, champion: RunResult, run_id: str, summary: Summary, facts: Mapping[str, str]
+) -> int:
+    from hico_platform.checkpoint import load_checkpoint
+    from hico_platform.export import export_encoder
+
+    checkpoint = Path(champion.checkpoint or "")
+    model = checkpoint.parent / "encoder"
+    if not model.is_dir():
+        export_encoder(load_checkpoint(checkpoint), model)
+    return tracker.register_champion(
+        name,
+        run_id=run_id,
+        model=model,
+        loader="hico_platform.export",
+        description=description(name, summary, facts),
+        tags={f"hico.{key}": value for key, value in facts.items()},
+    )
+
+
+def description(name: str, summary: Summary, facts: Mapping[str, str]) -> str:
+    """What people read of the model: which configuration it is, and its score on the test split."""
+    score = summary[Entry.BEST]["knn_top1"]
+    state = facts.get(SEARCH_STATE, FINISHED)
+    if "config" in facts:
+        which = f"the configuration {facts['config']}"
+    elif state == FINISHED:
+        which = f"best configuration of the search {name}"
+    else:
+        which = f"best so far of the search {name}, which was {state}"
+    seeds = f"{score.count} seed{'' if score.count == 1 else 's'}"
+    return f"HiCo, {which}; test 1-NN {score.mean:.1%} over {seeds}"
