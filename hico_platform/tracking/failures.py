@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 LONGEST_LINE = 300
+_WRAPPED = " failed with exception"
 _PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 _RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3, which keeps the status nowhere else
 _AWAY_STATUS = {408, 425, 429}
@@ -77,7 +78,11 @@ def is_answered(error: BaseException) -> bool:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The status of the HTTP answer that an error comes from, if there was one."""
+    """The status of the HTTP answer that an error comes from, or that MLflow's code stands for."""
+    return _answer_status(error) or _mlflow_status(error)
+
+
+def _answer_status(error: BaseException) -> int | None:
     for one in _chain(error):
         response = getattr(one, "response", None)  # requests, botocore
         if isinstance(response, dict):
@@ -90,7 +95,7 @@ def http_status(error: BaseException) -> int | None:
         code = getattr(one, "code", None)  # google.api_core
         if "google.GoogleAPICallError" in _names(one) and isinstance(code, int):
             return int(code)
-    return _mlflow_status(error)
+    return None
 
 
 def remedy(error: BaseException) -> str:
@@ -113,8 +118,11 @@ def remedy(error: BaseException) -> str:
 def in_one_line(error: BaseException) -> str:
     """What an error says, in a line of bounded length without passwords."""
     words = str(error).strip().splitlines()
+    if words and _WRAPPED in words[0]:  # MLflow puts all that lies below into its line; the lowest says what happened
+        *_, lowest = _chain(error)
+        words = [f"{words[0].partition(_WRAPPED)[0]}: {type(lowest).__name__}: {lowest}"]
     line = f"{type(error).__name__}: {words[0] if words else 'no message'}"
-    status = http_status(error)
+    status = _answer_status(error)
     if status is not None and str(status) not in line:
         line = f"HTTP {status}: {line}"
     return without_password(line)[:LONGEST_LINE]

@@ -250,3 +250,12 @@ def test_a_line_is_short_and_has_no_password() -> None:
     assert in_one_line(error) == "RuntimeError: cannot open http://me:***@host:5000/x"
     assert len(in_one_line(RuntimeError("x" * 5000))) <= 300
     assert without_password("postgresql+psycopg://u:p@h/x") == "postgresql+psycopg://u:***@h/x"
+
+
+def test_a_server_that_is_away_is_said_with_its_address_and_what_happened() -> None:
+    with pytest.raises(TrackingError) as raised:
+        MlflowTracker(uri="http://127.0.0.1:9", artifacts=None).runs("toy")
+    assert str(raised.value) == (
+        "MlflowException: API request to http://127.0.0.1:9/api/2.0/mlflow/experiments/get-by-name: "
+        "ConnectionRefusedError: [Errno 111] Connection refused"
+    )
