@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hico_platform.config.source import Document
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
+from hico_platform.durable import sync, write_synced
 from hico_platform.errors import CheckpointError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 
@@ -84,14 +87,13 @@ class Encoder:
 
 
 def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
-    """Writes the query encoder of a checkpoint into the new folder ``directory``."""
-    from safetensors.torch import save_file
+    """Writes the query encoder of a checkpoint into the new folder ``directory``, whole or not at all."""
+    from safetensors.torch import save
 
-    directory.mkdir(parents=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
     weights = {
         name.removeprefix(_PREFIX): value for name, value in checkpoint.tensors.items() if name.startswith(_PREFIX)
     }
-    save_file(weights, directory / WEIGHTS)
     description = {
         "schema_version": SCHEMA_VERSION,
         "epoch": checkpoint.epoch,
@@ -99,7 +101,16 @@ def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
         "layout": checkpoint.facts["layout"],
         "provenance": checkpoint.facts["provenance"],
     }
-    (directory / DESCRIPTION).write_text(json.dumps(description, indent=1))
+    beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory.parent))
+    try:
+        write_synced(beside / WEIGHTS, save({name: value.contiguous() for name, value in weights.items()}))
+        write_synced(beside / DESCRIPTION, json.dumps(description, indent=1).encode())
+        sync(beside)
+        beside.rename(directory)
+        sync(directory.parent)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def load_encoder(directory: Path) -> Encoder:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 from pathlib import Path
 
 from hico_platform.cli.places_options import add_places, places_of, words_of_places
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=_positive, default=3, metavar="N", help="seeds of each entry (default: 3)")
     parser.add_argument(
         "--epochs", type=_positive, metavar="N", help="budget of a run (default: that of the configuration)"
+    )
+    parser.add_argument(
+        "--unfinished", action="store_true", help="take the best so far of a search that still runs; the model says so"
     )
     parser.add_argument("--data", metavar="DIR", help="the prepared data (default: what was searched on)")
     parser.add_argument("--protocol", metavar="P", help="xsub, xview, ... with --config (default: xsub)")
@@ -64,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
             progress=dataset_progress(),
         )
     else:
-        inputs = inputs_of_search(places, arguments.name, data=arguments.data)
+        inputs = inputs_of_search(places, arguments.name, data=arguments.data, though_running=arguments.unfinished)
+        if inputs.best_so_far_of:
+            print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
     with FinalView(name=inputs.name, quiet=arguments.json) as view:
         report = retrain(
             name=inputs.name,

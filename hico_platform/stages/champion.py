@@ -11,7 +11,7 @@ from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
 
 SEARCH_STATE, FINISHED = "search_state", "finished"
-"""The fact that says how the search was when its best configuration was taken: ``running: 5 of 12 trials ended``."""
+"""The fact that says how the search was when its best configuration was taken: ``running, 5 of 12 trials ended``."""
 
 Summary = Mapping[Entry, Mapping[str, Spread]]
 

@@ -11,10 +11,13 @@ from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import DataError, Problem, UsageError
 from hico_platform.search.ledger.base import best_trial, config_of
+from hico_platform.search.state import SearchState
 from hico_platform.search.steering import GPUS
 from hico_platform.stages.carry_out import TrialData
+from hico_platform.stages.champion import FINISHED, SEARCH_STATE
 from hico_platform.stages.dataset import TRANSFER, Dataset, Progress, code_version, dataset, located
 from hico_platform.stages.places import Places
+from hico_platform.stages.status import progress_of
 
 DEFAULT_PROTOCOL = "xsub"
 
@@ -33,12 +36,21 @@ class FinalInputs:
     cpus: float = 1.0
     gpus: float = 0.0
 
+    @property
+    def best_so_far_of(self) -> str | None:
+        """What the search is and how far, such as ``running, 5 of 12 trials ended``, unless it is over."""
+        state = self.facts.get(SEARCH_STATE, FINISHED)
+        return None if state == FINISHED else state
 
-def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> FinalInputs:
+
+def inputs_of_search(
+    places: Places, name: str, *, data: str | None = None, though_running: bool = False
+) -> FinalInputs:
     """The best trial of a search, on the data that it was searched on.
 
     Raises:
-        UsageError: there is no such search, or none of its trials has ended well.
+        UsageError: there is no such search, none of its trials has ended well, or it still runs: what is best may
+            change, so it is wanted ``though_running``.
         DataError: the data is not there any more, or has changed.
     """
     from hico_platform.search.ledger.study import StudyLedger, open_storage
@@ -55,6 +67,16 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
                 remedy=f"go on with it: hico-platform search --name {name} --resume",
             )
         )
+    progress = progress_of(places, name)
+    if progress.state is SearchState.RUNNING and not though_running:
+        raise UsageError(
+            Problem(
+                field="NAME",
+                rule="a search that is over",
+                value=f"{name}: {progress}",
+                remedy="wait until it has ended, or take its best so far by --unfinished",
+            )
+        )
     space = space_from(search.source)
     place, target = data or located(str(search.facts.more["data"]), home=places.home), search.facts.more.get("transfer")
     source = dataset(place, protocol=search.facts.protocol, home=places.home)
@@ -68,7 +90,12 @@ def inputs_of_search(places: Places, name: str, *, data: str | None = None) -> F
         else dataset(
             located(str(target), home=places.home), protocol=space.settings.transfer_protocol, home=places.home
         ),
-        facts={"search": name, "trial": str(best.number)} | ({"search_key": search.key} if search.key else {}),
+        facts={
+            "search": name,
+            "trial": str(best.number),
+            **({"search_key": search.key} if search.key else {}),
+            SEARCH_STATE: FINISHED if progress.state is SearchState.FINISHED else str(progress),
+        },
         cpus=resources.cpus,
         gpus=resources.given_gpus if gpus is None else float(gpus),
     )

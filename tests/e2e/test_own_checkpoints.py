@@ -45,4 +45,5 @@ def test_a_home_that_was_moved_goes_on_from_its_checkpoints(tmp_path: Path) -> N
     one.rename(other)
     finish(start(other, trials=TRIALS, resume=True))
     check_own_scores(trials_of(other))
+    assert not one.exists()
     assert all(trial.ending is not None and trial.ending.checkpoint for trial in trials_of(other))

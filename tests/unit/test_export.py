@@ -98,3 +98,21 @@ def test_torn_folder_is_refused(exported: tuple[Path, Store], tmp_path: Path) ->
     (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:50])
     with pytest.raises(CheckpointError, match="export it again"):
         load_encoder(tmp_path)
+
+
+def test_an_export_that_is_cut_off_leaves_nothing(
+    exported: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = exported
+    checkpoint = load_checkpoint(next((folder / "trial").iterdir()))
+
+    def cut_off(*arguments: object, **options: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hico_platform.export.json.dumps", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            export_encoder(checkpoint, tmp_path / "encoder")
+    assert list(tmp_path.iterdir()) == []
+    export_encoder(checkpoint, tmp_path / "encoder")
+    assert load_encoder(tmp_path / "encoder").feature_width > 0

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.errors import DataError
+from hico_platform.errors import DataError, UsageError
 from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
 from hico_platform.search.ledger.study import StudyLedger, open_storage
+from hico_platform.search.lock import search_lock
 from hico_platform.stages.dataset import portable
 from hico_platform.stages.final_inputs import inputs_of_search
 from hico_platform.stages.places import Places
@@ -60,6 +61,23 @@ def test_a_home_that_was_moved_is_retrained_on_its_own_data(tmp_path: Path) -> N
     one.rename(other)
     inputs = inputs_of_search(Places(home=other), "toy")
     assert inputs.data.source.place == str(other / "data" / "small")
+
+
+def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tmp_path: Path) -> None:
+    ledger = finished_search(tmp_path)
+    ledger.reopen(source=NARROW.source, limit=4)
+    places = Places(home=tmp_path)
+    with search_lock(places.lock("toy"), name="toy"):
+        with pytest.raises(
+            UsageError, match=r"a search that is over; got 'toy: running, 1 of 4 .*; .* by --unfinished"
+        ):
+            inputs_of_search(places, "toy")
+        inputs = inputs_of_search(places, "toy", though_running=True)
+        assert inputs.best_so_far_of == "running, 1 of 4 trials ended"
+    # Interrupted, it may be what one has; over, there is nothing to say.
+    assert inputs_of_search(places, "toy").best_so_far_of == "interrupted, 1 of 4 trials ended"
+    ledger.reopen(source=NARROW.source, limit=1)
+    assert inputs_of_search(places, "toy").best_so_far_of is None
 
 
 def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:

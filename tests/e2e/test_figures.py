@@ -1,0 +1,159 @@
+"""Every figure that anything shows of a search is the ledger's, also where its trials end in a shuffled order."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hico_platform.cli.main import main
+from hico_platform.search.course import Course
+from hico_platform.search.ledger.base import TrialState, best_trial
+from hico_platform.search.ledger.study import StudyLedger, open_storage
+from hico_platform.stages.places import Places
+from hico_platform.stages.search_inputs import SearchInputs
+from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from hico_platform.vocabulary import Decision
+from tests.toy import FACTS, Came, Said, toy_trial
+
+pytestmark = pytest.mark.e2e
+
+TRIALS, EPOCHS = 7, 9
+SPACE = """
+name: shuffled
+base: {model: {hidden_width: 16}, budget: {epochs: 9}}
+search:
+  contrast.temperature: {low: 0.05, high: 0.5, log: true}
+  model.encoder: {choice: [gru, lstm, transformer]}
+trials: 7
+sampler: {name: random, seed: 3}
+"""
+
+
+def execute_shuffled(steering: Course, function: Callable[..., Came], **_: object) -> None:
+    """All trials at work at once; each reports, and ends, when chance has it. The third fails."""
+    draw = random.Random(0)
+    waiting: dict[int, list[Said]] = {}
+    while (task := steering.next_task()) is not None:
+        reports: list[Said] = []
+
+        def keep(said: Said, reports: list[Said] = reports) -> Decision:
+            reports.append(said)
+            return Decision.CONTINUE
+
+        function(task, keep)
+        waiting[task.number] = reports
+    last: dict[int, Said] = {}
+    while waiting:
+        number = draw.choice(sorted(waiting))
+        decision = Decision.STOP
+        if waiting[number]:
+            said = last[number] = waiting[number].pop(0)
+            decision = steering.reported(
+                number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint=str(said.checkpoint)
+            )
+        if number == 2:
+            steering.failed(number, reason="ValueError: no", traceback="Traceback ...")
+            del waiting[number]
+        elif decision is Decision.STOP:
+            said = last[number]
+            steering.finished(
+                number,
+                epoch=said.epoch,
+                stopped_early=said.epoch < EPOCHS,
+                metrics={**said.metrics, "recognition_top1": 0.5 * said.metrics["knn_top1"], "retrieval_map": 0.25},
+                checkpoint=str(said.checkpoint),
+            )
+            del waiting[number]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which the commands searched with the toy trial, whose trials ended in a shuffled order."""
+    facts = dataclasses.replace(FACTS, more={"dataset": "toy", "data": "home:data/toy"})
+    inputs = SearchInputs(facts=facts, function=toy_trial, data=None, probe=None)  # type: ignore[arg-type]
+    monkeypatch.setattr("hico_platform.stages.search_inputs.search_inputs", lambda *a, **o: inputs)
+    monkeypatch.setattr("hico_platform.search.ray_executor.executor.execute_on_ray", execute_shuffled)
+    (tmp_path / "shuffled.yaml").write_text(SPACE)
+    return tmp_path / "home"
+
+
+def command(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command prints."""
+    capsys.readouterr()
+    code = main(words)
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return said.out
+
+
+def test_every_page_shows_what_the_ledger_has(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ("--home", str(home))
+    text = command(capsys, "search", "--space", str(tmp_path / "shuffled.yaml"), *at)
+    result = json.loads(command(capsys, "search", "--resume", "--name", "shuffled", "--json", *at))
+    ledger = StudyLedger.open(open_storage(Places(home=home).storage_url), name="shuffled", settle=False)
+    trials = ledger.trials()
+    best = best_trial(trials)
+    assert best is not None
+    assert best.value is not None
+    ended = sorted(trials, key=lambda trial: trial.ending.at_s if trial.ending else 0.0)
+    assert [trial.number for trial in ended] != list(range(TRIALS))
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED}
+    counts = {str(state): sum(trial.state is state for trial in trials) for state in TrialState}
+    score = f"{best.value:.3f}"
+
+    # The command's own lines, and its JSON.
+    assert f"best: trial {best.number}, " in text
+    assert f"knn_top1 {score}" in text.split("best: trial")[1]
+    assert f"best knn_top1 {score} (trial {best.number}, epoch {best.epoch})" in text
+    assert result["best"]["number"] == best.number
+    assert result["best"]["metrics"] == dict(best.ending.metrics)
+    assert {state: result["states"][state] for state in counts} == counts
+
+    # Status: the picture, a line of the list, JSON.
+    picture = command(capsys, "status", "shuffled", *at)
+    assert f"{score} *" in picture
+    for line in (picture, command(capsys, "status", *at)):
+        assert f"best knn_top1 {score} (trial {best.number}, epoch {best.epoch})" in line
+    status = json.loads(command(capsys, "status", "shuffled", "--json", *at))
+    assert {state: status["counts"][state] for state in counts} == counts
+    assert status["best"]["number"] == best.number
+    for shown, trial in zip(status["trials"], trials, strict=True):
+        assert (shown["number"], shown["state"]) == (trial.number, str(trial.state))
+        assert (shown["knn_top1"], shown["epoch"]) == (trial.value, trial.epoch)
+        assert shown["curve"] == {str(epoch): value for epoch, value in trial.curve.items()}
+        assert shown["metrics"] == dict(trial.ending.metrics)
+        assert shown["checkpoint"] is None or Path(shown["checkpoint"]).is_file()
+    for epoch, rung in status["rungs"].items():
+        here = [report for trial in trials for report in trial.reports if report.epoch == int(epoch)]
+        assert rung == {
+            "reached": len(here),
+            "stopped": sum(report.decision is Decision.STOP for report in here),
+            "best": max(report.value for report in here),
+        }
+
+    # The report: its content, and its page.
+    content = json.loads(command(capsys, "report", "shuffled", "--json", *at))
+    assert content["best"] == best.number
+    for shown, trial in zip(content["trials"], trials, strict=True):
+        assert (shown["number"], shown["metrics"]) == (trial.number, dict(trial.ending.metrics))
+        assert shown["curve"] == {str(epoch): value for epoch, value in trial.curve.items()}
+    command(capsys, "report", "shuffled", *at)
+    assert score in (home / "searches" / "shuffled" / "report.html").read_text()
+
+    # MLflow: the search's run, and each trial's.
+    client = MlflowTracker(uri=mlflow_uri(home), artifacts=None)._client
+    parent = client.get_run(ledger.note("run")).data
+    assert parent.metrics["best_knn_top1"] == best.value
+    assert (parent.tags["hico.best_trial"], parent.tags["hico.best_run"]) == (str(best.number), best.run_id)
+    for trial in trials:
+        run = client.get_run(trial.run_id).data
+        assert run.metrics["knn_top1"] == trial.value
+        assert {name: run.metrics[name] for name in trial.ending.metrics} == dict(trial.ending.metrics)
+        assert run.tags["hico.state"] == str(trial.state)
+        assert run.params["contrast.temperature"] == str(trial.values["contrast.temperature"])
