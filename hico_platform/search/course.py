@@ -41,5 +41,8 @@ class Course(Protocol):
     def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
         """A task cannot go on."""
 
-    def lost(self, number: int) -> None:
-        """A task's worker is gone; the task is to be handed out again."""
+    def lost(self, number: int, *, reason: str) -> None:
+        """A task's worker is gone; the task is to be handed out again, or is over where no time is left for it."""
+
+    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further task: these failed there in a row, and went on elsewhere."""

@@ -29,7 +29,7 @@ from hico_platform.search.ledger.base import (
 )
 from hico_platform.search.objectives import Measures, measures, standing
 from hico_platform.search.scheduler.base import Scheduler
-from hico_platform.search.stopping import good_enough, grid_is_done, time_is_up
+from hico_platform.search.stopping import good_enough, grid_is_done, lost_ending, time_is_up
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
 
@@ -38,6 +38,9 @@ SCORE = "knn_top1"
 SESSIONS, ENDED_BY, ASKED = "sessions", "ended_by", "asked"
 # Note: the GPUs that a trial holds, given by the space or measured.
 GPUS = "gpus"
+# Notes: machines on which this driver begins no further trial, each with host, reason, trials and at_s; and trials
+# that are FAILED because their workers were lost after the time was up, which does not count.
+MACHINES_LEFT_OUT, NOT_COUNTED = "machines_left_out", "failures_not_counted"
 
 
 class Steering:
@@ -86,6 +89,8 @@ class Steering:
         self._sessions = [*(ledger.note(SESSIONS) or []), self._began_at_s]
         ledger.set_note(SESSIONS, self._sessions)
         ledger.set_note(ENDED_BY, None)
+        ledger.set_note(MACHINES_LEFT_OUT, [])
+        self._not_counted = list[int](ledger.note(NOT_COUNTED) or [])
         self._judged: tuple[int, float | None] = (0, None)
         self._put_in_line(warm_points)
 
@@ -109,8 +114,8 @@ class Steering:
     @property
     def failures_exceeded(self) -> bool:
         """Whether more trials failed than the space allows."""
-        failed = sum(trial.state is TrialState.FAILED for trial in self._trials.values())
-        return failed > self._space.settings.resources.max_failures
+        failed = {number for number, trial in self._trials.items() if trial.state is TrialState.FAILED}
+        return len(failed.difference(self._not_counted)) > self._space.settings.resources.max_failures
 
     def next_task(self) -> TrialTask | None:
         """The next trial to carry out, or nothing: then no more will come."""
@@ -195,11 +200,26 @@ class Steering:
             Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._end_s(), reason=reason, traceback=traceback),
         )
 
-    def lost(self, number: int) -> None:
-        """A trial's worker is gone; the trial is the next to be handed out."""
-        if number in self._at_work:
+    def lost(self, number: int, *, reason: str) -> None:
+        """A trial's worker is gone; the trial is the next to be handed out, or over where the time is up."""
+        if number not in self._at_work:
+            return
+        trial = self._trials[number]
+        if self._time_is_up() is None:
             self._at_work.remove(number)
-            self._cut_off.insert(0, self._trials[number])
+            self._cut_off.insert(0, trial)
+            return
+        epochs = self._space.base.budget.epochs
+        ending = lost_ending(trial, epochs=epochs, reason=reason, at_s=self._clock())
+        if ending.state is TrialState.FAILED:
+            self._not_counted.append(number)
+            self._ledger.set_note(NOT_COUNTED, self._not_counted)
+        self._end(number, ending)
+
+    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further trial from this driver; the ledger notes it for whoever looks."""
+        found = {"host": host, "reason": reason, "trials": list(trials), "at_s": self._clock()}
+        self._ledger.set_note(MACHINES_LEFT_OUT, [*(self._ledger.note(MACHINES_LEFT_OUT) or []), found])
 
     def _end(self, number: int, ending: Ending) -> None:
         if number not in self._at_work:
