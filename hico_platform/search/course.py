@@ -19,6 +19,10 @@ class Course(Protocol):
     def at_work(self) -> int:
         """How many tasks are with workers."""
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether nothing more is to be waited for."""
+
     def next_task(self) -> TrialTask | None:
         """The next task to carry out, or nothing: then no more will come."""
 

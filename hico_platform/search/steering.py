@@ -112,6 +112,11 @@ class Steering:
         return len(self._at_work)
 
     @property
+    def time_is_up(self) -> bool:
+        """Whether trials at work are to end at their next report."""
+        return self._time_is_up() is not None
+
+    @property
     def failures_exceeded(self) -> bool:
         """Whether more trials failed than the space allows."""
         failed = {number for number, trial in self._trials.items() if trial.state is TrialState.FAILED}

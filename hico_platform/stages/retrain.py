@@ -100,6 +100,11 @@ class FinalCourse:
         """How many runs are with workers."""
         return len(self._began_at_s)
 
+    @property
+    def time_is_up(self) -> bool:
+        """Never."""
+        return False
+
     def next_task(self) -> FinalTask | None:
         """The next run without a result."""
         if not self._waiting:

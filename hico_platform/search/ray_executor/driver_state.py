@@ -71,6 +71,7 @@ class DriverState:
         self._machines = Machines()
         self._lost: Counter[int] = Counter()
         self._failed: set[str] = set()
+        self._late_s = 0.0
         self._epochs: dict[int, int] = {}
         self._killed: dict[str, LostWorker] = {}
         self._warned: set[str] = set()
@@ -164,10 +165,17 @@ class DriverState:
         self._machines.forgive(task.number)
         return True
 
+    def waits_in_vain(self, seconds: float) -> bool:
+        """Whether the time has been up for as long as a worker may be silent; asked after every ``seconds``."""
+        if not self.steering.time_is_up:
+            return False
+        self._late_s += seconds
+        return self._late_s > self.workers.attempts.limit_s
+
     def give_back(self, key: str, task: TrialTask) -> None:
-        """A task that had no worker yet is handed out anew."""
+        """A task that had no worker yet is handed out anew, or over where the time is up."""
         self._over(key)
-        self.steering.lost(task.number, reason="the machine that it waited for went away")
+        self.steering.lost(task.number, reason="no machine had room for it")
 
     def must_have_machines(self) -> None:
         """Where every machine is left out, nothing can go on.

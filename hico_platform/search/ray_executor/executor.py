@@ -18,6 +18,7 @@ from hico_platform.search.ray_executor.driver_state import DriverState
 from hico_platform.search.ray_executor.gpu_probe import measured_share
 from hico_platform.search.ray_executor.lost_worker import last_error
 from hico_platform.search.ray_executor.watch import (
+    LOOK_S,
     MailboxReader,
     WorkerWatch,
     actor_of,
@@ -231,7 +232,7 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
         trial.run_metadata.metric_n_steps.clear()
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """A task that waited for a machine that is gone is handed out anew."""
+        """Tune stopped a task that had no worker yet."""
         self._trials.pop(trial.trial_id, None)
         self._state.give_back(trial.trial_id, trial.config["task"])
 
@@ -242,8 +243,9 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
             self._state.kill(overdue.key, self._trials[overdue.key].config["task"], overdue, process)
             kill(actor, process)
         self._state.must_have_machines()
-        for trial in list(self._trials.values()):
-            if actor_of(tune_controller, trial) is None and self._state.has_nowhere(trial.config["task"]):
+        in_vain = self._state.waits_in_vain(LOOK_S)
+        for trial in [trial for trial in self._trials.values() if actor_of(tune_controller, trial) is None]:
+            if in_vain or self._state.has_nowhere(trial.config["task"]):
                 tune_controller.stop_trial(trial)
 
 

@@ -21,7 +21,8 @@ from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.watch import WorkerWatch
 from hico_platform.search.ray_executor.worker import FAILED, FINISHED, REPORTED
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.silence import Attempts, Overdue
+from hico_platform.search.silence import UNKNOWN_S, Attempts, Overdue
+from hico_platform.search.simulate import SimulatedClock
 from hico_platform.search.steering import MACHINES_LEFT_OUT, Steering
 from hico_platform.search.task import TrialTask
 from tests.toy import FACTS, toy_space
@@ -292,3 +293,25 @@ def test_a_machine_that_fails_trial_after_trial_is_left_out(
     driver.hosts = ["a"]
     with pytest.raises(HicoError, match="a machine on which trials go on; got 'OSError: 2'; mend the machine"):
         driver.state.must_have_machines()
+
+
+def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
+    space = toy_space(trials=1, stop={"hours": 1 / 60})
+    clock = SimulatedClock()
+    steering = Steering(
+        ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=1, at_s=0.0),
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+        directory=tmp_path,
+        observe=lambda event: None,
+        clock=clock,
+    )
+    driver = Driver(steering, tmp_path)
+    waiting = driver.hand_out()
+    assert not driver.state.waits_in_vain(10_000.0)
+    clock.now_s = 61.0
+    assert not driver.state.waits_in_vain(UNKNOWN_S)
+    assert driver.state.waits_in_vain(2.0)
+    driver.scheduler.on_trial_remove(TuneController(), waiting)
+    assert driver.asking.suggest("a") == Searcher.FINISHED
+    assert "no machine had room for it" in steering._ledger.trials()[0].ending.reason
