@@ -46,7 +46,7 @@ def lost_ending(trial: TrialRecord, *, epochs: int, reason: str, at_s: float) ->
 
     ``epochs`` is the budget of a trial.
     """
-    reason = f"its worker was lost after the time was up; not evaluated downstream ({reason})"
+    reason = f"cut off after the time was up, not evaluated downstream: {reason}"
     if not trial.reports:
         return Ending(state=TrialState.FAILED, epoch=0, at_s=at_s, reason=reason)
     last = trial.reports[-1]

@@ -121,14 +121,13 @@ class DriverState:
             self.steering.failed(task.number, **content)
         return False
 
-    def kill(self, key: str, task: TrialTask, overdue: Overdue, process: WorkerProcess | None) -> None:
+    def kill(self, key: str, overdue: Overdue, process: WorkerProcess | None) -> None:
         """A worker is about to be killed: its loss, which follows, has this reason."""
         if key in self._failed:
             return
         which = "its worker" if process is None else f"its worker on {process}"
-        reason = f"{overdue.why}: {which} was killed"
-        _log.warning("trial %d was %s", task.number, reason)
-        self._killed[key] = LostWorker(reason=f"it was {reason}", counts=True, blames_machine=overdue.silent)
+        reason = f"it was {overdue.why}, and {which} was killed"
+        self._killed[key] = LostWorker(reason=reason, counts=True, blames_machine=overdue.silent)
 
     def lose(self, key: str, task: TrialTask, error: str, *, machine: str | None = None) -> None:
         """A task's worker is gone: it is handed out anew, to go on from its last checkpoint, unless too often.
@@ -154,7 +153,8 @@ class DriverState:
             times = f" ({self._lost[task.number]} times)" if self._retries else ""
             self.steering.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
         else:
-            _log.warning("trial %d goes on from its last checkpoint: %s", task.number, lost.reason)
+            if not self.steering.time_is_up:  # else it ends here
+                _log.warning("trial %d goes on from its last checkpoint: %s", task.number, lost.reason)
             self.steering.lost(task.number, reason=lost.reason)
 
     def has_nowhere(self, task: TrialTask) -> bool:

@@ -240,7 +240,7 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
         """Kills what hangs; Tune then learns that its worker is gone."""
         for overdue, actor in self._watch.look(tune_controller, list(self._trials.values())):
             process = self._watch.process(overdue.key, actor)
-            self._state.kill(overdue.key, self._trials[overdue.key].config["task"], overdue, process)
+            self._state.kill(overdue.key, overdue, process)
             kill(actor, process)
         self._state.must_have_machines()
         in_vain = self._state.waits_in_vain(LOOK_S)

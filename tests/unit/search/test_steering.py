@@ -378,7 +378,7 @@ def test_a_trial_lost_after_the_time_was_up_ends_at_its_last_report(tmp_path: Pa
     ]
     assert pruned.ending is not None
     assert (pruned.ending.epoch, pruned.ending.checkpoint) == (4, "at 4")
-    why = "its worker was lost after the time was up; not evaluated downstream (it was silent)"
+    why = "cut off after the time was up, not evaluated downstream: it was silent"
     assert {trial.ending.reason for trial in (pruned, complete, failed) if trial.ending} == {why}
     assert not steering.failures_exceeded, "that is nobody's failure"
     again = Steering(

@@ -219,16 +219,11 @@ def test_a_worker_that_was_killed_has_that_for_its_reason(
         trial = driver.hand_out()
         key = trial.trial_id
         process = WorkerProcess(pid=7, host="here", machine="a", actor=key)
-        driver.state.kill(
-            key, trial.config["task"], Overdue(key=key, why="silent for 6 min (limit 5 min)", silent=True), process
-        )
+        driver.state.kill(key, Overdue(key=key, why="silent for 6 min (limit 5 min)", silent=True), process)
         driver.lose(trial, KILLED)
-    why = "silent for 6 min (limit 5 min): its worker on here (pid 7) was killed"
-    assert [record.getMessage() for record in caplog.records][:2] == [
-        f"trial 0 was {why}",
-        f"trial 0 goes on from its last checkpoint: it was {why}",
-    ]
-    assert steering._ledger.trials()[0].ending.reason == f"it was {why} (2 times)"
+    why = "it was silent for 6 min (limit 5 min), and its worker on here (pid 7) was killed"
+    assert [record.getMessage() for record in caplog.records] == [f"trial 0 goes on from its last checkpoint: {why}"]
+    assert steering._ledger.trials()[0].ending.reason == f"{why} (2 times)"
 
 
 def test_a_failed_trial_is_tried_on_another_machine_first(steering: Steering, tmp_path: Path) -> None:
