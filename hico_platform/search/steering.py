@@ -215,7 +215,7 @@ class Steering:
             self._cut_off.insert(0, trial)
             return
         epochs = self._space.base.budget.epochs
-        ending = lost_ending(trial, epochs=epochs, reason=reason, at_s=self._clock())
+        ending = lost_ending(trial, epochs=epochs, reason=reason, at_s=self._end_s())
         if ending.state is TrialState.FAILED:
             self._not_counted.append(number)
             self._ledger.set_note(NOT_COUNTED, self._not_counted)
