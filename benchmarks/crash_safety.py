@@ -1,12 +1,13 @@
 """Kills a search again and again at random moments, and checks that nothing is lost or doubled.
 
     python benchmarks/crash_safety.py --times 20
-    python benchmarks/crash_safety.py --times 20 --victim worker     # or raylet, or disk (wants root)
+    python benchmarks/crash_safety.py --times 20 --victim worker     # or hang, raylet, disk (wants root)
 
 Each time a search of 14 trials meets its fate at a random moment:
 
     driver   SIGKILL of the driver and of its whole Ray cluster; then a resume
     worker   SIGKILL of a worker at work; the search goes on by itself
+    hang     SIGSTOP of a worker at work, which hangs from then on; the search kills it and goes on by itself
     raylet   SIGKILL of the cluster's raylet; the driver says so and ends; then a resume
     disk     the disk (a small tmpfs) fills up; the driver says so and ends; there is room again; then a resume
 
@@ -37,6 +38,7 @@ from tests.e2e import test_search as checks
 TRIALS = 14
 EPOCH_S = 0.05
 DISK = "24m"
+SILENCE_MINUTES = 0.1
 
 
 def main() -> int:
@@ -85,6 +87,24 @@ def worker_killed(home: Path, draw: random.Random) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def worker_stopped(home: Path, draw: random.Random) -> Iterator[str]:
+    driver, lines = begun(home, draw, least=1, space={"resources": {"cpus": 1, "silence_minutes": SILENCE_MINUTES}})
+    workers = {line.split()[-1] for line in read(home / "log")[-4:]}
+    [pid] = draw.sample(sorted(workers), 1)
+    was_there = True
+    try:
+        os.kill(int(pid), signal.SIGSTOP)
+    except ProcessLookupError:
+        was_there = False
+    output = checks.finish(driver)
+    if Path(f"/proc/{pid}").exists():
+        raise AssertionError(f"worker {pid} is still there")
+    silent = [line for line in output.splitlines() if "goes on from its last checkpoint: it was silent" in line]
+    what = "stopped" if was_there else "was gone"
+    yield f"worker {what} after {lines} epochs: {len(silent)} of its trials went on"
+
+
+@contextlib.contextmanager
 def raylet_killed(home: Path, draw: random.Random) -> Iterator[str]:
     driver, lines = begun(home, draw, least=1)
     listing = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], check=True, capture_output=True, text=True).stdout
@@ -117,14 +137,15 @@ def disk_filled(home: Path, draw: random.Random) -> Iterator[str]:
 FATES: dict[str, Callable[[Path, random.Random], contextlib.AbstractContextManager[str]]] = {
     "driver": driver_killed,
     "worker": worker_killed,
+    "hang": worker_stopped,
     "raylet": raylet_killed,
     "disk": disk_filled,
 }
 
 
-def begun(home: Path, draw: random.Random, *, least: int = 0) -> tuple[subprocess.Popen[str], int]:
+def begun(home: Path, draw: random.Random, *, least: int = 0, **options: object) -> tuple[subprocess.Popen[str], int]:
     """A search at a random moment: after so many epochs of its trials, or, after none, while it starts."""
-    driver = checks.start(home, trials=TRIALS, epoch_s=EPOCH_S, log=True)
+    driver = checks.start(home, trials=TRIALS, epoch_s=EPOCH_S, log=True, **options)
     lines = draw.randrange(least, 50)
     while driver.poll() is None and len(read(home / "log")) < lines:
         time.sleep(0.005)

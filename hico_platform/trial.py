@@ -70,7 +70,7 @@ class Fold:
     fit: npt.NDArray[np.int64]
     score: npt.NDArray[np.int64]
 
-    def probe(self, config: TrialConfig, *, device: torch.device) -> Probe:
+    def probe(self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None) -> Probe:
         """The same as tensors on a device, with views as configured."""
         return Probe(
             views=build_views(config.views, store=self.store, device=device),
@@ -78,6 +78,7 @@ class Fold:
             fit=torch.tensor(self.fit, device=device),
             score=torch.tensor(self.score, device=device),
             classes=len(self.store.class_names),
+            alive=alive,
         )
 
 
@@ -94,20 +95,22 @@ def run_trial(
     provenance: Mapping[str, Any] | None = None,
     watch: Callable[[EpochResult], None] | None = None,
     progress: Callable[[EpochProgress], None] | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> TrialOutcome:
     """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped or not.
 
     Resumes by itself from the newest whole checkpoint in ``directory``; a report whose delivery is in doubt
     is made again, so reports arrive at least once. Without ``validate`` reports carry losses alone: the final
     stage looks at its test split once, at the end. ``provenance`` is kept in every checkpoint. ``watch`` is shown
-    every epoch, ``progress`` how far the running one is. Whatever cuts it off, the last whole epoch is saved.
+    every epoch, ``progress`` how far the running one is; ``alive`` is called while it evaluates. Whatever cuts it
+    off, the last whole epoch is saved.
 
     Raises:
         TrainingError: a loss or gradient is not finite, or memory ran out; the message names the saved state.
         CheckpointError: ``directory`` holds a run of another configuration or on other data.
     """
     with memory_explained(config):
-        source = fold.probe(config, device=device)
+        source = fold.probe(config, device=device, alive=alive)
         model = build_model(config, layout=fold.store.layout, device=device)
         optimiser = build_optimiser(config.optimiser, model=model)
         state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
@@ -155,7 +158,7 @@ def run_trial(
         scores = downstream(
             model.query.encoder,
             source=source,
-            target=None if target is None else target.probe(config, device=device),
+            target=None if target is None else target.probe(config, device=device, alive=alive),
             config=config.evaluation,
             seed=config.budget.seed,
             features=features,

@@ -74,6 +74,9 @@ def toy_trial(
     fail_above: float = math.inf,
     kill_once: int | None = None,
     kill_always: int | None = None,
+    stop_once: int | None = None,
+    stop_always: int | None = None,
+    bad_where: str | None = None,
     variable: str | None = None,
     warning: str | None = None,
     log: Path | None = None,
@@ -81,7 +84,9 @@ def toy_trial(
     """Trains nothing; every epoch leaves a checkpoint.
 
     ``fail_above`` is the temperature above which it raises. ``kill_once`` is the number of a trial that
-    kills its own process after its first checkpoint, ``kill_always`` of one that does so every time. ``variable``
+    kills its own process after its first checkpoint, ``kill_always`` of one that does so every time; ``stop_once`` and
+    ``stop_always`` are those of trials that stop it (SIGSTOP). Where the variable ``bad_where`` is set, no trial gets
+    through its second epoch. ``variable``
     is wanted in the worker's environment, ``warning`` is what it warns of. ``log`` collects a line for every epoch and
     evaluation.
     """
@@ -118,6 +123,13 @@ def toy_trial(
         if task.number == kill_once and not (task.directory / "killed").exists():
             (task.directory / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if task.number == stop_always:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if task.number == stop_once and not (task.directory / "stopped").exists():
+            (task.directory / "stopped").touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if bad_where is not None and bad_where in os.environ and epoch % 3 == 2:
+            raise RuntimeError("no CUDA device is there")
         if epoch in task.report_epochs:
             decision = _tell(report, epoch, temperature, history, state)
             history = []

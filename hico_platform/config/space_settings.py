@@ -94,7 +94,15 @@ class ResourcesConfig:
         3, help="a search ends when more trials than this failed for reasons of their own", at_least=0
     )
     retries: int = setting(
-        3, help="times a trial is taken up again after its worker died; lost machines do not count", at_least=0
+        3, help="times a trial is taken up again after its worker died or hung; lost machines do not count", at_least=0
+    )
+    silence_minutes: float | None = setting(
+        None,
+        help="minutes without a sign of life after which a worker is killed; none: 20 median epochs, 5 min to 2 h",
+        above=0,
+    )
+    trial_hours: float | None = setting(
+        None, help="the longest that a trial may hold a worker in one go; then it is killed, as one that hangs", above=0
     )
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -19,7 +20,8 @@ from hico_platform.model.encoder import HierarchicalEncoder
 class Probe:
     """Sequences to learn from (``fit``) and to score on (``score``), with everybody's labels.
 
-    ``labels`` int64 of all sequences of the views; ``fit`` and ``score`` are int64 indices of them.
+    ``labels`` int64 of all sequences of the views; ``fit`` and ``score`` are int64 indices of them. ``alive`` is
+    called again and again while they are encoded and probed.
     """
 
     views: Views
@@ -27,6 +29,7 @@ class Probe:
     fit: Tensor
     score: Tensor
     classes: int
+    alive: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class ProbeFeatures:
 def probe_features(encoder: HierarchicalEncoder, *, probe: Probe, config: EvaluationConfig) -> ProbeFeatures:
     """Encodes both parts under the centre crop."""
     fit, score = (
-        encoder_features(encoder, views=probe.views, indices=part, centre_crop=config.centre_crop)
+        encoder_features(encoder, views=probe.views, indices=part, centre_crop=config.centre_crop, alive=probe.alive)
         for part in (probe.fit, probe.score)
     )
     return ProbeFeatures(fit=fit, score=score)
@@ -100,4 +103,5 @@ def _linear(features: ProbeFeatures, probe: Probe, config: EvaluationConfig, see
         batch_size=config.linear_batch_size,
         learning_rate=config.linear_learning_rate,
         seed=seed,
+        alive=probe.alive,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -15,8 +17,18 @@ BATCH = 256
 
 
 @torch.no_grad()
-def encoder_features(encoder: HierarchicalEncoder, *, views: Views, indices: Tensor, centre_crop: float) -> Tensor:
-    """Features (n, 2*G*D) of the sequences ``indices`` (n,), before any normalisation, dropout off."""
+def encoder_features(
+    encoder: HierarchicalEncoder,
+    *,
+    views: Views,
+    indices: Tensor,
+    centre_crop: float,
+    alive: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Features (n, 2*G*D) of the sequences ``indices`` (n,), before any normalisation, dropout off.
+
+    ``alive`` is called at every batch.
+    """
     training = encoder.training
     encoder.eval()
     try:
@@ -26,6 +38,7 @@ def encoder_features(encoder: HierarchicalEncoder, *, views: Views, indices: Ten
                 poses = views.centre(batch, share=centre_crop)
                 tokens = Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
                 rows.copy_(encoder(tokens).instance())
+                alive()
             return features
     finally:
         encoder.train(training)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -17,11 +19,12 @@ def linear_probe_top1(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    alive: Callable[[], None] = lambda: None,
 ) -> float:
     """Trains one linear layer on ``features`` (n, F) and returns top-1 on ``test_features`` (q, F).
 
     SGD with momentum 0.9, no weight decay, the rate times 0.1 at 5/8 and 7/8 of the epochs, and the last
-    epoch counts (the release reports the best epoch on the test set).
+    epoch counts (the release reports the best epoch on the test set). ``alive`` is called at every epoch.
     """
     generator = torch.Generator(features.device).manual_seed(seed)
     classifier = nn.Linear(features.shape[1], classes, device=features.device)
@@ -38,5 +41,6 @@ def linear_probe_top1(
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
+        alive()
     with torch.no_grad():
         return float((classifier(test_features).argmax(dim=1) == test_labels).double().mean())

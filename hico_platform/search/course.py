@@ -19,6 +19,10 @@ class Course(Protocol):
     def at_work(self) -> int:
         """How many tasks are with workers."""
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether nothing more is to be waited for."""
+
     def next_task(self) -> TrialTask | None:
         """The next task to carry out, or nothing: then no more will come."""
 
@@ -41,5 +45,8 @@ class Course(Protocol):
     def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
         """A task cannot go on."""
 
-    def lost(self, number: int) -> None:
-        """A task's worker is gone; the task is to be handed out again."""
+    def lost(self, number: int, *, reason: str) -> None:
+        """A task's worker is gone; the task is to be handed out again, or is over where no time is left for it."""
+
+    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further task: these failed there in a row, and went on elsewhere."""

@@ -126,8 +126,9 @@ def search_progress(
 
 
 def too_many_failed(trials: Sequence[TrialRecord], *, max_failures: int) -> bool:
-    """Whether more trials failed than a search allows."""
-    return sum(trial.state is TrialState.FAILED for trial in trials) > max_failures
+    """Whether more trials failed than a search allows, not counting those that are excused."""
+    endings = [trial.ending for trial in trials if trial.state is TrialState.FAILED]
+    return sum(ending is None or not ending.excused for ending in endings) > max_failures
 
 
 def _search_state(

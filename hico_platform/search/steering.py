@@ -30,7 +30,7 @@ from hico_platform.search.ledger.base import (
 from hico_platform.search.objectives import Measures, measures, standing
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.state import too_many_failed
-from hico_platform.search.stopping import good_enough, grid_is_done, time_is_up
+from hico_platform.search.stopping import good_enough, grid_is_done, lost_ending, time_is_up
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
 
@@ -39,6 +39,8 @@ SCORE = "knn_top1"
 SESSIONS, ENDED_BY, ASKED = "sessions", "ended_by", "asked"
 # Note: the GPUs that a trial holds, given by the space or measured.
 GPUS = "gpus"
+# Note: machines on which this driver begins no further trial, each with host, reason, trials and at_s.
+MACHINES_LEFT_OUT = "machines_left_out"
 
 
 class Steering:
@@ -87,6 +89,7 @@ class Steering:
         self._sessions = [*(ledger.note(SESSIONS) or []), self._began_at_s]
         ledger.set_note(SESSIONS, self._sessions)
         ledger.set_note(ENDED_BY, None)
+        ledger.set_note(MACHINES_LEFT_OUT, [])
         self._judged: tuple[int, float | None] = (0, None)
         self._put_in_line(warm_points)
 
@@ -106,6 +109,11 @@ class Steering:
     def at_work(self) -> int:
         """How many trials are with workers."""
         return len(self._at_work)
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether trials at work are to end at their next report."""
+        return self._time_is_up() is not None
 
     @property
     def failures_exceeded(self) -> bool:
@@ -196,11 +204,22 @@ class Steering:
             Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._end_s(), reason=reason, traceback=traceback),
         )
 
-    def lost(self, number: int) -> None:
-        """A trial's worker is gone; the trial is the next to be handed out."""
-        if number in self._at_work:
+    def lost(self, number: int, *, reason: str) -> None:
+        """A trial's worker is gone; the trial is the next to be handed out, or over where the time is up."""
+        if number not in self._at_work:
+            return
+        trial = self._trials[number]
+        if self._time_is_up() is None:
             self._at_work.remove(number)
-            self._cut_off.insert(0, self._trials[number])
+            self._cut_off.insert(0, trial)
+            return
+        epochs = self._space.base.budget.epochs
+        self._end(number, lost_ending(trial, epochs=epochs, reason=reason, at_s=self._end_s()))
+
+    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further trial from this driver; the ledger notes it for whoever looks."""
+        found = {"host": host, "reason": reason, "trials": list(trials), "at_s": self._clock()}
+        self._ledger.set_note(MACHINES_LEFT_OUT, [*(self._ledger.note(MACHINES_LEFT_OUT) or []), found])
 
     def _end(self, number: int, ending: Ending) -> None:
         if number not in self._at_work:

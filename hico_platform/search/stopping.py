@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hico_platform.config.space import CheckedSpace, SamplerName, StopConfig
 from hico_platform.search.grid import grid_left
-from hico_platform.search.ledger.base import TrialRecord, TrialState
+from hico_platform.search.ledger.base import Ending, TrialRecord, TrialState
 
 HOUR_S = 3600.0
 
@@ -39,6 +39,19 @@ def time_is_up(
         if spent >= stop.gpu_hours:
             return f"{stop.gpu_hours:g} GPU-hours are spent"
     return None
+
+
+def lost_ending(trial: TrialRecord, *, epochs: int, reason: str, at_s: float) -> Ending:
+    """How a trial ends whose worker was lost after the time was up: at its last report, if it ever reported.
+
+    ``epochs`` is the budget of a trial.
+    """
+    reason = f"cut off after the time was up, not evaluated downstream: {reason}"
+    if not trial.reports:
+        return Ending(state=TrialState.FAILED, epoch=0, at_s=at_s, reason=reason, excused=True)
+    last = trial.reports[-1]
+    state = TrialState.COMPLETE if last.epoch >= epochs else TrialState.PRUNED
+    return Ending(state=state, epoch=last.epoch, at_s=at_s, checkpoint=last.checkpoint, reason=reason)
 
 
 def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:

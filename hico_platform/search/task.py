@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hico_platform.config.trial import TrialConfig
 
@@ -33,3 +33,24 @@ class TrialTask:
 
 TrialFunction = Callable[[TrialTask, "Report"], "TrialOutcome"]
 """Carries out a task, reporting as it goes; whatever it raises makes the trial a failed one."""
+
+
+class Alive(Protocol):
+    """Says that the work makes progress; ``epoch`` is the number of one that just ended."""
+
+    def __call__(self, *, epoch: int | None = None) -> None:
+        """To be called by the work itself, not beside it: a thread would go on while a GPU or a disk hangs."""
+
+
+def alive_of(report: object) -> Alive:
+    """How a trial says between two reports that it makes progress.
+
+    A report is a sign of life itself, so a plain function to report by will do; the one that a worker passes in has
+    an ``alive`` besides.
+    """
+    alive: Alive = getattr(report, "alive", _say_nothing)
+    return alive
+
+
+def _say_nothing(*, epoch: int | None = None) -> None:
+    """Nobody listens."""

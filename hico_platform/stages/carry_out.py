@@ -16,7 +16,7 @@ from hico_platform.evaluate.downstream import downstream, raw_pose_knn
 from hico_platform.pretrain.agreement import checked_kernels
 from hico_platform.pretrain.guards import EpochProgress, memory_explained
 from hico_platform.pretrain.loop import EpochResult
-from hico_platform.search.task import TrialTask
+from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.stages.dataset import Dataset
 from hico_platform.trial import Fold, Report, TrialOutcome, run_trial
 
@@ -46,16 +46,22 @@ def carry_out(
     watch: Callable[[EpochResult], None] | None = None,
     progress: Callable[[EpochProgress], None] | None = None,
 ) -> TrialOutcome:
-    """Runs a trial; stores stay open in this process for the next one."""
+    """Runs a trial; stores stay open in this process for the next one.
+
+    Every step of the work gives a sign of life, through the ``alive`` of ``report`` where it has one.
+    """
     prepare_threads(task)
     return_memory()  # what an error of the trial before kept alive
+    alive = alive_of(report)
     fold, target = data.folds()
+    alive()
     device = device_of(task)
     try:
         with (
             memory_explained(task.config),
             checked_kernels(task.config, layout=fold.store.layout, device=device) as arithmetic,
         ):
+            alive()
             return run_trial(
                 task.config,
                 fold=fold,
@@ -65,8 +71,9 @@ def carry_out(
                 validate=not data.final,
                 report=report,
                 device=device,
-                watch=watch,
-                progress=progress,
+                watch=_watched(watch, alive),
+                progress=_progressed(progress, alive),
+                alive=alive,
                 provenance={
                     "arithmetic": arithmetic,
                     "data_digest": fold.store.digest,
@@ -79,8 +86,27 @@ def carry_out(
         return_memory()
 
 
-def untrained_scores(task: TrialTask, *, data: TrialData) -> dict[str, float]:
+def _watched(watch: Callable[[EpochResult], None] | None, alive: Alive) -> Callable[[EpochResult], None]:
+    def watched(result: EpochResult) -> None:
+        alive(epoch=result.epoch)
+        if watch is not None:
+            watch(result)
+
+    return watched
+
+
+def _progressed(progress: Callable[[EpochProgress], None] | None, alive: Alive) -> Callable[[EpochProgress], None]:
+    def progressed(now: EpochProgress) -> None:
+        alive()
+        if progress is not None:
+            progress(now)
+
+    return progressed
+
+
+def untrained_scores(task: TrialTask, report: Report, *, data: TrialData) -> dict[str, float]:
     """The downstream metrics of a configuration's encoder before any training."""
+    alive = alive_of(report)
     prepare_threads(task)
     fold, target = data.folds()
     device = device_of(task)
@@ -88,8 +114,8 @@ def untrained_scores(task: TrialTask, *, data: TrialData) -> dict[str, float]:
         encoder = build_model(task.config, layout=fold.store.layout, device=device).query.encoder
         return downstream(
             encoder,
-            source=fold.probe(task.config, device=device),
-            target=None if target is None else target.probe(task.config, device=device),
+            source=fold.probe(task.config, device=device, alive=alive),
+            target=None if target is None else target.probe(task.config, device=device, alive=alive),
             config=task.config.evaluation,
             seed=task.config.budget.seed,
         )

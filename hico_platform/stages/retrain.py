@@ -115,6 +115,11 @@ class FinalCourse:
         """How many runs are with workers."""
         return len(self._began_at_s)
 
+    @property
+    def time_is_up(self) -> bool:
+        """Never."""
+        return False
+
     def next_task(self) -> FinalTask | None:
         """The next run without a result."""
         if not self._waiting:
@@ -187,10 +192,13 @@ class FinalCourse:
         self._mirror.fail(run, reason, traceback, at_s=self._clock())
         self._observe(RunProgress(run=run, epoch=0, failure=reason))
 
-    def lost(self, number: int) -> None:
+    def lost(self, number: int, *, reason: str) -> None:
         """A run's worker is gone; the run is the next to be handed out."""
         if self._began_at_s.pop(number, None) is not None:
             self._waiting.insert(0, number)
+
+    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further run."""
 
 
 def carry_out_final(task: FinalTask, report: Report, *, data: TrialData) -> TrialOutcome:
@@ -202,7 +210,7 @@ def carry_out_final(task: FinalTask, report: Report, *, data: TrialData) -> Tria
         case Entry.RAW_POSE:
             metrics = {"knn_top1": raw_pose_score(task, data=data)}
         case Entry.UNTRAINED:
-            metrics = untrained_scores(task, data=data)
+            metrics = untrained_scores(task, report, data=data)
         case _:
             return carry_out(task, report, data=data)
     return TrialOutcome(epoch=0, stopped_early=False, metrics=metrics, checkpoint=task.directory)

@@ -193,6 +193,8 @@ def run_search(
                     else resources.given_gpus,
                     max_concurrent=resources.max_concurrent,
                     retries=resources.retries,
+                    silence_minutes=resources.silence_minutes,
+                    trial_hours=resources.trial_hours,
                     address=address,
                     runtime_env=runtime_env,
                     cluster_cpus=cluster_cpus,

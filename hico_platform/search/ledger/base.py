@@ -92,7 +92,10 @@ class ReportRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a trial ended. ``metrics`` are the downstream metrics; a failed trial has a reason instead."""
+    """How a trial ended. ``metrics`` are the downstream metrics; a failed trial has a reason instead.
+
+    An ``excused`` failure does not count for ``resources.max_failures``: the trial had no part in it.
+    """
 
     state: TrialState
     epoch: int
@@ -101,6 +104,7 @@ class Ending:
     checkpoint: str | None = None
     reason: str | None = None
     traceback: str | None = None
+    excused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

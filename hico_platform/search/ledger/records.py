@@ -90,6 +90,7 @@ def ending_to_plain(ending: Ending) -> dict[str, Any]:
         "checkpoint": ending.checkpoint,
         "reason": ending.reason,
         "traceback": ending.traceback,
+        "excused": ending.excused,
     }
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import logging
+import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,19 +14,30 @@ from hico_platform.errors import HicoError, Problem
 from hico_platform.search.course import Course
 from hico_platform.search.gpu_packing import GpuPacking
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
+from hico_platform.search.ray_executor.driver_state import DriverState
 from hico_platform.search.ray_executor.gpu_probe import measured_share
-from hico_platform.search.ray_executor.lost_worker import last_error, lost_worker
-from hico_platform.search.ray_executor.worker import FINISHED, NO_ROOM, REPORTED, Mailbox, work
-from hico_platform.search.task import TrialFunction, TrialTask
+from hico_platform.search.ray_executor.lost_worker import last_error
+from hico_platform.search.ray_executor.watch import (
+    LOOK_S,
+    MailboxReader,
+    WorkerWatch,
+    actor_of,
+    kill,
+    machine_of,
+    start_mailbox,
+)
+from hico_platform.search.ray_executor.worker import work
+from hico_platform.search.silence import Attempts
+from hico_platform.search.task import TrialFunction
 
 import ray  # isort: skip  (the cluster module sets what Ray reads at import)
 from ray import tune  # isort: skip
 from ray.tune.experiment import Trial  # isort: skip
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # isort: skip
 from ray.tune.search import Searcher  # isort: skip
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # isort: skip
 
-_log = logging.getLogger(__name__)
+# Tune waits so long for a worker that it no longer needs, and that does not answer, before it kills it.
+os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "60")
 
 
 def execute_on_ray(
@@ -39,6 +48,8 @@ def execute_on_ray(
     gpus_per_trial: float | GpuPacking,
     max_concurrent: int | None = None,
     retries: int = 3,
+    silence_minutes: float | None = None,
+    trial_hours: float | None = None,
     address: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     cluster_cpus: int | None = None,
@@ -52,8 +63,11 @@ def execute_on_ray(
         cpus_per_trial: CPUs that a trial holds.
         gpus_per_trial: GPUs that a trial holds, or how they are measured before the first task is asked for.
         max_concurrent: most trials at once; by default all that the cluster holds, which may change.
-        retries: how often a trial is taken up again whose worker died; a machine that was preempted or went
-            away does not count.
+        retries: how often a trial is taken up again whose worker died, hung or held on too long; a machine that
+            was preempted or went away does not count.
+        silence_minutes: how long a worker may give no sign of life before it is killed; by default it follows from
+            the epochs so far.
+        trial_hours: the longest that a trial may hold a worker in one go.
         address: an existing cluster; by default one of its own is started.
         runtime_env: what workers need of code, packages and variables, as Ray takes it.
         cluster_cpus: CPUs of its own cluster, by default the machine's.
@@ -61,7 +75,7 @@ def execute_on_ray(
 
     Raises:
         UsageError: the cluster at ``address`` cannot be joined.
-        HicoError: the cluster of its own died; all can be taken up again.
+        HicoError: the cluster of its own died, or every machine fails its trials; all can be taken up again.
         OSError: the disk is full; as after an interruption, all can be taken up again.
         KeyboardInterrupt: it was interrupted (SIGINT or SIGTERM) and everything was put down in order; what
             was at work continues from its checkpoints when the search is resumed.
@@ -72,22 +86,32 @@ def execute_on_ray(
     ):
         if isinstance(gpus_per_trial, GpuPacking):
             gpus_per_trial = measured_share(gpus_per_trial, cpus=cpus_per_trial, interrupted=interrupted)
-        mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=_beside_the_driver()).remote()
-        bridge = _Bridge(steering=steering, mailbox=mailbox, interrupted=interrupted, retries=retries)
+        bundle = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
+        mailbox = start_mailbox()
+        reader = MailboxReader(mailbox)
+        watch = WorkerWatch(attempts=Attempts(silence_minutes=silence_minutes, trial_hours=trial_hours), reader=reader)
+        state = DriverState(
+            steering=steering,
+            workers=watch,
+            answer=reader.answer,
+            hosts=lambda: _hosts(bundle),
+            interrupted=interrupted,
+            retries=retries,
+        )
         trainable = tune.with_resources(
             tune.with_parameters(work, function=function, mailbox=mailbox),
-            tune.PlacementGroupFactory([{"CPU": cpus_per_trial, "GPU": gpus_per_trial}]),
+            tune.PlacementGroupFactory([bundle]),
         )
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=_Asking(
-                    bridge,
+                    state,
                     cpus=cpus_per_trial,
                     gpus=gpus_per_trial,
                     max_concurrent=max_concurrent,
                 ),
-                scheduler=_Answering(bridge),
+                scheduler=_Answering(state, watch, bundle),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
@@ -96,7 +120,7 @@ def execute_on_ray(
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=str(scratch),
-                failure_config=tune.FailureConfig(max_failures=0),  # what is lost is handed out anew, by _Bridge
+                failure_config=tune.FailureConfig(max_failures=0),  # what is lost is handed out anew, by DriverState
                 verbose=0,
             ),
         )
@@ -122,74 +146,22 @@ class _ClusterLost(BaseException):
     """A process of the own cluster died. No Exception: Tune would wait for workers that nobody can reach."""
 
 
-class _Bridge:
-    """What the parts that Tune calls share."""
-
-    def __init__(self, *, steering: Course, mailbox: Any, interrupted: threading.Event, retries: int) -> None:
-        self.steering = steering
-        self.mailbox = mailbox
-        self.interrupted = interrupted
-        self._retries = retries
-        self._lost: Counter[int] = Counter()
-        self._warned: set[str] = set()
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        """Nothing: Tune pickles its parts for a restore that the ledger makes needless."""
-        return type(None), ()
-
-    def hear(self, task: TrialTask, kind: str, content: dict[str, Any]) -> bool:
-        """Takes what a worker said; returns whether the trial is over."""
-        if kind == REPORTED:
-            answer = self.steering.reported(task.number, **content)
-            self.mailbox.put.remote(task.number, content["epoch"], str(answer))
-            return False
-        if kind == NO_ROOM:
-            raise OSError(errno.ENOSPC, content["reason"])
-        if kind == FINISHED:
-            self.steering.finished(task.number, **content)
-        else:
-            self.steering.failed(task.number, **content)
-        return True
-
-    def warn(self, task: TrialTask, messages: list[str]) -> None:
-        """Passes on what a worker warned of, once for all of them."""
-        for message in messages:
-            if message not in self._warned:
-                self._warned.add(message)
-                _log.warning("trial %d: %s", task.number, message)
-
-    def lose(self, task: TrialTask, error: str) -> None:
-        """A task's worker is gone: it is handed out anew, to go on from its last checkpoint, unless too often.
-
-        Tune's own way of taking a trial up again is not taken: one lost worker may reach it as two errors (of the
-        actor and of its call), and a trial that has not started yet then ends for good.
-        """
-        lost = lost_worker(error)
-        self._lost[task.number] += lost.counts
-        if self._lost[task.number] > self._retries:
-            times = f" ({self._lost[task.number]} times)" if self._retries else ""
-            self.steering.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
-        else:
-            _log.warning("trial %d goes on from its last checkpoint: %s", task.number, lost.reason)
-            self.steering.lost(task.number)
-
-
 class _Asking(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the steering for tasks while there is room."""
 
-    def __init__(self, bridge: _Bridge, *, cpus: float, gpus: float, max_concurrent: int | None) -> None:
+    def __init__(self, state: DriverState, *, cpus: float, gpus: float, max_concurrent: int | None) -> None:
         super().__init__(metric=None, mode=None)
-        self._bridge = bridge
+        self._state = state
         self._cpus, self._gpus, self._max_concurrent = cpus, gpus, max_concurrent
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next task; nothing while the cluster is full, or while one may still be lost; the end after that."""
-        if self._bridge.steering.at_work >= self._room():
+        if self._state.steering.at_work >= self._room():
             return None
-        task = self._bridge.steering.next_task()
+        task = self._state.steering.next_task()
         if task is not None:
             return {"task": task}
-        return None if self._bridge.steering.at_work else str(Searcher.FINISHED)
+        return None if self._state.steering.at_work else str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Nothing: the scheduler has heard it."""
@@ -203,7 +175,7 @@ class _Asking(Searcher):  # type: ignore[misc]
     def _room(self) -> int:
         if self._max_concurrent is not None:
             return self._max_concurrent
-        held = ray.cluster_resources()  # a cluster may grow and shrink
+        held = _held(self._state.left_out)  # a cluster may grow and shrink
         rooms = [held.get("CPU", 0.0) / self._cpus]
         if self._gpus > 0:
             rooms.append(held.get("GPU", 0.0) / self._gpus)
@@ -213,39 +185,89 @@ class _Asking(Searcher):  # type: ignore[misc]
 class _Answering(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler: hands what workers say to the steering. A stopped trial learns it from the mailbox."""
 
-    def __init__(self, bridge: _Bridge) -> None:
+    def __init__(self, state: DriverState, watch: WorkerWatch, bundle: Mapping[str, float]) -> None:
         super().__init__()
-        self._bridge = bridge
+        self._state, self._watch, self._bundle = state, watch, bundle
+        self._trials: dict[str, Trial] = {}
+
+    def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
+        """Nothing of it, as nothing of the state."""
+        return FIFOScheduler, ()
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """A task was handed out; where it may run is settled before Tune asks for resources."""
+        self._trials[trial.trial_id] = trial
+        self._watch.attempts.add(trial.trial_id)
+        avoided = self._state.avoided(trial.config["task"])
+        if avoided:
+            elsewhere = {"ray.io/node-id": f"!in({', '.join(sorted(avoided))})"}
+            trial.update_resources(tune.PlacementGroupFactory([self._bundle], bundle_label_selector=[elsewhere]))
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """The next in line; Tune comes by here in each round, so an interruption is noticed here."""
-        if self._bridge.interrupted.is_set():
+        """The next in line; Tune comes by here in each round, so what has to be looked at is looked at here."""
+        if self._state.interrupted.is_set():
             raise _Interrupted
         lost = lost_process()
         if lost is not None:
             raise _ClusterLost(lost)
+        if self._watch.due():
+            self._look(tune_controller)
         return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Into the ledger first, then the answer."""
-        task = trial.config["task"]
-        self._bridge.warn(task, json.loads(result["warnings"]))
-        over = self._bridge.hear(task, result["kind"], json.loads(result["content"]))
+        over = self._state.hear(trial.trial_id, trial.config["task"], result)
         return str(TrialScheduler.STOP if over else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A worker was lost; for Tune its trial has ended, and the next that it asks for may be the same task."""
-        self._bridge.lose(trial.config["task"], last_error(trial))
+        self._trials.pop(trial.trial_id, None)
+        machine = machine_of(tune_controller, trial)
+        self._state.lose(trial.trial_id, trial.config["task"], last_error(trial), machine=machine)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Drops Tune's statistics of every number of every result, which it keeps as long as it runs."""
+        self._trials.pop(trial.trial_id, None)
         trial.run_metadata.metric_analysis.clear()
         trial.run_metadata.metric_n_steps.clear()
 
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """Tune stopped a task that had no worker yet."""
+        self._trials.pop(trial.trial_id, None)
+        self._state.give_back(trial.trial_id, trial.config["task"])
 
-def _beside_the_driver() -> NodeAffinitySchedulingStrategy:
-    """Lives and dies with the driver's host, not with one that only works."""
-    return NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=False)
+    def _look(self, tune_controller: Any) -> None:
+        """Kills what hangs; Tune then learns that its worker is gone."""
+        for overdue, actor in self._watch.look(tune_controller, list(self._trials.values())):
+            process = self._watch.process(overdue.key, actor)
+            self._state.kill(overdue.key, overdue, process)
+            kill(actor, process)
+        self._state.must_have_machines()
+        in_vain = self._state.waits_in_vain(LOOK_S)
+        for trial in [trial for trial in self._trials.values() if actor_of(tune_controller, trial) is None]:
+            if in_vain or self._state.has_nowhere(trial.config["task"]):
+                tune_controller.stop_trial(trial)
+
+
+def _hosts(bundle: Mapping[str, float]) -> dict[str, str]:
+    """The machines that could hold a trial if nothing else were there: their hosts' names by Ray's ids."""
+    return {
+        node["NodeID"]: node["NodeManagerHostname"]
+        for node in ray.nodes()
+        if node["Alive"] and all(node["Resources"].get(name, 0.0) >= amount for name, amount in bundle.items())
+    }
+
+
+def _held(left_out: Collection[str]) -> dict[str, float]:
+    """The resources of the cluster without those of machines that are left out."""
+    if not left_out:
+        held: dict[str, float] = ray.cluster_resources()
+        return held
+    total: Counter[str] = Counter()
+    for node in ray.nodes():
+        if node["Alive"] and node["NodeID"] not in left_out:
+            total.update(node["Resources"])
+    return dict(total)
 
 
 def _trial_name(trial: Trial) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import ray
 
@@ -13,6 +14,10 @@ from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed, share_of_a_
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.5
+WAIT_S = 30.0
+"""After so long without a free GPU it is said what the search waits for."""
+MEASURE_S = 30 * 60.0
+"""A measurement, which takes a minute or two, hangs if it takes so long."""
 
 
 def measured_share(packing: GpuPacking, *, cpus: float, interrupted: threading.Event) -> float:
@@ -21,30 +26,39 @@ def measured_share(packing: GpuPacking, *, cpus: float, interrupted: threading.E
     The probe waits for a GPU that is wholly free, and gives it back before the first trial starts.
 
     Raises:
-        HicoError: the probe failed.
+        HicoError: the probe failed, or hangs.
         KeyboardInterrupt: it was interrupted meanwhile.
     """
     if ray.cluster_resources().get("GPU", 0.0) < 1:
         packing.settle(0.0, None)
         return 0.0
     # max_calls: the process ends with the call, and its memory on the GPU with it.
-    call = ray.remote(num_gpus=1, num_cpus=cpus, max_calls=1, max_retries=0)(_call)
-    probe = call.remote(packing.probe)
-    while not ray.wait([probe], timeout=LOOK_S)[0]:
-        if interrupted.is_set():
-            ray.cancel(probe, force=True)
-            raise KeyboardInterrupt
+    options = {"num_gpus": 1, "num_cpus": cpus, "max_calls": 1, "max_retries": 0, "num_returns": "streaming"}
+    answers = ray.remote(**options)(_call).remote(packing.probe)
+    host: str | None = None
+    need: MemoryNeed | None = None
+    waited_s = 0.0
     try:
-        need = ray.get(probe)
+        while need is None:
+            if not ray.wait([answers], timeout=LOOK_S)[0]:
+                waited_s += LOOK_S
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                if host is None and waited_s == WAIT_S:
+                    _log.warning("no GPU of the cluster is wholly free yet; resources.gpus: auto waits for one")
+                if host is not None and waited_s > MEASURE_S:
+                    raise _failed(f"the measurement on {host} took more than {MEASURE_S / 60:.0f} min")
+                continue
+            answer = ray.get(next(answers))
+            if host is None:
+                host, waited_s = answer, 0.0
+            else:
+                need = answer
     except ray.exceptions.RayError as error:
-        raise HicoError(
-            Problem(
-                field="resources.gpus",
-                rule="auto measures what a trial takes of a GPU",
-                value=str(error).strip().splitlines()[-1],
-                remedy="give a number, such as --set resources.gpus=0.25",
-            )
-        ) from error
+        raise _failed(str(error).strip().splitlines()[-1]) from error
+    finally:
+        if need is None:
+            ray.cancel(answers, force=True)
     trials = trials_on_a_gpu(need)
     share = share_of_a_gpu(trials)
     _log.info("a trial takes %.0f MiB of a %s: %d share one", need.trial_bytes / 2**20, need.device, trials)
@@ -52,5 +66,18 @@ def measured_share(packing: GpuPacking, *, cpus: float, interrupted: threading.E
     return share
 
 
-def _call(probe: Callable[[], MemoryNeed]) -> MemoryNeed:
-    return probe()
+def _failed(value: str) -> HicoError:
+    return HicoError(
+        Problem(
+            field="resources.gpus",
+            rule="auto measures what a trial takes of a GPU",
+            value=value,
+            remedy="give a number, such as --set resources.gpus=0.25",
+        )
+    )
+
+
+def _call(probe: Callable[[], MemoryNeed]) -> Iterator[str | MemoryNeed]:
+    """Where it is measured, once a GPU is there; then what was measured."""
+    yield socket.gethostname()
+    yield probe()

@@ -18,10 +18,14 @@ _NAMES = ("class_name:", "actor_id:", "pid:", "name:", "namespace:", "ip:")
 
 @dataclass(frozen=True, kw_only=True)
 class LostWorker:
-    """``counts``: whether the trial may have brought it about; a machine that goes away is not its doing."""
+    """``counts``: whether the trial may have brought it about; a machine that goes away is not its doing.
+
+    ``blames_machine``: whether the machine, which is still there, may have brought it about.
+    """
 
     reason: str
     counts: bool
+    blames_machine: bool = False
     traceback: str | None = None
 
 
@@ -39,9 +43,9 @@ def lost_worker(text: str) -> LostWorker:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(_NAMES)] or ["no reason is known"]
     if "Traceback" in text:
-        return LostWorker(reason=lines[-1][:500], counts=True, traceback=text)
+        return LostWorker(reason=lines[-1][:500], counts=True, blames_machine=True, traceback=text)
     telling = lines[1] if len(lines) > 1 and lines[0].startswith("The actor died") else lines[0]
-    return LostWorker(reason=f"its process died: {telling[:500]}", counts=True)
+    return LostWorker(reason=f"its process died: {telling[:500]}", counts=True, blames_machine=True)
 
 
 def last_error(trial: Trial) -> str:

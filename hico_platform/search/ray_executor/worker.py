@@ -3,21 +3,28 @@
 ``tune.report`` returns after the driver has dealt with the result: a function trainable's session hands a
 result over and waits (``synchronous_result_reporting``) until the driver asks for the next one, which it does
 once the scheduler has answered. The scheduler always lets Tune go on; the decision itself waits in a
-:class:`Mailbox`. So a trial that is stopped evaluates downstream inside its own resources, and ends by itself.
+:class:`~hico_platform.search.ray_executor.mailbox.Mailbox`. So a trial that is stopped evaluates downstream inside
+its own resources, and ends by itself.
+
+Between two reports the trial's own work gives signs of life, which go to the mailbox too; nothing waits for them.
+A worker whose trial failed is not used again: what broke it, a CUDA error for one, may break what comes after it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+import os
+import socket
+import time
 import traceback
-from collections import defaultdict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
+from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.room import is_full
 from hico_platform.search.task import TrialFunction, TrialTask
 from hico_platform.vocabulary import Decision
@@ -27,23 +34,8 @@ if TYPE_CHECKING:
 
 _PACKAGE = logging.getLogger("hico_platform")
 REPORTED, FINISHED, FAILED, NO_ROOM = "reported", "finished", "failed", "no room"
-
-
-class Mailbox:
-    """Answers on their way from the driver to workers; whoever comes first waits for the other."""
-
-    def __init__(self) -> None:
-        self._answers: dict[tuple[int, int], asyncio.Queue[str]] = defaultdict(asyncio.Queue)
-
-    async def put(self, number: int, epoch: int, answer: str) -> None:
-        """The driver's answer to trial ``number`` at ``epoch``."""
-        self._answers[number, epoch].put_nowait(answer)
-
-    async def take(self, number: int, epoch: int) -> str:
-        """The worker's."""
-        answer = await self._answers[number, epoch].get()
-        del self._answers[number, epoch]
-        return answer
+SIGN_EVERY_S = 5.0
+"""At most so often a worker says that it is alive."""
 
 
 class _Heard(logging.Handler):
@@ -63,41 +55,124 @@ class _Heard(logging.Handler):
         return json.dumps(messages)
 
 
+class TrialFailedError(Exception):
+    """The trial has failed, which its driver knows already; this process is not used again."""
+
+
+class WorkerReport:
+    """What a trial is given to report by: called with a report it gives the answer.
+
+    Args:
+        key: of this time of handing out, in the mailbox.
+        mailbox: where answers come from and signs of life go to.
+        send: hands a report over; returns once the driver has dealt with it.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        mailbox: Any,
+        send: Callable[[dict[str, Any]], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key, self._mailbox, self._send, self._clock = key, mailbox, send, clock
+        self._epoch: int | None = None
+        self._epoch_began_s = self._signed_s = clock()
+        self._epochs_s: list[float] = []
+
+    def __call__(self, said: EpochReport) -> Decision:
+        """Reports, and waits for the answer."""
+        if self._epoch is not None:  # else it is not known how many of these epochs were trained here
+            self._note_epoch(said.epoch)
+        self._send(
+            {
+                "epoch": said.epoch,
+                "metrics": dict(said.metrics),
+                "history": [[epoch, dict(losses)] for epoch, losses in said.history],
+                "checkpoint": str(said.checkpoint),
+            }
+        )
+        answer = Decision(ray.get(self._mailbox.take.remote(self._key, said.epoch)))
+        self._epoch, self._epoch_began_s = said.epoch, self._clock()
+        return answer
+
+    def alive(self, *, epoch: int | None = None) -> None:
+        """The work makes progress; said now and then, with the seconds of the epochs since."""
+        if epoch is not None:
+            self._note_epoch(epoch)
+        if self._clock() - self._signed_s >= SIGN_EVERY_S:
+            self._signed_s = self._clock()
+            self._mailbox.sign.remote(self._key, self.epochs_s())
+
+    def epochs_s(self) -> tuple[float, ...]:
+        """The seconds of epochs that have not been passed on yet; they are then."""
+        taken, self._epochs_s = tuple(self._epochs_s), []
+        return taken
+
+    def _note_epoch(self, epoch: int) -> None:
+        """An epoch ended: its seconds since the end of the one before, or since the trial began."""
+        trained = 1 if self._epoch is None else epoch - self._epoch
+        if trained > 0:
+            now_s = self._clock()
+            self._epochs_s.append((now_s - self._epoch_began_s) / trained)
+            self._epoch_began_s = now_s
+        self._epoch = epoch
+
+
 def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> dict[str, Any]:
     """Carries out one task as Tune wants it; results are plain text, which Tune does not aggregate."""
     task: TrialTask = config["task"]
+    key = tune.get_context().get_trial_id()
+    process = this_process()
+    mailbox.begin.remote(key, process)
     heard = _Heard()
+
+    def result(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            "content": json.dumps(content),
+            "warnings": heard.taken(),
+            "process": process.as_json(),
+            "epochs_s": json.dumps(report.epochs_s()),
+        }
+
+    def send(content: dict[str, Any]) -> None:
+        tune.report(result(REPORTED, content))
+
+    report = WorkerReport(key=key, mailbox=mailbox, send=send)
     _PACKAGE.addHandler(heard)
     try:
-        return {**_carried_out(task, function, mailbox, heard), "warnings": heard.taken()}
+        kind, content = _carried_out(task, function, report)
+        if kind != FAILED:
+            return result(kind, content)
+        tune.report(result(kind, content))
     finally:
         _PACKAGE.removeHandler(heard)
+    raise TrialFailedError(content["reason"])
 
 
-def _carried_out(task: TrialTask, function: TrialFunction, mailbox: Any, heard: _Heard) -> dict[str, Any]:
-    def report(said: EpochReport) -> Decision:
-        content = {
-            "epoch": said.epoch,
-            "metrics": dict(said.metrics),
-            "history": [[epoch, dict(losses)] for epoch, losses in said.history],
-            "checkpoint": str(said.checkpoint),
-        }
-        tune.report({"kind": REPORTED, "content": json.dumps(content), "warnings": heard.taken()})
-        return Decision(ray.get(mailbox.take.remote(task.number, said.epoch)))
+def this_process() -> WorkerProcess:
+    """Where this worker runs, for who has to name it or to end it."""
+    context = ray.get_runtime_context()
+    return WorkerProcess(
+        pid=os.getpid(), host=socket.gethostname(), machine=context.get_node_id(), actor=context.get_actor_id() or ""
+    )
 
+
+def _carried_out(task: TrialTask, function: TrialFunction, report: WorkerReport) -> tuple[str, dict[str, Any]]:
     try:
         outcome = function(task, report)
     except ray.exceptions.RayError:
         raise  # the cluster's trouble, not the trial's: Tune takes the trial up again
     except Exception as error:
         if is_full(error):
-            return {"kind": NO_ROOM, "content": json.dumps({"reason": str(error)})}
-        reason = f"{type(error).__name__}: {error}"
-        return {"kind": FAILED, "content": json.dumps({"reason": reason, "traceback": traceback.format_exc()})}
-    content = {
+            return NO_ROOM, {"reason": str(error)}
+        return FAILED, {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+    return FINISHED, {
         "epoch": outcome.epoch,
         "stopped_early": outcome.stopped_early,
         "metrics": dict(outcome.metrics),
         "checkpoint": str(outcome.checkpoint),
     }
-    return {"kind": FINISHED, "content": json.dumps(content)}

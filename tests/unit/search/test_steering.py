@@ -11,7 +11,8 @@ from hico_platform.search.ledger.base import Ledger, Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.study import StudyLedger, open_storage
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import GPUS, Steering
+from hico_platform.search.simulate import SimulatedClock
+from hico_platform.search.steering import GPUS, MACHINES_LEFT_OUT, Steering
 from hico_platform.search.task import TrialTask
 from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, score, toy_space, toy_trial
@@ -324,3 +325,79 @@ def test_a_driver_that_knows_the_study_alone_decides_as_one_that_saw_it_grow(nam
 
 def test_the_toy_is_best_at_its_optimum() -> None:
     assert score(0.1, 9) > score(0.2, 9) > score(0.4, 9)
+
+
+def up_at_10_s(tmp_path: Path, *, trials: int = 2) -> tuple[Steering, SimulatedClock]:
+    """A search whose time is up 10 s after it began, and whose trials are validated at every epoch."""
+    space = toy_space(
+        trials=trials,
+        stop={"hours": 10 / 3600},
+        scheduler={"name": "none", "report_every": 1},
+        resources={"max_failures": 0},
+    )
+    clock = SimulatedClock()
+    steering = Steering(
+        ledger=ledger_of(space),
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+        directory=tmp_path,
+        observe=lambda event: None,
+        clock=clock,
+    )
+    return steering, clock
+
+
+def report(steering: Steering, number: int, epoch: int) -> Decision:
+    return steering.reported(number, epoch=epoch, metrics={"knn_top1": 0.5}, history=[], checkpoint=f"at {epoch}")
+
+
+def test_before_the_time_is_up_a_lost_trial_is_the_next(tmp_path: Path) -> None:
+    steering, _ = up_at_10_s(tmp_path)
+    first, _ = steering.next_task(), steering.next_task()
+    steering.lost(0, reason="it was silent")
+    assert steering.next_task() == first
+
+
+def test_a_trial_lost_after_the_time_was_up_ends_at_its_last_report(tmp_path: Path) -> None:
+    steering, clock = up_at_10_s(tmp_path, trials=3)
+    for _ in range(3):
+        steering.next_task()
+    report(steering, 0, 4)
+    report(steering, 1, 9)
+    clock.now_s = 11.0
+    for number in range(3):
+        steering.lost(number, reason="it was silent")
+        steering.lost(number, reason="it was silent")
+    assert steering.next_task() is None
+    assert steering.is_over
+    pruned, complete, failed = steering._ledger.trials()
+    assert [trial.state for trial in (pruned, complete, failed)] == [
+        TrialState.PRUNED,
+        TrialState.COMPLETE,
+        TrialState.FAILED,
+    ]
+    assert pruned.ending is not None
+    assert (pruned.ending.epoch, pruned.ending.checkpoint) == (4, "at 4")
+    why = "cut off after the time was up, not evaluated downstream: it was silent"
+    assert {trial.ending.reason for trial in (pruned, complete, failed) if trial.ending} == {why}
+    assert not steering.failures_exceeded, "that is nobody's failure"
+    again = Steering(
+        ledger=steering._ledger,
+        space=steering._space,
+        scheduler=steering._scheduler,
+        directory=tmp_path,
+        observe=lambda event: None,
+        clock=clock,
+    )
+    assert not again.failures_exceeded, "nor is it when the search is resumed"
+
+
+def test_machines_left_out_are_noted_for_this_driver(tmp_path: Path) -> None:
+    space = toy_space()
+    ledger = ledger_of(space)
+    steer(ledger, space, tmp_path).left_out(host="node7", reason="OSError: no", trials=(1, 2, 4))
+    assert ledger.note(MACHINES_LEFT_OUT) == [
+        {"host": "node7", "reason": "OSError: no", "trials": [1, 2, 4], "at_s": 1.0}
+    ]
+    steer(ledger, space, tmp_path)
+    assert ledger.note(MACHINES_LEFT_OUT) == []

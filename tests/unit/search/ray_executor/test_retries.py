@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ray.tune import PlacementGroupFactory
 from ray.tune.search import Searcher
 
+from hico_platform.errors import HicoError
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
-from hico_platform.search.ray_executor.executor import _Answering, _Asking, _Bridge
+from hico_platform.search.ray_executor.driver_state import DriverState
+from hico_platform.search.ray_executor.executor import _Answering, _Asking
+from hico_platform.search.ray_executor.mailbox import WorkerProcess
+from hico_platform.search.ray_executor.watch import WorkerWatch
+from hico_platform.search.ray_executor.worker import FAILED, FINISHED, REPORTED
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import Steering
+from hico_platform.search.silence import UNKNOWN_S, Attempts, Overdue
+from hico_platform.search.simulate import SimulatedClock
+from hico_platform.search.steering import MACHINES_LEFT_OUT, Steering
+from hico_platform.search.task import TrialTask
 from tests.toy import FACTS, toy_space
 from tests.unit.search.ray_executor.test_lost_worker import DIED, UNPLUGGED
 
@@ -22,22 +34,102 @@ KILLED = DIED + "The worker process has died."
 class TuneTrial:
     """The part of Tune's trial that is used."""
 
-    def __init__(self, task: object, file: Path) -> None:
+    made = 0
+
+    def __init__(self, task: TrialTask, file: Path) -> None:
+        TuneTrial.made += 1
+        self.trial_id = str(TuneTrial.made)
         self.config = {"task": task}
         self.error_file = str(file)
-        self.errors = 0
+        self.placement: PlacementGroupFactory | None = None
 
-    def lose(self, text: str) -> None:
-        self.errors += 1
-        with open(self.error_file, "a") as file:
-            file.write(f"Failure # {self.errors} (occurred at 2026-01-01_00-00-00)\n{text}\n")
+    def update_resources(self, resources: PlacementGroupFactory) -> None:
+        self.placement = resources
+
+
+class TuneController:
+    """The part of Tune's controller that is used, without any actors."""
+
+    def __init__(self) -> None:
+        self._trial_to_actor: dict[object, object] = {}
+        self._actor_manager = SimpleNamespace(_live_actors_to_ray_actors_resources={})
+
+
+class NoReader:
+    """A mailbox that nobody writes to."""
+
+    def forget(self, key: str) -> None:
+        pass
+
+
+class Driver:
+    """A driver's parts over a steering; Tune is played by the test."""
+
+    def __init__(self, steering: Steering, folder: Path, *, retries: int = 3, hosts: Sequence[str] = ("a",)) -> None:
+        self.steering, self.folder, self.hosts = steering, folder, list(hosts)
+        self.watch = WorkerWatch(attempts=Attempts(), reader=NoReader())
+        self.answers: list[tuple[str, int, str]] = []
+        self.state = DriverState(
+            steering=steering,
+            workers=self.watch,
+            answer=lambda *answer: self.answers.append(answer),
+            hosts=lambda: {machine: f"host-{machine}" for machine in self.hosts},
+            interrupted=threading.Event(),
+            retries=retries,
+        )
+        self.scheduler = _Answering(self.state, self.watch, {"CPU": 1})
+        self.asking = _Asking(self.state, cpus=1, gpus=0, max_concurrent=2)
+
+    def hand_out(self) -> TuneTrial | None:
+        """What Tune does with the next task."""
+        task = self.steering.next_task()
+        if task is None:
+            return None
+        trial = TuneTrial(task, self.folder / f"error-{TuneTrial.made}.txt")
+        self.scheduler.on_trial_add(TuneController(), trial)
+        return trial
+
+    def lose(self, trial: TuneTrial, text: str) -> None:
+        """Its worker is gone."""
+        with open(trial.error_file, "a") as file:
+            file.write(f"Failure # 1 (occurred at 2026-01-01_00-00-00)\n{text}\n")
+        self.scheduler.on_trial_error(TuneController(), trial)
+
+    def say(self, trial: TuneTrial, kind: str, *, machine: str = "a", warnings: Sequence[str] = (), **content) -> str:
+        """Its worker's message."""
+        process = WorkerProcess(pid=1, host=f"host-{machine}", machine=machine, actor=f"actor-{trial.trial_id}")
+        result = {
+            "kind": kind,
+            "content": json.dumps(content),
+            "warnings": json.dumps(warnings),
+            "process": process.as_json(),
+            "epochs_s": "[]",
+        }
+        return self.scheduler.on_trial_result(TuneController(), trial, result)
+
+    def report(self, trial: TuneTrial, epoch: int, *, machine: str = "a", warnings: Sequence[str] = ()) -> None:
+        metrics = {"knn_top1": 0.1 * epoch}
+        self.say(
+            trial, REPORTED, machine=machine, warnings=warnings,
+            epoch=epoch, metrics=metrics, history=[], checkpoint="c",
+        )  # fmt: skip
+
+    def fail(self, trial: TuneTrial, *, machine: str = "a", reason: str = "ValueError: no") -> None:
+        """A trial raises: its worker says so, and ends."""
+        self.say(trial, FAILED, machine=machine, reason=reason, traceback="")
+        self.lose(trial, "Traceback\nTrialFailedError: " + reason)
 
 
 @pytest.fixture
-def steering(tmp_path: Path) -> Steering:
-    space = toy_space(trials=1)
+def trials() -> int:
+    return 1
+
+
+@pytest.fixture
+def steering(tmp_path: Path, trials: int) -> Steering:
+    space = toy_space(trials=trials, scheduler={"name": "none", "report_every": 1})
     return Steering(
-        ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=1, at_s=0.0),
+        ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=trials, at_s=0.0),
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=9),
         directory=tmp_path,
@@ -45,59 +137,176 @@ def steering(tmp_path: Path) -> Steering:
     )
 
 
-@pytest.fixture
-def trial(steering: Steering, tmp_path: Path) -> TuneTrial:
-    return TuneTrial(steering.next_task(), tmp_path / "error.txt")
-
-
 def test_what_workers_warn_of_is_passed_on_once(
-    steering: Steering, trial: TuneTrial, caplog: pytest.LogCaptureFixture
+    steering: Steering, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bridge = _Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=0)
-    bridge.warn(trial.config["task"], ["slow", "late"])
-    bridge.warn(trial.config["task"], ["slow"])
+    driver = Driver(steering, tmp_path)
+    trial = driver.hand_out()
+    driver.report(trial, 1, warnings=["slow", "late"])
+    driver.report(trial, 3, warnings=["slow"])
     assert [record.getMessage() for record in caplog.records] == ["trial 0: slow", "trial 0: late"]
+    assert [epoch for _, epoch, _ in driver.answers] == [1, 3]
 
 
-def answering(steering: Steering, *, retries: int) -> _Answering:
-    return _Answering(_Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=retries))
-
-
-def lose(scheduler: _Answering, steering: Steering, trial: TuneTrial, text: str) -> object:
-    """The task that is handed out after its worker was lost."""
-    trial.lose(text)
-    scheduler.on_trial_error(None, trial)
-    return steering.next_task()
-
-
-def test_after_its_last_retry_a_trial_has_failed(steering: Steering, trial: TuneTrial) -> None:
-    scheduler = answering(steering, retries=1)
-    assert lose(scheduler, steering, trial, KILLED) == trial.config["task"]
-    assert lose(scheduler, steering, trial, KILLED) is None
+def test_after_its_last_retry_a_trial_has_failed(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path, retries=1)
+    first = driver.hand_out()
+    driver.lose(first, KILLED)
+    second = driver.hand_out()
+    assert second.config == first.config
+    driver.lose(second, KILLED)
+    assert driver.hand_out() is None
     ended = steering._ledger.trials()[0]
     assert ended.state is TrialState.FAILED
     assert ended.ending is not None
     assert ended.ending.reason == "its process died: The worker process has died. (2 times)"
 
 
-def test_machines_that_go_away_do_not_count(steering: Steering, trial: TuneTrial) -> None:
-    scheduler = answering(steering, retries=0)
+def test_one_lost_worker_that_comes_as_two_errors_counts_once(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path, retries=1)
+    trial = driver.hand_out()
+    driver.lose(trial, KILLED)
+    driver.lose(trial, KILLED)
+    assert driver.hand_out() is not None
+
+
+def test_machines_that_go_away_do_not_count(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path, retries=0, hosts=["a", "b"])
     for _ in range(5):
-        assert lose(scheduler, steering, trial, UNPLUGGED) == trial.config["task"]
-    assert lose(scheduler, steering, trial, KILLED) is None
+        trial = driver.hand_out()
+        assert trial is not None
+        assert trial.placement is None, "no machine is avoided that is gone"
+        driver.lose(trial, UNPLUGGED)
+    driver.hosts = ["a"]
+    driver.lose(driver.hand_out(), KILLED)
+    assert driver.hand_out() is None
 
 
-def test_one_that_is_over_is_not_handed_out_again(steering: Steering, trial: TuneTrial) -> None:
+def test_one_that_is_over_is_not_handed_out_again(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path)
+    trial = driver.hand_out()
     steering.failed(0, reason="ValueError: no", traceback=None)
-    assert lose(answering(steering, retries=3), steering, trial, KILLED) is None
+    driver.lose(trial, KILLED)
+    assert driver.hand_out() is None
 
 
-def test_the_end_is_not_said_while_one_may_be_lost(steering: Steering, trial: TuneTrial) -> None:
-    bridge = _Bridge(steering=steering, mailbox=None, interrupted=threading.Event(), retries=3)
-    asking = _Asking(bridge, cpus=1, gpus=0, max_concurrent=2)
-    assert asking.suggest("a") is None
-    trial.lose(KILLED)
-    _Answering(bridge).on_trial_error(None, trial)
-    assert asking.suggest("b") == {"task": trial.config["task"]}
+def test_the_end_is_not_said_while_one_may_be_lost(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path)
+    trial = driver.hand_out()
+    assert driver.asking.suggest("a") is None
+    driver.lose(trial, KILLED)
+    assert driver.asking.suggest("b") == {"task": trial.config["task"]}
     steering.failed(0, reason="ValueError: no", traceback=None)
-    assert asking.suggest("c") == Searcher.FINISHED
+    assert driver.asking.suggest("c") == Searcher.FINISHED
+
+
+def test_a_trial_that_raises_has_failed_once_and_ends_its_worker(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path)
+    trial = driver.hand_out()
+    assert driver.say(trial, FAILED, reason="ValueError: no", traceback="") == "CONTINUE"
+    assert trial.trial_id in driver.watch.attempts, "it may hang before it ends"
+    driver.lose(trial, "Traceback\nTrialFailedError: ValueError: no")
+    assert trial.trial_id not in driver.watch.attempts
+    assert steering._ledger.trials()[0].ending.reason == "ValueError: no"
+    assert driver.hand_out() is None
+
+
+def test_a_worker_that_was_killed_has_that_for_its_reason(
+    steering: Steering, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = Driver(steering, tmp_path, retries=1)
+    for _ in range(2):
+        trial = driver.hand_out()
+        key = trial.trial_id
+        process = WorkerProcess(pid=7, host="here", machine="a", actor=key)
+        driver.state.kill(key, Overdue(key=key, why="silent for 6 min (limit 5 min)", silent=True), process)
+        driver.lose(trial, KILLED)
+    why = "it was silent for 6 min (limit 5 min), and its worker on here (pid 7) was killed"
+    assert [record.getMessage() for record in caplog.records] == [f"trial 0 goes on from its last checkpoint: {why}"]
+    assert steering._ledger.trials()[0].ending.reason == f"{why} (2 times)"
+
+
+def test_a_failed_trial_is_tried_on_another_machine_first(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path, hosts=["a", "b"])
+    first = driver.hand_out()
+    driver.fail(first, machine="a")
+    second = driver.hand_out()
+    assert second.config == first.config
+    assert second.placement._kwargs == {"bundle_label_selector": [{"ray.io/node-id": "!in(a)"}]}
+    assert not steering.failures_exceeded
+    driver.fail(second, machine="b", reason="ValueError: again")
+    assert driver.hand_out() is None
+    assert steering._ledger.trials()[0].ending.reason == "ValueError: again"
+
+
+def test_a_process_that_died_is_tried_on_another_machine_before_it_counts(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path, hosts=["a", "b"], retries=0)
+    first = driver.hand_out()
+    driver.report(first, 1, machine="a")
+    driver.lose(first, KILLED)
+    second = driver.hand_out()
+    assert second.placement is not None
+    driver.report(second, 1, machine="b")
+    driver.lose(second, KILLED)
+    assert driver.hand_out() is None
+
+
+def test_where_the_other_machine_went_away_a_trial_goes_back(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path, hosts=["a", "b"])
+    driver.fail(driver.hand_out(), machine="a")
+    waiting = driver.hand_out()
+    assert not driver.state.has_nowhere(waiting.config["task"])
+    driver.hosts = ["a"]
+    assert driver.state.has_nowhere(waiting.config["task"])
+    driver.scheduler.on_trial_remove(TuneController(), waiting)
+    again = driver.hand_out()
+    assert again.config == waiting.config
+    assert again.placement is None
+
+
+@pytest.mark.parametrize("trials", [5])
+def test_a_machine_that_fails_trial_after_trial_is_left_out(
+    steering: Steering, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = Driver(steering, tmp_path, hosts=["a", "b"])
+    for number in range(3):
+        driver.report(bad := driver.hand_out(), 1, machine="a")
+        driver.fail(bad, machine="a", reason=f"OSError: {number}")
+        driver.report(moved := driver.hand_out(), 3, machine="b")
+        driver.say(
+            moved, FINISHED, machine="b",
+            epoch=9, stopped_early=False, metrics={"knn_top1": 0.9}, checkpoint="c",
+        )  # fmt: skip
+    assert (
+        "the machine host-a is left out: 3 trials in a row (0, 1, 2) failed there and went on elsewhere, the last by: "
+        "OSError: 2" in caplog.text
+    )
+    [noted] = steering._ledger.note(MACHINES_LEFT_OUT)
+    assert (noted["host"], noted["reason"], noted["trials"]) == ("host-a", "OSError: 2", [0, 1, 2])
+    assert driver.hand_out().placement is not None
+    driver.state.must_have_machines()
+    driver.hosts = ["a"]
+    with pytest.raises(HicoError, match="a machine on which trials go on; got 'OSError: 2'; mend the machine"):
+        driver.state.must_have_machines()
+
+
+def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
+    space = toy_space(trials=1, stop={"hours": 1 / 60})
+    clock = SimulatedClock()
+    steering = Steering(
+        ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=1, at_s=0.0),
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+        directory=tmp_path,
+        observe=lambda event: None,
+        clock=clock,
+    )
+    driver = Driver(steering, tmp_path)
+    waiting = driver.hand_out()
+    assert not driver.state.waits_in_vain(10_000.0)
+    clock.now_s = 61.0
+    assert not driver.state.waits_in_vain(UNKNOWN_S)
+    assert driver.state.waits_in_vain(2.0)
+    driver.scheduler.on_trial_remove(TuneController(), waiting)
+    assert driver.asking.suggest("a") == Searcher.FINISHED
+    assert "no machine had room for it" in steering._ledger.trials()[0].ending.reason
