@@ -14,9 +14,12 @@ A message names where (file, line, field), which rule, which value, and what to 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from hico_platform.masking import masked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,24 +34,24 @@ class Problem:
     field: str = ""
 
     def __str__(self) -> str:
-        """``file:line: field: rule; got value; remedy``, leaving out what is not known."""
+        """``file:line: field: rule; got value; remedy``, leaving out what is not known; passwords are masked."""
         place = ""
         if self.file is not None:
             place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
         field = f"{self.field}: " if self.field else ""
         value = "" if self.value is None else f"; got {self.value!r}"
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{place}{field}{self.rule}{value}{remedy}"
+        return masked(f"{place}{field}{self.rule}{value}{remedy}")
 
     def as_dict(self) -> dict[str, object]:
         """The same as plain values, for ``--json``."""
         return {
-            "file": None if self.file is None else str(self.file),
+            "file": None if self.file is None else masked(str(self.file)),
             "line": self.line,
             "field": self.field,
-            "rule": self.rule,
-            "value": None if self.value is None else str(self.value),
-            "remedy": self.remedy,
+            "rule": masked(self.rule),
+            "value": None if self.value is None else masked(str(self.value)),
+            "remedy": masked(self.remedy),
         }
 
 
@@ -96,6 +99,11 @@ class CheckpointError(HicoError):
 
 class TrainingError(HicoError):
     """Training cannot go on; the reason and the remedy are in the message."""
+
+
+def command(*words: object) -> str:
+    """A command of this package as it is typed in a shell, for a remedy or a hint."""
+    return shlex.join(["hico-platform", *map(str, words)])
 
 
 def first_line(error: Exception) -> str:

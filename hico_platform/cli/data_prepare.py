@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.errors import command
 from hico_platform.stages.data import BODY_ORDERS, DEFAULT_LAYOUT, FORMAT_NAMES, prepare_dataset
 
 _MOST_SHOWN = 20
@@ -77,5 +78,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"skipped: {problem}")
     if len(report.skipped) > _MOST_SHOWN:
         print(f"... and {len(report.skipped) - _MOST_SHOWN:,} more; --json names them all")
-    print(f"next: hico-platform data info {arguments.out}")
+    print(f"next: {command('data', 'info', arguments.out)}")
     return 0

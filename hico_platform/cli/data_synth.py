@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.errors import command
 from hico_platform.stages.synth import DEFAULT_PRESET, PRESET_NAMES, synthesise_dataset
 
 
@@ -53,5 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(said))
         return 0
     print(f"{len(store):,} sequences of {len(store.class_names)} classes; digest {store.digest}")
-    print(f"next: hico-platform data info {arguments.out}")
+    print(f"next: {command('data', 'info', arguments.out)}")
     return 0

@@ -8,8 +8,8 @@ when it is called, so that ``hico-platform --help`` stays quick.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from pathlib import Path
 from types import ModuleType
 
 from hico_platform import __version__
-from hico_platform.errors import HicoError
+from hico_platform.errors import Problem, UsageError
+from hico_platform.masking import mask_warnings
 
 # name: (module, one line of help). A group's name holds the space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -49,32 +50,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = _command_name(words)
     if name is None:
         return _overview(words)
+    arguments = argparse.Namespace(command=name, json="--json" in words, traceback="--traceback" in words)
     try:
-        module = _load(name)
-    except KeyboardInterrupt:  # a heavy import takes a second or two
-        return _interrupted()
-    parser = argparse.ArgumentParser(
-        prog=f"hico-platform {name}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    _add_common(parser)
-    arguments = parser.parse_args(words[len(name.split()) :])
-    try:
-        return int(module.run(arguments))
-    except HicoError as error:
-        if getattr(arguments, "json", False):
-            print(json.dumps({"errors": [problem.as_dict() for problem in error.problems]}))
-        else:
-            for problem in error.problems:
-                print(f"error: {problem}", file=sys.stderr)
-        return error.exit_code
+        module = _load(name)  # a heavy import takes a second or two
+        mask_warnings()
+        parser = argparse.ArgumentParser(
+            prog=f"hico-platform {name}",
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(parser)
+        _add_common(parser)
+        parser.parse_args(words[len(name.split()) :], namespace=arguments)
+        code = int(module.run(arguments))
+        sys.stdout.flush()  # a full disk or a closed pipe under it shows here, not after the end
+        return code
     except KeyboardInterrupt:
         return _interrupted()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_closed(sys.stdout):
+            return 0
+        from hico_platform.cli.failure import show_failure
+
+        return show_failure(error, arguments, home=_home_or_none(arguments))
+
+
+def _is_closed(stream: object) -> bool:
+    """Whether the reader of a stream has gone (``| head``); what is left to write is dropped then."""
+    try:
+        stream.flush()  # type: ignore[attr-defined]
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[attr-defined]
+        return True
+    return False
 
 
 def _interrupted() -> int:
@@ -84,8 +92,24 @@ def _interrupted() -> int:
 
 def home_of(arguments: argparse.Namespace) -> Path:
     """The one folder of searches, study database, tracking store, checkpoints and prepared data."""
-    chosen = arguments.home or os.environ.get("HICO_HOME") or Path.home() / ".hico"
-    return Path(chosen).expanduser().absolute()
+    chosen = arguments.home or os.environ.get("HICO_HOME") or "~/.hico"
+    try:
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError as error:  # no HOME, and no such user in the system's list
+        raise UsageError(
+            Problem(
+                field="--home",
+                rule="a folder that can be found",
+                value=chosen,
+                remedy="this user has no home folder here; give one by --home DIR or HICO_HOME",
+            )
+        ) from error
+
+
+def _home_or_none(arguments: argparse.Namespace) -> Path | None:
+    with contextlib.suppress(UsageError, OSError, AttributeError):
+        return home_of(arguments)
+    return None
 
 
 def _command_name(words: Sequence[str]) -> str | None:
@@ -103,6 +127,11 @@ def _load(name: str) -> ModuleType:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", metavar="DIR", help="the folder that holds everything (default: $HICO_HOME, else ~/.hico)"
+    )
+    parser.add_argument(
+        "--traceback",
+        action="store_true",
+        help="where an error came from, line by line (default: $HICO_TRACEBACK)",
     )
 
 

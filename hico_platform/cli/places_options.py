@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
 
 from hico_platform.cli.main import home_of
+from hico_platform.masking import masked, secrets_of
 from hico_platform.stages.places import Places
-
-_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]+@")
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -37,5 +35,7 @@ def words_of_places(arguments: argparse.Namespace) -> str:
         "--storage": (arguments.storage, os.environ.get("HICO_STORAGE")),
         "--tracking": (arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI")),
     }
-    said = {option: _PASSWORD.sub(r"\1:***@", value) for option, (value, known) in given.items() if value != known}
+    said = {
+        option: masked(value, secrets=secrets_of(value)) for option, (value, known) in given.items() if value != known
+    }
     return "".join(f" {option} {shlex.quote(value)}" for option, value in said.items())

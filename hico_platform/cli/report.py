@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 
 from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.names import check_known_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.stages.report import report_content
 
     places = places_of(arguments)
+    check_known_name(arguments.name, field="NAME")
     content = report_content(places, arguments.name)
-    file = arguments.out or places.home / "searches" / arguments.name / "report.html"
+    file = arguments.out or places.search(arguments.name) / "report.html"
     if arguments.out is not None or not arguments.json:
         # The search's own report is this command's to renew; a file that the user names is the user's.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.cli.dataset_progress import dataset_progress
     from hico_platform.cli.final_view import FinalView, as_json, print_report
     from hico_platform.errors import Problem, UsageError
+    from hico_platform.names import check_known_name
     from hico_platform.stages.final_inputs import inputs_of_file, inputs_of_search
     from hico_platform.stages.retrain import retrain
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=dataset_progress(),
         )
     else:
+        check_known_name(arguments.name, field="NAME")
         inputs = inputs_of_search(places, arguments.name, data=arguments.data, though_running=arguments.unfinished)
         if inputs.best_so_far_of:
             print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             best=inputs.best,
             data=inputs.data,
             facts=inputs.facts,
-            directory=places.home / "searches" / inputs.name / "final",
+            directory=places.search(inputs.name) / "final",
             tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
             seeds=arguments.seeds,
             epochs=arguments.epochs,

@@ -22,7 +22,8 @@ from hico_platform.cli.search_view import SearchView, console_on
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import Problem, UsageError, command
+from hico_platform.names import check_known_name, check_name
 from hico_platform.stages.places import Places
 
 
@@ -60,8 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
     places = places_of(arguments)
     if arguments.trials is not None and arguments.trials < 1:
         raise UsageError(Problem(field="--trials", rule="at least 1", value=arguments.trials, remedy="give a count"))
+    if arguments.name is not None:
+        check_known_name(arguments.name, field="--name")
     space = _space(arguments, places)
-    name = arguments.name or space.name
+    given, field = (arguments.name, "--name") if arguments.name is not None else (space.name, "name")
+    name = check_known_name(given, field=field) if arguments.resume else check_name(given, field=field)
     console = console_on(sys.stderr if arguments.json else sys.stdout)
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
@@ -135,8 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
             markup=False,
         )
     places_words = words_of_places(arguments)
-    say(f"next: hico-platform retrain {name}{places_words}")
-    say(f"browse: hico-platform ui{places_words}")
+    say(f"next: {command('retrain', name)}{places_words}")
+    say(f"browse: {command('ui')}{places_words}")
     return 0
 
 
@@ -210,4 +214,4 @@ def _data(arguments: argparse.Namespace, places: Places, name: str) -> str | Non
 
 
 def _again(arguments: argparse.Namespace, name: str) -> str:
-    return f"hico-platform search --resume --name {name}{words_of_places(arguments)}"
+    return command("search", "--resume", "--name", name) + words_of_places(arguments)

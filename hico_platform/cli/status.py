@@ -23,6 +23,7 @@ from rich.live import Live
 from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.search_picture import SearchPicture
 from hico_platform.cli.search_view import console_on, is_screen
+from hico_platform.names import check_known_name
 from hico_platform.search.progress import epochs_spent
 from hico_platform.stages.status import SearchStatus, SearchWatch, searches
 
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             for one in every:
                 print(_picture(one).headline if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}")
         return 0
-    watch = SearchWatch(places, arguments.name)
+    watch = SearchWatch(places, check_known_name(arguments.name, field="NAME"))
     if arguments.watch:
         _watch(watch, every_s=arguments.every, as_json=arguments.json)
     elif arguments.json:

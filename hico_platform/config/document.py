@@ -10,6 +10,8 @@ from typing import Any
 from hico_platform.errors import Problem
 
 FieldPath = tuple[str | int, ...]
+LEDGER = "ledger"
+"""The file of a document that a ledger keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hico_platform.config import search_section
+from hico_platform.config.document import LEDGER
 from hico_platform.config.layers import lay_over, nested, override
 from hico_platform.config.schema import field_types, parse
 from hico_platform.config.shipped import shipped_spaces
@@ -48,7 +49,7 @@ __all__ = [
     "space_from",
 ]
 
-LEDGER = "ledger"
+
 SECTIONS = frozenset({"base", "search"})
 T = TypeVar("T")
 

@@ -7,19 +7,19 @@ import functools
 import itertools
 import math
 import random
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hico_platform.config.constraint import Constraint, problem_of, unknown_names
+from hico_platform.config.document import LEDGER
 from hico_platform.config.parameters import Range, uniform
 from hico_platform.config.schema import Scalar, field_problems, field_types, flatten
 from hico_platform.config.source import Document, FieldPath
 from hico_platform.config.space_settings import CheckedSpace, Objective, SamplerName, SchedulerName, Space
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import ConfigError, Problem
+from hico_platform.names import REMEDY, RULE, is_known_name, is_name
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_COMBINATIONS = 512
 MOST_DRAWS = 1000
 MOST_GRID_POINTS = 10_000
@@ -70,15 +70,14 @@ def broken_rules(space: CheckedSpace, document: Document, *, sound: bool, search
 def _rules(space: Space, document: Document) -> list[Problem]:
     """Rules between a space's fields."""
     problems = []
-    if NAME.fullmatch(space.name) is None:
-        problems.append(
-            document.problem(
-                ("name",),
-                rule="letters, digits, dot, dash and underscore",
-                value=space.name,
-                remedy="it names folders and tracking experiments",
-            )
-        )
+    # A search that is older than the rule keeps its name.
+    if not (is_known_name(space.name) if document.file == LEDGER else is_name(space.name)):
+        problems.append(document.problem(("name",), rule=RULE, value=space.name, remedy=REMEDY))
+    problems += [
+        document.problem(("warm_start", index), rule="names of searches", value=name, remedy="status lists them")
+        for index, name in enumerate(space.warm_start)
+        if not is_known_name(name)
+    ]
     if space.scheduler.name is not SchedulerName.NONE and space.scheduler.grace_epochs > space.base.budget.epochs:
         problems.append(
             document.problem(

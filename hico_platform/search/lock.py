@@ -95,7 +95,7 @@ def _taken(handle: TextIO, file: Path) -> bool:
 def holder(file: Path) -> dict[str, object] | None:
     """Process, host and start (Unix time) of the lock's live holder, if any."""
     try:
-        with file.open("r+", encoding="utf-8") as handle:
+        with file.open(encoding="utf-8") as handle:  # a colleague's may only be read
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:

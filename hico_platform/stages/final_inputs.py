@@ -9,7 +9,8 @@ from hico_platform.config.schema import parse
 from hico_platform.config.source import read_yaml
 from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
-from hico_platform.errors import DataError, Problem, UsageError
+from hico_platform.errors import DataError, Problem, UsageError, command
+from hico_platform.names import is_known_name, name_from
 from hico_platform.search.ledger.base import best_trial, config_of
 from hico_platform.search.state import SearchState
 from hico_platform.search.steering import GPUS
@@ -64,7 +65,7 @@ def inputs_of_search(
                 field="NAME",
                 rule="a search with a trial that has ended",
                 value=name,
-                remedy=f"go on with it: hico-platform search --name {name} --resume",
+                remedy=f"go on with it: {command('search', '--name', name, '--resume')}",
             )
         )
     progress = progress_of(places, name)
@@ -133,7 +134,14 @@ def inputs_of_file(
     target = None
     if data is None:
         target = dataset(None, protocol=protocol, home=places.home, preset=TRANSFER, progress=progress)
-    return _inputs(name or file.stem, config, source=source, target=target, facts={"config": file.name})
+    return _inputs(name or _name_of(file, places), config, source=source, target=target, facts={"config": file.name})
+
+
+def _name_of(file: Path, places: Places) -> str:
+    """A configuration file's name as that of a search; one that was retrained under another name keeps it."""
+    if is_known_name(file.stem) and places.search(file.stem).is_dir():
+        return file.stem
+    return name_from(file.stem)
 
 
 def _inputs(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.names import check_known_name
 from hico_platform.search.ledger.base import SearchRecord
+from hico_platform.sqlite_files import sqlite_file, sqlite_url
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_pages import is_served
-
-SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +23,12 @@ class Places:
     @property
     def storage_url(self) -> str:
         """The database of studies."""
-        return self.storage or f"{SQLITE}{self.home / 'study.db'}"
+        return self.storage or sqlite_url(self.home / "study.db")
 
     @property
     def storage_file(self) -> Path | None:
         """The file of that database, unless it lies on a server."""
-        url = self.storage_url
-        return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+        return self.home / "study.db" if self.storage is None else sqlite_file(self.storage)
 
     @property
     def tracking_uri(self) -> str:
@@ -41,13 +40,17 @@ class Places:
         """The folder of tracking artifacts; a tracking server has its own."""
         return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
 
+    def search(self, name: str) -> Path:
+        """The folder of a search; raises UsageError where the name could lead out of the home."""
+        return self.home / "searches" / check_known_name(name, field="name")
+
     def trials(self, search: SearchRecord) -> Path:
         """The folder of a search's trials, each with its checkpoints: one search's alone, for ever.
 
         A search that was deleted, or lies in another database, may have had the same name.
         """
         folder = f"trials-{search.key[:12]}" if search.key else "trials"
-        return self.home / "searches" / search.name / folder
+        return self.search(search.name) / folder
 
     def checkpoint(self, search: SearchRecord, recorded: str) -> Path:
         """Where a checkpoint lies that the ledger names by its place in the trials' folder.
@@ -63,7 +66,7 @@ class Places:
 
     def lock(self, name: str) -> Path:
         """The lock file of a search."""
-        return self.home / "searches" / name / "lock"
+        return self.search(name) / "lock"
 
     def locks(self, name: str) -> tuple[Path, ...]:
         """All lock files of a search: the home's, and one beside a study file that other homes may use as well."""

@@ -60,7 +60,7 @@ def report_content(places: Places, name: str) -> ReportContent:
             for field in parameter.fields
         ),
         importance=None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2]),
-        finals=final_tables(places.home / "searches" / name / "final"),
+        finals=final_tables(places.search(name) / "final"),
         made=_clock(status.at_s),
     )
 

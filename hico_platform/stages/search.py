@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from typing import Any
 from hico_platform.config.schema import flatten
 from hico_platform.config.space import CheckedSpace, GpuShare, space_from
 from hico_platform.config.trial import TrialConfig
-from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.errors import HicoError, Problem, UsageError, command
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
@@ -85,7 +86,7 @@ class SearchResult:
             "untracked": self.untracked,
             "refused": self.refused,
             "refusal": self.refusal,
-            "next": f"hico-platform retrain {self.search.name}",
+            "next": command("retrain", self.search.name),
         }
 
 
@@ -342,7 +343,7 @@ def _failures(trials: Sequence[TrialRecord], *, most: int, name: str) -> list[Pr
             field="resources.max_failures",
             rule=f"at most {most} failed trials",
             value=len(failed),
-            remedy=f"mend what failed, then --resume --name {name} with a larger resources.max_failures",
+            remedy=f"mend what failed, then --resume --name {shlex.quote(name)} with a larger resources.max_failures",
         ),
         *reasons,
     ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from hico_platform.sqlite_files import sqlite_url
+
 Param = bool | int | float | str | None
 
 KEY_TAG = "hico.key"
@@ -140,4 +142,4 @@ class Tracker(ABC):
 
 def mlflow_uri(home: Path) -> str:
     """The tracking store of a home."""
-    return f"sqlite:///{home / 'mlflow.db'}"
+    return sqlite_url(home / "mlflow.db")

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from hico_platform.sqlite_files import sqlite_file
 from hico_platform.tracking.base import mlflow_uri
-from hico_platform.tracking.moved_home import follow_moved_home, sqlite_file
+from hico_platform.tracking.moved_home import follow_moved_home
 
 # No telemetry, and none of the processes that carry out jobs for language models: they hold 2 GB.
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

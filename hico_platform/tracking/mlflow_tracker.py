@@ -6,15 +6,15 @@ import fcntl
 import logging
 import math
 import os
-import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from hico_platform import __version__
+from hico_platform.sqlite_files import is_read_only, prepare_database, sqlite_file
 from hico_platform.tracking.base import (
     CHAMPION,
     KEY_TAG,
@@ -27,7 +27,6 @@ from hico_platform.tracking.base import (
     TrackingRefused,
 )
 from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy, without_password
-from hico_platform.tracking.moved_home import follow_moved_home, sqlite_file
 
 # Limits of one log_batch request (MLflow REST API).
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
@@ -211,11 +210,8 @@ class MlflowTracker(Tracker):
         for logger in ("mlflow", "alembic", "mlflow.store.db.utils"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
         file = sqlite_file(self._uri)
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # A store that can only be read keeps the mode that it has.
-            with closing(sqlite3.connect(file, timeout=60)) as connection, suppress(sqlite3.OperationalError):
-                connection.execute("PRAGMA journal_mode=WAL")  # the UI reads while a search writes
+        if file is not None and not is_read_only(self._uri):
+            prepare_database(file, what="a tracking database")  # the UI reads while a search writes
             follow_moved_home(file)
 
         from mlflow import MlflowClient

@@ -29,12 +29,6 @@ _LOCATIONS = (
 )
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite store."""
-    path = uri.removeprefix(SQLITE).partition("?")[0]
-    return Path(path) if uri.startswith(SQLITE) and path and path != ":memory:" else None
-
-
 def follow_moved_home(file: Path, *, home: Path | None = None) -> tuple[str, ...]:
     """Points the locations of a home's store to the artifacts that lie beside it.
 

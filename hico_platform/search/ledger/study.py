@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import sqlite3
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import optuna
@@ -49,13 +47,14 @@ from hico_platform.search.ledger.records import (
     report_to_plain,
 )
 from hico_platform.search.ledger.samplers import distribution_of, make_sampler
+from hico_platform.search.ledger.storage import MEMORY, Storage, open_storage
 from hico_platform.search.lock import name_is_taken
+from hico_platform.sqlite_files import sqlite_url
 
-Storage = optuna.storages.BaseStorage
+__all__ = ["MEMORY", "Storage", "StudyLedger", "driver_lock", "open_storage", "search_names", "sqlite_url"]
+
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-BUSY_TIMEOUT_S = 60
-MEMORY = "memory:"
 _STATES = {
     TrialState.COMPLETE: optuna.trial.TrialState.COMPLETE,
     TrialState.PRUNED: optuna.trial.TrialState.PRUNED,
@@ -64,45 +63,6 @@ _STATES = {
 _NOTE, _RUN, _REPORT = "note:", "run:", "report:"
 # The space before its first change by a resume, kept for trials of older versions, which have no configuration.
 _FIRST_SOURCE = "first_source"
-
-
-def sqlite_url(file: Path) -> str:
-    """The storage URL of a study database in a file."""
-    return f"sqlite:///{file}"
-
-
-def open_storage(url: str, *, create: bool = True) -> Storage:
-    """Opens the database of all studies of a home; ``memory:`` is one that is gone with the process.
-
-    Raises:
-        UsageError: there is none and ``create`` is false, or it cannot be reached.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if url == MEMORY:
-        return optuna.storages.InMemoryStorage()
-    connect: dict[str, Any] = {}
-    if url.startswith("sqlite:///"):
-        file = Path(url.removeprefix("sqlite:///"))
-        if not create and not file.exists():
-            raise UsageError(
-                Problem(file=file, rule="an existing study database", remedy="start a search first, or name its home")
-            )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Readers (status) do not wait for the writer. A file system without shared memory keeps its own mode.
-        with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-        connect = {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
-    try:
-        return optuna.storages.RDBStorage(url, engine_kwargs=connect | {"pool_pre_ping": True})
-    except Exception as error:
-        raise UsageError(
-            Problem(
-                field="storage",
-                rule="a reachable study database",
-                value=f"{type(error).__name__}: {error}".splitlines()[0],
-                remedy="check the address, the password, and that the server runs",
-            )
-        ) from error
 
 
 @contextmanager

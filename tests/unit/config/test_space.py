@@ -12,6 +12,7 @@ from hico_platform.config.schema import flatten
 from hico_platform.config.shipped import find_space, shipped_spaces
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import ConfigError
+from hico_platform.names import RULE
 
 SHIPPED = {"encoder", "encoder_size", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
 
@@ -406,7 +407,10 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("more", "message"),
         [
-            ("name: a/b\n", "space.yaml:3: name: letters, digits, dot, dash and underscore; got 'a/b'"),
+            (
+                "name: a/b\n",
+                f"space.yaml:3: name: {RULE}; got 'a/b'",
+            ),
             (
                 "base: {budget: {epochs: 2}}\nscheduler: {grace_epochs: 3}\n",
                 "space.yaml:4: scheduler.grace_epochs: at most base.budget.epochs 2; got 3; lower it or train longer",

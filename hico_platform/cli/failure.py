@@ -1,0 +1,78 @@
+"""Shows what ended a command: a line for each problem, or JSON, and the traceback where it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from hico_platform.cli.explain import Scene, explain
+from hico_platform.cli.terminal import plain
+from hico_platform.errors import HicoError, Problem
+from hico_platform.masking import masked, secrets_of
+from hico_platform.stages.places import Places
+
+TRACEBACK = "HICO_TRACEBACK"
+_URLS = ("storage", "tracking", "address", "data", "dir")
+_URL_VARIABLES = ("HICO_STORAGE", "MLFLOW_TRACKING_URI")
+_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+                     "PGPASSWORD", "RAY_AUTH_TOKEN")  # fmt: skip
+
+
+def show_failure(error: BaseException, arguments: argparse.Namespace, *, home: Path | None) -> int:
+    """Prints what ended a command; returns its exit code."""
+    secrets = known_secrets(arguments)
+    if arguments.traceback or os.environ.get(TRACEBACK, "0") not in {"", "0"}:
+        text = "".join(traceback.format_exception(error))
+        print(masked(text, secrets=secrets), file=sys.stderr, end="")
+    found = explain(error, _scene(arguments, home))
+    if arguments.json:
+        problems = [_masked_dict(problem, secrets) for problem in found.problems]
+        _print(json.dumps({"errors": problems}), to_stderr=False)
+    else:
+        for problem in found.problems:
+            _print(f"error: {plain(masked(str(problem), secrets=secrets))}", to_stderr=True)
+    return found.exit_code
+
+
+def known_secrets(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The secrets that a command was given, by option or environment."""
+    urls = [getattr(arguments, name, None) for name in _URLS] + [os.environ.get(name) for name in _URL_VARIABLES]
+    given = [secret for url in urls if url for secret in secrets_of(str(url))]
+    return (*given, *(value for name in _SECRET_VARIABLES if (value := os.environ.get(name))))
+
+
+def _scene(arguments: argparse.Namespace, home: Path | None) -> Scene:
+    data = [getattr(arguments, name, None) for name in ("raw", "missing", "dir", "data")]
+    paths = tuple(Path(str(one)).expanduser() for one in data if one and "://" not in str(one))
+    if home is None:
+        return Scene(data=paths)
+    storage, tracking = getattr(arguments, "storage", None), getattr(arguments, "tracking", None)
+    file: Path | None = None
+    with contextlib.suppress(HicoError):  # a URL that is none is what the error is about
+        file = Places(home=home, storage=storage, tracking=tracking).storage_file
+    return Scene(home=home, study=file or storage, tracking=tracking or home / "mlflow.db", data=paths)
+
+
+def _masked_dict(problem: Problem, secrets: tuple[str, ...]) -> Mapping[str, object]:
+    return {
+        name: masked(value, secrets=secrets) if isinstance(value, str) else value
+        for name, value in problem.as_dict().items()
+    }
+
+
+def _print(line: str, *, to_stderr: bool) -> None:
+    """Prints as long as somebody reads: a full disk or a closed pipe under the stream is no second error."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    try:
+        print(line, file=stream, flush=True)
+    except OSError:
+        if not to_stderr:
+            _print(line, to_stderr=True)
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,33 @@
+"""Text from a study or a file, made safe for a terminal: whoever may write a shared study does not steer it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_KEPT = {"\n", "\t"}
+# Format characters that turn the direction of what follows: a name could show as another.
+_DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+
+
+def plain(text: str) -> str:
+    """The text without control characters (escape sequences among them); each becomes a question mark."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        "?"
+        if character not in _KEPT and (unicodedata.category(character) in {"Cc", "Cs"} or ord(character) in _DIRECTIONS)
+        else character
+        for character in text
+    )
+
+
+def plain_line(text: str) -> str:
+    """The same in one line."""
+    return plain(text.replace("\n", " ").replace("\t", " "))
+
+
+def rich_text(text: str) -> str:
+    """The same for a string in which rich reads markup: brackets stay brackets."""
+    from rich.markup import escape
+
+    return escape(plain_line(text))

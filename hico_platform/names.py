@@ -1,0 +1,58 @@
+"""One rule for the names of searches: they name folders, tracking experiments, models and studies."""
+
+from __future__ import annotations
+
+import re
+
+from hico_platform.errors import Problem, UsageError
+
+MOST_CHARACTERS = 100
+RULE = (
+    "a name of letters, digits, dot, dash and underscore that begins with a letter or digit, "
+    f"at most {MOST_CHARACTERS} characters"
+)
+REMEDY = "it names folders and tracking experiments"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MOST_BYTES = 255
+"""Of one folder's name, on all file systems in use."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a new search may have this name."""
+    return len(text) <= MOST_CHARACTERS and _NAME.fullmatch(text) is not None
+
+
+def check_name(text: str, *, field: str) -> str:
+    """The name of a new search.
+
+    Raises:
+        UsageError: it breaks the rule.
+    """
+    if not is_name(text):
+        raise UsageError(Problem(field=field, rule=RULE, value=text, remedy=REMEDY))
+    return text
+
+
+def is_known_name(text: str) -> bool:
+    """Whether an existing search may have this name: older than the rule, it is one folder's name and no more."""
+    if is_name(text):
+        return True
+    too_long = len(text.encode(errors="surrogateescape")) > MOST_BYTES
+    return text not in {"", ".", ".."} and not too_long and not any(one in "/\\" or ord(one) < 32 for one in text)
+
+
+def check_known_name(text: str, *, field: str) -> str:
+    """The name of a search that may be older than the rule.
+
+    Raises:
+        UsageError: it could name something else than a folder of the home's searches.
+    """
+    if not is_known_name(text):
+        raise UsageError(Problem(field=field, rule=RULE, value=text, remedy=REMEDY))
+    return text
+
+
+def name_from(text: str) -> str:
+    """The nearest name to a text, such as a file's: other characters become dashes."""
+    nearest = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:MOST_CHARACTERS]
+    return nearest or "unnamed"

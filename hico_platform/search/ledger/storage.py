@@ -1,0 +1,123 @@
+"""Opens the database in which the studies of all searches are: SQLite in a file, or a server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import optuna
+
+from hico_platform.errors import Problem, UsageError, first_line
+from hico_platform.masking import masked
+from hico_platform.sqlite_files import (
+    BUSY_TIMEOUT_S,
+    LOOK_TIMEOUT_S,
+    check_database,
+    is_memory,
+    prepare_database,
+    sqlite_file,
+    url_for_looking,
+)
+
+Storage = optuna.storages.BaseStorage
+
+MEMORY = "memory:"
+WHAT = "a study database"
+# SQLite's and PostgreSQL's words.
+_MISSING_TABLE = re.compile(r"no such table: \w+|relation \"\w+\" does not exist")
+
+
+def open_storage(url: str, *, create: bool = True) -> Storage:
+    """Opens the database of all studies of a home; ``memory:`` is one that is gone with the process.
+
+    With ``create`` false it is only looked at: nothing is made or changed, and one that this user may read but not
+    write is opened too.
+
+    Raises:
+        UsageError: there is none and ``create`` is false, it is something else, or it cannot be reached.
+        OSError: its folder cannot be made or used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url == MEMORY:
+        return optuna.storages.InMemoryStorage()
+    file = sqlite_file(url)
+    if is_memory(url):
+        raise UsageError(
+            Problem(
+                field="storage",
+                rule="a database that outlives the process",
+                value=url,
+                remedy="give a file, sqlite:////folder/study.db, or leave it out",
+            )
+        )
+    if file is None:
+        return _connect(url, create=create, timeout_s=None)
+    if create:
+        prepare_database(file, what=WHAT)
+        return _connect(url, create=True, timeout_s=BUSY_TIMEOUT_S)
+    if not file.exists():
+        _refuse_missing(file)
+    check_database(file, what=WHAT, writing=False)
+    return _connect(url_for_looking(url), create=False, timeout_s=LOOK_TIMEOUT_S)
+
+
+def _refuse_missing(file: Path) -> NoReturn:
+    try:
+        file.stat()
+    except FileNotFoundError as error:
+        remedy = "start a search first, or name its home"
+        raise UsageError(Problem(file=file, rule="an existing study database", remedy=remedy)) from error
+    raise AssertionError(f"{file} came into being meanwhile")
+
+
+def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if timeout_s is not None:
+        options["connect_args"] = {"timeout": timeout_s}
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+    except Exception as error:
+        problem = _problem(error, url)
+        if problem is None:
+            raise
+        raise UsageError(problem) from error
+
+
+def _problem(error: Exception, url: str) -> Problem | None:
+    """What is wrong with a database as a user would say it; nothing for what can happen to any file."""
+    file = sqlite_file(url)
+    text = first_line(error)
+    if isinstance(error, RuntimeError) and "table schema" in text:  # Optuna's words
+        newer = "updating optuna" in text
+        return Problem(
+            file=file or masked(url),
+            rule=f"a study database of Optuna {optuna.__version__}'s schema",
+            value="one of a newer Optuna" if newer else "one of an older Optuna",
+            remedy="install a newer Optuna (pip install -U optuna)"
+            if newer
+            else "back it up, then: optuna storage upgrade --storage URL",
+        )
+    if _MISSING_TABLE.search(text):
+        return Problem(
+            file=file or masked(url),
+            rule=WHAT,
+            value="a database in which no search has begun",
+            remedy="start a search first, or give another --home or --storage",
+        )
+    if file is not None:
+        return None
+    return Problem(
+        field="storage",
+        rule="a reachable study database",
+        value=f"{type(error).__name__}: {text}",
+        remedy=_remedy(error),
+    )
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "install its driver, such as pip install 'hico-platform[postgres]' for postgresql+psycopg://"
+    if type(error).__name__ == "NoSuchModuleError":
+        return "check the address: SQLAlchemy knows no such database; use postgresql+psycopg://USER@HOST/DATABASE"
+    return "check the address, the password, and that the server runs"

@@ -1,0 +1,200 @@
+"""SQLite databases in files: their URLs, whether they can be opened, and how they are made safe to write.
+
+URLs are built and parsed by SQLAlchemy, which Optuna and MLflow use too; a path may hold any character.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from hico_platform.errors import Problem, UsageError
+from hico_platform.file_systems import network_file_system
+
+BUSY_TIMEOUT_S = 60.0
+"""How long a process that writes waits for another's write."""
+SWITCH_TIMEOUT_S = 2.0
+LOOK_TIMEOUT_S = 10.0
+"""How long one that only reads waits: a writer holds the whole file for moments."""
+
+_log = logging.getLogger(__name__)
+_MAGIC = b"SQLite format 3\x00"
+_PLAIN, _QUOTED = "sqlite", "sqlite+pysqlite"
+_WRITE_VERSION, _WAL = 18, 2
+_mentioned: set[str] = set()
+
+
+def sqlite_url(file: Path) -> str:
+    """The SQLAlchemy URL of a database file.
+
+    Raises:
+        UsageError: this SQLAlchemy cannot write the path as a URL.
+    """
+    plain = f"{_PLAIN}:///{file}"
+    # MLflow makes the folder that it reads in sqlite:///, without decoding it; of another spelling it makes none.
+    url = _render(_QUOTED, str(file))
+    return plain if url == f"{_QUOTED}:///{file}" else _checked(url, file)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL; nothing for a server's, and for a database in memory.
+
+    Raises:
+        UsageError: it is no URL.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise UsageError(
+            Problem(
+                field="storage",
+                rule="a database URL, such as postgresql+psycopg://host/db",
+                value=url,
+                remedy="write reserved characters of a password as %XX",
+            )
+        ) from error
+    database = parsed.database
+    if parsed.drivername not in {_PLAIN, _QUOTED} or parsed.host or not database or database == ":memory:":
+        return None
+    if parsed.query.get("uri") in {"true", "1"}:
+        database = unquote(database.removeprefix("file:").partition("?")[0])
+    return Path(database)
+
+
+def is_memory(url: str) -> bool:
+    """Whether a SQLite URL names a database that is gone with its process."""
+    return url.partition(":")[0] in {_PLAIN, _QUOTED} and url.partition("://")[2] in {"", "/", "/:memory:"}
+
+
+def url_for_looking(url: str) -> str:
+    """The URL for a process that reads alone: another one where this user may not write the file or its folder.
+
+    A live database is read beside its writer, through the writer's shared memory. One at rest in write-ahead mode
+    has none, and none can be made beside it: it is read as it is, since nobody writes it.
+    """
+    file = sqlite_file(url)
+    if file is None or "uri=" in url or not file.is_file() or _may_write(file):
+        return url
+    live = file.with_name(f"{file.name}-wal").exists()
+    query = {"mode": "ro", "uri": "true"} if live or not _is_wal(file) else {"immutable": "1", "uri": "true"}
+    return _render(_QUOTED, f"file:{quote(str(file.absolute()))}", query)
+
+
+def is_read_only(url: str) -> bool:
+    """Whether a URL is one of :func:`url_for_looking` that cannot be written through."""
+    return "uri=true" in url and ("mode=ro" in url or "immutable=1" in url)
+
+
+def check_database(file: Path, *, what: str, writing: bool) -> None:
+    """Refuses by name what SQLite would refuse in its own words; ``what`` is such as ``a study database``.
+
+    Raises:
+        UsageError: it is something else, or this user may not write it.
+        OSError: there is none (unless ``writing``), or it cannot be read.
+    """
+    if writing and not file.exists():
+        return
+    if file.is_dir():
+        raise UsageError(Problem(file=file, rule=f"{what}, a file", value="a folder", remedy="give another home"))
+    with file.open("rb") as stream:
+        begins = stream.read(len(_MAGIC))
+    if not begins and not writing:
+        raise UsageError(
+            Problem(file=file, rule=what, value="an empty file", remedy="start a search first, or give another home")
+        )
+    if begins not in (b"", _MAGIC):
+        remedy = "give another home or database, or move this file away"
+        raise UsageError(Problem(file=file, rule=what, value="a file that is not an SQLite database", remedy=remedy))
+    if writing and not _may_write(file):
+        raise UsageError(
+            Problem(
+                file=file,
+                rule=f"{what} that this user may write, in a folder that this user may write",
+                remedy="give a home of your own by --home or HICO_HOME; status, report and ui read others' homes",
+            )
+        )
+
+
+def prepare_database(file: Path, *, what: str) -> None:
+    """Makes a database safe to write beside others that read it, and its folder where there is none.
+
+    On a disk of this machine that is write-ahead mode: who reads does not wait for who writes. Over a network it
+    is the rollback journal, since write-ahead mode there damages a database without a word.
+
+    Raises:
+        UsageError: it is no database, cannot be written, or is in write-ahead mode on a network file system while
+            another process has it open.
+        OSError: its folder cannot be made.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    check_database(file, what=what, writing=True)
+    kind = network_file_system(file)
+    if kind is None:
+        with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:
+            # A file system without shared memory keeps its own mode.
+            connection.execute("PRAGMA journal_mode=WAL")
+        return
+    if file.exists() and _is_wal(file):
+        _leave_wal(file, kind=kind)
+    if kind not in _mentioned:
+        _mentioned.add(kind)
+        _log.warning(
+            "%s is on a network file system (%s): SQLite writes there through its rollback journal, for one driver "
+            "at a time; for searches from several machines give a PostgreSQL database by --storage",
+            file.parent,
+            kind,
+        )
+
+
+def _leave_wal(file: Path, *, kind: str) -> None:
+    try:
+        with closing(sqlite3.connect(file, timeout=SWITCH_TIMEOUT_S)) as connection:
+            mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        mode = "wal"
+    if mode != "delete":
+        raise UsageError(
+            Problem(
+                file=file,
+                rule=f"a database without write-ahead log on a network file system ({kind})",
+                value="one in write-ahead mode that another process has open",
+                remedy="end what uses it (another driver, hico-platform ui), and run this again; it is switched then",
+            )
+        )
+
+
+def _may_write(file: Path) -> bool:
+    return os.access(file, os.W_OK) and os.access(file.absolute().parent, os.W_OK | os.X_OK)
+
+
+def _is_wal(file: Path) -> bool:
+    with file.open("rb") as stream:
+        header = stream.read(_WRITE_VERSION + 1)
+    return len(header) > _WRITE_VERSION and header[_WRITE_VERSION] == _WAL
+
+
+def _render(driver: str, database: str, query: dict[str, str] | None = None) -> str:
+    from sqlalchemy.engine import URL
+
+    return URL.create(driver, database=database, query=query or {}).render_as_string(hide_password=False)
+
+
+def _checked(url: str, file: Path) -> str:
+    if sqlite_file(url) != file:
+        raise UsageError(
+            Problem(
+                file=file,
+                rule="a path that this SQLAlchemy can write as a URL",
+                remedy="give a home without ? and %, or a newer SQLAlchemy (2.1)",
+            )
+        )
+    return url
