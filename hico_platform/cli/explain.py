@@ -82,7 +82,9 @@ def _library(error: BaseException) -> frozenset[str]:
 def _full_disk(link: BaseException, chain: tuple[BaseException, ...], scene: Scene) -> Explanation | None:
     if link is not chain[0] or not is_full(link):
         return None
-    file = next((one.filename for one in chain if isinstance(one, OSError) and one.filename), scene.home)
+    file = next((one.filename for one in chain if isinstance(one, OSError) and one.filename), None)
+    if file is None and any("sqlite3" in _library(one) for one in chain):
+        file = _file_of(chain, scene)
     problem = Problem(
         file=_path(file),
         rule="room to write: the disk is full",

@@ -11,12 +11,15 @@ import argparse
 import contextlib
 import importlib
 import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TextIO
 
 from hico_platform import __version__
+from hico_platform.cli.account import complete_environment
 from hico_platform.errors import Problem, UsageError
 from hico_platform.masking import mask_warnings
 
@@ -62,27 +65,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(parser)
         _add_common(parser)
         parser.parse_args(words[len(name.split()) :], namespace=arguments)
+        home = _home_or_none(arguments)
+        if home is not None:
+            complete_environment(home)
         code = int(module.run(arguments))
         sys.stdout.flush()  # a full disk or a closed pipe under it shows here, not after the end
         return code
     except KeyboardInterrupt:
         return _interrupted()
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _is_closed(sys.stdout):
+        if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):
             return 0
         from hico_platform.cli.failure import show_failure
 
         return show_failure(error, arguments, home=_home_or_none(arguments))
 
 
-def _is_closed(stream: object) -> bool:
-    """Whether the reader of a stream has gone (``| head``); what is left to write is dropped then."""
+def _has_no_reader(stream: TextIO) -> bool:
+    """Whether the reader of a pipe has gone (``| head``); what is left to write is dropped then."""
+    poll = select.poll()
     try:
-        stream.flush()  # type: ignore[attr-defined]
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[attr-defined]
-        return True
-    return False
+        poll.register(stream.fileno(), select.POLLOUT)
+    except (OSError, ValueError):  # no stream of the system, or a closed one
+        return False
+    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return True
 
 
 def _interrupted() -> int:

@@ -13,9 +13,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
+import os
 from pathlib import Path
 
 from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
 
 
@@ -35,11 +38,20 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.report.page import render, write_page
     from hico_platform.stages.report import report_content
 
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a cache in a temporary folder is no news
     places = places_of(arguments)
     check_known_name(arguments.name, field="NAME")
     content = report_content(places, arguments.name)
     file = arguments.out or places.search(arguments.name) / "report.html"
     if arguments.out is not None or not arguments.json:
+        if arguments.out is None and not _may_write(file.parent):
+            raise UsageError(
+                Problem(
+                    file=file,
+                    rule="a folder of the search that this user may write",
+                    remedy="this home may only be read; give a file of your own by --out FILE.html",
+                )
+            )
         # The search's own report is this command's to renew; a file that the user names is the user's.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
@@ -47,3 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"report: {file}")
     return 0
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether this user may write in a folder, or make it."""
+    return os.access(next(one for one in (folder, *folder.parents) if one.exists()), os.W_OK)

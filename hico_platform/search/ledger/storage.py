@@ -98,7 +98,7 @@ def _problem(error: Exception, url: str) -> Problem | None:
             if newer
             else "back it up, then: optuna storage upgrade --storage URL",
         )
-    if _MISSING_TABLE.search(text):
+    if any(_MISSING_TABLE.search(str(link)) for link in (error, error.__cause__, error.__context__)):
         return Problem(
             file=file or masked(url),
             rule=WHAT,

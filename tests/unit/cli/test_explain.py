@@ -1,0 +1,433 @@
+"""Whatever ends a command ends it in a line with an exit code, and never in a traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from hico_platform.cli import main as command_line
+from hico_platform.cli.explain import Scene, explain
+from hico_platform.cli.main import main
+from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.search.ledger import storage
+from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from tests.toy import FACTS, toy_space
+
+SPACE = toy_space(trials=2)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a search ``toy`` of one trial, closed."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    storage = open_storage(sqlite_url(home / "study.db"))
+    StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=2, at_s=0.0).begin(SPACE, at_s=0.0)
+    storage.remove_session()
+    storage.engine.dispose()
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made, tmp_path / "home"))
+
+
+def text(file: Path) -> None:
+    file.write_text("dear diary, today nothing happened at all, and so it went on")
+
+
+def truncated(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:6000])
+
+
+def folder(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    file.mkdir()
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def of_a_newer_optuna(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
+        connection.execute("UPDATE version_info SET schema_version = 99")
+        connection.commit()
+
+
+def of_another_program(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE recipes (x)")
+        connection.commit()
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err + printed.out
+    lines = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, printed.err
+    return lines[0]
+
+
+class TestStudyDatabase:
+    @pytest.mark.parametrize(
+        ("damage", "code", "words"),
+        [
+            (text, 2, "a study database; got 'a file that is not an SQLite database'"),
+            (truncated, 1, "a whole database: this one is damaged"),
+            (folder, 2, "a study database, a file; got 'a folder'"),
+            (empty, 2, "a study database; got 'an empty file'"),
+            (of_a_newer_optuna, 2, "got 'one of a newer Optuna'; install a newer Optuna"),
+            (of_another_program, 2, "got 'a database in which no search has begun'"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "words_of_command", [["status"], ["status", "toy"], ["report", "toy", "--json"], ["retrain", "toy"]]
+    )
+    def test_a_damaged_one(
+        self,
+        damage: Callable[[Path], None],
+        code: int,
+        words: str,
+        words_of_command: list[str],
+        home: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        damage(home / "study.db")
+        assert main([*words_of_command, "--home", str(home)]) == code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err + printed.out
+        shown = printed.out if "--json" in words_of_command else printed.err
+        if "--json" in words_of_command:
+            (problem,) = json.loads(shown)["errors"]
+            shown = f"{problem['file']}: {problem['rule']}; got {problem['value']!r}; {problem['remedy']}"
+        assert str(home / "study.db") in shown
+        assert words in shown
+
+    def test_a_locked_one(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(storage, "LOOK_TIMEOUT_S", 0.05)
+        with closing(sqlite3.connect(home / "study.db", isolation_level=None)) as other:
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            assert main(["status", "toy", "--home", str(home)]) == 1
+        assert "that no other process holds for so long; got" in one_line(capsys)
+
+    @pytest.mark.parametrize(
+        ("url", "words"),
+        [
+            ("nonsense", "a database URL, such as postgresql"),
+            ("oracle17://me:s3cr3t@host/db", "SQLAlchemy knows no such database"),
+            ("mysql+mysqldb://me:s3cr3t@host/db", "install its driver"),
+            ("postgresql+psycopg://me:s3cr3t@127.0.0.1:1/db", "a reachable study database"),
+            ("postgresql+psycopg://me:s3c/r3t@nowhere.invalid/db", "a reachable study database"),
+            ("sqlite://", "a database that outlives the process"),
+        ],
+    )
+    def test_an_address_that_cannot_be_used(
+        self, url: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["status", "--home", str(tmp_path), "--storage", url]) == 2
+        line = one_line(capsys)
+        assert words in line
+        assert "s3c" not in line
+
+
+class TestTrackingStore:
+    @pytest.mark.parametrize(
+        ("damage", "words"),
+        [
+            (text, "a tracking database; got 'a file that is not an SQLite database'"),
+            (folder, "a tracking database, a file; got 'a folder'"),
+            (empty, "got 'an empty file'"),
+        ],
+    )
+    def test_a_damaged_one(
+        self, damage: Callable[[Path], None], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        damage(tmp_path / "mlflow.db")
+        with free_port() as port:
+            assert main(["ui", "--home", str(tmp_path), "--port", str(port)]) == 2
+        assert words in one_line(capsys)
+
+    @pytest.mark.parametrize("status", [200, 404, 500])
+    def test_something_else_answers(self, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+        with web_page(status) as address:
+            url = address.replace("http://", "http://me:s3cr3t@")
+            assert main(["ui", "--tracking", url, "--home", "/nowhere"]) == 1
+        line = one_line(capsys)
+        assert "a tracking store that" in line
+        assert "--tracking" in line
+        assert "s3cr3t" not in line
+
+    def test_nobody_answers(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with free_port() as port:
+            assert main(["ui", "--tracking", f"http://127.0.0.1:{port}", "--home", "/nowhere"]) == 1
+        assert "a tracking store that can be reached" in one_line(capsys)
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    yield port
+
+
+@contextmanager
+def web_page(status: int) -> Iterator[str]:
+    """A web server that is no tracking store."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<!DOCTYPE html><html>Log in</html>")
+
+        do_GET = do_POST
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "shown"),
+    [
+        (["status", "--home", "{file}"], 2, "{file}/study.db: a path whose parents are folders"),
+        (["status", "--home", "{tmp}/" + LONG], 2, "a path that the file system takes"),
+        (["search", "--space", "level_weights.yaml", "--home", "{file}"], 2, "{file}"),
+        (["search", "--space", "level_weights.yaml", "--home", "{file}", "--dry-run"], 0, ""),
+        (["search", "--space", "{tmp}"], 2, "an existing file or the name of a space"),
+        (["search", "--space", "level_weights.yaml", "--runtime-env", "{tmp}"], 2, "{tmp}"),
+        (["retrain", "--config", "{tmp}"], 2, "{tmp}"),
+        (["pretrain", "--config", "{tmp}"], 2, "{tmp}"),
+        (["pretrain", "--config", "{tmp}/none.yaml"], 2, "none.yaml"),
+        (["report", "toy", "--home", "{home}", "--out", "{file}/page.html"], 2, "{file}"),
+        (["report", "toy", "--home", "{home}", "--out", "{tmp}"], 2, "{tmp}"),
+        (["report", "toy", "--home", "{home}", "--out", "{tmp}/" + LONG], 2, "a path that the file system takes"),
+        (["data", "info", "{file}"], 3, "{file}"),
+        (["data", "verify", "{tmp}/none"], 3, "{tmp}/none"),
+        (["data", "synth", "--out", "{file}/x"], 2, "{file}"),
+        (["data", "prepare", "--format", "ntu60", "--raw", "{tmp}/none", "--out", "{tmp}/o"], 3, "{tmp}/none"),
+        (["ui", "--home", "{tracked}", "--port", "0"], 2, "a port from 1 to 65535"),
+        (["ui", "--home", "{tracked}", "--port", "99999"], 2, "a port from 1 to 65535"),
+        (
+            ["ui", "--home", "{tracked}", "--host", "nowhere.invalid"],
+            2,
+            "--host: an address or the name of this machine",
+        ),
+        (["ui", "--home", "{tracked}", "--host", "192.0.2.1"], 2, "Cannot assign requested address"),
+        (["status", "--home", "~nobody-of-that-name/x"], 2, "--home: a folder that can be found"),
+    ],
+)
+def test_places_that_cannot_be_used(
+    words: list[str],
+    code: int,
+    shown: str,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HICO_HOME", str(tmp_path / "default"))
+    file, tracked = tmp_path / "file", tmp_path / "tracked"
+    file.write_text("a file")
+    tracked.mkdir()
+    (tracked / "mlflow.db").touch()
+    given = {"file": file, "tmp": tmp_path, "home": home, "tracked": tracked}
+    assert main([word.format(**given) for word in words]) == code
+    if code:
+        assert shown.format(**given) in one_line(capsys)
+
+
+class TestKinds:
+    """Errors as they come from below."""
+
+    SCENE = Scene(home=Path("/h"), study=Path("/h/study.db"), tracking="http://t", data=(Path("/raw"),))
+
+    @pytest.mark.parametrize(
+        ("error", "code", "shown"),
+        [
+            (
+                PermissionError(errno.EACCES, "Permission denied", "/h/x"),
+                2,
+                "/h/x: .*this user may use; got 'Permission",
+            ),
+            (PermissionError(errno.EACCES, "Permission denied", "/raw/x"), 3, "/raw/x: .*this user may use"),
+            (OSError(errno.EROFS, "Read-only file system", "/h/x"), 2, "read-only; give another; the home is given by"),
+            (OSError(errno.ENOSPC, "No space left on device", "/h/x"), 1, "/h/x: room to write: the disk is full"),
+            (OSError(errno.EIO, "Input/output error"), 1, "a disk that reads and writes"),
+            (OSError(errno.EMFILE, "Too many open files"), 1, "ulimit -n"),
+            (OSError(errno.EXDEV, "Invalid cross-device link", "/a"), 1, "/a: what the operating system does"),
+            (sqlite3.DatabaseError("database disk image is malformed"), 1, "/h/study.db: a whole database"),
+            (sqlite3.OperationalError("attempt to write a readonly database"), 2, "that this user may write"),
+            (sqlite3.OperationalError("disk I/O error"), 1, "a disk that reads and writes"),
+            (sqlite3.OperationalError("database or disk is full"), 1, "/h/study.db: room to write: the disk is full"),
+            (MemoryError(), 1, "memory enough"),
+            (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 3, "text in UTF-8"),
+            (ModuleNotFoundError("No module named 'cmaes'", name="cmaes"), 1, "the package cmaes"),
+            (
+                TypeError("unsupported operand"),
+                1,
+                r"does not know \(TypeError: unsupported operand\); run again with --tr",
+            ),
+            (AssertionError(), 1, r"does not know \(AssertionError: AssertionError\)"),
+        ],
+    )
+    def test_each_is_explained(self, error: Exception, code: int, shown: str) -> None:
+        found = explain(error, self.SCENE)
+        assert found.exit_code == code
+        assert re.search(shown, str(found.problems[0])), str(found.problems[0])
+
+    def test_what_a_library_wraps_is_found(self) -> None:
+        from sqlalchemy.exc import OperationalError
+
+        below = sqlite3.OperationalError("database is locked")
+        outer = OperationalError("SELECT 1", {}, below)
+        outer.__cause__ = below
+        wrapped = RuntimeError("storage")
+        wrapped.__cause__ = outer
+        assert "no other process holds" in str(explain(wrapped, self.SCENE).problems[0])
+        ours = RuntimeError("a library's")
+        ours.__cause__ = UsageError("ours")
+        assert explain(ours, self.SCENE).exit_code == 2
+
+    def test_a_server_that_went_away(self) -> None:
+        psycopg = pytest.importorskip("psycopg")
+        found = explain(psycopg.OperationalError("the connection is lost"), self.SCENE)
+        assert "a database server that answers" in str(found.problems[0])
+
+
+class TestBoundary:
+    def fail_with(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+        from hico_platform.cli import schema
+
+        def run(arguments: object) -> int:
+            raise error
+
+        monkeypatch.setattr(schema, "run", run)
+
+    def test_the_traceback_is_shown_where_it_is_asked_for(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.fail_with(monkeypatch, TypeError("no at postgresql://me:s3cr3t@host"))
+        assert main(["schema"]) == 1
+        assert "report it" in one_line(capsys)
+        assert main(["schema", "--traceback"]) == 1
+        asked = capsys.readouterr().err
+        assert "Traceback (most recent call last)" in asked
+        assert "s3cr3t" not in asked
+        monkeypatch.setenv("HICO_TRACEBACK", "1")
+        assert main(["schema"]) == 1
+        assert "Traceback" in capsys.readouterr().err
+
+    def test_problems_are_json_where_the_result_is(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (home / "study.db").write_bytes(b"")
+        assert main(["status", "--json", "--home", str(home)]) == 2
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["errors"][0]["value"] == "an empty file"
+        assert printed.err == ""
+
+    def test_control_characters_do_not_reach_the_terminal(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.fail_with(monkeypatch, HicoError(Problem(rule="\x1b]0;owned\x07 \x9b2J \u202eevil [/x]")))
+        main(["schema"])
+        shown = one_line(capsys)
+        assert shown.isprintable()
+        assert "[/x]" in shown
+
+    def test_a_closed_connection_is_no_closed_pipe(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.fail_with(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
+        assert main(["schema"]) == 1
+        assert "Broken pipe" in one_line(capsys)
+
+    def test_every_command_has_the_option(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for name in command_line.COMMANDS:
+            with pytest.raises(SystemExit):
+                main([*name.split(), "--help"])
+            assert "--traceback" in capsys.readouterr().out
+
+    def test_secrets_of_options_are_masked_wherever_they_come_up(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def look(places: object) -> None:
+            raise ValueError("login as me with pass word failed")
+
+        monkeypatch.setattr("hico_platform.cli.status.searches", look)
+        url = "postgresql://me:pass word@host/db"
+        assert main(["status", "--home", str(tmp_path), "--storage", url, "--traceback"]) == 1
+        printed = capsys.readouterr()
+        assert "word" not in printed.err.replace("password", "")
+
+
+def test_a_user_without_a_name_or_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
+    from hico_platform.cli.account import complete_environment
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    complete_environment(tmp_path)
+    assert os.environ["HOME"] == str(tmp_path)
+    assert os.environ["USER"] == f"uid-{os.getuid()}"
+    monkeypatch.delenv("HOME")
+    assert main(["status"]) == 2
+    complete_environment(Path("/proc/nowhere/home"))
+    assert os.environ["HOME"] == "/nonexistent"
+
+
+def test_a_reader_that_has_gone_is_no_error(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert main(["schema"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_stdout_on_a_full_disk(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["schema"]) == 1
+        full.flush()  # as at the process's end: what could not be written is dropped, not complained of again
+    assert "the disk is full" in capfd.readouterr().err

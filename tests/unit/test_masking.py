@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from hico_platform.errors import HicoError, Problem
+from hico_platform.masking import mask_warnings, masked, secrets_of
+
+SECRETS = ("s3cr3t", "wo/rd", "w@rd")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql+psycopg://me:s3cr3t@host:5432/db", "postgresql+psycopg://me:***@host:5432/db"),
+        ("postgresql://me:pa/ss3cr3tw@rd@host/db is away", "postgresql://me:***@host/db is away"),
+        ("postgresql://host/db?user=me&password=s3cr3t", "postgresql://host/db?user=me&password=***"),
+        ("(postgresql://host/db?sslpassword=s3cr3t&x=1)", "(postgresql://host/db?sslpassword=***&x=1)"),
+        ("cannot read s3://KEY:s3cr3t@bucket/data", "cannot read s3://KEY:***@bucket/data"),
+        ("https://s3cr3t@mlflow.lab/api", "https://***@mlflow.lab/api"),
+        ("https://me:s3cr3t@mlflow.lab/", "https://me:***@mlflow.lab/"),
+        ("GET https://mlflow.lab/?access_token=s3cr3t&page=2", "GET https://mlflow.lab/?access_token=***&page=2"),
+        ("https://x.org/?key=s3cr3t#top", "https://x.org/?key=***#top"),
+        ("X-Amz-Signature=s3cr3t&X-Amz-Date=1", "X-Amz-Signature=***&X-Amz-Date=1"),
+        ("host=db user=me password='s3cr3t wo/rd' dbname=x", "host=db user=me password=*** dbname=x"),
+        ("Authorization: Bearer s3cr3t", "Authorization: Bearer ***"),
+    ],
+)
+def test_no_secret_is_shown(text: str, shown: str) -> None:
+    assert masked(text) == shown
+    assert not any(secret in shown for secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me@host/db",
+        "http://127.0.0.1:5000/#/experiments/1",
+        "sqlite:////home/me/study.db",
+        "s3://bucket/a/b",
+        "RAY_AUTH_MODE=token, tokens of a sequence, me@host",
+        "budget.epochs=3 seed=4 knn_top1 0.5",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert masked(text) == text
+
+
+def test_a_known_secret_is_masked_wherever_it_is() -> None:
+    assert set(secrets_of("postgresql://me:a b%21c@host/db?password=other1")) == {"a b%21c", "a b!c", "other1"}
+    known = secrets_of("postgresql://me:pass word@host/db")
+    assert masked("no login for pass word at postgresql://me:pass word@host", secrets=known).count("word") == 0
+    assert masked("the cat", secrets=("cat",)) == "the cat", "as short as that it may be any word"
+
+
+def test_every_problem_masks_all_its_parts() -> None:
+    url = "postgresql://me:s3cr3t@host/db"
+    error = HicoError(Problem(file=url, field="storage", rule=f"not {url}", value=url, remedy=f"try {url}"))
+    assert "s3cr3t" not in str(error)
+    assert "s3cr3t" not in str(error.problems[0].as_dict())
+
+
+def test_warnings_are_masked_where_nobody_set_up_logging() -> None:
+    mask_warnings()
+    assert logging.lastResort is not None
+    record = logging.LogRecord("x", logging.WARNING, "f", 1, "away: %s", ("http://me:s3cr3t@host",), None)
+    assert logging.lastResort.format(record) == "away: http://me:***@host"
