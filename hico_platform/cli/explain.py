@@ -211,6 +211,9 @@ _SYSTEM: dict[int, tuple[str, str, int]] = {
 }  # fmt: skip
 
 
+_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
 def _system(link: BaseException, chain: tuple[BaseException, ...], scene: Scene) -> Explanation | None:
     if not isinstance(link, OSError):
         return None
@@ -220,12 +223,27 @@ def _system(link: BaseException, chain: tuple[BaseException, ...], scene: Scene)
         ("what the operating system does", "check what the message names, then run the command again", FAILED),
     )
     path = _path(file)
+    in_home = isinstance(path, Path) and scene.home is not None and _is_in(path, scene.home)
+    if isinstance(path, Path) and link.errno in _RIGHTS and not _exists(path):
+        path, rule = _nearest(path), "a folder that this user may write"
     if code == USAGE and isinstance(path, Path) and any(_is_in(path, folder) for folder in scene.data):
         code = DATA
-    if isinstance(path, Path) and scene.home is not None and _is_in(path, scene.home):
+    if in_home:
         remedy = f"{remedy}; the home is given by --home or HICO_HOME"
     value = link.strerror or _short(link)
     return _one(Problem(file=_shortened(path), rule=rule, value=value, remedy=remedy), code)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be entered
+        return True
+
+
+def _nearest(path: Path) -> Path:
+    """The folder in which a path was to be made; what is made beside a file first has a name that nobody gave."""
+    return next(parent for parent in path.absolute().parents if _exists(parent))
 
 
 def _encoding(link: BaseException, chain: tuple[BaseException, ...], scene: Scene) -> Explanation | None:

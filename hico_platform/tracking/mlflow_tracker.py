@@ -27,6 +27,7 @@ from hico_platform.tracking.base import (
     TrackingRefused,
 )
 from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy, without_password
+from hico_platform.tracking.moved_home import follow_moved_home
 
 # Limits of one log_batch request (MLflow REST API).
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
@@ -171,9 +172,9 @@ class MlflowTracker(Tracker):
         from mlflow import pyfunc
 
         with _store():
-            if not self._client.search_registered_models(filter_string=f"name = '{name}'", max_results=1):
+            if not self._client.search_registered_models(filter_string=f"name = {_quoted(name)}", max_results=1):
                 self._client.create_registered_model(name)
-            known = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+            known = self._client.search_model_versions(f"name = {_quoted(name)} and run_id = '{run_id}'")
             if known:
                 version = max(int(one.version) for one in known)
                 self._client.update_model_version(name, str(version), description=description)
@@ -238,7 +239,7 @@ class MlflowTracker(Tracker):
 
     def _find(self, experiment: str, key: str) -> Any:
         page = self._client.search_runs(
-            [self._experiment(experiment)], filter_string=f"tags.`{KEY_TAG}` = '{key}'", max_results=1
+            [self._experiment(experiment)], filter_string=f"tags.`{KEY_TAG}` = {_quoted(key)}", max_results=1
         )
         return page[0] if page else None
 
@@ -299,6 +300,11 @@ def _alone_in(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _quoted(text: str) -> str:
+    """A text in a filter of MLflow's; names of older searches may hold an apostrophe."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _slice(items: list[Any], index: int, size: int) -> list[Any]:

@@ -272,26 +272,39 @@ def test_places_that_cannot_be_used(
 class TestKinds:
     """Errors as they come from below."""
 
-    SCENE = Scene(home=Path("/h"), study=Path("/h/study.db"), tracking="http://t", data=(Path("/raw"),))
+    SCENE = Scene(home=Path("/etc"), study=Path("/etc/study.db"), tracking="http://t", data=(Path("/usr"),))
 
     @pytest.mark.parametrize(
         ("error", "code", "shown"),
         [
             (
-                PermissionError(errno.EACCES, "Permission denied", "/h/x"),
+                PermissionError(errno.EACCES, "Permission denied", "/etc/hosts"),
                 2,
-                "/h/x: .*this user may use; got 'Permission",
+                "/etc/hosts: .*this user may use; got 'Permission",
             ),
-            (PermissionError(errno.EACCES, "Permission denied", "/raw/x"), 3, "/raw/x: .*this user may use"),
-            (OSError(errno.EROFS, "Read-only file system", "/h/x"), 2, "read-only; give another; the home is given by"),
-            (OSError(errno.ENOSPC, "No space left on device", "/h/x"), 1, "/h/x: room to write: the disk is full"),
+            (PermissionError(errno.EACCES, "Permission denied", "/usr/bin"), 3, "/usr/bin: .*this user may use"),
+            (
+                OSError(errno.EROFS, "Read-only file system", "/etc/hosts"),
+                2,
+                "read-only; give another; the home is given by",
+            ),
+            (
+                PermissionError(errno.EACCES, "Permission denied", "/usr/bin/x"),
+                3,
+                "/usr/bin: a folder that this user may",
+            ),
+            (
+                OSError(errno.ENOSPC, "No space left on device", "/etc/hosts"),
+                1,
+                "/etc/hosts: room to write: the disk is full",
+            ),
             (OSError(errno.EIO, "Input/output error"), 1, "a disk that reads and writes"),
             (OSError(errno.EMFILE, "Too many open files"), 1, "ulimit -n"),
             (OSError(errno.EXDEV, "Invalid cross-device link", "/a"), 1, "/a: what the operating system does"),
-            (sqlite3.DatabaseError("database disk image is malformed"), 1, "/h/study.db: a whole database"),
+            (sqlite3.DatabaseError("database disk image is malformed"), 1, "/etc/study.db: a whole database"),
             (sqlite3.OperationalError("attempt to write a readonly database"), 2, "that this user may write"),
             (sqlite3.OperationalError("disk I/O error"), 1, "a disk that reads and writes"),
-            (sqlite3.OperationalError("database or disk is full"), 1, "/h/study.db: room to write: the disk is full"),
+            (sqlite3.OperationalError("database or disk is full"), 1, "/etc/study.db: room to write: the disk is full"),
             (MemoryError(), 1, "memory enough"),
             (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 3, "text in UTF-8"),
             (ModuleNotFoundError("No module named 'cmaes'", name="cmaes"), 1, "the package cmaes"),
