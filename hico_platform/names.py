@@ -38,7 +38,7 @@ def is_known_name(text: str) -> bool:
     if is_name(text):
         return True
     too_long = len(text.encode(errors="surrogateescape")) > MOST_BYTES
-    return text not in {"", ".", ".."} and not too_long and not any(one in "/\\" or ord(one) < 32 for one in text)
+    return text not in {"", ".", ".."} and not too_long and text.isprintable() and not set(text) & set("/\\")
 
 
 def check_known_name(text: str, *, field: str) -> str:

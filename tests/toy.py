@@ -42,10 +42,11 @@ class Came:
     checkpoint: Path
 
 
-def toy_space(*, trials: int = 6, epochs: int = 9, **more: object) -> CheckedSpace:
+def toy_space(*, trials: int = 6, epochs: int = 9, file: str | None = None, **more: object) -> CheckedSpace:
     """Temperature and encoder, over a toy's budget."""
     return check(
         Document(
+            file=file,
             data={
                 "name": "toy",
                 "base": {"model": {"hidden_width": 16}, "budget": {"epochs": epochs}},
@@ -56,7 +57,7 @@ def toy_space(*, trials: int = 6, epochs: int = 9, **more: object) -> CheckedSpa
                 "trials": trials,
                 "resources": {"cpus": 1},
                 **more,
-            }
+            },
         )
     )
 

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from hico_platform.cli.main import home_of
+from hico_platform.cli.terminal import plain_line
 from hico_platform.stages.data import describe_dataset
 
 _MOST_SHOWN = 60
@@ -33,26 +34,31 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(said.as_dict() | {"drawn": drawn}))
         return 0
-    print(f"{said.dataset}: {said.sequences:,} sequences, {len(said.classes)} classes, layout {said.layout}")
-    print(f"digest    {said.digest}")
+    _show(f"{said.dataset}: {said.sequences:,} sequences, {len(said.classes)} classes, layout {said.layout}")
+    _show(f"digest    {said.digest}")
     for name, parts in said.protocols.items():
-        print(f"protocol  {name}: {_counts(parts)}")
+        _show(f"protocol  {name}: {_counts(parts)}")
     lengths = said.frames
-    print(
+    _show(
         f"frames    {lengths.shortest} to {lengths.longest}, median {lengths.median:g}, mean {lengths.mean:.1f}, "
         f"{lengths.total:,} in all"
     )
-    print(f"bodies    {_counts(said.bodies)}")
+    _show(f"bodies    {_counts(said.bodies)}")
     held = {name: count for name, count in said.classes.items() if count}
     empty = len(said.classes) - len(held)
-    print(f"classes   {_counts(held)}" + (f"; {empty} without a sequence" if empty else ""))
+    _show(f"classes   {_counts(held)}" + (f"; {empty} without a sequence" if empty else ""))
     for column, counts in said.columns.items():
-        print(f"{column:<9} {_counts(counts)}")
+        _show(f"{column:<9} {_counts(counts)}")
     shares = {joint: f"{share:.1%}" for joint, share in said.missing_joints.items() if share > 0}
-    print(f"missing   {_counts(shares) if shares else 'no joint'}; body absent in {said.empty_frames:.1%} of frames")
+    _show(f"missing   {_counts(shares) if shares else 'no joint'}; body absent in {said.empty_frames:.1%} of frames")
     if drawn:
-        print(f"drawn     {arguments.draw}: {', '.join(drawn)}")
+        _show(f"drawn     {arguments.draw}: {', '.join(drawn)}")
     return 0
+
+
+def _show(line: str) -> None:
+    """Prints a line; names of classes and columns come from the store."""
+    print(plain_line(line))
 
 
 def _counts(counts: dict[str, int] | dict[str, str]) -> str:

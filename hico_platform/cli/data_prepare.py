@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.cli.terminal import plain
 from hico_platform.errors import command
 from hico_platform.stages.data import BODY_ORDERS, DEFAULT_LAYOUT, FORMAT_NAMES, prepare_dataset
 
@@ -73,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     if report.resumed_items:
         print(f"went on from {report.resumed_items:,} that an earlier run had read")
     for reason, count in report.reasons().items():
-        print(f"  {count:>7,}  {reason}")
+        print(plain(f"  {count:>7,}  {reason}"))
     for problem in report.skipped[:_MOST_SHOWN]:
-        print(f"skipped: {problem}")
+        print(plain(f"skipped: {problem}"))
     if len(report.skipped) > _MOST_SHOWN:
         print(f"... and {len(report.skipped) - _MOST_SHOWN:,} more; --json names them all")
     print(f"next: {command('data', 'info', arguments.out)}")

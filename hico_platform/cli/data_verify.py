@@ -12,6 +12,7 @@ import sys
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.cli.terminal import plain
 from hico_platform.errors import DataError
 from hico_platform.stages.data import verify_dataset
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"sound": not problems, "problems": [problem.as_dict() for problem in problems]}))
         return DataError.exit_code if problems else 0
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(plain(f"error: {problem}"), file=sys.stderr)
     if not problems:
         print(f"{arguments.dir}: sound")
     return DataError.exit_code if problems else 0

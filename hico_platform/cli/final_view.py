@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from hico_platform.cli.terminal import plain_line, rich_text
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
 from hico_platform.stages.retrain import FinalReport, RunProgress
@@ -33,7 +34,7 @@ class FinalView:
             TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[score]}"),
+            TextColumn("{task.fields[score]}", markup=False),
             console=Console(stderr=True),
             disable=not self._live,
         )
@@ -58,7 +59,7 @@ class FinalView:
         if said.result is not None:
             score, done = f"test 1-NN {said.result.metrics['knn_top1']:.1%}", epochs
         elif said.failure is not None:
-            score = f"failed: {said.failure.splitlines()[0]}"
+            score = f"failed: {plain_line((said.failure.splitlines() or [''])[0])}"
         if said.run.key not in self._bars:
             self._bars[said.run.key] = self._progress.add_task(label, total=epochs, score="")
         self._progress.update(self._bars[said.run.key], completed=done, score=score)
@@ -73,10 +74,10 @@ def print_report(report: FinalReport, facts: dict[str, str], *, again: str) -> N
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     count = max(spread.count for spread in report.summary[Entry.BEST].values())
     table = Table(
-        title=f"{report.name}: test split, {facts['protocol']}, {report.config.budget.epochs} epochs, "
+        title=f"{rich_text(report.name)}: test split, {facts['protocol']}, {report.config.budget.epochs} epochs, "
         f"{count} seed{'s' if count > 1 else ''}",
         caption=f"top-1 % (mAP: mean average precision); {facts['train_sequences']} train and "
-        f"{facts['test_sequences']} test sequences of {facts['dataset']}, data {facts['data_digest'][:12]}, "
+        f"{facts['test_sequences']} test sequences of {rich_text(facts['dataset'])}, data {facts['data_digest'][:12]}, "
         f"code {facts['code_version']}",
     )
     table.add_column("")
@@ -88,8 +89,9 @@ def print_report(report: FinalReport, facts: dict[str, str], *, again: str) -> N
         table.add_row(entry.heading, *cells, style="bold" if entry is Entry.BEST else None)
     console.print(table)
     if report.model_version is not None:
-        console.print(f"Registered: models:/{report.name}@champion (version {report.model_version})", soft_wrap=True)
-    console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True)
+        registered = f"models:/{report.name}@champion (version {report.model_version})"
+        console.print(f"Registered: {registered}", soft_wrap=True, markup=False)
+    console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True, markup=False)
     for line in _missing(report, again=again):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 

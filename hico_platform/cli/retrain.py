@@ -59,7 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
                 remedy="see hico-platform retrain --help; hico-platform status lists the searches",
             )
         )
+    if arguments.name is not None:
+        check_known_name(arguments.name, field="NAME")
     places = places_of(arguments)
+    places.check_writable(study=False)
     if arguments.config is not None:
         inputs = inputs_of_file(
             places,

@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
         return _dry_run(arguments, space, places, name)
+    places.check_writable(study=True)
 
     from hico_platform.stages.search import run_search
     from hico_platform.stages.search_inputs import search_inputs

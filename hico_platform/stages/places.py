@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
 from hico_platform.search.ledger.base import SearchRecord
-from hico_platform.sqlite_files import sqlite_file, sqlite_url
+from hico_platform.sqlite_files import check_database, sqlite_file, sqlite_url
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_pages import is_served
 
@@ -39,6 +41,30 @@ class Places:
     def artifacts(self) -> Path | None:
         """The folder of tracking artifacts; a tracking server has its own."""
         return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
+
+    def check_writable(self, *, study: bool) -> None:
+        """Refuses, before anything is done, a home in which nothing could be kept; makes nothing.
+
+        Args:
+            study: whether studies are to be written too.
+
+        Raises:
+            UsageError: it is no folder, this user may not write it, or a database in it is none.
+        """
+        nearest = next(one for one in (self.home, *self.home.parents) if one.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise UsageError(
+                Problem(
+                    file=nearest,
+                    rule="a home in a folder that this user may write",
+                    value=None if nearest.is_dir() else "a file",
+                    remedy="give one of your own by --home or HICO_HOME; status, report and ui read others' homes",
+                )
+            )
+        if not is_served(self.tracking_uri):
+            _check(sqlite_file(self.tracking_uri), what="a tracking database")
+        if study:
+            _check(self.storage_file, what="a study database")
 
     def search(self, name: str) -> Path:
         """The folder of a search; raises UsageError where the name could lead out of the home."""
@@ -74,3 +100,8 @@ class Places:
         if self.storage is None or file is None:
             return (self.lock(name),)
         return self.lock(name), file.with_name(f"{file.name}.{name}.lock")
+
+
+def _check(file: Path | None, *, what: str) -> None:
+    if file is not None:
+        check_database(file, what=what, writing=True)

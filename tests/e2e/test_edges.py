@@ -101,7 +101,11 @@ def test_a_home_that_may_only_be_read_is_shown_and_left_as_it_is(ledger: StudyLe
     assert page.exists()
     refused(command("report", "toy", "--home", home), 2, ["this home may only be read", "--out"])
     space = "level_weights.yaml"
-    refused(command("search", "--space", space, "--home", home), 2, ["Permission denied", "--home or HICO_HOME"])
+    refused(
+        command("search", "--space", space, "--home", home),
+        2,
+        [f"{home}: a home in a folder that this user may write", "--home or HICO_HOME"],
+    )
     refused(command("data", "synth", "--out", home / "set"), 2, [f"{home}: a folder that this user may write"])
     assert names(home) == before
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.errors import UsageError, command
+from hico_platform.config.document import LEDGER
+from hico_platform.errors import ConfigError, UsageError, command
 from hico_platform.names import check_known_name, check_name, name_from
+from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
 from hico_platform.stages.places import Places
+from tests.toy import FACTS, toy_space
 
 WRONG = ["../evil", "a/b", "", ".", "..", ".hidden", "-x", "o'brien", "[/x]", "a b", "\x1b[31m", "é", "a" * 101, "a\n"]
 HARMFUL = ["../evil", "a/b", "", ".", "..", "\x1b[31m", "a\n", "a\x00", "é" * 128]
@@ -30,7 +33,7 @@ def test_an_older_search_may_have_any_name_that_is_one_folder(name: str) -> None
     with pytest.raises(UsageError, match="NAME: a name of letters"):
         check_known_name(name, field="NAME")
     with pytest.raises(UsageError):
-        Places(home=Path("/home")).trials(name)
+        Places(home=Path("/home")).lock(name)
 
 
 def test_a_file_s_name_becomes_one() -> None:
@@ -67,3 +70,16 @@ def test_every_command_refuses_it_before_it_touches_anything(
 def test_commands_are_quoted_for_the_shell() -> None:
     assert command("retrain", "o'brien") == "hico-platform retrain 'o'\"'\"'brien'"
     assert command("data", "info", Path("/my data")) == "hico-platform data info '/my data'"
+
+
+def test_searches_that_are_older_than_the_rule_stay_readable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, space = "o'brien's [x] search", toy_space(name="n" * 120, file=LEDGER)
+    storage = open_storage(sqlite_url(tmp_path / "study.db"))
+    StudyLedger.create(storage, name=old, space=space, facts=FACTS, limit=3, at_s=0.0).begin(space, at_s=0.0)
+    assert main(["status", old, "--home", str(tmp_path)]) == 0
+    assert f"{old}: interrupted" in capsys.readouterr().out
+    assert main(["report", old, "--home", str(tmp_path)]) == 0
+    with pytest.raises(ConfigError, match="name: a name of letters"):
+        toy_space(name="n" * 120)

@@ -223,7 +223,10 @@ LONG = "n" * 300
     [
         (["status", "--home", "{file}"], 2, "{file}/study.db: a path whose parents are folders"),
         (["status", "--home", "{tmp}/" + LONG], 2, "a path that the file system takes"),
-        (["search", "--space", "level_weights.yaml", "--home", "{file}"], 2, "{file}"),
+        (["search", "--space", "level_weights.yaml", "--home", "{file}"], 2, "{file}: a home in a folder that"),
+        (["search", "--space", "level_weights.yaml", "--home", "{diary}"], 2, "a tracking database; got 'a file that"),
+        (["search", "--space", "level_weights.yaml", "--home", "{tmp}/" + LONG], 2, "that the file system takes"),
+        (["retrain", "toy", "--home", "{file}/x"], 2, "{file}: a home in a folder that"),
         (["search", "--space", "level_weights.yaml", "--home", "{file}", "--dry-run"], 0, ""),
         (["search", "--space", "{tmp}"], 2, "an existing file or the name of a space"),
         (["search", "--space", "level_weights.yaml", "--runtime-env", "{tmp}"], 2, "{tmp}"),
@@ -263,7 +266,10 @@ def test_places_that_cannot_be_used(
     file.write_text("a file")
     tracked.mkdir()
     (tracked / "mlflow.db").touch()
-    given = {"file": file, "tmp": tmp_path, "home": home, "tracked": tracked}
+    diary = tmp_path / "diary"
+    diary.mkdir()
+    text(diary / "mlflow.db")
+    given = {"diary": diary, "file": file, "tmp": tmp_path, "home": home, "tracked": tracked}
     assert main([word.format(**given) for word in words]) == code
     if code:
         assert shown.format(**given) in one_line(capsys)
