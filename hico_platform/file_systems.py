@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
+FEWEST_BYTES = 64 * 1024
 _NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
     "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs", "wekafs",
@@ -29,6 +31,15 @@ def network_file_system(path: Path, *, mounts: Path = MOUNTS) -> str | None:
         return kind
     family, _, name = kind.partition(".")
     return kind if family == "fuse" and name not in _LOCAL_FUSE else None
+
+
+def is_disk_full(folder: Path) -> bool:
+    """Whether the disk under a folder has no room for this user's next page of a database."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < FEWEST_BYTES
 
 
 def _type_of(path: Path, mounts: Path) -> str | None:

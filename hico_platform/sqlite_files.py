@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from hico_platform.errors import Problem, UsageError
-from hico_platform.file_systems import network_file_system
+from hico_platform.file_systems import is_disk_full, network_file_system
 
 BUSY_TIMEOUT_S = 60.0
 """How long a process that writes waits for another's write."""
@@ -74,13 +74,16 @@ def is_memory(url: str) -> bool:
 
 
 def url_for_looking(url: str) -> str:
-    """The URL for a process that reads alone: another one where this user may not write the file or its folder.
+    """The URL for a process that reads alone: another one where this user may not write the file or its
+    folder, or the disk is full.
 
     A live database is read beside its writer, through the writer's shared memory. One at rest in write-ahead mode
     has none, and none can be made beside it: it is read as it is, since nobody writes it.
     """
     file = sqlite_file(url)
-    if file is None or "uri=" in url or not file.is_file() or _may_write(file):
+    if file is None or "uri=" in url or not file.is_file():
+        return url
+    if _may_write(file) and not is_disk_full(file.absolute().parent):
         return url
     live = file.with_name(f"{file.name}-wal").exists()
     query = {"mode": "ro", "uri": "true"} if live or not _is_wal(file) else {"immutable": "1", "uri": "true"}

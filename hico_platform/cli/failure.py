@@ -50,13 +50,14 @@ def known_secrets(arguments: argparse.Namespace) -> tuple[str, ...]:
 def _scene(arguments: argparse.Namespace, home: Path | None) -> Scene:
     data = [getattr(arguments, name, None) for name in ("raw", "missing", "dir", "data")]
     paths = tuple(Path(str(one)).expanduser() for one in data if one and "://" not in str(one))
+    out = getattr(arguments, "out", None)
     if home is None:
-        return Scene(data=paths)
+        return Scene(data=paths, out=out)
     storage, tracking = getattr(arguments, "storage", None), getattr(arguments, "tracking", None)
     file: Path | None = None
     with contextlib.suppress(HicoError):  # a URL that is none is what the error is about
         file = Places(home=home, storage=storage, tracking=tracking).storage_file
-    return Scene(home=home, study=file or storage, tracking=tracking or home / "mlflow.db", data=paths)
+    return Scene(home=home, out=out, study=file or storage, tracking=tracking or home / "mlflow.db", data=paths)
 
 
 def _masked_dict(problem: Problem, secrets: tuple[str, ...]) -> Mapping[str, object]:

@@ -122,6 +122,12 @@ class TestLooking:
             assert rows(url) == 2
 
 
+def test_on_a_full_disk_it_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "study.db")
+    monkeypatch.setattr(sqlite_files, "is_disk_full", lambda folder: True)
+    assert "immutable=1" in url_for_looking(sqlite_url(tmp_path / "study.db"))
+
+
 def test_one_s_own_is_opened_as_ever(tmp_path: Path) -> None:
     fill(tmp_path / "study.db")
     assert url_for_looking(sqlite_url(tmp_path / "study.db")) == sqlite_url(tmp_path / "study.db")

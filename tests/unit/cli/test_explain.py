@@ -449,4 +449,4 @@ def test_stdout_on_a_full_disk(capfd: pytest.CaptureFixture[str], monkeypatch: p
         monkeypatch.setattr(sys, "stdout", full)
         assert main(["schema"]) == 1
         full.flush()  # as at the process's end: what could not be written is dropped, not complained of again
-    assert "the disk is full" in capfd.readouterr().err
+    assert "error: standard output: room to write: the disk is full" in capfd.readouterr().err

@@ -1,0 +1,147 @@
+"""Errors of databases and of the tracking store. Libraries are known by their names: none is imported here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hico_platform.cli.explanation import (
+    FAILED,
+    USAGE,
+    Chain,
+    Explanation,
+    Scene,
+    libraries_of,
+    modules_of,
+    one_problem,
+    path_of,
+    short,
+)
+from hico_platform.errors import Problem
+from hico_platform.file_systems import is_disk_full
+
+# Words of SQLite's messages: rule, remedy, exit code.
+_SQLITE: tuple[tuple[str, str, str, int], ...] = (
+    ("not a database", "an SQLite database", "give another home or database, or move this file away", USAGE),
+    (
+        "malformed",
+        "a whole database: this one is damaged",
+        "restore a copy, or save what can be read: sqlite3 FILE .recover | sqlite3 NEW",
+        FAILED,
+    ),
+    (
+        "locked",
+        "a database that no other process holds for so long",
+        "wait for the process that writes, or end it",
+        FAILED,
+    ),
+    (
+        "busy",
+        "a database that no other process holds for so long",
+        "wait for the process that writes, or end it",
+        FAILED,
+    ),
+    (
+        "readonly",
+        "a database that this user may write, in a folder that this user may write",
+        "give a home of your own by --home or HICO_HOME; status, report and ui read others' homes",
+        USAGE,
+    ),
+    (
+        "unable to open",
+        "a database that can be opened, in a folder that this user may use",
+        "check the folder and its rights, or give another home",
+        USAGE,
+    ),
+    (
+        "no such",
+        "a database of this package's tables",
+        "give another home or database; one of a newer version is read by that version",
+        USAGE,
+    ),
+    (
+        "disk i/o error",
+        "a disk that reads and writes",
+        "check the disk and its mount, then run the command again",
+        FAILED,
+    ),
+)
+
+
+def database(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """An error of SQLite, of a database server's driver, or of SQLAlchemy."""
+    libraries = libraries_of(link)
+    if "sqlite3" in libraries:
+        text = str(link).lower()
+        file = database_of(chain, scene)
+        if "disk i/o error" in text and isinstance(file, Path) and is_disk_full(file.parent):
+            return one_problem(disk_full(file, short(link)), FAILED)
+        for words, rule, remedy, code in _SQLITE:
+            if words in text:
+                return one_problem(
+                    Problem(file=database_of(chain, scene), rule=rule, value=short(link), remedy=remedy), code
+                )
+        problem = Problem(
+            file=database_of(chain, scene),
+            rule="a database that SQLite can use",
+            value=short(link),
+            remedy="check the file and its disk; --traceback shows where it was used",
+        )
+        return one_problem(problem, FAILED)
+    if libraries & {"psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "mysql"}:
+        problem = Problem(
+            file=database_of(chain, scene),
+            rule="a database server that answers",
+            value=short(link),
+            remedy="check that the server runs, the network, and the user's rights; then run the command again "
+            "(a search with --resume)",
+        )
+        return one_problem(problem, FAILED)
+    if "sqlalchemy" in libraries and not any("sqlite3" in libraries_of(one) for one in chain):
+        problem = Problem(
+            file=database_of(chain, scene),
+            rule="a database that can be used",
+            value=short(link),
+            remedy="check its address; --traceback shows where it was used",
+        )
+        return one_problem(problem, FAILED)
+    return None
+
+
+def disk_full(file: Path | str | None, value: str) -> Problem:
+    """The problem of a full disk."""
+    return Problem(
+        file=file,
+        rule="room to write: the disk is full",
+        value=value,
+        remedy="free some space, then run the command again (a search with --resume); no report is lost",
+    )
+
+
+def tracking_store(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """An error of MLflow, or of what it asks over the network."""
+    ours = type(link).__name__ in {"TrackingError", "TrackingRefused"}
+    if not ours and not libraries_of(link) & {"mlflow", "requests", "urllib3", "botocore", "boto3"}:
+        return None
+    text = short(link)
+    if "database schema" in text:
+        rule, remedy = "a tracking database of this MLflow's schema", "back it up, then: mlflow db upgrade URI"
+        return one_problem(Problem(file=path_of(scene.tracking), rule=rule, value=text, remedy=remedy), USAGE)
+    nonsense = re.search(r"<!doctype|<html|JSONDecodeError|Expecting value|error code 404", str(link), re.IGNORECASE)
+    problem = Problem(
+        file=path_of(scene.tracking),
+        rule="a tracking store that answers as MLflow does" if nonsense else "a tracking store that can be reached",
+        value=text,
+        remedy="check --tracking (MLFLOW_TRACKING_URI): something else answers there"
+        if nonsense
+        else "check --tracking (MLFLOW_TRACKING_URI), that its server runs, and what it allows this user",
+    )
+    return one_problem(problem, FAILED)
+
+
+def database_of(chain: Chain, scene: Scene) -> Path | str | None:
+    """The database that an error came from: the tracking store's where MLflow was at work, else the studies'."""
+    modules = [module for link in chain for module in modules_of(link)]
+    if any(module.startswith(("mlflow", "hico_platform.tracking")) for module in modules):
+        return scene.tracking
+    return scene.study

@@ -1,0 +1,127 @@
+"""Errors of the operating system, of memory, of text and of packages that are missing."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from hico_platform.cli.explain_database import database_of, disk_full
+from hico_platform.cli.explanation import (
+    DATA,
+    FAILED,
+    USAGE,
+    Chain,
+    Explanation,
+    Scene,
+    libraries_of,
+    modules_of,
+    one_problem,
+    path_of,
+    short,
+    shortened,
+)
+from hico_platform.errors import Problem
+from hico_platform.search.room import is_full
+
+# What an error of the operating system is about: rule, remedy, exit code.
+_SYSTEM: dict[int, tuple[str, str, int]] = {
+    errno.EACCES: ("a path that this user may use", "check its owner and rights, or give another", USAGE),
+    errno.EPERM: ("a path that this user may change", "check its owner and rights, or give another", USAGE),
+    errno.EROFS: ("a path that can be written", "its file system is read-only; give another", USAGE),
+    errno.ENOENT: ("an existing file or folder", "check how it is written, or make it", USAGE),
+    errno.ENOTDIR: ("a path whose parents are folders", "one of them is a file; give another", USAGE),
+    errno.EISDIR: ("a file, not a folder", "give a file in it, or another path", USAGE),
+    errno.EEXIST: ("a folder, or a new path", "a file is there; move it away or give another", USAGE),
+    errno.ENAMETOOLONG: ("a path that the file system takes", "give a shorter one", USAGE),
+    errno.ELOOP: ("a path without a loop of links", "mend the links, or give another", USAGE),
+    errno.EADDRINUSE: ("an address and port that are free", "another process listens there; give another", USAGE),
+    errno.EADDRNOTAVAIL: ("an address of this machine", "give one of its own, such as 127.0.0.1", USAGE),
+    errno.EMFILE: ("fewer open files than this user may have", "raise the limit: ulimit -n 65536", FAILED),
+    errno.ENFILE: ("fewer open files than this machine allows", "end what else holds files open", FAILED),
+    errno.EIO: ("a disk that reads and writes", "check the disk and its mount, then run the command again", FAILED),
+    errno.ESTALE: ("a network file system that answers", "mount it again, then run the command again", FAILED),
+    errno.ECONNREFUSED: ("a server that answers", "check the address, and that the server runs", FAILED),
+    errno.ENOEXEC: ("a program that this machine can run", "install it for this processor", FAILED),
+}  # fmt: skip
+
+
+_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def full_disk(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """A full disk or an exhausted quota, whoever noticed it."""
+    if link is not chain[0] or not is_full(link):
+        return None
+    file = next((one.filename for one in chain if isinstance(one, OSError) and one.filename), None)
+    if file is None and any("sqlite3" in libraries_of(one) for one in chain):
+        file = database_of(chain, scene)
+    elif file is None:
+        raised_in = (modules_of(link) or [""])[-1]
+        printed = raised_in.startswith(("hico_platform.cli", "rich"))
+        file = "standard output" if printed else scene.out or scene.home
+    return one_problem(disk_full(path_of(file), short(link)), FAILED)
+
+
+def no_memory(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """Memory that ran out, on the CPU or a GPU."""
+    refused = isinstance(link, OSError) and link.errno == errno.ENOMEM
+    if not (isinstance(link, MemoryError) or type(link).__name__ == "OutOfMemoryError" or refused):
+        return None
+    remedy = "end what else runs here, or lower budget.batch_size, model.hidden_width, --workers or --cpus"
+    return one_problem(Problem(rule="memory enough for the command", value=short(link), remedy=remedy), FAILED)
+
+
+def operating_system(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """An error of the operating system, by its number."""
+    if not isinstance(link, OSError):
+        return None
+    file = next((one.filename for one in chain if isinstance(one, OSError) and one.filename is not None), None)
+    rule, remedy, code = _SYSTEM.get(
+        link.errno or 0,
+        ("what the operating system does", "check what the message names, then run the command again", FAILED),
+    )
+    path = path_of(file)
+    in_home = isinstance(path, Path) and scene.home is not None and _is_in(path, scene.home)
+    if isinstance(path, Path) and link.errno in _RIGHTS and not _exists(path):
+        path, rule = _nearest(path), "a folder that this user may write"
+    if code == USAGE and isinstance(path, Path) and any(_is_in(path, folder) for folder in scene.data):
+        code = DATA
+    if in_home:
+        remedy = f"{remedy}; the home is given by --home or HICO_HOME"
+    value = link.strerror or short(link)
+    return one_problem(Problem(file=shortened(path), rule=rule, value=value, remedy=remedy), code)
+
+
+def encoding(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """Text that is not UTF-8."""
+    if not isinstance(link, UnicodeError):
+        return None
+    remedy = "write the file or name in UTF-8; run again with --traceback to see which"
+    return one_problem(Problem(rule="text in UTF-8", value=short(link), remedy=remedy), DATA)
+
+
+def missing_package(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
+    """A package that is not installed, or not whole."""
+    if not isinstance(link, ImportError):
+        return None
+    name = link.name or "a package"
+    if name.partition(".")[0] == "hico_platform":
+        return None
+    remedy = "install it in this environment (pip install 'hico-platform'), or mend its installation"
+    return one_problem(Problem(rule=f"the package {name}, installed whole", value=short(link), remedy=remedy), FAILED)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be entered
+        return True
+
+
+def _nearest(path: Path) -> Path:
+    """The folder in which a path was to be made; what is made beside a file first has a name that nobody gave."""
+    return next(parent for parent in path.absolute().parents if _exists(parent))
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    return path.absolute().is_relative_to(folder.absolute())
