@@ -41,25 +41,16 @@ def sqlite_url(file: Path) -> str:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL; nothing for a server's, and for a database in memory.
-
-    Raises:
-        UsageError: it is no URL.
-    """
+    """The file of a SQLite URL; nothing for a server's, for a database in memory, and for what is no such URL."""
+    if not url.startswith(_PLAIN):
+        return None
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise UsageError(
-            Problem(
-                field="storage",
-                rule="a database URL, such as postgresql+psycopg://host/db",
-                value=url,
-                remedy="write reserved characters of a password as %XX",
-            )
-        ) from error
+    except (ArgumentError, ValueError):
+        return None
     database = parsed.database
     if parsed.drivername not in {_PLAIN, _QUOTED} or parsed.host or not database or database == ":memory:":
         return None

@@ -84,9 +84,10 @@ def test_the_file_of_an_address(url: str, file: Path | None) -> None:
     assert is_memory(url) is (url in {"sqlite://", "sqlite:///:memory:"})
 
 
-def test_no_address_at_all() -> None:
-    with pytest.raises(UsageError, match=r"storage: a database URL.*got 'not an address'.*%XX"):
-        sqlite_file("not an address")
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///home/me/mlruns", "databricks", "not an address", "sqlite"])
+def test_other_stores_have_no_such_file(uri: str) -> None:
+    assert sqlite_file(uri) is None
+    assert url_for_looking(uri) == uri
 
 
 @pytest.fixture

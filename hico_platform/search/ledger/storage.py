@@ -107,6 +107,13 @@ def _problem(error: Exception, url: str) -> Problem | None:
         )
     if file is not None:
         return None
+    if type(error).__name__ == "ArgumentError":  # SQLAlchemy's
+        return Problem(
+            field="storage",
+            rule="a database URL, such as postgresql+psycopg://USER@HOST/DATABASE",
+            value=url,
+            remedy="write reserved characters of a password as %XX",
+        )
     return Problem(
         field="storage",
         rule="a reachable study database",
