@@ -53,9 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.config.trial import TrialConfig
     from hico_platform.stages.dataset import dataset
     from hico_platform.stages.pretrain import pretrain_one, run_folder
+    from hico_platform.writable import check_writable
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's wish to stop is an interruption too
     home = home_of(arguments)
+    check_writable(
+        arguments.out or home,
+        rule="a folder for checkpoints that this user may write",
+        remedy="give another by --out, or another --home",
+    )
     config = parse(TrialConfig, override(read_yaml(arguments.config), arguments.set, whole=frozenset()))
     source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
     directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)

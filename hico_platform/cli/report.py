@@ -14,12 +14,11 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 from pathlib import Path
 
 from hico_platform.cli.places_options import add_places, places_of
-from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
+from hico_platform.writable import check_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     content = report_content(places, arguments.name)
     file = arguments.out or places.search(arguments.name) / "report.html"
     if arguments.out is not None or not arguments.json:
-        if arguments.out is None and not _may_write(file.parent):
-            raise UsageError(
-                Problem(
-                    file=file,
-                    rule="a folder of the search that this user may write",
-                    remedy="this home may only be read; give a file of your own by --out FILE.html",
-                )
-            )
+        check_writable(
+            file.parent,
+            rule="a folder that this user may write",
+            remedy="give a file of your own by --out FILE.html",
+        )
         # The search's own report is this command's to renew; a file that the user names is the user's.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
@@ -59,8 +55,3 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"report: {file}")
     return 0
-
-
-def _may_write(folder: Path) -> bool:
-    """Whether this user may write in a folder, or make it."""
-    return os.access(next(one for one in (folder, *folder.parents) if one.exists()), os.W_OK)

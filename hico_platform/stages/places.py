@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
 from hico_platform.search.ledger.base import SearchRecord
 from hico_platform.sqlite_files import check_database, sqlite_file, sqlite_url
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_pages import is_served
+from hico_platform.writable import check_writable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +50,11 @@ class Places:
         Raises:
             UsageError: it is no folder, this user may not write it, or a database in it is none.
         """
-        nearest = next(one for one in (self.home, *self.home.parents) if one.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-            raise UsageError(
-                Problem(
-                    file=nearest,
-                    rule="a home in a folder that this user may write",
-                    value=None if nearest.is_dir() else "a file",
-                    remedy="give one of your own by --home or HICO_HOME; status, report and ui read others' homes",
-                )
-            )
+        check_writable(
+            self.home,
+            rule="a home in a folder that this user may write",
+            remedy="give one of your own by --home or HICO_HOME; status, report and ui read others' homes",
+        )
         if not is_served(self.tracking_uri):
             _check(sqlite_file(self.tracking_uri), what="a tracking database")
         if study:

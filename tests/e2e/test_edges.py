@@ -99,7 +99,11 @@ def test_a_home_that_may_only_be_read_is_shown_and_left_as_it_is(ledger: StudyLe
     report = command("report", "toy", "--json", "--out", page, "--home", home)
     assert json.loads(report.stdout)["name"] == "toy"
     assert page.exists()
-    refused(command("report", "toy", "--home", home), 2, ["this home may only be read", "--out"])
+    refused(
+        command("report", "toy", "--home", home),
+        2,
+        ["a folder that this user may write; got 'a folder that may only be read'", "--out"],
+    )
     space = "level_weights.yaml"
     refused(
         command("search", "--space", space, "--home", home),

@@ -232,6 +232,12 @@ LONG = "n" * 300
         (["search", "--space", "level_weights.yaml", "--runtime-env", "{tmp}"], 2, "{tmp}"),
         (["retrain", "--config", "{tmp}"], 2, "{tmp}"),
         (["pretrain", "--config", "{tmp}"], 2, "{tmp}"),
+        (
+            ["pretrain", "--config", "{yaml}", "--out", "{file}/x"],
+            2,
+            "{file}: a folder for checkpoints that this user may write; got 'a file'",
+        ),
+        (["pretrain", "--config", "{yaml}", "--home", "{file}"], 2, "{file}: a folder for checkpoints"),
         (["pretrain", "--config", "{tmp}/none.yaml"], 2, "none.yaml"),
         (["report", "toy", "--home", "{home}", "--out", "{file}/page.html"], 2, "{file}"),
         (["report", "toy", "--home", "{home}", "--out", "{tmp}"], 2, "{tmp}"),
@@ -269,7 +275,15 @@ def test_places_that_cannot_be_used(
     diary = tmp_path / "diary"
     diary.mkdir()
     text(diary / "mlflow.db")
-    given = {"diary": diary, "file": file, "tmp": tmp_path, "home": home, "tracked": tracked}
+    (tmp_path / "one.yaml").write_text("budget: {epochs: 1}\n")
+    given = {
+        "yaml": tmp_path / "one.yaml",
+        "diary": diary,
+        "file": file,
+        "tmp": tmp_path,
+        "home": home,
+        "tracked": tracked,
+    }
     assert main([word.format(**given) for word in words]) == code
     if code:
         assert shown.format(**given) in one_line(capsys)
