@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.cli.main import main
 from hico_platform.errors import UsageError
 from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
 from tests.e2e import test_search as search
@@ -117,3 +118,18 @@ def test_two_drivers_that_share_no_home(server: str) -> None:
             pass
     with driver_lock(open_storage(f"{server}/hico"), name="shared"):
         pass
+
+
+def test_looking_makes_nothing_and_what_is_wrong_is_told_in_the_server_s_words(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status(url: str) -> str:
+        assert main(["status", "--home", str(tmp_path), "--storage", url]) == 2
+        shown: str = capsys.readouterr().err
+        return shown
+
+    assert "got 'a database in which no search has begun'" in status(f"{server}/template1")
+    assert 'database "none" does not exist' in status(f"{server}/none")
+    unknown = status(server.replace("hico@", "nobody:s3cr3t@") + "/hico")
+    assert 'role "nobody" does not exist' in unknown
+    assert "s3cr3t" not in unknown

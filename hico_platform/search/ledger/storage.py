@@ -117,9 +117,17 @@ def _problem(error: Exception, url: str) -> Problem | None:
     return Problem(
         field="storage",
         rule="a reachable study database",
-        value=f"{type(error).__name__}: {text}",
+        value=_reason(error),
         remedy=_remedy(error),
     )
+
+
+def _reason(error: BaseException) -> str:
+    """What the database's driver reported, under what SQLAlchemy and Optuna made of it."""
+    below = error.__cause__ or error.__context__
+    while below is not None:
+        error, below = below, below.__cause__ or below.__context__
+    return f"{type(error).__name__}: {first_line(error) if isinstance(error, Exception) else ''}"
 
 
 def _remedy(error: Exception) -> str:
