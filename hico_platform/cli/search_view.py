@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from hico_platform.cli.search_picture import SearchPicture, clock, shown_values
+from hico_platform.cli.terminal import plain_line
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.ledger.base import SearchRecord, TrialRecord, best_trial
@@ -69,7 +70,7 @@ class SearchView:
         if self._live is None:
             line = self._line(event, self._trials[number], known=known)
             if line:
-                self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+                self._console.print(plain_line(line), highlight=False, soft_wrap=True, markup=False)
 
     def _line(self, event: Event, trial: TrialRecord, *, known: bool) -> str:
         prefix = f"[{clock(time.time() - self._began_s)}] trial {trial.number}"

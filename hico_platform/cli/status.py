@@ -23,6 +23,7 @@ from rich.live import Live
 from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.search_picture import SearchPicture
 from hico_platform.cli.search_view import console_on, is_screen
+from hico_platform.cli.terminal import plain_line
 from hico_platform.names import check_known_name
 from hico_platform.search.progress import epochs_spent
 from hico_platform.stages.status import SearchStatus, SearchWatch, searches
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps([one.as_dict() for one in every]))
         else:
             for one in every:
-                print(_picture(one).headline if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}")
+                line = _picture(one).headline if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
+                print(plain_line(line))  # whoever may write a shared database names studies in it
         return 0
     watch = SearchWatch(places, check_known_name(arguments.name, field="NAME"))
     if arguments.watch:

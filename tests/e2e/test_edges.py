@@ -94,7 +94,7 @@ def test_a_home_that_may_only_be_read_is_shown_and_left_as_it_is(ledger: StudyLe
     before = names(home)
     status = command("status", "--home", home)
     assert (status.returncode, status.stderr) == (0, "")
-    assert "1 of 3 trials begun" in status.stdout
+    assert "toy: interrupted, 0 of 3 trials ended, 1 interrupted" in status.stdout
     page = tmp_path / "page.html"
     report = command("report", "toy", "--json", "--out", page, "--home", home)
     assert json.loads(report.stdout)["name"] == "toy"
@@ -121,8 +121,7 @@ def test_a_colleague_s_running_search_is_running(ledger: StudyLedger, tmp_path: 
         ledger.begin(SPACE, at_s=0.0)  # in the write-ahead log alone
         done = command("status", "--home", home)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "running" in done.stdout
-    assert "2 of 3 trials begun" in done.stdout
+    assert "toy: running, 0 of 3 trials ended, 2 running" in done.stdout
 
 
 def test_a_colleague_s_tracking_store_is_read(tmp_path: Path) -> None:

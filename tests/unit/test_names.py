@@ -83,3 +83,16 @@ def test_searches_that_are_older_than_the_rule_stay_readable(
     assert main(["report", old, "--home", str(tmp_path)]) == 0
     with pytest.raises(ConfigError, match="name: a name of letters"):
         toy_space(name="n" * 120)
+
+
+def test_a_hostile_name_in_a_shared_database_does_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, space = open_storage(sqlite_url(tmp_path / "study.db")), toy_space()
+    for name in ("toy", "\x1b]0;owned\x07", "../evil"):
+        StudyLedger.create(storage, name=name, space=space, facts=FACTS, limit=3, at_s=0.0).begin(space, at_s=0.0)
+    assert main(["status", "--home", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "toy: interrupted" in shown
+    assert "../evil: cannot be read" in shown
+    assert "\x1b" not in shown
