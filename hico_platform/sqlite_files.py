@@ -105,7 +105,7 @@ def check_database(file: Path, *, what: str, writing: bool) -> None:
         )
     if begins not in (b"", _MAGIC):
         remedy = "give another home or database, or move this file away"
-        raise UsageError(Problem(file=file, rule=what, value="a file that is not an SQLite database", remedy=remedy))
+        raise UsageError(Problem(file=file, rule=what, value="a file that is not a database", remedy=remedy))
     if writing and not _may_write(file):
         raise UsageError(
             Problem(

@@ -64,8 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         check_known_name(arguments.name, field="--name")
     space = _space(arguments, places)
-    given, field = (arguments.name, "--name") if arguments.name is not None else (space.name, "name")
-    name = check_known_name(given, field=field) if arguments.resume else check_name(given, field=field)
+    name = _name(arguments, space)
     console = console_on(sys.stderr if arguments.json else sys.stdout)
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
@@ -143,6 +142,12 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"next: {command('retrain', name)}{places_words}")
     say(f"browse: {command('ui')}{places_words}")
     return 0
+
+
+def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
+    """The name of the search: a new one follows the rule, an older one keeps what it has."""
+    given, field = (arguments.name, "--name") if arguments.name is not None else (space.name, "name")
+    return check_known_name(given, field=field) if arguments.resume else check_name(given, field=field)
 
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places, name: str) -> int:

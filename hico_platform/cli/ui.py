@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints where to look, and becomes MLflow's server."""
-    from hico_platform.sqlite_files import check_database, sqlite_file
+    from hico_platform.sqlite_files import check_database, sqlite_file, url_for_looking
     from hico_platform.stages.tracking_check import away, refused
     from hico_platform.tracking.base import TrackingError, TrackingRefused
     from hico_platform.tracking.mlflow_pages import (
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{places.home} can only be read: this shows what is there now, and changes made in the pages are not kept"
         )
+    uri = url_for_looking(uri)  # on a full disk a store is read as it is
     tracker = MlflowTracker(uri=uri, artifacts=None)
     try:
         experiments = tracker.experiments()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform import __version__
+from hico_platform.errors import UsageError
 from hico_platform.sqlite_files import is_read_only, prepare_database, sqlite_file
 from hico_platform.tracking.base import (
     CHAMPION,
@@ -212,7 +213,10 @@ class MlflowTracker(Tracker):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
         file = sqlite_file(self._uri)
         if file is not None and not is_read_only(self._uri):
-            prepare_database(file, what="a tracking database")  # the UI reads while a search writes
+            try:
+                prepare_database(file, what="a tracking database")  # the UI reads while a search writes
+            except UsageError as error:
+                raise TrackingRefused(str(error)) from error
             follow_moved_home(file)
 
         from mlflow import MlflowClient

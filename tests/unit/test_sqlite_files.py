@@ -139,7 +139,7 @@ class TestChecks:
     def test_what_is_no_database_is_refused_by_name(self, tmp_path: Path) -> None:
         text = tmp_path / "text.db"
         text.write_text("dear diary, today")
-        with pytest.raises(UsageError, match=r"text.db: a study database; got 'a file that is not an SQLite database'"):
+        with pytest.raises(UsageError, match=r"text.db: a study database; got 'a file that is not a database'"):
             check_database(text, what="a study database", writing=True)
         with pytest.raises(UsageError, match="a study database, a file; got 'a folder'"):
             check_database(tmp_path, what="a study database", writing=True)
