@@ -72,7 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
             progress=dataset_progress(),
         )
     else:
-        check_known_name(arguments.name, field="NAME")
         inputs = inputs_of_search(places, arguments.name, data=arguments.data, though_running=arguments.unfinished)
         if inputs.best_so_far_of:
             print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
