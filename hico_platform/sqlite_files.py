@@ -5,10 +5,12 @@ URLs are built and parsed by SQLAlchemy, which Optuna and MLflow use too; a path
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -114,6 +116,21 @@ def check_database(file: Path, *, what: str, writing: bool) -> None:
                 remedy="give a home of your own by --home or HICO_HOME; status, report and ui read others' homes",
             )
         )
+
+
+@contextmanager
+def alone_in(folder: Path | None) -> Iterator[None]:
+    """One process at a time opens the databases of a folder: making one twice at once fails, in Optuna and MLflow."""
+    if folder is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def prepare_database(file: Path, *, what: str) -> None:

@@ -30,7 +30,7 @@ class SearchView:
         self._name = name
         self._console = console
         self._trials: dict[int, TrialRecord] = {}
-        self._began_s = time.time()
+        self._began_at_s, self._began_s = time.time(), time.monotonic()
         self._has_driver, self._has_ended = True, False  # this process is the driver
         self._live: Live | None = None
 
@@ -73,7 +73,7 @@ class SearchView:
                 self._console.print(plain_line(line), highlight=False, soft_wrap=True, markup=False)
 
     def _line(self, event: Event, trial: TrialRecord, *, known: bool) -> str:
-        prefix = f"[{clock(time.time() - self._began_s)}] trial {trial.number}"
+        prefix = f"[{clock(time.monotonic() - self._began_s)}] trial {trial.number}"
         if isinstance(event, TrialBegan):
             # From which epoch its worker goes on is known to the worker alone: its checkpoint may be gone.
             begins = "taken up again" if known or trial.reports else "begins"
@@ -104,7 +104,7 @@ class SearchView:
         is_over = progress.begun >= self._limit and progress.ended == progress.begun
         left_s = None
         if self._has_driver and not is_over:
-            left_s = seconds_left(trials, limit=self._limit, now_s=now_s, sessions=(self._began_s,))
+            left_s = seconds_left(trials, limit=self._limit, now_s=now_s, sessions=(self._began_at_s,))
         return SearchPicture(
             name=self._name,
             progress=progress,
@@ -114,7 +114,7 @@ class SearchView:
             has_driver=self._has_driver,
             objectives=objectives,
             front=pareto_front(trials, objectives),
-            elapsed_s=now_s - self._began_s,
+            elapsed_s=time.monotonic() - self._began_s,
             left_s=left_s,
         )
 

@@ -47,7 +47,7 @@ def heartbeat(ledger: Ledger, *, every_s: float = BEAT_S, clock: Callable[[], fl
 
 
 def beating(note: Any, *, now_s: float) -> Mapping[str, object] | None:
-    """The driver that a note tells of, if it gave a sign of life lately."""
-    if not isinstance(note, Mapping) or now_s - float(note["at_s"]) > SILENT_S:
+    """The driver that a note tells of, if it gave a sign of life lately; one from the future is of a clock set back."""
+    if not isinstance(note, Mapping) or abs(now_s - float(note["at_s"])) > SILENT_S:
         return None
     return note

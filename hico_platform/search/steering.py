@@ -54,6 +54,8 @@ class Steering:
         observe: is told what happened, after the ledger knows.
         warm_points: points of earlier searches, tried after those that the space gives.
         clock: Unix time in seconds.
+        timer: seconds since any moment, for ``stop.hours``: a machine's clock may be set. Without one it is the
+            clock, where one is given.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Steering:
         observe: Observer,
         warm_points: Sequence[Mapping[str, Scalar]] = (),
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] | None = None,
     ) -> None:
         self._ledger = ledger
         self._ended_by: str | None = None
@@ -85,8 +88,9 @@ class Steering:
         self._ended_at_s = max((ending.at_s for ending in endings), default=0.0)
         self._at_work: set[int] = set()
         self._gpus = space.settings.resources.given_gpus
-        self._began_at_s = clock()
-        self._sessions = [*(ledger.note(SESSIONS) or []), self._began_at_s]
+        self._timer = timer or (time.monotonic if clock is time.time else clock)
+        self._began_s = self._timer()
+        self._sessions = [*(ledger.note(SESSIONS) or []), clock()]
         ledger.set_note(SESSIONS, self._sessions)
         ledger.set_note(ENDED_BY, None)
         ledger.set_note(MACHINES_LEFT_OUT, [])
@@ -289,7 +293,7 @@ class Steering:
         return time_is_up(
             self._space.settings.stop,
             list(self._trials.values()),
-            began_at_s=self._began_at_s,
+            running_s=self._timer() - self._began_s,
             now_s=self._clock(),
             sessions=self._sessions,
             gpus=self._gpus,

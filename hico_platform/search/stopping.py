@@ -17,7 +17,7 @@ def time_is_up(
     stop: StopConfig,
     trials: Sequence[TrialRecord],
     *,
-    began_at_s: float,
+    running_s: float,
     now_s: float,
     sessions: Sequence[float],
     gpus: float,
@@ -27,12 +27,12 @@ def time_is_up(
     Args:
         stop: the rules.
         trials: all trials so far.
-        began_at_s: when this driver began (Unix time).
+        running_s: for how long this driver has run.
         now_s: the time (Unix).
         sessions: when each driver of this search began (Unix time).
         gpus: GPUs that a trial holds.
     """
-    if stop.hours is not None and now_s - began_at_s >= stop.hours * HOUR_S:
+    if stop.hours is not None and running_s >= stop.hours * HOUR_S:
         return f"{stop.hours:g} hours are over"
     if stop.gpu_hours is not None:
         spent = gpus * sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in trials) / HOUR_S

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
-from hico_platform.errors import ConfigError
+from hico_platform.errors import ConfigError, HicoError
 from hico_platform.search.events import Event, TrialBegan, TrialReported
 from hico_platform.search.ledger.base import (
     Ending,
@@ -33,7 +33,7 @@ from hico_platform.search.ledger.base import (
 from hico_platform.search.state import TrialStatus
 from hico_platform.search.steering import SCORE
 from hico_platform.stages.best_so_far import BestPoint, BestSoFar
-from hico_platform.tracking.base import Point, Run, RunStatus, Tracker, TrackingRefused
+from hico_platform.tracking.base import PARENT_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.uploads import (
     KEPT,
@@ -101,6 +101,7 @@ class SearchMirror:
         self._metrics: dict[int, str] = {}
         self._last: dict[int, ReportRecord] = {}
         self._begun: set[int] = set()
+        self._ended: set[int] = set()
         self._behind = threading.Event()
         outbox.submit(self._open)
 
@@ -113,6 +114,7 @@ class SearchMirror:
             self._values[event.number] = event.report.value
         else:
             value = self._values.pop(event.number, None)
+            self._ended.add(event.number)
         if self._behind.is_set():
             return  # the ledger is read when the line has come there
         if self._outbox.is_full:
@@ -146,14 +148,19 @@ class SearchMirror:
         Returns:
             how many writes were given up because the store stayed away.
         """
-        trials = self._ledger.trials()
-        for trial in trials:
-            if not trial.state.is_final:
-                self._outbox.submit(functools.partial(self._put_down, trial.number))
+        for number in self._unfinished():
+            self._outbox.submit(functools.partial(self._put_down, number))
         self._outbox.submit(functools.partial(self._close, status, self._clock()))
         for line in (self._outbox, self._uploads):  # one deadline for both
             line.hurry(patience_s=patience_s, at_most_s=at_most_s)
         return self._outbox.close(patience_s=patience_s) + self._uploads.close(patience_s=patience_s)
+
+    def _unfinished(self) -> list[int]:
+        """Trials that have not ended; where the study was deleted meanwhile, those that this driver saw begin."""
+        try:
+            return [trial.number for trial in self._ledger.trials() if not trial.state.is_final]
+        except HicoError:
+            return sorted(self._begun - self._ended)
 
     def _open(self) -> None:
         """Opens the search's run, and writes what an earlier driver did not get to write."""
@@ -225,8 +232,11 @@ class SearchMirror:
                         self._metrics[trial.number] = KEPT
                     self._begin(trial, fresh=False)
                     self._end(trial.number, trial.ending, trial.value)
-                elif are_missing(run):
-                    self._upload(trial.number, trial.ending)
+                else:
+                    if run.tags.get(PARENT_TAG) != self._parent:  # the search's run was deleted, and made anew
+                        self._tracker.set_tags(run.run_id, {PARENT_TAG: self._parent})
+                    if are_missing(run):
+                        self._upload(trial.number, trial.ending)
             if trial.ending is not None:
                 self._whole.add(trial.number)
 
@@ -350,8 +360,12 @@ class SearchMirror:
             raise TrackingRefused("the run of the search could not be opened")
         with self._outbox.leaving_out_what_is_refused():
             self._write_best()
-        best = best_trial(self._ledger.trials())
+        try:
+            best = best_trial(self._ledger.trials())
+        except HicoError:  # the study was deleted: what the run says of its best stays
+            best = None
         tags = {} if best is None else _best_tags(best.number, best.run_id)
+        at_s = max(at_s, self._search.began_at_s)  # a clock may have been set back
         self._tracker.close_run(self._parent, status=status, points=[], tags=tags, at_s=at_s)
 
     def _tags(self) -> Mapping[str, str]:

@@ -15,6 +15,9 @@ Param = bool | int | float | str | None
 KEY_TAG = "hico.key"
 """Names a run for ever: whoever opens a run of a known key gets that run, never a second one."""
 
+PARENT_TAG = "mlflow.parentRunId"
+"""Names the run under which MLflow's pages show a run."""
+
 CHAMPION = "champion"
 
 

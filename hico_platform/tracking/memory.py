@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hico_platform.tracking.base import KEY_TAG, Param, Point, Run, RunStatus, Tracker, TrackingError, TrackingRefused
+from hico_platform.tracking.base import (
+    KEY_TAG,
+    PARENT_TAG,
+    Param,
+    Point,
+    Run,
+    RunStatus,
+    Tracker,
+    TrackingError,
+    TrackingRefused,
+)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -30,6 +41,7 @@ class MemoryTracker(Tracker):
 
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
+        self._numbers = itertools.count()
         self.champions: dict[str, tuple[int, str]] = {}
         self.descriptions: dict[str, str] = {}
         self.requests = 0
@@ -66,12 +78,13 @@ class MemoryTracker(Tracker):
         """The run ``key``, begun or taken up again."""
         known = None if fresh else self.runs(experiment).get(key)
         self._request("open_run")
+        tags = tags if parent is None else {**tags, PARENT_TAG: parent}
         if known is not None:
             self._replace(known.run_id, status=RunStatus.RUNNING, tags={**known.tags, **tags})
             kept = self.kept[known.run_id]
             kept.params = {**params, **kept.params}
             return known.run_id
-        run_id = f"run-{len(self.kept)}"
+        run_id = f"run-{next(self._numbers)}"
         run = Run(run_id=run_id, key=key, status=RunStatus.RUNNING, tags={**tags, KEY_TAG: key})
         self.kept[run_id] = Kept(run=run, experiment=experiment, name=name, parent=parent, params=dict(params))
         return run_id

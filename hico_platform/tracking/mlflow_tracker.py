@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import math
 import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hico_platform import __version__
 from hico_platform.errors import UsageError
-from hico_platform.sqlite_files import is_read_only, prepare_database, sqlite_file
+from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file
 from hico_platform.tracking.base import (
     CHAMPION,
     KEY_TAG,
+    PARENT_TAG,
     Param,
     Point,
     Run,
@@ -113,10 +113,11 @@ class MlflowTracker(Tracker):
     ) -> str:
         """The run ``key``, begun or taken up again."""
         with _store():
+            tags = tags if parent is None else {**tags, PARENT_TAG: parent}
             known = None if fresh and key not in self._doubtful else self._find(experiment, key)
             if known is None:
                 self._doubtful.add(key)  # until the store has answered
-                more = {KEY_TAG: key} if parent is None else {KEY_TAG: key, "mlflow.parentRunId": parent}
+                more = {KEY_TAG: key}
                 run = self._client.create_run(
                     self._experiment(experiment),
                     start_time=_milliseconds(at_s),
@@ -224,7 +225,7 @@ class MlflowTracker(Tracker):
 
         # MLflow tries to connect to a database for 100 s; whoever writes tries again.
         utils.MAX_RETRY_COUNT = 1
-        with _alone_in(None if file is None else file.parent):
+        with alone_in(None if file is None else file.parent):
             return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def _experiment(self, name: str) -> str:
@@ -289,21 +290,6 @@ def _run(run: Any) -> Run:
 def _can_be_made(file: Path) -> bool:
     folder = next(parent for parent in file.absolute().parents if parent.exists())
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-
-
-@contextmanager
-def _alone_in(folder: Path | None) -> Iterator[None]:
-    """One process at a time: MLflow fails where two make a store, or one reads a store that the other makes."""
-    if folder is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _quoted(text: str) -> str:

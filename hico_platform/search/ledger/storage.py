@@ -13,6 +13,7 @@ from hico_platform.masking import masked
 from hico_platform.sqlite_files import (
     BUSY_TIMEOUT_S,
     LOOK_TIMEOUT_S,
+    alone_in,
     check_database,
     is_memory,
     prepare_database,
@@ -54,8 +55,10 @@ def open_storage(url: str, *, create: bool = True) -> Storage:
     if file is None:
         return _connect(url, create=create, timeout_s=None)
     if create:
-        prepare_database(file, what=WHAT)
-        return _connect(url, create=True, timeout_s=BUSY_TIMEOUT_S)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with alone_in(file.parent):
+            prepare_database(file, what=WHAT)
+            return _connect(url, create=True, timeout_s=BUSY_TIMEOUT_S)
     if not file.exists():
         _refuse_missing(file)
     check_database(file, what=WHAT, writing=False)

@@ -39,4 +39,5 @@ def test_silence_is_death(tmp_path: Path) -> None:
     note = {"pid": 1, "host": "far", "since_s": 0.0, "at_s": 100.0}
     assert beating(note, now_s=100.0 + SILENT_S) == note
     assert beating(note, now_s=101.0 + SILENT_S) is None
+    assert beating(note, now_s=99.0 - SILENT_S) is None  # a clock that was set back makes no driver live for hours
     assert beating(None, now_s=0.0) is None

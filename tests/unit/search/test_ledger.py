@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -419,3 +420,12 @@ class TestBest:
 
     def test_nothing_yet(self) -> None:
         assert best_trial(()) is None
+
+
+def test_drivers_that_make_one_database_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    def begin(number: int) -> str:
+        storage = open_storage(sqlite_url(tmp_path / "study.db"))
+        return StudyLedger.create(storage, name=f"s{number}", space=SPACE, facts=FACTS, limit=6, at_s=5.0).search.name
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(begin, range(6))) == [f"s{number}" for number in range(6)]

@@ -52,11 +52,27 @@ def trial(
 
 class TestTime:
     def up(self, stop: StopConfig, *trials: TrialRecord, now_s: float) -> str | None:
-        return time_is_up(stop, trials, began_at_s=0.0, now_s=now_s, sessions=[0.0], gpus=2.0)
+        return time_is_up(stop, trials, running_s=now_s, now_s=now_s, sessions=[0.0], gpus=2.0)
 
     def test_hours(self) -> None:
         assert self.up(StopConfig(hours=1), now_s=3599) is None
         assert self.up(StopConfig(hours=1), now_s=3600) == "1 hours are over"
+
+    def test_hours_do_not_pass_when_the_clock_is_set_forward(self, tmp_path: Path) -> None:
+        space, seconds = toy_space(stop={"hours": 1}), {"clock": 5.0, "timer": 5.0}
+        steering = Steering(
+            ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=6, at_s=0.0),
+            space=space,
+            scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+            directory=tmp_path,
+            observe=[].append,
+            clock=lambda: seconds["clock"],
+            timer=lambda: seconds["timer"],
+        )
+        seconds["clock"] += 36_000
+        assert not steering.time_is_up
+        seconds["timer"] += 3600
+        assert steering.time_is_up
 
     def test_gpu_hours(self) -> None:
         stop = StopConfig(gpu_hours=3)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.errors import HicoError
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.steering import Steering
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.mirror import SearchMirror
-from hico_platform.tracking.base import RunStatus
+from hico_platform.tracking.base import PARENT_TAG, RunStatus
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox
 from tests.toy import FACTS, carry_out_toy, toy_space
@@ -203,3 +204,35 @@ def test_the_best_so_far_never_falls_and_is_told_once_a_trial(world: World) -> N
     assert [value for _, value, _ in history] == sorted(value for _, value, _ in history)
     assert len({number for number, _, _ in history}) == len(history)
     assert history[-1][1] == max(trial.value for trial in world.ledger.trials() if trial.state is TrialState.COMPLETE)
+
+
+def test_a_search_run_that_was_deleted_is_made_anew_with_its_trials_and_its_curve(world: World) -> None:
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    before = world.ledger.note("run")
+    curve = world.tracker.kept.pop(before).metrics["best_knn_top1"]
+    world.start()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    parent = world.ledger.note("run")
+    assert parent != before
+    assert world.tracker.kept[parent].metrics["best_knn_top1"] == curve
+    trials = [kept.run for kept in world.tracker.kept.values() if "hico.trial" in kept.run.tags]
+    assert [run.tags[PARENT_TAG] for run in trials] == [parent] * 5
+
+
+def test_a_study_that_was_deleted_leaves_no_run_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = world.steering.next_task()
+    assert first is not None
+    world.work(first)
+    assert world.steering.next_task() is not None  # at work when the study goes
+    while world.outbox.waiting:
+        time.sleep(0.001)
+
+    def gone(*_: object, **__: object) -> None:
+        raise HicoError("the study was deleted")
+
+    for method in ("trials", "note", "set_note", "record_run"):
+        monkeypatch.setattr(world.ledger, method, gone)
+    world.mirror.close(status=RunStatus.FAILED, patience_s=5)
+    found = sorted(str(kept.run.status) for kept in world.tracker.kept.values())
+    assert found == ["FAILED", "FINISHED", "KILLED"]
