@@ -15,7 +15,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Group
 from rich.live import Live
@@ -110,8 +111,17 @@ def _picture(status: SearchStatus) -> SearchPicture:
         front=status.front,
         left_s=status.seconds_left,
         ended_by=status.ended_by,
-        notes=(f"reports: {_rungs(status)}" if status.rungs else "no reports yet", f"cost: {_cost(status)}"),
+        notes=(
+            f"reports: {_rungs(status)}" if status.rungs else "no reports yet",
+            f"cost: {_cost(status)}",
+            *(f"left out: {plain_line(_machine(machine))}" for machine in status.machines_left_out),
+        ),
     )
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    trials = ", ".join(str(number) for number in machine["trials"])
+    return f"{machine['host']}, on which trials {trials} failed that went on elsewhere ({machine['reason']})"
 
 
 def _rungs(status: SearchStatus) -> str:

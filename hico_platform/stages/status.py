@@ -17,7 +17,7 @@ from hico_platform.search.lock import holder
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.progress import epochs_spent, seconds_left
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
-from hico_platform.search.steering import ENDED_BY, GPUS, SESSIONS
+from hico_platform.search.steering import ENDED_BY, GPUS, MACHINES_LEFT_OUT, SESSIONS
 from hico_platform.search.stopping import HOUR_S, busy_s
 from hico_platform.stages.places import Places
 from hico_platform.vocabulary import Decision
@@ -45,7 +45,8 @@ class Cost:
 class SearchStatus:
     """A search at one moment.
 
-    ``driver`` is the process that runs it, if one does; ``gpus`` are those that a trial holds.
+    ``driver`` is the process that runs it, if one does; ``gpus`` are those that a trial holds. ``machines_left_out``
+    are those on which the last driver began no further trial, each with host, reason and trials.
     """
 
     search: SearchRecord
@@ -57,6 +58,7 @@ class SearchStatus:
     ended_by: str | None
     cost: Cost
     gpus: float
+    machines_left_out: tuple[Mapping[str, Any], ...]
     at_s: float
 
     @property
@@ -105,6 +107,7 @@ class SearchStatus:
             "ended_by": self.ended_by,
             "cost": dataclasses.asdict(self.cost),
             "gpus_per_trial": self.gpus,
+            "machines_left_out": [dict(machine) for machine in self.machines_left_out],
             "best": None if self.best is None else _trial(self.best, has_driver=self.driver is not None),
             "objectives": [str(objective) for objective in self.space.settings.objectives],
             "front": [trial.number for trial in self.front],
@@ -175,6 +178,7 @@ def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
             gpu_hours=hours * gpus,
         ),
         gpus=gpus,
+        machines_left_out=tuple(ledger.note(MACHINES_LEFT_OUT) or ()),
         at_s=now_s,
     )
 

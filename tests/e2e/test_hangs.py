@@ -27,7 +27,7 @@ def test_a_worker_that_hangs_is_killed_and_its_trial_goes_on(tmp_path: Path) -> 
     output = finish(driver)
     check_whole(tmp_path, trials=4)
     assert all(trial.state is TrialState.COMPLETE for trial in trials_of(tmp_path))
-    assert "trial 1 goes on from its last checkpoint: it was silent for" in output
+    assert "trial 1 is handed out anew: it was silent for" in output
     lines = (tmp_path / "log").read_text().splitlines()
     assert epochs_trained(lines, 1) == list(range(1, 10)), "from its last checkpoint"
     assert len({line.split()[-1] for line in lines if line.startswith("1 ")}) == 2
@@ -45,7 +45,7 @@ def test_a_trial_that_holds_its_worker_too_long_fails_by_that_rule(tmp_path: Pat
     assert second.ending.reason is not None
     assert "resources.trial_hours" in second.ending.reason
     assert "(2 times)" in second.ending.reason
-    assert "trial 1 goes on from its last checkpoint" in output
+    assert "trial 1 is handed out anew" in output
 
 
 def test_hours_end_a_search_whatever_hangs(tmp_path: Path) -> None:

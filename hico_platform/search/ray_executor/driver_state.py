@@ -154,7 +154,7 @@ class DriverState:
             self.steering.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
         else:
             if not self.steering.time_is_up:  # else it ends here
-                _log.warning("trial %d goes on from its last checkpoint: %s", task.number, lost.reason)
+                _log.warning("trial %d is handed out anew: %s", task.number, lost.reason)
             self.steering.lost(task.number, reason=lost.reason)
 
     def has_nowhere(self, task: TrialTask) -> bool:

@@ -222,7 +222,7 @@ def test_a_worker_that_was_killed_has_that_for_its_reason(
         driver.state.kill(key, Overdue(key=key, why="silent for 6 min (limit 5 min)", silent=True), process)
         driver.lose(trial, KILLED)
     why = "it was silent for 6 min (limit 5 min), and its worker on here (pid 7) was killed"
-    assert [record.getMessage() for record in caplog.records] == [f"trial 0 goes on from its last checkpoint: {why}"]
+    assert [record.getMessage() for record in caplog.records] == [f"trial 0 is handed out anew: {why}"]
     assert steering._ledger.trials()[0].ending.reason == f"{why} (2 times)"
 
 
