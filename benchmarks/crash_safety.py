@@ -1,7 +1,7 @@
 """Kills a search again and again at random moments, and checks that nothing is lost or doubled.
 
     python benchmarks/crash_safety.py --times 20
-    python benchmarks/crash_safety.py --times 20 --victim worker     # or hang, raylet, disk (wants root)
+    python benchmarks/crash_safety.py --times 20 --victim worker   # hang, raylet, sigterm, sighup, disk (wants root)
 
 Each time a search of 14 trials meets its fate at a random moment:
 
@@ -10,6 +10,8 @@ Each time a search of 14 trials meets its fate at a random moment:
     hang     SIGSTOP of a worker at work, which hangs from then on; the search kills it and goes on by itself
     raylet   SIGKILL of the cluster's raylet; the driver says so and ends; then a resume
     disk     the disk (a small tmpfs) fills up; the driver says so and ends; there is room again; then a resume
+    sigterm  SIGTERM to the driver, or to all of its processes as Slurm does; exit 130, no run RUNNING; a resume
+    sighup   SIGHUP to all of its processes, as a closed terminal does; the same
 
 Checked: no abort, every trial over, one run for each in a final state with every metric once, no RUNNING trial in
 the study, no epoch trained twice beyond the last checkpoint.
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import random
@@ -33,6 +36,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hico_platform.tracking.base import RunStatus, mlflow_uri
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as checks
 
 TRIALS = 14
@@ -134,12 +139,47 @@ def disk_filled(home: Path, draw: random.Random) -> Iterator[str]:
         subprocess.run(["umount", "-l", str(home)], check=True)
 
 
+@contextlib.contextmanager
+def asked_to_end(number: signal.Signals, home: Path, draw: random.Random) -> Iterator[str]:
+    driver, lines = begun(home, draw)
+    everyone = number is signal.SIGHUP or draw.random() < 0.5
+    for pid in processes_of(driver.pid) if everyone else [driver.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    began_s = time.monotonic()
+    output, _ = driver.communicate(timeout=checks.LIMIT_S)
+    took_s = time.monotonic() - began_s
+    # Before the command heeds signals it ends as any process does, and after its last trial as any search does.
+    heeded = (130, 0, -number) if not lines or lines >= 49 else (130, 0)
+    if driver.returncode not in heeded:
+        raise AssertionError(f"exit code {driver.returncode}: {output[-2000:]}")
+    if driver.returncode == 130 and trials(home):
+        runs = MlflowTracker(uri=mlflow_uri(home), artifacts=None).runs("toy")
+        if RunStatus.RUNNING in {run.status for run in runs.values()}:
+            raise AssertionError("a run is RUNNING")
+    resume(home)
+    whom = "all processes" if everyone else "the driver"
+    yield f"{number.name} to {whom} after {lines} epochs; it ended with {driver.returncode} in {took_s:.1f} s"
+
+
+def processes_of(pid: int) -> list[int]:
+    """A process and all that it started."""
+    listing = subprocess.run(["ps", "-eo", "pid,ppid"], check=True, capture_output=True, text=True).stdout
+    rows = [tuple(map(int, line.split())) for line in listing.splitlines()[1:]]
+    found = [pid]
+    for parent in found:
+        found += [child for child, of in rows if of == parent]
+    return found
+
+
 FATES: dict[str, Callable[[Path, random.Random], contextlib.AbstractContextManager[str]]] = {
     "driver": driver_killed,
     "worker": worker_killed,
     "hang": worker_stopped,
     "raylet": raylet_killed,
     "disk": disk_filled,
+    "sigterm": functools.partial(asked_to_end, signal.SIGTERM),
+    "sighup": functools.partial(asked_to_end, signal.SIGHUP),
 }
 
 

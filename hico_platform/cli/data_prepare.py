@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from hico_platform.cli.progress_line import ProgressLine
 from hico_platform.cli.terminal import plain
+from hico_platform.cpus import available_cpus
 from hico_platform.errors import command
 from hico_platform.stages.data import BODY_ORDERS, DEFAULT_LAYOUT, FORMAT_NAMES, prepare_dataset
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
         help="follow a person by bodyID, or take bodies by their order as the released reader (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="worker processes")
+    parser.add_argument("--workers", type=int, default=available_cpus(), metavar="N", help="worker processes")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad input (exit 3)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, with every problem")
 

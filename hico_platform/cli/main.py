@@ -21,6 +21,7 @@ from typing import TextIO
 from hico_platform import __version__
 from hico_platform.cli.account import complete_environment
 from hico_platform.errors import Problem, UsageError
+from hico_platform.interruptions import EXIT_CODE, interruptible
 from hico_platform.masking import mask_warnings
 
 # name: (module, one line of help). A group's name holds the space between its words.
@@ -48,7 +49,15 @@ Everything is kept in one folder: --home DIR, else $HICO_HOME, else ~/.hico.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code."""
+    """Runs one command; returns its exit code. SIGTERM and SIGHUP interrupt it as Ctrl-C does."""
+    with interruptible(leave=os._exit if argv is None else None):  # else the process is the caller's
+        try:
+            return _main(argv)
+        except KeyboardInterrupt:
+            return _interrupted()
+
+
+def _main(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name = _command_name(words)
     if name is None:
@@ -71,8 +80,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(module.run(arguments))
         sys.stdout.flush()  # a full disk or a closed pipe under it shows here, not after the end
         return code
-    except KeyboardInterrupt:
-        return _interrupted()
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):
             return 0
@@ -95,8 +102,9 @@ def _has_no_reader(stream: TextIO) -> bool:
 
 
 def _interrupted() -> int:
-    print("interrupted", file=sys.stderr)
-    return 130
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        print("interrupted", file=sys.stderr)
+    return EXIT_CODE
 
 
 def home_of(arguments: argparse.Namespace) -> Path:

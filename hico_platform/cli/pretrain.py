@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
+
+from hico_platform.cli import numbers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,17 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
     parser.add_argument(
-        "--validate-every", type=_positive, default=5, metavar="N", help="epochs between two validations (default: 5)"
+        "--validate-every",
+        type=numbers.count,
+        default=5,
+        metavar="N",
+        help="epochs between two validations (default: 5)",
     )
-    parser.add_argument("--cpus", type=float, default=0, metavar="N", help="CPU threads (default: all)")
-    parser.add_argument("--gpus", type=float, default=0, metavar="N", help="1: train on the GPU (default: 0)")
+    parser.add_argument("--cpus", type=numbers.cpus, metavar="N", help="CPU threads (default: all)")
+    parser.add_argument("--gpus", type=numbers.gpus, default=0, metavar="N", help="1: train on the GPU (default: 0)")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, shows how it goes, prints the metrics."""
-    import os
-
     from hico_platform.cli.dataset_progress import dataset_progress
     from hico_platform.cli.main import home_of
     from hico_platform.cli.pretrain_view import PretrainView
@@ -51,11 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.config.schema import parse
     from hico_platform.config.source import read_yaml
     from hico_platform.config.trial import TrialConfig
+    from hico_platform.cpus import available_cpus
     from hico_platform.stages.dataset import dataset
     from hico_platform.stages.pretrain import pretrain_one, run_folder
     from hico_platform.writable import check_writable
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's wish to stop is an interruption too
     home = home_of(arguments)
     check_writable(
         arguments.out or home,
@@ -73,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
                 source=source,
                 directory=directory,
                 validate_every=arguments.validate_every,
-                cpus=arguments.cpus or os.cpu_count() or 1,
+                cpus=available_cpus() if arguments.cpus is None else arguments.cpus,
                 gpus=arguments.gpus,
                 report=view.report,
                 watch=view.watch,
@@ -105,10 +108,3 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"epochs: {outcome.epoch}, of which {view.trained} were trained now")
         print(f"checkpoint: {outcome.checkpoint}")
     return 0
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"at least 1, got {number}")
-    return number

@@ -18,6 +18,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from hico_platform.cli import numbers
 from hico_platform.cli.places_options import add_places, places_of, words_of_places
 
 
@@ -25,17 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="the search whose best configuration is trained")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a configuration file instead of a search")
-    parser.add_argument("--seeds", type=_positive, default=3, metavar="N", help="seeds of each entry (default: 3)")
+    parser.add_argument("--seeds", type=numbers.count, default=3, metavar="N", help="seeds of each entry (default: 3)")
     parser.add_argument(
-        "--epochs", type=_positive, metavar="N", help="budget of a run (default: that of the configuration)"
+        "--epochs", type=numbers.count, metavar="N", help="budget of a run (default: that of the configuration)"
     )
     parser.add_argument(
         "--unfinished", action="store_true", help="take the best so far of a search that still runs; the model says so"
     )
     parser.add_argument("--data", metavar="DIR", help="the prepared data (default: what was searched on)")
     parser.add_argument("--protocol", metavar="P", help="xsub, xview, ... with --config (default: xsub)")
-    parser.add_argument("--cpus", type=float, metavar="N", help="CPUs of a run (default: those of a trial, else 1)")
-    parser.add_argument("--gpus", type=float, metavar="N", help="GPUs of a run (default: those of a trial, else 0)")
+    parser.add_argument(
+        "--cpus", type=numbers.cpus, metavar="N", help="CPUs of a run (default: those of a trial, else 1)"
+    )
+    parser.add_argument(
+        "--gpus", type=numbers.gpus, metavar="N", help="GPUs of a run (default: those of a trial, else 0)"
+    )
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
     add_places(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -108,10 +113,3 @@ def _again(arguments: argparse.Namespace) -> str:
     words = [arguments.name] if arguments.name else []
     words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
     return f"hico-platform retrain {shlex.join(words)}{words_of_places(arguments)}"
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"at least 1, got {number}")
-    return number

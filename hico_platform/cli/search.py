@@ -59,8 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Checks the space first, then brings the rest."""
     places = places_of(arguments)
-    if arguments.trials is not None and arguments.trials < 1:
-        raise UsageError(Problem(field="--trials", rule="at least 1", value=arguments.trials, remedy="give a count"))
+    for option, value in (("--trials", arguments.trials), ("--cpus", arguments.cpus)):
+        if value is not None and value < 1:
+            raise UsageError(Problem(field=option, rule="at least 1", value=value, remedy="give a count"))
     if arguments.name is not None:
         check_known_name(arguments.name, field="--name")
     space = _space(arguments, places)
@@ -152,9 +153,11 @@ def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places, name: str) -> int:
     from hico_platform.stages.dry_run import gpus_of, plan_search, this_machine
-    from hico_platform.stages.search import check_startable
+    from hico_platform.stages.search import check_machine, check_startable
     from hico_platform.stages.warm_start import warm_points_at
 
+    if arguments.address is None:  # else it is a plan for that cluster
+        check_machine(space, cpus=arguments.cpus)
     inputs = time_trial = None
     machine = this_machine(cpus=arguments.cpus)
     if arguments.data:

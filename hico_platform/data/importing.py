@@ -34,6 +34,7 @@ from hico_platform.data.readers import FORMATS, Item, Plan, ReadOptions, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
+from hico_platform.interruptions import SIGNALS
 
 IMPORT_VERSION = 2
 """Raised when reading or normalising changes, so that chunks of before are not mixed in."""
@@ -215,7 +216,8 @@ def _start(source: Source, stop: Event) -> None:
     """Keep the source in a worker process, so that it travels there once; leave when the driver is gone."""
     global _source, _stop
     _source, _stop = source, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in SIGNALS:  # a group's signal is the driver's to heed
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, GpuShare, SamplerName
 from hico_platform.config.trial import TrialConfig
+from hico_platform.cpus import available_cpus
 from hico_platform.search.grid import grid_points
 from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -98,7 +98,7 @@ class Machine:
 
 def this_machine(*, cpus: int | None = None, gpus: float = 0.0, gpus_per_trial: float | None = None) -> Machine:
     """The machine at hand, with all its CPUs unless fewer are to be used."""
-    return Machine(cpus=cpus or len(os.sched_getaffinity(0)), gpus=gpus, gpus_per_trial=gpus_per_trial)
+    return Machine(cpus=cpus or available_cpus(), gpus=gpus, gpus_per_trial=gpus_per_trial)
 
 
 def plan_search(

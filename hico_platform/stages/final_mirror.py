@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hico_platform.config.schema import flatten
 from hico_platform.config.trial import TrialConfig
+from hico_platform.interruptions import time_left_s
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused
@@ -125,7 +126,8 @@ class FinalMirror:
         self._outbox.submit(write)
         for line in (self._outbox, self._uploads):  # one deadline for both
             if summary is None:
-                line.hurry(patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=MOST_WHEN_CUT_OFF_S)
+                at_most_s = time_left_s(MOST_WHEN_CUT_OFF_S)
+                line.hurry(patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=at_most_s)
             else:
                 line.hurry(patience_s=PATIENCE_S)
         self.untracked = self._outbox.close(patience_s=PATIENCE_S)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.config.trial import TrialConfig
+from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.plan import Entry, Plan, PlannedRun, make_plan
 from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan, write_result
 from hico_platform.search.lock import search_lock
+from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, gpus_in_sight
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.champion import SEARCH_STATE, register_champion
 from hico_platform.stages.final_mirror import FinalMirror
@@ -283,6 +285,9 @@ def _retrain(
 ) -> FinalReport:
     folder = directory / plan.digest[:12]
     if any(read_result(folder / run.key) is None for run in plan.runs):
+        if address is None:
+            trial = TrialResources(cpus=cpus, gpus=gpus, options=OF_A_RETRAINING)
+            check_fits(trial, cpus=available_cpus(), gpus=gpus_in_sight())
         check_tracking(tracker, name)
     write_plan(folder, plan, facts)
     mirror = FinalMirror(
@@ -305,6 +310,7 @@ def _retrain(
                 cpus_per_trial=cpus,
                 gpus_per_trial=gpus,
                 address=address,
+                options=OF_A_RETRAINING,
             )
         results = [result for run in plan.runs if (result := read_result(folder / run.key)) is not None]
         if course.failures:

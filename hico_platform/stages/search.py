@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +15,16 @@ from typing import Any
 from hico_platform.config.schema import flatten
 from hico_platform.config.space import CheckedSpace, GpuShare, space_from
 from hico_platform.config.trial import TrialConfig
+from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem, UsageError, command
+from hico_platform.interruptions import time_left_s
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
 from hico_platform.search.lock import already_running, holder, name_is_taken, search_lock
 from hico_platform.search.objectives import pareto_front
+from hico_platform.search.resources import TrialResources, check_fits, gpus_in_sight
 from hico_platform.search.room import room_wanted
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import SearchProgress, search_progress
@@ -34,6 +38,7 @@ from hico_platform.stages.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.outbox import Outbox
 
+_log = logging.getLogger(__name__)
 # Note of the ledger: what a trial was measured to take of a GPU.
 GPU_NEED = "gpu_need"
 # How long the end of a search waits for a tracking store that is away.
@@ -129,11 +134,13 @@ def run_search(
         know: is told of the search, and of the trials that there were before.
 
     Raises:
-        UsageError: the name is taken or running, a resumed search differs in what must agree, or the tracking store
-            refuses what is written.
+        UsageError: the name is taken or running, a resumed search differs in what must agree, a trial wants more than a
+            cluster of its own has, or the tracking store refuses what is written.
         HicoError: too many trials failed, or the disk is full.
         KeyboardInterrupt: interrupted, and resumable.
     """
+    if address is None and not resume:  # a finished search may still be made whole in the tracking store
+        check_machine(space, cpus=cluster_cpus, gpus=cluster_gpus)
     from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
 
     began_s = time.time()
@@ -206,12 +213,7 @@ def run_search(
             status = RunStatus.KILLED
             raise
         finally:
-            if status is RunStatus.FINISHED:
-                untracked = mirror.close(status=status, patience_s=PATIENCE_S)
-            else:
-                untracked = mirror.close(
-                    status=status, patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=MOST_WHEN_CUT_OFF_S
-                )
+            untracked = _close(mirror, status)
         records = ledger.trials()
         if steering.failures_exceeded:
             raise HicoError(_failures(records, most=resources.max_failures, name=name))
@@ -238,6 +240,17 @@ def run_search(
         )
 
 
+def _close(mirror: SearchMirror, status: RunStatus) -> int:
+    """Ends the runs; a search that was cut off waits little for a tracking store, whatever state that is in."""
+    if status is RunStatus.FINISHED:
+        return mirror.close(status=status, patience_s=PATIENCE_S)
+    patience_s = time_left_s(PATIENCE_WHEN_CUT_OFF_S)
+    untracked = mirror.close(status=status, patience_s=patience_s, at_most_s=time_left_s(MOST_WHEN_CUT_OFF_S))
+    if untracked:
+        _log.warning("%d writes did not reach the tracking store; --resume makes up for them", untracked)
+    return untracked
+
+
 def _packing(steering: Steering, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuPacking:
     if probe is None:
         raise UsageError(
@@ -249,6 +262,20 @@ def _packing(steering: Steering, ledger: Ledger, probe: Callable[[], MemoryNeed]
         ledger.set_note(GPU_NEED, None if need is None else dataclasses.asdict(need))
 
     return GpuPacking(probe=probe, settle=settle)
+
+
+def check_machine(space: CheckedSpace, *, cpus: int | None = None, gpus: float | None = None) -> None:
+    """Whether a trial fits into a cluster of its own on this machine, with all its CPUs and GPUs or as many as given.
+
+    Raises:
+        UsageError: it does not, and would be waited for for ever.
+    """
+    resources = space.settings.resources
+    check_fits(
+        TrialResources(cpus=resources.cpus, gpus=resources.given_gpus),
+        cpus=available_cpus() if cpus is None else cpus,
+        gpus=gpus_in_sight() if gpus is None else gpus,
+    )
 
 
 def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Facts | None, resume: bool) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hico_platform.cli.search_view import SearchView
 from hico_platform.errors import HicoError
+from hico_platform.interruptions import interruptible
 from hico_platform.search.gpu_packing import MemoryNeed
 from hico_platform.stages.places import Places
 from hico_platform.stages.search import run_search
@@ -67,4 +68,6 @@ def main(
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), **json.loads(sys.argv[2])))
+    with interruptible():
+        code = main(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+    sys.exit(code)

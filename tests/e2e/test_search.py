@@ -102,9 +102,10 @@ def epochs_trained(lines: Sequence[str], number: int) -> list[int]:
 
 
 def ray_processes(driver: int) -> list[str]:
-    """Command lines of the processes of the cluster that a driver started."""
-    listing = subprocess.run(["ps", "-ww", "-eo", "stat,args"], check=True, capture_output=True, text=True).stdout
-    return [line for line in listing.splitlines() if f"hico-ray-{driver}-" in line and not line.startswith("Z")]
+    """Command lines of the processes of the cluster that a driver started, as the leader of a session."""
+    listing = subprocess.run(["ps", "-ww", "-eo", "stat,sess,args"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
+    return [args for stat, session, args in rows if int(session) == driver and not stat.startswith("Z")]
 
 
 def test_stopped_trials_evaluate_in_their_own_worker_and_its_warnings_are_heard(tmp_path: Path) -> None:

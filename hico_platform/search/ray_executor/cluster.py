@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import logging
 import os
 import secrets
-import shutil
+import signal
 import socket
-import tempfile
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hico_platform.errors import Problem, UsageError
+from hico_platform.cpus import available_cpus
+from hico_platform.errors import HicoError, Problem, UsageError, first_line
+from hico_platform.interruptions import heed_again, time_left_s
+from hico_platform.search.ray_executor.processes import cluster_processes, end_processes
+from hico_platform.search.ray_executor.session_folder import for_ray, session_folder
 
 # Read by Ray when it is imported or started: a token for every connection, no usage statistics, no loggers or
-# files of Tune's own, and no snapshots of Tune's state, since the ledger holds what matters.
+# files of Tune's own, and no snapshots of Tune's state, since the ledger holds what matters. Ray's handler of
+# failures would take SIGTERM for one, and abort 3 s later; its hook for `uv run` starts workers by another `uv run`,
+# in a copy of the working directory, which makes an environment anew for each and may never come to an end.
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -35,8 +46,10 @@ ENVIRONMENT = {
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # for Tune it ends; the course hands it out anew
 }
 REACH_S = 10.0
+START_S = 120.0
+SHUTDOWN_S = 5.0
+GONE_S = 2.0
 OBJECT_STORE_BYTES = 128 * 2**20
-_FOLDER = "hico-ray-"
 os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
 
 import ray  # noqa: E402  (after the environment it reads)
@@ -50,47 +63,163 @@ def ray_cluster(
     """Starts a cluster that lives as long as the block, or joins the one at ``address``; gives a scratch folder.
 
     A cluster of its own listens on the loopback address alone, wants a token that only its processes know,
-    and leaves nothing behind. ``runtime_env`` is what Ray prepares on each machine before a worker starts there:
+    and leaves nothing behind; what the environment says of Ray's clusters (RAY_ADDRESS, RAY_AUTH_MODE) is for
+    ``address`` alone. ``runtime_env`` is what Ray prepares on each machine before a worker starts there:
     ``working_dir``, ``py_modules``, ``pip``, ``env_vars`` and so on.
 
     Raises:
         UsageError: there is no cluster at ``address``, it does not let this driver in, or ``runtime_env`` is not one.
+        HicoError: a cluster of its own does not start.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # trials that ended for Tune, not for the course
-    _remove_leftovers()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-    try:
-        if runtime_env is not None:
-            quiet["runtime_env"] = _checked(runtime_env)
+    if runtime_env is not None:
+        quiet["runtime_env"] = _checked(runtime_env)
+    with session_folder() as folder:
         if address is not None:
-            _join(address, quiet)
-        else:
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-            # Ray takes the loopback address where it holds clusters of several machines impossible.
-            ray_constants.ENABLE_RAY_CLUSTER = False
+            try:
+                _join(address, quiet)
+                yield folder
+            finally:
+                _shut_down(None)
+            return
+        with _private():
+            try:
+                _start(folder, cpus=available_cpus() if cpus is None else cpus, gpus=gpus, options=quiet)
+                yield folder
+            finally:
+                _shut_down(folder)
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """What holds for a cluster of its own, whatever the environment says."""
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    ray._raylet.Config.initialize("")  # this process reads its environment again
+    # Ray takes the loopback address where it holds clusters of several machines impossible.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = True
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        ray._raylet.Config.initialize("")
+
+
+def _start(folder: Path, *, cpus: int, gpus: int | None, options: dict[str, Any]) -> None:
+    def failed(rule: str, value: str, remedy: str) -> HicoError:
+        return HicoError(Problem(field="Ray", rule=rule, value=value, remedy=remedy))
+
+    with socket.socket() as probe:
+        try:  # Ray itself would try for many minutes
+            probe.bind(("127.0.0.1", 0))
+            probe.listen()
+            socket.create_connection(probe.getsockname(), timeout=REACH_S).close()
+        except OSError as error:
+            raise failed(
+                "connections of this machine to itself, at 127.0.0.1",
+                str(error),
+                "bring the loopback interface up (ip link set lo up), and let firewalls pass it",
+            ) from error
+    try:
+        with _at_most(START_S), _signals_are_ours(), _shielded_children():
             ray.init(
+                address="local",  # not the one that RAY_ADDRESS names
                 num_cpus=cpus,
                 num_gpus=gpus,
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(folder),
-                **quiet,
+                _temp_dir=str(for_ray(folder)),
+                **options,
             )
-        yield folder
+    except _TooLongError as error:
+        raise failed(
+            f"a Ray cluster that starts on this machine within {START_S:.0f} s",
+            "one that does not",
+            "look for what slows or blocks its processes: memory, limits (ulimit -a), a firewall on 127.0.0.1",
+        ) from error
+    except Exception as error:
+        raise failed(
+            "a Ray cluster that starts on this machine",
+            first_line(error),
+            f"look for free memory, room in {folder.parent} and /dev/shm, and limits (ulimit -a)",
+        ) from error
+
+
+def _shut_down(folder: Path | None) -> None:
+    """Ends the cluster, or leaves it; within bounds, also where it does not answer any more."""
+    processes = frozenset() if folder is None else cluster_processes(folder)
+    node = ray._private.worker._global_node
+    if node is not None and folder is not None:
+        kill = node.kill_all_processes
+        node.kill_all_processes = lambda **options: kill(**{**options, "allow_graceful": False})
+    thread = threading.Thread(target=ray.shutdown, name="shutdown of Ray", daemon=True)
+    thread.start()
+    thread.join(time_left_s(SHUTDOWN_S))
+    if thread.is_alive():
+        atexit.unregister(ray.shutdown)  # it would wait once more
+    end_processes(processes, within_s=time_left_s(GONE_S))
+
+
+class _TooLongError(Exception):
+    """Something took longer than it may."""
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Cuts the block off after a while, as soon as it comes back to Python."""
+    thread_id, over = threading.get_ident(), threading.Event()
+
+    def cut_off() -> None:
+        if not over.wait(seconds):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(_TooLongError))
+
+    threading.Thread(target=cut_off, name="start of Ray", daemon=True).start()
+    try:
+        yield
     finally:
-        ray.shutdown()
-        if address is None:
-            os.environ.pop("RAY_AUTH_TOKEN", None)
-            ray_constants.ENABLE_RAY_CLUSTER = True
-        shutil.rmtree(folder, ignore_errors=True)
+        over.set()
+
+
+@contextmanager
+def _signals_are_ours() -> Iterator[None]:
+    """Ray's handler of SIGTERM, which ends the process by an exception that nobody expects, is not taken."""
+    module, name = ray._private.utils, "set_sigterm_handler"
+    before = getattr(module, name)
+    setattr(module, name, lambda handler: None)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+        heed_again()
+
+
+@contextmanager
+def _shielded_children() -> Iterator[None]:
+    """Processes that Ray starts in the block do not heed SIGTERM and SIGHUP, nor do their children.
+
+    Slurm and systemd send SIGTERM to all of a job's processes at once, a closed terminal sends SIGHUP: were Ray's
+    processes gone before the driver has asked workers to save, their last epochs would be lost. Ray does the same for
+    SIGINT. The driver ends them by SIGKILL, and so does Linux if the driver is killed; elsewhere Ray needs SIGTERM.
+    """
+    blocked = {signal.SIGTERM, signal.SIGHUP} if sys.platform == "linux" else {signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
     def refused(rule: str, value: str, remedy: str) -> UsageError:
         return UsageError(Problem(field="--address", rule=rule, value=value, remedy=remedy))
 
+    if address == "auto":  # as Ray does, but what it names is checked too
+        address = os.environ.get("RAY_ADDRESS") or address
     if address.startswith("ray://"):  # Ray's client would carry the driver's side of the search away
         raise refused(
             "the address of a cluster that this machine belongs to",
@@ -108,17 +237,19 @@ def _join(address: str, options: dict[str, Any]) -> None:
                 "look with ray status; start it with ray start --head, or leave --address out",
             ) from error
     try:
-        ray.init(address=address, **options)
+        with _at_most(START_S), _signals_are_ours():
+            ray.init(address=address, **options)
     except ray.exceptions.AuthenticationError as error:
         raise refused(
             "a cluster that accepts this driver's token",
             str(error).strip().splitlines()[0],
             "set RAY_AUTH_MODE=token and the cluster's RAY_AUTH_TOKEN, or RAY_AUTH_MODE=disabled where it has none",
         ) from error
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RaySystemError) as error:
+    except Exception as error:
+        said = f"no answer in {START_S:.0f} s" if isinstance(error, _TooLongError) else first_line(error)
         raise refused(
             "a Ray cluster that can be reached from this machine, which belongs to it",
-            f"{address} ({str(error).strip().splitlines()[0]})",
+            f"{address} ({said})",
             "look with ray status; start it with ray start --head, or leave --address out",
         ) from error
 
@@ -141,17 +272,12 @@ def _checked(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lost_process() -> str | None:
-    """A process of the own cluster that died (``raylet``, ``gcs_server``), if one did."""
+    """What a cluster of its own lost that it cannot live without, if it did: a process, or its folder."""
     node = ray._private.worker._global_node
     if node is None or not node.head:
         return None
     dead = [kind for kind, _ in node.dead_processes() if kind in {"raylet", "gcs_server"}]
-    return dead[0] if dead else None
-
-
-def _remove_leftovers() -> None:
-    """Removes the folders of drivers that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    if dead:
+        return f"{dead[0]} died"
+    folder = node.get_session_dir_path()
+    return None if os.path.isdir(folder) else f"its folder {folder} is gone"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hico_platform.errors import HicoError, Problem
+from hico_platform.interruptions import interruptions_noted
 from hico_platform.search.course import Course
 from hico_platform.search.gpu_packing import GpuPacking
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
+from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes, nodes_alive
 from hico_platform.search.ray_executor.driver_state import DriverState
 from hico_platform.search.ray_executor.gpu_probe import measured_share
 from hico_platform.search.ray_executor.lost_worker import last_error
+from hico_platform.search.ray_executor.stop_workers import SAVE_S, stop_workers
 from hico_platform.search.ray_executor.watch import (
     LOOK_S,
     MailboxReader,
@@ -27,6 +26,7 @@ from hico_platform.search.ray_executor.watch import (
     start_mailbox,
 )
 from hico_platform.search.ray_executor.worker import work
+from hico_platform.search.resources import OF_A_SEARCH, ResourceOptions, TrialResources, check_fits
 from hico_platform.search.silence import Attempts
 from hico_platform.search.task import TrialFunction
 
@@ -54,6 +54,7 @@ def execute_on_ray(
     runtime_env: Mapping[str, Any] | None = None,
     cluster_cpus: int | None = None,
     cluster_gpus: int | None = None,
+    options: ResourceOptions = OF_A_SEARCH,
 ) -> None:
     """Carries out every task of ``steering`` on a Ray cluster.
 
@@ -72,18 +73,24 @@ def execute_on_ray(
         runtime_env: what workers need of code, packages and variables, as Ray takes it.
         cluster_cpus: CPUs of its own cluster, by default the machine's.
         cluster_gpus: GPUs of its own cluster, by default the machine's.
+        options: what a user calls what a trial holds, for messages.
 
     Raises:
-        UsageError: the cluster at ``address`` cannot be joined.
+        UsageError: the cluster at ``address`` cannot be joined, or a trial does not fit into a cluster of its own.
         HicoError: the cluster of its own died, or every machine fails its trials; all can be taken up again.
         OSError: the disk is full; as after an interruption, all can be taken up again.
-        KeyboardInterrupt: it was interrupted (SIGINT or SIGTERM) and everything was put down in order; what
-            was at work continues from its checkpoints when the search is resumed.
+        KeyboardInterrupt: it was interrupted; trials at work have saved their last whole epoch, and go on from
+            there when the search is resumed.
     """
     with (
-        _interruptions() as interrupted,
         ray_cluster(address=address, cpus=cluster_cpus, gpus=cluster_gpus, runtime_env=runtime_env) as scratch,
+        interruptions_noted() as interrupted,
     ):
+        if address is None:
+            held = ray.cluster_resources()
+            wanted = 0.0 if isinstance(gpus_per_trial, GpuPacking) else gpus_per_trial
+            trial = TrialResources(cpus=cpus_per_trial, gpus=wanted, options=options)
+            check_fits(trial, cpus=held.get("CPU", 0.0), gpus=held.get("GPU", 0.0))
         if isinstance(gpus_per_trial, GpuPacking):
             gpus_per_trial = measured_share(gpus_per_trial, cpus=cpus_per_trial, interrupted=interrupted)
         bundle = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
@@ -98,6 +105,11 @@ def execute_on_ray(
             interrupted=interrupted,
             retries=retries,
         )
+        nodes = ClusterNodes(
+            TrialResources(cpus=cpus_per_trial, gpus=gpus_per_trial, options=options),
+            may_grow=address is not None,
+            nodes=lambda: nodes_alive(state.left_out),
+        )
         trainable = tune.with_resources(
             tune.with_parameters(work, function=function, mailbox=mailbox),
             tune.PlacementGroupFactory([bundle]),
@@ -105,13 +117,8 @@ def execute_on_ray(
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Asking(
-                    state,
-                    cpus=cpus_per_trial,
-                    gpus=gpus_per_trial,
-                    max_concurrent=max_concurrent,
-                ),
-                scheduler=_Answering(state, watch, bundle),
+                search_alg=_Asking(state, nodes=nodes, max_concurrent=max_concurrent),
+                scheduler=_Answering(state, watch, bundle, save=lambda: stop_workers(mailbox, within_s=SAVE_S)),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
@@ -132,30 +139,31 @@ def execute_on_ray(
             raise HicoError(
                 Problem(
                     rule="a Ray cluster that lives as long as the search",
-                    value=f"{error} died",
+                    value=str(error),
                     remedy="go on with --resume; if it happens again, look for what kills it (memory?)",
                 )
             ) from None
 
 
-class _Interrupted(Exception):  # noqa: N818  (Tune puts its workers down on an Exception only)
-    """The driver was asked to end."""
+class _Interrupted(BaseException):
+    """The driver was asked to end, and workers have saved. No Exception: Tune would wait for them once more."""
 
 
 class _ClusterLost(BaseException):
-    """A process of the own cluster died. No Exception: Tune would wait for workers that nobody can reach."""
+    """A cluster of its own lost what it lives on. No Exception: Tune would wait for workers that nobody can reach."""
 
 
 class _Asking(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the steering for tasks while there is room."""
 
-    def __init__(self, state: DriverState, *, cpus: float, gpus: float, max_concurrent: int | None) -> None:
+    def __init__(self, state: DriverState, *, nodes: ClusterNodes, max_concurrent: int | None) -> None:
         super().__init__(metric=None, mode=None)
         self._state = state
-        self._cpus, self._gpus, self._max_concurrent = cpus, gpus, max_concurrent
+        self._nodes, self._max_concurrent = nodes, max_concurrent
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next task; nothing while the cluster is full, or while one may still be lost; the end after that."""
+        self._nodes.warn_if_none_will_do()
         if self._state.steering.at_work >= self._room():
             return None
         task = self._state.steering.next_task()
@@ -173,21 +181,22 @@ class _Asking(Searcher):  # type: ignore[misc]
         """Nothing."""
 
     def _room(self) -> int:
-        if self._max_concurrent is not None:
-            return self._max_concurrent
-        held = _held(self._state.left_out)  # a cluster may grow and shrink
-        rooms = [held.get("CPU", 0.0) / self._cpus]
-        if self._gpus > 0:
-            rooms.append(held.get("GPU", 0.0) / self._gpus)
-        return max(1, int(min(rooms)))
+        return self._nodes.trials_at_once() if self._max_concurrent is None else self._max_concurrent
 
 
 class _Answering(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler: hands what workers say to the steering. A stopped trial learns it from the mailbox."""
 
-    def __init__(self, state: DriverState, watch: WorkerWatch, bundle: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        state: DriverState,
+        watch: WorkerWatch,
+        bundle: Mapping[str, float],
+        *,
+        save: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__()
-        self._state, self._watch, self._bundle = state, watch, bundle
+        self._state, self._watch, self._bundle, self._save = state, watch, bundle, save
         self._trials: dict[str, Trial] = {}
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
@@ -206,6 +215,7 @@ class _Answering(FIFOScheduler):  # type: ignore[misc]
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The next in line; Tune comes by here in each round, so what has to be looked at is looked at here."""
         if self._state.interrupted.is_set():
+            self._save()
             raise _Interrupted
         lost = lost_process()
         if lost is not None:
@@ -258,39 +268,5 @@ def _hosts(bundle: Mapping[str, float]) -> dict[str, str]:
     }
 
 
-def _held(left_out: Collection[str]) -> dict[str, float]:
-    """The resources of the cluster without those of machines that are left out."""
-    if not left_out:
-        held: dict[str, float] = ray.cluster_resources()
-        return held
-    total: Counter[str] = Counter()
-    for node in ray.nodes():
-        if node["Alive"] and node["NodeID"] not in left_out:
-            total.update(node["Resources"])
-    return dict(total)
-
-
 def _trial_name(trial: Trial) -> str:
     return f"trial-{trial.config['task'].number:04d}"
-
-
-@contextmanager
-def _interruptions() -> Iterator[threading.Event]:
-    """Turns the first SIGINT or SIGTERM into an event; the second SIGINT acts as ever."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before[signal.SIGINT])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
+from hico_platform.search.ray_executor.stop_workers import StopRequests
 from hico_platform.search.silence import Signs
 
 
@@ -44,13 +45,14 @@ class MailboxLook:
     processes: Mapping[str, WorkerProcess]
 
 
-class Mailbox:
+class Mailbox(StopRequests):
     """Answers on their way to workers, where whoever comes first waits for the other, and workers' signs of life.
 
     ``key`` stands for one time of handing out a task: a worker that was given up takes no answer of the next one's.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._answers: dict[tuple[str, int], asyncio.Queue[str]] = defaultdict(asyncio.Queue)
         self._counts: dict[str, int] = defaultdict(int)
         self._epochs_s: dict[str, list[float]] = defaultdict(list)

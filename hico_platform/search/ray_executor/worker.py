@@ -19,12 +19,14 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
 from hico_platform.search.ray_executor.mailbox import WorkerProcess
+from hico_platform.search.ray_executor.stop_workers import stoppable
 from hico_platform.search.room import is_full
 from hico_platform.search.task import TrialFunction, TrialTask
 from hico_platform.vocabulary import Decision
@@ -66,6 +68,7 @@ class WorkerReport:
         key: of this time of handing out, in the mailbox.
         mailbox: where answers come from and signs of life go to.
         send: hands a report over; returns once the driver has dealt with it.
+        waiting: the context in which it waits for the answer.
         clock: seconds.
     """
 
@@ -75,9 +78,11 @@ class WorkerReport:
         key: str,
         mailbox: Any,
         send: Callable[[dict[str, Any]], None],
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key, self._mailbox, self._send, self._clock = key, mailbox, send, clock
+        self._waiting = waiting
         self._epoch: int | None = None
         self._epoch_began_s = self._signed_s = clock()
         self._epochs_s: list[float] = []
@@ -86,15 +91,15 @@ class WorkerReport:
         """Reports, and waits for the answer."""
         if self._epoch is not None:  # else it is not known how many of these epochs were trained here
             self._note_epoch(said.epoch)
-        self._send(
-            {
-                "epoch": said.epoch,
-                "metrics": dict(said.metrics),
-                "history": [[epoch, dict(losses)] for epoch, losses in said.history],
-                "checkpoint": str(said.checkpoint),
-            }
-        )
-        answer = Decision(ray.get(self._mailbox.take.remote(self._key, said.epoch)))
+        content = {
+            "epoch": said.epoch,
+            "metrics": dict(said.metrics),
+            "history": [[epoch, dict(losses)] for epoch, losses in said.history],
+            "checkpoint": str(said.checkpoint),
+        }
+        with self._waiting():
+            self._send(content)
+            answer = Decision(ray.get(self._mailbox.take.remote(self._key, said.epoch)))
         self._epoch, self._epoch_began_s = said.epoch, self._clock()
         return answer
 
@@ -141,10 +146,11 @@ def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> di
     def send(content: dict[str, Any]) -> None:
         tune.report(result(REPORTED, content))
 
-    report = WorkerReport(key=key, mailbox=mailbox, send=send)
     _PACKAGE.addHandler(heard)
     try:
-        kind, content = _carried_out(task, function, report)
+        with stoppable(mailbox) as at_work:
+            report = WorkerReport(key=key, mailbox=mailbox, send=send, waiting=at_work.reporting)
+            kind, content = _carried_out(task, function, report)
         if kind != FAILED:
             return result(kind, content)
         tune.report(result(kind, content))

@@ -77,10 +77,13 @@ class TestSearch:
         [
             ([], "--space: given, unless --resume and --name are; try --space level_weights.yaml"),
             (["--space", "queue", "--trials", "0"], "--trials: at least 1; got 0; give a count"),
+            (["--space", "queue", "--cpus", "0"], "--cpus: at least 1; got 0; give a count"),
+            (["--space", "queue", "--dry-run", "--cpus", "1", "--set", "resources.cpus=8"],
+             "resources.cpus: at most the 1 CPU that a search may use on this machine; got 8.0; give --set resources."),
             (["--space", "queue", "--set", "trials"], "--set: KEY=VALUE; got 'trials'"),
             (["--resume", "--name", "none"], "an existing study database"),
         ],
-    )
+    )  # fmt: skip
     def test_usage(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
         assert main(["search", *options, "--home", str(tmp_path)]) == 2
         assert message in capsys.readouterr().err

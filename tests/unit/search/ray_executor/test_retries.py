@@ -15,11 +15,13 @@ from ray.tune.search import Searcher
 from hico_platform.errors import HicoError
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes
 from hico_platform.search.ray_executor.driver_state import DriverState
 from hico_platform.search.ray_executor.executor import _Answering, _Asking
 from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.watch import WorkerWatch
 from hico_platform.search.ray_executor.worker import FAILED, FINISHED, REPORTED
+from hico_platform.search.resources import TrialResources
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.silence import UNKNOWN_S, Attempts, Overdue
 from hico_platform.search.simulate import SimulatedClock
@@ -78,7 +80,8 @@ class Driver:
             retries=retries,
         )
         self.scheduler = _Answering(self.state, self.watch, {"CPU": 1})
-        self.asking = _Asking(self.state, cpus=1, gpus=0, max_concurrent=2)
+        nodes = ClusterNodes(TrialResources(cpus=1, gpus=0), may_grow=False)
+        self.asking = _Asking(self.state, nodes=nodes, max_concurrent=2)
 
     def hand_out(self) -> TuneTrial | None:
         """What Tune does with the next task."""

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hico_platform.errors import HicoError
+from hico_platform.search.ray_executor import session_folder as module
+from hico_platform.search.ray_executor.session_folder import LONGEST, PREFIX, for_ray, session_folder, temporary_places
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name."""
+    with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+
+
+def test_its_owners_alone_short_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    with session_folder() as folder:
+        assert folder.parent == short
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert for_ray(folder).parent == folder
+        socket = f"{for_ray(folder)}/session_2026-11-28_15-39-19_907729_1163934/sockets/plasma_store"
+        assert len(socket) <= 107
+    assert list(short.iterdir()) == []
+
+
+def test_a_long_folder_for_temporary_files_is_left_aside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * LONGEST)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    assert temporary_places() == [Path("/tmp")]
+    with session_folder() as folder:
+        assert folder.parent == Path("/tmp")
+
+
+def test_the_folder_of_a_login_comes_last(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    short.chmod(0o700)
+    assert temporary_places() == [Path("/tmp"), short]
+    short.chmod(0o755)
+    assert temporary_places() == [Path("/tmp")]
+
+
+def test_none_that_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "temporary_places", lambda: [tmp_path / "none"])
+    message = rf"^TMPDIR: a folder that can be written, .* at most {LONGEST} bytes.*/tmp"
+    with pytest.raises(HicoError, match=message), session_folder():
+        pass
+
+
+def test_what_nobody_holds_is_removed_and_what_is_held_stays(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    left = short / f"{PREFIX}killed"
+    (left / "r").mkdir(parents=True)
+    others = short / "hico-other"
+    others.mkdir()
+    with session_folder() as held:
+        assert not left.exists()
+        with session_folder() as second:
+            assert held.exists()
+            assert second != held
+    assert others.exists()

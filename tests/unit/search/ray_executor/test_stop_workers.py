@@ -1,0 +1,74 @@
+"""Workers that save when the driver is interrupted, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from hico_platform.search.ray_executor.stop_workers import Stopped, StopRequests, TaskAtWork
+
+
+def test_a_task_is_cut_off_and_waited_for() -> None:
+    begun, saved, tasks = threading.Event(), [], []
+
+    def trial() -> None:
+        task = TaskAtWork()
+        tasks.append(task)
+        try:
+            begun.set()
+            while True:
+                time.sleep(0.001)
+        except Stopped:
+            saved.append("epoch")
+        finally:
+            task.over.set()
+
+    thread = threading.Thread(target=trial)
+    thread.start()
+    begun.wait(5)
+    tasks[0].stop()
+    assert saved == ["epoch"]
+    thread.join(5)
+
+
+def test_a_task_that_waits_for_an_answer_has_saved() -> None:
+    task = TaskAtWork()
+    with task.reporting():
+        task.stop()  # would raise in this thread
+    task.over.set()
+    task.stop()
+
+
+def test_a_trial_cannot_take_it_for_its_own_failure() -> None:
+    assert not issubclass(Stopped, Exception)
+
+
+def test_the_driver_waits_for_all_that_live_and_no_longer() -> None:
+    async def story() -> tuple[int, int]:
+        requests = StopRequests()
+        waiting = asyncio.create_task(requests.until_stop("first"))
+        await requests.until_stop("silent", poll_s=0.001)
+        await asyncio.sleep(0)
+
+        async def first() -> None:
+            assert await waiting
+            await requests.stopped("first")
+
+        unheard, _ = await asyncio.gather(requests.stop(0.01), first())
+        await requests.stopped("silent")
+        return unheard, await requests.stop(60)
+
+    assert asyncio.run(story()) == (1, 0)
+
+
+@pytest.mark.parametrize("dead_s", [-1.0])
+def test_a_worker_that_died_is_not_waited_for(dead_s: float) -> None:
+    async def story() -> int:
+        requests = StopRequests()
+        await requests.until_stop("dead", poll_s=0.001)
+        return await requests.stop(60, dead_s)
+
+    assert asyncio.run(story()) == 0
