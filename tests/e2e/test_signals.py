@@ -21,15 +21,17 @@ from hico_platform.tracking.base import RunStatus, mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as search
 from tests.e2e.test_search import LIMIT_S, ROOT
+from tests.small import small_store
 
 pytestmark = pytest.mark.e2e
 
 SPACE = """
 name: tiny
 base:
-  model: {hidden_width: 16, encoder: gru, layers: 1}
-  budget: {epochs: 4000, batch_size: 16}
-  contrast: {queue_size: 64}
+  model: {hidden_width: 16, projection_width: 8, encoder: gru, layers: 1}
+  budget: {epochs: 1000000, batch_size: 8}
+  contrast: {queue_size: 24}
+  views: {frames: 16, min_crop_frames: 8}
 search:
   contrast.temperature: {low: 0.05, high: 0.5, log: true}
 trials: 2
@@ -108,9 +110,13 @@ def test_the_command_saves_the_last_whole_epoch_whatever_the_tracking_server_doe
 ) -> None:
     space = tmp_path / "tiny.yaml"
     space.write_text(SPACE)
-    command = [sys.executable, "-m", "hico_platform", "search", "--space", str(space), "--home", str(tmp_path)]
+    small_store(tmp_path / "store")
+    (tmp_path / "half.yaml").write_text("train: {subject: [0, 1, 2, 3]}\n")
     driver = subprocess.Popen(
-        [*command, "--tracking", silent_server],
+        [
+            sys.executable, "-m", "hico_platform", "search", "--space", str(space), "--home", str(tmp_path),
+            "--data", str(tmp_path / "store"), "--protocol", str(tmp_path / "half.yaml"), "--tracking", silent_server,
+        ],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
@@ -120,15 +126,16 @@ def test_the_command_saves_the_last_whole_epoch_whatever_the_tracking_server_doe
         lines.append(line)
         if "trial 0 begins" in line:
             break
-    trial = tmp_path / "searches" / "tiny" / "trials" / "0000"
-    time.sleep(20)  # some epochs, and no minute, after which it would save by itself
+    time.sleep(20)  # many epochs of a moment each, and no minute, after which it would save by itself
     driver.send_signal(signal.SIGTERM)
     output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 130, "".join(lines) + output
     assert "writes did not reach the tracking store; --resume makes up for them" in output
     assert f"interrupted; go on with: hico-platform search --resume --name tiny --home {tmp_path}" in output
+    (trial,) = (tmp_path / "searches" / "tiny").glob("trials*/0000")
     checkpoint = newest_checkpoint(trial)
     assert checkpoint is not None
+    assert checkpoint.epoch > 1
     assert [epoch for epoch, _ in checkpoint.facts["history"]] == list(range(1, checkpoint.epoch + 1))
     shown = subprocess.run(
         [sys.executable, "-m", "hico_platform", "status", "tiny", "--home", str(tmp_path), "--json"],
