@@ -1,7 +1,8 @@
-"""Signals that ask a command to end: SIGTERM and SIGHUP do what Ctrl-C does.
+"""Signals that ask a command to end: SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 do what Ctrl-C does.
 
 Whoever asks with SIGTERM kills after a while: ``docker stop`` after 10 s, Kubernetes and Slurm after 30, systemd after
-90. A search that is asked ends within :data:`GRACE_S`: what it waits for on the way takes its time out of that.
+90; ``sbatch --signal=USR1@300`` has Slurm say before a job's time is up. A search that is asked ends within
+:data:`GRACE_S`: what it waits for on the way takes its time out of that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 EXIT_CODE = 130
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 GRACE_S = 7.5
 SAME_WISH_S = 1.0
 """Signals so close are one: a closed terminal sends SIGHUP twice (kernel and shell), ``uv run`` passes Ctrl-C on."""
@@ -81,7 +82,7 @@ _active: list[_Handler] = []  # one at most
 
 @contextmanager
 def interruptible(*, leave: Callable[[int], object] | None = os._exit) -> Iterator[None]:
-    """In the block the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt in the main thread.
+    """In the block the first of :data:`SIGNALS` raises KeyboardInterrupt in the main thread.
 
     A later one ends the process at once, with exit code 130, and after an interruption the process does not outlive
     the block for long. Where the process is not this package's, ``leave`` is none: a later signal then raises again,

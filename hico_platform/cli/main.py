@@ -50,6 +50,7 @@ Everything is kept in one folder: --home DIR, else $HICO_HOME, else ~/.hico.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. SIGTERM and SIGHUP interrupt it as Ctrl-C does."""
+    _open_closed_streams()
     with interruptible(leave=os._exit if argv is None else None):  # else the process is the caller's
         try:
             return _main(argv)
@@ -64,6 +65,7 @@ def _main(argv: Sequence[str] | None) -> int:
         return _overview(words)
     arguments = argparse.Namespace(command=name, json="--json" in words, traceback="--traceback" in words)
     try:
+        _refuse_stripped_docstrings()
         module = _load(name)  # a heavy import takes a second or two
         mask_warnings()
         parser = argparse.ArgumentParser(
@@ -86,6 +88,29 @@ def _main(argv: Sequence[str] | None) -> int:
         from hico_platform.cli.failure import show_failure
 
         return show_failure(error, arguments, home=_home_or_none(arguments))
+
+
+def _refuse_stripped_docstrings() -> None:
+    if sys.flags.optimize > 1:
+        raise UsageError(
+            Problem(
+                field="PYTHONOPTIMIZE",
+                rule="at most 1",
+                value=sys.flags.optimize,
+                remedy="unset it, and leave out python -OO: Ray does not start without its docstrings",
+            )
+        )
+
+
+def _open_closed_streams() -> None:
+    """Stands something in for standard streams that are closed, or the next files opened would be taken for them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _has_no_reader(stream: TextIO) -> bool:
@@ -111,7 +136,18 @@ def home_of(arguments: argparse.Namespace) -> Path:
     """The one folder of searches, study database, tracking store, checkpoints and prepared data."""
     chosen = arguments.home or os.environ.get("HICO_HOME") or "~/.hico"
     try:
-        return Path(chosen).expanduser().absolute()
+        home = Path(chosen).expanduser().absolute()
+        str(home).encode()
+        return home
+    except UnicodeEncodeError as error:  # databases and Ray take no other
+        raise UsageError(
+            Problem(
+                field="--home",
+                rule="a path in UTF-8, read in a UTF-8 locale",
+                value=os.fsencode(chosen),
+                remedy="rename the folder, or set LC_ALL=C.UTF-8",
+            )
+        ) from error
     except RuntimeError as error:  # no HOME, and no such user in the system's list
         raise UsageError(
             Problem(

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_known_name(arguments.name, field="--name")
     space = _space(arguments, places)
     name = _name(arguments, space)
-    console = console_on(sys.stderr if arguments.json else sys.stdout)
+    console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
         return _dry_run(arguments, space, places, name)

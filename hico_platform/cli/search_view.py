@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -123,9 +124,26 @@ class SearchView:
         return picture if self._has_driver else Group(*picture.whole())
 
 
-def console_on(file: TextIO) -> Console:
-    """A console on a stream: a terminal where it is one, whatever variables say (``FORCE_COLOR`` in a pipe)."""
-    return Console(file=file, force_terminal=None if file.isatty() else False)
+def console_on(file: TextIO, *, goes_on: bool = False) -> Console:
+    """A console on a stream: a terminal where it is one, whatever variables say (``FORCE_COLOR`` in a pipe).
+
+    Where the reader of a pipe goes away, what is printed goes nowhere if the work ``goes_on`` (a search's results
+    are in its ledger); else that raises BrokenPipeError.
+    """
+    return _Console(goes_on, file=file, force_terminal=None if file.isatty() else False)
+
+
+class _Console(Console):
+    def __init__(self, goes_on: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self._goes_on = goes_on
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process, with exit code 1 and in silence."""
+        if not self._goes_on:
+            raise BrokenPipeError
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def is_screen(console: Console) -> bool:

@@ -51,7 +51,8 @@ def family(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("number", "everyone"), [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, True)]
+    ("number", "everyone"),
+    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGUSR1, False)],
 )
 def test_asked_to_end_then_resumed(number: signal.Signals, everyone: bool, tmp_path: Path) -> None:
     """``everyone``: as Slurm and systemd do, and a closed terminal."""

@@ -42,15 +42,22 @@ ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "TUNE_RESULT_BUFFER_MIN_TIME_S": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # for Tune it ends; the course hands it out anew
 }
+_OF_OTHER_CLUSTERS = ("RAY_RUNTIME_ENV_HOOK",)
 REACH_S = 10.0
 START_S = 120.0
 SHUTDOWN_S = 5.0
 GONE_S = 2.0
 OBJECT_STORE_BYTES = 128 * 2**20
-os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+# How this driver uses Tune is not the user's to set: with results that Tune buffers, a worker would wait for an answer
+# for ever, and Tune for more results.
+_OURS = ("TUNE_", "RAY_AIR_NEW_OUTPUT")
+os.environ.update(
+    {name: value for name, value in ENVIRONMENT.items() if name.startswith(_OURS) or name not in os.environ}
+)
 
 import ray  # noqa: E402  (after the environment it reads)
 from ray._private import ray_constants  # noqa: E402
@@ -96,8 +103,10 @@ def ray_cluster(
 def _private() -> Iterator[None]:
     """What holds for a cluster of its own, whatever the environment says."""
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    before = {name: os.environ.get(name) for name in own}
+    before = {name: os.environ.get(name) for name in (*own, *_OF_OTHER_CLUSTERS)}
     os.environ.update(own)
+    for name in _OF_OTHER_CLUSTERS:
+        os.environ.pop(name, None)
     ray._raylet.Config.initialize("")  # this process reads its environment again
     # Ray takes the loopback address where it holds clusters of several machines impossible.
     ray_constants.ENABLE_RAY_CLUSTER = False
@@ -106,7 +115,7 @@ def _private() -> Iterator[None]:
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = True
         for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         ray._raylet.Config.initialize("")
 
 

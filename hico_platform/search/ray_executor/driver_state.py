@@ -65,6 +65,9 @@ class DriverState:
         self.steering = steering
         self.workers = workers
         self.interrupted = interrupted
+        self.is_over = False
+        """Whether the course has no further task, and none is with a worker."""
+
         self._answer = answer
         self._hosts = hosts
         self._retries = retries
@@ -196,6 +199,25 @@ class DriverState:
                     for found in left_out.values()
                 ]
             )
+
+    def must_be_over(self) -> None:
+        """Tune has ended; where it did so before its time, nobody may take the search for finished.
+
+        Raises:
+            KeyboardInterrupt: the driver was asked to end.
+            HicoError: Tune ended for a reason of its own; the search can be resumed.
+        """
+        if self.is_over and not self.steering.at_work:
+            return
+        if self.interrupted.is_set():
+            raise KeyboardInterrupt
+        raise HicoError(
+            Problem(
+                rule="Ray Tune at work until no task is left",
+                value=f"ended with {self.steering.at_work} tasks at work",
+                remedy="go on with --resume",
+            )
+        )
 
     def _over(self, key: str) -> None:
         self.workers.attempts.remove(key)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hico_platform.errors import HicoError, Problem
-from hico_platform.interruptions import interruptions_noted
+from hico_platform.interruptions import heed_again, interruptions_noted
 from hico_platform.search.course import Course
 from hico_platform.search.gpu_packing import GpuPacking
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
@@ -133,6 +133,7 @@ def execute_on_ray(
         )
         try:
             tuner.fit()
+            state.must_be_over()
         except _Interrupted:
             raise KeyboardInterrupt from None
         except _ClusterLost as error:
@@ -163,13 +164,17 @@ class _Asking(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next task; nothing while the cluster is full, or while one may still be lost; the end after that."""
+        heed_again()  # Tune has a handler of its own for SIGUSR1, by which it ends as if all were done
         self._nodes.warn_if_none_will_do()
         if self._state.steering.at_work >= self._room():
             return None
         task = self._state.steering.next_task()
         if task is not None:
             return {"task": task}
-        return None if self._state.steering.at_work else str(Searcher.FINISHED)
+        if self._state.steering.at_work:
+            return None
+        self._state.is_over = True
+        return str(Searcher.FINISHED)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Nothing: the scheduler has heard it."""

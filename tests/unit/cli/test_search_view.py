@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -216,3 +217,20 @@ class TestPicture:
         lines = output.getvalue().splitlines()
         assert len(lines) == 14
         assert max(map(len, lines)) <= 60
+
+
+class TestBrokenPipe:
+    def console(self, *, goes_on: bool) -> Console:
+        """On a pipe whose reader has gone."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        return console_on(os.fdopen(writer, "w"), goes_on=goes_on)
+
+    def test_a_search_goes_on_without_its_output(self) -> None:
+        console = self.console(goes_on=True)
+        for _ in range(3):
+            console.print("trial 0 begins")
+
+    def test_what_only_shows_something_ends(self) -> None:
+        with pytest.raises(BrokenPipeError):
+            self.console(goes_on=False).print("a line")

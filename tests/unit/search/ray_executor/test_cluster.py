@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -33,3 +36,18 @@ def test_an_address_at_which_nobody_answers() -> None:
         ray_cluster(address=address, cpus=None, gpus=None),
     ):
         pass
+
+
+def test_how_the_driver_uses_tune_is_not_the_environments_to_say() -> None:
+    names = (
+        "TUNE_RESULT_BUFFER_LENGTH",
+        "TUNE_RESULT_BUFFER_MIN_TIME_S",
+        "RAY_AIR_NEW_OUTPUT",
+        "RAY_USAGE_STATS_ENABLED",
+    )
+    code = (
+        f"import os; import hico_platform.search.ray_executor.cluster; print([os.environ[name] for name in {names!r}])"
+    )
+    environment = {**os.environ, **dict.fromkeys(names, "7")}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert ended.stdout.strip() == "['1', '0', '0', '7']"

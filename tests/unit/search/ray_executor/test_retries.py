@@ -313,3 +313,20 @@ def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
     driver.scheduler.on_trial_remove(TuneController(), waiting)
     assert driver.asking.suggest("a") == Searcher.FINISHED
     assert "no machine had room for it" in steering._ledger.trials()[0].ending.reason
+
+
+def test_tune_that_ends_before_its_time_makes_no_finished_search(steering: Steering, tmp_path: Path) -> None:
+    driver = Driver(steering, tmp_path)
+    trial = driver.hand_out()
+    assert trial is not None
+    with pytest.raises(HicoError, match=r"Ray Tune at work until no task is left; got 'ended with 1 tasks at work'"):
+        driver.state.must_be_over()
+    driver.state.interrupted.set()
+    with pytest.raises(KeyboardInterrupt):
+        driver.state.must_be_over()
+    driver.report(trial, 9)
+    driver.say(trial, FINISHED, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+    with pytest.raises(KeyboardInterrupt):  # nobody has said yet that no task is left
+        driver.state.must_be_over()
+    assert driver.asking.suggest("next") == Searcher.FINISHED
+    driver.state.must_be_over()
