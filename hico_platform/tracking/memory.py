@@ -27,10 +27,14 @@ class Kept:
     run: Run
     experiment: str
     name: str
-    parent: str | None
     params: dict[str, Param]
     metrics: dict[str, list[tuple[int, float, float]]] = dataclasses.field(default_factory=dict)
     artifacts: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def parent(self) -> str | None:
+        """The run under which it is shown."""
+        return self.run.tags.get(PARENT_TAG)
 
 
 class MemoryTracker(Tracker):
@@ -86,7 +90,7 @@ class MemoryTracker(Tracker):
             return known.run_id
         run_id = f"run-{next(self._numbers)}"
         run = Run(run_id=run_id, key=key, status=RunStatus.RUNNING, tags={**tags, KEY_TAG: key})
-        self.kept[run_id] = Kept(run=run, experiment=experiment, name=name, parent=parent, params=dict(params))
+        self.kept[run_id] = Kept(run=run, experiment=experiment, name=name, params=dict(params))
         return run_id
 
     def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
