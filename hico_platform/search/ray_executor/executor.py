@@ -32,6 +32,7 @@ from hico_platform.search.task import TrialFunction
 
 import ray  # isort: skip  (the cluster module sets what Ray reads at import)
 from ray import tune  # isort: skip
+from ray.tune.execution import class_cache  # isort: skip
 from ray.tune.experiment import Trial  # isort: skip
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # isort: skip
 from ray.tune.search import Searcher  # isort: skip
@@ -144,6 +145,13 @@ def execute_on_ray(
                     remedy="go on with --resume; if it happens again, look for what kills it (memory?)",
                 )
             ) from None
+
+
+# Tune would hand the driver's keys to workers in a runtime environment, which Ray writes to its log and to the command
+# line of each worker. Workers of a cluster of its own inherit the environment; machines of others have their own keys.
+class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
+    [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]
+)
 
 
 class _Interrupted(BaseException):

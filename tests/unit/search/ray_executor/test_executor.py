@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from ray.tune.execution.class_cache import _ActorClassCache
+
+from hico_platform.search.ray_executor import executor
+
+SECRET = "planted-secret"
+
+
+class Trainable:
+    pass
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"]
+)
+def test_keys_of_the_environment_are_in_no_runtime_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert executor.class_cache is not None  # it is imported before Tune makes an actor
+    monkeypatch.setenv(name, SECRET)
+    actor = _ActorClassCache().get(Trainable)
+    assert SECRET not in json.dumps(actor._default_options, default=str)
