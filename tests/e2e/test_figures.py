@@ -5,20 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hico_platform.cli.main import main
+from hico_platform.config.space import load_space
+from hico_platform.retrain.plan import Entry, make_plan
+from hico_platform.retrain.results import RunResult, write_result
 from hico_platform.search.course import Course
-from hico_platform.search.ledger.base import TrialState, best_trial
+from hico_platform.search.ledger.base import TrialRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.study import StudyLedger, open_storage
+from hico_platform.stages.champion import SEARCH_STATE
+from hico_platform.stages.final_inputs import inputs_of_search
 from hico_platform.stages.places import Places
 from hico_platform.stages.search_inputs import SearchInputs
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.vocabulary import Decision
+from tests.small import small_store
 from tests.toy import FACTS, Came, Said, toy_trial
 
 pytestmark = pytest.mark.e2e
@@ -31,6 +38,7 @@ search:
   contrast.temperature: {low: 0.05, high: 0.5, log: true}
   model.encoder: {choice: [gru, lstm, transformer]}
 trials: 7
+protocol: odd-subjects
 sampler: {name: random, seed: 3}
 """
 
@@ -75,7 +83,9 @@ def execute_shuffled(steering: Course, function: Callable[..., Came], **_: objec
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home in which the commands searched with the toy trial, whose trials ended in a shuffled order."""
-    facts = dataclasses.replace(FACTS, more={"dataset": "toy", "data": "home:data/toy"})
+    store = small_store(tmp_path / "home" / "data" / "small")
+    more = {"dataset": "small", "data": "home:data/small", "transfer": None}
+    facts = dataclasses.replace(FACTS, data_digest=store.digest, protocol="odd-subjects", more=more)
     inputs = SearchInputs(facts=facts, function=toy_trial, data=None, probe=None)  # type: ignore[arg-type]
     monkeypatch.setattr("hico_platform.stages.search_inputs.search_inputs", lambda *a, **o: inputs)
     monkeypatch.setattr("hico_platform.search.ray_executor.executor.execute_on_ray", execute_shuffled)
@@ -147,7 +157,8 @@ def test_every_page_shows_what_the_ledger_has(home: Path, tmp_path: Path, capsys
     assert score in (home / "searches" / "shuffled" / "report.html").read_text()
 
     # MLflow: the search's run, and each trial's.
-    client = MlflowTracker(uri=mlflow_uri(home), artifacts=None)._client
+    tracker = MlflowTracker(uri=mlflow_uri(home), artifacts=None)
+    client = tracker._client
     parent = client.get_run(ledger.note("run")).data
     assert parent.metrics["best_knn_top1"] == best.value
     assert (parent.tags["hico.best_trial"], parent.tags["hico.best_run"]) == (str(best.number), best.run_id)
@@ -157,3 +168,41 @@ def test_every_page_shows_what_the_ledger_has(home: Path, tmp_path: Path, capsys
         assert {name: run.metrics[name] for name in trial.ending.metrics} == dict(trial.ending.metrics)
         assert run.tags["hico.state"] == str(trial.state)
         assert run.params["contrast.temperature"] == str(trial.values["contrast.temperature"])
+    check_retraining(home, tmp_path, best=best, tracker=tracker, capsys=capsys)
+
+
+def check_retraining(
+    home: Path, folder: Path, *, best: TrialRecord, tracker: MlflowTracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A retraining whose runs have their results: table, JSON, MLflow, and what the registry says of the champion."""
+    inputs = inputs_of_search(Places(home=home), "shuffled")
+    assert inputs.best == config_of(best, load_space(folder / "shuffled.yaml"))
+    facts = {name: value for name, value in inputs.facts.items() if name != SEARCH_STATE}
+    plan = make_plan(inputs.best, seeds=3, epochs=None, facts=facts)
+    scores = {run.key: 0.3 + 0.07 * index for index, run in enumerate(plan.runs)}
+    for run in plan.runs:
+        place = home / "searches" / "shuffled" / "final" / plan.digest[:12] / run.key
+        (place / "encoder").mkdir(parents=True)
+        (place / "encoder" / "weights").write_text("weights")
+        (place / "epoch-000009").mkdir()
+        result = RunResult(
+            entry=run.entry, seed=run.seed, epoch=9, metrics={"knn_top1": scores[run.key]}, seconds=1.0,
+            checkpoint=str(place / "epoch-000009") if run.entry.is_trained else None,
+        )  # fmt: skip
+        write_result(place, result)
+    table = command(capsys, "retrain", "shuffled", "--home", str(home))
+    retrained = json.loads(command(capsys, "retrain", "shuffled", "--json", "--home", str(home)))
+    (stage,) = [run for key, run in tracker.runs("shuffled").items() if key == f"shuffled/final/{plan.digest[:12]}"]
+    shown = tracker._client.get_run(stage.run_id).data.metrics
+    for entry in Entry:
+        own = [scores[run.key] for run in plan.runs if run.entry is entry]
+        mean, deviation = statistics.fmean(own), statistics.stdev(own) if len(own) > 1 else None
+        (row,) = [line for line in table.splitlines() if entry.heading in line]
+        assert f"{100 * mean:.1f}" in row
+        assert retrained["summary"][str(entry)]["knn_top1"] == {"mean": mean, "std": deviation, "seeds": len(own)}
+        assert shown[f"{entry.replace(' ', '_')}_mean_test_knn_top1"] == mean
+    version = tracker._client.get_model_version_by_alias("shuffled", "champion")
+    champion = statistics.fmean(scores[f"best-seed-{seed}"] for seed in range(3))
+    assert f"test 1-NN {champion:.1%} over 3 seeds" in version.description
+    assert version.tags["hico.trial"] == str(best.number)
+    assert version.run_id == tracker.runs("shuffled")[f"shuffled/final/{plan.digest[:12]}/best-seed-0"].run_id
