@@ -19,6 +19,7 @@ from pathlib import Path
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
 from hico_platform.errors import ConfigError, HicoError
+from hico_platform.masking import masked
 from hico_platform.search.events import Event, TrialBegan, TrialReported
 from hico_platform.search.ledger.base import (
     Ending,
@@ -197,7 +198,7 @@ class SearchMirror:
                 "hico.scheduler": str(self._space.settings.scheduler.name),
                 "mlflow.note.content": self._space.settings.description,
                 **({} if by_number else {BEST_STEP_TAG: "trials that have ended"}),
-                **{f"hico.{name}": str(value) for name, value in facts.more.items()},
+                **{f"hico.{name}": masked(str(value)) for name, value in facts.more.items()},
             },
             at_s=self._search.began_at_s,
             fresh=fresh,

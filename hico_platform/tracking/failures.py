@@ -16,9 +16,10 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from hico_platform.masking import masked
+
 LONGEST_LINE = 300
 _WRAPPED = " failed with exception"
-_PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 _RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3, which keeps the status nowhere else
 _AWAY_STATUS = {408, 425, 429}
 _NEVER_STATUS = {501, 505}  # what a server never does
@@ -125,12 +126,7 @@ def in_one_line(error: BaseException) -> str:
     status = _answer_status(error)
     if status is not None and str(status) not in line:
         line = f"HTTP {status}: {line}"
-    return without_password(line)[:LONGEST_LINE]
-
-
-def without_password(text: str) -> str:
-    """A text with the passwords of its addresses masked."""
-    return _PASSWORD.sub(r"\1:***@", text)
+    return masked(line)[:LONGEST_LINE]
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

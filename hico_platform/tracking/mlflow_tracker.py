@@ -14,6 +14,7 @@ from typing import Any
 
 from hico_platform import __version__
 from hico_platform.errors import UsageError
+from hico_platform.masking import masked
 from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file
 from hico_platform.tracking.base import (
     CHAMPION,
@@ -27,7 +28,7 @@ from hico_platform.tracking.base import (
     TrackingError,
     TrackingRefused,
 )
-from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy, without_password
+from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy
 from hico_platform.tracking.moved_home import follow_moved_home
 
 # Limits of one log_batch request (MLflow REST API).
@@ -66,7 +67,7 @@ class MlflowTracker(Tracker):
     @property
     def address(self) -> str:
         """The tracking store's URI, without its password."""
-        return without_password(self._uri)
+        return masked(self._uri)
 
     def check(self, experiment: str) -> None:
         """Opens the experiment. A SQLite file that is yet to be made will take what is written, and is left to it."""
