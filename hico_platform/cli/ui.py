@@ -1,113 +1,169 @@
 """Browse searches, trials, checkpoints and models in MLflow's pages.
 
+The printed addresses hold a token: whoever has one can see and change what is in the store, and nobody else can.
 With a tracking server (--tracking http://...) its pages are there already; their addresses are printed.
 
-example:
+examples:
   hico-platform ui --port 5000
+  hico-platform ui --read-only
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import socket
+import shutil
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hico_platform.cli.access_token import access_token
+from hico_platform.cli.listening import Listener, listen
 from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.terminal import plain_line
 from hico_platform.errors import Problem, UsageError
 from hico_platform.masking import masked
 
+if TYPE_CHECKING:
+    from hico_platform.stages.places import Places
+    from hico_platform.tracking.mlflow_pages import Tls
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen on; another than this machine's own asks for TLS or --insecure (default: 127.0.0.1)",
+    )  # fmt: skip
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: 5000)")
+    parser.add_argument("--read-only", action="store_true", help="refuse what would change the store")
+    parser.add_argument(
+        "--token-file", metavar="FILE", type=Path,
+        help="keep the token in FILE (mode 0600, made if missing) and use it each time (default: a new one each time)",
+    )  # fmt: skip
+    parser.add_argument("--tls-cert", metavar="FILE", type=Path, help="serve https with this certificate (PEM)")
+    parser.add_argument("--tls-key", metavar="FILE", type=Path, help="the key of that certificate (PEM)")
+    parser.add_argument(
+        "--insecure", action="store_true", help="serve other machines without TLS: the network can read token and data"
+    )
     add_places(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints where to look, and becomes MLflow's server."""
-    from hico_platform.sqlite_files import check_database, sqlite_file, url_for_looking
-    from hico_platform.stages.tracking_check import away, refused
-    from hico_platform.tracking.base import TrackingError, TrackingRefused
-    from hico_platform.tracking.mlflow_pages import (
-        copy_if_read_only,
-        is_served,
-        page_addresses,
-        server_command,
-        server_environment,
-    )
-    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+    """Prints where to look, and serves MLflow's pages."""
+    from hico_platform.sqlite_files import check_database, sqlite_file
+    from hico_platform.tracking.mlflow_pages import copy_if_read_only, is_served
 
     places = places_of(arguments)
     if places.tracking is None and not (places.home / "mlflow.db").exists():
         raise UsageError(f"there is nothing to browse in {places.home} yet: run a search first, or give --home")
-    served = is_served(places.tracking_uri)
-    if not served:
-        check_address(arguments.host, arguments.port)
+    if is_served(places.tracking_uri):
+        _show(masked(places.tracking_uri), _experiments(places.tracking_uri), token=None)
+        return 0
+    tls = _tls(arguments)
+    listener = listen(arguments.host, arguments.port)
+    with listener.socket:
+        _check_reach(listener, arguments, tls)
         file = sqlite_file(places.tracking_uri)
         if file is not None:
             check_database(file, what="a tracking database", writing=False)
-    uri = copy_if_read_only(places.tracking_uri)
-    if uri != places.tracking_uri:
+        uri = copy_if_read_only(places.tracking_uri)
+        if uri == places.tracking_uri:
+            return _serve(uri, arguments, listener, tls, places)
         print(
             f"{places.home} can only be read: this shows what is there now, and changes made in the pages are not kept"
         )
+        copy = sqlite_file(uri)
+        try:
+            return _serve(uri, arguments, listener, tls, places)
+        finally:
+            if copy is not None:
+                shutil.rmtree(copy.parent, ignore_errors=True)
+
+
+def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, places: Places) -> int:
+    from hico_platform.sqlite_files import url_for_looking
+    from hico_platform.tracking.mlflow_app import AccessPolicy
+    from hico_platform.tracking.mlflow_pages import serve
+
     uri = url_for_looking(uri)  # on a full disk a store is read as it is
+    experiments = _experiments(uri)
+    policy = AccessPolicy(
+        names=listener.names,
+        port=arguments.port,
+        token=access_token(arguments.token_file),
+        secure=tls is not None,
+        read_only=arguments.read_only,
+    )
+    _show(f"{policy.scheme}://{listener.address}:{arguments.port}", experiments, token=policy.token)
+    print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
+    serve(policy, uri=uri, artifacts=places.artifacts, listening=listener.socket, tls=tls)
+    return 0
+
+
+def _experiments(uri: str) -> dict[str, str]:
+    """The id of each search's experiment, by name."""
+    from hico_platform.stages.tracking_check import away, refused
+    from hico_platform.tracking.base import TrackingError, TrackingRefused
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
     tracker = MlflowTracker(uri=uri, artifacts=None)
     try:
-        experiments = tracker.experiments()
+        return dict(tracker.experiments())
     except TrackingRefused as refusal:
         raise refused(tracker, refusal, rule="a tracking store that can be read") from refusal
     except TrackingError as error:
         raise away(tracker, error) from error
-    base = masked(uri) if served else f"http://{_in_address(arguments.host)}:{arguments.port}"
-    for name, address in page_addresses(base, experiments).items():
+
+
+def _show(base: str, experiments: dict[str, str], *, token: str | None) -> None:
+    from hico_platform.tracking.mlflow_pages import page_addresses
+
+    for name, address in page_addresses(base, experiments, token=token).items():
         print(f"{plain_line(name):<24} {address}")
-    if served:
-        return 0
-    print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
-    command = server_command(uri=uri, host=arguments.host, port=arguments.port)
-    os.execve(command[0], command, server_environment())
-    return 1
 
 
-def check_address(host: str, port: int) -> None:
-    """Whether an address can be listened on, where it can be known in a line.
+def _tls(arguments: argparse.Namespace) -> Tls | None:
+    from hico_platform.tracking.mlflow_pages import Tls
 
-    Raises:
-        UsageError: the name does not resolve, the port is none or taken, or this user may not have it.
-    """
-    if not 1 <= port <= 65535:
-        raise UsageError(Problem(field="--port", rule="a port from 1 to 65535", value=port, remedy="give another"))
+    certificate, key = arguments.tls_cert, arguments.tls_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        missing = "--tls-cert" if certificate is None else "--tls-key"
+        raise UsageError(Problem(field=missing, rule="a certificate and its key", remedy="give both files"))
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (socket.gaierror, UnicodeError) as error:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise UsageError(
+            Problem(
+                field="--tls-cert",
+                rule="a certificate and its key, as PEM files without a password",
+                value=f"{certificate} and {key}",
+                remedy=f"{getattr(error, 'strerror', None) or error}; give others",
+            )
+        ) from error
+    return Tls(certificate=certificate, key=key)
+
+
+def _check_reach(listener: Listener, arguments: argparse.Namespace, tls: Tls | None) -> None:
+    """Refuses, or warns, where other machines can connect."""
+    if listener.is_local:
+        return
+    if tls is None and not arguments.insecure:
         raise UsageError(
             Problem(
                 field="--host",
-                rule="an address or the name of this machine",
-                value=host,
-                remedy="it does not resolve; give such as 127.0.0.1, ::1 or 0.0.0.0",
+                rule="an address of this machine alone, or TLS",
+                value=arguments.host,
+                remedy=(
+                    "give --tls-cert and --tls-key; or leave out --host and forward the port: "
+                    f"ssh -L {arguments.port}:127.0.0.1:{arguments.port} THIS_MACHINE; or give --insecure"
+                ),
             )
-        ) from error
-    try:
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise UsageError(
-            Problem(
-                field="--port",
-                rule="an address and port that can be listened on",
-                value=f"{_in_address(host)}:{port}",
-                remedy=f"{error.strerror}; give another --port or --host",
-            )
-        ) from error
-
-
-def _in_address(host: str) -> str:
-    """A host as it is written in a web address."""
-    return f"[{host}]" if ":" in host else host
+        )
+    readable = "" if tls is not None else "; the network can read the token and all that is shown"
+    print(
+        f"other machines can connect here: who has a printed address can do what you can do in the pages{readable}",
+        file=sys.stderr,
+    )

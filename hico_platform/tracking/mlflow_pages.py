@@ -4,21 +4,48 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import sqlite3
-import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.sqlite_files import sqlite_file
 from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy
 from hico_platform.tracking.moved_home import follow_moved_home
 
-# No telemetry, and none of the processes that carry out jobs for language models: they hold 2 GB.
-ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+# No jobs for language models (their routes are refused), no code of scorers, no artifacts through the server.
+_FIXED = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    "_MLFLOW_IN_JOB_EXECUTOR": "false",
+    "_MLFLOW_SGI_NAME": "uvicorn",
+}
+# Of another server that this process was started from: they would move its paths and its files.
+_NOT_FOR_IT = (
+    "_MLFLOW_STATIC_PREFIX",
+    "_MLFLOW_SERVER_SERVE_ARTIFACTS",
+    "_MLFLOW_SERVER_ARTIFACT_DESTINATION",
+    "_MLFLOW_SERVER_ARTIFACTS_ONLY",
+    "_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE",
+    "prometheus_multiproc_dir",
+)
 # Said in the address, or MLflow shows an experiment as an application of language models.
 _TRAINING = "?workflowType=machine_learning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """The files of a certificate (with what it is signed by) and of its key."""
+
+    certificate: Path
+    key: Path
 
 
 def is_served(uri: str) -> bool:
@@ -50,31 +77,74 @@ def copy_if_read_only(uri: str) -> str:
     return mlflow_uri(folder)
 
 
-def server_command(*, uri: str, host: str, port: int) -> list[str]:
-    """The command that serves the pages over a tracking store."""
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
+def serve(
+    policy: AccessPolicy, *, uri: str, artifacts: Path | None, listening: socket.socket, tls: Tls | None = None
+) -> None:
+    """Serves the pages over a tracking store from this process, until Ctrl-C or SIGTERM.
+
+    Args:
+        policy: who is let in.
+        uri: the tracking store. It may hold a password, so it goes by this process's environment alone.
+        artifacts: where experiments that are made in the pages keep theirs.
+        listening: the bound socket.
+        tls: files of a certificate, if it is to be served by TLS.
+
+    Raises:
+        KeyboardInterrupt: it was ended.
+    """
+    os.environ.update(server_environment(policy, uri=uri, artifacts=artifacts))
+    for name in _NOT_FOR_IT:
+        os.environ.pop(name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what MLflow's dependencies find old in it
+        import uvicorn
+        from mlflow.server.fastapi_app import app
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            AccessGuard(app, policy=policy),
+            lifespan="off",  # MLflow's is the assistant's, and ends containers
+            ws="none",
+            log_config=None,
+            log_level="warning",
+            access_log=False,  # it would hold the token
+            server_header=False,
+            proxy_headers=False,  # nobody is believed to be somebody else
+            timeout_graceful_shutdown=2,
+            ssl_certfile=None if tls is None else tls.certificate,
+            ssl_keyfile=None if tls is None else tls.key,
+        )
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:  # uvicorn ends, and raises what ended it once more
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def server_environment() -> dict[str, str]:
-    """The environment of that command: this process's, and what it leaves unsaid of :data:`ENVIRONMENT`."""
-    return {**ENVIRONMENT, **os.environ}
+def server_environment(policy: AccessPolicy, *, uri: str, artifacts: Path | None) -> dict[str, str]:
+    """What MLflow's server reads from its environment; of :data:`ENVIRONMENT` it is what is not set yet."""
+    hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": policy.hosts, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": policy.origins}
+    return {
+        **{name: value for name, value in ENVIRONMENT.items() if name not in os.environ},
+        **_FIXED,
+        **{name: ",".join(sorted(values)) for name, values in hosts.items()},
+        "_MLFLOW_SERVER_FILE_STORE": uri,
+        "_MLFLOW_SERVER_REGISTRY_STORE": uri,
+        **({} if artifacts is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": str(artifacts)}),
+    }
 
 
-def page_addresses(base: str, experiments: Mapping[str, str]) -> dict[str, str]:
-    """Address of each search's page, and of the registry; ``experiments`` gives ids by name."""
-    base = base.rstrip("/")
-    pages = {name: f"{base}/#/experiments/{number}/runs{_TRAINING}" for name, number in experiments.items()}
-    return {**pages, "models": f"{base}/#/models{_TRAINING}"}
+def page_addresses(base: str, experiments: Mapping[str, str], *, token: str | None = None) -> dict[str, str]:
+    """Address of each search's page, and of the registry.
+
+    Args:
+        base: the server's address.
+        experiments: ids by name.
+        token: what the server asks for; a browser keeps what follows it (``#...``) over the redirect.
+    """
+    base = f"{base.rstrip('/')}/" + ("" if token is None else f"?token={token}")
+    pages = {name: f"{base}#/experiments/{number}/runs{_TRAINING}" for name, number in experiments.items()}
+    return {**pages, "models": f"{base}#/models{_TRAINING}"}

@@ -28,23 +28,28 @@ def test_the_pages_serve_artifacts_of_a_copied_home(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    token = tmp_path / "token"
+    options = ["--home", str(there), "--port", str(port), "--token-file", str(token)]
+    token.write_text("a-token-of-the-test-alone")
+    token.chmod(0o600)
     server = subprocess.Popen(
-        [sys.executable, "-m", "hico_platform", "ui", "--home", str(there), "--port", str(port)],
+        [sys.executable, "-m", "hico_platform", "ui", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        assert answer(f"http://127.0.0.1:{port}/get-artifact?path=a.txt&run_uuid={run_id}") == b"hello"
+        assert answer(f"http://127.0.0.1:{port}/get-artifact?path=a.txt&run_uuid={run_id}", token) == b"hello"
     finally:
         server.terminate()
         server.wait(30)
     assert not home.exists()
 
 
-def answer(address: str) -> bytes:
+def answer(address: str, token: Path) -> bytes:
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token.read_text()}"})
     deadline = time.monotonic() + 120
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=10) as page:
+            with urllib.request.urlopen(request, timeout=10) as page:
                 return bytes(page.read())
         except urllib.error.HTTPError:
             raise

@@ -11,28 +11,37 @@ import pytest
 from mlflow.tracking._tracking_service import utils
 
 from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.mlflow_app import AccessPolicy
 from hico_platform.tracking.mlflow_pages import (
     copy_if_read_only,
     is_served,
     page_addresses,
-    server_command,
     server_environment,
 )
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.mlflow_store import mlflow_home
 
-
-def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
-    command = server_command(uri=mlflow_uri(tmp_path), host="127.0.0.1", port=5001)
-    assert command[1:4] == ["-m", "mlflow", "server"]
-    assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert command[command.index("--port") + 1] == "5001"
+POLICY = AccessPolicy(names=frozenset({"127.0.0.1"}), port=5001, token="t0ken")
 
 
-def test_what_the_user_set_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server_environment()["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+def test_mlflow_learns_of_the_store_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    uri = "postgresql://me:s3cret@host/db"
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    seen = server_environment(POLICY, uri=uri, artifacts=tmp_path)
+    assert seen["_MLFLOW_SERVER_FILE_STORE"] == seen["_MLFLOW_SERVER_REGISTRY_STORE"] == uri
+    assert seen["_MLFLOW_SERVER_ARTIFACT_ROOT"] == str(tmp_path)
+    assert seen["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert seen["MLFLOW_SERVER_ALLOWED_HOSTS"] == "127.0.0.1:5001"
+    assert seen["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "http://127.0.0.1:5001"
+    assert "t0ken" not in str(seen)
+
+
+def test_jobs_stay_off_and_telemetry_is_the_users_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true")
-    assert server_environment()["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "true"
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    seen = server_environment(POLICY, uri="sqlite:///a.db", artifacts=None)
+    assert seen["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert "MLFLOW_DISABLE_TELEMETRY" not in seen
 
 
 def test_addresses_of_the_searches(tmp_path: Path) -> None:
@@ -45,6 +54,8 @@ def test_addresses_of_the_searches(tmp_path: Path) -> None:
     number = experiments["two"]
     assert pages["two"] == f"http://127.0.0.1:5000/#/experiments/{number}/runs?workflowType=machine_learning"
     assert pages["models"].startswith("http://127.0.0.1:5000/#/models")
+    with_token = page_addresses("http://127.0.0.1:5000", experiments, token="t0ken")
+    assert with_token["two"].startswith(f"http://127.0.0.1:5000/?token=t0ken#/experiments/{number}/runs?")
 
 
 def test_a_server_has_its_pages_already() -> None:

@@ -1,0 +1,59 @@
+"""The token that ``ui`` asks for: a new one each time, or the one of a file that nobody else can read."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+
+from hico_platform.errors import Problem, UsageError
+
+_FEWEST = 20
+_LONGEST = 4096
+_WRITTEN = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+def access_token(file: Path | None) -> str:
+    """A fresh token, or the one in a file, which is made where it is missing.
+
+    Raises:
+        UsageError: the file cannot be read or made, others may read it, or it holds no token.
+    """
+    if file is None:
+        return secrets.token_urlsafe(32)
+    try:
+        return _kept_token(file)
+    except OSError as error:
+        raise _unusable(file, f"{error.strerror}; give one in a folder of your own") from error
+
+
+def _kept_token(file: Path) -> str:
+    try:
+        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with open(made, "w") as opened:
+            opened.write(f"{secrets.token_urlsafe(32)}\n")
+    with open(
+        os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"
+    ) as opened:  # a pipe keeps nobody waiting
+        state = os.fstat(opened.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise _unusable(file, "it is no file; give one")
+        if state.st_uid not in {os.geteuid(), 0} or state.st_mode & 0o077:
+            raise _unusable(file, f"others may read or write it; make it yours alone: chmod 600 {file}")
+        token = opened.read(_LONGEST).decode("latin-1").strip()
+    if len(token) < _FEWEST or not _WRITTEN.fullmatch(token):
+        raise _unusable(
+            file, f"it holds no token of at least {_FEWEST} letters, digits, - or _; remove it, and one is made"
+        )
+    return token
+
+
+def _unusable(file: Path, remedy: str) -> UsageError:
+    return UsageError(
+        Problem(field="--token-file", rule="a file of this user with a token", value=str(file), remedy=remedy)
+    )

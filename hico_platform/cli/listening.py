@@ -1,0 +1,105 @@
+"""Where ``ui`` listens, and by which names it may be called there."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+from hico_platform.errors import Problem, UsageError
+
+_LOCALHOST = {"127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A socket that listens.
+
+    Attributes:
+        names: the names and addresses that lead to it, as they are written in a web address.
+        address: the one of them to show.
+        is_local: whether only this machine's processes reach it.
+    """
+
+    socket: socket.socket
+    names: frozenset[str]
+    address: str
+    is_local: bool
+
+
+def listen(host: str, port: int) -> Listener:
+    """Listens on an address; from here on nobody else can take the port.
+
+    Raises:
+        UsageError: the name does not resolve, the port is none or taken, or this user may not have it.
+    """
+    if not 1 <= port <= 65535:
+        raise UsageError(Problem(field="--port", rule="a port from 1 to 65535", value=port, remedy="give another"))
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise UsageError(
+            Problem(
+                field="--host",
+                rule="an address or the name of this machine",
+                value=host,
+                remedy="it does not resolve; give such as 127.0.0.1, ::1 or 0.0.0.0",
+            )
+        ) from error
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind(address)
+        opened.listen(128)
+    except OSError as error:
+        opened.close()
+        raise UsageError(
+            Problem(
+                field="--port",
+                rule="an address and port that can be listened on",
+                value=f"{in_address(host)}:{port}",
+                remedy=f"{error.strerror}; give another --port or --host",
+            )
+        ) from error
+    return _listener(opened, host)
+
+
+def in_address(host: str) -> str:
+    """A host as it is written in a web address."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _listener(opened: socket.socket, host: str) -> Listener:
+    bound = opened.getsockname()[0]
+    ip = ipaddress.ip_address(bound.partition("%")[0])
+    if ip.is_loopback:
+        # The number is shown, not localhost: that may lead to ::1 as well, where somebody else may listen.
+        names = {bound, "localhost"} if bound in _LOCALHOST else {bound}
+        return _of(opened, names, address=bound, is_local=True)
+    machine = socket.gethostname()
+    names = {host, bound, machine, socket.getfqdn()}
+    if not ip.is_unspecified:
+        return _of(opened, names, address=host, is_local=False)
+    names |= {"localhost", "127.0.0.1" if ip.version == 4 else "::1", *_addresses(machine, opened.family)}
+    return _of(opened, names, address=machine, is_local=False)
+
+
+def _of(opened: socket.socket, names: set[str], *, address: str, is_local: bool) -> Listener:
+    written = frozenset(in_address(name) for name in names)
+    return Listener(socket=opened, names=written, address=in_address(address), is_local=is_local)
+
+
+def _addresses(machine: str, family: int) -> set[str]:
+    """This machine's addresses: those of its name, and the one that it has on the way to others."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        found |= {str(entry[4][0]) for entry in socket.getaddrinfo(machine, None, family)}
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing
+        probe.connect(("192.0.2.1" if family == socket.AF_INET else "2001:db8::1", 9))
+        found.add(str(probe.getsockname()[0]))
+    return found

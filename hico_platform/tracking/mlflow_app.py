@@ -1,0 +1,225 @@
+"""Access control around MLflow's app: only requests with the token are served, and only routes that are listed.
+
+Any account of a machine can connect to its loopback addresses, and any page that a browser shows can send requests
+there. So each request is judged by its Host, by the page it comes from, by a token, and by its route, in this order.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hico_platform.tracking.mlflow_routes import Access, access_of
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PAGE = "/"
+"""The one document of MLflow's pages; the fragment of its address says what it shows."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# The app behind learns neither the token nor what a client claims of another address, path or method.
+_DROPPED = frozenset(
+    b"authorization cookie forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix "
+    b"x-forwarded-proto x-http-method x-http-method-override x-method-override x-original-url x-rewrite-url "
+    b"x-script-name".split()
+)
+_HEADERS = {
+    b"referrer-policy": b"same-origin",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"SAMEORIGIN",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPolicy:
+    """Who is let in, and to what.
+
+    Attributes:
+        names: names and addresses by which the server may be called; IPv6 addresses in brackets.
+        port: the port that it listens on.
+        token: what has to be shown, once by a browser, each time by a script.
+        secure: whether it is served by TLS.
+        read_only: whether requests that change something are refused.
+        session: what a browser keeps once it has shown the token; worth nothing when this process has ended.
+    """
+
+    names: frozenset[str]
+    port: int
+    token: str = field(repr=False)
+    secure: bool = False
+    read_only: bool = False
+    session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.secure else "http"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """What a Host header may be."""
+        ported = {f"{name.lower()}:{self.port}" for name in self.names}
+        bare = {name.lower() for name in self.names} if self.port == _DEFAULT_PORTS[self.scheme] else set()
+        return frozenset(ported | bare)
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """What an Origin header may be."""
+        return frozenset(f"{self.scheme}://{host}" for host in self.hosts)
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie: browsers send a machine's cookies to all of its ports."""
+        return f"hico-ui-{self.port}"
+
+
+class AccessGuard:
+    """An ASGI app that forwards to MLflow's app what an :class:`AccessPolicy` allows.
+
+    Args:
+        app: the app behind.
+        policy: who is let in.
+    """
+
+    def __init__(self, app: App, *, policy: AccessPolicy) -> None:
+        self._app = app
+        self._policy = policy
+        self._hosts, self._origins = policy.hosts, policy.origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves, or refuses, one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":  # its start-up work is the assistant's
+            return
+        refusal = self._refusal_of_caller(scope)
+        if refusal is None and _shown_tokens(scope):
+            await self._exchange_token(scope, send)
+            return
+        refusal = refusal or self._refusal_of_token(scope) or self._refusal_of_route(scope)
+        if refusal is not None:
+            await _refuse(send, *refusal)
+            return
+        await self._app(_without_claims(scope), receive, _with_headers(send))
+
+    def _refusal_of_caller(self, scope: Scope) -> tuple[int, str] | None:
+        """Why neither the name that the server is called by nor the page that calls may be answered."""
+        hosts = _values(scope, b"host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            return 403, "Open the address that hico-platform ui printed, with its host and port."
+        if any(origin not in self._origins for origin in _values(scope, b"origin")):
+            return 403, "Requests from pages of another address or port are refused."
+        elsewhere = {"cross-site", "same-site"}.intersection(_values(scope, b"sec-fetch-site"))
+        if elsewhere and not _asks_for_page(scope):
+            return 403, "Requests from pages of another address or port are refused."
+        return None
+
+    def _refusal_of_token(self, scope: Scope) -> tuple[int, str] | None:
+        if self._is_known(scope):
+            return None
+        return 403, (
+            "Open the whole address that hico-platform ui printed, with ?token=...; "
+            "a script sends the token as MLFLOW_TRACKING_TOKEN, or in a header: Authorization: Bearer TOKEN."
+        )
+
+    def _refusal_of_route(self, scope: Scope) -> tuple[int, str] | None:
+        if scope.get("root_path"):
+            return 404, "There is nothing under this path."
+        access = access_of(scope["method"], scope["path"])
+        if access is Access.UNKNOWN:
+            return 404, "hico-platform ui serves no such path; it serves MLflow's tracking pages and their requests."
+        if access is Access.WRONG_METHOD:
+            return 405, "This path is not served with this method."
+        if access is Access.REFUSED:
+            return 403, "hico-platform ui does not serve this part of MLflow; run an MLflow server of your own for it."
+        if access is Access.WRITE and self._policy.read_only:
+            return 403, "These pages are only for reading: hico-platform ui was started with --read-only."
+        return None
+
+    def _is_known(self, scope: Scope) -> bool:
+        for name, _, value in (pair.strip().partition("=") for pair in ";".join(_values(scope, b"cookie")).split(";")):
+            if name == self._policy.cookie and _same(value, self._policy.session):
+                return True
+        shown = (value.partition(" ") for value in _values(scope, b"authorization"))
+        return any(kind.lower() == "bearer" and _same(value.strip(), self._policy.token) for kind, _, value in shown)
+
+    async def _exchange_token(self, scope: Scope, send: Send) -> None:
+        """Gives a browser that shows the token a cookie, and the address without the token."""
+        tokens = _shown_tokens(scope)
+        if len(tokens) != 1 or not _same(tokens[0], self._policy.token):
+            await _refuse(
+                send, 403, "This token is not the one that hico-platform ui printed; it has a new one each time."
+            )
+            return
+        rest = b"&".join(part for part in _parts_of_query(scope) if not part.startswith(b"token="))
+        # Lax, not Strict: Strict would not be sent on after a link in a web terminal or a chat. Pages elsewhere can
+        # make a browser open the page by it, no more: everything else is refused to them above.
+        cookie = f"{self._policy.cookie}={self._policy.session}; Path=/; HttpOnly; SameSite=Lax"
+        headers = [
+            (b"location", _PAGE.encode() + (b"?" + rest if rest else b"")),
+            (b"set-cookie", (cookie + ("; Secure" if self._policy.secure else "")).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        await _answer(send, 303, "", headers)
+
+
+def _asks_for_page(scope: Scope) -> bool:
+    return bool(scope["method"] == "GET" and scope["path"] == _PAGE)
+
+
+def _shown_tokens(scope: Scope) -> list[str]:
+    """Tokens in the address of the page; nowhere else do they open anything."""
+    if not _asks_for_page(scope):
+        return []
+    parts = (part.partition(b"=") for part in _parts_of_query(scope))
+    return [value.decode("latin-1") for name, _, value in parts if name == b"token"]
+
+
+def _parts_of_query(scope: Scope) -> list[bytes]:
+    query: bytes = scope.get("query_string", b"")
+    return [part for part in query.split(b"&") if part]
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1").strip() for header, value in scope["headers"] if header.lower() == name]
+
+
+def _same(shown: str, secret: str) -> bool:
+    return hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), secret.encode())
+
+
+def _without_claims(scope: Scope) -> Scope:
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _DROPPED]
+    return {**scope, "headers": headers}
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given: Iterable[tuple[bytes, bytes]] = message.get("headers", [])
+            known = {name.lower() for name, _ in given}
+            more = [(name, value) for name, value in _HEADERS.items() if name not in known]
+            message = {**message, "headers": [*given, *more]}
+        await send(message)
+
+    return sending
+
+
+async def _refuse(send: Send, status: int, text: str) -> None:
+    await _answer(send, status, f"{text}\n", [(b"connection", b"close"), (b"cache-control", b"no-store")])
+
+
+async def _answer(send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]]) -> None:
+    body = text.encode()
+    always = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    start = {"type": "http.response.start", "status": status, "headers": [*always, *_HEADERS.items(), *headers]}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

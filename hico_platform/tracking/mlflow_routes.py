@@ -1,0 +1,175 @@
+"""Which of MLflow's routes ``ui`` serves: those of the tracking pages and of the tracking and registry clients.
+
+MLflow's server also mounts an assistant that runs commands, a gateway to language models, jobs, a proxy that writes
+files, and more. What is not listed here is refused, so that a route of a newer MLflow is closed until it is listed.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+_READS = """
+GET  /
+GET  /static-files/{path}
+GET  /health
+GET  /version
+GET  /get-artifact
+GET  /model-versions/get-artifact
+GET  /graphql
+POST /graphql
+GET  {api}/3.0/mlflow/server-info
+GET  {api}/3.0/mlflow/ui-telemetry
+GET  {api}/2.0/mlflow/artifacts/list
+GET  {api}/2.0/mlflow/experiments/get
+GET  {api}/2.0/mlflow/experiments/get-by-name
+GET  {api}/2.0/mlflow/experiments/search
+POST {api}/2.0/mlflow/experiments/search
+POST {api}/2.0/mlflow/experiments/search-datasets
+GET  {api}/2.0/mlflow/metrics/get-history
+GET  {api}/2.0/mlflow/metrics/get-history-bulk
+GET  {api}/2.0/mlflow/metrics/get-history-bulk-interval
+GET  {api}/2.0/mlflow/runs/get
+POST {api}/2.0/mlflow/runs/search
+GET  {api}/2.0/mlflow/logged-models/{name}
+GET  {api}/2.0/mlflow/logged-models/{name}/artifacts/directories
+GET  {api}/2.0/mlflow/logged-models/{name}/artifacts/files
+POST {api}/2.0/mlflow/logged-models/search
+GET  {api}/2.0/mlflow/model-versions/get
+GET  {api}/2.0/mlflow/model-versions/get-download-uri
+GET  {api}/2.0/mlflow/model-versions/search
+GET  {api}/2.0/mlflow/registered-models/alias
+GET  {api}/2.0/mlflow/registered-models/get
+GET  {api}/2.0/mlflow/registered-models/get-latest-versions
+POST {api}/2.0/mlflow/registered-models/get-latest-versions
+GET  {api}/2.0/mlflow/registered-models/search
+GET  {api}/2.0/mlflow/get-trace-artifact
+GET  {api}/3.0/mlflow/get-trace-artifact
+GET  {api}/3.0/mlflow/traces/{name}
+GET  {api}/3.0/mlflow/traces/{name}/assessments/{name}
+POST {api}/3.0/mlflow/traces/batchGetInfos
+POST {api}/3.0/mlflow/traces/calculate-filter-correlation
+POST {api}/3.0/mlflow/traces/metrics
+POST {api}/3.0/mlflow/traces/search
+"""
+"""Requests that change nothing, searches by POST among them (MLflow's GraphQL has no operation that writes)."""
+
+_WRITES = """
+POST   {api}/2.0/mlflow/experiments/create
+POST   {api}/2.0/mlflow/experiments/delete
+POST   {api}/2.0/mlflow/experiments/delete-experiment-tag
+POST   {api}/2.0/mlflow/experiments/restore
+POST   {api}/2.0/mlflow/experiments/set-experiment-tag
+POST   {api}/2.0/mlflow/experiments/update
+POST   {api}/2.0/mlflow/runs/create
+POST   {api}/2.0/mlflow/runs/delete
+POST   {api}/2.0/mlflow/runs/delete-tag
+POST   {api}/2.0/mlflow/runs/log-batch
+POST   {api}/2.0/mlflow/runs/log-inputs
+POST   {api}/2.0/mlflow/runs/log-metric
+POST   {api}/2.0/mlflow/runs/log-model
+POST   {api}/2.0/mlflow/runs/log-parameter
+POST   {api}/2.0/mlflow/runs/outputs
+POST   {api}/2.0/mlflow/runs/restore
+POST   {api}/2.0/mlflow/runs/set-tag
+POST   {api}/2.0/mlflow/runs/update
+POST   {api}/2.0/mlflow/logged-models
+PATCH  {api}/2.0/mlflow/logged-models/{name}
+DELETE {api}/2.0/mlflow/logged-models/{name}
+POST   {api}/2.0/mlflow/logged-models/{name}/params
+PATCH  {api}/2.0/mlflow/logged-models/{name}/tags
+DELETE {api}/2.0/mlflow/logged-models/{name}/tags/{name}
+POST   {api}/2.0/mlflow/model-versions/create
+DELETE {api}/2.0/mlflow/model-versions/delete
+DELETE {api}/2.0/mlflow/model-versions/delete-tag
+POST   {api}/2.0/mlflow/model-versions/set-tag
+POST   {api}/2.0/mlflow/model-versions/transition-stage
+PATCH  {api}/2.0/mlflow/model-versions/update
+POST   {api}/2.0/mlflow/registered-models/alias
+DELETE {api}/2.0/mlflow/registered-models/alias
+POST   {api}/2.0/mlflow/registered-models/create
+DELETE {api}/2.0/mlflow/registered-models/delete
+DELETE {api}/2.0/mlflow/registered-models/delete-tag
+POST   {api}/2.0/mlflow/registered-models/rename
+POST   {api}/2.0/mlflow/registered-models/set-tag
+PATCH  {api}/2.0/mlflow/registered-models/update
+"""
+"""What people do in the pages and clients do by REST: records in the store, never a file."""
+
+_REFUSED = (
+    r"{api}/3\.0/mlflow/assistant(/.*)?",  # runs commands and reads and writes files
+    r"/gateway/.*|{api}/3\.0/mlflow/gateway/.*|{api}/2\.0/mlflow/gateway-proxy",  # language models, and their keys
+    r"{api}/3\.0/(mlflow/)?jobs/.*|{api}/3\.0/mlflow/prompt-optimization/.*",  # functions by name, in new processes
+    r"{api}/3\.0/mlflow/mcp-servers(/.*)?",
+    r"/v1/traces",  # OpenTelemetry's ingestion
+    r"{api}/2\.0/mlflow-artifacts/.*",  # reads, writes and deletes files under the current folder
+    r"{api}/2\.0/mlflow/upload-artifact|{api}/2\.0/mlflow/artifacts/presigned-(down|up)load-url",  # files, too
+    r"{api}/2\.0/mlflow/webhooks(/.*)?",  # requests that the server makes
+    r"{api}/3\.0/mlflow/(scorers?|genai|demo|issues|review-queues|label-schemas)(/.*)?",  # some run code that is sent
+    r"{api}/2\.0/mlflow/runs/create-promptlab-run",
+    r"{api}/3\.0/mlflow/datasets/.*",  # evaluation sets of language models; runs' datasets are served
+    r"{api}/2\.0/mlflow/traces(/.*)?|{api}/[23]\.0/mlflow/(get-online-trace-details|unified-traces)",
+    r"{api}/3\.0/mlflow/traces(/(delete-traces|batchGet|get|link-to-run|link-prompts|[^/]+/(assessments|tags)(/.*)?))?",
+    r"{api}/3\.0/mlflow/workspaces(/.*)?",
+    r"{api}/3\.0/mlflow/ui-telemetry",  # what is sent away, not what is asked
+    r"/build/.*",  # static-files by another name
+    r"{api}/2\.0mlflow/experiments/search-datasets",  # a slip of MLflow's, answered by nothing
+)
+"""MLflow's other routes; a test names each that is neither served nor in here."""
+
+
+class Access(Enum):
+    """What a request is, by its method and path."""
+
+    READ = "read"
+    WRITE = "write"
+    REFUSED = "refused"
+    WRONG_METHOD = "wrong method"
+    UNKNOWN = "unknown"
+
+
+def access_of(method: str, path: str) -> Access:
+    """What a request would do, judged by the path that MLflow's app would route on, exactly as it is written.
+
+    Args:
+        method: GET, POST ...; HEAD counts as GET.
+        path: decoded, without the query, as in an ASGI scope.
+    """
+    if not _is_plain(path):
+        return Access.UNKNOWN
+    method = "GET" if method == "HEAD" else method
+    matching = [(by, access) for by, pattern, access in _SERVED if pattern.fullmatch(path)]
+    for by, access in matching:
+        if by == method:
+            return access
+    if any(pattern.fullmatch(path) for pattern in _CLOSED):
+        return Access.REFUSED
+    return Access.WRONG_METHOD if matching else Access.UNKNOWN
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path reads the same for every router: no empty or dotted part, no backslash, no control character."""
+    parts = path.split("/")
+    return (
+        path.startswith("/")
+        and path.isprintable()
+        and "\\" not in path
+        and not any(part in {".", ".."} for part in parts)
+        and "" not in parts[1:-1]
+    )
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """A path of the lists above as a pattern; the parts in braces stand for anything."""
+    named = {"{api}": "(?:/api|/ajax-api)", "{name}": "[^/]+", "{path}": ".+"}
+    pieces = re.split(r"(\{[a-z]+\})", template)
+    return re.compile("".join(named.get(piece, re.escape(piece)) for piece in pieces))
+
+
+def _listed(text: str, access: Access) -> list[tuple[str, re.Pattern[str], Access]]:
+    lines = [line.split() for line in text.strip().splitlines()]
+    return [(method, _pattern(template), access) for method, template in lines]
+
+
+_SERVED = _listed(_READS, Access.READ) + _listed(_WRITES, Access.WRITE)
+_CLOSED = [re.compile(pattern.replace("{api}", "(?:/api|/ajax-api)")) for pattern in _REFUSED]
