@@ -17,7 +17,7 @@ from tests.e2e.test_search import check_whole, epochs_trained, finish, ray_proce
 
 pytestmark = pytest.mark.e2e
 
-SILENCE_MINUTES = 0.1
+SILENCE_MINUTES = 0.25
 EVERY_EPOCH = {"scheduler": {"name": "none", "report_every": 1}}
 
 
@@ -93,8 +93,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_machine_on_which_no_trial_goes_on_is_left_out(cluster: str, tmp_path: Path) -> None:
     space = EVERY_EPOCH | {"resources": {"cpus": 1, "max_failures": 0, "retries": 0}}
-    output = finish(start(tmp_path, trials=5, log=True, bad_where="HICO_BAD_MACHINE", address=cluster, space=space))
-    check_whole(tmp_path, trials=5)
+    options = {"epoch_s": 0.3, "bad_where": "HICO_BAD_MACHINE"}  # slow enough that the bad one gets three of them
+    output = finish(start(tmp_path, trials=8, log=True, address=cluster, space=space, **options))
+    check_whole(tmp_path, trials=8)
     assert all(trial.state is TrialState.COMPLETE for trial in trials_of(tmp_path))
     assert "is left out: 3 trials in a row" in output
     ledger = StudyLedger.open(open_storage(sqlite_url(tmp_path / "study.db")), name="toy", settle=False)
