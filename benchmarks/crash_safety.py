@@ -39,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hico_platform.tracking.base import RunStatus, mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as checks
+from tests.e2e.test_signals import family
 
 TRIALS = 14
 EPOCH_S = 0.05
@@ -143,7 +144,7 @@ def disk_filled(home: Path, draw: random.Random) -> Iterator[str]:
 def asked_to_end(number: signal.Signals, home: Path, draw: random.Random) -> Iterator[str]:
     driver, lines = begun(home, draw)
     everyone = number is signal.SIGHUP or draw.random() < 0.5
-    for pid in processes_of(driver.pid) if everyone else [driver.pid]:
+    for pid in family(driver.pid) if everyone else [driver.pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
     began_s = time.monotonic()
@@ -160,16 +161,6 @@ def asked_to_end(number: signal.Signals, home: Path, draw: random.Random) -> Ite
     resume(home)
     whom = "all processes" if everyone else "the driver"
     yield f"{number.name} to {whom} after {lines} epochs; it ended with {driver.returncode} in {took_s:.1f} s"
-
-
-def processes_of(pid: int) -> list[int]:
-    """A process and all that it started."""
-    listing = subprocess.run(["ps", "-eo", "pid,ppid"], check=True, capture_output=True, text=True).stdout
-    rows = [tuple(map(int, line.split())) for line in listing.splitlines()[1:]]
-    found = [pid]
-    for parent in found:
-        found += [child for child, of in rows if of == parent]
-    return found
 
 
 FATES: dict[str, Callable[[Path, random.Random], contextlib.AbstractContextManager[str]]] = {
