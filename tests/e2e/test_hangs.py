@@ -35,7 +35,7 @@ def test_a_worker_that_hangs_is_killed_and_its_trial_goes_on(tmp_path: Path) -> 
 
 
 def test_a_trial_that_holds_its_worker_too_long_fails_by_that_rule(tmp_path: Path) -> None:
-    resources = {"cpus": 1, "trial_hours": 2 / 3600, "retries": 1, "silence_minutes": 5}
+    resources = {"cpus": 1, "trial_hours": 8 / 3600, "retries": 1, "silence_minutes": 5}
     output = finish(start(tmp_path, trials=2, stop_always=1, epoch_s=0.1, space=EVERY_EPOCH | {"resources": resources}))
     check_whole(tmp_path, trials=2)
     first, second = trials_of(tmp_path)
