@@ -6,7 +6,8 @@ once the scheduler has answered. The scheduler always lets Tune go on; the decis
 :class:`~hico_platform.search.ray_executor.mailbox.Mailbox`. So a trial that is stopped evaluates downstream inside
 its own resources, and ends by itself.
 
-Between two reports the trial's own work gives signs of life, which go to the mailbox too; nothing waits for them.
+A trial begins once the mailbox knows its process, so that one which hangs from its first moment on can be ended.
+Between two reports its own work gives signs of life, which go to the mailbox too; nothing waits for those.
 A worker whose trial failed is not used again: what broke it, a CUDA error for one, may break what comes after it.
 """
 
@@ -38,6 +39,8 @@ _PACKAGE = logging.getLogger("hico_platform")
 REPORTED, FINISHED, FAILED, NO_ROOM = "reported", "finished", "failed", "no room"
 SIGN_EVERY_S = 5.0
 """At most so often a worker says that it is alive."""
+BEGIN_S = 90.0
+"""So long a trial waits until the mailbox knows its process; a mailbox that hangs is started anew before that."""
 
 
 class _Heard(logging.Handler):
@@ -131,7 +134,7 @@ def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> di
     task: TrialTask = config["task"]
     key = tune.get_context().get_trial_id()
     process = this_process()
-    mailbox.begin.remote(key, process)
+    ray.wait([mailbox.begin.remote(key, process)], timeout=BEGIN_S)
     heard = _Heard()
 
     def result(kind: str, content: dict[str, Any]) -> dict[str, Any]:
