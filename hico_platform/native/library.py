@@ -6,7 +6,6 @@ cache. Without a compiler PyTorch's own operators do the same, slower (docs/deci
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import hashlib
 import logging
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 from hico_platform.durable import sync
 from hico_platform.switches import left_out, switched_off
+from hico_platform.trusted_paths import open_trusted, trusted_folder
 
 _LOG = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
@@ -120,12 +120,7 @@ def loaded() -> Kernels | None:
         _LOG.warning("no C compiler (cc, gcc, clang): training on this CPU takes longer; install one, such as gcc")
         return None
     try:
-        target = _compiled(compiler)
-        try:
-            return Kernels(ctypes.CDLL(str(target)))
-        except OSError:  # cut short by a power failure, or made for another system
-            target.unlink(missing_ok=True)  # another process may have been first
-            return Kernels(ctypes.CDLL(str(_compiled(compiler))))
+        return Kernels(_library(compiler))
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
         _LOG.warning(
@@ -140,27 +135,68 @@ def _compiler() -> str | None:
     return next(filter(None, map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))), None)
 
 
-def _compiled(compiler: str) -> Path:
+def _library(compiler: str) -> ctypes.CDLL:
+    """The library from the cache, or compiled anew where the cache has none that is whole, or cannot be trusted."""
+    try:
+        folder = trusted_folder(_cache_folder())
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} may only be read")
+    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+        _LOG.warning("no cache of CPU kernels, each process compiles them anew: %s", error)
+        with tempfile.TemporaryDirectory(prefix="hico-platform-kernels-") as folder_of_this_process:
+            return _loaded(_compiled(compiler, trusted_folder(Path(folder_of_this_process))))
+    for file in sorted(folder.glob(f"{_name(compiler)}-*.so")):
+        try:
+            return _loaded(file)
+        except OSError as error:  # cut short by a power failure, or made for another system
+            _LOG.info("%s is compiled again: %s", file, error)
+            file.unlink(missing_ok=True)  # another process may have been first
+    return _loaded(_compiled(compiler, folder))
+
+
+def _name(compiler: str) -> str:
+    """What a library is made of; the digest of what was made follows it in a file's name."""
     sources = sorted((*_SOURCES.glob("*.c"), *_SOURCES.glob("*.h")))
     parts = [compiler, *_FLAGS, platform.machine(), _processor(), *(each.read_text() for each in sources)]
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    name = f"kernels-{digest[:16]}.so"
-    folder = _cache_folder()
-    target = folder / name
-    if target.is_file():
-        return target
+    return f"kernels-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:16]}"
+
+
+def _loaded(file: Path) -> ctypes.CDLL:
+    """The library that was checked: loaded through the descriptor on which it was.
+
+    The descriptor stays open, as the loader takes two libraries of one path for the same.
+
+    Raises:
+        OSError: the file is not whole, another account could change it, or it cannot be loaded.
+    """
+    descriptor = open_trusted(file)
+    try:
+        with open(descriptor, "rb", closefd=False) as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if not file.stem.endswith(f"-{digest}"):
+            raise OSError(f"{file} is not what was compiled")
+        opened = Path(f"/proc/self/fd/{descriptor}")
+        return ctypes.CDLL(str(opened if opened.exists() else file))
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _compiled(compiler: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        built = Path(scratch) / name
+        built = Path(scratch) / "kernels.so"
+        environment = {**os.environ, "TMPDIR": scratch}  # what the compiler makes on the way lies there too
         last: subprocess.CalledProcessError | None = None
         for parallel in (["-fopenmp"], []):  # a compiler without OpenMP makes kernels of one thread
             command = [compiler, *_FLAGS, *parallel, str(_SOURCES / "kernels.c"), "-o", str(built), "-lm"]
             try:
-                subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
             except subprocess.CalledProcessError as error:
                 last = error
             else:
                 built.chmod(0o700)
                 sync(built)
+                target = folder / f"{_name(compiler)}-{hashlib.sha256(built.read_bytes()).hexdigest()}.so"
                 built.replace(target)  # at once, whoever else compiles it too
                 return target
     raise last or OSError("no compiler")
@@ -177,15 +213,4 @@ def _processor() -> str:
 
 
 def _cache_folder() -> Path:
-    """A folder that this user alone can write to."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hico-platform"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = folder.stat()
-        if found.st_uid == os.getuid() and not found.st_mode & 0o022 and os.access(folder, os.W_OK):
-            return folder
-    except (OSError, RuntimeError):  # RuntimeError: this user has no home
-        pass
-    folder = Path(tempfile.mkdtemp(prefix="hico-platform-kernels-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hico-platform"
