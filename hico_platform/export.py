@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
 from hico_platform.durable import sync, write_synced
-from hico_platform.errors import CheckpointError, DataError, Problem
+from hico_platform.errors import CheckpointError, ConfigError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
@@ -123,12 +122,12 @@ def load_encoder(directory: Path) -> Encoder:
     from safetensors.torch import load_file
 
     try:
-        description: dict[str, Any] = json.loads((directory / DESCRIPTION).read_bytes())
+        description = json.loads((directory / DESCRIPTION).read_bytes())
         weights = load_file(directory / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            Problem(file=directory, rule="a whole exported encoder", value=str(error), remedy="export it again")
-        ) from error
+        if not isinstance(description, dict):
+            raise ValueError(f"{DESCRIPTION} holds no object")
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise _not_whole(directory, error) from error
     if description.get("schema_version") != SCHEMA_VERSION:
         raise CheckpointError(
             Problem(
@@ -138,10 +137,20 @@ def load_encoder(directory: Path) -> Encoder:
                 remedy="use the version that wrote it",
             )
         )
-    return Encoder(
-        config=parse(TrialConfig, Document(data=description["config"])),
-        layout=Layout.from_plain(description["layout"]),
-        weights=weights,
+    try:
+        return Encoder(
+            config=parse(TrialConfig, Document(data=description["config"])),
+            layout=Layout.from_plain(description["layout"]),
+            weights=weights,
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:  # of PyTorch: weights do not fit
+        raise _not_whole(directory, error) from error
+
+
+def _not_whole(directory: Path, error: Exception) -> CheckpointError:
+    value = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    return CheckpointError(
+        Problem(file=directory, rule="a whole exported encoder", value=value, remedy="export it again")
     )
 
 

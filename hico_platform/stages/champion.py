@@ -8,7 +8,7 @@ from pathlib import Path
 from hico_platform.errors import HicoError, first_line
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import RunResult, Spread
-from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
+from hico_platform.tracking.base import LOADER, Tracker, TrackingError, TrackingRefused
 
 SEARCH_STATE, FINISHED = "search_state", "finished"
 """The fact that says how the search was when its best configuration was taken: ``running, 5 of 12 trials ended``."""
@@ -54,7 +54,7 @@ def _register(
         name,
         run_id=run_id,
         model=model,
-        loader="hico_platform.export",
+        loader=LOADER,
         description=description(name, summary, facts),
         tags={f"hico.{key}": value for key, value in facts.items()},
     )

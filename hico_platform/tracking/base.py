@@ -20,6 +20,9 @@ PARENT_TAG = "mlflow.parentRunId"
 
 CHAMPION = "champion"
 
+LOADER = "hico_platform.export"
+"""The module by which MLflow loads the models that this project registers."""
+
 
 class RunStatus(StrEnum):
     """Where a run stands; the names are MLflow's."""

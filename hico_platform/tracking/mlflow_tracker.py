@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hico_platform import __version__
-from hico_platform.errors import UsageError
+from hico_platform.errors import HicoError, UsageError
 from hico_platform.masking import masked
 from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file
 from hico_platform.tracking.base import (
@@ -29,17 +28,20 @@ from hico_platform.tracking.base import (
     TrackingRefused,
 )
 from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy
+from hico_platform.tracking.model_package import CODE, write_model_package
 from hico_platform.tracking.moved_home import follow_moved_home
 
 # Limits of one log_batch request (MLflow REST API).
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
 PARAM_CHARACTERS = 6000
-# Read by MLflow: no telemetry; a request is made once, since one whose answer is lost may have made a run, and
+# Read by MLflow: no telemetry, no bars among a command's own; a request is made once, since one whose answer is lost may have made a run, and
 # whoever tries again looks first.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",  # else a model takes up the lock file of whatever folder a command runs in
 }
 
 EXPERIMENT_KIND_TAG, EXPERIMENT_KIND = "mlflow.experimentKind", "custom_model_development"
@@ -68,6 +70,17 @@ class MlflowTracker(Tracker):
     def address(self) -> str:
         """The tracking store's URI, without its password."""
         return masked(self._uri)
+
+    @property
+    def uri(self) -> str:
+        """The tracking store's URI as MLflow takes it, password included."""
+        return self._uri
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """MLflow's client for what a tracker has no method for; its errors come out as a tracker's."""
+        with _store():
+            yield self._client
 
     def check(self, experiment: str) -> None:
         """Opens the experiment. A SQLite file that is yet to be made will take what is written, and is left to it."""
@@ -172,27 +185,19 @@ class MlflowTracker(Tracker):
         self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
     ) -> int:
         """Registers the run's artifact ``model``, an MLflow pyfunc model that ``loader`` loads, with its alias."""
-        from mlflow import pyfunc
-
         with _store():
             if not self._client.search_registered_models(filter_string=f"name = {_quoted(name)}", max_results=1):
                 self._client.create_registered_model(name)
             known = self._client.search_model_versions(f"name = {_quoted(name)} and run_id = '{run_id}'")
             if known:
                 version = max(int(one.version) for one in known)
+                if not self._client.list_artifacts(run_id, f"model/{CODE}"):
+                    self._log_model(run_id, model, loader)  # of an earlier version, whose requirements nobody can meet
                 self._client.update_model_version(name, str(version), description=description)
                 for tag, value in tags.items():
                     self._client.set_model_version_tag(name, str(version), tag, value)
             else:
-                with tempfile.TemporaryDirectory() as folder:
-                    packed = Path(folder) / "model"
-                    pyfunc.save_model(
-                        packed,
-                        loader_module=loader,
-                        data_path=str(model),
-                        pip_requirements=[f"hico-platform=={__version__}"],
-                    )
-                    self.log_folder(run_id, packed, name="model")
+                self._log_model(run_id, model, loader)
                 source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
                 made = self._client.create_model_version(
                     name, source, run_id=run_id, tags=dict(tags), description=description
@@ -200,6 +205,12 @@ class MlflowTracker(Tracker):
                 version = int(made.version)
             self._client.set_registered_model_alias(name, CHAMPION, str(version))
             return version
+
+    def _log_model(self, run_id: str, model: Path, loader: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            packed = Path(folder) / "model"
+            write_model_package(packed, encoder=model, loader=loader)
+            self.log_folder(run_id, packed, name="model")
 
     @property
     def _client(self) -> Any:
@@ -311,7 +322,7 @@ def _store() -> Iterator[None]:
     """Whatever goes wrong with the store comes out as one of the two errors of a tracker."""
     try:
         yield
-    except (TrackingError, TrackingRefused):
+    except (TrackingError, TrackingRefused, HicoError):
         raise
     except Exception as error:
         if is_away(error):

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hico_platform
+
 pytestmark = pytest.mark.e2e
 
 SMALL = (
@@ -45,6 +47,33 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+ELSEWHERE = """
+import sys, tempfile
+sys.path += sys.argv[3:]
+import mlflow, numpy as np
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/small@champion")
+import hico_platform
+assert "/code/" in hico_platform.__file__, hico_platform.__file__
+np.save(sys.argv[2] + ".out.npy", model.predict([np.load(sys.argv[2])]))
+from hico_platform.native.library import kernels, _compiler
+assert (kernels() is None) == (_compiler() is None), "they are compiled from the sources in the model"
+"""
+
+
+def elsewhere(home: Path, pose: np.ndarray) -> np.ndarray:
+    """What the champion makes of a pose where its requirements are installed and this project is not."""
+    file = home / "pose.npy"
+    np.save(file, pose)
+    project = Path(hico_platform.__file__).parents[1]
+    packages = [each for each in sys.path if each.endswith("site-packages") and Path(each) != project]
+    # -I and -S: neither the folder, nor the environment, nor links to a project (.pth) lead to this one.
+    command = [sys.executable, "-I", "-S", "-c", ELSEWHERE, f"sqlite:///{home / 'mlflow.db'}", str(file), *packages]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd="/", check=False)
+    assert done.returncode == 0, done.stderr
+    return np.asarray(np.load(f"{file}.out.npy"))
+
+
 def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     searched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,9 +91,12 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("small", "champion")
     assert int(version.version) == report["champion"]["version"] == 1
-    model = mlflow.pyfunc.load_model("models:/small@champion")
     pose = np.random.default_rng(0).normal(size=(40, 25, 3))
-    assert model.predict([pose]).shape == (1, 2 * 4 * 16)
+    features = hico_platform.load_encoder("models:/small@champion", tracking=f"sqlite:///{searched / 'mlflow.db'}")
+    expected = features.features([pose])
+    assert expected.shape == (1, 2 * 4 * 16)
+    np.testing.assert_array_equal(mlflow.pyfunc.load_model("models:/small@champion").predict([pose]), expected)
+    np.testing.assert_array_equal(elsewhere(searched, pose), expected)
 
     experiment = client.get_experiment_by_name("small")
     assert experiment is not None

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store, StoreWriter
 from hico_platform.errors import CheckpointError, DataError
 from hico_platform.evaluate.features import encoder_features
-from hico_platform.export import WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder
+from hico_platform.export import DESCRIPTION, WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder
 from hico_platform.trial import Decision, Fold, run_trial
 from tests.small import small_config
 
@@ -98,6 +102,30 @@ def test_torn_folder_is_refused(exported: tuple[Path, Store], tmp_path: Path) ->
     (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:50])
     with pytest.raises(CheckpointError, match="export it again"):
         load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plain: [],
+        lambda plain: {key: value for key, value in plain.items() if key != "config"},
+        lambda plain: {**plain, "config": {**plain["config"], "unknown": 1}},
+        lambda plain: {**plain, "layout": None},
+        lambda plain: {
+            **plain,
+            "config": {**plain["config"], "model": {**plain["config"]["model"], "hidden_width": 8}},
+        },
+    ],
+    ids=["no object", "no configuration", "an unknown field", "no layout", "weights that do not fit"],
+)
+def test_a_description_that_is_not_of_the_weights_is_refused(
+    exported: tuple[Path, Store], tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
+    description = tmp_path / "encoder" / DESCRIPTION
+    description.write_text(json.dumps(change(json.loads(description.read_text()))))
+    with pytest.raises(CheckpointError, match="a whole exported encoder"):
+        load_encoder(tmp_path / "encoder")
 
 
 def test_an_export_that_is_cut_off_leaves_nothing(

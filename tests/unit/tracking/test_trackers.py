@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingError, TrackingRefused, mlflow_uri
+from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingError, TrackingRefused
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
@@ -116,13 +116,6 @@ class TestMemoryTracker(TrackerContract):
         tracker.away = True
         with pytest.raises(TrackingError, match="away"):
             self.open(tracker, "toy")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> MlflowTracker:
-    """One database for all tests of this file; MLflow takes seconds to build it."""
-    home = tmp_path_factory.mktemp("home")
-    return MlflowTracker(uri=mlflow_uri(home), artifacts=home / "mlartifacts")
 
 
 class TestMlflowTracker(TrackerContract):

@@ -1,0 +1,58 @@
+"""A trained encoder as an MLflow model that needs this project's code from nowhere else.
+
+Requirements name only packages of public indexes: a name that no index has could be taken by anybody, whose code
+``mlflow models serve`` would install. This project's own code lies in the model (``code_paths``), with the sources of
+the kernels, which are compiled where the model runs.
+"""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+CODE = "code"
+"""The folder of a model's code, as MLflow names it."""
+
+PACKAGE = "hico_platform"
+_SOURCES = (".py", ".c", ".h", ".cu")
+_REQUIRED = ("torch", "numpy", "pyarrow", "safetensors", "pyyaml")  # what loading and predicting import
+
+
+def write_model_package(folder: Path, *, encoder: Path, loader: str) -> None:
+    """Writes the new folder ``folder``: an MLflow pyfunc model whose data is ``encoder``.
+
+    Args:
+        folder: the model's folder, which is not there yet.
+        encoder: the folder of data, which ``loader`` reads.
+        loader: the module of this project that MLflow imports to load the model.
+    """
+    from mlflow import pyfunc
+
+    code = folder.with_name(f"{folder.name}-code") / PACKAGE
+    try:
+        _copy_sources(code)
+        pyfunc.save_model(
+            folder,
+            loader_module=loader,
+            data_path=str(encoder),
+            code_paths=[str(code)],
+            pip_requirements=requirements(),
+        )
+    finally:
+        shutil.rmtree(code.parent, ignore_errors=True)
+
+
+def requirements() -> list[str]:
+    """The packages that a model needs, as they are installed here; a build of a version (``+cpu``) is on no index."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIRED]
+
+
+def _copy_sources(target: Path) -> None:
+    """Sources alone: what else lies in a checkout, or was compiled, is nobody's."""
+    package = Path(__file__).parents[1]
+    for file in sorted(package.rglob("*")):
+        if file.suffix in _SOURCES and file.is_file():
+            copy = target / file.relative_to(package)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)

@@ -1,0 +1,131 @@
+"""The encoder of a registered model, read as data.
+
+MLflow loads a model by importing the module that the model names, from code that lies with the model or out of a
+pickle: whoever may write to the registry runs code as whoever loads from it. Here a model is looked at first, and only
+one that this project registered is read: weights and configuration, and none of the code beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hico_platform.config.source import read_yaml
+from hico_platform.errors import ConfigError, DataError, Problem, UsageError, command
+from hico_platform.tracking.base import LOADER
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from hico_platform.tracking.model_package import CODE
+
+SCHEME = "models:/"
+MODEL_FILE = "MLmodel"
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
+_FLAVOR, _DATA, _ENCODER = "python_function", "data", "encoder"
+_TOP = {MODEL_FILE, "conda.yaml", "python_env.yaml", "requirements.txt", _DATA, CODE, "registered_model_meta"}
+
+
+def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
+    """Downloads the encoder of ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+
+    Args:
+        tracker: the store that has the registry.
+        uri: which model.
+        into: a folder to download to.
+
+    Returns:
+        the folder of the encoder, as ``hico_platform.export`` reads it.
+
+    Raises:
+        UsageError: it is no such address.
+        DataError: the model is not one of this project's; nothing of it was loaded.
+        TrackingError: the store is away.
+        TrackingRefused: it has no such model, or gives no files.
+    """
+    found = _URI.fullmatch(uri)
+    if found is None:
+        raise UsageError(
+            Problem(
+                field="model",
+                rule="models:/NAME@ALIAS or models:/NAME/VERSION",
+                value=uri,
+                remedy="a search's best model is models:/NAME@champion",
+            )
+        )
+    name, alias, version = found.group("name", "alias", "version")
+    with tracker.client() as client:
+        if alias is not None:
+            version = client.get_model_version_by_alias(name, alias).version
+        location = client.get_model_version_download_uri(name, str(version))
+        return _fetch(location, into, shown=uri, tracking_uri=tracker.uri)
+
+
+def fetch_saved(folder: Path, into: Path) -> Path:
+    """The same of a model's folder on disk.
+
+    Raises:
+        DataError: the model is not one of this project's.
+    """
+    return _fetch(folder.absolute().as_uri(), into, shown=str(folder), tracking_uri=None)
+
+
+def _fetch(location: str, into: Path, *, shown: str, tracking_uri: str | None) -> Path:
+    from mlflow.artifacts import download_artifacts, list_artifacts
+
+    from hico_platform.export import DESCRIPTION, WEIGHTS
+
+    def names(*inside: str) -> set[str]:
+        listed = list_artifacts(artifact_uri="/".join((location, *inside)), tracking_uri=tracking_uri)
+        return {PurePosixPath(each.path).name for each in listed}
+
+    def download(*inside: str) -> Path:
+        return Path(
+            download_artifacts(
+                artifact_uri="/".join((location, *inside)), dst_path=str(into), tracking_uri=tracking_uri
+            )
+        )
+
+    top = names()
+    if MODEL_FILE not in top:
+        raise _foreign(shown, rule=f"a model of MLflow, with a file {MODEL_FILE}", value=None)
+    _check_flavor(download(MODEL_FILE), shown)
+    expected = {(): _TOP, (_DATA,): {_ENCODER}, (_DATA, _ENCODER): {DESCRIPTION, WEIGHTS}}
+    for inside, known in expected.items():
+        if strange := (names(*inside) if inside else top) - known:
+            raise _foreign(shown, rule=f"a model with {', '.join(sorted(known))} alone", value=", ".join(strange))
+    encoder = into / _ENCODER
+    encoder.mkdir()
+    for file in (DESCRIPTION, WEIGHTS):
+        download(_DATA, _ENCODER, file).rename(encoder / file)
+    return encoder
+
+
+def _check_flavor(file: Path, shown: str) -> None:
+    """Whether MLflow would load the model by this project's module, and by nothing else."""
+    try:
+        flavors = _mapping(_mapping(read_yaml(file).data).get("flavors"))
+    except ConfigError as error:
+        raise _foreign(shown, rule=f"an {MODEL_FILE} file in YAML", value=str(error)) from error
+    if set(flavors) != {_FLAVOR}:
+        raise _foreign(shown, rule=f"a model of the one flavor {_FLAVOR}", value=", ".join(map(str, flavors)))
+    flavor = _mapping(flavors[_FLAVOR])
+    for key, expected in (("loader_module", LOADER), (_DATA, f"{_DATA}/{_ENCODER}")):
+        if flavor.get(key) != expected:
+            raise _foreign(shown, rule=f"a model with {key} {expected}", value=flavor.get(key))
+    if flavor.get(CODE) not in (None, CODE):
+        raise _foreign(shown, rule=f"a model with its code in {CODE}", value=flavor.get(CODE))
+
+
+def _mapping(data: object) -> Mapping[str, Any]:
+    return data if isinstance(data, Mapping) else {}
+
+
+def _foreign(shown: str, *, rule: str, value: object) -> DataError:
+    return DataError(
+        Problem(
+            file=shown,
+            rule=rule,
+            value=value,
+            remedy=f"it is no model of this project and was not loaded; one is registered by {command('retrain')} NAME",
+        )
+    )
