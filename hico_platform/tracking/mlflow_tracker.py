@@ -28,14 +28,14 @@ from hico_platform.tracking.base import (
     TrackingRefused,
 )
 from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy
-from hico_platform.tracking.model_package import CODE, write_model_package
+from hico_platform.tracking.model_package import CODE_TAG, write_model_package
 from hico_platform.tracking.moved_home import follow_moved_home
 
 # Limits of one log_batch request (MLflow REST API).
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
 PARAM_CHARACTERS = 6000
-# Read by MLflow: no telemetry, no bars among a command's own; a request is made once, since one whose answer is lost may have made a run, and
-# whoever tries again looks first.
+# Read by MLflow: no telemetry, no bars among a command's own; a request is made once, since one whose answer is lost
+# may have made a run, and whoever tries again looks first.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -185,14 +185,16 @@ class MlflowTracker(Tracker):
         self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
     ) -> int:
         """Registers the run's artifact ``model``, an MLflow pyfunc model that ``loader`` loads, with its alias."""
+        tags = {**tags, CODE_TAG: "included"}  # which is written after the files are there
         with _store():
             if not self._client.search_registered_models(filter_string=f"name = {_quoted(name)}", max_results=1):
                 self._client.create_registered_model(name)
             known = self._client.search_model_versions(f"name = {_quoted(name)} and run_id = '{run_id}'")
             if known:
-                version = max(int(one.version) for one in known)
-                if not self._client.list_artifacts(run_id, f"model/{CODE}"):
-                    self._log_model(run_id, model, loader)  # of an earlier version, whose requirements nobody can meet
+                latest = max(known, key=lambda one: int(one.version))
+                version = int(latest.version)
+                if CODE_TAG not in latest.tags:  # of an earlier version, whose requirements nobody can meet
+                    self._log_model(run_id, model, loader)
                 self._client.update_model_version(name, str(version), description=description)
                 for tag, value in tags.items():
                     self._client.set_model_version_tag(name, str(version), tag, value)
@@ -200,7 +202,7 @@ class MlflowTracker(Tracker):
                 self._log_model(run_id, model, loader)
                 source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
                 made = self._client.create_model_version(
-                    name, source, run_id=run_id, tags=dict(tags), description=description
+                    name, source, run_id=run_id, tags=tags, description=description
                 )
                 version = int(made.version)
             self._client.set_registered_model_alias(name, CHAMPION, str(version))

@@ -14,6 +14,9 @@ from pathlib import Path
 CODE = "code"
 """The folder of a model's code, as MLflow names it."""
 
+CODE_TAG = "hico.model_code"
+"""``included``: on versions of models that bring their code."""
+
 PACKAGE = "hico_platform"
 _SOURCES = (".py", ".c", ".h", ".cu")
 _REQUIRED = ("torch", "numpy", "pyarrow", "safetensors", "pyyaml")  # what loading and predicting import

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -124,7 +125,9 @@ def test_a_foreign_model_of_the_registry_runs_nothing(store: MlflowTracker, tmp_
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_champion_of_an_earlier_version_gets_its_code(store: MlflowTracker, package: Path, tmp_path: Path) -> None:
+def test_a_champion_of_an_earlier_version_gets_its_code(
+    store: MlflowTracker, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import pyfunc
 
     encoder = package / "data" / "encoder"
@@ -136,7 +139,26 @@ def test_a_champion_of_an_earlier_version_gets_its_code(store: MlflowTracker, pa
     with store.client() as client:
         client.create_registered_model("earlier")
         client.create_model_version("earlier", f"{client.get_run(run_id).info.artifact_uri}/model", run_id=run_id)
-    assert store.register_champion("earlier", run_id=run_id, model=encoder, loader=LOADER, description="", tags={}) == 1
+    log = MlflowTracker.log_folder
+
+    def cut_off(*words: Any, name: str) -> None:
+        log(*words, name=name)
+        raise RuntimeError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowTracker, "log_folder", cut_off)
+        with pytest.raises(TrackingRefused, match="cut off"):
+            store.register_champion("earlier", run_id=run_id, model=encoder, loader=LOADER, description="", tags={})
+    uploads: list[str] = []
+
+    def counted(*words: Any, name: str) -> None:
+        uploads.append(name)
+        log(*words, name=name)
+
+    monkeypatch.setattr(MlflowTracker, "log_folder", counted)
+    for _ in range(2):
+        found = store.register_champion("earlier", run_id=run_id, model=encoder, loader=LOADER, description="", tags={})
+        assert (found, uploads) == (1, ["model"])
     with store.client() as client:
         kept = Path(client.download_artifacts(run_id, "model", str(tmp_path)))
     assert "hico" not in (kept / "requirements.txt").read_text()
