@@ -63,7 +63,9 @@ def _main(argv: Sequence[str] | None) -> int:
     name = _command_name(words)
     if name is None:
         return _overview(words)
-    arguments = argparse.Namespace(command=name, json="--json" in words, traceback="--traceback" in words)
+    arguments = argparse.Namespace(
+        command=name, words=tuple(words), json="--json" in words, traceback="--traceback" in words
+    )
     try:
         _refuse_stripped_docstrings()
         module = _load(name)  # a heavy import takes a second or two

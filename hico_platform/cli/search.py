@@ -15,6 +15,7 @@ import json
 import sys
 from pathlib import Path
 
+from hico_platform.cli.failure import known_secrets
 from hico_platform.cli.places_options import add_places, places_of, words_of_places
 from hico_platform.cli.plan_view import print_plan
 from hico_platform.cli.search_picture import endings, shown_measures, shown_values
@@ -24,7 +25,9 @@ from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import Problem, UsageError, command
 from hico_platform.names import check_known_name, check_name
+from hico_platform.search.drivers import command_line, this_driver
 from hico_platform.stages.places import Places
+from hico_platform.stages.resumable import check_resumable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, metavar="N", help="trials in all (default: the space's)")
     parser.add_argument(
         "--resume", action="store_true", help="go on with the search of this name; with --trials, extend it"
+    )
+    parser.add_argument(
+        "--take-over", action="store_true", help="with --resume, go on with a search that another user ran last"
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything, show the plan, start nothing")
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster, such as auto or host:6379")
@@ -59,11 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Checks the space first, then brings the rest."""
     places = places_of(arguments)
-    for option, value in (("--trials", arguments.trials), ("--cpus", arguments.cpus)):
-        if value is not None and value < 1:
-            raise UsageError(Problem(field=option, rule="at least 1", value=value, remedy="give a count"))
-    if arguments.name is not None:
-        check_known_name(arguments.name, field="--name")
+    _check_options(arguments)
     space = _space(arguments, places)
     name = _name(arguments, space)
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
@@ -71,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(arguments, space, places, name)
     places.check_writable(study=True)
+    if arguments.resume:
+        check_resumable(places, name, take_over=arguments.take_over)
 
     from hico_platform.stages.search import run_search
     from hico_platform.stages.search_inputs import search_inputs
@@ -105,6 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
                 probe=inputs.probe,
                 observers=[view],
                 know=view.know,
+                driver=this_driver(
+                    command=command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments))
+                ),
+                take_over=arguments.take_over,
             )
     except KeyboardInterrupt:
         print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
@@ -145,6 +153,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_options(arguments: argparse.Namespace) -> None:
+    for option, value in (("--trials", arguments.trials), ("--cpus", arguments.cpus)):
+        if value is not None and value < 1:
+            raise UsageError(Problem(field=option, rule="at least 1", value=value, remedy="give a count"))
+    if arguments.name is not None:
+        check_known_name(arguments.name, field="--name")
+    if arguments.take_over and not arguments.resume:
+        raise UsageError(
+            Problem(
+                field="--take-over", rule="--resume beside it", remedy="a new search is nobody else's; leave it out"
+            )
+        )
+
+
 def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
     """The name of the search: a new one follows the rule, an older one keeps what it has."""
     given, field = (arguments.name, "--name") if arguments.name is not None else (space.name, "name")
@@ -173,7 +195,14 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places,
             cpus=space.settings.resources.cpus,
             gpus=gpus_of(space, machine=machine) or 0.0,
         )
-    check_startable(places, name, space, facts=None if inputs is None else inputs.facts, resume=arguments.resume)
+    check_startable(
+        places,
+        name,
+        space,
+        facts=None if inputs is None else inputs.facts,
+        resume=arguments.resume,
+        take_over=arguments.take_over,
+    )
     plan = plan_search(
         space,
         machine=machine,

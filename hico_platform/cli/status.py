@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
@@ -26,6 +26,7 @@ from hico_platform.cli.search_picture import SearchPicture
 from hico_platform.cli.search_view import console_on, is_screen
 from hico_platform.cli.terminal import plain_line
 from hico_platform.names import check_known_name
+from hico_platform.search.drivers import DriverRecord, clock_time, starter
 from hico_platform.search.progress import epochs_spent
 from hico_platform.stages.status import SearchStatus, SearchWatch, searches
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps([one.as_dict() for one in every]))
         else:
             for one in every:
-                line = _picture(one).headline if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
+                line = _headline(one) if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
                 print(plain_line(line))  # whoever may write a shared database names studies in it
         return 0
     watch = SearchWatch(places, check_known_name(arguments.name, field="NAME"))
@@ -114,9 +115,31 @@ def _picture(status: SearchStatus) -> SearchPicture:
         notes=(
             f"reports: {_rungs(status)}" if status.rungs else "no reports yet",
             f"cost: {_cost(status)}",
+            *_people(status.drivers),
             *(f"left out: {plain_line(_machine(machine))}" for machine in status.machines_left_out),
         ),
     )
+
+
+def _headline(status: SearchStatus) -> str:
+    headline = _picture(status).headline
+    return headline if status.owner is None else f"{headline}, run by {status.owner}"
+
+
+def _people(drivers: Sequence[DriverRecord]) -> Iterator[str]:
+    """Who began a search, and who went on with it last."""
+    first = starter(drivers)
+    if first is not None:
+        yield f"begun by {_process(first)}"
+    if drivers and drivers[-1] is not first:
+        last = drivers[-1]
+        from_whom = "" if last.took_over_from is None else f", taken over from {last.took_over_from}"
+        yield f"resumed by {_process(last, more=from_whom)}"
+
+
+def _process(driver: DriverRecord, *, more: str = "") -> str:
+    where = f"{driver.user} on {driver.host} at {clock_time(driver.began_at_s)} (process {driver.pid})"
+    return f"{where}{more}: {driver.command}"
 
 
 def _machine(machine: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import Ledger
 
 DRIVER = "driver"
@@ -21,11 +22,12 @@ SILENT_S = 60.0
 
 @contextmanager
 def heartbeat(ledger: Ledger, *, every_s: float = BEAT_S, clock: Callable[[], float] = time.time) -> Iterator[None]:
-    """Notes process, host and time in the ledger, again and again while the block lasts, and takes them out after."""
-    since_s, ended = clock(), threading.Event()
+    """Notes user, process, host and time in the ledger while the block lasts, again and again, and takes them out."""
+    since_s, ended, user = clock(), threading.Event(), user_name()
 
     def beat() -> None:
-        note = {"pid": os.getpid(), "host": socket.gethostname(), "since_s": since_s, "at_s": clock()}
+        process = {"user": user, "pid": os.getpid(), "host": socket.gethostname()}
+        note = {**process, "since_s": since_s, "at_s": clock()}
         # A beat that cannot be written is left out: what the search itself writes says what is wrong.
         with contextlib.suppress(Exception):
             ledger.set_note(DRIVER, note)

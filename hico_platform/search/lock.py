@@ -7,12 +7,13 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.search.drivers import DriverRecord, clock_time, printable, user_name
 
 TRIES, BETWEEN_TRIES_S = 5, 0.1
 
@@ -23,7 +24,7 @@ def search_lock(
 ) -> Iterator[None]:
     """Holds the lock of the search ``name`` in ``file``; ``what`` and ``otherwise`` word the refusal.
 
-    The file names its holder (process, host, since when), for the message that a second driver gives. The
+    The file names its holder (user, process, host, since when), for the message that a second driver gives. The
     file left by a process that is dead is not locked any more, and is taken over.
 
     Raises:
@@ -36,7 +37,8 @@ def search_lock(
             raise already_running(file, name=name, what=what, otherwise=otherwise)
         handle.seek(0)
         handle.truncate()
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since_s": time.time()}, handle)
+        content = {"user": user_name(), "pid": os.getpid(), "host": socket.gethostname(), "since_s": time.time()}
+        json.dump(content, handle)
         handle.flush()
         try:
             yield
@@ -59,16 +61,12 @@ def already_running(
     )
 
 
-def name_is_taken(name: str) -> UsageError:
-    """The error of a new search under the name of an old one."""
-    return UsageError(
-        Problem(
-            field="name",
-            rule="a name that no search has yet",
-            value=name,
-            remedy="give --resume to go on with it, or another --name",
-        )
-    )
+def name_is_taken(name: str, *, drivers: Sequence[DriverRecord] = ()) -> UsageError:
+    """The error of a new search under the name of an old one; of another person's, it says whose that is."""
+    remedy = "give --resume to go on with it, or another --name"
+    if drivers and drivers[-1].user != user_name():
+        remedy = f"it is {drivers[-1].user}'s: give another --name"
+    return UsageError(Problem(field="name", rule="a name that no search has yet", value=name, remedy=remedy))
 
 
 def _taken(handle: TextIO, file: Path) -> bool:
@@ -93,13 +91,13 @@ def _taken(handle: TextIO, file: Path) -> bool:
 
 
 def holder(file: Path) -> dict[str, object] | None:
-    """Process, host and start (Unix time) of the lock's live holder, if any."""
+    """User, process, host and start (Unix time) of the lock's live holder, if any."""
     try:
         with file.open(encoding="utf-8") as handle:  # a colleague's may only be read
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return _content(file) or {"pid": None, "host": None, "since_s": None}
+                return _content(file) or {"user": None, "pid": None, "host": None, "since_s": None}
     except OSError:  # there is none, or none that this user may look at
         pass
     return None
@@ -109,14 +107,19 @@ def _holder(file: Path) -> str:
     content = _content(file)
     if content is None:
         return "another process runs it"
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(content["since_s"]))
-    return f"process {content['pid']} on {content['host']} has run it since {since}"
+    user = "" if content["user"] is None else f" of {content['user']}"
+    return f"process {content['pid']}{user} on {content['host']} has run it since {clock_time(content['since_s'])}"
 
 
 def _content(file: Path) -> dict[str, Any] | None:
-    """What the holder wrote; nothing in the moment before it has."""
+    """What the holder wrote; nothing in the moment before it has. Whoever may write a shared folder wrote it."""
     try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            "user": printable(str(content["user"])) if "user" in content else None,  # older versions named none
+            "pid": int(content["pid"]),
+            "host": printable(str(content["host"])),
+            "since_s": float(content["since_s"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -58,12 +58,16 @@ def portable(place: str, *, home: Path) -> str:
 def located(recorded: str, *, home: Path) -> str:
     """The inverse of :func:`portable`.
 
-    Older versions recorded whole paths, of generated datasets too: this home's own goes before that of another.
+    Older versions recorded whole paths, of generated datasets too: this home's own goes before that of another. A
+    generated dataset that this home lacks, since the search ran in another one, is made.
     """
-    if recorded.startswith(INSIDE):
-        return str(home / recorded.removeprefix(INSIDE))
     name = Path(recorded).name
-    is_generated = "://" not in recorded and name in {f"{preset}-{EMBEDDED_SEED}" for preset in (EMBEDDED, TRANSFER)}
+    presets = {f"{preset}-{EMBEDDED_SEED}": preset for preset in (EMBEDDED, TRANSFER)}
+    if recorded.startswith(INSIDE):
+        if recorded == f"{INSIDE}data/{name}" and name in presets:
+            return str(generated(presets[name], home=home))
+        return str(home / recorded.removeprefix(INSIDE))
+    is_generated = "://" not in recorded and name in presets
     return str(home / "data" / name) if is_generated and (home / "data" / name).is_dir() else recorded
 
 

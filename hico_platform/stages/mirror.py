@@ -20,6 +20,7 @@ from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
 from hico_platform.errors import ConfigError, HicoError
 from hico_platform.masking import masked
+from hico_platform.search.drivers import DriverRecord, driver_at, starter
 from hico_platform.search.events import Event, TrialBegan, TrialReported
 from hico_platform.search.ledger.base import (
     Ending,
@@ -34,7 +35,7 @@ from hico_platform.search.ledger.base import (
 from hico_platform.search.state import TrialStatus
 from hico_platform.search.steering import SCORE
 from hico_platform.stages.best_so_far import BestPoint, BestSoFar
-from hico_platform.tracking.base import PARENT_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
+from hico_platform.tracking.base import PARENT_TAG, USER_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.uploads import (
     KEPT,
@@ -92,6 +93,7 @@ class SearchMirror:
         self._uploads = uploads or Outbox(most_answers=MOST_ANSWERS)
         self._clock = clock
         self._search = ledger.search
+        self._drivers = ledger.drivers()
         self._runs: dict[int, str] = {}
         self._parent = ""
         self._values: dict[int, float | None] = {}
@@ -192,6 +194,7 @@ class SearchMirror:
             params=flatten(self._space.base),
             tags={
                 **self._tags(),
+                **_user_tag(starter(self._drivers)),
                 "hico.kind": "search",
                 "hico.trials": str(self._search.limit),
                 "hico.sampler": str(self._space.settings.sampler.name),
@@ -250,6 +253,7 @@ class SearchMirror:
             params=self._params(trial),
             tags={
                 **self._tags(),
+                **_user_tag(driver_at(self._drivers, trial.began_at_s)),
                 "hico.kind": "trial",
                 "hico.trial": str(trial.number),
                 "hico.origin": str(trial.origin),
@@ -386,6 +390,11 @@ def key_of(search: SearchRecord, number: int | None = None) -> str:
     """The key of a search's run, or of a trial's; a search begun anew under an old name has other keys."""
     key = f"{search.name}@{search.began_at_s:.6f}"
     return key if number is None else f"{key}/{number}"
+
+
+def _user_tag(driver: DriverRecord | None) -> Mapping[str, str]:
+    """The person of a run; the same whoever mirrors it, and none where that is not known."""
+    return {} if driver is None else {USER_TAG: driver.user}
 
 
 def _best_tags(number: int, run_id: str | None) -> Mapping[str, str]:

@@ -51,6 +51,7 @@ def report_content(places: Places, name: str) -> ReportContent:
             "scheduler": str(settings.scheduler.name),
             "code version": facts.code_version,
             "began": _clock(status.search.began_at_s),
+            **({"run by": ", ".join(dict.fromkeys(one.user for one in status.drivers))} if status.drivers else {}),
         },
         log_parameters=frozenset(
             field

@@ -18,13 +18,14 @@ from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.plan import Entry, Plan, PlannedRun, make_plan
 from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan, write_result
+from hico_platform.search.drivers import user_name
 from hico_platform.search.lock import search_lock
 from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, gpus_in_sight
 from hico_platform.search.task import TrialTask
 from hico_platform.stages.champion import SEARCH_STATE, register_champion
 from hico_platform.stages.final_mirror import FinalMirror
 from hico_platform.stages.tracking_check import check_tracking
-from hico_platform.tracking.base import Tracker
+from hico_platform.tracking.base import USER_TAG, Tracker
 from hico_platform.vocabulary import Decision
 
 if TYPE_CHECKING:  # the driver does without torch
@@ -294,7 +295,7 @@ def _retrain(
         tracker,
         experiment=name,
         key=f"{name}/final/{plan.digest[:12]}",
-        tags={f"hico.{key}": value for key, value in facts.items()},
+        tags={USER_TAG: user_name(), **{f"hico.{key}": value for key, value in facts.items()}},
         config=plan.runs[0].config,
     )
     mirror.open(at_s=time.time())

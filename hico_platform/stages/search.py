@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hico_platform.config.schema import flatten
+from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, GpuShare, space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem, UsageError, command
 from hico_platform.interruptions import time_left_s
+from hico_platform.search.drivers import DriverRecord, admitted, this_driver
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
@@ -37,6 +38,9 @@ from hico_platform.stages.trials_folder import claimed
 from hico_platform.stages.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.outbox import Outbox
+
+if TYPE_CHECKING:
+    from hico_platform.search.ledger.study import Storage
 
 _log = logging.getLogger(__name__)
 # Note of the ledger: what a trial was measured to take of a GPU.
@@ -112,6 +116,8 @@ def run_search(
     probe: Callable[[], MemoryNeed] | None = None,
     observers: Sequence[Observer] = (),
     know: Callable[[SearchRecord, Sequence[TrialRecord]], None] = lambda search, trials: None,
+    driver: DriverRecord | None = None,
+    take_over: bool = False,
 ) -> SearchResult:
     """Begins or resumes a search, and carries it to its end.
 
@@ -132,16 +138,18 @@ def run_search(
             ``gpus: auto``.
         observers: are told what happens.
         know: is told of the search, and of the trials that there were before.
+        driver: this process, as the ledger is to name it.
+        take_over: go on with a search also where another person ran it last.
 
     Raises:
-        UsageError: the name is taken or running, a resumed search differs in what must agree, a trial wants more than a
-            cluster of its own has, or the tracking store refuses what is written.
+        UsageError: the name is taken or running, a resumed search is another person's or differs in what must agree, a
+            trial wants more than a cluster of its own has, or the tracking store refuses what is written.
         HicoError: too many trials failed, or the disk is full.
         KeyboardInterrupt: interrupted, and resumable.
     """
     if address is None and not resume:  # a finished search may still be made whole in the tracking store
         check_machine(space, cpus=cluster_cpus, gpus=cluster_gpus)
-    from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
+    from hico_platform.search.ledger.study import driver_lock, open_storage
 
     began_s = time.time()
     with ExitStack() as stack:
@@ -151,17 +159,16 @@ def run_search(
         check_tracking(tracker, name)
         storage = open_storage(places.storage_url)
         stack.enter_context(driver_lock(storage, name=name))
-        if resume and StudyLedger.exists(storage, name=name):
-            ledger = StudyLedger.open(storage, name=name)
-            _must_agree(ledger.search, space=space, facts=facts)
-            taken = space_from(ledger.search.source).settings.warm_start if ledger.trials() else ()
-            warm = warm_points(storage, [other for other in space.settings.warm_start if other not in taken])
-            ledger.reopen(source=space.source, limit=limit or _limit(ledger.search, space))
-        else:
-            StudyLedger.forget_unbegun(storage, name=name)
-            trials = limit or space.settings.trials
-            warm = warm_points(storage, space.settings.warm_start)
-            ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=trials, at_s=began_s)
+        ledger, warm = _begun_or_resumed(
+            storage,
+            name=name,
+            space=space,
+            facts=facts,
+            limit=limit,
+            driver=driver or this_driver(at_s=began_s),
+            resume=resume,
+            take_over=take_over,
+        )
         stack.enter_context(heartbeat(ledger))
         know(ledger.search, ledger.trials())
         mirror = SearchMirror(
@@ -240,6 +247,38 @@ def run_search(
         )
 
 
+def _begun_or_resumed(
+    storage: Storage,
+    *,
+    name: str,
+    space: CheckedSpace,
+    facts: Facts,
+    limit: int | None,
+    driver: DriverRecord,
+    resume: bool,
+    take_over: bool,
+) -> tuple[Ledger, Sequence[Mapping[str, Scalar]]]:
+    """The ledger, which names this driver before anything else happens, and the points that warm the search."""
+    from hico_platform.search.ledger.study import StudyLedger
+
+    if resume and StudyLedger.exists(storage, name=name):
+        before = StudyLedger.open(storage, name=name, settle=False).drivers()
+        driver = admitted(driver, before=before, name=name, take_over=take_over)
+        ledger = StudyLedger.open(storage, name=name)
+        _must_agree(ledger.search, space=space, facts=facts)
+        ledger.record_driver(driver)
+        taken = space_from(ledger.search.source).settings.warm_start if ledger.trials() else ()
+        warm = warm_points(storage, [other for other in space.settings.warm_start if other not in taken])
+        ledger.reopen(source=space.source, limit=limit or _limit(ledger.search, space))
+        return ledger, warm
+    StudyLedger.forget_unbegun(storage, name=name)
+    trials = limit or space.settings.trials
+    warm = warm_points(storage, space.settings.warm_start)
+    ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=trials, at_s=driver.began_at_s)
+    ledger.record_driver(driver)
+    return ledger, warm
+
+
 def _close(mirror: SearchMirror, status: RunStatus) -> int:
     """Ends the runs; a search that was cut off waits little for a tracking store, whatever state that is in."""
     if status is RunStatus.FINISHED:
@@ -278,7 +317,15 @@ def check_machine(space: CheckedSpace, *, cpus: int | None = None, gpus: float |
     )
 
 
-def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Facts | None, resume: bool) -> None:
+def check_startable(
+    places: Places,
+    name: str,
+    space: CheckedSpace,
+    *,
+    facts: Facts | None,
+    resume: bool,
+    take_over: bool = False,
+) -> None:
     """Whether a search could begin, or go on, without touching anything.
 
     Args:
@@ -287,6 +334,7 @@ def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Fa
         space: its space.
         facts: what its results depend on besides, where it is known.
         resume: whether a search of that name would go on.
+        take_over: whether it would also where another person ran it last.
 
     Raises:
         UsageError: as :func:`run_search` would.
@@ -306,9 +354,10 @@ def check_startable(places: Places, name: str, space: CheckedSpace, *, facts: Fa
         return
     ledger = StudyLedger.open(storage, name=name, settle=False)
     if resume:
+        admitted(this_driver(), before=ledger.drivers(), name=name, take_over=take_over)
         _must_agree(ledger.search, space=space, facts=facts or ledger.search.facts)
     elif ledger.trials():
-        raise name_is_taken(name)
+        raise name_is_taken(name, drivers=ledger.drivers())
 
 
 def _limit(search: SearchRecord, space: CheckedSpace) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.errors import HicoError
+from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.heartbeat import DRIVER, beating
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
 from hico_platform.search.lock import holder
@@ -45,8 +46,9 @@ class Cost:
 class SearchStatus:
     """A search at one moment.
 
-    ``driver`` is the process that runs it, if one does; ``gpus`` are those that a trial holds. ``machines_left_out``
-    are those on which the last driver began no further trial, each with host, reason and trials.
+    ``driver`` is the process that runs it, if one does; ``drivers`` are all that ever did, in order. ``gpus`` are
+    those that a trial holds. ``machines_left_out`` are those on which the last driver began no further trial, each
+    with host, reason and trials.
     """
 
     search: SearchRecord
@@ -54,12 +56,18 @@ class SearchStatus:
     trials: tuple[TrialRecord, ...]
     best: TrialRecord | None
     driver: Mapping[str, object] | None
+    drivers: tuple[DriverRecord, ...]
     seconds_left: float | None
     ended_by: str | None
     cost: Cost
     gpus: float
     machines_left_out: tuple[Mapping[str, Any], ...]
     at_s: float
+
+    @property
+    def owner(self) -> str | None:
+        """The user who ran it last, and may go on with it; nobody where an older version ran it."""
+        return self.drivers[-1].user if self.drivers else None
 
     @property
     def front(self) -> tuple[TrialRecord, ...]:
@@ -112,6 +120,8 @@ class SearchStatus:
             "objectives": [str(objective) for objective in self.space.settings.objectives],
             "front": [trial.number for trial in self.front],
             "driver": None if self.driver is None else dict(self.driver),
+            "owner": self.owner,
+            "drivers": [dataclasses.asdict(driver) for driver in self.drivers],
             "trials": [_trial(trial, has_driver=self.driver is not None) for trial in self.trials],
         }
 
@@ -168,6 +178,7 @@ def _status(places: Places, ledger: Ledger, *, now_s: float) -> SearchStatus:
         trials=trials,
         best=best_trial(trials),
         driver=driver,
+        drivers=ledger.drivers(),
         seconds_left=seconds_left(trials, limit=ledger.search.limit, now_s=now_s, sessions=sessions)
         if driver
         else None,

@@ -18,6 +18,9 @@ KEY_TAG = "hico.key"
 PARENT_TAG = "mlflow.parentRunId"
 """Names the run under which MLflow's pages show a run."""
 
+USER_TAG = "mlflow.user"
+"""Names the person whom MLflow's pages show with a run."""
+
 CHAMPION = "champion"
 
 LOADER = "hico_platform.export"

@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
 from hico_platform.stages.places import Places
@@ -332,3 +333,8 @@ def test_as_a_command(tmp_path: Path) -> None:
     assert status["state"] == "finished"
     assert status["counts"]["running"] == 0
     assert status["best"]["run_id"] == result["best"]["run_id"]
+    (driver,) = status["drivers"]
+    assert (driver["user"], driver["uid"], driver["resumed"]) == (user_name(), os.getuid(), False)
+    assert driver["command"].startswith("hico-platform search --space level_weights.yaml --trials 2 --set budget")
+    runs = MlflowTracker(uri=mlflow_uri(tmp_path), artifacts=None).runs("level_weights")
+    assert [run.tags["mlflow.user"] for run in runs.values()] == [user_name()] * 3

@@ -17,6 +17,7 @@ from hico_platform.config.schema import Scalar, parse, to_mapping
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import ConfigError
+from hico_platform.search.drivers import DriverRecord
 from hico_platform.vocabulary import Decision
 
 Metrics = Mapping[str, float]
@@ -204,6 +205,14 @@ class Ledger(ABC):
     @abstractmethod
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
+
+    @abstractmethod
+    def drivers(self) -> tuple[DriverRecord, ...]:
+        """The processes that ran this search, in order; older versions recorded none."""
+
+    @abstractmethod
+    def record_driver(self, driver: DriverRecord) -> None:
+        """Adds the process that runs this search from now on; the one that was added last changes nothing."""
 
     @abstractmethod
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:

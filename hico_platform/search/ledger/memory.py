@@ -12,6 +12,7 @@ from typing import Any
 from hico_platform.config.parameters import uniform
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
+from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import (
     Ending,
     Facts,
@@ -35,6 +36,7 @@ class MemoryLedger(Ledger):
         self._trials: list[TrialRecord] = []
         self._line: list[tuple[Mapping[str, Scalar], Origin]] = []
         self._notes: dict[str, Any] = {}
+        self._drivers: tuple[DriverRecord, ...] = ()
 
     @property
     def search(self) -> SearchRecord:
@@ -94,6 +96,15 @@ class MemoryLedger(Ledger):
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
         return self._notes.get(key)
+
+    def drivers(self) -> tuple[DriverRecord, ...]:
+        """The processes that ran this search, in order."""
+        return self._drivers
+
+    def record_driver(self, driver: DriverRecord) -> None:
+        """Adds the process that runs this search from now on, once."""
+        if self._drivers[-1:] != (driver,):
+            self._drivers = (*self._drivers, driver)
 
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
         """Takes over a changed space and limit."""

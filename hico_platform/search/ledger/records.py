@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hico_platform.errors import Problem, UsageError
+from hico_platform.search.drivers import MOST_OF_A_COMMAND, UNKNOWN, DriverRecord, printable
 from hico_platform.search.ledger.base import Ending, Facts, ReportRecord, TrialState
 from hico_platform.vocabulary import Decision
 
@@ -97,6 +98,46 @@ def ending_to_plain(ending: Ending) -> dict[str, Any]:
 def ending_from_plain(plain: Mapping[str, Any]) -> Ending:
     """The inverse of :func:`ending_to_plain`."""
     return Ending(**{**_known(Ending, plain), "state": TrialState(plain["state"])})
+
+
+def driver_to_plain(driver: DriverRecord) -> dict[str, Any]:
+    """Plain values of ``driver``."""
+    return dataclasses.asdict(driver)
+
+
+def driver_from_plain(plain: Any) -> DriverRecord:
+    """The inverse of :func:`driver_to_plain`, for whatever another version or another program wrote.
+
+    These values are shown and compared, and nothing is computed from them: what is missing or of another kind is
+    unknown, and keeps nobody from the search.
+    """
+    content: Mapping[str, Any] = plain if isinstance(plain, Mapping) else {}
+    took_over_from = content.get("took_over_from")
+    return DriverRecord(
+        user=_text(content.get("user")),
+        uid=_whole_number(content.get("uid")),
+        host=_text(content.get("host")),
+        pid=_whole_number(content.get("pid")),
+        command=_text(content.get("command"), most=MOST_OF_A_COMMAND),
+        began_at_s=_number(content.get("began_at_s")),
+        resumed=content.get("resumed") is True,
+        took_over_from=None if took_over_from is None else _text(took_over_from),
+    )
+
+
+def _text(value: object, *, most: int = 255) -> str:
+    return printable(value)[:most] if isinstance(value, str) else UNKNOWN
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    except OverflowError:
+        return 0.0
 
 
 def _known(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The ledger as an Optuna study, in SQLite or PostgreSQL.
 
 A study is one search, under the search's name. Its user attributes hold ``search`` (space, facts, limit),
-``run:N`` (the tracking run of trial N) and notes; a trial's hold ``trial`` (values, origin), ``report:EPOCH``
-and ``ending``; parameters and intermediate values are Optuna's own, for samplers and dashboards to read.
+``driver:N`` (the processes that ran it, in order), ``run:N`` (the tracking run of trial N) and notes; a trial's
+hold ``trial`` (values, origin), ``report:EPOCH`` and ``ending``; parameters and intermediate values are Optuna's
+own, for samplers and dashboards to read.
 
 A trial's state changes last: a kill between two writes leaves a RUNNING trial with what it had, and opening
 the study completes the half-done step.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +27,7 @@ from hico_platform.config.parameters import Choice, Range
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, Objective, space_from
 from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import (
     Ending,
     Facts,
@@ -38,6 +41,8 @@ from hico_platform.search.ledger.base import (
 )
 from hico_platform.search.ledger.names import other_study_names, refuse_other_study, search_names
 from hico_platform.search.ledger.records import (
+    driver_from_plain,
+    driver_to_plain,
     ending_from_plain,
     ending_to_plain,
     facts_from_plain,
@@ -60,7 +65,7 @@ _STATES = {
     TrialState.PRUNED: optuna.trial.TrialState.PRUNED,
     TrialState.FAILED: optuna.trial.TrialState.FAIL,
 }
-_NOTE, _RUN, _REPORT = "note:", "run:", "report:"
+_NOTE, _RUN, _REPORT, _DRIVER = "note:", "run:", "report:", "driver:"
 # The space before its first change by a resume, kept for trials of older versions, which have no configuration.
 _FIRST_SOURCE = "first_source"
 
@@ -159,7 +164,7 @@ class StudyLedger(Ledger):
             refuse_other_study(storage, name=name)
             study = optuna.load_study(study_name=name, storage=storage)
             if "search" in study.user_attrs:
-                raise name_is_taken(name) from error
+                raise name_is_taken(name, drivers=_driver_records(study.user_attrs)) from error
         content = {
             "source": dict(space.source),
             "facts": facts_to_plain(facts),
@@ -290,6 +295,18 @@ class StudyLedger(Ledger):
         """A value that was kept, or nothing."""
         return self._study.user_attrs.get(f"{_NOTE}{key}")
 
+    @_while_it_exists
+    def drivers(self) -> tuple[DriverRecord, ...]:
+        """The processes that ran this search, in order."""
+        return _driver_records(self._study.user_attrs)
+
+    @_while_it_exists
+    def record_driver(self, driver: DriverRecord) -> None:
+        """Adds the process that runs this search from now on, once; nothing that is there is written over."""
+        before = self.drivers()
+        if before[-1:] != (driver,):
+            self._study.set_user_attr(f"{_DRIVER}{len(before)}", driver_to_plain(driver))
+
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
         """Takes over a changed space and limit; raises UsageError where the objectives are others."""
         _must_have_objectives(self._search.source, source)
@@ -396,6 +413,11 @@ def _search_record(name: str, attributes: Mapping[str, Any]) -> SearchRecord:
             began_at_s=content["began_at_s"],
             key=content.get("key", ""),
         )
+
+
+def _driver_records(attributes: Mapping[str, Any]) -> tuple[DriverRecord, ...]:
+    numbered = itertools.takewhile(attributes.__contains__, (f"{_DRIVER}{number}" for number in itertools.count()))
+    return tuple(driver_from_plain(attributes[key]) for key in numbered)
 
 
 def _trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialRecord:

@@ -13,6 +13,7 @@ from hico_platform.config.parameters import Range
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.errors import HicoError, UsageError
+from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.names import other_study_names, search_names
@@ -128,6 +129,16 @@ class LedgerContract:
         ledger.set_note("run", "abc")
         assert reopen().note("run") == "abc"
 
+    def test_drivers_are_kept_once_each_and_in_order(self, ledger: Ledger, reopen: Open) -> None:
+        assert ledger.drivers() == ()
+        first = DriverRecord(
+            user="alice", uid=1001, host="gpu-1", pid=7, command="hico-platform search", began_at_s=1.5
+        )
+        second = dataclasses.replace(first, user="bob", pid=8, resumed=True, took_over_from="alice")
+        for driver in (first, first, second):
+            reopen().record_driver(driver)
+        assert reopen().drivers() == ledger.drivers() == (first, second)
+
     def test_a_search_can_be_extended(self, ledger: Ledger, reopen: Open) -> None:
         other = toy_space(trials=20)
         ledger.reopen(source=other.source, limit=20)
@@ -162,6 +173,15 @@ class TestStudyLedger(LedgerContract):
             return StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
 
         return reopen
+
+    def test_a_driver_that_another_program_wrote_is_read_as_far_as_it_goes(self, ledger: Ledger, url: str) -> None:
+        study = optuna.load_study(study_name="toy", storage=open_storage(url))
+        hostile = {"user": "\x1b]0;x\x07eve\nerror: x", "pid": "7", "host": 7, "began_at_s": 10**400, "more": {}}
+        for number, plain in enumerate([hostile, "text", None]):
+            study.set_user_attr(f"driver:{number}", plain)
+        first, *others = ledger.drivers()
+        assert (first.user, first.host, first.pid, first.began_at_s) == ("?]0;x?eve?error: x", "unknown", None, 0.0)
+        assert [one.user for one in others] == ["unknown", "unknown"]
 
     def test_readers_do_not_wait(self, ledger: Ledger, tmp_path: Path) -> None:
         import sqlite3

@@ -23,7 +23,9 @@ def test_a_second_driver_is_refused_by_the_first_ones_name(tmp_path: Path) -> No
         assert known is not None
         assert known["pid"] == os.getpid()
         with (
-            pytest.raises(UsageError, match=rf"got 'toy'; process {os.getpid()} on .* has run it since \d{{4}}-"),
+            pytest.raises(
+                UsageError, match=rf"got 'toy'; process {os.getpid()} of \S+ on .* has run it since \d{{4}}-"
+            ),
             search_lock(file, name="toy"),
         ):
             pass
@@ -72,6 +74,26 @@ def test_a_holder_that_has_not_written_yet(tmp_path: Path) -> None:
         known = holder(file)
     assert known is not None
     assert known["pid"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"pid": 7, "host": "gpu-1", "since_s": 0}', "process 7 on gpu-1 has run it since"),  # an older version's
+        ('{"user": "a\\u001b[2J", "pid": 7, "host": "b\\nc", "since_s": 0}', r"process 7 of a\?\[2J on b\?c has"),
+        ('{"pid": 7}', "another process runs it"),
+        ('["text"]', "another process runs it"),
+        ('{"pid": 7, "host": "gpu-1", "since_s": 1e300}', "process 7 on gpu-1 has run it since an unknown time"),
+    ],
+)
+def test_a_holder_that_another_program_wrote(content: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    file.write_text(content)
+    with file.open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert holder(file) is not None
+        with pytest.raises(UsageError, match=words):
+            search_lock(file, name="toy").__enter__()
 
 
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

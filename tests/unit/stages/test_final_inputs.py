@@ -8,6 +8,7 @@ from hico_platform.errors import DataError, UsageError
 from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
 from hico_platform.search.ledger.study import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
+from hico_platform.stages import dataset
 from hico_platform.stages.dataset import portable
 from hico_platform.stages.final_inputs import inputs_of_search
 from hico_platform.stages.places import Places
@@ -23,15 +24,15 @@ WIDE = toy_space(
 )
 
 
-def finished_search(home: Path) -> StudyLedger:
+def finished_search(home: Path, *, data: str = "small") -> StudyLedger:
     """One complete trial on a small store inside the home."""
-    store = small_store(home / "data" / "small")
+    store = small_store(home / "data" / data)
     facts = Facts(
         data_digest=store.digest,
         protocol="odd-subjects",
         code_version="test",
         seed=0,
-        more={"data": portable(str(home / "data" / "small"), home=home), "transfer": None},
+        more={"data": portable(str(home / "data" / data), home=home), "transfer": None},
     )
     storage = open_storage(Places(home=home).storage_url)
     ledger = StudyLedger.create(storage, name="toy", space=NARROW, facts=facts, limit=1, at_s=1.0)
@@ -61,6 +62,24 @@ def test_a_home_that_was_moved_is_retrained_on_its_own_data(tmp_path: Path) -> N
     one.rename(other)
     inputs = inputs_of_search(Places(home=other), "toy")
     assert inputs.data.source.place == str(other / "data" / "small")
+
+
+def test_a_colleagues_search_is_retrained_in_an_own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    finished_search(theirs, data="embedded-0")
+    made: list[Path] = []
+
+    def synthesise(directory: Path, **options: object) -> None:
+        made.append(directory)
+        small_store(directory)
+
+    monkeypatch.setattr(dataset, "synthesise", synthesise)
+    places = Places(home=mine, storage=Places(home=theirs).storage_url)
+    inputs = inputs_of_search(places, "toy")
+    assert made == [mine / "data" / "embedded-0"]
+    assert inputs.data.source.place == str(made[0])
+    assert inputs_of_search(places, "toy").facts == inputs.facts
+    assert len(made) == 1
 
 
 def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tmp_path: Path) -> None:
