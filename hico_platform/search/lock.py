@@ -107,8 +107,8 @@ def _holder(file: Path) -> str:
     content = _content(file)
     if content is None:
         return "another process runs it"
-    user = "" if content["user"] is None else f" of {content['user']}"
-    return f"process {content['pid']}{user} on {content['host']} has run it since {clock_time(content['since_s'])}"
+    user = "" if content["user"] is None else f" ({content['user']})"
+    return f"process {content['pid']} on {content['host']}{user} has run it since {clock_time(content['since_s'])}"
 
 
 def _content(file: Path) -> dict[str, Any] | None:

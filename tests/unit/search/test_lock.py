@@ -24,7 +24,7 @@ def test_a_second_driver_is_refused_by_the_first_ones_name(tmp_path: Path) -> No
         assert known["pid"] == os.getpid()
         with (
             pytest.raises(
-                UsageError, match=rf"got 'toy'; process {os.getpid()} of \S+ on .* has run it since \d{{4}}-"
+                UsageError, match=rf"got 'toy'; process {os.getpid()} on \S+ \(\S+\) has run it since \d{{4}}-"
             ),
             search_lock(file, name="toy"),
         ):
@@ -80,7 +80,7 @@ def test_a_holder_that_has_not_written_yet(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ('{"pid": 7, "host": "gpu-1", "since_s": 0}', "process 7 on gpu-1 has run it since"),  # an older version's
-        ('{"user": "a\\u001b[2J", "pid": 7, "host": "b\\nc", "since_s": 0}', r"process 7 of a\?\[2J on b\?c has"),
+        ('{"user": "a\\u001b[2J", "pid": 7, "host": "b\\nc", "since_s": 0}', r"process 7 on b\?c \(a\?\[2J\) has"),
         ('{"pid": 7}', "another process runs it"),
         ('["text"]', "another process runs it"),
         ('{"pid": 7, "host": "gpu-1", "since_s": 1e300}', "process 7 on gpu-1 has run it since an unknown time"),

@@ -136,7 +136,10 @@ def test_a_ledger_that_somebody_else_wrote_steers_no_terminal(
 
 
 def test_a_running_search_says_that_first(of_alice: Places) -> None:
-    with search_lock(of_alice.lock("toy"), name="toy"), pytest.raises(UsageError, match="of bob on .* has run it"):
+    with (
+        search_lock(of_alice.lock("toy"), name="toy"),
+        pytest.raises(UsageError, match=r"process \d+ on \S+ \(bob\) has run it"),
+    ):
         check_resumable(of_alice, "toy", take_over=False)
 
 
