@@ -17,6 +17,7 @@ from hico_platform.cli.explanation import (
     path_of,
     short,
 )
+from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.errors import Problem
 from hico_platform.file_systems import is_disk_full
 
@@ -88,6 +89,15 @@ def database(link: BaseException, chain: Chain, scene: Scene) -> Explanation | N
             remedy="check the file and its disk; --traceback shows where it was used",
         )
         return one_problem(problem, FAILED)
+    if lacks_rights(link) and not any("sqlite3" in libraries_of(one) for one in chain):
+        *_, lowest = chain
+        problem = Problem(
+            file=database_of(chain, scene),
+            rule="a database in which this account may do what the command does",
+            value=short(lowest),
+            remedy=REMEDY,
+        )
+        return one_problem(problem, USAGE)
     if libraries & {"psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "mysql"}:
         problem = Problem(
             file=database_of(chain, scene),
@@ -126,6 +136,9 @@ def tracking_store(link: BaseException, chain: Chain, scene: Scene) -> Explanati
     text = short(link)
     if "database schema" in text:
         rule, remedy = "a tracking database of this MLflow's schema", "back it up, then: mlflow db upgrade URI"
+        return one_problem(Problem(file=path_of(scene.tracking), rule=rule, value=text, remedy=remedy), USAGE)
+    if type(link).__name__ == "TrackingRefused":
+        rule, remedy = "a tracking store that takes what is asked of it", str(getattr(link, "remedy", ""))
         return one_problem(Problem(file=path_of(scene.tracking), rule=rule, value=text, remedy=remedy), USAGE)
     nonsense = re.search(r"<!doctype|<html|JSONDecodeError|Expecting value|error code 404", str(link), re.IGNORECASE)
     problem = Problem(

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.masking import masked
 
 LONGEST_LINE = 300
@@ -34,10 +35,9 @@ _AWAY_SQLITE = {
 }  # fmt: skip
 # Classes of SQLSTATE: connection, rollback, resources, operator intervention; and a lock that is not available.
 _AWAY_SQLSTATE = ("08", "40", "53", "57", "55P03")
-_NEVER_DATABASE = re.compile(
-    r"authentication failed|access denied|does not exist|no password|no pg_hba|unknown database|role .* is not", re.I
-)
-_NEVER_MYSQL = {1044, 1045, 1049}
+# What waiting does not change, beside missing rights: names that there are not, and TLS that does not come about.
+_NEVER_DATABASE = re.compile(r"does not exist|unknown database|certificate|does not support SSL", re.I)
+_NEVER_MYSQL = {1049}
 _AWAY_CLASSES = {
     "requests.ConnectionError", "requests.Timeout", "requests.RetryError", "requests.ChunkedEncodingError",
     "urllib3.TimeoutError", "urllib3.ProtocolError", "urllib3.NewConnectionError", "urllib3.MaxRetryError",
@@ -113,6 +113,10 @@ def remedy(error: BaseException) -> str:
     for sign, advice in _REMEDIES:
         if sign in text:
             return advice
+    if lacks_rights(error):
+        return REMEDY
+    if any(isinstance(one, PermissionError) for one in _chain(error)):
+        return "give this user the right to write there, or give another store"
     return "check the address: http://HOST:PORT of an MLflow server, or sqlite:////FOLDER/FILE.db"
 
 
@@ -181,7 +185,7 @@ def _database(error: BaseException) -> bool:
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if state is not None:
         return str(state).startswith(_AWAY_SQLSTATE)
-    if not {kind.__name__ for kind in type(error).__mro__} & _DATABASE_CLASSES:
+    if lacks_rights(error) or not {kind.__name__ for kind in type(error).__mro__} & _DATABASE_CLASSES:
         return False
     number = error.args[0] if error.args else None
     return number not in _NEVER_MYSQL and _NEVER_DATABASE.search(str(error)) is None

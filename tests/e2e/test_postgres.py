@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.main import main
 from hico_platform.errors import UsageError
 from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
+from hico_platform.tracking.base import TrackingRefused
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as search
 from tests.toy import FACTS, toy_space
 
@@ -133,3 +136,38 @@ def test_looking_makes_nothing_and_what_is_wrong_is_told_in_the_server_s_words(
     unknown = status(server.replace("hico@", "nobody:s3cr3t@") + "/hico")
     assert 'role "nobody" does not exist' in unknown
     assert "s3cr3t" not in unknown
+
+
+def test_missing_rights_are_refused_and_not_awaited(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import psycopg
+
+    StudyLedger.create(open_storage(f"{server}/hico"), name="r", space=toy_space(), facts=FACTS, limit=3, at_s=0.0)
+    tracker = MlflowTracker(uri=f"{server}/mlflow", artifacts=tmp_path)
+    run_id = tracker.open_run(experiment="r", key="r", name="r", parent=None, params={}, tags={}, at_s=1.0)
+    address = server.replace("+psycopg", "")
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        for statement in (
+            "CREATE ROLE reader LOGIN", "CREATE DATABASE closed", "REVOKE CONNECT ON DATABASE closed FROM PUBLIC",
+        ):  # fmt: skip
+            connection.execute(statement)
+    for name in ("hico", "mlflow"):
+        with psycopg.connect(f"{address}/{name}", autocommit=True) as connection:
+            connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    reader = server.replace("hico@", "reader@")
+    with pytest.raises(TrackingRefused, match="permission denied for table tags"):
+        MlflowTracker(uri=f"{reader}/mlflow", artifacts=tmp_path).set_tags(run_id, {"a": "b"})
+    with pytest.raises(TrackingRefused, match='permission denied for database "closed"'):
+        MlflowTracker(uri=f"{reader}/closed", artifacts=tmp_path).check("r")
+    home = ["--home", str(tmp_path / "home")]
+    assert main(["status", "r", *home, "--storage", f"{reader}/hico"]) == 0  # to look takes no more
+    assert main(["status", "r", *home, "--storage", f"{reader}/closed"]) == 2
+    assert "a study database that this account may use; got " in capsys.readouterr().err
+    ledger = StudyLedger.open(open_storage(f"{reader}/hico"), name="r")
+    with pytest.raises(Exception, match="An exception is raised during the commit") as raised:  # Optuna's words
+        ledger.set_note("a", 1)
+    found = explain(raised.value, Scene(study=reader))
+    assert found.exit_code == 2
+    assert found.problems[0].rule == "a database in which this account may do what the command does"
+    assert found.problems[0].value == "permission denied for table study_user_attributes"

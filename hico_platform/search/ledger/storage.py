@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import optuna
 
+from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.errors import Problem, UsageError, first_line
 from hico_platform.masking import masked
 from hico_platform.sqlite_files import (
@@ -117,6 +118,9 @@ def _problem(error: Exception, url: str) -> Problem | None:
             value=url,
             remedy="write reserved characters of a password as %XX",
         )
+    if lacks_rights(error):
+        rule = "a study database that this account may use"
+        return Problem(field="storage", rule=rule, value=_reason(error), remedy=REMEDY)
     return Problem(
         field="storage",
         rule="a reachable study database",

@@ -225,6 +225,11 @@ def test_an_error_tells_by_its_kind_wherever_it_is_in_the_chain(error: Exception
         (None, "could not translate host name", True),
         (None, 'password authentication failed for user "u"', False),
         (None, 'database "x" does not exist', False),
+        (None, 'FATAL:  permission denied for database "x"', False),
+        (None, 'FATAL:  role "u" is not permitted to log in', False),
+        (None, "server does not support SSL, but SSL was required", False),
+        (None, "SSL error: certificate verify failed", False),
+        (None, "the database system is starting up", True),
         ("57P01", "terminating connection due to administrator command", True),
         ("53300", "too many connections", True),
         ("40P01", "deadlock detected", True),
@@ -239,6 +244,30 @@ def test_a_database_server_tells_by_sqlstate_or_words(state: str | None, text: s
     error = type("OperationalError", (base,), {"__module__": "sqlalchemy.exc"})(text)
     error.orig = below
     assert is_away(from_below(error)) is away
+
+
+@pytest.mark.parametrize(
+    ("number", "away"), [(1142, False), (1044, False), (1290, False), (1049, False), (2003, True), (1205, True)]
+)
+def test_a_mysql_server_tells_by_its_numbers(number: int, away: bool) -> None:
+    below = type("OperationalError", (Exception,), {"__module__": "pymysql.err"})(number, "said")
+    error = type("DBAPIError", (Exception,), {"__module__": "sqlalchemy.exc"})("said")
+    error.orig = below
+    assert is_away(from_below(error)) is away
+
+
+def test_missing_rights_are_remedied_by_rights_and_not_by_another_address() -> None:
+    denied = type("InsufficientPrivilege", (Exception,), {"__module__": "psycopg.errors", "sqlstate": "42501"})
+    assert "(GRANT)" in remedy(from_below(denied("permission denied for table runs")))
+    assert remedy(from_below(PermissionError(errno.EACCES, "no"))).startswith("give this user the right to write there")
+
+
+def test_a_sqlite_store_that_may_only_be_read_is_refused(tmp_path: Path) -> None:
+    mlflow_home(tmp_path)
+    tracker = MlflowTracker(uri=f"sqlite:///file:{tmp_path}/mlflow.db?mode=ro&uri=true", artifacts=None)
+    with pytest.raises(TrackingRefused, match="readonly database") as raised:
+        tracker.check("another")
+    assert raised.value.remedy == "make the file and its folder writable, or give another store"
 
 
 def test_a_missing_package_is_named_in_the_remedy() -> None:
