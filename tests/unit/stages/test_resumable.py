@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from hico_platform.errors import UsageError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.study import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
+from hico_platform.stages import search, search_inputs
 from hico_platform.stages.places import Places
 from hico_platform.stages.resumable import check_resumable
 from hico_platform.stages.search import run_search
@@ -133,6 +135,28 @@ def test_a_ledger_that_somebody_else_wrote_steers_no_terminal(
     assert all(line.isprintable() for line in lines)
     assert len([line for line in lines if line.startswith("error: ")]) == 1
     assert any("[red]x" in line for line in lines)
+
+
+def test_the_command_that_the_ledger_keeps_has_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[DriverRecord] = []
+
+    def not_run(**options: object) -> None:
+        assert isinstance(options["driver"], DriverRecord)
+        kept.append(options["driver"])
+        raise UsageError("no more of this")
+
+    monkeypatch.setattr(search, "run_search", not_run)
+    inputs = SimpleNamespace(facts=SimpleNamespace(more={"dataset": "d"}, protocol="xsub"), function=None, probe=None)
+    monkeypatch.setattr(search_inputs, "search_inputs", lambda *_, **__: inputs)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0k3n-in-a-name")
+    storage, name = "postgresql+psycopg://me:s3cr3t@h/db?password=s3cr3t-too", "t0k3n-in-a-name"
+    words = ["search", "--space", "queue", "--storage", storage, "--name", name, "--tracking=http://u:s3cr3t3@h:5000"]
+    assert main([*words, "--home", f"{tmp_path}/a b"]) == 2
+    (driver,) = kept
+    assert driver.command == (
+        "hico-platform search --space queue --storage 'postgresql+psycopg://me:***@h/db?password=***' "
+        f"--name '***' '--tracking=http://u:***@h:5000' --home '{tmp_path}/a b'"
+    )
 
 
 def test_a_running_search_says_that_first(of_alice: Places) -> None:
