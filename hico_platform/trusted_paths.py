@@ -3,17 +3,18 @@
 Code that is loaded from a cache runs as whoever loads it. A folder is trusted where it and every folder above it
 belong to root or to this user, and neither group nor others may write to them. Unlike ssh, which has no use for it, a
 folder above with the sticky bit (``/tmp``) passes: nobody but its owner can move or remove what lies in it, and that
-which leads to the trusted folder is root's or one's own. In the user namespace of a container root's files may show
-another owner: whoever owns ``/`` counts as root.
+which leads to the trusted folder is root's or one's own. A group that has no member but this user is no other
+account: where a umask of 002 is usual, everybody has such a group of the same name, as Debian's ssh takes into
+account. In the user namespace of a container root's files may show another owner: whoever owns ``/`` counts as root.
 """
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from pathlib import Path
-
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class UntrustedPath(OSError):  # noqa: N818  (an OSError, for callers that do without what they cannot read)
@@ -32,12 +33,12 @@ def trusted_folder(folder: Path) -> Path:
     found = folder.lstat()
     if found.st_uid != os.geteuid():
         raise UntrustedPath(f"{folder} belongs to the user {found.st_uid}; give a folder of your own")
-    if found.st_mode & _WRITABLE_BY_OTHERS:
+    if _others_may_write(found):
         raise UntrustedPath(_writable(folder, found.st_mode))
     for parent in folder.parents:
         found = parent.lstat()
         _check_owner(parent, found.st_uid)
-        if found.st_mode & _WRITABLE_BY_OTHERS and not found.st_mode & stat.S_ISVTX:
+        if _others_may_write(found) and not found.st_mode & stat.S_ISVTX:
             raise UntrustedPath(_writable(parent, found.st_mode))
     return folder
 
@@ -55,7 +56,7 @@ def open_trusted(file: Path) -> int:
         if not stat.S_ISREG(found.st_mode):
             raise UntrustedPath(f"{file} is no regular file; remove it")
         _check_owner(file, found.st_uid)
-        if found.st_mode & _WRITABLE_BY_OTHERS:
+        if _others_may_write(found):
             raise UntrustedPath(_writable(file, found.st_mode))
     except BaseException:
         os.close(descriptor)
@@ -71,6 +72,21 @@ def _make(folder: Path) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+
+
+def _others_may_write(found: os.stat_result) -> bool:
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and not _is_own_group(found.st_gid)
+
+
+def _is_own_group(group: int) -> bool:
+    """Whether it is this user's own group, by name and number as by its members; one that is not known is not."""
+    try:
+        user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return user.pw_gid == group and named.gr_name == user.pw_name and set(named.gr_mem) <= {user.pw_name}
 
 
 def _check_owner(path: Path, owner: int) -> None:

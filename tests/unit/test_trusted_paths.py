@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,16 @@ from hico_platform.trusted_paths import UntrustedPath, open_trusted, trusted_fol
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 ANOTHER = 61234
+
+
+@pytest.fixture
+def group_members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whom the group of files made here has as members; it bears this user's name."""
+    user = pwd.getpwuid(os.geteuid())
+    members = ["somebody-else"]
+    own = grp.struct_group((user.pw_name, "x", user.pw_gid, members))
+    monkeypatch.setattr(grp, "getgrgid", lambda group: own if group == user.pw_gid else grp.getgrnam("daemon"))
+    return members
 
 
 def test_what_is_missing_is_made_closed_whatever_the_umask(tmp_path: Path) -> None:
@@ -22,7 +34,9 @@ def test_what_is_missing_is_made_closed_whatever_the_umask(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
 @pytest.mark.parametrize("above", [0, 1, 2])
-def test_a_folder_or_one_above_it_that_others_may_write_is_refused(tmp_path: Path, mode: int, above: int) -> None:
+def test_a_folder_or_one_above_it_that_others_may_write_is_refused(
+    tmp_path: Path, mode: int, above: int, group_members: list[str]
+) -> None:
     folder = trusted_folder(tmp_path / "a" / "b" / "c")
     opened = (folder, *folder.parents)[above]
     opened.chmod(mode)
@@ -68,7 +82,18 @@ def test_folders_are_judged_where_links_lead(tmp_path: Path) -> None:
         trusted_folder(tmp_path / "link")
 
 
-def test_a_file_that_others_may_write_a_link_and_a_pipe_are_refused(tmp_path: Path) -> None:
+@needs_root
+def test_a_group_of_this_user_alone_may_write_and_no_other(tmp_path: Path, group_members: list[str]) -> None:
+    folder = trusted_folder(tmp_path / "a" / "b")
+    folder.parent.chmod(0o775)
+    group_members[:] = []
+    assert trusted_folder(folder) == folder
+    os.chown(folder.parent, -1, ANOTHER)
+    with pytest.raises(UntrustedPath, match="mode 0775"):
+        trusted_folder(folder)
+
+
+def test_a_file_that_others_may_write_a_link_and_a_pipe_are_refused(tmp_path: Path, group_members: list[str]) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"data")
     file.chmod(0o620)
