@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.terminal import plain_line
+from hico_platform.data.address import data_address
 from hico_platform.stages.data import describe_dataset
 
 _MOST_SHOWN = 60
@@ -20,7 +21,7 @@ _MOST_SHOWN = 60
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("dir", metavar="DIR", help="the store: a folder, or file://, s3:// or gs://")
+    parser.add_argument("dir", metavar="DIR", type=data_address, help="the store: a folder, or file://, s3:// or gs://")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw a few sequences to a .png or .gif")
     parser.add_argument("--draw-count", type=int, default=4, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print it as JSON")

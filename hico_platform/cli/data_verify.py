@@ -13,13 +13,14 @@ import sys
 from hico_platform.cli.main import home_of
 from hico_platform.cli.progress_line import ProgressLine
 from hico_platform.cli.terminal import plain
+from hico_platform.data.address import data_address
 from hico_platform.errors import DataError
 from hico_platform.stages.data import verify_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("dir", metavar="DIR", help="the store: a folder, or file://, s3:// or gs://")
+    parser.add_argument("dir", metavar="DIR", type=data_address, help="the store: a folder, or file://, s3:// or gs://")
     parser.add_argument("--json", action="store_true", help="print the problems as JSON")
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import sys
 
 from hico_platform.cli.main import home_of
 from hico_platform.masking import masked, secrets_of
 from hico_platform.stages.places import Places
+
+_STORAGE_ELSEWHERE = "give the address by HICO_STORAGE, or the password by PGPASSWORD or ~/.pgpass"
+_TRACKING_ELSEWHERE = (
+    "give the address by MLFLOW_TRACKING_URI, or the password by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+    "(a server's), PGPASSWORD or ~/.pgpass (a database's)"
+)
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +31,13 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def places_of(arguments: argparse.Namespace) -> Places:
-    """The places that the options name."""
+    """The places that the options name; warns of a password among the words of the command."""
+    for option, value, known, elsewhere in (
+        ("--storage", arguments.storage, os.environ.get("HICO_STORAGE"), _STORAGE_ELSEWHERE),
+        ("--tracking", arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI"), _TRACKING_ELSEWHERE),
+    ):
+        if value is not None and value != known and secrets_of(value):
+            print(f"{option}: every account of this machine sees its password in ps; {elsewhere}", file=sys.stderr)
     return Places(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
 
 

@@ -22,12 +22,15 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli import numbers
+from hico_platform.data.address import data_address
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration")
-    parser.add_argument("--data", metavar="DIR", help="a prepared folder (default: the embedded dataset)")
+    parser.add_argument(
+        "--data", metavar="DIR", type=data_address, help="a prepared folder (default: the embedded dataset)"
+    )
     parser.add_argument("--protocol", default="xsub", metavar="P", help="xsub, xview, ... (default: xsub)")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="checkpoints (default: in the home, runs/CONFIG-DIGEST)"

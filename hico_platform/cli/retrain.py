@@ -20,6 +20,7 @@ from pathlib import Path
 
 from hico_platform.cli import numbers
 from hico_platform.cli.places_options import add_places, places_of, words_of_places
+from hico_platform.data.address import data_address
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unfinished", action="store_true", help="take the best so far of a search that still runs; the model says so"
     )
-    parser.add_argument("--data", metavar="DIR", help="the prepared data (default: what was searched on)")
+    parser.add_argument(
+        "--data", metavar="DIR", type=data_address, help="the prepared data (default: what was searched on)"
+    )
     parser.add_argument("--protocol", metavar="P", help="xsub, xview, ... with --config (default: xsub)")
     parser.add_argument(
         "--cpus", type=numbers.cpus, metavar="N", help="CPUs of a run (default: those of a trial, else 1)"

@@ -23,6 +23,7 @@ from hico_platform.cli.search_view import SearchView, console_on
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
+from hico_platform.data.address import data_address
 from hico_platform.errors import Problem, UsageError, command
 from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
@@ -37,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|NAME",
         help="what to search: a file, or the name of a space that ships with the package",
     )
-    parser.add_argument("--data", metavar="DIR", help="a prepared folder (default: the embedded dataset)")
+    parser.add_argument(
+        "--data", metavar="DIR", type=data_address, help="a prepared folder (default: the embedded dataset)"
+    )
     parser.add_argument("--protocol", metavar="P", help="how train and test are chosen (default: the space's)")
     parser.add_argument("--name", metavar="NAME", help="name of the search (default: the space's)")
     parser.add_argument("--trials", type=int, metavar="N", help="trials in all (default: the space's)")

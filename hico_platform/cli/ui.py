@@ -22,7 +22,7 @@ from hico_platform.cli.listening import Listener, listen
 from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.terminal import plain_line
 from hico_platform.errors import Problem, UsageError
-from hico_platform.masking import masked
+from hico_platform.masking import without_credentials
 
 if TYPE_CHECKING:
     from hico_platform.stages.places import Places
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if places.tracking is None and not (places.home / "mlflow.db").exists():
         raise UsageError(f"there is nothing to browse in {places.home} yet: run a search first, or give --home")
     if is_served(places.tracking_uri):
-        _show(masked(places.tracking_uri), _experiments(places.tracking_uri), token=None)
+        _show(without_credentials(places.tracking_uri), _experiments(places.tracking_uri), token=None)
         return 0
     tls = _tls(arguments)
     listener = listen(arguments.host, arguments.port)

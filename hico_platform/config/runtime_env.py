@@ -24,7 +24,7 @@ def read_runtime_env(file: Path) -> Mapping[str, Any]:
             Problem(
                 file=file,
                 rule="a mapping of runtime environment fields",
-                value=document.data,
+                value=type(document.data).__name__,  # what is in it may be a secret
                 remedy="write such as env_vars: {NAME: value}",
             )
         )

@@ -31,7 +31,9 @@ from hico_platform.config.space_settings import (
     StopConfig,
 )
 from hico_platform.config.trial import TrialConfig
+from hico_platform.data.address import REMEDY, RULE, has_credentials
 from hico_platform.errors import ConfigError, Problem
+from hico_platform.masking import masked, secrets_of
 
 __all__ = [
     "CheckedSpace",
@@ -51,6 +53,7 @@ __all__ = [
 
 
 SECTIONS = frozenset({"base", "search"})
+_TRANSFER = "transfer"
 T = TypeVar("T")
 
 
@@ -63,6 +66,7 @@ def load_space(path: Path, *, assignments: Iterable[str] = ()) -> CheckedSpace:
     document = override(_read(path, ()), assignments_in(assignments), whole=search_section.SPECIFICATION)
     if not document.data.get("name"):
         document = lay_over(Document(data={"name": path.stem}, file=path), document, whole=search_section.SPECIFICATION)
+    _refuse_keys(document)
     return check(document)
 
 
@@ -72,9 +76,12 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
     Raises:
         ConfigError: an override is wrong, or another version wrote what this one cannot read.
     """
-    document = Document(data=source, file=LEDGER)
+    kept = Document(data=source, file=LEDGER)
     try:
-        return check(override(document, assignments_in(assignments), whole=search_section.SPECIFICATION))
+        document = override(kept, assignments_in(assignments), whole=search_section.SPECIFICATION)
+        if document.data.get(_TRANSFER) != source.get(_TRANSFER):  # a ledger of an older version may hold keys
+            _refuse_keys(document)
+        return check(document)
     except ConfigError as error:
         remedy = "another version of this package wrote it: use that version, or a newer one"
         raise ConfigError(
@@ -83,6 +90,14 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
                 for problem in error.problems
             ]
         ) from error
+
+
+def _refuse_keys(document: Document) -> None:
+    """A space is kept in the ledger whole, and shown in the tracking store."""
+    transfer = document.data.get(_TRANSFER)
+    if isinstance(transfer, str) and has_credentials(transfer):
+        shown = masked(transfer, secrets=secrets_of(transfer))
+        raise ConfigError(document.problem((_TRANSFER,), rule=RULE, value=shown, remedy=REMEDY))
 
 
 def check(document: Document) -> CheckedSpace:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layout import Layout
 from hico_platform.errors import DataError, Problem
+from hico_platform.masking import masked
 from hico_platform.search.gpu_packing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
@@ -56,10 +57,10 @@ def search_inputs(
         seed=settings.sampler.seed,
         more={
             "dataset": store.dataset,
-            "data": portable(source.place, home=home),
+            "data": masked(portable(source.place, home=home)),
             "train_sequences": len(split.train),
             "validation_sequences": len(split.val),
-            "transfer": None if target is None else portable(target.place, home=home),
+            "transfer": None if target is None else masked(portable(target.place, home=home)),
             "transfer_digest": None if target is None else target.open()[0].digest,
         },
     )

@@ -35,9 +35,11 @@ from hico_platform.tracking.moved_home import follow_moved_home
 METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
 PARAM_CHARACTERS = 6000
 # Read by MLflow: no telemetry, no bars among a command's own; a request is made once, since one whose answer is lost
-# may have made a run, and whoever tries again looks first.
+# may have made a run, and whoever tries again looks first. At the end of a run it would print the server's address,
+# with the password in it.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

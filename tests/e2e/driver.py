@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from hico_platform.cli.search_view import SearchView
+from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.errors import HicoError
 from hico_platform.interruptions import interruptible
 from hico_platform.search.gpu_packing import MemoryNeed
@@ -30,12 +32,19 @@ def main(
     tracking: str | None = None,
     address: str | None = None,
     runtime_env: dict | None = None,
+    runtime_env_file: str | None = None,
     gpus: int | None = None,
     need: dict | None = None,
     **toy: object,
 ) -> int:
-    """``gpus`` that Ray is told of, and what a trial is said to ``need`` of one: the toy uses none."""
+    """``gpus`` that Ray is told of, and what a trial is said to ``need`` of one: the toy uses none.
+
+    Databases are given by the environment where their addresses hold passwords.
+    """
+    storage, tracking = storage or os.environ.get("HICO_STORAGE"), tracking or os.environ.get("MLFLOW_TRACKING_URI")
     places = Places(home=home, storage=storage, tracking=tracking)
+    if runtime_env_file is not None:
+        runtime_env = dict(read_runtime_env(Path(runtime_env_file)))
     checked = toy_space(trials=trials, **(space or {}))
     view = SearchView(space=checked, limit=trials, name="toy", console=Console())
     if log:

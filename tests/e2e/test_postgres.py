@@ -21,6 +21,7 @@ from hico_platform.errors import UsageError
 from hico_platform.search.ledger.study import StudyLedger, driver_lock, open_storage
 from hico_platform.tracking.base import TrackingRefused
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from tests.e2e import planted
 from tests.e2e import test_search as search
 from tests.toy import FACTS, toy_space
 
@@ -96,16 +97,55 @@ def _create_databases(folder: Path, port: int) -> None:
     raise AssertionError("the PostgreSQL server did not start in 30 s")
 
 
-def test_a_search_killed_and_resumed(server: str, tmp_path: Path) -> None:
-    options = {"trials": 4, "storage": f"{server}/hico", "tracking": f"{server}/mlflow", "log": True}
-    driver = search.start(tmp_path, epoch_s=0.1, **options)
-    search.wait_for_lines(tmp_path / "log", 8)
-    driver.kill()
-    driver.wait()
-    search.finish(search.start(tmp_path, resume=True, **options))
-    search.check_whole(tmp_path, trials=4, storage=options["storage"], tracking=options["tracking"])
-    assert not (tmp_path / "study.db").exists()
-    assert not (tmp_path / "mlflow.db").exists()
+def test_a_search_killed_and_resumed_that_shows_no_secret(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of those that it was given: keys and passwords in the environment and in addresses, variables of workers."""
+    host = server.rpartition("@")[2]
+    storage = f"postgresql+psycopg://hico:a%2F{planted.MARK}%40b@{host}/hico"
+    tracking = f"postgresql+psycopg://{host}/mlflow?user=hico&password={planted.MARK}"
+    home, env = tmp_path / "home", tmp_path / "env.yaml"
+    env.write_text(f"env_vars: {{OF_THE_USER: {planted.MARK}}}\n")
+    monkeypatch.setenv("HICO_STORAGE", storage)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
+    for name in planted.VARIABLES:
+        monkeypatch.setenv(name, f"{planted.MARK}-{name.lower()}")
+    options = {"trials": 4, "log": True, "runtime_env_file": str(env), "variable": "OF_THE_USER"}
+    home.mkdir()
+    with planted.arguments_watched() as in_arguments:
+        driver = search.start(home, epoch_s=0.1, **options)
+        search.wait_for_lines(home / "log", 8)
+        sessions = _sessions(driver.pid)
+        (raylet,) = [pid for pid, _ in sessions]
+        token = planted.variable_of(raylet, "RAY_AUTH_TOKEN")
+        assert planted.in_arguments(token) == []
+        for _, session in sessions:
+            assert (session / "logs" / "runtime_env_agent.log").exists()
+            assert planted.in_files(session, token) == []
+        driver.kill()
+        output = driver.communicate()[0] + search.finish(search.start(home, resume=True, **options))
+    assert in_arguments == []
+    search.check_whole(home, trials=4, storage=storage, tracking=tracking)
+    assert main(["status", "toy", "--home", str(home)]) == 0
+    assert main(["report", "toy", "--home", str(home), "--out", str(home / "report.html")]) == 0
+    shown = capsys.readouterr()
+    assert planted.MARK not in output + shown.out + shown.err
+    assert planted.in_files(home) == []
+    assert planted.in_database(storage) == planted.in_database(tracking) == []
+    assert not (home / "study.db").exists()
+    assert not (home / "mlflow.db").exists()
+
+
+def _sessions(driver: int) -> list[tuple[int, Path]]:
+    """The raylet of a driver and Ray's folder."""
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
+    return [
+        (int(pid), Path(word.partition("=")[2]).parents[1])
+        for pid, parent, args in rows
+        for word in args.split()
+        if int(parent) == driver and word.startswith("--raylet_socket_name=")
+    ]
 
 
 def test_two_drivers_that_share_no_home(server: str) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 import logging
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from hico_platform.errors import HicoError, Problem
-from hico_platform.masking import mask_warnings, masked, secrets_of
+from hico_platform.masking import credentials_in, mask_warnings, masked, secrets_of, without_credentials
 
 SECRETS = ("s3cr3t", "wo/rd", "w@rd")
 
@@ -48,7 +52,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 
 def test_a_known_secret_is_masked_wherever_it_is() -> None:
-    assert set(secrets_of("postgresql://me:a b%21c@host/db?password=other1")) == {"a b%21c", "a b!c", "other1"}
+    assert set(secrets_of("postgresql://me:a b%21c@host/db?password=other1")) == {
+        *("a b%21c", "a b!c", "a%20b%21c", "other1")
+    }
     known = secrets_of("postgresql://me:pass word@host/db")
     assert masked("no login for pass word at postgresql://me:pass word@host", secrets=known).count("word") == 0
     assert masked("the cat", secrets=("cat",)) == "the cat", "as short as that it may be any word"
@@ -66,3 +72,57 @@ def test_warnings_are_masked_where_nobody_set_up_logging() -> None:
     assert logging.lastResort is not None
     record = logging.LogRecord("x", logging.WARNING, "f", 1, "away: %s", ("http://me:s3cr3t@host",), None)
     assert logging.lastResort.format(record) == "away: http://me:***@host"
+
+
+PASSWORDS = [
+    "s3cr3t/w@rd",
+    "s3cr3t?x=1",
+    "s3cr3t#x",
+    "a:s3cr3t",
+    "it's s3cr3t",
+    's3cr3t"\\',
+    "s3cr3t%40",
+    "@s3cr3t@",
+    "s3cr3t wörd",
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize("escaped", [True, False])
+def test_what_sqlalchemy_takes_for_the_password_is_known(password: str, escaped: bool) -> None:
+    url = f"postgresql+psycopg://me:{quote(password, safe='') if escaped else password}@host:5432/db"
+    try:
+        found = make_url(url).password
+    except (ArgumentError, ValueError):
+        found = None
+    secrets = secrets_of(url)
+    assert not escaped or found in secrets
+    for text in (url, f"no login at {url!r}", repr(password), json.dumps({"url": url}, ensure_ascii=False)):
+        assert "s3cr3t" not in masked(text, secrets=secrets)
+    assert "s3cr3t" not in masked(str(HicoError(Problem(rule="x", value=url))), secrets=secrets)
+
+
+def test_a_token_in_an_address_of_a_repository() -> None:
+    assert masked("git+https://s3cr3t@host/repo") == "git+https://***@host/repo"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://me:s3cr3t@host/x", True),
+        ("git+https://s3cr3t@host/x", True),
+        ("s3://KEY:s3cr3t@bucket", True),
+        ("postgresql://host/db?password=s3cr3t", True),
+        ("https://host:8443/repo@v1", False),
+        ("git+ssh://git@host/repo@v1", False),
+        ("sqlite:////home/me:x@y.db", False),
+        ("a folder:with@signs", False),
+        ("http://[::1/", False),
+    ],
+)
+def test_credentials_are_told_by_parsing(address: str, expected: bool) -> None:
+    assert credentials_in(address) is expected
+
+
+def test_an_address_for_others() -> None:
+    assert without_credentials("https://me:s3cr3t@[::1]:5000/ml/#/x") == "https://[::1]:5000/ml/#/x"

@@ -21,6 +21,7 @@ from hico_platform.errors import HicoError, Problem, UsageError, first_line
 from hico_platform.interruptions import heed_again, time_left_s
 from hico_platform.search.ray_executor.processes import cluster_processes, end_processes
 from hico_platform.search.ray_executor.session_folder import for_ray, session_folder
+from hico_platform.search.ray_executor.worker_environment import private_runtime_env
 
 # Read by Ray when it is imported or started: a token for every connection, no usage statistics, no loggers or
 # files of Tune's own, and no snapshots of Tune's state, since the ledger holds what matters. Ray's handler of
@@ -72,10 +73,11 @@ def ray_cluster(
     A cluster of its own listens on the loopback address alone, wants a token that only its processes know,
     and leaves nothing behind; what the environment says of Ray's clusters (RAY_ADDRESS, RAY_AUTH_MODE) is for
     ``address`` alone. ``runtime_env`` is what Ray prepares on each machine before a worker starts there:
-    ``working_dir``, ``py_modules``, ``pip``, ``env_vars`` and so on.
+    ``working_dir``, ``py_modules``, ``pip``, ``env_vars`` and so on; values of ``env_vars`` are in no log of Ray's.
 
     Raises:
-        UsageError: there is no cluster at ``address``, it does not let this driver in, or ``runtime_env`` is not one.
+        UsageError: there is no cluster at ``address``, it does not let this driver in, ``runtime_env`` is not one, or
+            Ray would write a secret that is in it to its logs.
         HicoError: a cluster of its own does not start.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -264,9 +266,10 @@ def _join(address: str, options: dict[str, Any]) -> None:
 
 
 def _checked(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, once Ray has found nothing wrong with it."""
+    """What Ray is given of it, once Ray has found nothing wrong with it."""
     from ray.runtime_env import RuntimeEnv
 
+    runtime_env = private_runtime_env(runtime_env)
     try:
         return dict(RuntimeEnv(**runtime_env))
     except (TypeError, ValueError) as error:

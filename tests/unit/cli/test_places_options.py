@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from hico_platform.cli.places_options import words_of_places
+from hico_platform.cli.places_options import places_of, words_of_places
 
 
 def given(**values: str) -> argparse.Namespace:
@@ -25,3 +25,25 @@ def test_what_the_environment_says_is_left_to_it(monkeypatch: pytest.MonkeyPatch
 def test_no_password_is_printed() -> None:
     words = words_of_places(given(storage="postgresql+psycopg://me:secret@host:5432/db"))
     assert words == " --storage 'postgresql+psycopg://me:***@host:5432/db'"
+
+
+@pytest.mark.parametrize(
+    ("option", "url", "variable"),
+    [
+        ("storage", "postgresql+psycopg://me:s3cr3t@host/db", "HICO_STORAGE, or the password by PGPASSWORD"),
+        ("tracking", "postgresql://host/db?user=me&password=s3cr3t", "MLFLOW_TRACKING_URI"),
+        ("tracking", "https://me:s3cr3t@mlflow.lab", "MLFLOW_TRACKING_PASSWORD"),
+    ],
+)
+def test_a_password_that_all_see_in_ps(
+    option: str, url: str, variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert str(getattr(places_of(given(**{option: url})), option)) == url
+    warned = capsys.readouterr().err
+    assert f"--{option}: " in warned
+    assert variable in warned
+    assert "s3cr3t" not in warned
+    monkeypatch.setenv({"storage": "HICO_STORAGE", "tracking": "MLFLOW_TRACKING_URI"}[option], url)
+    places_of(given(**{option: url}))
+    places_of(given(storage="postgresql://me@host/db", tracking="http://host:5000"))
+    assert capsys.readouterr().err == ""

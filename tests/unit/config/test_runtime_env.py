@@ -25,6 +25,14 @@ def test_no_mapping(tmp_path: Path) -> None:
         read_runtime_env(file)
 
 
+def test_what_is_in_a_file_that_is_none_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("HF=planted-s3cr3t\n")
+    with pytest.raises(ConfigError) as refused:
+        read_runtime_env(file)
+    assert "planted-s3cr3t" not in str(refused.value)
+
+
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml"):
         read_runtime_env(tmp_path / "none.yaml")

@@ -627,3 +627,16 @@ def test_reading_is_quick_and_light() -> None:
         "heavy = {'ray', 'optuna', 'mlflow', 'torch', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_keys_of_a_dataset_do_not_enter_a_space(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    address = "s3://KEY:planted-s3cr3t@bucket/data"
+    file.write_text(f"extends: level_weights.yaml\ntransfer: {address}\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml:2: transfer: .*without keys") as refused:
+        load_space(file)
+    assert "planted-s3cr3t" not in str(refused.value)
+    kept = load_space(find_space("level_weights")).source
+    assert space_from({**kept, "transfer": address}).settings.transfer == address, "an older version's ledger"
+    with pytest.raises(ConfigError, match="without keys"):
+        space_from(kept, assignments=[f"transfer={address}"])

@@ -21,8 +21,8 @@ def test_rays_client_is_refused() -> None:
 
 def test_a_runtime_environment_that_is_none() -> None:
     with (
-        pytest.raises(UsageError, match=r"--runtime-env: a runtime environment as Ray takes it; got .*env_vars"),
-        ray_cluster(address=None, cpus=1, gpus=0, runtime_env={"env_vars": ["A"]}),
+        pytest.raises(UsageError, match=r"--runtime-env: a runtime environment as Ray takes it; got .*conda"),
+        ray_cluster(address=None, cpus=1, gpus=0, runtime_env={"env_vars": {"A": "b"}, "conda": 3}),
     ):
         pass
 
