@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import planted
 from tests.e2e import test_search as search
 from tests.e2e.test_postgres import postgres_server
 
@@ -149,9 +150,10 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
                 "resources": {"cpus": 1, "retries": 0, "max_failures": 0},
                 "scheduler": {"name": "none", "report_every": 1},
             },
-            "runtime_env": {"env_vars": {"HICO_OF_THE_CLUSTER": "1"}},
+            "runtime_env_file": str(tmp_path / "env.yaml"),
             "variable": "HICO_OF_THE_CLUSTER",
         }
+        (tmp_path / "env.yaml").write_text(f"env_vars: {{HICO_OF_THE_CLUSTER: {planted.MARK}}}\n")
         driver = subprocess.Popen(
             hosts.command(head, sys.executable, "-m", "tests.e2e.driver", str(tmp_path), json.dumps(options)),
             cwd=search.ROOT,
@@ -171,6 +173,8 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
         hosts.start_ray(third, cpus=1)
         output, _ = driver.communicate(timeout=3 * search.LIMIT_S)
         assert driver.returncode == 0, output
+        assert list(hosts.folder.rglob("runtime_env_agent.log")), "Ray's logs of all hosts lie there"
+        assert planted.in_files(hosts.folder) == []
         check = [
             sys.executable, "-c",
             "import sys, pathlib; from tests.e2e import test_search as s;"
