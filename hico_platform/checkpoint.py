@@ -14,7 +14,6 @@ import json
 import logging
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hico_platform.durable import sync, write_synced
+from hico_platform.durable import make_unique_folder, sync, write_synced
 from hico_platform.errors import CheckpointError, Problem
 
 SCHEMA_VERSION = 2
@@ -67,7 +66,7 @@ def save_checkpoint(
         "facts": facts,
     }
     content = json.loads(json.dumps(content))  # as a reader will see it: keys are text, tuples are lists
-    beside = Path(tempfile.mkdtemp(prefix=_WRITING, dir=directory))
+    beside = make_unique_folder(directory, prefix=_WRITING)
     try:
         write_synced(beside / _TENSORS, blob)
         write_synced(beside / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,6 +15,18 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_unique_folder(parent: Path, *, prefix: str) -> Path:
+    """A new folder, to be filled and then renamed to what others look for.
+
+    Its mode follows the umask; a folder of ``tempfile.mkdtemp`` is its owner's alone, wherever it is moved.
+    """
+    while True:
+        folder = parent / f"{prefix}{secrets.token_hex(4)}"
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
 
 
 def write_synced(file: Path, content: bytes) -> None:

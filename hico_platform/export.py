@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from hico_platform.config.source import Document
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
-from hico_platform.durable import sync, write_synced
+from hico_platform.durable import make_unique_folder, sync, write_synced
 from hico_platform.errors import CheckpointError, ConfigError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 
@@ -100,7 +99,7 @@ def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
         "layout": checkpoint.facts["layout"],
         "provenance": checkpoint.facts["provenance"],
     }
-    beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory.parent))
+    beside = make_unique_folder(directory.parent, prefix=".writing-")
     try:
         write_synced(beside / WEIGHTS, save({name: value.contiguous() for name, value in weights.items()}))
         write_synced(beside / DESCRIPTION, json.dumps(description, indent=1).encode())

@@ -13,7 +13,7 @@ import importlib
 import os
 import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TextIO
@@ -51,11 +51,22 @@ Everything is kept in one folder: --home DIR, else $HICO_HOME, else ~/.hico.
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. SIGTERM and SIGHUP interrupt it as Ctrl-C does."""
     _open_closed_streams()
-    with interruptible(leave=os._exit if argv is None else None):  # else the process is the caller's
+    with _umask_restored(), interruptible(leave=os._exit if argv is None else None):  # else the process is the caller's
         try:
             return _main(argv)
         except KeyboardInterrupt:
             return _interrupted()
+
+
+@contextlib.contextmanager
+def _umask_restored() -> Iterator[None]:
+    """Commands set it as their home demands; the caller has the one from before again."""
+    before = os.umask(0o077)
+    os.umask(before)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _main(argv: Sequence[str] | None) -> int:

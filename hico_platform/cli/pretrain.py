@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli import numbers
+from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.data.address import data_address
 
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cpus", type=numbers.cpus, metavar="N", help="CPU threads (default: all)")
     parser.add_argument("--gpus", type=numbers.gpus, default=0, metavar="N", help="1: train on the GPU (default: 0)")
+    add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
@@ -58,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.config.source import read_yaml
     from hico_platform.config.trial import TrialConfig
     from hico_platform.cpus import available_cpus
+    from hico_platform.home_access import follow_home
     from hico_platform.stages.dataset import dataset
     from hico_platform.stages.pretrain import pretrain_one, run_folder
     from hico_platform.writable import check_writable
@@ -69,6 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         remedy="give another by --out, or another --home",
     )
     config = parse(TrialConfig, override(read_yaml(arguments.config), arguments.set, whole=frozenset()))
+    if arguments.out is None or arguments.data is None:
+        make_home(home, arguments)
+    else:
+        follow_home(home)
     source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
     directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
     view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)

@@ -17,6 +17,7 @@ import logging
 from pathlib import Path
 
 from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.home_access import follow_home
 from hico_platform.names import check_known_name
 from hico_platform.writable import check_writable
 
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
             rule="a folder that this user may write",
             remedy="give a file of your own by --out FILE.html",
         )
+        if arguments.out is None:
+            follow_home(places.home)
         # The search's own report is this command's to renew; a file that the user names is the user's.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from hico_platform.cli import numbers
 from hico_platform.cli.places_options import add_places, places_of, words_of_places
+from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.data.address import data_address
 
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
     add_places(parser)
+    add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
@@ -71,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_known_name(arguments.name, field="NAME")
     places = places_of(arguments)
     places.check_writable(study=False)
+    make_home(places.home, arguments)
     if arguments.config is not None:
         inputs = inputs_of_file(
             places,

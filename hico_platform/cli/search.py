@@ -20,11 +20,13 @@ from hico_platform.cli.places_options import add_places, places_of, words_of_pla
 from hico_platform.cli.plan_view import print_plan
 from hico_platform.cli.search_picture import endings, shown_measures, shown_values
 from hico_platform.cli.search_view import SearchView, console_on
+from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.data.address import data_address
 from hico_platform.errors import Problem, UsageError, command
+from hico_platform.home_access import follow_home
 from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
 from hico_platform.stages.places import Places
@@ -62,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="overrides the space file: budget.epochs=3, trials=5, scheduler.grace_epochs=2 (may be repeated)",
     )  # fmt: skip
     add_places(parser)
+    add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
 
 
@@ -78,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     places.check_writable(study=True)
     if arguments.resume:
         check_resumable(places, name, take_over=arguments.take_over)
+    make_home(places.home, arguments)
 
     from hico_platform.stages.search import run_search
     from hico_platform.stages.search_inputs import search_inputs
@@ -186,6 +190,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places,
     inputs = time_trial = None
     machine = this_machine(cpus=arguments.cpus)
     if arguments.data:
+        follow_home(places.home)  # a transfer dataset may be made there
         from hico_platform.stages.calibrate import time_trials
         from hico_platform.stages.gpu_memory import machine_with_gpus
         from hico_platform.stages.search_inputs import search_inputs

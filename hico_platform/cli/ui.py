@@ -22,6 +22,7 @@ from hico_platform.cli.listening import Listener, listen
 from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.terminal import plain_line
 from hico_platform.errors import Problem, UsageError
+from hico_platform.home_access import follow_home
 from hico_platform.masking import without_credentials
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_served(places.tracking_uri):
         _show(without_credentials(places.tracking_uri), _experiments(places.tracking_uri), token=None)
         return 0
+    follow_home(places.home)
     tls = _tls(arguments)
     listener = listen(arguments.host, arguments.port)
     with listener.socket:

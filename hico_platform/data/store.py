@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
 from functools import cached_property
@@ -32,7 +30,7 @@ from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, num
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
-from hico_platform.durable import sync
+from hico_platform.durable import make_unique_folder, sync
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -207,7 +205,7 @@ class StoreWriter:
         self._pending: list[Sequence] = []
         self._pending_values = 0
         self.directory.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = Path(tempfile.mkdtemp(prefix=f".{self.directory.name}.partial-", dir=self.directory.parent))
+        self._partial = make_unique_folder(self.directory.parent, prefix=f".{self.directory.name}.partial-")
         self._sink = pa.OSFile(str(self._partial / POSE_FILE), "wb")
         self._pose_writer = pa.ipc.new_file(self._sink, _POSE_SCHEMA)
 
@@ -278,7 +276,6 @@ class StoreWriter:
         (self._partial / HEADER_FILE).write_text(json.dumps(self._header, indent=1) + "\n", encoding="utf-8")
         for name in (POSE_FILE, INDEX_FILE, HEADER_FILE):
             sync(self._partial / name)
-        self._partial.chmod(0o777 & ~_umask())
         refuse_existing(self.directory)
         self._partial.rename(self.directory)
         sync(self.directory.parent)
@@ -373,9 +370,3 @@ def _torn(path: Path, what: str) -> DataError:
         Problem(file=path, rule=f"the store is torn: this file {what}",
                 remedy="prepare the dataset again, or copy it again whole")
     )  # fmt: skip
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,6 +13,7 @@ from rich.console import Console
 from hico_platform.cli.search_view import SearchView
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.errors import HicoError
+from hico_platform.home_access import prepare_home
 from hico_platform.interruptions import interruptible
 from hico_platform.search.gpu_packing import MemoryNeed
 from hico_platform.stages.places import Places
@@ -42,6 +43,7 @@ def main(
     Databases are given by the environment where their addresses hold passwords.
     """
     storage, tracking = storage or os.environ.get("HICO_STORAGE"), tracking or os.environ.get("MLFLOW_TRACKING_URI")
+    prepare_home(home)
     places = Places(home=home, storage=storage, tracking=tracking)
     if runtime_env_file is not None:
         runtime_env = dict(read_runtime_env(Path(runtime_env_file)))

@@ -19,6 +19,7 @@ import pytest
 from tests.e2e import planted
 from tests.e2e import test_search as search
 from tests.e2e.test_postgres import postgres_server
+from tests.modes import open_to
 
 pytestmark = pytest.mark.e2e
 
@@ -79,6 +80,7 @@ class Hosts:
             text=True,
             timeout=120,
             check=False,
+            umask=0,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -186,6 +188,7 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
             hosts.command(head, *check), cwd=search.ROOT, capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stderr
+    assert open_to(0o077, tmp_path) == set(), "whatever the umask of the cluster's processes"
     lines = log.read_text().splitlines()
     assert len(hosts_of(log, at_work)) >= 2, "the trial that was cut off went on elsewhere"
     assert f"trial {at_work} is handed out anew: its machine went away" in output

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import hico_platform
+from tests.modes import can_be_entered, entries, open_to
 
 pytestmark = pytest.mark.e2e
 
@@ -26,24 +28,39 @@ SMALL = (
 ENVIRONMENT = {**os.environ, "HICO_COMMIT": "tested", "PYTHONUNBUFFERED": "1"}
 
 
-def hico(*words: str, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def hico(*words: str, home: Path, check: bool = True, umask: int = -1) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "hico_platform", *words, "--home", str(home)],
-        capture_output=True, text=True, check=check, timeout=300, env=ENVIRONMENT,
+        capture_output=True, text=True, check=check, timeout=300, env=ENVIRONMENT, umask=umask,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a finished search of four trials on a tiny dataset."""
-    home = tmp_path_factory.mktemp("home")
-    hico("data", "synth", "--preset", "tiny", "--out", str(home / "tiny"), home=home)
+    """A home with a finished search of four trials on a tiny dataset.
+
+    While it runs, nothing that it or Ray writes is open to other accounts, whatever the umask.
+    """
+    folder = tmp_path_factory.mktemp("searched")
+    home, tiny = folder / "home", folder / "tiny"
+    hico("data", "synth", "--preset", "tiny", "--out", str(tiny), home=home)
     settings = [word for value in SMALL for word in ("--set", value)]
-    done = hico(
-        "search", "--space", "level_weights.yaml", "--name", "small", "--data", str(home / "tiny"),
-        "--trials", "4", *settings, "--json", home=home,
-    )  # fmt: skip
-    assert json.loads(done.stdout)
+    found: set[str] = set()
+    with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as temporary:  # short, as Ray's sockets want it
+        driver = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "hico_platform", "search", "--space", "level_weights.yaml", "--name", "small"),
+                *("--data", str(tiny), "--trials", "4", *settings, "--json", "--home", str(home)),
+            ],
+            stdout=subprocess.PIPE, text=True, env={**ENVIRONMENT, "TMPDIR": temporary}, umask=0,
+        )  # fmt: skip
+        while driver.poll() is None:
+            found |= open_to(0o077, home) | can_be_entered(Path(temporary))
+            time.sleep(0.2)
+        assert driver.stdout is not None
+        assert json.loads(driver.stdout.read())
+    assert found | open_to(0o077, home) == set()
+    assert {home / "study.db", home / "mlflow.db"} <= {path for path, _ in entries(home)}
     return home
 
 
@@ -77,7 +94,9 @@ def elsewhere(home: Path, pose: np.ndarray) -> np.ndarray:
 def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     searched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = hico("retrain", "small", "--seeds", "2", "--json", home=searched)
+    done = hico("retrain", "small", "--seeds", "2", "--json", "--shared", home=searched, umask=0)
+    assert f"{searched}: its group ({searched.group()}) may read all of it from now on" in done.stderr
+    check_shared(searched)
     report = json.loads(done.stdout)
     assert set(report["summary"]) == {"raw pose", "untrained", "released", "best"}
     assert report["summary"]["best"]["knn_top1"]["seeds"] == 2
@@ -110,6 +129,14 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
 
     again = json.loads(hico("retrain", "small", "--seeds", "2", "--json", home=searched).stdout)
     assert again == report, "a second call finds everything done"
+
+
+def check_shared(home: Path) -> None:
+    """Its group may read all of it, what was there before and what is new, and write nothing; others may do nothing."""
+    assert open_to(0o027, home) == set()
+    closed = {f"{path} {mode:o}" for path, mode in entries(home) if mode & 0o050 != mode >> 3 & 0o050}
+    assert closed == set()
+    assert {path for path, mode in entries(home) if path.is_dir() and not mode & 0o2000} == set()
 
 
 def test_interrupted_retraining_exits_130_and_goes_on_from_its_checkpoints(searched: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hico_platform.data.skeleton_file import SUFFIX, write_skeleton
 from hico_platform.data.store import StoreWriter, refuse_existing
 from hico_platform.data.synth.generate import generate
 from hico_platform.data.synth.presets import Preset
+from hico_platform.durable import make_unique_folder
 
 PROTOCOLS = {
     "xsub": {"train": {"subject": "odd"}},
@@ -53,13 +53,12 @@ def write_skeleton_files(directory: Path, *, preset: Preset, seed: int, progress
     """
     refuse_existing(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
+    partial = make_unique_folder(directory.parent, prefix=f".{directory.name}.partial-")
     try:
         for done, raw in enumerate(generate(preset, seed=seed), start=1):
             write_skeleton(partial / f"{raw.name}{SUFFIX}", raw.pose)
             if progress is not None:
                 progress(done, len(preset))
-        partial.chmod(0o755)
         refuse_existing(directory)
         partial.rename(directory)
     except BaseException:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from hico_platform.home_access import follow_folder
 from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.stop_workers import stoppable
 from hico_platform.search.room import is_full
@@ -132,6 +133,7 @@ class WorkerReport:
 def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> dict[str, Any]:
     """Carries out one task as Tune wants it; results are plain text, which Tune does not aggregate."""
     task: TrialTask = config["task"]
+    follow_folder(task.directory)  # a worker of another cluster has that cluster's umask
     key = tune.get_context().get_trial_id()
     process = this_process()
     ray.wait([mailbox.begin.remote(key, process)], timeout=BEGIN_S)

@@ -1,0 +1,24 @@
+"""The option of commands that write to a home: who else may read it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hico_platform.home_access import prepare_home
+
+
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """Whether the group of the home may read it."""
+    parser.add_argument(
+        "--shared", action="store_true",
+        help="let the group of the home read all of it, now and later (default: a new home is its owner's alone)",
+    )  # fmt: skip
+
+
+def make_home(home: Path, arguments: argparse.Namespace) -> None:
+    """The home made where there is none; this process writes as it demands; what changes for others is said."""
+    notice = prepare_home(home, shared=arguments.shared)
+    if notice is not None:
+        print(notice, file=sys.stderr)
