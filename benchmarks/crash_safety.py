@@ -1,7 +1,7 @@
 """Kills a search again and again at random moments, and checks that nothing is lost or doubled.
 
     python benchmarks/crash_safety.py --times 20
-    python benchmarks/crash_safety.py --times 20 --victim worker   # hang, raylet, sigterm, sighup, disk (wants root)
+    python benchmarks/crash_safety.py --times 20 --victim worker   # hang, raylet, folder, sigterm, sighup, disk (root)
 
 Each time a search of 14 trials meets its fate at a random moment:
 
@@ -9,6 +9,7 @@ Each time a search of 14 trials meets its fate at a random moment:
     worker   SIGKILL of a worker at work; the search goes on by itself
     hang     SIGSTOP of a worker at work, which hangs from then on; the search kills it and goes on by itself
     raylet   SIGKILL of the cluster's raylet; the driver says so and ends; then a resume
+    folder   Ray's session folder vanishes, as a cleaner of /tmp does; the driver says so and ends; then a resume
     disk     the disk (a small tmpfs) fills up; the driver says so and ends; there is room again; then a resume
     sigterm  SIGTERM to the driver, or to all of its processes as Slurm does; exit 130, no run RUNNING; a resume
     sighup   SIGHUP to all of its processes, as a closed terminal does; the same
@@ -33,9 +34,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hico_platform.search.ray_executor.session_folder import PREFIX
 from hico_platform.tracking.base import RunStatus, mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as checks
@@ -45,6 +48,7 @@ TRIALS = 14
 EPOCH_S = 0.05
 DISK = "24m"
 SILENCE_MINUTES = 0.1
+FOLDER_GONE = " is gone'; go on with --resume"
 
 
 def main() -> int:
@@ -124,6 +128,26 @@ def raylet_killed(home: Path, draw: random.Random) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def folder_removed(home: Path, draw: random.Random) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as temporary:  # short, as Ray's sockets want it
+        driver, lines = begun(home, draw, least=1, temporary=temporary)
+        folders = list(Path(temporary).glob(f"{PREFIX}*"))
+        for folder in folders:
+            remove(folder)
+        began_s = time.monotonic()
+        output, _ = driver.communicate(timeout=checks.LIMIT_S)
+        took_s = time.monotonic() - began_s
+        # A search may have come to its end before its driver looks for the folder again.
+        over = driver.returncode == 0 and all(trial.state.is_final for trial in trials(home))
+        if not over and (driver.returncode != 1 or FOLDER_GONE not in output):
+            raise AssertionError(f"exit code {driver.returncode}: {output[-2000:]}")
+        if left := checks.ray_processes(driver.pid):
+            raise AssertionError(f"Ray's processes are left: {left}")
+    resume(home)
+    yield f"session folder removed after {lines} epochs; it ended with {driver.returncode} in {took_s:.1f} s"
+
+
+@contextlib.contextmanager
 def disk_filled(home: Path, draw: random.Random) -> Iterator[str]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(home)], check=True)
     try:
@@ -168,15 +192,19 @@ FATES: dict[str, Callable[[Path, random.Random], contextlib.AbstractContextManag
     "worker": worker_killed,
     "hang": worker_stopped,
     "raylet": raylet_killed,
+    "folder": folder_removed,
     "disk": disk_filled,
     "sigterm": functools.partial(asked_to_end, signal.SIGTERM),
     "sighup": functools.partial(asked_to_end, signal.SIGHUP),
 }
 
 
-def begun(home: Path, draw: random.Random, *, least: int = 0, **options: object) -> tuple[subprocess.Popen[str], int]:
+def begun(
+    home: Path, draw: random.Random, *, least: int = 0, temporary: str | None = None, **options: object
+) -> tuple[subprocess.Popen[str], int]:
     """A search at a random moment: after so many epochs of its trials, or, after none, while it starts."""
-    driver = checks.start(home, trials=TRIALS, epoch_s=EPOCH_S, log=True, **options)
+    with patch.dict(os.environ, {} if temporary is None else {"TMPDIR": temporary}):
+        driver = checks.start(home, trials=TRIALS, epoch_s=EPOCH_S, log=True, **options)
     lines = draw.randrange(least, 50)
     while driver.poll() is None and len(read(home / "log")) < lines:
         time.sleep(0.005)
@@ -201,6 +229,12 @@ def no_epoch_lost(home: Path) -> None:
         again = len(epochs) - len(set(epochs))
         if again > 1:
             raise AssertionError(f"trial {trial.number} trained {again} epochs again: {epochs}")
+
+
+def remove(folder: Path) -> None:
+    """The folder as a whole, though its owner writes in it meanwhile."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read(file: Path) -> list[str]:
