@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli import numbers
-from hico_platform.cli.shared_option import add_shared, make_home
+from hico_platform.cli.shared_option import add_shared, follow_option, make_home
 from hico_platform.data.address import data_address
 
 
@@ -60,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.config.source import read_yaml
     from hico_platform.config.trial import TrialConfig
     from hico_platform.cpus import available_cpus
-    from hico_platform.home_access import follow_home
     from hico_platform.stages.dataset import dataset
     from hico_platform.stages.pretrain import pretrain_one, run_folder
     from hico_platform.writable import check_writable
@@ -75,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None or arguments.data is None:
         make_home(home, arguments)
     else:
-        follow_home(home)
+        follow_option(home, arguments)
     source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
     directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
     view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)

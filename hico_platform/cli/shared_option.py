@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from hico_platform.home_access import prepare_home
+from hico_platform.home_access import HomeAccess, follow_home, prepare_home
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
@@ -22,3 +23,11 @@ def make_home(home: Path, arguments: argparse.Namespace) -> None:
     notice = prepare_home(home, shared=arguments.shared)
     if notice is not None:
         print(notice, file=sys.stderr)
+
+
+def follow_option(home: Path, arguments: argparse.Namespace) -> None:
+    """The same for a command that writes to another folder alone, and makes no home."""
+    if arguments.shared:
+        os.umask(HomeAccess.GROUP.umask)
+    else:
+        follow_home(home)
