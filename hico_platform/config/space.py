@@ -79,7 +79,7 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
     kept = Document(data=source, file=LEDGER)
     try:
         document = override(kept, assignments_in(assignments), whole=search_section.SPECIFICATION)
-        if document.data.get(_TRANSFER) != source.get(_TRANSFER):  # a ledger of an older version may hold keys
+        if _transfer_of(document.data) != _transfer_of(source):  # a ledger of an older version may hold keys
             _refuse_keys(document)
         return check(document)
     except ConfigError as error:
@@ -92,9 +92,13 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
         ) from error
 
 
+def _transfer_of(source: object) -> object:
+    return source.get(_TRANSFER) if isinstance(source, Mapping) else None
+
+
 def _refuse_keys(document: Document) -> None:
     """A space is kept in the ledger whole, and shown in the tracking store."""
-    transfer = document.data.get(_TRANSFER)
+    transfer = _transfer_of(document.data)
     if isinstance(transfer, str) and has_credentials(transfer):
         shown = masked(transfer, secrets=secrets_of(transfer))
         raise ConfigError(document.problem((_TRANSFER,), rule=RULE, value=shown, remedy=REMEDY))
