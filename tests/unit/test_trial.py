@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from hico_platform.checkpoint import load_checkpoint, newest_checkpoint
 from hico_platform.data.store import Store
 from hico_platform.errors import CheckpointError, TrainingError
 from hico_platform.pretrain import loop
-from hico_platform.trial import Decision, EpochReport, TrialOutcome, run_trial
+from hico_platform.trial import Decision, EpochReport, Fold, TrialOutcome, run_trial
 from tests.small import small_config, small_fold, small_store
 
 
@@ -199,6 +200,32 @@ def test_a_checkpoint_of_another_search_is_never_taken_over(
 def test_evaluation_and_threads_may_change(store: Store, tmp_path: Path) -> None:
     run(store, tmp_path, recorder([]))
     assert run(store, tmp_path, recorder([]), evaluation__linear_epochs=4, budget__threads=1).epoch == 4
+
+
+@pytest.mark.parametrize("stop_at", [2, None])
+def test_a_trial_ends_with_the_metrics_of_its_own_fold_and_of_the_target(
+    stop_at: int | None, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = small_store(tmp_path / "other", count=20, seed=1)
+    fold, target = small_fold(store), Fold(store=other, fit=np.arange(4, 20), score=np.arange(4))
+    config = small_config(budget__seed=3)
+    seen, scores = {}, {"recognition_top1": 0.25, "transfer_top1": 0.75}
+    monkeypatch.setattr(trial, "downstream", lambda encoder, **options: seen.update(options) or scores)
+    outcome = run_trial(
+        config,
+        fold=fold,
+        target=target,
+        directory=tmp_path / "run",
+        report_epochs={2},
+        report=recorder([], stop_at=stop_at),
+        device=torch.device("cpu"),
+    )
+    assert outcome.metrics == scores
+    for probe, given in ((seen["source"], fold), (seen["target"], target)):
+        assert probe.labels.tolist() == given.store.labels.tolist()
+        assert (probe.fit.tolist(), probe.score.tolist()) == (given.fit.tolist(), given.score.tolist())
+        assert probe.views.poses.num_frames.tolist() == given.store.num_frames.tolist()
+    assert (seen["config"], seen["seed"]) == (config.evaluation, 3)
 
 
 def test_features_are_computed_once_for_a_report_and_the_end(

@@ -24,15 +24,15 @@ WIDE = toy_space(
 )
 
 
-def finished_search(home: Path, *, data: str = "small") -> StudyLedger:
-    """One complete trial on a small store inside the home."""
+def finished_search(home: Path, *, data: str = "small", transfer: str | None = None) -> StudyLedger:
+    """One complete trial on a small store inside the home; ``transfer`` is where its target lies."""
     store = small_store(home / "data" / data)
     facts = Facts(
         data_digest=store.digest,
         protocol="odd-subjects",
         code_version="test",
         seed=0,
-        more={"data": portable(str(home / "data" / data), home=home), "transfer": None},
+        more={"data": portable(str(home / "data" / data), home=home), "transfer": transfer},
     )
     storage = open_storage(Places(home=home).storage_url)
     ledger = StudyLedger.create(storage, name="toy", space=NARROW, facts=facts, limit=1, at_s=1.0)
@@ -80,6 +80,18 @@ def test_a_colleagues_search_is_retrained_in_an_own_home(tmp_path: Path, monkeyp
     assert inputs.data.source.place == str(made[0])
     assert inputs_of_search(places, "toy").facts == inputs.facts
     assert len(made) == 1
+
+
+def test_transfer_is_measured_on_the_dataset_on_which_the_search_measured_it(tmp_path: Path) -> None:
+    target = small_store(tmp_path / "data" / "target", seed=1)
+    ledger = finished_search(tmp_path, transfer="home:data/target")
+    ledger.reopen(source={**NARROW.source, "transfer_protocol": "odd-subjects"}, limit=1)
+    inputs = inputs_of_search(Places(home=tmp_path), "toy")
+    assert inputs.data.final, "trained on the whole training split and scored on the test split"
+    assert inputs.data.target is not None
+    assert inputs.data.target.place == str(tmp_path / "data" / "target")
+    assert inputs.data.target.protocol == "odd-subjects"
+    assert inputs.facts["transfer_digest"] == target.digest != inputs.facts["data_digest"]
 
 
 def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tmp_path: Path) -> None:

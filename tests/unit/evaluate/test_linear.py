@@ -1,0 +1,83 @@
+"""The linear probe: its recipe followed in NumPy, and where it arrives, by scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from hico_platform.evaluate.linear import linear_probe_top1
+from tests.handmade import Points, points, sklearn_linear
+
+CLASSES, EPOCHS, BATCH, RATE, SEED = 4, 8, 64, 5.0, 5
+# So many to score on that a classifier that differs a little has another score.
+HANDMADE = points(classes=CLASSES, fit=300, score=4000, seed=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """METHOD: settings of the release, and ways to be wrong about them."""
+
+    drops: tuple[int, ...] = (5, 7)  # 5/8 and 7/8 of the epochs: 50 and 70 of 80
+    factor: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    epochs: int = EPOCHS
+    batch: int = BATCH
+    seed: int = SEED
+
+    def score(self, points: Points) -> float:
+        """Top-1 by softmax regression and SGD in float64; PyTorch gives the first weights and the orders alone."""
+        generator = torch.Generator().manual_seed(self.seed)
+        weight = torch.empty(CLASSES, points.fit.shape[1]).normal_(0, 0.01, generator=generator).double().numpy()
+        bias, truth = np.zeros(CLASSES), np.eye(CLASSES)[points.fit_labels]
+        speeds = [np.zeros_like(weight), np.zeros_like(bias)]
+        for epoch in range(self.epochs):
+            rate = RATE * self.factor ** sum(epoch >= drop for drop in self.drops)
+            order = torch.randperm(len(truth), generator=generator).numpy()
+            for start in range(0, len(order), self.batch):
+                rows = order[start : start + self.batch]
+                logits = points.fit[rows] @ weight.T + bias
+                shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+                error = (shares / shares.sum(axis=1, keepdims=True) - truth[rows]) / len(rows)
+                gradients = (error.T @ points.fit[rows] + self.weight_decay * weight, error.sum(axis=0))
+                speeds = [self.momentum * speed + slope for speed, slope in zip(speeds, gradients, strict=True)]
+                weight, bias = weight - rate * speeds[0], bias - rate * speeds[1]
+        return float(((points.score @ weight.T + bias).argmax(axis=1) == points.score_labels).mean())
+
+
+WRONG = {
+    "the rate never falls": Recipe(drops=()),
+    "it falls once": Recipe(drops=(5,)),
+    "it falls late alone": Recipe(drops=(7,)),
+    "it falls an epoch late": Recipe(drops=(6, 7)),
+    "it falls less": Recipe(factor=0.2),
+    "less momentum": Recipe(momentum=0.8),
+    "weight decay": Recipe(weight_decay=1e-3),
+    "an epoch less": Recipe(epochs=EPOCHS - 1),
+    "other batches": Recipe(batch=300),
+    "another seed": Recipe(seed=SEED + 1),
+}
+
+
+def probe(points: Points, *, seed: int = SEED, epochs: int = EPOCHS, batch: int = BATCH, rate: float = RATE) -> float:
+    return linear_probe_top1(
+        *points.tensors(), classes=CLASSES, epochs=epochs, batch_size=batch, learning_rate=rate, seed=seed
+    )
+
+
+def test_the_probe_follows_the_recipe_of_the_release() -> None:
+    assert probe(HANDMADE) == pytest.approx(Recipe().score(HANDMADE), abs=1.5 / len(HANDMADE.score))
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_probe_that_departs_from_it_has_another_score(wrong: Recipe) -> None:
+    assert abs(probe(HANDMADE) - wrong.score(HANDMADE)) > 3 / len(HANDMADE.score)
+
+
+def test_the_probe_arrives_at_logistic_regression() -> None:
+    assert probe(HANDMADE, epochs=300, batch=300, rate=2.0) == pytest.approx(
+        sklearn_linear(HANDMADE), abs=1.5 / len(HANDMADE.score)
+    )

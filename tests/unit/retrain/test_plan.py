@@ -1,0 +1,106 @@
+"""Which numbers stand behind "released settings": every field is named here, with its value or as the budget's."""
+
+from __future__ import annotations
+
+from hico_platform.config.schema import flatten, replace
+from hico_platform.config.trial import TrialConfig
+from hico_platform.retrain.plan import Entry, make_plan, released_settings
+
+# METHOD: settings of the release, written here once more.
+RELEASED = {
+    "model.encoder": "transformer",
+    "model.layers": 1,
+    "model.heads": 4,
+    "model.dropout": 0.1,
+    "contrast.temperature": 0.2,
+    "contrast.queue_size": 2048,
+    "contrast.momentum": 0.999,
+    "contrast.queue_wrap": "full",
+    "contrast.level_weights.clip": 1.0,
+    "contrast.level_weights.part": 1.0,
+    "contrast.level_weights.domain": 1.0,
+    "contrast.level_weights.instance": 1.0,
+    "optimiser.name": "sgd",
+    "optimiser.learning_rate": 0.01,
+    "optimiser.momentum": 0.9,
+    "optimiser.weight_decay": 1e-4,
+    "optimiser.schedule": "step",
+    "optimiser.decay_at": 351 / 451,
+    "optimiser.clip_gradient_norm": None,
+}
+# A best trial that has another value than the release everywhere.
+BEST = {
+    "model.encoder": "lstm",
+    "model.hidden_width": 48,
+    "model.layers": 3,
+    "model.heads": 2,
+    "model.dropout": 0.35,
+    "model.granularities": 3,
+    "model.projection_width": 24,
+    "model.precision": "bf16",
+    "contrast.temperature": 0.07,
+    "contrast.queue_size": 512,
+    "contrast.momentum": 0.99,
+    "contrast.queue_wrap": "released",
+    "contrast.level_weights.clip": 0.5,
+    "contrast.level_weights.part": 2.0,
+    "contrast.level_weights.domain": 0.25,
+    "contrast.level_weights.instance": 3.0,
+    "views.stream": "bone",
+    "views.frames": 32,
+    "views.min_crop_ratio": 0.4,
+    "views.min_crop_frames": 20,
+    "views.corrupted_joint_share": 0.2,
+    "optimiser.name": "adamw",
+    "optimiser.learning_rate": 5e-4,
+    "optimiser.momentum": 0.8,
+    "optimiser.weight_decay": 0.01,
+    "optimiser.schedule": "cosine",
+    "optimiser.decay_at": 0.5,
+    "optimiser.clip_gradient_norm": 1.0,
+    "budget.epochs": 60,
+    "budget.batch_size": 32,
+    "budget.seed": 7,
+    "budget.threads": 2,
+    "evaluation.centre_crop": 0.9,
+    "evaluation.linear_epochs": 40,
+    "evaluation.linear_batch_size": 256,
+    "evaluation.linear_learning_rate": 0.5,
+    "evaluation.recall_at": 3,
+}
+
+
+def best_config() -> TrialConfig:
+    best = replace(TrialConfig(), BEST)
+    defaults = flatten(TrialConfig())
+    assert flatten(best) == BEST, "a new field has a value here, and is the release's or the budget's"
+    assert not any(BEST[name] == defaults[name] for name in BEST)
+    return best
+
+
+def test_released_settings_are_those_of_the_release_at_the_budget_of_the_best() -> None:
+    assert flatten(released_settings(best_config())) == {**BEST, **RELEASED}
+
+
+def test_each_entry_is_trained_with_its_own_settings() -> None:
+    plan = make_plan(best_config(), seeds=2, epochs=90, facts={})
+    settings = {run.key: flatten(run.config) for run in plan.runs}
+    at_budget = {**BEST, "budget.epochs": 90}
+    assert settings == {
+        **{
+            f"{entry}-seed-{seed}": {**at_budget, **fields, "budget.seed": seed}
+            for entry, fields in {"best": {}, "released": RELEASED, "untrained": {}}.items()
+            for seed in (0, 1)
+        },
+        "raw-pose-seed-0": at_budget,
+    }
+
+
+def test_headings_name_what_the_rows_are() -> None:
+    assert {entry: entry.heading for entry in Entry} == {
+        Entry.RAW_POSE: "raw pose",
+        Entry.UNTRAINED: "untrained encoder",
+        Entry.RELEASED: "released settings",
+        Entry.BEST: "best configuration",
+    }
+    assert [entry for entry in Entry if entry.is_trained] == [Entry.RELEASED, Entry.BEST]
