@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format lock clean
+.PHONY: help install demo test unit check format mutants lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -2
@@ -43,6 +43,12 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Changes the code a line at a time and shows which changes no unit test notices (docs/mutants.md): hours, so not CI's.
+mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
+	nice $(BIN)/mutmut run $(if $(ONLY),'$(ONLY)')
+	$(BIN)/mutmut results
 
 # The lock holds what was tested: every package in .venv at its version, none of an index's addresses.
 lock: $(READY)

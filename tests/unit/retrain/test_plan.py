@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from hico_platform.config.schema import flatten, replace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.retrain.plan import Entry, make_plan, released_settings
@@ -94,6 +97,19 @@ def test_each_entry_is_trained_with_its_own_settings() -> None:
         },
         "raw-pose-seed-0": at_budget,
     }
+
+
+def test_results_of_earlier_versions_are_found_by_the_digest_that_these_wrote() -> None:
+    config: dict[str, dict[str, object]] = {}
+    for name, value in {**BEST, "budget.seed": 0}.items():
+        *sections, field = name.split(".")
+        section = config
+        for part in sections:
+            section = section.setdefault(part, {})
+        section[field] = value
+    content = json.dumps({"schema_version": 1, "config": config, "facts": {"b": "2", "a": "1"}}, sort_keys=True)
+    plan = make_plan(best_config(), seeds=1, epochs=None, facts={"b": "2", "a": "1"})
+    assert plan.digest == hashlib.sha256(content.encode()).hexdigest()
 
 
 def test_headings_name_what_the_rows_are() -> None:
