@@ -1,24 +1,35 @@
 # make demo   everything a newcomer sees: search, retraining, results (about 6 minutes on 2 cores, set-up aside)
 # make test   the tests      make unit   the quick ones alone      make check   lint, types, import contracts
+# make lock   pins and hashes of all packages      make sbom   the bill of materials, sbom.cdx.json
 PYTHON ?= python3
 VENV := .venv
+TOOLS := .venv-tools
+# cpu or cuda: which torch. By default the CPU's where pip finds that build (a matter of its index), CUDA's elsewhere on Linux.
+LOCK ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format mutants lock clean
+.PHONY: help install demo test unit check format mutants lock sbom clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -2
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
 
 install: $(READY)
 
-$(READY): requirements.lock pyproject.toml
+# What no lock lists is refused, and so is a package that would have to be built; setuptools is in the lock as torch needs it.
+PIP := -m pip install --quiet --disable-pip-version-check
+$(READY): requirements/cpu.lock requirements/cuda.lock requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	lock=$(LOCK); \
+	if [ -z "$$lock" ]; then \
+	  torch=$$(sed -n 's/^torch==\([^ ]*+cpu\) .*/\1/p' requirements/cpu.in); lock=cuda; \
+	  if [ "$$(uname)" != Linux ] || $(BIN)/python -m pip index versions torch 2>/dev/null | grep -qF "$$torch"; then lock=cpu; fi; \
+	fi; \
+	$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r requirements/$$lock.lock -r requirements/dev.lock
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY)
@@ -50,10 +61,28 @@ mutants: $(READY)
 	nice $(BIN)/mutmut run $(if $(ONLY),'$(ONLY)')
 	$(BIN)/mutmut results
 
-# The lock holds what was tested: every package in .venv at its version, none of an index's addresses.
-lock: $(READY)
-	( echo "# What was tested. Written by: make lock"; \
-	  $(BIN)/python -m pip freeze --exclude-editable --exclude hico-platform | sed 's/+cpu$$//' ) > requirements.lock
+$(TOOLS)/.ready: requirements/tools.lock
+	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python $(PIP) --require-hashes --only-binary=:all: -r requirements/tools.lock
+	@touch $@
+
+# The locks hold every package at its version with the hashes of all its files, and none of an index's addresses. Versions stay
+# unless UPGRADE=--upgrade. torch's build for CPUs: make lock CPU_INDEX=ADDRESS of an index that has it and lists its hashes.
+COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+          --custom-compile-command "make lock" $(UPGRADE)
+RUNTIME := --extra cmaes --extra postgres --extra server pyproject.toml
+lock: $(TOOLS)/.ready
+	$(COMPILE) $(RUNTIME) requirements/cpu.in -o requirements/cpu.lock >/dev/null \
+	  $(if $(CPU_INDEX),--index $(CPU_INDEX) --index-strategy unsafe-best-match)
+	sed -n '/^[a-z]/{/^torch==/!s/ \\$$//p}' requirements/cpu.lock > $(TOOLS)/shared.txt
+	$(COMPILE) $(RUNTIME) requirements/cuda.in -c $(TOOLS)/shared.txt -o requirements/cuda.lock >/dev/null
+	$(COMPILE) --group dev -c $(TOOLS)/shared.txt -o requirements/dev.lock >/dev/null
+	$(COMPILE) --group tools -o requirements/tools.lock >/dev/null
+
+# What runs, with its hashes, as CycloneDX. LOCK=cpu for the build without CUDA.
+sbom: $(TOOLS)/.ready
+	PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json \
+	  requirements/$(or $(LOCK),cuda).lock
 
 clean:
 	rm -rf $(DEMO_HOME) build dist *.egg-info
