@@ -57,7 +57,7 @@ format: $(READY)
 
 # Changes the code a line at a time and shows which changes no unit test notices (docs/mutants.md): hours, so not CI's.
 mutants: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
+	$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r requirements/mutants.lock
 	nice $(BIN)/mutmut run $(if $(ONLY),'$(ONLY)')
 	$(BIN)/mutmut results
 
@@ -77,6 +77,7 @@ lock: $(TOOLS)/.ready
 	sed -n '/^[a-z]/{/^torch==/!s/ \\$$//p}' requirements/cpu.lock > $(TOOLS)/shared.txt
 	$(COMPILE) $(RUNTIME) requirements/cuda.in -c $(TOOLS)/shared.txt -o requirements/cuda.lock >/dev/null
 	$(COMPILE) --group dev -c $(TOOLS)/shared.txt -o requirements/dev.lock >/dev/null
+	$(COMPILE) --group mutants -c $(TOOLS)/shared.txt -o requirements/mutants.lock >/dev/null
 	$(COMPILE) --group tools -o requirements/tools.lock >/dev/null
 
 # What runs, with its hashes, as CycloneDX. LOCK=cpu for the build without CUDA.
