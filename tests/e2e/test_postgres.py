@@ -28,7 +28,7 @@ from tests.toy import FACTS, toy_space
 pytestmark = pytest.mark.e2e
 
 
-def _tool(name: str) -> str:
+def postgres_tool(name: str) -> str:
     found = shutil.which(name) or next(map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
     if found is None:
         pytest.skip(f"no PostgreSQL server on this machine: {name} is not found")
@@ -39,12 +39,12 @@ def _tool(name: str) -> str:
 def postgres_server(*, prefix: Sequence[str] = (), host: str = "127.0.0.1") -> Iterator[str]:
     """The address of a server with the databases hico and mlflow; ``prefix`` runs it on another host."""
     pytest.importorskip("psycopg", reason="no PostgreSQL driver: pip install 'hico-platform[postgres]'")
-    initdb, postgres = _tool("initdb"), _tool("postgres")
+    initdb, postgres = postgres_tool("initdb"), postgres_tool("postgres")
     folder = Path(tempfile.mkdtemp(prefix="hico-pg-"))
     as_user: list[str] = []
     if os.getuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "nobody")
-        as_user = [_tool("setpriv"), "--reuid=nobody", "--clear-groups"]
+        as_user = [postgres_tool("setpriv"), "--reuid=nobody", "--clear-groups"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Writes a backup into a new folder of BACKUPS: both databases, then the home and MLflow's artifacts, and their hashes.
+#   docker compose -f docker/compose.yaml run --rm backup [NAME]
+# Takes PGHOST and the folder SECRETS. Each database is read by its own role, as it was at one moment. Files come after
+# the databases, which name only files that are there. End or interrupt searches first: running ones go on writing.
+set -eu
+name=${1:-$(date -u +%Y%m%dT%H%M%SZ)}
+backups=${BACKUPS:-/backups}
+umask 077
+[ ! -e "$backups/$name" ] || {
+    echo "expected a new folder, got '$backups/$name'; give another name" >&2
+    exit 2
+}
+part=$backups/.$name.part
+rm -rf "$part"
+mkdir "$part"
+for role in hico mlflow; do
+    PGSERVICEFILE=$SECRETS/${role}_database pg_dump --format=custom --file="$part/$role.dump" \
+        "service=$role user=$role dbname=$role"
+done
+tar -C "${HOME_FOLDER:-/hico}" -czf "$part/home.tar.gz" .
+tar -C "${ARTIFACTS_FOLDER:-/artifacts}" -czf "$part/artifacts.tar.gz" .
+(cd "$part" && sha256sum -- *.dump *.tar.gz > SHA256SUMS)
+sync
+mv "$part" "$backups/$name"
+echo "$backups/$name"

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Asks the registry for the newest digest of every image that docker/ names by tag and digest, and writes them there.
+#   docker/pin.sh     then read the difference, build, and test
+set -eu
+cd "$(dirname "$0")"
+for image in $(sed -nE 's/^ *(FROM|image:) +([^ ]+)@sha256:.*/\2/p' Dockerfile compose.yaml | sort -u); do
+    digest=$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$image")
+    case $digest in
+    sha256:*) sed -i -E "s#($image)@sha256:[0-9a-f]{64}#\1@$digest#" Dockerfile compose.yaml ;;
+    *) echo "expected a digest of $image, got '$digest'" >&2 && exit 1 ;;
+    esac
+    echo "$image $digest"
+done

@@ -1,0 +1,280 @@
+"""The compose file's services from installed packages: a search and a retraining through restarts of both servers, then
+a backup and its restoration."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.stack import Stack
+from tests.e2e.test_final_stage import SMALL
+
+pytestmark = pytest.mark.e2e
+
+TRIALS = 3
+LIMIT_S = 300
+BUCKET = "s3://hico/artifacts"
+SECRETS = ("postgres_superuser", "hico_database", "mlflow_database", "mlflow_auth", "mlflow_credentials")
+OLDER = """
+import sys
+import sqlalchemy
+from alembic import command
+from alembic.script import ScriptDirectory
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow.store.tracking.dbmodels.initial_models import Base
+engine = sqlalchemy.create_engine(sys.argv[1])
+Base.metadata.create_all(engine)
+config = _get_alembic_config(sys.argv[1])
+last, before, *_ = ScriptDirectory.from_config(config).walk_revisions()
+with engine.begin() as connection:
+    config.attributes["connection"] = connection
+    command.upgrade(config, before.revision)
+print(before.revision, last.revision)
+"""
+
+
+@contextmanager
+def s3_store() -> Iterator[str | None]:
+    """The address of an S3-compatible store with a bucket ``hico``; None where no package brings one."""
+    try:
+        import boto3
+        from moto.server import ThreadedMotoServer
+    except ImportError:
+        yield None
+        return
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="hico")
+    try:
+        yield endpoint
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """All services but the driver, the tracking database first as the version before made it."""
+    pytest.importorskip("flask_wtf", reason="MLflow's basic-auth needs Flask-WTF: pip install 'hico-platform[server]'")
+    with s3_store() as endpoint:
+        folder = Path(tempfile.mkdtemp(prefix="hico-s-"))  # a short name: sockets lie in it
+        stack = Stack(folder, artifacts=BUCKET if endpoint else None, endpoint=endpoint or "")
+        (stack.secrets / "artifacts_s3").write_text(
+            "[default]\naws_access_key_id = key\naws_secret_access_key = secret\n"
+        )
+        try:
+            stack.start("postgres")
+            stack.start("head")
+            environment = stack.environment("mlflow")
+            made = subprocess.run(
+                [sys.executable, "-c", OLDER, stack.environment("upgrade")["HICO_TRACKING_DATABASE"]],
+                env=environment, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert made.returncode == 0, made.stderr
+            older, newest = made.stdout.split()
+            assert older in version(stack)
+            stack.upgrade()
+            assert newest in version(stack)
+            stack.start("mlflow")
+            stack.wait_for_ray()
+            stack.start("worker")
+            stack.wait_for_mlflow()
+            yield stack
+        finally:
+            stack.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def version(stack: Stack) -> str:
+    return stack.sql("mlflow", stack.secret("mlflow_database"), "mlflow", "SELECT version_num FROM alembic_version")
+
+
+def restart(stack: Stack) -> None:
+    """As machines do it to services: MLflow by SIGKILL, PostgreSQL as ``docker stop`` ends its image."""
+    stack.stop("mlflow", signal.SIGKILL)
+    stack.stop("postgres", signal.SIGINT)
+    time.sleep(1)
+    stack.start("postgres")
+    stack.start("mlflow")
+
+
+def through_a_restart(stack: Stack, first: list[str], again: list[str], *, begun: Callable[[], bool]) -> str:
+    """A command of the driver's, restarts in its middle, and the command that goes on where the first was ended."""
+    driver = stack.driver(*first)
+    deadline = time.monotonic() + LIMIT_S
+    while not begun():
+        assert driver.poll() is None, driver.communicate()[0]
+        assert time.monotonic() < deadline, stack.log("worker")
+        time.sleep(0.1)
+    restart(stack)
+    output, _ = driver.communicate(timeout=LIMIT_S)
+    assert driver.returncode in {0, 1}, output
+    assert "Traceback" not in output
+    stack.wait_for_mlflow()
+    driver = stack.driver(*again)
+    output, _ = driver.communicate(timeout=LIMIT_S)
+    assert driver.returncode == 0, output
+    return output
+
+
+def request(stack: Stack, route: str, *, password: str | None, **fields: Any) -> Any:
+    """An answer of MLflow's API, or the status of its refusal."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{stack.ports['mlflow']}/api/2.0/mlflow/{route}",
+        data=json.dumps(fields).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    if password is not None:
+        asked.add_header("Authorization", "Basic " + base64.b64encode(f"hico:{password}".encode()).decode())
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def runs(stack: Stack, experiment: str) -> list[dict[str, Any]]:
+    password = stack.secret("mlflow_credentials")
+    found = request(stack, "experiments/search", password=password, max_results=100)["experiments"]
+    (number,) = [one["experiment_id"] for one in found if one["name"] == experiment]
+    answer = request(stack, "runs/search", password=password, experiment_ids=[number], max_results=100)
+    return list(answer["runs"])
+
+
+def seen_by_trials(stack: Stack) -> bytes:
+    """Environments and command lines of all processes of the head and the workers."""
+    listing = subprocess.run(["ps", "-eo", "pid,sess"], check=True, capture_output=True, text=True).stdout
+    leaders = {stack.running[name].pid for name in ("head", "worker")}
+    seen = b""
+    for line in listing.splitlines()[1:]:
+        pid, session = map(int, line.split())
+        for file in ("environ", "cmdline") if session in leaders else ():
+            try:
+                seen += Path(f"/proc/{pid}/{file}").read_bytes()
+            except OSError:
+                continue
+    return seen
+
+
+def test_a_search_and_a_retraining_through_restarts_and_a_restored_backup(stack: Stack) -> None:
+    check_accounts(stack)
+    data = stack.folder / "hico" / "tiny"
+    made = stack.driver("data", "synth", "--preset", "tiny", "--out", str(data))
+    assert made.wait(timeout=LIMIT_S) == 0, made.communicate()[0]
+    address = ["--address", f"127.0.0.1:{stack.ports['ray']}"]
+    looked = b""
+
+    def at_work() -> bool:
+        nonlocal looked
+        count = ask(stack, "hico", "SELECT count(*) FROM trial_intermediate_values").strip()
+        looked = seen_by_trials(stack)
+        return count.isdigit() and int(count) > 0
+
+    settings = [word for value in SMALL for word in ("--set", value)]
+    through_a_restart(
+        stack,
+        ["search", "--space", "level_weights.yaml", "--name", "small", "--data", str(data), "--trials", str(TRIALS),
+         *settings, *address],
+        ["search", "--resume", "--name", "small", *address],
+        begun=at_work,
+    )  # fmt: skip
+    found = runs(stack, "small")
+    tags = [{tag["key"]: tag["value"] for tag in run["data"]["tags"]} for run in found]
+    assert sorted(tag["hico.kind"] for tag in tags) == ["search"] + ["trial"] * TRIALS
+    assert {run["info"]["status"] for run in found} == {"FINISHED"}
+    assert {tag["hico.uploads"] for tag in tags if tag["hico.kind"] == "trial"} == {"kept"}
+
+    retrain = ["retrain", "small", "--seeds", "1", "--json", *address]
+    before = set(data.parent.rglob("*"))
+    output = through_a_restart(stack, retrain, retrain, begun=lambda: bool(set(data.parent.rglob("*")) - before))
+    assert (
+        json.loads(output[output.index('{"') if '{"' in output else output.index("{\n") :])["champion"]["version"] == 1
+    )
+
+    check_secrets(stack, looked)
+    if "s3://" in " ".join(stack.words("mlflow")):
+        assert not list((stack.folder / "artifacts").iterdir()), "artifacts went to the S3 store"
+    stack.stop("mlflow", signal.SIGKILL)
+    check_backup(stack)
+    status = stack.driver("status", "small", "--json")
+    assert json.loads(status.communicate(timeout=LIMIT_S)[0])["state"] == "finished"
+
+
+def ask(stack: Stack, role: str, statement: str, database: str | None = None) -> str:
+    """What a role's database answers."""
+    return stack.sql(role, stack.secret(f"{role}_database"), database or role, statement)
+
+
+def check_accounts(stack: Stack) -> None:
+    """No role is a superuser or opens the other's database; nobody reads MLflow without a password."""
+    assert ask(stack, "hico", "SELECT rolname FROM pg_roles WHERE rolsuper").split() == ["postgres"]
+    assert "permission denied for database" in ask(stack, "hico", "SELECT 1", "mlflow")
+    assert "permission denied for database" in ask(stack, "mlflow", "SELECT 1", "hico")
+    assert "authentication failed" in stack.sql("hico", "wrong", "hico", "SELECT 1")
+    for password in (None, "wrong"):
+        assert request(stack, "experiments/search", password=password, max_results=1) == 401
+
+
+def check_secrets(stack: Stack, looked: bytes) -> None:
+    """No secret of the stores in what trials could see, in the home, or in Ray's session."""
+    assert b"RAY_AUTH_TOKEN_PATH" in looked
+    assert b"HICO_STORAGE" not in looked
+    for name in SECRETS:
+        secret = stack.secret(name)
+        assert secret.encode() not in looked, name
+        for folder in ("hico", "ray", "artifacts", "tmp"):
+            grep = ["grep", "-rlaF", "--devices=skip", secret, str(stack.folder / folder)]
+            assert subprocess.run(grep, capture_output=True, text=True, check=False).stdout == "", name
+
+
+def check_backup(stack: Stack) -> None:
+    """Both databases and the files are as they were, whatever became of them; a broken backup is not restored."""
+    home = stack.folder / "hico"
+
+    def state() -> list[str]:
+        return [
+            ask(stack, "hico", "SELECT trial_id, state FROM trials ORDER BY 1"),
+            ask(stack, "hico", "SELECT count(*), sum(intermediate_value) FROM trial_intermediate_values"),
+            ask(stack, "mlflow", "SELECT key, step, value FROM metrics ORDER BY 1, 2, 3"),
+            ask(stack, "mlflow", "SELECT name, version FROM model_versions"),
+            ask(stack, "mlflow", "SELECT username FROM users"),
+            ask(stack, "mlflow", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"),
+            "\n".join(sorted(str(file) for file in home.rglob("*"))),
+        ]
+
+    whole = state()
+    stack.maintenance("backup", "tonight")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 2"):
+        stack.maintenance("backup", "tonight")
+    ask(stack, "hico", "DROP TABLE trial_intermediate_values; UPDATE trials SET state = 'FAIL'")
+    ask(stack, "mlflow", "DELETE FROM metrics; CREATE TABLE of_a_newer_version (a int)")
+    shutil.rmtree(home / "tiny")
+    broken = state()
+    assert broken != whole
+    dump = stack.folder / "backups" / "tonight" / "mlflow.dump"
+    kept = dump.read_bytes()
+    dump.write_bytes(kept[:-1])
+    with pytest.raises(subprocess.CalledProcessError):
+        stack.maintenance("restore", "tonight")
+    assert state() == broken
+    dump.write_bytes(kept)
+    stack.maintenance("restore", "tonight")
+    assert state() == whole
+    stack.upgrade()
+    assert state() == whole
