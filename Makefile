@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format mutants lock sbom clean
+.PHONY: help install demo test unit stack check format mutants lock sbom clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
@@ -44,6 +44,10 @@ test: $(READY)
 
 unit: $(READY)
 	$(BIN)/python -m pytest -m "not e2e"
+
+# The services of docker/compose.yaml from installed packages: a search and a retraining through restarts, in minutes.
+stack: $(READY)
+	HICO_STACK=1 $(BIN)/python -m pytest tests/e2e/test_stack.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .

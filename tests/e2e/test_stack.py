@@ -1,10 +1,11 @@
-"""The compose file's services from installed packages: a search and a retraining through restarts of both servers, then
-a backup and its restoration."""
+"""The compose file's services from installed packages: databases upgraded, backed up and restored, and (``make stack``,
+some minutes) a search and a retraining through restarts of PostgreSQL and MLflow."""
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -69,28 +70,37 @@ def s3_store() -> Iterator[str | None]:
 
 
 @pytest.fixture
-def stack() -> Iterator[Stack]:
-    """All services but the driver, the tracking database first as the version before made it."""
+def folder() -> Iterator[Path]:
+    """One with a short name, since sockets lie in it."""
+    folder = Path(tempfile.mkdtemp(prefix="hico-s-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def databases(folder: Path) -> Iterator[Stack]:
+    """PostgreSQL alone, with both databases upgraded, the tracking database from the version before."""
+    pytest.importorskip("flask_wtf", reason="MLflow's basic-auth needs Flask-WTF: pip install 'hico-platform[server]'")
+    stack = Stack(folder)
+    try:
+        start_databases(stack)
+        yield stack
+    finally:
+        stack.close()
+
+
+@pytest.fixture
+def stack(folder: Path) -> Iterator[Stack]:
+    """All services but the driver."""
     pytest.importorskip("flask_wtf", reason="MLflow's basic-auth needs Flask-WTF: pip install 'hico-platform[server]'")
     with s3_store() as endpoint:
-        folder = Path(tempfile.mkdtemp(prefix="hico-s-"))  # a short name: sockets lie in it
         stack = Stack(folder, artifacts=BUCKET if endpoint else None, endpoint=endpoint or "")
         (stack.secrets / "artifacts_s3").write_text(
             "[default]\naws_access_key_id = key\naws_secret_access_key = secret\n"
         )
         try:
-            stack.start("postgres")
             stack.start("head")
-            environment = stack.environment("mlflow")
-            made = subprocess.run(
-                [sys.executable, "-c", OLDER, stack.environment("upgrade")["HICO_TRACKING_DATABASE"]],
-                env=environment, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert made.returncode == 0, made.stderr
-            older, newest = made.stdout.split()
-            assert older in version(stack)
-            stack.upgrade()
-            assert newest in version(stack)
+            start_databases(stack)
             stack.start("mlflow")
             stack.wait_for_ray()
             stack.start("worker")
@@ -98,7 +108,19 @@ def stack() -> Iterator[Stack]:
             yield stack
         finally:
             stack.close()
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_databases(stack: Stack) -> None:
+    stack.start("postgres")
+    made = subprocess.run(
+        [sys.executable, "-c", OLDER, stack.environment("upgrade")["HICO_TRACKING_DATABASE"]],
+        env=stack.environment("mlflow"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    older, newest = made.stdout.split()
+    assert older in version(stack)
+    stack.upgrade()
+    assert newest in version(stack)
 
 
 def version(stack: Stack) -> str:
@@ -115,7 +137,7 @@ def restart(stack: Stack) -> None:
 
 
 def through_a_restart(stack: Stack, first: list[str], again: list[str], *, begun: Callable[[], bool]) -> str:
-    """A command of the driver's, restarts in its middle, and the command that goes on where the first was ended."""
+    """A command of the driver's, restarts in its middle, and the command that makes up for what is missing."""
     driver = stack.driver(*first)
     deadline = time.monotonic() + LIMIT_S
     while not begun():
@@ -172,8 +194,22 @@ def seen_by_trials(stack: Stack) -> bytes:
     return seen
 
 
+def test_databases_are_upgraded_apart_and_restored_from_a_backup(databases: Stack) -> None:
+    check_roles(databases)
+    ask(databases, "hico", "INSERT INTO studies (study_id, study_name) VALUES (1, 'mine')")
+    ask(databases, "hico", "INSERT INTO trials (trial_id, number, study_id, state) VALUES (1, 0, 1, 'COMPLETE')")
+    ask(databases, "mlflow", "INSERT INTO experiments (name, workspace) VALUES ('mine', 'default')")
+    (databases.folder / "hico" / "tiny").mkdir()
+    (databases.folder / "artifacts" / "weights").write_text("1 2 3")
+    whole = check_backup(databases)
+    assert ["mine" in part for part in whole[:3]] == [True, False, True]
+
+
+@pytest.mark.skipif("HICO_STACK" not in os.environ, reason="takes minutes: make stack")
 def test_a_search_and_a_retraining_through_restarts_and_a_restored_backup(stack: Stack) -> None:
-    check_accounts(stack)
+    check_roles(stack)
+    for password in (None, "wrong"):
+        assert request(stack, "experiments/search", password=password, max_results=1) == 401
     data = stack.folder / "hico" / "tiny"
     made = stack.driver("data", "synth", "--preset", "tiny", "--out", str(data))
     assert made.wait(timeout=LIMIT_S) == 0, made.communicate()[0]
@@ -211,7 +247,9 @@ def test_a_search_and_a_retraining_through_restarts_and_a_restored_backup(stack:
     if "s3://" in " ".join(stack.words("mlflow")):
         assert not list((stack.folder / "artifacts").iterdir()), "artifacts went to the S3 store"
     stack.stop("mlflow", signal.SIGKILL)
-    check_backup(stack)
+    whole = check_backup(stack)
+    stack.upgrade()
+    assert state(stack) == whole, "what is up to date stays"
     status = stack.driver("status", "small", "--json")
     assert json.loads(status.communicate(timeout=LIMIT_S)[0])["state"] == "finished"
 
@@ -221,14 +259,12 @@ def ask(stack: Stack, role: str, statement: str, database: str | None = None) ->
     return stack.sql(role, stack.secret(f"{role}_database"), database or role, statement)
 
 
-def check_accounts(stack: Stack) -> None:
-    """No role is a superuser or opens the other's database; nobody reads MLflow without a password."""
+def check_roles(stack: Stack) -> None:
+    """No role is a superuser or opens the other's database."""
     assert ask(stack, "hico", "SELECT rolname FROM pg_roles WHERE rolsuper").split() == ["postgres"]
     assert "permission denied for database" in ask(stack, "hico", "SELECT 1", "mlflow")
     assert "permission denied for database" in ask(stack, "mlflow", "SELECT 1", "hico")
     assert "authentication failed" in stack.sql("hico", "wrong", "hico", "SELECT 1")
-    for password in (None, "wrong"):
-        assert request(stack, "experiments/search", password=password, max_results=1) == 401
 
 
 def check_secrets(stack: Stack, looked: bytes) -> None:
@@ -243,38 +279,40 @@ def check_secrets(stack: Stack, looked: bytes) -> None:
             assert subprocess.run(grep, capture_output=True, text=True, check=False).stdout == "", name
 
 
-def check_backup(stack: Stack) -> None:
+def state(stack: Stack) -> list[str]:
+    """What a backup is to keep."""
+    return [
+        ask(stack, "hico", "SELECT study_name FROM studies ORDER BY 1"),
+        ask(stack, "hico", "SELECT trial_id, state FROM trials ORDER BY 1"),
+        ask(stack, "mlflow", "SELECT name FROM experiments ORDER BY 1"),
+        ask(stack, "hico", "SELECT count(*), sum(intermediate_value) FROM trial_intermediate_values"),
+        ask(stack, "mlflow", "SELECT key, step, value FROM metrics ORDER BY 1, 2, 3"),
+        ask(stack, "mlflow", "SELECT name, version FROM model_versions"),
+        ask(stack, "mlflow", "SELECT username FROM users"),
+        ask(stack, "mlflow", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"),
+        "\n".join(sorted(str(file) for name in ("hico", "artifacts") for file in (stack.folder / name).rglob("*"))),
+    ]
+
+
+def check_backup(stack: Stack) -> list[str]:
     """Both databases and the files are as they were, whatever became of them; a broken backup is not restored."""
-    home = stack.folder / "hico"
-
-    def state() -> list[str]:
-        return [
-            ask(stack, "hico", "SELECT trial_id, state FROM trials ORDER BY 1"),
-            ask(stack, "hico", "SELECT count(*), sum(intermediate_value) FROM trial_intermediate_values"),
-            ask(stack, "mlflow", "SELECT key, step, value FROM metrics ORDER BY 1, 2, 3"),
-            ask(stack, "mlflow", "SELECT name, version FROM model_versions"),
-            ask(stack, "mlflow", "SELECT username FROM users"),
-            ask(stack, "mlflow", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"),
-            "\n".join(sorted(str(file) for file in home.rglob("*"))),
-        ]
-
-    whole = state()
+    whole = state(stack)
+    assert not [part for part in whole if "ERROR" in part]
     stack.maintenance("backup", "tonight")
     with pytest.raises(subprocess.CalledProcessError, match="exit status 2"):
         stack.maintenance("backup", "tonight")
     ask(stack, "hico", "DROP TABLE trial_intermediate_values; UPDATE trials SET state = 'FAIL'")
-    ask(stack, "mlflow", "DELETE FROM metrics; CREATE TABLE of_a_newer_version (a int)")
-    shutil.rmtree(home / "tiny")
-    broken = state()
+    ask(stack, "mlflow", "UPDATE experiments SET name = 'broken'; CREATE TABLE of_a_newer_version (a int)")
+    shutil.rmtree(stack.folder / "hico" / "tiny")
+    broken = state(stack)
     assert broken != whole
     dump = stack.folder / "backups" / "tonight" / "mlflow.dump"
     kept = dump.read_bytes()
     dump.write_bytes(kept[:-1])
     with pytest.raises(subprocess.CalledProcessError):
         stack.maintenance("restore", "tonight")
-    assert state() == broken
+    assert state(stack) == broken
     dump.write_bytes(kept)
     stack.maintenance("restore", "tonight")
-    assert state() == whole
-    stack.upgrade()
-    assert state() == whole
+    assert state(stack) == whole
+    return whole
