@@ -15,12 +15,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.s3_store import s3_store
 from tests.e2e.stack import Stack
 from tests.e2e.test_final_stage import SMALL
 
@@ -46,27 +46,6 @@ with engine.begin() as connection:
     command.upgrade(config, before.revision)
 print(before.revision, last.revision)
 """
-
-
-@contextmanager
-def s3_store() -> Iterator[str | None]:
-    """The address of an S3-compatible store with a bucket ``hico``; None where no package brings one."""
-    try:
-        import boto3
-        from moto.server import ThreadedMotoServer
-    except ImportError:
-        yield None
-        return
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="hico")
-    try:
-        yield endpoint
-    finally:
-        server.stop()
 
 
 @pytest.fixture
