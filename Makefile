@@ -39,11 +39,13 @@ demo: $(READY)
 	@echo "Browse every run, metric and checkpoint:  $(BIN)/hico-platform ui --home $(DEMO_HOME)"
 	@echo "Start again from nothing:                 make clean"
 
+# Tests start clusters and servers and wait for them: two files at a time.
+WORKERS := 2
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 unit: $(READY)
-	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not e2e"
 
 # The services of docker/compose.yaml from installed packages: a search and a retraining through restarts, in minutes.
 stack: $(READY)

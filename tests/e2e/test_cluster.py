@@ -156,6 +156,7 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
             "variable": "HICO_OF_THE_CLUSTER",
         }
         (tmp_path / "env.yaml").write_text(f"env_vars: {{HICO_OF_THE_CLUSTER: {planted.MARK}}}\n")
+        (tmp_path / "env.yaml").chmod(0o600)
         driver = subprocess.Popen(
             hosts.command(head, sys.executable, "-m", "tests.e2e.driver", str(tmp_path), json.dumps(options)),
             cwd=search.ROOT,
