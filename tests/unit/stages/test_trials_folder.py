@@ -52,9 +52,9 @@ def test_checkpoints_are_found_in_a_home_that_was_moved(tmp_path: Path) -> None:
 
 def test_datasets_inside_the_home_move_with_it(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    recorded = portable(str(one / "data" / "embedded-0"), home=one)
-    assert recorded == "home:data/embedded-0"
-    assert located(recorded, home=other) == str(other / "data" / "embedded-0")
+    recorded = portable(str(one / "data" / "tiny-0"), home=one)
+    assert recorded == "home:data/tiny-0"
+    assert located(recorded, home=other) == str(other / "data" / "tiny-0")
     for outside in ("/data/ntu60", "s3://bucket/ntu60"):
         assert located(portable(outside, home=one), home=other) == outside
 
