@@ -12,15 +12,17 @@ umask 077
     exit 2
 }
 part=$backups/.$name.part
+trap 'rm -rf "$part"' EXIT # of one that fails; renamed, it is no more
+trap 'exit 130' HUP INT TERM
 rm -rf "$part"
 mkdir "$part"
 for role in hico mlflow; do
     PGSERVICEFILE=$SECRETS/${role}_database pg_dump --format=custom --file="$part/$role.dump" \
         "service=$role user=$role dbname=$role"
 done
-tar -C "${HOME_FOLDER:-/hico}" -czf "$part/home.tar.gz" .
-tar -C "${ARTIFACTS_FOLDER:-/artifacts}" -czf "$part/artifacts.tar.gz" .
+tar -C "${HOME_FOLDER:-/hico}" --exclude=./.restore.part -czf "$part/home.tar.gz" .
+tar -C "${ARTIFACTS_FOLDER:-/artifacts}" --exclude=./.restore.part -czf "$part/artifacts.tar.gz" .
 (cd "$part" && sha256sum -- *.dump *.tar.gz > SHA256SUMS)
 sync
-mv "$part" "$backups/$name"
+mv -T "$part" "$backups/$name"
 echo "$backups/$name"

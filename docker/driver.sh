@@ -5,7 +5,10 @@ set -eu
 address=
 previous=
 for word in "$@"; do
-    [ "$previous" != --address ] || address=$word
+    case $previous:$word in
+    --address:*) address=$word ;;
+    *:--address=*) address=${word#--address=} ;;
+    esac
     previous=$word
 done
 [ -z "$address" ] ||

@@ -2,20 +2,86 @@
 # Puts a backup back, once its hashes are right: both databases as they were, and its files over those that are there.
 #   docker compose -f docker/compose.yaml run --rm restore NAME
 # Takes PGHOST and the folder SECRETS. Stop everything but PostgreSQL first; run the upgrade step after it.
+# Everything is made ready first, and replaces what is there only when it is whole. What failed may be repeated.
 set -eu
 [ $# -eq 1 ] || {
     echo "expected the name of a backup, got $# arguments; ls ${BACKUPS:-/backups}" >&2
     exit 2
 }
-cd "${BACKUPS:-/backups}/$1"
-sha256sum --check --strict --quiet SHA256SUMS
-for role in hico mlflow; do # a database is as it was or, if anything fails, as it is
-    export PGSERVICEFILE="$SECRETS/${role}_database"
+backup=${BACKUPS:-/backups}/$1
+home=${HOME_FOLDER:-/hico}
+artifacts=${ARTIFACTS_FOLDER:-/artifacts}
+work=${BACKUPS:-/backups}/.restore.sql # on a disk: a database may be larger than memory
+restored=
+umask 077
+
+clean() {
+    rm -rf "$work" "$home/.restore.part" "$artifacts/.restore.part"
+}
+
+finish() {
+    status=$?
+    trap - EXIT
+    clean
+    [ "$status" -eq 0 ] ||
+        echo "the restore failed; replaced so far: ${restored:-nothing}; the same command may be repeated" >&2
+    exit "$status"
+}
+
+# Runs psql on the database of role $1 with the options after it.
+sql() {
+    name=$1
+    shift
+    PGSERVICEFILE=$SECRETS/${name}_database psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 \
+        "$@" "service=$name user=$name dbname=$name"
+}
+
+# Refuses while others use database $1: they would go on with the tables of before. Those just ending are waited for.
+alone() {
+    for _ in 1 2 3; do
+        others=$(sql "$1" --command="SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid()")
+        [ "$others" -ne 0 ] || return 0
+        sleep 1
+    done
+    echo "expected no other session in database '$1', got $others; end the driver's commands and" \
+        "docker compose -f docker/compose.yaml stop mlflow head worker" >&2
+    exit 1
+}
+
+# Writes what replaces database $1. It commits itself by its last line, so whatever cuts it short changes nothing.
+prepare() {
     { # Everything of today goes first, tables that a newer version added included.
+        echo "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '60s';"
         echo "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
-        pg_restore --no-owner --no-privileges --file=- "$role.dump"
-    } | psql --no-psqlrc --quiet --single-transaction --set=ON_ERROR_STOP=1 "service=$role user=$role dbname=$role" > /dev/null
+        pg_restore --no-owner --no-privileges --file=- "$backup/$1.dump"
+    } > "$work/$1.sql"
+    tail -n 12 "$work/$1.sql" | grep -q '^-- PostgreSQL database dump complete' || {
+        echo "expected all of database '$1' from pg_restore, got a part of it" >&2
+        exit 1
+    }
+    echo "COMMIT;" >> "$work/$1.sql"
+}
+
+trap finish EXIT
+trap 'exit 130' HUP INT TERM
+(cd "$backup" && sha256sum --check --strict --quiet SHA256SUMS)
+clean # what a killed restore left
+mkdir "$work" "$home/.restore.part" "$artifacts/.restore.part"
+for role in hico mlflow; do
+    alone "$role"
+    prepare "$role"
 done
-tar -C "${HOME_FOLDER:-/hico}" -xzf home.tar.gz
-tar -C "${ARTIFACTS_FOLDER:-/artifacts}" -xzf artifacts.tar.gz
+tar -C "$home/.restore.part" -xpzf "$backup/home.tar.gz"
+tar -C "$artifacts/.restore.part" -xpzf "$backup/artifacts.tar.gz"
+
+for role in hico mlflow; do
+    alone "$role"
+    sql "$role" --file="$work/$role.sql" > /dev/null
+    restored="${restored:+$restored, }database $role"
+done
+for folder in "$home" "$artifacts"; do # each file is replaced by a rename
+    cp --archive --link --force "$folder/.restore.part/." "$folder"
+    restored="$restored, files in $folder"
+done
 echo "restored $1"

@@ -9,36 +9,66 @@ umask 077
 mkdir -p "$folder"
 chmod 0700 "$folder"
 
+# Sets "fresh" to a new random value. It ends this script where there is none, which a part of a pipe could not.
 random() {
-    od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
+    fresh=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+    [ ${#fresh} -eq 48 ] || {
+        echo "expected 48 random digits from od, got ${#fresh}; is coreutils installed?" >&2
+        exit 1
+    }
 }
 
 # Writes standard input as secret $1, whole or not at all.
 write() {
+    rm -f "$folder/.$1.new" # of a run that was killed; it is read-only
     cat > "$folder/.$1.new"
     chmod 0444 "$folder/.$1.new"
-    mv "$folder/.$1.new" "$folder/$1"
+    mv -f "$folder/.$1.new" "$folder/$1"
 }
 
-# What the line of secret $1 that begins with $2 says.
+# Whether secret $1 is to be made. An empty file is none.
+missing() {
+    [ ! -s "$folder/$1" ]
+}
+
+# What secret $1 has for key $2; it ends this script where that is nothing.
 value() {
-    sed -n "s/^$2//p" "$folder/$1"
+    found=$(sed -n "s/^$2 *[=:] *//p" "$folder/$1")
+    [ -n "$found" ] || {
+        echo "expected a value of '$2' in $folder/$1, got none; remove the file and run this again" >&2
+        exit 1
+    }
+    echo "$found"
 }
 
-[ -e "$folder/ray_token" ] || random | write ray_token
-[ -e "$folder/postgres_superuser" ] || random | write postgres_superuser
-for role in hico mlflow; do # service files of libpq: addresses name the service and hold no password
-    [ -e "$folder/${role}_database" ] || printf '[%s]\npassword=%s\n' "$role" "$(random)" | write "${role}_database"
+for name in ray_token postgres_superuser; do
+    if missing "$name"; then
+        random
+        printf %s "$fresh" | write "$name"
+    fi
 done
-[ -e "$folder/mlflow_credentials" ] ||
-    printf '[mlflow]\nmlflow_tracking_username = hico\nmlflow_tracking_password = %s\n' "$(random)" |
-    write mlflow_credentials
-[ -e "$folder/mlflow_auth" ] || write mlflow_auth <<END
+for role in hico mlflow; do # service files of libpq: addresses name the service and hold no password
+    if missing "${role}_database"; then
+        random
+        printf '[%s]\npassword=%s\n' "$role" "$fresh" | write "${role}_database"
+    fi
+    value "${role}_database" password > /dev/null
+done
+if missing mlflow_credentials; then
+    random
+    printf '[mlflow]\nmlflow_tracking_username = hico\nmlflow_tracking_password = %s\n' "$fresh" |
+        write mlflow_credentials
+fi
+password=$(value mlflow_credentials mlflow_tracking_password)
+if missing mlflow_auth; then
+    write mlflow_auth <<END
 [mlflow]
 default_permission = READ
 database_uri = postgresql+psycopg://mlflow@${HICO_DATABASE_HOST:-postgres}/mlflow?service=mlflow
 admin_username = hico
-admin_password = $(value mlflow_credentials 'mlflow_tracking_password = ')
+admin_password = $password
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 grant_default_workspace_access = false
 END
+fi
+value mlflow_auth admin_password > /dev/null

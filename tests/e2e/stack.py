@@ -167,10 +167,15 @@ class Stack:
     # Commands
 
     def run(self, words: list[Any], **environment: str) -> subprocess.CompletedProcess[str]:
-        path = os.environ["PATH"] + ":" + str(Path(postgres_tool("pg_dump")).parent)
+        environment = {"PATH": self.path, **environment}
         return subprocess.run(
-            [str(word) for word in words], env={"PATH": path, **environment}, capture_output=True, text=True, check=True
+            [str(word) for word in words], env=environment, capture_output=True, text=True, check=True
         )
+
+    @property
+    def path(self) -> str:
+        """This process's, then where PostgreSQL's programs are."""
+        return os.environ["PATH"] + ":" + str(Path(postgres_tool("pg_dump")).parent)
 
     def upgrade(self) -> str:
         done = subprocess.run(
@@ -179,9 +184,10 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def maintenance(self, service: str, *words: str) -> str:
+    def maintenance(self, service: str, *words: str, programs: Path | None = None) -> str:
+        """What the service's script prints; ``programs`` are found before PostgreSQL's own."""
         return self.run(
-            ["sh", DOCKER / f"{service}.sh", *words],
+            [*(["env", f"PATH={programs}:{self.path}"] if programs else []), "sh", DOCKER / f"{service}.sh", *words],
             PGHOST="127.0.0.1",
             PGPORT=str(self.ports["postgres"]),
             SECRETS=str(self.secrets),

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.failed_restores import check_failed_restores
 from tests.e2e.s3_store import s3_store
 from tests.e2e.stack import Stack
 from tests.e2e.test_final_stage import SMALL
@@ -179,9 +180,11 @@ def test_databases_are_upgraded_apart_and_restored_from_a_backup(databases: Stac
     ask(databases, "hico", "INSERT INTO trials (trial_id, number, study_id, state) VALUES (1, 0, 1, 'COMPLETE')")
     ask(databases, "mlflow", "INSERT INTO experiments (name, workspace) VALUES ('mine', 'default')")
     (databases.folder / "hico" / "tiny").mkdir()
-    (databases.folder / "artifacts" / "weights").write_text("1 2 3")
+    weights = databases.folder / "artifacts" / "weights"
+    weights.write_text("1 2 3")
     whole = check_backup(databases)
     assert ["mine" in part for part in whole[:3]] == [True, False, True]
+    assert weights.read_text() == "1 2 3"
 
 
 @pytest.mark.skipif("HICO_STACK" not in os.environ, reason="takes minutes: make stack")
@@ -269,7 +272,11 @@ def state(stack: Stack) -> list[str]:
         ask(stack, "mlflow", "SELECT name, version FROM model_versions"),
         ask(stack, "mlflow", "SELECT username FROM users"),
         ask(stack, "mlflow", "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"),
-        "\n".join(sorted(str(file) for name in ("hico", "artifacts") for file in (stack.folder / name).rglob("*"))),
+        "\n".join(
+            f"{file} {file.stat().st_size if file.is_file() else ''}"
+            for name in ("hico", "artifacts")
+            for file in sorted((stack.folder / name).rglob("*"))
+        ),
     ]
 
 
@@ -283,6 +290,8 @@ def check_backup(stack: Stack) -> list[str]:
     ask(stack, "hico", "DROP TABLE trial_intermediate_values; UPDATE trials SET state = 'FAIL'")
     ask(stack, "mlflow", "UPDATE experiments SET name = 'broken'; CREATE TABLE of_a_newer_version (a int)")
     shutil.rmtree(stack.folder / "hico" / "tiny")
+    for file in filter(Path.is_file, (stack.folder / "artifacts").iterdir()):
+        file.write_text("broken")
     broken = state(stack)
     assert broken != whole
     dump = stack.folder / "backups" / "tonight" / "mlflow.dump"
@@ -292,6 +301,8 @@ def check_backup(stack: Stack) -> list[str]:
         stack.maintenance("restore", "tonight")
     assert state(stack) == broken
     dump.write_bytes(kept)
+    check_failed_restores(stack, "tonight", state)
     stack.maintenance("restore", "tonight")
+    assert [file.name for file in (stack.folder / "backups").iterdir()] == ["tonight"]
     assert state(stack) == whole
     return whole

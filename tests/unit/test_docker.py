@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -131,6 +132,37 @@ def test_secrets_are_made_once_and_lie_in_a_private_folder(compose: dict[str, An
     assert {"docker/secrets/", "docker/backups/"} <= set(ignored)
 
 
+def test_no_secret_is_kept_without_a_random_value(tmp_path: Path) -> None:
+    """Neither one that could not be made, nor an empty file of before; what a killed run left is in nobody's way."""
+    folder, programs = tmp_path / "secrets", tmp_path / "programs"
+    programs.mkdir()
+    for name in ("mkdir", "chmod", "tr", "cat", "mv", "rm", "sed"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+
+    def made(path: str) -> subprocess.CompletedProcess[str]:
+        words = ["/bin/sh", DOCKER / "secrets.sh", folder]
+        return subprocess.run(words, check=False, env={"PATH": path}, capture_output=True, text=True)
+
+    without = made(str(programs))
+    assert (without.returncode, list(folder.iterdir())) == (1, [])
+    assert "expected 48 random digits from od, got 0; is coreutils installed?" in without.stderr
+    (folder / "ray_token").touch(mode=0o444)
+    (folder / ".ray_token.new").symlink_to(tmp_path / "none" / "cannot be written")  # for root too, as read-only is not
+    whole = made(os.environ["PATH"])
+    assert whole.returncode == 0, whole.stderr
+    assert re.fullmatch("[0-9a-f]{48}", (folder / "ray_token").read_text())
+    assert not list(folder.glob(".*"))
+    (folder / "hico_database").unlink()
+    (folder / "hico_database").write_text("[hico]\npassword=\n")
+    empty = made(os.environ["PATH"])
+    assert empty.returncode == 1
+    assert "expected a value of 'password'" in empty.stderr
+
+
+def test_a_restore_can_write_beside_what_it_replaces(services: dict[str, Any]) -> None:
+    assert not [volume for volume in services["restore"]["volumes"][:3] if volume.endswith(":ro")]
+
+
 def test_scripts_are_shell_that_parses() -> None:
     scripts = sorted(DOCKER.glob("*.sh"))
     names = {script.name for script in scripts}
@@ -147,13 +179,14 @@ def test_a_driver_joins_the_cluster_that_its_command_names(tmp_path: Path) -> No
         file.write_text(f'#!/bin/sh\necho {program} "$@" "[$HICO_STORAGE]" >> {tmp_path}/calls\n')
         file.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HICO_STORAGE": "postgresql://hico@db/hico"}
-    for words in (["status"], ["search", "--address", "head:6379"]):
+    for words in (["status"], ["search", "--address", "head:6379"], ["search", "--address=head:6379"]):
         subprocess.run(["sh", DOCKER / "driver.sh", *words], check=True, env=environment)
-    status, joined, search = (tmp_path / "calls").read_text().splitlines()
+    status, joined, search, *again = (tmp_path / "calls").read_text().splitlines()
     assert status == "hico-platform status [postgresql://hico@db/hico]"
     assert joined.startswith("ray start --address=head:6379 --num-cpus=0 --num-gpus=0 ")
     assert joined.endswith("[]")
     assert search == "hico-platform search --address head:6379 [postgresql://hico@db/hico]"
+    assert again == [joined, search.replace("--address ", "--address=")]
 
 
 def test_the_image_copies_what_there_is_and_the_context_holds_it() -> None:
