@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hico_platform.errors import HicoError, Problem
@@ -132,19 +133,9 @@ def execute_on_ray(
                 verbose=0,
             ),
         )
-        try:
+        with _ends_of_a_search():
             tuner.fit()
             state.must_be_over()
-        except _Interrupted:
-            raise KeyboardInterrupt from None
-        except _ClusterLost as error:
-            raise HicoError(
-                Problem(
-                    rule="a Ray cluster that lives as long as the search",
-                    value=str(error),
-                    remedy="go on with --resume; if it happens again, look for what kills it (memory?)",
-                )
-            ) from None
 
 
 # Tune would hand the driver's keys to workers in a runtime environment, which Ray writes to its log and to the command
@@ -160,6 +151,29 @@ class _Interrupted(BaseException):
 
 class _ClusterLost(BaseException):
     """A cluster of its own lost what it lives on. No Exception: Tune would wait for workers that nobody can reach."""
+
+
+@contextlib.contextmanager
+def _ends_of_a_search() -> Iterator[None]:
+    """Whatever Tune ends with, a search was interrupted, or lost its cluster, or met an error of its own.
+
+    Tune may stumble over what is lost before it is looked for.
+    """
+    try:
+        yield
+    except _Interrupted:
+        raise KeyboardInterrupt from None
+    except (_ClusterLost, Exception) as error:
+        lost = str(error) if isinstance(error, _ClusterLost) else lost_process()
+        if lost is None:
+            raise
+        raise HicoError(
+            Problem(
+                rule="a Ray cluster that lives as long as the search",
+                value=lost,
+                remedy="go on with --resume; if it happens again, look for what kills it (memory?)",
+            )
+        ) from None
 
 
 class _Asking(Searcher):  # type: ignore[misc]
