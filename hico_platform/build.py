@@ -20,6 +20,7 @@ from hico_platform.config.trial import (
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
 from hico_platform.errors import ConfigError, Problem
+from hico_platform.model.encoder import HierarchicalEncoder
 from hico_platform.model.hico import HiCo
 from hico_platform.vocabulary import Level
 
@@ -34,20 +35,11 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
     Raises:
         ConfigError: frames or joints are too few to be halved that often.
     """
-    fewest = min(config.views.frames, BODIES * len(layout.joints))
-    if fewest >> (config.model.granularities - 1) == 0:
-        raise ConfigError(
-            Problem(
-                field="model.granularities",
-                rule=f"at most {fewest.bit_length()}: {fewest} tokens are halved from one granularity to the next",
-                value=config.model.granularities,
-                remedy="lower model.granularities or raise views.frames",
-            )
-        )
+    _check_granularities(config, layout)
     model = HiCo(
         encoder=config.model.encoder,
-        temporal_width=BODIES * len(layout.joints) * COORDINATES,
-        spatial_width=config.views.frames * COORDINATES,
+        temporal_width=_temporal_width(layout),
+        spatial_width=_spatial_width(config),
         width=config.model.hidden_width,
         granularities=config.model.granularities,
         layers=config.model.layers,
@@ -63,6 +55,48 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
     )
     model.initialise(torch.Generator().manual_seed(config.budget.seed))
     return model.to(device)
+
+
+def build_encoder(config: TrialConfig, *, layout: Layout) -> HierarchicalEncoder:
+    """The encoder of a configuration alone, without key encoder and queues, for weights that are yet to be loaded.
+
+    Under ``torch.device("meta")`` it takes no memory for them and has their names and shapes all the same.
+
+    Raises:
+        ConfigError: frames or joints are too few to be halved that often.
+    """
+    _check_granularities(config, layout)
+    return HierarchicalEncoder(
+        encoder=config.model.encoder,
+        temporal_width=_temporal_width(layout),
+        spatial_width=_spatial_width(config),
+        width=config.model.hidden_width,
+        granularities=config.model.granularities,
+        layers=config.model.layers,
+        heads=config.model.heads,
+        dropout=config.model.dropout,
+    )
+
+
+def _temporal_width(layout: Layout) -> int:
+    return BODIES * len(layout.joints) * COORDINATES
+
+
+def _spatial_width(config: TrialConfig) -> int:
+    return config.views.frames * COORDINATES
+
+
+def _check_granularities(config: TrialConfig, layout: Layout) -> None:
+    fewest = min(config.views.frames, BODIES * len(layout.joints))
+    if fewest >> (config.model.granularities - 1) == 0:
+        raise ConfigError(
+            Problem(
+                field="model.granularities",
+                rule=f"at most {fewest.bit_length()}: {fewest} tokens are halved from one granularity to the next",
+                value=config.model.granularities,
+                remedy="lower model.granularities or raise views.frames",
+            )
+        )
 
 
 def level_weights(config: ContrastConfig) -> dict[Level, float]:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import torch
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
-from hico_platform.build import BODIES, COORDINATES, build_model
+from hico_platform.build import BODIES, COORDINATES, build_encoder
 from hico_platform.checkpoint import Checkpoint
 from hico_platform.config.schema import parse
 from hico_platform.config.source import Document
@@ -27,6 +28,11 @@ from hico_platform.model.encoder import Tokens
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 SCHEMA_VERSION = 1
 _PREFIX = "model/query.encoder."
+_MOST_BYTES = 1 << 20
+"""Of a description; one is a few kilobytes."""
+_NOT_WHOLE = (OSError, KeyError, TypeError, ValueError, OverflowError, RuntimeError, ConfigError)
+"""What reading something else raises; of PyTorch where sizes are beyond numbers, of JSON where it is too deep."""
+_NAME_OF_TYPE = {torch.float32: "F32"}  # as safetensors writes them
 
 
 class Encoder:
@@ -35,7 +41,7 @@ class Encoder:
     def __init__(self, *, config: TrialConfig, layout: Layout, weights: dict[str, torch.Tensor]) -> None:
         self.config = config
         self.layout = layout
-        self._encoder = build_model(config, layout=layout, device=torch.device("cpu")).query.encoder
+        self._encoder = build_encoder(config, layout=layout)
         self._encoder.load_state_dict(weights)
         self._encoder.eval()
         self.feature_width = self._encoder.feature_width
@@ -121,29 +127,62 @@ def load_encoder(directory: Path) -> Encoder:
     from safetensors.torch import load_file
 
     try:
-        description = json.loads((directory / DESCRIPTION).read_bytes())
-        weights = load_file(directory / WEIGHTS)
-        if not isinstance(description, dict):
-            raise ValueError(f"{DESCRIPTION} holds no object")
-    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        description = _description(directory / DESCRIPTION)
+        if description.get("schema_version") == SCHEMA_VERSION:
+            config = parse(TrialConfig, Document(data=description["config"]))
+            layout = Layout.from_plain(description["layout"])
+            _check_sizes(directory / WEIGHTS, config=config, layout=layout)
+            return Encoder(config=config, layout=layout, weights=load_file(directory / WEIGHTS))
+    except (*_NOT_WHOLE, SafetensorError) as error:
         raise _not_whole(directory, error) from error
-    if description.get("schema_version") != SCHEMA_VERSION:
-        raise CheckpointError(
-            Problem(
-                file=directory,
-                rule=f"encoder schema version {SCHEMA_VERSION}",
-                value=description.get("schema_version"),
-                remedy="use the version that wrote it",
-            )
+    raise CheckpointError(
+        Problem(
+            file=directory,
+            rule=f"encoder schema version {SCHEMA_VERSION}",
+            value=description.get("schema_version"),
+            remedy="use the version that wrote it",
         )
-    try:
-        return Encoder(
-            config=parse(TrialConfig, Document(data=description["config"])),
-            layout=Layout.from_plain(description["layout"]),
-            weights=weights,
-        )
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:  # of PyTorch: weights do not fit
-        raise _not_whole(directory, error) from error
+    )
+
+
+def _description(file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        text = stream.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise ValueError(f"{DESCRIPTION} has more than {_MOST_BYTES:,} bytes")
+    description = json.loads(text)
+    if not isinstance(description, dict):
+        raise ValueError(f"{DESCRIPTION} holds no object")
+    return description
+
+
+def _check_sizes(file: Path, *, config: TrialConfig, layout: Layout) -> None:
+    """Compares the tensors that a file has, by its header, with those of the configuration; takes no memory for them.
+
+    What a description asks for is made only where weights of that size are there.
+
+    Raises:
+        ValueError: a name, a shape or a type differs.
+    """
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as stored:
+        names = list(stored.keys())
+        slices = {name: stored.get_slice(name) for name in names}
+        found = {name: (tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
+    if config.model.layers > len(found):  # even their modules, without weights, would take memory
+        raise ValueError(f"{config.model.layers:,} layers, and weights of {len(found)} tensors")
+    with torch.device("meta"):
+        tensors = build_encoder(config, layout=layout).state_dict()
+    expected = {name: (tuple(tensor.shape), _NAME_OF_TYPE.get(tensor.dtype)) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        there, wanted = found.get(name), expected.get(name)
+        if there != wanted:
+            raise ValueError(f"{name:.80}: {_in_words(there)}, and the configuration has {_in_words(wanted)}")
+
+
+def _in_words(tensor: tuple[tuple[int, ...], str | None] | None) -> str:
+    return "no such tensor" if tensor is None else f"{tensor[1]} of shape {tensor[0]}"
 
 
 def _not_whole(directory: Path, error: Exception) -> CheckpointError:

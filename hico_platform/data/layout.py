@@ -34,12 +34,16 @@ class Layout:
                     raise _wrong(key, f"holds joint indices, 0 to {count - 1}", joint)
         if not 0 <= self.centre < count:
             raise _wrong("centre", f"is a joint index, 0 to {count - 1}", self.centre)
-        for joint in range(count):
+        rooted = {joint for joint in range(count) if self.parents[joint] == joint}
+        for joint in range(count):  # each is visited once, since a file may list very many
+            path: set[int] = set()
             ancestor = joint
-            for _ in range(count):
+            while ancestor not in rooted:
+                if ancestor in path:
+                    raise _wrong("parents", "lead from every joint to a root, which is its own parent", joint)
+                path.add(ancestor)
                 ancestor = self.parents[ancestor]
-            if self.parents[ancestor] != ancestor:
-                raise _wrong("parents", "lead from every joint to a root, which is its own parent", joint)
+            rooted |= path
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Layout:

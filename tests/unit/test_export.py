@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.overrides
+from safetensors.torch import load_file, save_file
 
 from hico_platform.checkpoint import load_checkpoint
 from hico_platform.data.layout import KINECT_V2
@@ -125,6 +127,61 @@ def test_a_description_that_is_not_of_the_weights_is_refused(
     description = tmp_path / "encoder" / DESCRIPTION
     description.write_text(json.dumps(change(json.loads(description.read_text()))))
     with pytest.raises(CheckpointError, match="a whole exported encoder"):
+        load_encoder(tmp_path / "encoder")
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("model", {"hidden_width": 20_000}),
+        ("model", {"hidden_width": 10**30}),
+        ("model", {"layers": 10**9}),
+        ("model", {"encoder": "transformer", "hidden_width": 20_000, "layers": 2}),
+        ("contrast", {"queue_size": 10**9}),
+        ("model", {"projection_width": 10**9}),
+        ("views", {"frames": 10**9}),
+    ],
+    ids=lambda value: "-".join(map(str, value.items())) if isinstance(value, dict) else value,
+)
+def test_no_memory_is_taken_for_what_a_description_asks_for_and_the_weights_are_not(
+    exported: tuple[Path, Store], tmp_path: Path, section: str, values: dict[str, object]
+) -> None:
+    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
+    file = tmp_path / "encoder" / DESCRIPTION
+    description = json.loads(file.read_text())
+    description["config"][section].update(values)
+    file.write_text(json.dumps(description))
+    save_file({"stray": torch.zeros(1)}, tmp_path / "encoder" / WEIGHTS)
+
+    class Watched(torch.overrides.TorchFunctionMode):
+        """Refuses every tensor that is made, unless it is one without memory."""
+
+        def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+            options = options or {}
+            if function in {torch.empty, torch.zeros, torch.randn, torch.ones, torch.full}:
+                device = torch.device(options.get("device") or torch.get_default_device())
+                assert device.type == "meta", "memory would be taken"
+            return function(*arguments, **options)
+
+    with Watched(), pytest.raises(CheckpointError, match="a whole exported encoder"):
+        load_encoder(tmp_path / "encoder")
+
+
+def test_weights_of_another_type_or_with_one_too_many_are_refused(exported: tuple[Path, Store], tmp_path: Path) -> None:
+    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
+    weights = load_file(tmp_path / "encoder" / WEIGHTS)
+    name = sorted(weights)[0]
+    for other in ({**weights, name: weights[name].double()}, {**weights, "stray": torch.zeros(1)}):
+        save_file(other, tmp_path / "encoder" / WEIGHTS)
+        with pytest.raises(CheckpointError, match=rf"a whole exported encoder; got .*({name}: F64|stray: F32)"):
+            load_encoder(tmp_path / "encoder")
+
+
+def test_a_description_has_a_bound(exported: tuple[Path, Store], tmp_path: Path) -> None:
+    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
+    file = tmp_path / "encoder" / DESCRIPTION
+    file.write_text(json.dumps({**json.loads(file.read_text()), "more": "x" * 2**20}))
+    with pytest.raises(CheckpointError, match=f"{DESCRIPTION} has more than 1,048,576 bytes"):
         load_encoder(tmp_path / "encoder")
 
 
