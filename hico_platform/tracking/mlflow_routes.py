@@ -117,6 +117,8 @@ _REFUSED = (
 )
 """MLflow's other routes; a test names each that is neither served nor in here."""
 
+_ENCODED = re.compile("%[0-9a-fA-F]{2}")
+
 
 class Access(Enum):
     """What a request is, by its method and path."""
@@ -148,12 +150,16 @@ def access_of(method: str, path: str) -> Access:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path reads the same for every router: no empty or dotted part, no backslash, no control character."""
+    """Whether a path reads the same for every router and for whoever decodes it once more.
+
+    It has no empty or dotted part, no backslash, no control character, and nothing that is still encoded.
+    """
     parts = path.split("/")
     return (
         path.startswith("/")
         and path.isprintable()
         and "\\" not in path
+        and not _ENCODED.search(path)
         and not any(part in {".", ".."} for part in parts)
         and "" not in parts[1:-1]
     )
