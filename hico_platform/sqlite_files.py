@@ -37,7 +37,7 @@ def sqlite_url(file: Path) -> str:
         UsageError: this SQLAlchemy cannot write the path as a URL.
     """
     plain = f"{_PLAIN}:///{file}"
-    # MLflow makes the folder that it reads in sqlite:///, without decoding it; of another spelling it makes none.
+    # Of the other spelling MLflow makes no folder, see without_new_folder().
     url = _render(_QUOTED, str(file))
     return plain if url == f"{_QUOTED}:///{file}" else _checked(url, file)
 
@@ -59,6 +59,18 @@ def sqlite_file(url: str) -> Path | None:
     if parsed.query.get("uri") in {"true", "1"}:
         database = unquote(database.removeprefix("file:").partition("?")[0])
     return Path(database)
+
+
+def without_new_folder(url: str) -> str:
+    """The URL for MLflow, spelled so that it makes no folder beside or instead of the database's own.
+
+    MLflow makes the parent of what it reads after ``sqlite:///``, undecoded: of ``file:/home/me/a.db?uri=true`` that is
+    a folder ``file:`` in the current one.
+    """
+    rest, file = url.removeprefix(f"{_PLAIN}:///"), sqlite_file(url)
+    if rest == url or file is None or rest.partition("?")[0] == str(file):
+        return url
+    return f"{_QUOTED}:///{rest}"
 
 
 def is_memory(url: str) -> bool:

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.sqlite_files import sqlite_file
+from hico_platform.sqlite_files import sqlite_file, without_new_folder
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy
 from hico_platform.tracking.moved_home import follow_moved_home
@@ -126,6 +126,7 @@ def serve(
 
 def server_environment(policy: AccessPolicy, *, uri: str, artifacts: Path | None) -> dict[str, str]:
     """What MLflow's server reads from its environment; of :data:`ENVIRONMENT` it is what is not set yet."""
+    uri = without_new_folder(uri)
     hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": policy.hosts, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": policy.origins}
     return {
         **{name: value for name, value in ENVIRONMENT.items() if name not in os.environ},

@@ -14,7 +14,7 @@ from typing import Any
 
 from hico_platform.errors import HicoError, UsageError
 from hico_platform.masking import masked
-from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file
+from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file, without_new_folder
 from hico_platform.tracking.base import (
     CHAMPION,
     KEY_TAG,
@@ -61,7 +61,7 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(self, *, uri: str, artifacts: Path | None) -> None:
-        self._uri = uri
+        self._uri = without_new_folder(uri)
         self._artifacts = artifacts
         self._experiments: dict[str, str] = {}
         self._doubtful: set[str] = set()

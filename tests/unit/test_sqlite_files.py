@@ -18,6 +18,7 @@ from hico_platform.sqlite_files import (
     sqlite_file,
     sqlite_url,
     url_for_looking,
+    without_new_folder,
 )
 from hico_platform.stages.places import Places
 from hico_platform.tracking.base import mlflow_uri
@@ -82,6 +83,23 @@ def test_a_plain_path_keeps_the_address_that_it_had() -> None:
 def test_the_file_of_an_address(url: str, file: Path | None) -> None:
     assert sqlite_file(url) == file
     assert is_memory(url) is (url in {"sqlite://", "sqlite:///:memory:"})
+
+
+@pytest.mark.parametrize(
+    ("url", "spelled"),
+    [
+        ("sqlite:///file:/a/b.db?mode=ro&uri=true", "sqlite+pysqlite:///file:/a/b.db?mode=ro&uri=true"),
+        ("sqlite:////a/%2541/b.db", "sqlite+pysqlite:////a/%2541/b.db"),
+        ("sqlite:////a/b.db?timeout=3", "sqlite:////a/b.db?timeout=3"),
+        ("sqlite:///b.db", "sqlite:///b.db"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+    ],
+)
+def test_an_address_of_which_mlflow_makes_no_folder(url: str, spelled: str) -> None:
+    assert without_new_folder(url) == spelled
+    assert without_new_folder(spelled) == spelled
+    assert sqlite_file(spelled) == sqlite_file(url)
 
 
 @pytest.mark.parametrize("uri", ["./mlruns", "file:///home/me/mlruns", "databricks", "not an address", "sqlite"])

@@ -262,12 +262,16 @@ def test_missing_rights_are_remedied_by_rights_and_not_by_another_address() -> N
     assert remedy(from_below(PermissionError(errno.EACCES, "no"))).startswith("give this user the right to write there")
 
 
-def test_a_sqlite_store_that_may_only_be_read_is_refused(tmp_path: Path) -> None:
+def test_a_sqlite_store_that_may_only_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "current").mkdir()
+    monkeypatch.chdir(tmp_path / "current")
     mlflow_home(tmp_path)
     tracker = MlflowTracker(uri=f"sqlite:///file:{tmp_path}/mlflow.db?mode=ro&uri=true", artifacts=None)
     with pytest.raises(TrackingRefused, match="readonly database") as raised:
         tracker.check("another")
     assert raised.value.remedy == "make the file and its folder writable, or give another store"
+    assert tracker.experiments() == {}
+    assert list((tmp_path / "current").iterdir()) == []
 
 
 def test_a_missing_package_is_named_in_the_remedy() -> None:

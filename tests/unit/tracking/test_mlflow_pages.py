@@ -36,6 +36,12 @@ def test_mlflow_learns_of_the_store_by_the_environment(monkeypatch: pytest.Monke
     assert "t0ken" not in str(seen)
 
 
+def test_mlflow_s_server_makes_no_folder_of_an_address_with_options() -> None:
+    seen = server_environment(POLICY, uri="sqlite:///file:/a/b.db?mode=ro&uri=true", artifacts=None)
+    assert seen["_MLFLOW_SERVER_FILE_STORE"] == "sqlite+pysqlite:///file:/a/b.db?mode=ro&uri=true"
+    assert seen["_MLFLOW_SERVER_REGISTRY_STORE"] == seen["_MLFLOW_SERVER_FILE_STORE"]
+
+
 def test_jobs_stay_off_and_telemetry_is_the_users_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
