@@ -2,14 +2,19 @@
 
 Its holder has it locked as long as it lives, whatever process namespace it lives in; a folder of ours that nobody has
 locked was left by a driver that was killed. (systemd-tmpfiles leaves locked folders alone too, however old they are.)
+On a network file system locks may count within one machine alone (NFS with ``local_lock``): there a folder's name holds
+a digest of the machine's, and only that machine removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import re
 import shutil
+import socket
 import stat
 import sys
 import tempfile
@@ -18,14 +23,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hico_platform.errors import HicoError, Problem
+from hico_platform.file_systems import network_file_system
 
 PREFIX = "hicoray-"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_MACHINE_DIGITS = 5
 _RAY = "r"
 """Ray makes the folder that it is given 0777; it gets one inside the folder that is 0700."""
 _SOCKET_NAME = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 _LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
 LONGEST = _LONGEST_SOCKET - len(f"/{PREFIX}abcdefgh/{_RAY}{_SOCKET_NAME}")
-"""Characters of a folder for temporary files in which Ray's sockets still have names that a socket may have."""
+"""Characters of a folder for temporary files in which Ray's sockets still have names that a socket may have.
+
+On a network file system it is fewer by what names the machine.
+"""
 
 
 @contextmanager
@@ -74,13 +85,31 @@ def temporary_places() -> Sequence[Path]:
     candidates = [tempfile.gettempdir(), "/tmp"]
     if login and _is_private(Path(login)):
         candidates.append(login)
-    return [Path(place) for place in dict.fromkeys(candidates) if len(os.fsencode(place)) <= LONGEST]
+    return [Path(place) for place in dict.fromkeys(candidates) if _is_short(Path(place))]
+
+
+def _is_short(place: Path) -> bool:
+    return len(os.fsencode(place)) + len(_prefix(place)) <= LONGEST + len(PREFIX)
+
+
+def _prefix(place: Path) -> str:
+    """What the names of new folders begin with."""
+    return PREFIX if network_file_system(place) is None else f"{PREFIX}{_machine()}-"
+
+
+def _machine() -> str:
+    """This machine since it was started, which is as far as its locks count; containers on it have it in common."""
+    try:
+        name = _BOOT.read_text()
+    except OSError:
+        name = socket.gethostname()
+    return hashlib.sha256(name.encode()).hexdigest()[:_MACHINE_DIGITS]
 
 
 def _make(place: Path) -> tuple[Path, int]:
     """A new folder and its lock; another driver may take it for a leftover before it is locked."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(place), dir=place))
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
@@ -93,8 +122,11 @@ def _make(place: Path) -> tuple[Path, int]:
 
 
 def _remove_leftovers(place: Path) -> None:
-    """Removes this user's folders that nobody holds."""
-    for folder in place.glob(f"{PREFIX}*"):
+    """Removes this user's folders that nobody holds, as far as this machine can know."""
+    own = re.compile(rf"{PREFIX}({_machine()}-)?[^-]*")
+    for folder in place.glob(f"{_prefix(place)}*"):
+        if not own.fullmatch(folder.name):  # of another machine, to which this one serves its disk
+            continue
         with contextlib.suppress(OSError):
             if folder.lstat().st_uid != os.geteuid():
                 continue

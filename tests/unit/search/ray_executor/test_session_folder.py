@@ -72,3 +72,37 @@ def test_what_nobody_holds_is_removed_and_what_is_held_stays(monkeypatch: pytest
             assert held.exists()
             assert second != held
     assert others.exists()
+
+
+def test_on_a_network_file_system_those_of_other_machines_stay(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    monkeypatch.setattr(module, "network_file_system", lambda place: "nfs4" if place == short else None)
+    others = {short / f"{PREFIX}0ther-abcdefgh", short / f"{PREFIX}abcdefgh"}
+    for folder in others:
+        folder.mkdir()
+    with session_folder() as held:
+        assert held.parent == short
+        own = held.with_name(f"{held.name[:-8]}killed__")
+        assert len(f"{for_ray(held)}{module._SOCKET_NAME}") <= 107
+    own.mkdir()
+    with session_folder():
+        assert not own.exists()
+    assert set(short.iterdir()) == others
+    own.mkdir()
+    monkeypatch.setattr(module, "network_file_system", lambda place: None)  # the machine whose disk it is
+    with session_folder() as held:
+        assert held.name.count("-") == 1
+    assert set(short.iterdir()) == {short / f"{PREFIX}0ther-abcdefgh"}
+
+
+def test_a_network_file_system_has_fewer_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * (LONGEST - 1))
+    assert len(temporary_places()) == 2
+    monkeypatch.setattr(module, "network_file_system", lambda place: "nfs4")
+    assert temporary_places() == [Path("/tmp")]
+
+
+def test_a_machine_is_known_without_the_name_of_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module._machine() == module._machine()
+    monkeypatch.setattr(module, "_BOOT", Path("/nowhere"))
+    assert len(module._machine()) == 5
