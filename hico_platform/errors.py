@@ -15,7 +15,7 @@ A message names where (file, line, field), which rule, which value, and what to 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +35,23 @@ class Problem:
 
     def __str__(self) -> str:
         """``file:line: field: rule; got value; remedy``, leaving out what is not known; passwords are masked."""
+        return self.shown()
+
+    def shown(self, *, secrets: Iterable[str] = ()) -> str:
+        """The same, with ``secrets`` masked too."""
+        known = tuple(secrets)
+
+        # Each part by itself: "API_TOKEN: no password" names a field and its rule, not a token.
+        def hidden(part: object) -> str:
+            return masked(str(part), secrets=known)
+
         place = ""
         if self.file is not None:
-            place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
-        field = f"{self.field}: " if self.field else ""
-        value = "" if self.value is None else f"; got {self.value!r}"
-        remedy = f"; {self.remedy}" if self.remedy else ""
-        return masked(f"{place}{field}{self.rule}{value}{remedy}")
+            place = f"{hidden(self.file)}:{self.line}: " if self.line is not None else f"{hidden(self.file)}: "
+        field = f"{hidden(self.field)}: " if self.field else ""
+        value = "" if self.value is None else f"; got {hidden(repr(self.value))}"
+        remedy = f"; {hidden(self.remedy)}" if self.remedy else ""
+        return f"{place}{field}{hidden(self.rule)}{value}{remedy}"
 
     def as_dict(self) -> dict[str, object]:
         """The same as plain values, for ``--json``."""

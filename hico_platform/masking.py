@@ -14,18 +14,50 @@ FEWEST_CHARACTERS = 4
 
 # Greedy up to the last @: a password may hold /, ? and @ that nobody escaped, and to mask a part of an address
 # too many is better than to show a part of a password.
-_USER = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s:/@'\"]*)(?P<secret>:[^\s'\"]*)?@")
-_NAMES = (
-    r"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|credential|signature|api[_-]?key|access[_-]?key)"
-    r"[A-Za-z0-9_.-]*|pwd|pass|sig)"
+_USER = re.compile(
+    r"(?P<scheme>(?:\b[A-Za-z][A-Za-z0-9+.-]*:|(?<![:/\w]))//)(?P<user>[^\s:/@'\"]*)(?P<secret>:[^\s'\"]*)?@"
 )
-_ASSIGNED = re.compile(rf"(?i)(?<![A-Za-z0-9])({_NAMES}\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s&;'\",#]+)")
-_QUERY_KEY = re.compile(r"(?i)([?&](?:key|auth|code)=)[^\s&;'\"#]+")
-_HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)[^\s'\",]+")
+_WORDS = r"(?:password|passwd|passphrase|secret|token|credential|signature|api[_-]?key|access[_-]?key)"
+_NAMES = rf"(?:[A-Za-z0-9_.-]*{_WORDS}[A-Za-z0-9_.-]*|pwd|pass|sig)"
+# Looked for in any text without what is before them in a name, so that the time is linear in the text.
+_ENDS_OF_NAMES = rf"(?:(?:(?<![\w-])--)?{_WORDS}[A-Za-z0-9_.-]{{0,64}}|(?<![A-Za-z0-9])(?:pwd|pass|sig))"
+# Before a colon or a space only names that end so: "tokens: 512" is no secret.
+_WHOLE_NAMES = rf"(?:{_WORDS}|access[_-]?key[_-]?id|(?:secret|private)[_-]?key|(?<![A-Za-z0-9])pwd)"
+_VALUE = (
+    r"((?:[bru]{1,2}(?=['\"]))?(?:\\+\"[^\"]*\"|\\+'[^']*'|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+    r"|['\"][^\s'\"]+|[^\s&;'\",#]+))"
+)
+_QUOTE = r"(?:\\*['\"])?"
+_SECRET_VALUES = tuple(
+    re.compile(rf"(?i){pattern}")
+    for pattern in (
+        # tokenizers==0.22 is a package
+        rf"({_ENDS_OF_NAMES}{_QUOTE}\s*=(?!={{1,2}}\s*v?\d)\s*){_VALUE}",
+        rf"({_WHOLE_NAMES}{_QUOTE}[ \t]*:(?!:)[ \t]*[\[(]?)(?!//|\*\*\*){_VALUE}",
+        rf"(?<![\w-])(--[A-Za-z0-9_.-]{{0,64}}{_WHOLE_NAMES}[ \t]+)(?!-){_VALUE}",
+        # pip takes a proxy without a scheme
+        r"(proxy['\"]?[ \t]*[=: ][ \t]*['\"]?[^\s:/@'\"]+:(?!//))([^\s'\"]+)(?=@)",
+        r"([?&](?:key|auth|code)=)([^\s&;'\"#]+)",
+        r"(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\",]+)",
+    )
+)
 _WHOLE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^:/@]*)(?::(?P<password>.*))?@", re.DOTALL)
+# An address whose scheme was forgotten or mistyped. file:/a@b is a file.
+_BARE = re.compile(r"^(?://)?(?P<user>[^\s:/@]+):(?!//|/[^:]*$)(?P<password>.+)@[^@]*$", re.DOTALL)
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
+_ANY_URL = re.compile(r"(?:\b[A-Za-z][A-Za-z0-9+.-]*:|(?<![:/\w]))//\S+")
 _VARIABLE, _NO_SECRET = re.compile(r"\$\{\w+\}"), "VARIABLE"
 _ASKED = re.compile(rf"(?i)[?&;]{_NAMES}=([^&;#]*)")
+# host:8443/repo@v1, where a parser finds a port, and me:${TOKEN}@host/repo@v1.
+_PORT_OR_VARIABLE = re.compile(
+    rf"(?:(?:\w+\+)?(?:https?|ssh|git):)?//(?:\[[^\]]*\]|[^\s/@:]*):(?:\d{{1,5}}|{_NO_SECRET})(?:/|$)"
+    rf"|[^\s/]*//(?:[^\s/@:]*:)?{_NO_SECRET}@"
+)
+_HARMLESS = re.compile(
+    rf"(?i){_NO_SECRET}|\$\w+|\**|true|false|yes|no|[01]"
+    r"|\d+(?:\.[\d*]+)+\w*(?:=\S*)?"  # a version, as in conda's tokenizers=0.22.1
+)
+_NAMES_OF_FILES = re.compile(r"(?i)(?:[_-](?:file|path|dir)|^--secret)[\s=:'\"]*$")
 
 
 def masked(text: str, *, secrets: Iterable[str] = ()) -> str:
@@ -37,17 +69,21 @@ def masked(text: str, *, secrets: Iterable[str] = ()) -> str:
         if len(secret) >= FEWEST_CHARACTERS:
             text = text.replace(secret, MASK)
     text = _USER.sub(_without_password, text)
-    text = _ASSIGNED.sub(rf"\1{MASK}", text)
-    text = _QUERY_KEY.sub(rf"\1{MASK}", text)
-    return _HEADER.sub(rf"\1{MASK}", text)
+    for pattern in _SECRET_VALUES:
+        text = pattern.sub(rf"\1{MASK}", text)
+    return text
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """The secrets in a URL that was given, as they are written and as they are sent."""
+    """The secrets in a URL that was given, as they are written and as they are sent.
+
+    A URL without a scheme counts too, and so do the parts of a password around ``@``, ``/``, ``?`` and ``#``: a parser
+    that splits there reports the rest as a host or a port.
+    """
     found = [match.group(1) for match in _ASKED.finditer(url)]
-    whole = _WHOLE.match(url)
+    whole = _WHOLE.match(url) or _BARE.match(url)
     if whole is not None:
-        found += [whole["password"] or (whole["user"] if _is_web(url) else "")]
+        found += _parts(whole["password"]) if whole["password"] else [whole["user"] if _is_web(url) else ""]
     return tuple({form for secret in found if secret for form in _forms(secret)})
 
 
@@ -70,6 +106,25 @@ def _has_credentials(url: str) -> bool:
     return any(secret != _NO_SECRET for secret in (*asked, password or (user if _is_web(url) else None)) if secret)
 
 
+def holds_secret(text: str, *, name: str = "") -> bool:
+    """Whether a text, the value of ``name``, holds a password or a token, by a parser or by what :func:`masked` hides.
+
+    Variables (``${TOKEN}``), versions of packages, ports and names of files are none.
+    """
+    text = _VARIABLE.sub(_NO_SECRET, text)
+    if re.fullmatch(rf"(?i){_NAMES}", name) and not _is_harmless(name, text):
+        return True
+    urls = [url for url in _ANY_URL.findall(text) if not _PORT_OR_VARIABLE.match(url)]
+    if credentials_in(text) or any(secret != _NO_SECRET for url in urls for secret in secrets_of(url)):
+        return True
+    found = (match for pattern in _SECRET_VALUES for match in pattern.finditer(f"{name}={text}" if name else text))
+    return any(not _is_harmless(match[1], match[2]) for match in found)
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    return bool(_NAMES_OF_FILES.search(name) or _HARMLESS.fullmatch(value.strip("\\'\"[]()")))
+
+
 def without_credentials(address: str) -> str:
     """An address without the user and password in it, as it may be shown and opened by somebody else."""
     parts = urlsplit(address)
@@ -79,6 +134,12 @@ def without_credentials(address: str) -> str:
 def _is_web(url: str) -> bool:
     """Whether a name before the host may be a token: ``https://``, ``git+https://``."""
     return url.partition("://")[0].lower().rpartition("+")[2] in {"http", "https"}
+
+
+def _parts(password: str) -> list[str]:
+    ats = [index for index, character in enumerate(password) if character == "@"]
+    around = [part for at in ats for part in (password[:at], password[at + 1 :])]
+    return [password, *around, *re.split("[@/?#]", password)]
 
 
 def _forms(secret: str) -> set[str]:

@@ -36,7 +36,7 @@ def show_failure(error: BaseException, arguments: argparse.Namespace, *, home: P
         _print(json.dumps({"errors": problems}), to_stderr=False)
     else:
         for problem in found.problems:
-            _print(f"error: {plain(masked(str(problem), secrets=secrets))}", to_stderr=True)
+            _print(f"error: {plain(problem.shown(secrets=secrets))}", to_stderr=True)
     return found.exit_code
 
 

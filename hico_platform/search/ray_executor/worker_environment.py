@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hico_platform.errors import Problem, UsageError
-from hico_platform.masking import credentials_in, masked
+from hico_platform.masking import holds_secret
 
 BEFORE_WORKERS = (
     "LD_", "DYLD_", "MALLOC_", "GLIBC_", "PYTHON", "RAY_", "PIP_", "UV_", "CONDA_",
@@ -33,8 +33,7 @@ def private_runtime_env(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
     late = {name: value for name, value in variables.items() if name not in early}
     shown = {name: value for name, value in runtime_env.items() if name != VARIABLES}
     for field, text in (*_texts(shown, ""), *((f"{VARIABLES}.{name}", value) for name, value in early.items())):
-        name = field.rpartition(".")[2]
-        if credentials_in(text) or masked(f"{name}={text}") != f"{name}={masked(text)}":
+        if holds_secret(text, name=field.rpartition(".")[2]):
             raise _refused(
                 field,
                 "no password, key or token, since Ray writes this to its logs",
@@ -92,6 +91,8 @@ def _texts(value: Any, field: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _texts(inner, field)
+        # ["--password", "..."] shows what it is only in one line
+        yield field, " ".join(inner for inner in value if isinstance(inner, str))
 
 
 def _refused(field: str, rule: str, *, value: object = None, remedy: str = "give such as NAME: value") -> UsageError:

@@ -86,6 +86,27 @@ def test_the_password_of_a_database(
 
 
 @pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://me:hunter@{}@{}/db", "me:{}@{}/db", "//me:{}@{}/db", "postgresql:/me:{}@{}/db"]
+)
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_password_in_an_address_that_is_none(
+    url: str,
+    by: str,
+    closed: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("psycopg")
+    address = url.format(SECRET, closed)
+    given = ["--storage", address] if by == "option" else []
+    if by == "environment":
+        monkeypatch.setenv("HICO_STORAGE", address)
+    assert main(["status", "--traceback", "--home", str(tmp_path / "home"), *given]) == 2
+    assert traces(tmp_path, capsys) == []
+
+
+@pytest.mark.parametrize(
     "text", ["env_vars: {API_KEY: [VALUE]}", "pip: ['--index-url=https://me:VALUE@host']", "A=VALUE"]
 )
 def test_a_runtime_environment(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

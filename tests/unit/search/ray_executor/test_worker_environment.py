@@ -52,6 +52,17 @@ def test_the_users_own_hook_is_called_after_it(monkeypatch: pytest.MonkeyPatch) 
         ({"working_dir": "https://host/code.zip?token=planted-s3cr3t"}, "working_dir"),
         ({"env_vars": {"PIP_INDEX_URL": "https://me:planted-s3cr3t@index.lab"}}, "env_vars.PIP_INDEX_URL"),
         ({"env_vars": {"RAY_AUTH_TOKEN": "planted-s3cr3t"}}, "env_vars.RAY_AUTH_TOKEN"),
+        ({"working_dir": "s3://KEY:a/planted-s3cr3t@bucket/code.zip"}, "working_dir"),
+        ({"pip": ["https://me:a/planted-s3cr3t@host/x.whl"]}, "pip"),
+        ({"pip": ["git+https://me:a/planted-s3cr3t@host/repo@v1"]}, "pip"),
+        ({"env_vars": {"PIP_INDEX_URL": "https://me:a/planted-s3cr3t@host/"}}, "env_vars.PIP_INDEX_URL"),
+        ({"env_vars": {"PIP_PROXY": "me:planted-s3cr3t@host:3128"}}, "env_vars.PIP_PROXY"),
+        ({"env_vars": {"RAY_X": "token=planted-s3cr3t"}}, "env_vars.RAY_X"),
+        ({"mpi": {"args": "-x TOKEN=planted-s3cr3t"}}, "mpi.args"),
+        ({"mpi": {"args": ["--password", "planted-s3cr3t"]}}, "mpi.args"),
+        ({"pip": {"pip_install_options": ["TOKEN=planted-s3cr3t"]}}, "pip.pip_install_options"),
+        ({"container": {"run_options": ["--env", "PASSWORD=planted-s3cr3t"]}}, "container.run_options"),
+        ({"container": {"password": "planted-s3cr3t"}}, "container.password"),
     ],
 )
 def test_a_secret_that_ray_would_log_is_refused(env: dict[str, Any], field: str) -> None:
@@ -68,8 +79,13 @@ def test_a_secret_that_ray_would_log_is_refused(env: dict[str, Any], field: str)
                 "--index-url https://me:${TOKEN}@host",
                 "git+https://host:8443/repo@v1",
                 "torch==2.13.0 --hash=sha256:abc",
+                "tokenizers==0.22.1",
+                "pkg @ https://host/x@1.0",
+                "pkg @ ssh://git@host/x",
             ]
         },
+        {"conda": {"dependencies": ["tokenizers=0.22.1", {"pip": ["tiktoken>=0.5"]}]}},
+        {"env_vars": {"RAY_AUTH_TOKEN_PATH": "/home/me/token", "RAY_AUTH_MODE": "token", "RAY_ENABLE_TOKEN_AUTH": "1"}},
         {"py_modules": ["/home/me/a@b:c", "s3://bucket/code.zip"], "env_vars": {"PYTHONPATH": "/home/me"}},
     ],
 )
