@@ -30,8 +30,12 @@ def make_unique_folder(parent: Path, *, prefix: str) -> Path:
 
 
 def write_synced(file: Path, content: bytes) -> None:
-    """Writes a file and has it on the disk; a kill may leave a part of it, so write beside what is to be replaced."""
-    with file.open("wb") as stream:
+    """Writes a new file and has it on the disk; a kill may leave a part of it: write beside what is to be replaced.
+
+    Raises:
+        FileExistsError: there is one, or a link, which another account may have made where it may write.
+    """
+    with file.open("xb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
@@ -40,7 +44,7 @@ def write_synced(file: Path, content: bytes) -> None:
 def write_whole(file: Path, content: bytes) -> None:
     """Writes or replaces a file at once: whoever looks sees the old one or the new, whole. Makes its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         write_synced(beside, content)
         beside.replace(file)

@@ -1,24 +1,32 @@
-"""Who may read a home besides its owner: nobody, or its group; all that lies in it agrees.
+"""Who may read a home besides its owner: nobody, or its group; all that commands keep in it agrees.
 
-The mode of the home's folder is the decision, and is kept nowhere else: with the set-group-ID bit and readable for the
-group (2750) the home is shared, else it is private. From it follows the umask of the processes that write there, so
-that databases, their journals, checkpoints, artifacts and locks agree, whichever library makes them. Ray's processes on
-this machine inherit it; a worker of another cluster takes it from the folder that it writes to.
+A home is shared where ``--shared`` was given, which its marker keeps, and for as long as its folder has the
+set-group-ID bit and is readable for the group (2750); else it is private. From it follows the umask of the processes
+that write there, so that databases, their journals, checkpoints, artifacts and locks agree, whichever library makes
+them. Ray's processes on this machine inherit it; a worker of another cluster takes it from the folder that it writes
+to.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
 from hico_platform.errors import Problem, UsageError
+from hico_platform.home_marker import (
+    HomeRecord,
+    find_record,
+    generated_in,
+    is_content,
+    read_record,
+    write_record,
+)
 
-_CONTENT = re.compile(r"(study|mlflow)\.db(-wal|-shm|-journal|\..+\.lock)?|mlartifacts|searches|runs|data|cache")
-"""Names of what commands keep in a home; other files there are the user's, and are left as they are."""
 _UNFOLLOWED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -41,13 +49,15 @@ class HomeAccess(Enum):
 
 
 def home_access(home: Path) -> HomeAccess:
-    """What a home's folder says; one that is not there yet is private."""
+    """Who may read a home; one that is not there yet is private, and so is a folder that was shared for other ends."""
     try:
         mode = home.stat().st_mode
+        if not _has_bits_of_group(mode):
+            return HomeAccess.OWNER
+        record = read_record(home) or find_record(home, shared=stat.S_IMODE(mode) == HomeAccess.GROUP.value)
     except OSError:
         return HomeAccess.OWNER
-    wanted = HomeAccess.GROUP.value & (stat.S_ISGID | stat.S_IRWXG)
-    return HomeAccess.GROUP if mode & wanted == wanted else HomeAccess.OWNER
+    return HomeAccess.GROUP if record.shared else HomeAccess.OWNER
 
 
 def follow_home(home: Path) -> None:
@@ -66,36 +76,98 @@ def prepare_home(home: Path, *, shared: bool = False) -> str | None:
     """Makes a home where there is none, has its content agree, and sets the umask of this process.
 
     Args:
-        home: the folder.
+        home: the folder. One that was there, and is no home yet, keeps its mode and what lies in it.
         shared: its group may read it from now on; else it stays what it is, and a new one is private.
 
     Returns:
         What to say to the user, where others can now read less or more of it than before.
 
     Raises:
-        UsageError: it cannot be shared.
+        UsageError: it cannot be shared, or another account may write, or has written, what belongs to it.
         OSError: it cannot be made.
     """
-    wanted = HomeAccess.GROUP if shared else home_access(home)
-    os.umask(wanted.umask)
     home.parent.mkdir(parents=True, exist_ok=True)
     made = True
     try:
-        home.mkdir()
+        home.mkdir(mode=HomeAccess.OWNER.value)
     except FileExistsError:
         made = False
     before = home.stat()
+    _check_safe(home, before)
+    wanted = HomeAccess.GROUP if shared else home_access(home)
     is_own = before.st_uid == os.geteuid()
-    if is_own and (made or shared or _holds_nothing_else(home)):
-        others = 0 if _holds_nothing_else(home) else before.st_mode & stat.S_IRWXO
-        with suppress(OSError):  # a file system without modes
-            home.chmod(wanted.mode_of(before) | others)
-    if shared and home_access(home) is not wanted:
+    if wanted is HomeAccess.GROUP:
+        _check_can_be_shared(home, before, is_own=is_own)
+    os.umask(wanted.umask)
+    if not is_own:
+        return None
+    known = read_record(home)
+    found = HomeRecord(shared=False, whole=True) if made else known or find_record(home, shared=False)
+    record = replace(found, shared=wanted is HomeAccess.GROUP)
+    with suppress(OSError):  # a file system without modes
+        if record.whole:
+            home.chmod(wanted.mode_of(before))
+        elif record.shared:
+            home.chmod(stat.S_IMODE(before.st_mode) | wanted.mode_of(before))
+    if record.shared and not _has_bits_of_group(home.stat().st_mode):
         raise _not_shared(home, is_own=is_own)
-    changed = _let_agree(home, wanted)
-    if made or (before.st_mode == home.stat().st_mode and not changed):
+    if record != known:
+        write_record(home, record)
+    changed = _let_agree(home, wanted, record)
+    was_shared = known is not None and known.shared and record.shared
+    if made or was_shared or (before.st_mode == home.stat().st_mode and not changed):
         return None
     return _notice(home, before, wanted)
+
+
+def _has_bits_of_group(mode: int) -> bool:
+    wanted = HomeAccess.GROUP.value & (stat.S_ISGID | stat.S_IRWXG)
+    return mode & wanted == wanted
+
+
+def _check_safe(home: Path, found: os.stat_result) -> None:
+    """Refuses a home in which another account could have prepared what this one writes to."""
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        raise UsageError(
+            Problem(
+                file=home,
+                rule="a home in which not every account may write",
+                value=f"mode {stat.S_IMODE(found.st_mode):04o}",
+                remedy=f"chmod go-w {home}, or give another --home",
+            )
+        )
+    for entry in _entries_of_commands(home):
+        with suppress(FileNotFoundError):  # gone meanwhile
+            owner = entry.lstat().st_uid
+            if owner not in {0, os.geteuid(), os.stat("/").st_uid}:  # in a container's namespace root is another number
+                raise UsageError(
+                    Problem(
+                        file=entry,
+                        rule="a home whose files are yours or root's",
+                        value=f"one of the user {owner}",
+                        remedy="give a home of your own by --home or HICO_HOME; status, report and ui read others'",
+                    )
+                )
+
+
+def _entries_of_commands(home: Path) -> Iterator[Path]:
+    yield from (home / name for name in os.listdir(home) if is_content(name))
+    with suppress(OSError):  # there are none
+        yield from (home / "searches" / name for name in os.listdir(home / "searches"))
+
+
+def _check_can_be_shared(home: Path, found: os.stat_result, *, is_own: bool) -> None:
+    if not is_own:
+        raise _not_shared(home, is_own=False)
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISVTX):
+        raise UsageError(
+            Problem(
+                field="--shared",
+                rule="a home in which nobody but you may write",
+                value=f"{home} of mode {stat.S_IMODE(found.st_mode):04o}",
+                remedy=f"give another --home, or chmod go-w,-t {home}",
+            )
+        )
 
 
 def _notice(home: Path, before: os.stat_result, wanted: HomeAccess) -> str | None:
@@ -105,7 +177,12 @@ def _notice(home: Path, before: os.stat_result, wanted: HomeAccess) -> str | Non
     if wanted is HomeAccess.GROUP:
         if group_could and not was_open_to_all:
             return None
-        return f"{home}: its group ({_group_name(home)}) may read all of it from now on, other accounts nothing"
+        whose = f"{home}: its group ({_group_name(home)}) may read"
+        if (
+            home.stat().st_mode & stat.S_IRWXO
+        ):  # a folder that was there before it became a home stays as open as it was
+            return f"{whose} what commands keep in it from now on"
+        return f"{whose} all of it from now on, other accounts nothing"
     if not was_open_to_all and not group_could:
         return None
     return (
@@ -114,41 +191,57 @@ def _notice(home: Path, before: os.stat_result, wanted: HomeAccess) -> str | Non
     )
 
 
-def _holds_nothing_else(home: Path) -> bool:
-    """Whether a folder holds what commands keep there and nothing of the user's, such as a working directory does."""
-    return all(_CONTENT.fullmatch(name) for name in os.listdir(home))
-
-
-def _let_agree(home: Path, access: HomeAccess) -> bool:
-    """Gives the content of a home its modes and group; whether there was anything to change.
+def _let_agree(home: Path, access: HomeAccess, record: HomeRecord) -> bool:
+    """Gives what commands made in a home its modes and group; whether there was anything to change.
 
     What agrees at the top agrees within: a folder's own mode comes after its content's. Links are left alone.
     """
-    changed = False
     top = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        group = os.fstat(top).st_gid
-        for name in filter(_CONTENT.fullmatch, os.listdir(top)):
+        group, changed = os.fstat(top).st_gid, False
+        for name in os.listdir(top):
+            if record.is_kept(name):
+                changed |= _let_one_agree(name, top, access, group=group)
+                continue
+            made, nothing_else = generated_in(home, name)
+            is_ours = is_content(name) and name not in record.left and (nothing_else or record.whole)
             with suppress(OSError):  # gone meanwhile
-                found = os.stat(name, dir_fd=top, follow_symlinks=False)
-                if _agrees(found, access, group=group):
+                if not made and not is_ours:
                     continue
-                changed = True
-                if not stat.S_ISDIR(found.st_mode):
-                    _change(name, top, access, group=group)
-                    continue
-                for _, _, files, folder in os.fwalk(name, topdown=False, dir_fd=top):
-                    for file in files:
-                        _change(file, folder, access, group=group)
-                    _change(None, folder, access, group=group)
+                folder = os.open(name, _UNFOLLOWED | os.O_DIRECTORY, dir_fd=top)
+                try:
+                    for each in made:
+                        changed |= _let_one_agree(each, folder, access, group=group)
+                    if is_ours:
+                        changed |= _change(None, folder, access, group=group)
+                finally:
+                    os.close(folder)
     finally:
         os.close(top)
     return changed
 
 
+def _let_one_agree(name: str, folder: int, access: HomeAccess, *, group: int) -> bool:
+    """A file of an open folder, or a folder with all that it holds."""
+    with suppress(OSError):  # gone meanwhile
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if _agrees(found, access, group=group):
+            return False
+        if not stat.S_ISDIR(found.st_mode):
+            return _change(name, folder, access, group=group)
+        for _, _, files, inner in os.fwalk(name, topdown=False, dir_fd=folder):
+            for file in files:
+                _change(file, inner, access, group=group)
+            _change(None, inner, access, group=group)
+        return True
+    return False
+
+
 def _agrees(found: os.stat_result, access: HomeAccess, *, group: int) -> bool:
     if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
         return True  # not this one's to change
+    if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
+        return True  # it has a name elsewhere too
     is_of_group = access is HomeAccess.OWNER or found.st_gid == group
     setgid = (
         stat.S_ISGID if access is HomeAccess.OWNER else 0
@@ -156,20 +249,22 @@ def _agrees(found: os.stat_result, access: HomeAccess, *, group: int) -> bool:
     return is_of_group and stat.S_IMODE(found.st_mode) & ~setgid == access.mode_of(found)
 
 
-def _change(name: str | None, folder: int, access: HomeAccess, *, group: int) -> None:
-    """One file of an open folder, or the folder itself."""
+def _change(name: str | None, folder: int, access: HomeAccess, *, group: int) -> bool:
+    """One file of an open folder, or the folder itself; whether it was changed."""
     with suppress(OSError):  # a link, gone meanwhile, or a file system without modes
         opened = folder if name is None else os.open(name, _UNFOLLOWED, dir_fd=folder)
         try:
             found = os.fstat(opened)
             if _agrees(found, access, group=group):
-                return
+                return False
             if access is HomeAccess.GROUP and found.st_gid != group:
                 os.fchown(opened, -1, group)
             os.fchmod(opened, access.mode_of(found))
+            return True
         finally:
             if name is not None:
                 os.close(opened)
+    return False
 
 
 def _group_name(home: Path) -> str:

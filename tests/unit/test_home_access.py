@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,9 +47,27 @@ def checkpoint_in(folder: Path) -> Path:
 
 def fill(home: Path) -> None:
     """What commands keep in a home, by the ways in which they do."""
-    open_storage(sqlite_url(home / "study.db"))
+    record_search(home)
     checkpoint_in(home / "searches" / "a" / "trials" / "0000")
-    small_store(home / "data" / "small", count=2)
+    checkpoint_in(home / "runs" / "small-01234567")
+    small_store(home / "data" / "embedded-0", count=2)
+
+
+def record_search(home: Path) -> None:
+    """A search in a home's ledger."""
+    open_storage(sqlite_url(home / "study.db"))
+    with closing(sqlite3.connect(home / "study.db")) as ledger, ledger:
+        ledger.execute("INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (1, 'search', '{}')")
+
+
+def of_user(folder: Path, *names: str) -> dict[Path, int]:
+    """Folders as a project has them, readable and writable for its group; their modes and those of their files."""
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "file").write_text("a user's")
+        (folder / name).chmod(0o2775)
+        (folder / name / "file").chmod(0o664)
+    return dict(entries(folder))
 
 
 def test_a_new_home_is_its_owners_alone(tmp_path: Path) -> None:
@@ -116,6 +136,7 @@ def test_a_home_that_is_shared_no_more_is_closed(tmp_path: Path) -> None:
     prepare_home(home, shared=True)
     fill(home)
     home.chmod(0o750)
+    assert home_access(home) is HomeAccess.OWNER
     assert "from now on only you can" in str(prepare_home(home))
     assert open_to(0o077, home) == set()
 
@@ -125,12 +146,121 @@ def test_what_is_not_of_a_home_is_left_as_it_is(tmp_path: Path) -> None:
     home, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
     for folder in (home, elsewhere, home / "code", home / "searches"):
         folder.mkdir(mode=0o755)
+    record_search(home)
     (home / "data").symlink_to(elsewhere)
     (home / "searches" / "link").symlink_to(elsewhere)
     assert prepare_home(home) is not None
     assert [mode(each) for each in (home, home / "code", elsewhere)] == [0o755] * 3
     assert mode(home / "searches") == 0o700
     assert prepare_home(home) is None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(
+    "names", [("data",), ("code", "data/mine", "runs/old", "cache/x", "searches/b", "mlartifacts/c")]
+)
+@pytest.mark.parametrize("folder_mode", [0o755, 0o700, 0o2755])
+def test_folders_of_the_user_keep_their_modes(
+    tmp_path: Path, shared: bool, names: tuple[str, ...], folder_mode: int
+) -> None:
+    """Whatever their names, at the first command there and at later ones, which find what the first one made."""
+    home = tmp_path / "project"
+    before = of_user(home, *names)
+    home.chmod(folder_mode)
+    del before[home]
+    prepare_home(home, shared=shared)
+    record_search(home)
+    (home / "data" / "embedded-0").mkdir(parents=True)
+    assert prepare_home(home) is None
+    assert {path: mode(path) for path in before} == before
+    assert mode(home) == folder_mode | (0o2050 if shared else 0)
+    assert mode(home / "data" / "embedded-0") & 0o777 == (0o750 if shared else 0o700)
+    assert mode(home / "study.db") == (0o640 if shared else 0o600)
+    prepare_home(home, shared=True)
+    assert mode(home / "data" / "embedded-0") == 0o2750
+    assert {path: mode(path) for path in before} == before
+
+
+def test_an_older_home_in_a_project_leaves_the_projects_folders(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    before = of_user(home, "data/mine", "runs/old-20260101", "cache/x", "mlartifacts/c")
+    for each in (home, *(home / name for name in ("data", "runs", "cache", "mlartifacts"))):
+        each.chmod(0o755)
+        before[each] = 0o755
+    fill(home)
+    (home / "data" / "embedded-0").chmod(0o755)
+    prepare_home(home)
+    assert {path: mode(path) for path in before} == before
+    assert [mode(home / name) for name in ("data/embedded-0", "searches", "study.db")] == [0o700, 0o700, 0o600]
+
+
+@pytest.mark.parametrize("found", [0o755, 0o775, 0o2775, 0o2750, 0o1777])
+def test_an_empty_folder_keeps_its_mode_and_shares_nothing(tmp_path: Path, found: int) -> None:
+    """The set-group-ID bit of a folder is no consent to share what comes into it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(found)
+    for _ in range(2):
+        assert prepare_home(home) is None
+        assert mode(home) == found
+        assert umask() == 0o077
+        assert home_access(home) is HomeAccess.OWNER
+        if not (home / "study.db").exists():
+            fill(home)
+    assert {path for path, mode in entries(home) if mode & 0o077} == {home}
+
+
+@pytest.mark.parametrize("found", [0o1755, 0o1777, 0o775, 0o2775])
+def test_a_folder_that_others_may_write_is_not_shared(tmp_path: Path, found: int) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(found)
+    with pytest.raises(UsageError, match=rf"nobody but you may write.* of mode {found:04o}.*chmod go-w,-t "):
+        prepare_home(home, shared=True)
+    assert mode(home) == found
+    assert os.listdir(home) == []
+
+
+def test_a_home_that_an_older_version_shared_is_shared(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    prepare_home(home, shared=True)
+    fill(home)
+    (home / ".hico-home").unlink()
+    assert home_access(home) is HomeAccess.GROUP
+    assert prepare_home(home) is None
+    assert mode(home) == 0o2750
+
+
+def test_a_file_with_another_name_elsewhere_keeps_its_mode(tmp_path: Path) -> None:
+    home, public = tmp_path / "home", tmp_path / "public"
+    public.touch()
+    public.chmod(0o644)
+    home.mkdir()
+    fill(home)
+    home.chmod(0o755)
+    (home / "searches" / "a" / "public").hardlink_to(public)
+    assert prepare_home(home) is not None
+    assert mode(public) == 0o644
+    assert mode(home / "searches") == 0o700
+
+
+def test_a_home_that_every_account_may_write_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o2777)
+    with pytest.raises(UsageError, match=r"a home in which not every account may write; got.*2777.*; chmod go-w "):
+        prepare_home(home)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give a folder to another account")
+@pytest.mark.parametrize("planted", ["searches", "searches/vic", "data", "study.db", ".hico-home"])
+def test_a_home_with_something_of_another_account_is_refused(tmp_path: Path, planted: str) -> None:
+    home = tmp_path / "home"
+    (home / planted).mkdir(parents=True)
+    home.chmod(0o1777)
+    os.chown(home / planted, 54321, 54321)
+    with pytest.raises(UsageError, match=r"a home whose files are yours or root's; got .*54321"):
+        prepare_home(home)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give a folder to another account")

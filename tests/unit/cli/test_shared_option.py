@@ -29,7 +29,9 @@ def given(*words: str) -> argparse.Namespace:
 
 def test_what_changes_for_others_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = tmp_path / "home"
-    home.mkdir(mode=0o755)
+    make_home(home, given())
+    assert capsys.readouterr().err == ""
+    home.chmod(0o755)
     make_home(home, given())
     assert "from now on only you can" in capsys.readouterr().err
     make_home(home, given("--shared"))
