@@ -35,6 +35,7 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
 from hico_platform.interruptions import SIGNALS
+from hico_platform.own_file import open_own_file
 
 IMPORT_VERSION = 2
 """Raised when reading or normalising changes, so that chunks of before are not mixed in."""
@@ -291,7 +292,8 @@ def _work_folder(directory: Path, fingerprint: str) -> Iterator[Path]:
     """The folder of chunks beside the target, ours alone; emptied where it is of another import."""
     work = directory.absolute().parent / f".{directory.name}.importing"
     work.mkdir(parents=True, exist_ok=True)
-    with (work.parent / f"{work.name}.lock").open("a") as lock:
+    guard = work.parent / f"{work.name}.lock"
+    with os.fdopen(open_own_file(guard), "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -309,4 +311,4 @@ def _work_folder(directory: Path, fingerprint: str) -> Iterator[Path]:
                 shutil.rmtree(left)
             yield work
         finally:
-            Path(lock.name).unlink(missing_ok=True)
+            guard.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pyarrow import fs
 from hico_platform.data.store import HEADER_FILE, INDEX_FILE, POSE_FILE, Store
 from hico_platform.data.verify import measured_digest
 from hico_platform.errors import DataError, Problem
+from hico_platform.own_file import open_own_file
 
 _SCHEMES = ("file", "s3", "gs")
 
@@ -38,7 +40,7 @@ def open_store(place: Path | str, *, cache: Path) -> Store:
         raise _unreachable(str(place), "its store.json has no digest")
     cache.mkdir(parents=True, exist_ok=True)
     target = cache / digest
-    with (cache / f"{digest}.lock").open("a") as lock:
+    with os.fdopen(open_own_file(cache / f"{digest}.lock"), "r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_whole(target):
             shutil.rmtree(target, ignore_errors=True)

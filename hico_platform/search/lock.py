@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.own_file import open_own_file
 from hico_platform.search.drivers import DriverRecord, clock_time, printable, user_name
 
 TRIES, BETWEEN_TRIES_S = 5, 0.1
@@ -28,11 +29,11 @@ def search_lock(
     file left by a process that is dead is not locked any more, and is taken over.
 
     Raises:
-        UsageError: another live process holds it.
+        UsageError: another live process holds it, or the file is a link or another user's.
         HicoError: the file system has no locks.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+", encoding="utf-8") as handle:
+    with os.fdopen(open_own_file(file), "r+", encoding="utf-8") as handle:
         if not _taken(handle, file):
             raise already_running(file, name=name, what=what, otherwise=otherwise)
         handle.seek(0)
@@ -106,7 +107,7 @@ def holder(file: Path) -> dict[str, object] | None:
 def _holder(file: Path) -> str:
     content = _content(file)
     if content is None:
-        return "another process runs it"
+        return f"another process runs it, or one that may read {file} holds its lock"
     user = "" if content["user"] is None else f" ({content['user']})"
     return f"process {content['pid']} on {content['host']}{user} has run it since {clock_time(content['since_s'])}"
 

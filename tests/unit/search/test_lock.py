@@ -96,6 +96,48 @@ def test_a_holder_that_another_program_wrote(content: str, words: str, tmp_path:
             search_lock(file, name="toy").__enter__()
 
 
+@pytest.mark.parametrize("how", ["symlink_to", "hardlink_to"])
+def test_a_link_is_not_followed(tmp_path: Path, how: str) -> None:
+    """In a folder where others may write it leads to a file of this user's, which would be emptied."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    getattr(tmp_path / "lock", how)(victim)
+    with pytest.raises(UsageError, match="a file of your own, no link; got"):
+        search_lock(tmp_path / "lock", name="toy").__enter__()
+    assert victim.read_text() == "precious"
+
+
+def test_a_link_to_nothing_makes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "new")
+    with pytest.raises(UsageError, match="no link"):
+        search_lock(tmp_path / "lock", name="toy").__enter__()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(UsageError, match="no link"):
+        search_lock(tmp_path / "lock", name="toy").__enter__()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another account")
+def test_a_lock_file_of_another_account_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("theirs")
+    os.chown(tmp_path / "lock", 54321, 54321)
+    with pytest.raises(UsageError, match="got 'one of the user 54321'"):
+        search_lock(tmp_path / "lock", name="toy").__enter__()
+    assert (tmp_path / "lock").read_text() == "theirs"
+
+
+def test_a_reader_that_holds_the_lock_is_thought_of(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    file.touch()
+    with file.open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match=r"or one that may read .*lock holds its lock"):
+            search_lock(file, name="toy").__enter__()
+
+
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(handle: object, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
