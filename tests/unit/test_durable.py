@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.durable import write_whole
+from hico_platform.durable import write_synced, write_whole
 
 
 def test_a_file_appears_whole_and_alone(tmp_path: Path) -> None:
@@ -27,3 +27,14 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         write_whole(file, b"two")
     assert file.read_bytes() == b"one"
     assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "file").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write_synced(tmp_path / "file", b"new")
+    write_whole(tmp_path / "file", b"new")
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "file").is_symlink()
