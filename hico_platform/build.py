@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -37,14 +38,7 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
     """
     _check_granularities(config, layout)
     model = HiCo(
-        encoder=config.model.encoder,
-        temporal_width=_temporal_width(layout),
-        spatial_width=_spatial_width(config),
-        width=config.model.hidden_width,
-        granularities=config.model.granularities,
-        layers=config.model.layers,
-        heads=config.model.heads,
-        dropout=config.model.dropout,
+        **_encoder_arguments(config, layout),
         projection_width=config.model.projection_width,
         queue_size=config.contrast.queue_size,
         queue_wrap=config.contrast.queue_wrap,
@@ -66,16 +60,20 @@ def build_encoder(config: TrialConfig, *, layout: Layout) -> HierarchicalEncoder
         ConfigError: frames or joints are too few to be halved that often.
     """
     _check_granularities(config, layout)
-    return HierarchicalEncoder(
-        encoder=config.model.encoder,
-        temporal_width=_temporal_width(layout),
-        spatial_width=_spatial_width(config),
-        width=config.model.hidden_width,
-        granularities=config.model.granularities,
-        layers=config.model.layers,
-        heads=config.model.heads,
-        dropout=config.model.dropout,
-    )
+    return HierarchicalEncoder(**_encoder_arguments(config, layout))
+
+
+def _encoder_arguments(config: TrialConfig, layout: Layout) -> dict[str, Any]:
+    return {
+        "encoder": config.model.encoder,
+        "temporal_width": _temporal_width(layout),
+        "spatial_width": _spatial_width(config),
+        "width": config.model.hidden_width,
+        "granularities": config.model.granularities,
+        "layers": config.model.layers,
+        "heads": config.model.heads,
+        "dropout": config.model.dropout,
+    }
 
 
 def _temporal_width(layout: Layout) -> int:

@@ -26,6 +26,7 @@ from hico_platform.home_marker import (
     read_record,
     write_record,
 )
+from hico_platform.trusted_paths import is_own_or_roots
 
 _UNFOLLOWED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -139,7 +140,7 @@ def _check_safe(home: Path, found: os.stat_result) -> None:
     for entry in _entries_of_commands(home):
         with suppress(FileNotFoundError):  # gone meanwhile
             owner = entry.lstat().st_uid
-            if owner not in {0, os.geteuid(), os.stat("/").st_uid}:  # in a container's namespace root is another number
+            if not is_own_or_roots(owner):
                 raise UsageError(
                     Problem(
                         file=entry,
@@ -178,9 +179,8 @@ def _notice(home: Path, before: os.stat_result, wanted: HomeAccess) -> str | Non
         if group_could and not was_open_to_all:
             return None
         whose = f"{home}: its group ({_group_name(home)}) may read"
-        if (
-            home.stat().st_mode & stat.S_IRWXO
-        ):  # a folder that was there before it became a home stays as open as it was
+        # A folder that was there before it became a home stays as open as it was.
+        if home.stat().st_mode & stat.S_IRWXO:
             return f"{whose} what commands keep in it from now on"
         return f"{whose} all of it from now on, other accounts nothing"
     if not was_open_to_all and not group_could:
@@ -243,9 +243,8 @@ def _agrees(found: os.stat_result, access: HomeAccess, *, group: int) -> bool:
     if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
         return True  # it has a name elsewhere too
     is_of_group = access is HomeAccess.OWNER or found.st_gid == group
-    setgid = (
-        stat.S_ISGID if access is HomeAccess.OWNER else 0
-    )  # inherited from the folder of the home, it means nothing
+    # Where a private home inherited the bit from its folder, it means nothing.
+    setgid = stat.S_ISGID if access is HomeAccess.OWNER else 0
     return is_of_group and stat.S_IMODE(found.st_mode) & ~setgid == access.mode_of(found)
 
 

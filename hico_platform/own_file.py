@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from hico_platform.errors import Problem, UsageError
+from hico_platform.trusted_paths import is_own_or_roots
 
 
 def open_own_file(file: Path) -> int:
@@ -27,7 +28,7 @@ def open_own_file(file: Path) -> int:
             raise
         raise _not_own(file, "a link, a folder or something else that is no file") from error
     found = os.fstat(descriptor)
-    is_own = found.st_uid in {0, os.geteuid(), os.stat("/").st_uid}  # in a container's namespace root is another number
+    is_own = is_own_or_roots(found.st_uid)
     if stat.S_ISREG(found.st_mode) and is_own and found.st_nlink <= 1:
         return descriptor
     os.close(descriptor)

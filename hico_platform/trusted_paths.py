@@ -89,8 +89,13 @@ def _is_own_group(group: int) -> bool:
     return user.pw_gid == group and named.gr_name == user.pw_name and set(named.gr_mem) <= {user.pw_name}
 
 
+def is_own_or_roots(owner: int) -> bool:
+    """Whether a file's owner is this user or root, whose number in a container's user namespace is that of ``/``."""
+    return owner in {0, os.geteuid(), os.stat("/").st_uid}
+
+
 def _check_owner(path: Path, owner: int) -> None:
-    if owner not in (0, os.geteuid(), os.stat("/").st_uid):
+    if not is_own_or_roots(owner):
         raise UntrustedPath(f"{path} belongs to the user {owner}, neither to root nor to you; give another folder")
 
 

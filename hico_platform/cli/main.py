@@ -23,6 +23,7 @@ from hico_platform.cli.account import complete_environment
 from hico_platform.errors import Problem, UsageError
 from hico_platform.interruptions import EXIT_CODE, interruptible
 from hico_platform.masking import mask_warnings
+from hico_platform.stages.home import home_folder
 
 # name: (module, one line of help). A group's name holds the space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -147,29 +148,7 @@ def _interrupted() -> int:
 
 def home_of(arguments: argparse.Namespace) -> Path:
     """The one folder of searches, study database, tracking store, checkpoints and prepared data."""
-    chosen = arguments.home or os.environ.get("HICO_HOME") or "~/.hico"
-    try:
-        home = Path(chosen).expanduser().absolute()
-        str(home).encode()
-        return home
-    except UnicodeEncodeError as error:  # databases and Ray take no other
-        raise UsageError(
-            Problem(
-                field="--home",
-                rule="a path in UTF-8, read in a UTF-8 locale",
-                value=os.fsencode(chosen),
-                remedy="rename the folder, or set LC_ALL=C.UTF-8",
-            )
-        ) from error
-    except RuntimeError as error:  # no HOME, and no such user in the system's list
-        raise UsageError(
-            Problem(
-                field="--home",
-                rule="a folder that can be found",
-                value=chosen,
-                remedy="this user has no home folder here; give one by --home DIR or HICO_HOME",
-            )
-        ) from error
+    return home_folder(arguments.home)
 
 
 def _home_or_none(arguments: argparse.Namespace) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.stages.home import home_folder
 from hico_platform.tracking.base import TrackingError, TrackingRefused, mlflow_uri
 
 if TYPE_CHECKING:
@@ -65,5 +66,4 @@ def _fetched(uri: str, tracking: str, into: Path) -> Path:
 
 
 def _usual_store() -> str:
-    home = Path(os.environ.get("HICO_HOME") or "~/.hico").expanduser().absolute()
-    return os.environ.get("MLFLOW_TRACKING_URI") or mlflow_uri(home)
+    return os.environ.get("MLFLOW_TRACKING_URI") or mlflow_uri(home_folder())

@@ -62,6 +62,15 @@ def test_keys_in_a_space_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert SECRET not in captured.err
 
 
+def status_of(address: str, by: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of ``status`` with the study's address, as an option or in the environment."""
+    pytest.importorskip("psycopg")
+    if by == "environment":
+        monkeypatch.setenv("HICO_STORAGE", address)
+    given = ["--storage", address] if by == "option" else []
+    return main(["status", "--traceback", "--home", str(folder / "home"), *given])
+
+
 @pytest.mark.parametrize("password", [SECRET, f"a%2F{SECRET}%40b", f"a/{SECRET}@b"])
 @pytest.mark.parametrize(
     "url", ["postgresql+psycopg://me:{}@{}/db", "postgresql+psycopg://{1}/db?user=me&password={0}"]
@@ -76,12 +85,7 @@ def test_the_password_of_a_database(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("psycopg")
-    address = url.format(password, closed)
-    given = ["--storage", address] if by == "option" else []
-    if by == "environment":
-        monkeypatch.setenv("HICO_STORAGE", address)
-    assert main(["status", "--traceback", "--home", str(tmp_path / "home"), *given]) != 0
+    assert status_of(url.format(password, closed), by, tmp_path, monkeypatch) != 0
     assert traces(tmp_path, capsys) == []
 
 
@@ -97,12 +101,7 @@ def test_a_password_in_an_address_that_is_none(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("psycopg")
-    address = url.format(SECRET, closed)
-    given = ["--storage", address] if by == "option" else []
-    if by == "environment":
-        monkeypatch.setenv("HICO_STORAGE", address)
-    assert main(["status", "--traceback", "--home", str(tmp_path / "home"), *given]) == 2
+    assert status_of(url.format(SECRET, closed), by, tmp_path, monkeypatch) == 2
     assert traces(tmp_path, capsys) == []
 
 

@@ -78,3 +78,10 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
     code = "import sys, hico_platform; assert not {'torch', 'mlflow', 'ray'} & set(sys.modules); hico_platform.nothing"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "AttributeError: module 'hico_platform' has no attribute 'nothing'" in done.stderr
+
+
+def test_without_a_home_folder_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
+    with pytest.raises(UsageError, match="give one by --home DIR or HICO_HOME"):
+        encoder.load_encoder("models:/toy@champion")
