@@ -22,14 +22,15 @@ install: $(READY)
 PIP := -m pip install --quiet --disable-pip-version-check
 $(READY): requirements/cpu.lock requirements/cuda.lock requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	lock=$(LOCK); \
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@lock=$(LOCK); \
 	if [ -z "$$lock" ]; then \
 	  torch=$$(sed -n 's/^torch==\([^ ]*+cpu\) .*/\1/p' requirements/cpu.in); lock=cuda; \
 	  if [ "$$(uname)" != Linux ] || $(BIN)/python -m pip index versions torch 2>/dev/null | grep -qF "$$torch"; then lock=cpu; fi; \
 	fi; \
+	echo "installing what requirements/$$lock.lock and dev.lock list"; \
 	$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r requirements/$$lock.lock -r requirements/dev.lock
-	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY)
