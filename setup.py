@@ -11,8 +11,8 @@ setup(
     package_dir={"hico_platform.search_spaces": "search_spaces", "hico_platform.dashboards": "dashboards"},
     package_data={
         "hico_platform": ["py.typed"],
-        "hico_platform.native": ["*.c", "*.h"],
-        "hico_platform.gpu_kernels": ["*.cu"],
+        "hico_platform.ops.cpu": ["*.c", "*.h"],
+        "hico_platform.ops.cuda": ["*.cu"],
         "hico_platform.search_spaces": ["*.yaml", "*.json"],
         "hico_platform.dashboards": ["*.html"],
     },

@@ -23,7 +23,7 @@ import torch
 from peer import on_path
 from torch import Tensor
 
-from hico_platform.durable import write_whole
+from hico_platform.atomic_io import write_whole
 
 # Small, so that the files are; two layers and odd numbers of tokens, which the release allows as well.
 CONFIG: dict[str, Any] = {

@@ -62,8 +62,8 @@ def step_flops(width: int, encoder: str, granularities: int = 4, projection: int
 
 def measured_flops(device: torch.device, precision: str) -> float:
     """Operations a second of a large product, the ceiling that a step is held against."""
-    from hico_platform.model.precision import float32_products
-    from hico_platform.vocabulary import Precision
+    from hico_platform.enums import Precision
+    from hico_platform.ops.precision import float32_products
 
     size = 4096 if device.type == "cuda" else 1024
     left = torch.randn(size, size, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
@@ -85,8 +85,8 @@ def training(store: Path, options: dict[str, Any]) -> tuple[Iterator[object], in
     from hico_platform.config.schema import replace
     from hico_platform.config.trial import TrialConfig
     from hico_platform.data.store import Store
-    from hico_platform.pretrain.loop import pretrain
-    from hico_platform.pretrain.state import TrainingState
+    from hico_platform.train.loop import pretrain
+    from hico_platform.train.state import TrainingState
 
     device = torch.device(options["device"])
     if device.type == "cpu":

@@ -37,7 +37,7 @@ def error(found: Tensor, exact: Tensor) -> float:
 
 
 def products(rows: int) -> None:
-    from hico_platform.gpu_kernels.products import halved, multiplied
+    from hico_platform.ops.cuda.products import halved, multiplied
 
     print("| product | cuBLAS, TFLOP/s | error | halves, TFLOP/s | error | ratio |\n|---|---|---|---|---|---|")
     for deep, wide in ((512, 512), (512, 1536), (512, 2048), (2048, 512)):
@@ -62,9 +62,9 @@ def products(rows: int) -> None:
 
 def layers(width: int) -> None:
     """Of ``width`` units a direction."""
-    from hico_platform.gpu_kernels import clusters, recurrence
-    from hico_platform.model.precision import float32_products
-    from hico_platform.vocabulary import Precision
+    from hico_platform.enums import Precision
+    from hico_platform.ops.cuda import clusters, recurrence
+    from hico_platform.ops.precision import float32_products
 
     kernels: Any = recurrence
     print("\n| layer | by | forwards, ms | and back |\n|---|---|---|---|")

@@ -40,8 +40,8 @@ def setting(arguments: argparse.Namespace):
     from hico_platform.build import build_model
     from hico_platform.config.schema import replace
     from hico_platform.config.trial import TrialConfig
-    from hico_platform.stages.dataset import dataset
     from hico_platform.trial import Fold
+    from hico_platform.worker.datasets import dataset
 
     config = replace(
         TrialConfig(), {"model.encoder": arguments.encoder, "model.hidden_width": arguments.width, "budget.seed": 1}
@@ -104,7 +104,7 @@ def released(arguments: argparse.Namespace) -> dict[str, float]:
     import action_classification as peer
     from feeder.feeder_downstream import Feeder
 
-    from hico_platform.model.released import released_name
+    from hico_platform.model.released_checkpoint import released_name
 
     torch.Tensor.cuda = lambda tensor, **_: tensor  # there is no GPU; nothing else of it is changed
     config, fold, model = setting(arguments)

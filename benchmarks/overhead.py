@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.search import run_search
 from hico_platform.search.events import Event, TrialBegan, TrialEnded
-from hico_platform.stages.places import Places
-from hico_platform.stages.search import run_search
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
 
@@ -38,7 +38,7 @@ def main() -> int:
             marks.append((type(event).__name__, time.monotonic()))
 
     with tempfile.TemporaryDirectory(prefix="hico-overhead-") as folder:
-        places = Places(home=Path(folder))
+        places = HomePaths(home=Path(folder))
         run_search(
             places=places,
             name="toy",

@@ -34,19 +34,19 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hico_platform.config.package_files import find_space
 from hico_platform.config.schema import Scalar, flatten
-from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, SamplerName, SchedulerName, load_space
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Decision
+from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Origin
+from hico_platform.search.ledger.optuna_ledger import MEMORY, StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.samplers import distribution_of
-from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage, sqlite_url
-from hico_platform.search.recorded import RecordedCurves
+from hico_platform.search.replay_curves import RecordedCurves
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.simulate import Curve, SimulatedClock, simulate
-from hico_platform.search.steering import Steering
+from hico_platform.search.simulator import Curve, SimulatedClock, simulate
 from hico_platform.search.task import TrialTask
-from hico_platform.vocabulary import Decision
 from tests.toy import FACTS
 
 EPOCHS = 27
@@ -133,7 +133,7 @@ class BaseFirst(StudyLedger):
 class Budgeted:
     """A course that begins no trial once its epochs are spent."""
 
-    def __init__(self, course: Steering | Stock, epochs: int) -> None:
+    def __init__(self, course: SearchController | Stock, epochs: int) -> None:
         self._course, self._left = course, epochs
 
     def next_task(self) -> TrialTask | None:
@@ -198,11 +198,11 @@ def search(space: CheckedSpace, world: World, *, policy: str, seed: int, epochs:
     space = dataclasses.replace(space, settings=settings)
     whole = space.base.budget.epochs
     clock, noise = SimulatedClock(), random.Random(seed)
-    course: Stock | Steering
+    course: Stock | SearchController
     if policy == "stock":
         course = Stock(space, seed=seed, epochs=whole)
     else:
-        course = Steering(
+        course = SearchController(
             ledger=BaseFirst.create(
                 open_storage(MEMORY), name="policy", space=space, facts=FACTS, limit=10**6, at_s=0.0
             ),
@@ -244,10 +244,10 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.getLogger("ray").setLevel(logging.ERROR)
     if arguments.recorded:
-        from hico_platform.stages.places import Places
-        from hico_platform.stages.status import search_status
+        from hico_platform.commands.home_paths import HomePaths
+        from hico_platform.commands.status import search_status
 
-        space = search_status(Places(home=arguments.home), arguments.recorded).space
+        space = search_status(HomePaths(home=arguments.home), arguments.recorded).space
         world = recorded(space, arguments.home, arguments.recorded)
     else:
         space = load_space(

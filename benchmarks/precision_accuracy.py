@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig
-from hico_platform.stages.carry_out import TrialData
-from hico_platform.stages.dataset import dataset
+from hico_platform.enums import Decision
 from hico_platform.trial import run_trial
-from hico_platform.vocabulary import Decision
+from hico_platform.worker.datasets import dataset
+from hico_platform.worker.run_task import TrialData
 
 METRICS = ("knn_top1", "recognition_top1")
 MARGIN = 0.02

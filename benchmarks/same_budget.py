@@ -23,16 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
+from hico_platform.commands.search_inputs import SearchInputs, search_inputs
+from hico_platform.config.package_files import find_space
 from hico_platform.config.schema import Scalar
-from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space
+from hico_platform.enums import Decision
+from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Origin, TrialState
-from hico_platform.search.ledger.study import MEMORY, StudyLedger, open_storage
+from hico_platform.search.ledger.optuna_ledger import MEMORY, StudyLedger, open_storage
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import Steering
-from hico_platform.stages.search_inputs import SearchInputs, search_inputs
 from hico_platform.trial import EpochReport, run_trial
-from hico_platform.vocabulary import Decision
 
 ARMS = {"tpe+asha": ("tpe", "asha"), "random": ("random", "none")}
 # A cheap encoder and a fast rate, so that a trial says something within 27 epochs.
@@ -67,14 +67,14 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
     )
     spent, course = 0, list[tuple[int, float]]()
     with tempfile.TemporaryDirectory() as folder:
-        steering = Steering(
+        controller = SearchController(
             ledger=ledger,
             space=space,
             scheduler=make_scheduler(space.settings.scheduler, epochs=trial_epochs),
             directory=Path(folder),
             observe=lambda event: None,
         )
-        while spent < epochs and (task := steering.next_task()) is not None:
+        while spent < epochs and (task := controller.next_task()) is not None:
             before = spent
 
             def report(said: EpochReport, number: int = task.number, before: int = before) -> Decision:
@@ -84,7 +84,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
                 if said.epoch == trial_epochs and spent <= epochs and value > max([v for _, v in course], default=0.0):
                     course.append((spent, value))
                 print(f"{arm} {seed}: {spent} epochs, trial {number} at {said.epoch}: {value:.4f}", flush=True)
-                return steering.reported(
+                return controller.reported(
                     number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint=""
                 )
 
@@ -97,7 +97,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
                 report=report,
                 device=torch.device("cpu"),
             )
-            steering.finished(
+            controller.finished(
                 task.number,
                 epoch=outcome.epoch,
                 stopped_early=outcome.stopped_early,

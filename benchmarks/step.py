@@ -58,8 +58,8 @@ def our_step(
     from hico_platform.config.trial import TrialConfig
     from hico_platform.data.layout import KINECT_V2
     from hico_platform.model.encoder import Tokens
-    from hico_platform.pretrain.loop import train_step
-    from hico_platform.pretrain.state import TrainingState
+    from hico_platform.train.loop import train_step
+    from hico_platform.train.state import TrainingState
 
     values: dict[str, object] = {"model.encoder": encoder, "model.hidden_width": width, "model.layers": layers}
     values["model.precision"] = {"bfloat16": "bf16"}.get(precision, precision)
@@ -118,7 +118,7 @@ def released_step(released: Path, *, encoder: str, width: int, layers: int) -> C
 
 
 def computes_bf16() -> bool:
-    from hico_platform.model.precision import has_bf16
+    from hico_platform.ops.precision import has_bf16
 
     return has_bf16(torch.device("cpu"))
 

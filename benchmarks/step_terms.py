@@ -21,7 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.step import batches, computes_bf16, our_step
-from hico_platform.native import library
+from hico_platform.ops.cpu import library
 
 
 def main() -> int:

@@ -46,7 +46,7 @@ class Gauge:
 
 
 def empty_trial(task, report):
-    from hico_platform.vocabulary import Decision
+    from hico_platform.enums import Decision
     from tests.toy import Came, Said
 
     for epoch in range(1, EPOCHS + 1):
@@ -63,13 +63,13 @@ def empty_trial(task, report):
 
 
 def ours(trials: int, home: Path) -> dict[str, float]:
+    from hico_platform.commands.home_paths import HomePaths
+    from hico_platform.commands.search import run_search
     from hico_platform.search.events import TrialEnded
-    from hico_platform.stages.places import Places
-    from hico_platform.stages.search import run_search
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
     from tests.toy import FACTS, toy_space
 
-    places, gauge = Places(home=home), Gauge()
+    places, gauge = HomePaths(home=home), Gauge()
     space = toy_space(
         trials=trials, epochs=EPOCHS, scheduler={"name": "asha", "grace_epochs": EPOCHS, "report_every": 1}
     )

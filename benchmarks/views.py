@@ -56,8 +56,8 @@ def work(arguments: argparse.Namespace) -> None:
         from hico_platform.build import build_views
         from hico_platform.config.trial import TrialConfig
         from hico_platform.data.store import Store
-        from hico_platform.pretrain.loop import tokens
-        from hico_platform.pretrain.memory import keep_freed_memory
+        from hico_platform.train.loop import tokens
+        from hico_platform.train.malloc import keep_freed_memory
 
         keep_freed_memory()  # as every training does
         store = Store.open(arguments.folder / "store")

@@ -20,10 +20,10 @@ from hico_platform.config.trial import (
 )
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
+from hico_platform.enums import Level
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.model.encoder import HierarchicalEncoder
 from hico_platform.model.hico import HiCo
-from hico_platform.vocabulary import Level
 
 BODIES = 2  # M
 COORDINATES = 3  # C

@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hico_platform.durable import make_unique_folder, sync, write_synced
+from hico_platform.atomic_io import make_unique_folder, sync, write_synced
 from hico_platform.errors import CheckpointError, Problem
 
 SCHEMA_VERSION = 2

@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hico_platform.atomic_io import make_unique_folder, sync, write_synced
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
 from hico_platform.build import BODIES, COORDINATES, build_encoder
 from hico_platform.checkpoint import Checkpoint
 from hico_platform.config.schema import parse
-from hico_platform.config.source import Document
 from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import Document
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
-from hico_platform.durable import make_unique_folder, sync, write_synced
 from hico_platform.errors import CheckpointError, ConfigError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 

@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.durable import write_whole
+from hico_platform.atomic_io import write_whole
 
 MARKER = ".hico-home"
 LARGEST = 65536

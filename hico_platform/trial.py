@@ -21,12 +21,12 @@ from hico_platform.config.schema import parse, to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
+from hico_platform.enums import Decision
 from hico_platform.errors import CheckpointError, Problem, TrainingError
 from hico_platform.evaluate.downstream import Probe, ProbeFeatures, downstream, knn, probe_features
-from hico_platform.pretrain.guards import EpochProgress, memory_explained
-from hico_platform.pretrain.loop import EpochResult, pretrain
-from hico_platform.pretrain.state import TrainingState
-from hico_platform.vocabulary import Decision
+from hico_platform.train.guards import EpochProgress, memory_explained
+from hico_platform.train.loop import EpochResult, pretrain
+from hico_platform.train.state import TrainingState
 
 CHECKPOINT_EVERY_S = 60.0
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.config.source import Document
 from hico_platform.config.space import CheckedSpace, check
+from hico_platform.config.yaml_loader import Document
+from hico_platform.enums import Decision
+from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Facts
-from hico_platform.search.steering import Steering
 from hico_platform.search.task import TrialTask
-from hico_platform.vocabulary import Decision
 
 FACTS = Facts(data_digest="d" * 64, protocol="xsub", code_version="test", seed=0)
 
@@ -157,13 +157,13 @@ def _tell(
 
 
 def carry_out_toy(
-    steering: Steering, task: TrialTask, *, before_report: Callable[[int], None] = lambda _: None
+    controller: SearchController, task: TrialTask, *, before_report: Callable[[int], None] = lambda _: None
 ) -> None:
     """What an executor does with a toy task: its reports, told of before each, and its end."""
 
     def report(said: Said) -> Decision:
         before_report(said.epoch)
-        return steering.reported(
+        return controller.reported(
             task.number,
             epoch=said.epoch,
             metrics=said.metrics,
@@ -172,7 +172,7 @@ def carry_out_toy(
         )
 
     came = toy_trial(task, report)
-    steering.finished(
+    controller.finished(
         task.number,
         epoch=came.epoch,
         stopped_early=came.stopped_early,

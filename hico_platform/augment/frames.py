@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.augment.spatial import transform
-from hico_platform.native.library import kernels_for
+from hico_platform.ops.cpu.library import kernels_for
 
 
 @dataclass(frozen=True, kw_only=True)

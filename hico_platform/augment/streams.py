@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hico_platform.native.library import kernels_for
-from hico_platform.vocabulary import Stream
+from hico_platform.enums import Stream
+from hico_platform.ops.cpu.library import kernels_for
 
 
 def to_stream(poses: Tensor, stream: Stream, *, parents: Tensor) -> Tensor:

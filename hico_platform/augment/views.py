@@ -11,7 +11,7 @@ from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resi
 from hico_platform.augment.spatial import draw_matrices
 from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.streams import to_stream
-from hico_platform.vocabulary import Stream
+from hico_platform.enums import Stream
 
 
 class Views:

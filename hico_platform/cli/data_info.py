@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.terminal import plain_line
+from hico_platform.commands.data import describe_dataset
 from hico_platform.data.address import data_address
-from hico_platform.stages.data import describe_dataset
 
 _MOST_SHOWN = 60
 

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 
 from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.commands.synth import DEFAULT_PRESET, PRESET_NAMES, synthesise_dataset
 from hico_platform.errors import command
-from hico_platform.stages.synth import DEFAULT_PRESET, PRESET_NAMES, synthesise_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

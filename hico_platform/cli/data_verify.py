@@ -13,9 +13,9 @@ import sys
 from hico_platform.cli.main import home_of
 from hico_platform.cli.progress_line import ProgressLine
 from hico_platform.cli.terminal import plain
+from hico_platform.commands.data import verify_dataset
 from hico_platform.data.address import data_address
 from hico_platform.errors import DataError
-from hico_platform.stages.data import verify_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

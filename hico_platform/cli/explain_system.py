@@ -21,7 +21,7 @@ from hico_platform.cli.explanation import (
     shortened,
 )
 from hico_platform.errors import Problem
-from hico_platform.search.room import is_full
+from hico_platform.search.disk_full import is_full
 
 # What an error of the operating system is about: rule, remedy, exit code.
 _SYSTEM: dict[int, tuple[str, str, int]] = {

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.terminal import plain
+from hico_platform.commands.home_paths import HomePaths
 from hico_platform.errors import HicoError, Problem
 from hico_platform.masking import masked, secrets_of
-from hico_platform.stages.places import Places
 
 TRACEBACK = "HICO_TRACEBACK"
 _URLS = ("storage", "tracking", "address", "data", "dir")
@@ -56,7 +56,7 @@ def _scene(arguments: argparse.Namespace, home: Path | None) -> Scene:
     storage, tracking = getattr(arguments, "storage", None), getattr(arguments, "tracking", None)
     file: Path | None = None
     with contextlib.suppress(HicoError):  # a URL that is none is what the error is about
-        file = Places(home=home, storage=storage, tracking=tracking).storage_file
+        file = HomePaths(home=home, storage=storage, tracking=tracking).storage_file
     return Scene(home=home, out=out, study=file or storage, tracking=tracking or home / "mlflow.db", data=paths)
 
 

@@ -20,10 +20,10 @@ from typing import TextIO
 
 from hico_platform import __version__
 from hico_platform.cli.account import complete_environment
+from hico_platform.commands.home import home_folder
 from hico_platform.errors import Problem, UsageError
 from hico_platform.interruptions import EXIT_CODE, interruptible
 from hico_platform.masking import mask_warnings
-from hico_platform.stages.home import home_folder
 
 # name: (module, one line of help). A group's name holds the space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -8,8 +8,8 @@ import shlex
 import sys
 
 from hico_platform.cli.main import home_of
+from hico_platform.commands.home_paths import HomePaths
 from hico_platform.masking import masked, secrets_of
-from hico_platform.stages.places import Places
 
 _STORAGE_ELSEWHERE = "give the address by HICO_STORAGE, or the password by PGPASSWORD or ~/.pgpass"
 _TRACKING_ELSEWHERE = (
@@ -30,7 +30,7 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def places_of(arguments: argparse.Namespace) -> Places:
+def places_of(arguments: argparse.Namespace) -> HomePaths:
     """The places that the options name; warns of a password among the words of the command."""
     for option, value, known, elsewhere in (
         ("--storage", arguments.storage, os.environ.get("HICO_STORAGE"), _STORAGE_ELSEWHERE),
@@ -38,7 +38,7 @@ def places_of(arguments: argparse.Namespace) -> Places:
     ):
         if value is not None and value != known and secrets_of(value):
             print(f"{option}: every account of this machine sees its password in ps; {elsewhere}", file=sys.stderr)
-    return Places(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
+    return HomePaths(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
 
 
 def words_of_places(arguments: argparse.Namespace) -> str:

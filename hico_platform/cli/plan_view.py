@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hico_platform.cli.search_picture import shown_values
-from hico_platform.stages.dry_run import Plan
+from hico_platform.commands.dry_run import SearchPlan
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: SearchPlan) -> None:
     """First trials, reports and their trials, epochs, time and GPU-hours."""
     print("first trials:")
     for number, (values, origin) in enumerate(zip(plan.first, plan.origins, strict=True)):

@@ -55,13 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.cli.dataset_progress import dataset_progress
     from hico_platform.cli.main import home_of
     from hico_platform.cli.pretrain_view import PretrainView
-    from hico_platform.config.layers import override
+    from hico_platform.commands.pretrain import pretrain_one, run_folder
+    from hico_platform.config.merge import override
     from hico_platform.config.schema import parse
-    from hico_platform.config.source import read_yaml
     from hico_platform.config.trial import TrialConfig
+    from hico_platform.config.yaml_loader import read_yaml
     from hico_platform.cpus import available_cpus
-    from hico_platform.stages.dataset import dataset
-    from hico_platform.stages.pretrain import pretrain_one, run_folder
+    from hico_platform.worker.datasets import dataset
     from hico_platform.writable import check_writable
 
     home = home_of(arguments)

@@ -11,10 +11,10 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from hico_platform.pretrain.guards import EpochProgress
-from hico_platform.pretrain.loop import EpochResult
+from hico_platform.enums import Decision, Level
+from hico_platform.train.guards import EpochProgress
+from hico_platform.train.loop import EpochResult
 from hico_platform.trial import EpochReport
-from hico_platform.vocabulary import Decision, Level
 
 _LINE_EVERY_S = 30.0
 

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Gathers, renders, writes."""
+    from hico_platform.commands.report import report_content
     from hico_platform.report.page import render, write_page
-    from hico_platform.stages.report import report_content
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a cache in a temporary folder is no news
     places = places_of(arguments)

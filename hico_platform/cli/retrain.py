@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the final stage and prints the comparison."""
     from hico_platform.cli.dataset_progress import dataset_progress
     from hico_platform.cli.final_view import FinalView, as_json, print_report
+    from hico_platform.commands.final_inputs import inputs_of_file, inputs_of_search
+    from hico_platform.commands.retrain import retrain
     from hico_platform.errors import Problem, UsageError
     from hico_platform.names import check_known_name
-    from hico_platform.stages.final_inputs import inputs_of_file, inputs_of_search
-    from hico_platform.stages.retrain import retrain
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     if (arguments.name is None) == (arguments.config is None):

@@ -21,16 +21,16 @@ from hico_platform.cli.plan_view import print_plan
 from hico_platform.cli.search_picture import endings, shown_measures, shown_values
 from hico_platform.cli.search_view import SearchView, console_on
 from hico_platform.cli.shared_option import add_shared, make_home
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.resumable import check_resumable
+from hico_platform.config.package_files import find_space
 from hico_platform.config.runtime_env import read_runtime_env
-from hico_platform.config.shipped import find_space
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.data.address import data_address
 from hico_platform.errors import Problem, UsageError, command
 from hico_platform.home_access import follow_home
 from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
-from hico_platform.stages.places import Places
-from hico_platform.stages.resumable import check_resumable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_resumable(places, name, take_over=arguments.take_over)
     make_home(places.home, arguments)
 
-    from hico_platform.stages.search import run_search
-    from hico_platform.stages.search_inputs import search_inputs
+    from hico_platform.commands.search import run_search
+    from hico_platform.commands.search_inputs import search_inputs
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     def making(what: str, done: int, total: int) -> None:
@@ -180,10 +180,10 @@ def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
     return check_known_name(given, field=field) if arguments.resume else check_name(given, field=field)
 
 
-def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places, name: str) -> int:
-    from hico_platform.stages.dry_run import gpus_of, plan_search, this_machine
-    from hico_platform.stages.search import check_machine, check_startable
-    from hico_platform.stages.warm_start import warm_points_at
+def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: HomePaths, name: str) -> int:
+    from hico_platform.commands.dry_run import gpus_of, plan_search, this_machine
+    from hico_platform.commands.search import check_machine, check_startable
+    from hico_platform.commands.warm_start import warm_points_at
 
     if arguments.address is None:  # else it is a plan for that cluster
         check_machine(space, cpus=arguments.cpus)
@@ -191,9 +191,9 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places,
     machine = this_machine(cpus=arguments.cpus)
     if arguments.data:
         follow_home(places.home)  # a transfer dataset may be made there
-        from hico_platform.stages.calibrate import time_trials
-        from hico_platform.stages.gpu_memory import machine_with_gpus
-        from hico_platform.stages.search_inputs import search_inputs
+        from hico_platform.commands.search_inputs import search_inputs
+        from hico_platform.worker.gpu_memory import machine_with_gpus
+        from hico_platform.worker.timing import time_trials
 
         inputs = search_inputs(space, home=places.home, data=arguments.data)
         machine = machine_with_gpus(space, machine, probe=inputs.probe)
@@ -226,7 +226,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: Places,
     return 0
 
 
-def _space(arguments: argparse.Namespace, places: Places) -> CheckedSpace:
+def _space(arguments: argparse.Namespace, places: HomePaths) -> CheckedSpace:
     assignments = list(arguments.assignments)
     if arguments.protocol:
         assignments.append(f"protocol={arguments.protocol}")
@@ -240,18 +240,18 @@ def _space(arguments: argparse.Namespace, places: Places) -> CheckedSpace:
                 remedy="try --space level_weights.yaml",
             )
         )
-    from hico_platform.stages.status import search_status
+    from hico_platform.commands.status import search_status
 
     source = search_status(places, arguments.name).search.source
     return space_from(source, assignments=assignments)
 
 
-def _data(arguments: argparse.Namespace, places: Places, name: str) -> str | None:
+def _data(arguments: argparse.Namespace, places: HomePaths, name: str) -> str | None:
     """The data given, else what a resumed search is about."""
     if arguments.data or not arguments.resume:
         return str(arguments.data) if arguments.data else None
-    from hico_platform.stages.dataset import located
-    from hico_platform.stages.status import search_status
+    from hico_platform.commands.status import search_status
+    from hico_platform.worker.datasets import located
 
     try:
         return located(str(search_status(places, name).search.facts.more["data"]), home=places.home)

@@ -15,10 +15,10 @@ from rich.live import Live
 from hico_platform.cli.search_picture import SearchPicture, clock, shown_values
 from hico_platform.cli.terminal import plain_line
 from hico_platform.config.space import CheckedSpace
+from hico_platform.search.eta import seconds_left
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.ledger.base import SearchRecord, TrialRecord, best_trial
 from hico_platform.search.objectives import pareto_front
-from hico_platform.search.progress import seconds_left
 from hico_platform.search.state import search_progress, trial_status
 
 

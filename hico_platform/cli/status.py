@@ -25,10 +25,10 @@ from hico_platform.cli.places_options import add_places, places_of
 from hico_platform.cli.search_picture import SearchPicture
 from hico_platform.cli.search_view import console_on, is_screen
 from hico_platform.cli.terminal import plain_line
+from hico_platform.commands.status import SearchStatus, SearchWatch, searches
 from hico_platform.names import check_known_name
 from hico_platform.search.drivers import DriverRecord, clock_time, starter
-from hico_platform.search.progress import epochs_spent
-from hico_platform.stages.status import SearchStatus, SearchWatch, searches
+from hico_platform.search.eta import epochs_spent
 
 MOST_RUNGS = 8
 """Reports that are shown apart."""

@@ -26,7 +26,7 @@ from hico_platform.home_access import follow_home
 from hico_platform.masking import without_credentials
 
 if TYPE_CHECKING:
-    from hico_platform.stages.places import Places
+    from hico_platform.commands.home_paths import HomePaths
     from hico_platform.tracking.mlflow_pages import Tls
 
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
                 shutil.rmtree(copy.parent, ignore_errors=True)
 
 
-def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, places: Places) -> int:
+def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, places: HomePaths) -> int:
     from hico_platform.sqlite_files import url_for_looking
     from hico_platform.tracking.mlflow_app import AccessPolicy
     from hico_platform.tracking.mlflow_pages import serve
@@ -105,7 +105,7 @@ def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls
 
 def _experiments(uri: str) -> dict[str, str]:
     """The id of each search's experiment, by name."""
-    from hico_platform.stages.tracking_check import away, refused
+    from hico_platform.commands.tracking_check import away, refused
     from hico_platform.tracking.base import TrackingError, TrackingRefused
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 

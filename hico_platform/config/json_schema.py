@@ -11,9 +11,9 @@ from typing import Any
 
 from hico_platform.config.schema import Bounds
 from hico_platform.config.search_section import SAME_FOR_ALL
-from hico_platform.config.source import IGNORED
 from hico_platform.config.space_settings import Space
 from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import IGNORED
 
 _BOUNDS = {
     "at_least": "minimum",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hico_platform.config.source import read_yaml
+from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.data.layout import LAYOUTS, Layout
 from hico_platform.errors import ConfigError, Problem
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hico_platform.config.source import read_yaml
+from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.data.split import ProtocolRule
 
 SUFFIXES = (".yaml", ".yml")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hico_platform.config.source import read_yaml
+from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.errors import ConfigError, Problem
 
 _PATHS = ("working_dir", "py_modules")

@@ -12,8 +12,8 @@ from typing import Any
 from hico_platform.config.parameters import Choice, Condition, Fixed, Parameter, Range, Simplex
 from hico_platform.config.scalars import number_remedy, truth_remedy
 from hico_platform.config.schema import field_problems, field_types, unknown_key
-from hico_platform.config.source import Document, FieldPath, dotted
 from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import Document, FieldPath, dotted
 from hico_platform.errors import Problem
 
 KEYS: Mapping[str, tuple[str, ...]] = {

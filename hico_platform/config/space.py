@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 from hico_platform.config import search_section
 from hico_platform.config.document import LEDGER
-from hico_platform.config.layers import lay_over, nested, override
+from hico_platform.config.merge import lay_over, nested, override
+from hico_platform.config.package_files import shipped_spaces
 from hico_platform.config.schema import field_types, parse
-from hico_platform.config.shipped import shipped_spaces
-from hico_platform.config.source import Document, read_yaml
 from hico_platform.config.space_rules import broken_rules, parse_constraints
 from hico_platform.config.space_settings import (
     CheckedSpace,
@@ -31,6 +30,7 @@ from hico_platform.config.space_settings import (
     StopConfig,
 )
 from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import Document, read_yaml
 from hico_platform.data.address import REMEDY, RULE, has_credentials
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.masking import masked, secrets_of

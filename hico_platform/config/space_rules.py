@@ -14,9 +14,9 @@ from hico_platform.config.constraint import Constraint, problem_of, unknown_name
 from hico_platform.config.document import LEDGER
 from hico_platform.config.parameters import Range, uniform
 from hico_platform.config.schema import Scalar, field_problems, field_types, flatten
-from hico_platform.config.source import Document, FieldPath
 from hico_platform.config.space_settings import CheckedSpace, Objective, SamplerName, SchedulerName, Space
 from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import Document, FieldPath
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.names import REMEDY, RULE, is_known_name, is_name
 

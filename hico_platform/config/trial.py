@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hico_platform.config.schema import setting
+from hico_platform.enums import EncoderType, Precision, QueueWrap, Stream
 from hico_platform.errors import ConfigError, Problem
-from hico_platform.vocabulary import EncoderType, Precision, QueueWrap, Stream
 
 
 @dataclass(frozen=True, kw_only=True)

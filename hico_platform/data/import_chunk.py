@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from hico_platform.atomic_io import sync
 from hico_platform.data.arrow_numpy import array_of, array_of_lists, numbers_of
 from hico_platform.data.sequence import Sequence
-from hico_platform.durable import sync
 from hico_platform.errors import Problem
 
 _POSE = pa.large_list(pa.float32())

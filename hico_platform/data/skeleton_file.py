@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.normalise import MOST_BODIES_READ
-from hico_platform.data.number_text import NumberText, is_number, take_apart
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES
+from hico_platform.data.text_numbers import NumberText, is_number, take_apart
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError, Problem
-from hico_platform.vocabulary import Part
 
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]

@@ -26,11 +26,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hico_platform.atomic_io import make_unique_folder, sync
 from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, numbers_of
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
-from hico_platform.durable import make_unique_folder, sync
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:

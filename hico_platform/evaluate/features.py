@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens
 from hico_platform.augment.views import Views
+from hico_platform.enums import Precision
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
-from hico_platform.model.precision import float32_products
-from hico_platform.vocabulary import Precision
+from hico_platform.ops.precision import float32_products
 
 BATCH = 256
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from hico_platform.evaluate.screen import Screen, choose_screen, norms_of
+from hico_platform.evaluate.knn_prefilter import Screen, choose_screen, norms_of
 
 CELLS = 2**26  # pairs of a query and a gallery row in hand at a time
 MOST_QUERIES = 2048

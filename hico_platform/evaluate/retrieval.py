@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.evaluate.knn import nearest
-from hico_platform.evaluate.screen import FloatScreen
+from hico_platform.evaluate.knn_prefilter import FloatScreen
 
 CELLS = 2**23  # pairs of a query and a gallery row that are ranked at a time
 

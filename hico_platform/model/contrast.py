@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hico_platform.gpu_kernels import usable
-from hico_platform.model.products import product
-from hico_platform.native.library import Kernels, kernels_for
+from hico_platform.ops.cpu.library import Kernels, kernels_for
+from hico_platform.ops.cuda import usable
+from hico_platform.ops.linear import product
 
 
 class Logits(NamedTuple):
@@ -67,7 +67,7 @@ def contrast(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: f
     """
     plain = anchor.dtype is not torch.float32 or positives.requires_grad or queue.requires_grad
     if not plain and usable(anchor, positives, queue):
-        from hico_platform.gpu_kernels.contrast import InfoNce
+        from hico_platform.ops.cuda.contrast import InfoNce
 
         return InfoNce.apply(anchor, positives, queue, temperature)  # type: ignore[no-any-return, no-untyped-call]
     kernels = kernels_for(anchor, positives, queue)

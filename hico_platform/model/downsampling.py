@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from hico_platform.gpu_kernels import usable
-from hico_platform.model.packing import lengths_tensor
-from hico_platform.native.library import Kernels, kernels_for, suffix
+from hico_platform.ops.cpu.library import Kernels, kernels_for, suffix
+from hico_platform.ops.cuda import usable
+from hico_platform.ops.granularities import lengths_tensor
 
 KERNEL = 5
 
@@ -35,7 +35,7 @@ class UnifiedDownsampling(nn.Module):
             how = _How(lengths=lengths, epsilon=self.norm.eps, kernels=kernels, wanted=torch.is_grad_enabled())
             return _Downsample.apply(tokens, *weights, how), lengths  # type: ignore[no-untyped-call]
         if usable(tokens, *weights):
-            from hico_platform.gpu_kernels.downsampling import Downsample
+            from hico_platform.ops.cuda.downsampling import Downsample
 
             return Downsample.apply(tokens, *weights, self.norm.eps, lengths), lengths  # type: ignore[no-untyped-call]
         levels = [tokens]

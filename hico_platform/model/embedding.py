@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from hico_platform.gpu_kernels import usable
-from hico_platform.model.products import PARTS, Linear, column_sums, multiplied
-from hico_platform.native.library import Kernels, kernels_for, suffix
+from hico_platform.ops.cpu.library import Kernels, kernels_for, suffix
+from hico_platform.ops.cuda import usable
+from hico_platform.ops.linear import PARTS, Linear, column_sums, multiplied
 
 
 class Embedding(nn.Sequential):
@@ -24,7 +24,7 @@ class Embedding(nn.Sequential):
         first, norm, second = cast(Linear, self[0]), cast(nn.LayerNorm, self[1]), cast(Linear, self[3])
         parameters = first.weight, first.bias, norm.weight, norm.bias, second.weight, second.bias
         if usable(tokens, *parameters):
-            from hico_platform.gpu_kernels.norms import NormRelu
+            from hico_platform.ops.cuda.norms import NormRelu
 
             return second(NormRelu.apply(first(tokens), norm.weight, norm.bias, norm.eps))  # type: ignore[no-any-return, no-untyped-call]
         kernels = kernels_for(tokens, *parameters)

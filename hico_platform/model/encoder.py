@@ -7,13 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hico_platform.model.concurrent import concurrently
+from hico_platform.enums import EncoderType
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.embedding import Embedding
-from hico_platform.model.packing import token_maximum
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
-from hico_platform.vocabulary import EncoderType
+from hico_platform.ops.cuda_streams import concurrently
+from hico_platform.ops.granularities import token_maximum
 
 
 class Tokens(NamedTuple):

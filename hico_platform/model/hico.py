@@ -9,14 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hico_platform.model.concurrent import concurrently
+from hico_platform.enums import EncoderType, Level, Precision, QueueWrap, Representation
 from hico_platform.model.contrast import Logits, contrast, contrast_logits
 from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors
 from hico_platform.model.queue import KeyQueue
 from hico_platform.model.transformer import SelfAttention
-from hico_platform.vocabulary import EncoderType, Level, Precision, QueueWrap, Representation
+from hico_platform.ops.cuda_streams import concurrently
 
 # Whose keys a query is held against: the domain level crosses the two branches.
 KEY_OF: Mapping[Representation, Representation] = {

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from hico_platform.model.concurrent import concurrently
+from hico_platform.enums import Representation
 from hico_platform.model.contrast import unit_vectors
 from hico_platform.model.encoder import Features
-from hico_platform.model.products import Linear, column_sums, multiplied
-from hico_platform.native.library import Kernels, kernels_for
-from hico_platform.vocabulary import Representation
+from hico_platform.ops.cpu.library import Kernels, kernels_for
+from hico_platform.ops.cuda_streams import concurrently
+from hico_platform.ops.linear import Linear, column_sums, multiplied
 
 
 class Head(nn.Sequential):

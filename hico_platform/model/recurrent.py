@@ -4,7 +4,7 @@ On a CPU the recurrence is written out: both directions and all granularities go
 depend on the step before are one product each, and a compiled kernel does the rest of a step. Under bf16 autocast
 products are bf16 while gates and cells stay float32.
 
-On a GPU a kernel makes a whole layer (:mod:`hico_platform.gpu_kernels.recurrence`). What is too wide for it goes to
+On a GPU a kernel makes a whole layer (:mod:`hico_platform.ops.cuda.recurrence`). What is too wide for it goes to
 cuDNN over a packed sequence, under bf16 autocast in TensorFloat-32: cuDNN's own autocast would make float16 of all.
 """
 
@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
-from hico_platform.gpu_kernels import usable
-from hico_platform.model.packing import Packing, packing
-from hico_platform.model.precision import recurrences_in_tf32
-from hico_platform.model.products import add_multiplied, column_sums, multiplied
-from hico_platform.model.visits import Visits, visits_of
-from hico_platform.native.library import Argument, Kernels, kernels_for, passed, suffix
+from hico_platform.ops.cpu.library import Argument, Kernels, kernels_for, passed, suffix
+from hico_platform.ops.cpu.rnn_steps import Visits, visits_of
+from hico_platform.ops.cuda import usable
+from hico_platform.ops.granularities import Packing, packing
+from hico_platform.ops.linear import add_multiplied, column_sums, multiplied
+from hico_platform.ops.precision import recurrences_in_tf32
 
 
 class Recurrent(nn.Module):
@@ -59,8 +59,8 @@ class Recurrent(nn.Module):
 
     def _on_a_gpu(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor | None:
         """None where that is cuDNN's: too wide, or float32 on a GPU without enough tensor cores."""
-        from hico_platform.gpu_kernels.products import EXACT, splits
-        from hico_platform.gpu_kernels.recurrence import Gru, How, Lstm, fits
+        from hico_platform.ops.cuda.products import EXACT, splits
+        from hico_platform.ops.cuda.recurrence import Gru, How, Lstm, fits
 
         layer, gates = (Lstm, 4) if isinstance(self.rnn, nn.LSTM) else (Gru, 3)
         reduced = torch.is_autocast_enabled("cuda")

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
-from hico_platform.gpu_kernels import usable
-from hico_platform.model.dropout import Drop, draw
-from hico_platform.model.packing import lengths_tensor
-from hico_platform.model.precision import products_in_tf32
-from hico_platform.model.products import PARTS, Linear
-from hico_platform.native.library import Kernels, kernels_for, suffix
+from hico_platform.ops.cpu.dropout import Drop, draw
+from hico_platform.ops.cpu.library import Kernels, kernels_for, suffix
+from hico_platform.ops.cuda import usable
+from hico_platform.ops.granularities import lengths_tensor
+from hico_platform.ops.linear import PARTS, Linear
+from hico_platform.ops.precision import products_in_tf32
 
 
 class SelfAttention(nn.Module):
@@ -33,8 +33,8 @@ class SelfAttention(nn.Module):
         """(P, N, D) to (P, N, D): each of the sequences, ``lengths`` long, within itself."""
         qkv = self.qkv(tokens)
         if usable(qkv):
-            from hico_platform.gpu_kernels.attention import Attention, fits
-            from hico_platform.gpu_kernels.dropout import DeviceDrop
+            from hico_platform.ops.cuda.attention import Attention, fits
+            from hico_platform.ops.cuda.dropout import DeviceDrop
 
             if fits(lengths, qkv.dtype):
                 dropped = DeviceDrop(self.dropout, training=self.training, device=qkv.device)
@@ -74,8 +74,8 @@ class TransformerLayer(nn.Module):
 
     def _added(self, tokens: Tensor, more: Tensor, norm: nn.LayerNorm, *, exact: bool = False) -> Tensor:
         if usable(tokens, more):
-            from hico_platform.gpu_kernels.dropout import DeviceDrop
-            from hico_platform.gpu_kernels.norms import AddNorm
+            from hico_platform.ops.cuda.dropout import DeviceDrop
+            from hico_platform.ops.cuda.norms import AddNorm
 
             dropped = DeviceDrop(self.dropout, training=self.training, device=more.device)
             return AddNorm.apply(tokens, more, norm.weight, norm.bias, norm.eps, dropped, exact)  # type: ignore[no-any-return, no-untyped-call]
@@ -88,7 +88,7 @@ class TransformerLayer(nn.Module):
 
     def _bent(self, hidden: Tensor) -> Tensor:
         if usable(hidden):
-            from hico_platform.gpu_kernels.dropout import DeviceDrop, dropped
+            from hico_platform.ops.cuda.dropout import DeviceDrop, dropped
 
             return dropped(hidden, DeviceDrop(self.dropout, training=self.training, device=hidden.device))
         kernels = kernels_for(hidden)

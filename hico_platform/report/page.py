@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hico_platform.config.shipped import shipped_folder
-from hico_platform.durable import write_whole
+from hico_platform.atomic_io import write_whole
+from hico_platform.config.package_files import shipped_folder
 from hico_platform.errors import Problem, UsageError
 from hico_platform.report import figures
 from hico_platform.report.content import ReportContent

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hico_platform.atomic_io import write_whole
 from hico_platform.config.schema import to_mapping
-from hico_platform.durable import write_whole
 from hico_platform.retrain.plan import Entry, Plan
 
 RESULT, PLAN = "result.json", "plan.json"

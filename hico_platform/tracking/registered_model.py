@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hico_platform.config.source import read_yaml
+from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.errors import ConfigError, DataError, Problem, UsageError, command
 from hico_platform.tracking.base import LOADER
 from hico_platform.tracking.mlflow_tracker import MlflowTracker

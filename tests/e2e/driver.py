@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 
 from hico_platform.cli.search_view import SearchView
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.search import run_search
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.errors import HicoError
 from hico_platform.home_access import prepare_home
 from hico_platform.interruptions import interruptible
 from hico_platform.search.gpu_packing import MemoryNeed
-from hico_platform.stages.places import Places
-from hico_platform.stages.search import run_search
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
 
@@ -44,7 +44,7 @@ def main(
     """
     storage, tracking = storage or os.environ.get("HICO_STORAGE"), tracking or os.environ.get("MLFLOW_TRACKING_URI")
     prepare_home(home)
-    places = Places(home=home, storage=storage, tracking=tracking)
+    places = HomePaths(home=home, storage=storage, tracking=tracking)
     if runtime_env_file is not None:
         runtime_env = dict(read_runtime_env(Path(runtime_env_file)))
     checked = toy_space(trials=trials, **(space or {}))

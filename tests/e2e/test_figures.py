@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
+from hico_platform.commands.final_inputs import inputs_of_search
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.search_inputs import SearchInputs
 from hico_platform.config.space import load_space
+from hico_platform.enums import Decision
+from hico_platform.retrain.champion import SEARCH_STATE
 from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
-from hico_platform.search.course import Course
 from hico_platform.search.ledger.base import TrialRecord, TrialState, best_trial, config_of
-from hico_platform.search.ledger.study import StudyLedger, open_storage
-from hico_platform.stages.champion import SEARCH_STATE
-from hico_platform.stages.final_inputs import inputs_of_search
-from hico_platform.stages.places import Places
-from hico_platform.stages.search_inputs import SearchInputs
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.task_source import TaskSource
 from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
-from hico_platform.vocabulary import Decision
 from tests.small import small_store
 from tests.toy import FACTS, Came, Said, toy_trial
 
@@ -43,11 +43,11 @@ sampler: {name: random, seed: 3}
 """
 
 
-def execute_shuffled(steering: Course, function: Callable[..., Came], **_: object) -> None:
+def execute_shuffled(controller: TaskSource, function: Callable[..., Came], **_: object) -> None:
     """All trials at work at once; each reports, and ends, when chance has it. The third fails."""
     draw = random.Random(0)
     waiting: dict[int, list[Said]] = {}
-    while (task := steering.next_task()) is not None:
+    while (task := controller.next_task()) is not None:
         reports: list[Said] = []
 
         def keep(said: Said, reports: list[Said] = reports) -> Decision:
@@ -62,15 +62,15 @@ def execute_shuffled(steering: Course, function: Callable[..., Came], **_: objec
         decision = Decision.STOP
         if waiting[number]:
             said = last[number] = waiting[number].pop(0)
-            decision = steering.reported(
+            decision = controller.reported(
                 number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint=str(said.checkpoint)
             )
         if number == 2:
-            steering.failed(number, reason="ValueError: no", traceback="Traceback ...")
+            controller.failed(number, reason="ValueError: no", traceback="Traceback ...")
             del waiting[number]
         elif decision is Decision.STOP:
             said = last[number]
-            steering.finished(
+            controller.finished(
                 number,
                 epoch=said.epoch,
                 stopped_early=said.epoch < EPOCHS,
@@ -87,7 +87,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     more = {"dataset": "small", "data": "home:data/small", "transfer": None}
     facts = dataclasses.replace(FACTS, data_digest=store.digest, protocol="odd-subjects", more=more)
     inputs = SearchInputs(facts=facts, function=toy_trial, data=None, probe=None)  # type: ignore[arg-type]
-    monkeypatch.setattr("hico_platform.stages.search_inputs.search_inputs", lambda *a, **o: inputs)
+    monkeypatch.setattr("hico_platform.commands.search_inputs.search_inputs", lambda *a, **o: inputs)
     monkeypatch.setattr("hico_platform.search.ray_executor.executor.execute_on_ray", execute_shuffled)
     (tmp_path / "shuffled.yaml").write_text(SPACE)
     return tmp_path / "home"
@@ -106,7 +106,7 @@ def test_every_page_shows_what_the_ledger_has(home: Path, tmp_path: Path, capsys
     at = ("--home", str(home))
     text = command(capsys, "search", "--space", str(tmp_path / "shuffled.yaml"), *at)
     result = json.loads(command(capsys, "search", "--resume", "--name", "shuffled", "--json", *at))
-    ledger = StudyLedger.open(open_storage(Places(home=home).storage_url), name="shuffled", settle=False)
+    ledger = StudyLedger.open(open_storage(HomePaths(home=home).storage_url), name="shuffled", settle=False)
     trials = ledger.trials()
     best = best_trial(trials)
     assert best is not None
@@ -175,7 +175,7 @@ def check_retraining(
     home: Path, folder: Path, *, best: TrialRecord, tracker: MlflowTracker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A retraining whose runs have their results: table, JSON, MLflow, and what the registry says of the champion."""
-    inputs = inputs_of_search(Places(home=home), "shuffled")
+    inputs = inputs_of_search(HomePaths(home=home), "shuffled")
     assert inputs.best == config_of(best, load_space(folder / "shuffled.yaml"))
     facts = {name: value for name, value in inputs.facts.items() if name != SEARCH_STATE}
     plan = make_plan(inputs.best, seeds=3, epochs=None, facts=facts)

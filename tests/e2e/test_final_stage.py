@@ -73,7 +73,7 @@ model = mlflow.pyfunc.load_model("models:/small@champion")
 import hico_platform
 assert "/code/" in hico_platform.__file__, hico_platform.__file__
 np.save(sys.argv[2] + ".out.npy", model.predict([np.load(sys.argv[2])]))
-from hico_platform.native.library import kernels, _compiler
+from hico_platform.ops.cpu.library import kernels, _compiler
 assert (kernels() is None) == (_compiler() is None), "they are compiled from the sources in the model"
 """
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.search.controller import ENDED_BY, MACHINES_LEFT_OUT
 from hico_platform.search.ledger.base import TrialState
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
-from hico_platform.search.steering import ENDED_BY, MACHINES_LEFT_OUT
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.e2e.test_search import check_whole, epochs_trained, finish, ray_processes, start, trials_of
 
 pytestmark = pytest.mark.e2e

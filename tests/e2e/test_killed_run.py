@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from hico_platform.checkpoint import load_checkpoint
-from hico_platform.vocabulary import EncoderType
+from hico_platform.enums import EncoderType
 from tests.small import small_store
 
 pytestmark = pytest.mark.e2e
@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from hico_platform.data.store import Store
 from hico_platform.trial import run_trial
-from hico_platform.vocabulary import Decision
+from hico_platform.enums import Decision
 from tests.small import small_config, small_fold
 
 torch.set_num_threads(1)

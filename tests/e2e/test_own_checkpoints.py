@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from hico_platform.search.ledger.base import TrialRecord
-from hico_platform.search.ledger.study import sqlite_url
+from hico_platform.search.ledger.optuna_ledger import sqlite_url
 from tests.e2e.test_search import epochs_trained, finish, start, trials_of
 from tests.toy import score
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import optuna
 import pytest
 
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.status import search_status
 from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import TrialRecord, TrialState
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
-from hico_platform.stages.places import Places
-from hico_platform.stages.status import search_status
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.tracking.base import RunStatus, mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
@@ -182,7 +182,7 @@ def test_trials_share_a_gpu_as_its_memory_allows(tmp_path: Path) -> None:
     resources = {"cpus": 0.5, "gpus": "auto"}
     finish(start(tmp_path, trials=4, epoch_s=0.1, log=True, gpus=1, need=need, space={"resources": resources}))
     check_whole(tmp_path, trials=4)
-    status = search_status(Places(home=tmp_path), "toy")
+    status = search_status(HomePaths(home=tmp_path), "toy")
     assert status.cost.gpu_hours == pytest.approx(status.cost.trial_hours / 2)
     words = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     assert len({word[-1] for word in words}) == 2, "two at once, where four would have CPUs"

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.controller import SearchController
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import Steering
-from hico_platform.stages.mirror import SearchMirror
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.mlflow_tracker import ENVIRONMENT, MlflowTracker
 from hico_platform.tracking.outbox import Outbox
+from hico_platform.tracking.search_logger import SearchMirror
 from tests.e2e import test_search as search
 from tests.toy import FACTS, carry_out_toy, toy_space
 
@@ -99,7 +99,7 @@ class Search:
             outbox=self.outbox,
             checkpoint=lambda recorded: self.folder / "trials" / recorded,
         )
-        self.steering = Steering(
+        self.controller = SearchController(
             ledger=self.ledger,
             space=self.space,
             scheduler=make_scheduler(self.space.settings.scheduler, epochs=9),
@@ -109,9 +109,9 @@ class Search:
 
     def work(self, before_report: Callable[[int], None] = lambda epoch: None) -> None:
         """The next trial, to its end."""
-        task = self.steering.next_task()
+        task = self.controller.next_task()
         assert task is not None
-        carry_out_toy(self.steering, task, before_report=before_report)
+        carry_out_toy(self.controller, task, before_report=before_report)
 
 
 def test_a_server_that_goes_away_and_comes_back(server: Server, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from hico_platform.config.space import load_space
 from hico_platform.config.space_settings import Space
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import ConfigError
-from tests.unit.config.test_source import SEEDS, TOKENS
+from tests.unit.config.test_yaml_loader import SEEDS, TOKENS
 
 MOST_GIB = 2  # address space: an attempt to take more fails as MemoryError, and is reported
 SLOW_S = 10.0  # of processor time

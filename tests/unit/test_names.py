@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
+from hico_platform.commands.home_paths import HomePaths
 from hico_platform.config.document import LEDGER
 from hico_platform.errors import ConfigError, UsageError, command
 from hico_platform.names import check_known_name, check_name, name_from
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
-from hico_platform.stages.places import Places
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.toy import FACTS, toy_space
 
 WRONG = ["../evil", "a/b", "", ".", "..", ".hidden", "-x", "o'brien", "[/x]", "a b", "\x1b[31m", "é", "a" * 101, "a\n"]
@@ -33,7 +33,7 @@ def test_an_older_search_may_have_any_name_that_is_one_folder(name: str) -> None
     with pytest.raises(UsageError, match="NAME: a name of letters"):
         check_known_name(name, field="NAME")
     with pytest.raises(UsageError):
-        Places(home=Path("/home")).lock(name)
+        HomePaths(home=Path("/home")).lock(name)
 
 
 def test_a_file_s_name_becomes_one() -> None:

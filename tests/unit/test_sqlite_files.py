@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy
 
 from hico_platform import sqlite_files
+from hico_platform.commands.home_paths import HomePaths
 from hico_platform.errors import UsageError
 from hico_platform.sqlite_files import (
     check_database,
@@ -20,7 +21,6 @@ from hico_platform.sqlite_files import (
     url_for_looking,
     without_new_folder,
 )
-from hico_platform.stages.places import Places
 from hico_platform.tracking.base import mlflow_uri
 
 ODD = ["q?x", "100%", "%41", "a#b", "my home", "é😀", "o'b\"", "{a}", ":memory:", "a&mode=ro", "a;b", "x=y"]
@@ -53,7 +53,7 @@ def test_a_folder_of_any_name_holds_its_databases(name: str, tmp_path: Path) -> 
     home = tmp_path / name
     home.mkdir()
     for file, url in (
-        (home / "study.db", Places(home=home).storage_url),
+        (home / "study.db", HomePaths(home=home).storage_url),
         (home / "mlflow.db", mlflow_uri(home)),
     ):
         fill(file)

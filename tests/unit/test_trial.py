@@ -12,7 +12,7 @@ from hico_platform import trial
 from hico_platform.checkpoint import load_checkpoint, newest_checkpoint
 from hico_platform.data.store import Store
 from hico_platform.errors import CheckpointError, TrainingError
-from hico_platform.pretrain import loop
+from hico_platform.train import loop
 from hico_platform.trial import Decision, EpochReport, Fold, TrialOutcome, run_trial
 from tests.small import small_config, small_fold, small_store
 

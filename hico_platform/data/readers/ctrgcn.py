@@ -18,8 +18,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from hico_platform.data.array_file import BROKEN_HEADER
 from hico_platform.data.layout import Layout
+from hico_platform.data.npy import BROKEN_HEADER
 from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, Plan, ReadOptions, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
 from hico_platform.data.sequence import MOST_FRAMES, Sequence

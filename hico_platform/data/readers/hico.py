@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hico_platform.data.array_file import map_array
 from hico_platform.data.layout import Layout
+from hico_platform.data.npy import map_array
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hico_platform.data.array_file import map_array
 from hico_platform.data.layout import Layout
+from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
 from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.number_text import is_number, take_apart
 from hico_platform.data.readers._base import Item, Plan, ReadOptions, clean
 from hico_platform.data.sequence import MOST_METRES, Sequence
+from hico_platform.data.text_numbers import is_number, take_apart
 from hico_platform.errors import DataError, Problem
 
 _CLASSES = 51

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from hico_platform.atomic_io import make_unique_folder
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import normalise
 from hico_platform.data.sequence import Sequence
@@ -13,7 +14,6 @@ from hico_platform.data.skeleton_file import SUFFIX, write_skeleton
 from hico_platform.data.store import StoreWriter, refuse_existing
 from hico_platform.data.synth.generate import generate
 from hico_platform.data.synth.presets import Preset
-from hico_platform.durable import make_unique_folder
 
 PROTOCOLS = {
     "xsub": {"train": {"subject": "odd"}},

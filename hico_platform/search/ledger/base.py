@@ -16,9 +16,9 @@ from hico_platform.config.document import Document
 from hico_platform.config.schema import Scalar, parse, to_mapping
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.search.drivers import DriverRecord
-from hico_platform.vocabulary import Decision
 
 Metrics = Mapping[str, float]
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import optuna
 
-from hico_platform.search.ledger.study import Storage
+from hico_platform.search.ledger.optuna_ledger import Storage
 
 FEWEST_TRIALS = 4
 

@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from hico_platform.errors import HicoError, Problem
-from hico_platform.search.course import Course
 from hico_platform.search.machines import LeftOut, Machines
 from hico_platform.search.ray_executor.lost_worker import LostWorker, lost_worker
 from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.worker import FINISHED, NO_ROOM, REPORTED
 from hico_platform.search.silence import Attempts, Overdue
 from hico_platform.search.task import TrialTask
+from hico_platform.search.task_source import TaskSource
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class DriverState:
     """What the parts that Tune calls share. A ``key`` stands for one time of handing out a task: Tune's trial id.
 
     Args:
-        steering: where tasks come from and reports go.
+        controller: where tasks come from and reports go.
         workers: what is known of them.
         answer: hands an answer to the worker that waits for it: key, epoch, decision.
         hosts: the machines that could hold a trial now: their hosts' names by Ray's ids.
@@ -55,14 +55,14 @@ class DriverState:
     def __init__(
         self,
         *,
-        steering: Course,
+        controller: TaskSource,
         workers: Workers,
         answer: Any,
         hosts: Any,
         interrupted: threading.Event,
         retries: int,
     ) -> None:
-        self.steering = steering
+        self.controller = controller
         self.workers = workers
         self.interrupted = interrupted
         self.is_over = False
@@ -104,7 +104,7 @@ class DriverState:
         attempts.heard(key, epochs_s=json.loads(result["epochs_s"]))
         self._warn(task, json.loads(result["warnings"]))
         if kind == REPORTED:
-            decision = self.steering.reported(task.number, **content)
+            decision = self.controller.reported(task.number, **content)
             self._answer(key, content["epoch"], str(decision))
             if content["epoch"] > self._epochs.get(task.number, 0):
                 self._epochs[task.number] = content["epoch"]
@@ -114,14 +114,14 @@ class DriverState:
             raise OSError(errno.ENOSPC, content["reason"])
         if kind == FINISHED:
             self._over(key)
-            self.steering.finished(task.number, **content)
+            self.controller.finished(task.number, **content)
             self._went_on(task, process, finished=True)
             return True
         self._failed.add(key)  # until its worker has ended, it may still hang
         if self._elsewhere(task, process.machine, reason=content["reason"]):
-            self.steering.lost(task.number, reason=content["reason"])
+            self.controller.lost(task.number, reason=content["reason"])
         else:
-            self.steering.failed(task.number, **content)
+            self.controller.failed(task.number, **content)
         return False
 
     def kill(self, key: str, overdue: Overdue, process: WorkerProcess | None) -> None:
@@ -154,11 +154,11 @@ class DriverState:
             self._lost[task.number] += lost.counts
         if self._lost[task.number] > self._retries:
             times = f" ({self._lost[task.number]} times)" if self._retries else ""
-            self.steering.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
+            self.controller.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
         else:
-            if not self.steering.time_is_up:  # else it ends here
+            if not self.controller.time_is_up:  # else it ends here
                 _log.warning("trial %d is handed out anew: %s", task.number, lost.reason)
-            self.steering.lost(task.number, reason=lost.reason)
+            self.controller.lost(task.number, reason=lost.reason)
 
     def has_nowhere(self, task: TrialTask) -> bool:
         """Whether a task that waits for a worker avoids the only machines that are there; then it no longer does."""
@@ -170,7 +170,7 @@ class DriverState:
 
     def waits_in_vain(self, seconds: float) -> bool:
         """Whether the time has been up for as long as a worker may be silent; asked after every ``seconds``."""
-        if not self.steering.time_is_up:
+        if not self.controller.time_is_up:
             return False
         self._late_s += seconds
         return self._late_s > self.workers.attempts.limit_s
@@ -178,7 +178,7 @@ class DriverState:
     def give_back(self, key: str, task: TrialTask) -> None:
         """A task that had no worker yet is handed out anew, or over where the time is up."""
         self._over(key)
-        self.steering.lost(task.number, reason="no machine had room for it")
+        self.controller.lost(task.number, reason="no machine had room for it")
 
     def must_have_machines(self) -> None:
         """Where every machine is left out, nothing can go on.
@@ -207,14 +207,14 @@ class DriverState:
             KeyboardInterrupt: the driver was asked to end.
             HicoError: Tune ended for a reason of its own; the search can be resumed.
         """
-        if self.is_over and not self.steering.at_work:
+        if self.is_over and not self.controller.at_work:
             return
         if self.interrupted.is_set():
             raise KeyboardInterrupt
         raise HicoError(
             Problem(
                 rule="Ray Tune at work until no task is left",
-                value=f"ended with {self.steering.at_work} tasks at work",
+                value=f"ended with {self.controller.at_work} tasks at work",
                 remedy="go on with --resume",
             )
         )
@@ -246,7 +246,7 @@ class DriverState:
             "the machine %s is left out: %d trials in a row (%s) failed there and went on elsewhere, the last by: %s",
             host, len(found.trials), numbers, found.reason,
         )  # fmt: skip
-        self.steering.left_out(host=host, reason=found.reason, trials=found.trials)
+        self.controller.left_out(host=host, reason=found.reason, trials=found.trials)
 
     def _warn(self, task: TrialTask, messages: list[str]) -> None:
         """Passes on what a worker warned of, once for all of them."""

@@ -1,4 +1,4 @@
-"""The driver's side: Tune's interfaces over a :class:`~hico_platform.search.course.Course`."""
+"""The driver's side: Tune's interfaces over a :class:`~hico_platform.search.task_source.TaskSource`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from hico_platform.errors import HicoError, Problem
 from hico_platform.interruptions import heed_again, interruptions_noted
-from hico_platform.search.course import Course
 from hico_platform.search.gpu_packing import GpuPacking
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes, nodes_alive
@@ -30,6 +29,7 @@ from hico_platform.search.ray_executor.worker import work
 from hico_platform.search.resources import OF_A_SEARCH, ResourceOptions, TrialResources, check_fits
 from hico_platform.search.silence import Attempts
 from hico_platform.search.task import TrialFunction
+from hico_platform.search.task_source import TaskSource
 
 import ray  # isort: skip  (the cluster module sets what Ray reads at import)
 from ray import tune  # isort: skip
@@ -43,7 +43,7 @@ os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "60")
 
 
 def execute_on_ray(
-    steering: Course,
+    controller: TaskSource,
     function: TrialFunction,
     *,
     cpus_per_trial: float,
@@ -58,10 +58,10 @@ def execute_on_ray(
     cluster_gpus: int | None = None,
     options: ResourceOptions = OF_A_SEARCH,
 ) -> None:
-    """Carries out every task of ``steering`` on a Ray cluster.
+    """Carries out every task of ``controller`` on a Ray cluster.
 
     Args:
-        steering: where tasks come from and reports go.
+        controller: where tasks come from and reports go.
         function: carries out one task; it must pickle.
         cpus_per_trial: CPUs that a trial holds.
         gpus_per_trial: GPUs that a trial holds, or how they are measured before the first task is asked for.
@@ -100,7 +100,7 @@ def execute_on_ray(
         reader = MailboxReader(mailbox)
         watch = WorkerWatch(attempts=Attempts(silence_minutes=silence_minutes, trial_hours=trial_hours), reader=reader)
         state = DriverState(
-            steering=steering,
+            controller=controller,
             workers=watch,
             answer=reader.answer,
             hosts=lambda: _hosts(bundle),
@@ -119,8 +119,8 @@ def execute_on_ray(
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Asking(state, nodes=nodes, max_concurrent=max_concurrent),
-                scheduler=_Answering(state, watch, bundle, save=lambda: stop_workers(mailbox, within_s=SAVE_S)),
+                search_alg=TaskSearcher(state, nodes=nodes, max_concurrent=max_concurrent),
+                scheduler=ReportScheduler(state, watch, bundle, save=lambda: stop_workers(mailbox, within_s=SAVE_S)),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
@@ -176,8 +176,8 @@ def _ends_of_a_search() -> Iterator[None]:
         ) from None
 
 
-class _Asking(Searcher):  # type: ignore[misc]
-    """Tune's searcher: asks the steering for tasks while there is room."""
+class TaskSearcher(Searcher):  # type: ignore[misc]
+    """Tune's searcher: asks the controller for tasks while there is room."""
 
     def __init__(self, state: DriverState, *, nodes: ClusterNodes, max_concurrent: int | None) -> None:
         super().__init__(metric=None, mode=None)
@@ -188,12 +188,12 @@ class _Asking(Searcher):  # type: ignore[misc]
         """The next task; nothing while the cluster is full, or while one may still be lost; the end after that."""
         heed_again()  # Tune has a handler of its own for SIGUSR1, by which it ends as if all were done
         self._nodes.warn_if_none_will_do()
-        if self._state.steering.at_work >= self._room():
+        if self._state.controller.at_work >= self._room():
             return None
-        task = self._state.steering.next_task()
+        task = self._state.controller.next_task()
         if task is not None:
             return {"task": task}
-        if self._state.steering.at_work:
+        if self._state.controller.at_work:
             return None
         self._state.is_over = True
         return str(Searcher.FINISHED)
@@ -211,8 +211,8 @@ class _Asking(Searcher):  # type: ignore[misc]
         return self._nodes.trials_at_once() if self._max_concurrent is None else self._max_concurrent
 
 
-class _Answering(FIFOScheduler):  # type: ignore[misc]
-    """Tune's scheduler: hands what workers say to the steering. A stopped trial learns it from the mailbox."""
+class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Tune's scheduler: hands what workers say to the controller. A stopped trial learns it from the mailbox."""
 
     def __init__(
         self,

@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from hico_platform.enums import Decision
 from hico_platform.home_access import follow_folder
+from hico_platform.search.disk_full import is_full
 from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.stop_workers import stoppable
-from hico_platform.search.room import is_full
 from hico_platform.search.task import TrialFunction, TrialTask
-from hico_platform.vocabulary import Decision
 
 if TYPE_CHECKING:
     from hico_platform.trial import EpochReport

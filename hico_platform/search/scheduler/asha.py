@@ -13,8 +13,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hico_platform.enums import Decision
 from hico_platform.search.scheduler.base import Curve, Scheduler, report_epochs
-from hico_platform.vocabulary import Decision
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from hico_platform.vocabulary import Decision
+from hico_platform.enums import Decision
 
 Curve = Mapping[int, float]
 """Epoch to validation kNN top-1, as reported."""

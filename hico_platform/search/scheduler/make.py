@@ -9,7 +9,7 @@ from hico_platform.search.scheduler.asha import Asha
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.scheduler.hyperband import Hyperband
 from hico_platform.search.scheduler.median import Median
-from hico_platform.search.scheduler.unscheduled import Unscheduled
+from hico_platform.search.scheduler.no_stopping import NoStopping
 
 SCHEDULERS: Mapping[SchedulerName, Callable[[SchedulerConfig, int], Scheduler]] = {
     SchedulerName.ASHA: lambda config, epochs: Asha(
@@ -27,7 +27,7 @@ SCHEDULERS: Mapping[SchedulerName, Callable[[SchedulerConfig, int], Scheduler]] 
     SchedulerName.MEDIAN: lambda config, epochs: Median(
         epochs=epochs, grace_epochs=config.grace_epochs, report_every=config.report_every
     ),
-    SchedulerName.NONE: lambda config, epochs: Unscheduled(epochs=epochs, report_every=config.report_every),
+    SchedulerName.NONE: lambda config, epochs: NoStopping(epochs=epochs, report_every=config.report_every),
 }
 
 

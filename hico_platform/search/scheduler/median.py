@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hico_platform.enums import Decision
 from hico_platform.search.scheduler.base import Curve, Scheduler
-from hico_platform.vocabulary import Decision
 
 FEWEST_OTHERS = 3
 

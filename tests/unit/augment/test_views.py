@@ -10,7 +10,7 @@ from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resi
 from hico_platform.augment.spatial import draw_matrices, transform
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
 from hico_platform.data.layout import KINECT_V2
-from hico_platform.vocabulary import Stream
+from hico_platform.enums import Stream
 from tests.small import small_config, small_store
 
 

@@ -23,7 +23,7 @@ from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.main import main
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.search.ledger import storage
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.toy import FACTS, toy_space
 
 SPACE = toy_space(trials=2)

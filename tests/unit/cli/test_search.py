@@ -9,30 +9,30 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.config.space import space_from
+from hico_platform.search.controller import SearchController
 from hico_platform.search.events import Observer
 from hico_platform.search.ledger.base import Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import Steering
 from tests.toy import FACTS, carry_out_toy, toy_space
 
 SPACE = toy_space(trials=5)
 
 
-def steering_of(ledger: Ledger, folder: Path, observe: Observer = lambda event: None) -> Steering:
+def steering_of(ledger: Ledger, folder: Path, observe: Observer = lambda event: None) -> SearchController:
     space = space_from(ledger.search.source)
     scheduler = make_scheduler(space.settings.scheduler, epochs=9)
-    return Steering(ledger=ledger, space=space, scheduler=scheduler, directory=folder, observe=observe)
+    return SearchController(ledger=ledger, space=space, scheduler=scheduler, directory=folder, observe=observe)
 
 
 def carry_out(ledger: Ledger, folder: Path, observe: Observer, *, fail: int | None = None) -> tuple[TrialRecord, ...]:
-    steering = steering_of(ledger, folder, observe)
-    while task := steering.next_task():
+    controller = steering_of(ledger, folder, observe)
+    while task := controller.next_task():
         if task.number == fail:
-            steering.failed(task.number, reason="ValueError: no", traceback=None)
+            controller.failed(task.number, reason="ValueError: no", traceback=None)
             continue
-        carry_out_toy(steering, task)
+        carry_out_toy(controller, task)
     return ledger.trials()
 
 

@@ -13,12 +13,12 @@ from rich.console import Console
 from hico_platform.cli.search_picture import SearchPicture, endings, shown_measures, shown_values
 from hico_platform.cli.search_view import SearchView, console_on
 from hico_platform.config.space import Objective
+from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.search.events import TrialBegan
 from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState, best_trial
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.state import search_progress
-from hico_platform.vocabulary import Decision
 from tests.unit.cli.test_search import SPACE, carry_out, memory
 
 

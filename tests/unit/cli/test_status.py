@@ -12,13 +12,13 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.cli.status import _picture
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.search import check_startable
+from hico_platform.commands.status import progress_of, search_status
 from hico_platform.errors import UsageError
 from hico_platform.search.heartbeat import DRIVER, SILENT_S
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
-from hico_platform.stages.places import Places
-from hico_platform.stages.search import check_startable
-from hico_platform.stages.status import progress_of, search_status
 from tests.toy import FACTS, carry_out_toy
 from tests.unit.cli.test_search import SPACE, finished, home, steering_of
 
@@ -60,7 +60,9 @@ class TestStatus:
         assert json.loads(capsys.readouterr().out)["state"] == "interrupted"
 
     def test_many_trials_fit_the_screen(self, home: Path) -> None:
-        lines = [line.plain for line in _picture(search_status(Places(home=home), "toy")).fitting(width=80, height=7)]
+        lines = [
+            line.plain for line in _picture(search_status(HomePaths(home=home), "toy")).fitting(width=80, height=7)
+        ]
         assert lines[0].startswith("toy: finished, 5 of 5 trials ended, best knn_top1 0.")
         assert lines[-1].split()[:2] == ["4", "failed"]
         assert len(lines) == 7
@@ -105,9 +107,9 @@ class TestOneStateEverywhere:
         """A home whose driver was killed: one trial has ended, two were at work, one of them with a report."""
         storage = open_storage(sqlite_url(tmp_path / "study.db"))
         ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
-        steering = steering_of(ledger, tmp_path / "searches" / "toy" / "trials")
-        tasks = [steering.next_task() for _ in range(3)]
-        carry_out_toy(steering, tasks[0])
+        controller = steering_of(ledger, tmp_path / "searches" / "toy" / "trials")
+        tasks = [controller.next_task() for _ in range(3)]
+        carry_out_toy(controller, tasks[0])
         return tmp_path
 
     def pages(self, home: Path, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str, dict, str, list]:
@@ -162,9 +164,9 @@ class TestOneStateEverywhere:
     def test_a_search_with_too_many_failures_is_failed(self, cut_off: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ledger = StudyLedger.open(open_storage(sqlite_url(cut_off / "study.db")), name="toy")
         ledger.reopen(source=dict(SPACE.source) | {"resources": {"cpus": 1, "max_failures": 1}}, limit=5)
-        steering = steering_of(ledger, cut_off)
+        controller = steering_of(ledger, cut_off)
         for _ in range(2):
-            steering.failed(steering.next_task().number, reason="ValueError: no", traceback=None)
+            controller.failed(controller.next_task().number, reason="ValueError: no", traceback=None)
         table, listed, plain, report, _ = self.pages(cut_off, capsys)
         assert table[-1].startswith("toy: failed, 3 of 5 trials ended")
         assert listed.startswith("toy: failed")
@@ -177,7 +179,7 @@ class TestOneStateEverywhere:
         assert report == "finished, 5 trials ended, limit 2"
 
     def test_for_who_goes_on_with_its_results(self, cut_off: Path) -> None:
-        progress = progress_of(Places(home=cut_off), "toy")
+        progress = progress_of(HomePaths(home=cut_off), "toy")
         assert (str(progress.state), progress.ended, progress.limit) == ("interrupted", 1, 5)
 
 
@@ -275,7 +277,7 @@ class TestOthers:
             StudyLedger.create(storage, name="theirs", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
         for resume in (False, True):
             with pytest.raises(UsageError, match="a name that no other study has; got 'theirs'"):
-                check_startable(Places(home=home), "theirs", SPACE, facts=FACTS, resume=resume)
+                check_startable(HomePaths(home=home), "theirs", SPACE, facts=FACTS, resume=resume)
         assert "search" not in optuna.load_study(study_name="theirs", storage=storage).user_attrs
 
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from hico_platform.config.json_schema import space_schema
-from hico_platform.config.shipped import shipped_spaces
-from hico_platform.config.source import parse_yaml
+from hico_platform.config.package_files import shipped_spaces
+from hico_platform.config.yaml_loader import parse_yaml
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hico_platform.config.package_files import find_space, shipped_spaces
 from hico_platform.config.parameters import Choice, Condition, Fixed, Range, Simplex
 from hico_platform.config.schema import flatten
-from hico_platform.config.shipped import find_space, shipped_spaces
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import ConfigError
 from hico_platform.names import RULE
@@ -623,7 +623,7 @@ def test_reading_is_quick_and_light() -> None:
 
     code = (
         "import sys; from hico_platform.config.space import load_space;"
-        "from hico_platform.config.shipped import find_space; load_space(find_space('full'));"
+        "from hico_platform.config.package_files import find_space; load_space(find_space('full'));"
         "heavy = {'ray', 'optuna', 'mlflow', 'torch', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hico_platform.data.split import Parity, ProtocolRule, Rule, find_protocol, split_store
+from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError
-from hico_platform.vocabulary import Part
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from hico_platform.evaluate import knn
-from hico_platform.evaluate import screen as screens
+from hico_platform.evaluate import knn_prefilter as screens
 from hico_platform.evaluate.knn import knn_predict, knn_top1, nearest
-from hico_platform.evaluate.screen import FloatScreen, Int8Screen, Screen, choose_screen
+from hico_platform.evaluate.knn_prefilter import FloatScreen, Int8Screen, Screen, choose_screen
 
 SCREENS = pytest.mark.parametrize("make", [FloatScreen, Int8Screen])
 Make = Callable[[Tensor], Screen]

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 
+from hico_platform.enums import EncoderType, Level, Precision, QueueWrap, Representation
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
-from hico_platform.model.precision import float32_products
-from hico_platform.model.released import from_released, released_name
-from hico_platform.vocabulary import EncoderType, Level, Precision, QueueWrap, Representation
+from hico_platform.model.released_checkpoint import from_released, released_name
+from hico_platform.ops.precision import float32_products
 
 TOLERANCE = 1e-5
 OURS = Path(__file__).parents[2] / "golden"

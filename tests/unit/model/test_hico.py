@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from hico_platform.enums import EncoderType, Level, Precision, QueueWrap, Representation
 from hico_platform.model.contrast import Logits, info_nce, unit_vectors
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
 from hico_platform.model.queue import KeyQueue
-from hico_platform.vocabulary import EncoderType, Level, Precision, QueueWrap, Representation
 
 
 def make(encoder: EncoderType = EncoderType.GRU, *, granularities: int = 4, queue_wrap: QueueWrap = QueueWrap.FULL,

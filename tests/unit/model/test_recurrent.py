@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hico_platform.model.packing import packing, token_maximum
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
-from hico_platform.native import library
+from hico_platform.ops.cpu import library
+from hico_platform.ops.granularities import packing, token_maximum
 
 LENGTHS = (7, 3, 1)
 

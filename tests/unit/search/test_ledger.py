@@ -12,14 +12,14 @@ import pytest
 from hico_platform.config.parameters import Range
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, SamplerName
+from hico_platform.enums import Decision
 from hico_platform.errors import HicoError, UsageError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.names import other_study_names, search_names
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.samplers import distribution_of
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
-from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, toy_space
 
 SPACE = toy_space()

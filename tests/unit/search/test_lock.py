@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.commands.home_paths import HomePaths
 from hico_platform.errors import HicoError, UsageError
 from hico_platform.search.lock import holder, search_lock
-from hico_platform.stages.places import Places
 
 
 def test_a_second_driver_is_refused_by_the_first_ones_name(tmp_path: Path) -> None:
@@ -148,7 +148,11 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_study_file_is_locked_for_other_homes_too(tmp_path: Path) -> None:
-    one, other = (Places(home=tmp_path / home, storage=f"sqlite:///{tmp_path}/study.db") for home in ("one", "other"))
+    one, other = (
+        HomePaths(home=tmp_path / home, storage=f"sqlite:///{tmp_path}/study.db") for home in ("one", "other")
+    )
     assert one.locks("toy")[-1] == other.locks("toy")[-1] == tmp_path / "study.db.toy.lock"
-    assert Places(home=tmp_path).locks("toy") == (tmp_path / "searches" / "toy" / "lock",)
-    assert Places(home=tmp_path, storage="postgresql+psycopg://db").locks("toy") == (Places(home=tmp_path).lock("toy"),)
+    assert HomePaths(home=tmp_path).locks("toy") == (tmp_path / "searches" / "toy" / "lock",)
+    assert HomePaths(home=tmp_path, storage="postgresql+psycopg://db").locks("toy") == (
+        HomePaths(home=tmp_path).lock("toy"),
+    )

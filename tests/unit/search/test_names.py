@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hico_platform.errors import UsageError
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.toy import FACTS, toy_space
 
 

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hico_platform.config.space import CheckedSpace, Objective, SamplerName
+from hico_platform.enums import Decision
 from hico_platform.errors import UsageError
+from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
-from hico_platform.search.ledger.study import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.objectives import fronts, measures, pareto_front, standing
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.simulate import SimulatedClock, simulate
-from hico_platform.search.steering import Steering
+from hico_platform.search.simulator import SimulatedClock, simulate
 from hico_platform.search.task import TrialTask
-from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, score, toy_space
 
 KNN, SIZE, SPEED = Objective.KNN, Objective.PARAMETERS, Objective.SPEED
@@ -96,7 +96,7 @@ def carry_out(space: CheckedSpace, url: str = "memory:", *, limit: int | None = 
     else:
         ledger = StudyLedger.create(storage, name="several", space=space, facts=FACTS, limit=trials, at_s=0.0)
     clock = SimulatedClock()
-    steering = Steering(
+    controller = SearchController(
         ledger=ledger,
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -105,7 +105,7 @@ def carry_out(space: CheckedSpace, url: str = "memory:", *, limit: int | None = 
         clock=clock,
     )
     simulate(
-        steering,
+        controller,
         curve_of=lambda task: lambda epoch: final(task) * epoch / 9,
         clock=clock,
         seconds_per_epoch=width,

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hico_platform.config.space import SchedulerConfig, SchedulerName
+from hico_platform.enums import Decision
 from hico_platform.search.scheduler.asha import Asha, among_the_top
 from hico_platform.search.scheduler.base import Curve, Scheduler
 from hico_platform.search.scheduler.hyperband import Hyperband
 from hico_platform.search.scheduler.make import SCHEDULERS, make_scheduler
 from hico_platform.search.scheduler.median import Median
-from hico_platform.vocabulary import Decision
 
 Curves = dict[int, Curve]
 EPOCHS = 9

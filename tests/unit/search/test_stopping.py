@@ -9,14 +9,14 @@ import pytest
 
 from hico_platform.config.parameters import uniform
 from hico_platform.config.space import CheckedSpace, StopConfig
+from hico_platform.enums import Decision
+from hico_platform.search.controller import ENDED_BY, SearchController
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialRecord, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
-from hico_platform.search.ledger.study import StudyLedger, open_storage
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.ledger.terminator import improvement_left
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.steering import ENDED_BY, Steering
 from hico_platform.search.stopping import busy_s, good_enough, time_is_up
-from hico_platform.vocabulary import Decision
 from tests.toy import FACTS, toy_space
 
 
@@ -60,7 +60,7 @@ class TestTime:
 
     def test_hours_do_not_pass_when_the_clock_is_set_forward(self, tmp_path: Path) -> None:
         space, seconds = toy_space(stop={"hours": 1}), {"clock": 5.0, "timer": 5.0}
-        steering = Steering(
+        controller = SearchController(
             ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=6, at_s=0.0),
             space=space,
             scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -70,9 +70,9 @@ class TestTime:
             timer=lambda: seconds["timer"],
         )
         seconds["clock"] += 36_000
-        assert not steering.time_is_up
+        assert not controller.time_is_up
         seconds["timer"] += 3600
-        assert steering.time_is_up
+        assert controller.time_is_up
 
     def test_gpu_hours(self) -> None:
         stop = StopConfig(gpu_hours=3)
@@ -119,17 +119,17 @@ def test_a_search_that_a_rule_ends(tmp_path: Path, rule: str) -> None:
     ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=9, at_s=0.0)
     clock = Clock()
     scheduler = make_scheduler(space.settings.scheduler, epochs=9)
-    steering = Steering(
+    controller = SearchController(
         ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append, clock=clock
     )
-    assert steering.next_task() is not None
+    assert controller.next_task() is not None
     clock.now_s = 1800.0
-    answer = steering.reported(0, epoch=1, metrics={"knn_top1": 0.6}, history=(), checkpoint="c")
+    answer = controller.reported(0, epoch=1, metrics={"knn_top1": 0.6}, history=(), checkpoint="c")
     assert answer is (Decision.STOP if rule == "hours" else Decision.CONTINUE)
-    assert steering.next_task() is None
+    assert controller.next_task() is None
     assert ledger.note(ENDED_BY) == ("0.5 hours are over" if rule == "hours" else "the target 0.5 is reached")
-    steering.finished(0, epoch=1, stopped_early=True, metrics={}, checkpoint="c")
-    again = Steering(
+    controller.finished(0, epoch=1, stopped_early=True, metrics={}, checkpoint="c")
+    again = SearchController(
         ledger=ledger,
         space=toy_space(trials=9),
         scheduler=scheduler,
@@ -145,7 +145,7 @@ def test_the_last_report_is_never_cut_short(tmp_path: Path) -> None:
     space = toy_space(stop={"hours": 0.001})
     ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=9, at_s=0.0)
     clock = Clock()
-    steering = Steering(
+    controller = SearchController(
         ledger=ledger,
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -153,9 +153,9 @@ def test_the_last_report_is_never_cut_short(tmp_path: Path) -> None:
         observe=[].append,
         clock=clock,
     )
-    steering.next_task()
+    controller.next_task()
     clock.now_s = 1e6
-    answer = steering.reported(0, epoch=9, metrics={"knn_top1": 0.6}, history=(), checkpoint="c")
+    answer = controller.reported(0, epoch=9, metrics={"knn_top1": 0.6}, history=(), checkpoint="c")
     assert answer is Decision.CONTINUE
 
 
@@ -163,7 +163,7 @@ def test_first_points_are_the_released_the_base_the_listed_and_the_warm_ones(tmp
     base = {"model": {"hidden_width": 16}, "contrast": {"temperature": 0.1}, "budget": {"epochs": 9}}
     space = toy_space(base=base, points=[{"contrast": {"temperature": 0.3}}, {"model.encoder": "gru"}])
     ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=9, at_s=0.0)
-    steering = Steering(
+    controller = SearchController(
         ledger=ledger,
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -172,7 +172,7 @@ def test_first_points_are_the_released_the_base_the_listed_and_the_warm_ones(tmp
         warm_points=[{"contrast.temperature": 9.0, "model.encoder": "lstm", "model.heads": 2}],
     )
     for _ in range(6):
-        steering.next_task()
+        controller.next_task()
     found = [(one.origin, *one.values.values()) for one in ledger.trials()]
     assert found[:5] == [
         (Origin.RELEASED, 0.2, "transformer"),
@@ -195,7 +195,7 @@ class TestPointsInLine:
     }
 
     def begun(self, ledger: Ledger, space: CheckedSpace, *, count: int, warm: object = ()) -> list[tuple[object, ...]]:
-        steering = Steering(
+        controller = SearchController(
             ledger=ledger,
             space=space,
             scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -205,11 +205,11 @@ class TestPointsInLine:
         )
         before = len(ledger.trials())
         for _ in range(count):
-            task = steering.next_task()
+            task = controller.next_task()
             assert task is not None
             report = {"metrics": {"knn_top1": 0.5}, "history": (), "checkpoint": "c"}
-            steering.reported(task.number, epoch=9, **report)
-            steering.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+            controller.reported(task.number, epoch=9, **report)
+            controller.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
         return [(one.origin, *one.values.values()) for one in ledger.trials()[before:]]
 
     def test_a_conditional_space_takes_points_with_and_without_the_condition(self) -> None:
@@ -245,9 +245,11 @@ def test_a_grid_that_was_tried_whole_ends_the_search(tmp_path: Path) -> None:
     space = toy_space(search={"model": {"encoder": {"choice": ["gru", "lstm"]}}}, sampler={"name": "grid"}, trials=9)
     ledger = StudyLedger.create(open_storage("memory:"), name="g", space=space, facts=FACTS, limit=9, at_s=0.0)
     scheduler = make_scheduler(space.settings.scheduler, epochs=9)
-    steering = Steering(ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append)
+    controller = SearchController(
+        ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append
+    )
     found = []
-    while (task := steering.next_task()) is not None:
+    while (task := controller.next_task()) is not None:
         found.append(ledger.trials()[task.number].values["model.encoder"])
     assert sorted(found) == ["gru", "lstm"]
     assert ledger.note(ENDED_BY) == "every point of the grid was tried"
@@ -282,9 +284,11 @@ class TestNothingToGain:
         space = toy_space(trials=99, **settings)
         ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=99, at_s=0.0)
         scheduler = make_scheduler(space.settings.scheduler, epochs=9)
-        steering = Steering(ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append)
-        while (task := steering.next_task()) is not None:
-            steering.reported(task.number, epoch=9, metrics={"knn_top1": 0.5}, history=(), checkpoint="c")
-            steering.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+        controller = SearchController(
+            ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append
+        )
+        while (task := controller.next_task()) is not None:
+            controller.reported(task.number, epoch=9, metrics={"knn_top1": 0.5}, history=(), checkpoint="c")
+            controller.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
         assert 4 <= len(ledger.trials()) < 20
         assert str(ledger.note(ENDED_BY)).endswith("is still to gain, less than 0.02")

@@ -13,19 +13,19 @@ from ray.tune import PlacementGroupFactory
 from ray.tune.search import Searcher
 
 from hico_platform.errors import HicoError
+from hico_platform.search.controller import MACHINES_LEFT_OUT, SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes
 from hico_platform.search.ray_executor.driver_state import DriverState
-from hico_platform.search.ray_executor.executor import _Answering, _Asking
+from hico_platform.search.ray_executor.executor import ReportScheduler, TaskSearcher
 from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.watch import WorkerWatch
 from hico_platform.search.ray_executor.worker import FAILED, FINISHED, REPORTED
 from hico_platform.search.resources import TrialResources
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.silence import UNKNOWN_S, Attempts, Overdue
-from hico_platform.search.simulate import SimulatedClock
-from hico_platform.search.steering import MACHINES_LEFT_OUT, Steering
+from hico_platform.search.simulator import SimulatedClock
 from hico_platform.search.task import TrialTask
 from tests.toy import FACTS, toy_space
 from tests.unit.search.ray_executor.test_lost_worker import DIED, UNPLUGGED
@@ -65,27 +65,29 @@ class NoReader:
 
 
 class Driver:
-    """A driver's parts over a steering; Tune is played by the test."""
+    """A driver's parts over a controller; Tune is played by the test."""
 
-    def __init__(self, steering: Steering, folder: Path, *, retries: int = 3, hosts: Sequence[str] = ("a",)) -> None:
-        self.steering, self.folder, self.hosts = steering, folder, list(hosts)
+    def __init__(
+        self, controller: SearchController, folder: Path, *, retries: int = 3, hosts: Sequence[str] = ("a",)
+    ) -> None:
+        self.controller, self.folder, self.hosts = controller, folder, list(hosts)
         self.watch = WorkerWatch(attempts=Attempts(), reader=NoReader())
         self.answers: list[tuple[str, int, str]] = []
         self.state = DriverState(
-            steering=steering,
+            controller=controller,
             workers=self.watch,
             answer=lambda *answer: self.answers.append(answer),
             hosts=lambda: {machine: f"host-{machine}" for machine in self.hosts},
             interrupted=threading.Event(),
             retries=retries,
         )
-        self.scheduler = _Answering(self.state, self.watch, {"CPU": 1})
+        self.scheduler = ReportScheduler(self.state, self.watch, {"CPU": 1})
         nodes = ClusterNodes(TrialResources(cpus=1, gpus=0), may_grow=False)
-        self.asking = _Asking(self.state, nodes=nodes, max_concurrent=2)
+        self.asking = TaskSearcher(self.state, nodes=nodes, max_concurrent=2)
 
     def hand_out(self) -> TuneTrial | None:
         """What Tune does with the next task."""
-        task = self.steering.next_task()
+        task = self.controller.next_task()
         if task is None:
             return None
         trial = TuneTrial(task, self.folder / f"error-{TuneTrial.made}.txt")
@@ -129,9 +131,9 @@ def trials() -> int:
 
 
 @pytest.fixture
-def steering(tmp_path: Path, trials: int) -> Steering:
+def controller(tmp_path: Path, trials: int) -> SearchController:
     space = toy_space(trials=trials, scheduler={"name": "none", "report_every": 1})
-    return Steering(
+    return SearchController(
         ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=trials, at_s=0.0),
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -141,9 +143,9 @@ def steering(tmp_path: Path, trials: int) -> Steering:
 
 
 def test_what_workers_warn_of_is_passed_on_once(
-    steering: Steering, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    controller: SearchController, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    driver = Driver(steering, tmp_path)
+    driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
     driver.report(trial, 1, warnings=["slow", "late"])
     driver.report(trial, 3, warnings=["slow"])
@@ -151,30 +153,30 @@ def test_what_workers_warn_of_is_passed_on_once(
     assert [epoch for _, epoch, _ in driver.answers] == [1, 3]
 
 
-def test_after_its_last_retry_a_trial_has_failed(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path, retries=1)
+def test_after_its_last_retry_a_trial_has_failed(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path, retries=1)
     first = driver.hand_out()
     driver.lose(first, KILLED)
     second = driver.hand_out()
     assert second.config == first.config
     driver.lose(second, KILLED)
     assert driver.hand_out() is None
-    ended = steering._ledger.trials()[0]
+    ended = controller._ledger.trials()[0]
     assert ended.state is TrialState.FAILED
     assert ended.ending is not None
     assert ended.ending.reason == "its process died: The worker process has died. (2 times)"
 
 
-def test_one_lost_worker_that_comes_as_two_errors_counts_once(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path, retries=1)
+def test_one_lost_worker_that_comes_as_two_errors_counts_once(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path, retries=1)
     trial = driver.hand_out()
     driver.lose(trial, KILLED)
     driver.lose(trial, KILLED)
     assert driver.hand_out() is not None
 
 
-def test_machines_that_go_away_do_not_count(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path, retries=0, hosts=["a", "b"])
+def test_machines_that_go_away_do_not_count(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path, retries=0, hosts=["a", "b"])
     for _ in range(5):
         trial = driver.hand_out()
         assert trial is not None
@@ -185,39 +187,39 @@ def test_machines_that_go_away_do_not_count(steering: Steering, tmp_path: Path) 
     assert driver.hand_out() is None
 
 
-def test_one_that_is_over_is_not_handed_out_again(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path)
+def test_one_that_is_over_is_not_handed_out_again(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
-    steering.failed(0, reason="ValueError: no", traceback=None)
+    controller.failed(0, reason="ValueError: no", traceback=None)
     driver.lose(trial, KILLED)
     assert driver.hand_out() is None
 
 
-def test_the_end_is_not_said_while_one_may_be_lost(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path)
+def test_the_end_is_not_said_while_one_may_be_lost(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
     assert driver.asking.suggest("a") is None
     driver.lose(trial, KILLED)
     assert driver.asking.suggest("b") == {"task": trial.config["task"]}
-    steering.failed(0, reason="ValueError: no", traceback=None)
+    controller.failed(0, reason="ValueError: no", traceback=None)
     assert driver.asking.suggest("c") == Searcher.FINISHED
 
 
-def test_a_trial_that_raises_has_failed_once_and_ends_its_worker(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path)
+def test_a_trial_that_raises_has_failed_once_and_ends_its_worker(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
     assert driver.say(trial, FAILED, reason="ValueError: no", traceback="") == "CONTINUE"
     assert trial.trial_id in driver.watch.attempts, "it may hang before it ends"
     driver.lose(trial, "Traceback\nTrialFailedError: ValueError: no")
     assert trial.trial_id not in driver.watch.attempts
-    assert steering._ledger.trials()[0].ending.reason == "ValueError: no"
+    assert controller._ledger.trials()[0].ending.reason == "ValueError: no"
     assert driver.hand_out() is None
 
 
 def test_a_worker_that_was_killed_has_that_for_its_reason(
-    steering: Steering, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    controller: SearchController, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    driver = Driver(steering, tmp_path, retries=1)
+    driver = Driver(controller, tmp_path, retries=1)
     for _ in range(2):
         trial = driver.hand_out()
         key = trial.trial_id
@@ -226,24 +228,26 @@ def test_a_worker_that_was_killed_has_that_for_its_reason(
         driver.lose(trial, KILLED)
     why = "it was silent for 6 min (limit 5 min), and its worker on here (pid 7) was killed"
     assert [record.getMessage() for record in caplog.records] == [f"trial 0 is handed out anew: {why}"]
-    assert steering._ledger.trials()[0].ending.reason == f"{why} (2 times)"
+    assert controller._ledger.trials()[0].ending.reason == f"{why} (2 times)"
 
 
-def test_a_failed_trial_is_tried_on_another_machine_first(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path, hosts=["a", "b"])
+def test_a_failed_trial_is_tried_on_another_machine_first(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path, hosts=["a", "b"])
     first = driver.hand_out()
     driver.fail(first, machine="a")
     second = driver.hand_out()
     assert second.config == first.config
     assert second.placement._kwargs == {"bundle_label_selector": [{"ray.io/node-id": "!in(a)"}]}
-    assert not steering.failures_exceeded
+    assert not controller.failures_exceeded
     driver.fail(second, machine="b", reason="ValueError: again")
     assert driver.hand_out() is None
-    assert steering._ledger.trials()[0].ending.reason == "ValueError: again"
+    assert controller._ledger.trials()[0].ending.reason == "ValueError: again"
 
 
-def test_a_process_that_died_is_tried_on_another_machine_before_it_counts(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path, hosts=["a", "b"], retries=0)
+def test_a_process_that_died_is_tried_on_another_machine_before_it_counts(
+    controller: SearchController, tmp_path: Path
+) -> None:
+    driver = Driver(controller, tmp_path, hosts=["a", "b"], retries=0)
     first = driver.hand_out()
     driver.report(first, 1, machine="a")
     driver.lose(first, KILLED)
@@ -254,8 +258,8 @@ def test_a_process_that_died_is_tried_on_another_machine_before_it_counts(steeri
     assert driver.hand_out() is None
 
 
-def test_where_the_other_machine_went_away_a_trial_goes_back(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path, hosts=["a", "b"])
+def test_where_the_other_machine_went_away_a_trial_goes_back(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path, hosts=["a", "b"])
     driver.fail(driver.hand_out(), machine="a")
     waiting = driver.hand_out()
     assert not driver.state.has_nowhere(waiting.config["task"])
@@ -269,9 +273,9 @@ def test_where_the_other_machine_went_away_a_trial_goes_back(steering: Steering,
 
 @pytest.mark.parametrize("trials", [5])
 def test_a_machine_that_fails_trial_after_trial_is_left_out(
-    steering: Steering, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    controller: SearchController, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    driver = Driver(steering, tmp_path, hosts=["a", "b"])
+    driver = Driver(controller, tmp_path, hosts=["a", "b"])
     for number in range(3):
         driver.report(bad := driver.hand_out(), 1, machine="a")
         driver.fail(bad, machine="a", reason=f"OSError: {number}")
@@ -284,7 +288,7 @@ def test_a_machine_that_fails_trial_after_trial_is_left_out(
         "the machine host-a is left out: 3 trials in a row (0, 1, 2) failed there and went on elsewhere, the last by: "
         "OSError: 2" in caplog.text
     )
-    [noted] = steering._ledger.note(MACHINES_LEFT_OUT)
+    [noted] = controller._ledger.note(MACHINES_LEFT_OUT)
     assert (noted["host"], noted["reason"], noted["trials"]) == ("host-a", "OSError: 2", [0, 1, 2])
     assert driver.hand_out().placement is not None
     driver.state.must_have_machines()
@@ -296,7 +300,7 @@ def test_a_machine_that_fails_trial_after_trial_is_left_out(
 def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
     space = toy_space(trials=1, stop={"hours": 1 / 60})
     clock = SimulatedClock()
-    steering = Steering(
+    controller = SearchController(
         ledger=MemoryLedger(name="toy", space=space, facts=FACTS, limit=1, at_s=0.0),
         space=space,
         scheduler=make_scheduler(space.settings.scheduler, epochs=9),
@@ -304,7 +308,7 @@ def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
         observe=lambda event: None,
         clock=clock,
     )
-    driver = Driver(steering, tmp_path)
+    driver = Driver(controller, tmp_path)
     waiting = driver.hand_out()
     assert not driver.state.waits_in_vain(10_000.0)
     clock.now_s = 61.0
@@ -312,11 +316,11 @@ def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
     assert driver.state.waits_in_vain(2.0)
     driver.scheduler.on_trial_remove(TuneController(), waiting)
     assert driver.asking.suggest("a") == Searcher.FINISHED
-    assert "no machine had room for it" in steering._ledger.trials()[0].ending.reason
+    assert "no machine had room for it" in controller._ledger.trials()[0].ending.reason
 
 
-def test_tune_that_ends_before_its_time_makes_no_finished_search(steering: Steering, tmp_path: Path) -> None:
-    driver = Driver(steering, tmp_path)
+def test_tune_that_ends_before_its_time_makes_no_finished_search(controller: SearchController, tmp_path: Path) -> None:
+    driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
     assert trial is not None
     with pytest.raises(HicoError, match=r"Ray Tune at work until no task is left; got 'ended with 1 tasks at work'"):

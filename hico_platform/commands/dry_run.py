@@ -1,0 +1,200 @@
+"""The plan and the price of a search, without starting anything."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hico_platform.config.schema import Scalar
+from hico_platform.config.space import CheckedSpace, GpuShare, SamplerName
+from hico_platform.config.trial import TrialConfig
+from hico_platform.cpus import available_cpus
+from hico_platform.search.controller import SearchController
+from hico_platform.search.cost import Machine, Timing
+from hico_platform.search.grid import grid_points
+from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
+from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.simulator import Curve, SimulatedClock, Simulation, simulate
+from hico_platform.search.task import TrialTask
+
+SHOWN = 5
+SIMULATIONS = 20
+_FACTS = Facts(data_digest="", protocol="", code_version="", seed=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPlan:
+    """What a search would do.
+
+    ``first`` are the values of the first trials, and ``origins`` where they come from. ``rungs`` maps a report's
+    epoch to the expected number of trials that get there. ``seconds_per_epoch`` is measured, or nothing where no
+    data was given; so is ``seconds_evaluating``, what a trial takes besides its epochs. ``gpus`` are those that a
+    trial holds; nothing: measured when the search begins.
+    """
+
+    limit: int
+    origins: tuple[str, ...]
+    first: tuple[Mapping[str, Scalar], ...]
+    rungs: Mapping[int, float]
+    epochs: float
+    epochs_without_stopping: int
+    workers: int
+    seconds_per_epoch: float | None
+    seconds_evaluating: float | None
+    gpus: float | None
+
+    @property
+    def hours(self) -> float | None:
+        """Estimated wall-clock hours, with evaluation."""
+        if self.seconds_per_epoch is None or self.seconds_evaluating is None:
+            return None
+        work_s = self.epochs * self.seconds_per_epoch + self.limit * self.seconds_evaluating
+        return work_s / self.workers / 3600
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Estimated GPU-hours."""
+        return None if self.hours is None or self.gpus is None else self.hours * self.workers * self.gpus
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "trials": self.limit,
+            "first": [dict(values) for values in self.first],
+            "origins": list(self.origins),
+            "rungs": {str(epoch): count for epoch, count in self.rungs.items()},
+            "epochs": self.epochs,
+            "epochs_without_stopping": self.epochs_without_stopping,
+            "workers": self.workers,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "seconds_evaluating": self.seconds_evaluating,
+            "gpus_per_trial": self.gpus,
+            "hours": self.hours,
+            "gpu_hours": self.gpu_hours,
+        }
+
+
+def this_machine(*, cpus: int | None = None, gpus: float = 0.0, gpus_per_trial: float | None = None) -> Machine:
+    """The machine at hand, with all its CPUs unless fewer are to be used."""
+    return Machine(cpus=cpus or available_cpus(), gpus=gpus, gpus_per_trial=gpus_per_trial)
+
+
+def plan_search(
+    space: CheckedSpace,
+    *,
+    machine: Machine,
+    limit: int | None = None,
+    warm_points: Sequence[Mapping[str, Scalar]] = (),
+    time_trial: Callable[[Sequence[TrialConfig]], Timing] | None = None,
+) -> SearchPlan:
+    """Samples the first trials, and simulates the scheduler over random learning curves.
+
+    Args:
+        space: a checked space.
+        machine: what it would run on.
+        limit: trials in all; by default the space's.
+        warm_points: points of earlier searches, tried after the listed ones.
+        time_trial: measures how long configurations take, on average.
+    """
+    trials = limit or space.settings.trials
+    if space.settings.sampler.name is SamplerName.GRID:
+        trials = min(trials, len(grid_points(space)))
+    begun = _first(space, min(SHOWN, trials), warm_points)
+    first = tuple(trial.values for trial in begun)
+    scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
+    workers = workers_of(space, machine=machine)
+    reached: dict[int, list[int]] = {epoch: [] for epoch in scheduler.report_epochs}
+    epochs = []
+    for seed in range(SIMULATIONS):
+        result = simulate_random(space, trials=trials, workers=workers, seed=seed)
+        epochs.append(result.epochs)
+        for epoch, counts in reached.items():
+            counts.append(sum(told.epoch == epoch for told in result.told))
+    mean_reports = sum(statistics.fmean(counts) for counts in reached.values()) / trials
+    timing = None
+    if time_trial is not None:
+        timing = time_trial([space.config(values) for values in first])
+    return SearchPlan(
+        limit=trials,
+        origins=tuple(str(trial.origin) for trial in begun),
+        first=first,
+        rungs={epoch: statistics.fmean(counts) for epoch, counts in reached.items()},
+        epochs=statistics.fmean(epochs),
+        epochs_without_stopping=trials * space.base.budget.epochs,
+        workers=workers,
+        seconds_per_epoch=None if timing is None else timing.epoch_s,
+        seconds_evaluating=None if timing is None else timing.evaluation_s + mean_reports * timing.report_s,
+        gpus=gpus_of(space, machine=machine),
+    )
+
+
+def gpus_of(space: CheckedSpace, *, machine: Machine) -> float | None:
+    """GPUs of a trial; nothing where they are still to be measured."""
+    resources = space.settings.resources
+    return machine.gpus_per_trial if resources.gpus is GpuShare.AUTO else resources.given_gpus
+
+
+def workers_of(space: CheckedSpace, *, machine: Machine) -> int:
+    """Trials at once: what the machine holds, and no more than the space wants."""
+    resources = space.settings.resources
+    gpus = gpus_of(space, machine=machine) or 0.0
+    rooms = [machine.cpus / resources.cpus]
+    if gpus > 0:  # a plan for GPUs that are elsewhere is a plan for one of them
+        rooms.append(max(machine.gpus, 1.0) / gpus)
+    if resources.max_concurrent is not None:
+        rooms.append(resources.max_concurrent)
+    return max(1, int(min(rooms)))
+
+
+def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
+    """A search in which a trial's rank is random, and wavers between reports; so is its encoder's size."""
+    draw = random.Random(seed)
+    qualities: dict[int, float] = {}
+    known: dict[int, float] = {}
+
+    def curve_of(task: TrialTask) -> Curve:
+        quality = qualities.setdefault(task.number, draw.random())
+        return lambda epoch: quality + draw.gauss(0, 0.2)
+
+    ledger = MemoryLedger(name="plan", space=space, facts=_FACTS, limit=trials, at_s=0.0)
+    clock = SimulatedClock()
+    sizes = random.Random(seed + SIMULATIONS)
+    return simulate(
+        _controller(ledger, space, clock),
+        curve_of=curve_of,
+        clock=clock,
+        workers=workers,
+        parameters_of=lambda task: known.setdefault(task.number, sizes.random()),
+    )
+
+
+def _first(space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]) -> tuple[TrialRecord, ...]:
+    from hico_platform.search.ledger.optuna_ledger import MEMORY, StudyLedger, open_storage
+
+    ledger = StudyLedger.create(open_storage(MEMORY), name="plan", space=space, facts=_FACTS, limit=count, at_s=0.0)
+    controller = _controller(ledger, space, SimulatedClock(), warm_points)
+    while controller.next_task() is not None:
+        pass
+    return ledger.trials()
+
+
+def _controller(
+    ledger: Ledger,
+    space: CheckedSpace,
+    clock: SimulatedClock,
+    warm_points: Sequence[Mapping[str, Scalar]] = (),
+) -> SearchController:
+    return SearchController(
+        ledger=ledger,
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
+        directory=Path("plan"),
+        observe=lambda event: None,
+        warm_points=warm_points,
+        clock=clock,
+    )

@@ -1,0 +1,69 @@
+"""A trained encoder from wherever it is: an exported folder, a model's folder, or the model registry."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hico_platform.commands.home import home_folder
+from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.tracking.base import TrackingError, TrackingRefused, mlflow_uri
+
+if TYPE_CHECKING:
+    from hico_platform.export import Encoder
+
+
+def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
+    """A frozen encoder, whose ``features(poses)`` are float32 (n, 2*G*D) of n recordings.
+
+    A pose is (T, J, 3) or (T, M, J, 3) in metres: T frames, M bodies, J joints of the encoder's ``layout``, NaN or
+    zeros where a joint is missing. G is the number of granularities and D the hidden width of its configuration.
+
+    Weights are read by safetensors, the configuration as JSON: nothing is unpickled, and no code that lies with a
+    model is imported, whoever registered it. (``mlflow.pyfunc.load_model`` does import it.)
+
+    Args:
+        source: an exported encoder's folder (``encoder`` beside the checkpoints of a retraining), a folder of an
+            MLflow model, ``models:/NAME@champion`` or ``models:/NAME/VERSION``.
+        tracking: the address of the store that has the registry (default: ``$MLFLOW_TRACKING_URI``, else the store of
+            ``$HICO_HOME``, else that of ``~/.hico``).
+
+    Raises:
+        DataError: the model is not one that this project registered; nothing of it was loaded.
+        CheckpointError: the encoder is not whole, or of another schema version.
+        UsageError: there is no such model, or the tracking store refuses to give it.
+        HicoError: the tracking store is away.
+    """
+    from hico_platform import export
+    from hico_platform.tracking import registered_model
+
+    registered = isinstance(source, str) and source.startswith(registered_model.SCHEME)
+    folder = Path(source)
+    if not registered and not (folder / registered_model.MODEL_FILE).exists():
+        return export.load_encoder(folder)
+    with tempfile.TemporaryDirectory(prefix="hico-platform-model-") as scratch:
+        if registered:
+            return export.load_encoder(_fetched(str(source), tracking or _usual_store(), Path(scratch)))
+        return export.load_encoder(registered_model.fetch_saved(folder, Path(scratch)))
+
+
+def _fetched(uri: str, tracking: str, into: Path) -> Path:
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+    from hico_platform.tracking.registered_model import fetch_registered
+
+    tracker = MlflowTracker(uri=tracking, artifacts=None)
+    try:
+        return fetch_registered(tracker, uri, into)
+    except TrackingRefused as error:
+        remedy = error.remedy or f"check the name, and the store, {tracker.address} (MLFLOW_TRACKING_URI, HICO_HOME)"
+        raise UsageError(Problem(field=uri, rule="a registered model", value=str(error), remedy=remedy)) from error
+    except TrackingError as error:
+        remedy = "try again when it is back"
+        problem = Problem(field=tracker.address, rule="a tracking store that answers", value=str(error), remedy=remedy)
+        raise HicoError(problem) from error
+
+
+def _usual_store() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or mlflow_uri(home_folder())

@@ -1,0 +1,171 @@
+"""What the final stage trains: the best configuration of a search, or a configuration file, with its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.status import progress_of
+from hico_platform.config.schema import parse
+from hico_platform.config.space import space_from
+from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import read_yaml
+from hico_platform.errors import DataError, Problem, UsageError, command
+from hico_platform.names import is_known_name, name_from
+from hico_platform.retrain.champion import FINISHED, SEARCH_STATE
+from hico_platform.search.controller import GPUS
+from hico_platform.search.ledger.base import best_trial, config_of
+from hico_platform.search.state import SearchState
+from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, located
+from hico_platform.worker.run_task import TrialData
+
+DEFAULT_PROTOCOL = "xsub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalInputs:
+    """A configuration with the data to train and score it on; ``facts`` go with every number.
+
+    ``cpus`` and ``gpus`` are what a run holds: as much as a trial of the search did.
+    """
+
+    name: str
+    best: TrialConfig
+    data: TrialData
+    facts: dict[str, str]
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    @property
+    def best_so_far_of(self) -> str | None:
+        """What the search is and how far, such as ``running, 5 of 12 trials ended``, unless it is over."""
+        state = self.facts.get(SEARCH_STATE, FINISHED)
+        return None if state == FINISHED else state
+
+
+def inputs_of_search(
+    places: HomePaths, name: str, *, data: str | None = None, though_running: bool = False
+) -> FinalInputs:
+    """The best trial of a search, on the data that it was searched on.
+
+    Raises:
+        UsageError: there is no such search, none of its trials has ended well, or it still runs: what is best may
+            change, so it is wanted ``though_running``.
+        DataError: the data is not there any more, or has changed.
+    """
+    from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+
+    ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
+    search = ledger.search
+    best = best_trial(ledger.trials())
+    if best is None:
+        raise UsageError(
+            Problem(
+                field="NAME",
+                rule="a search with a trial that has ended",
+                value=name,
+                remedy=f"go on with it: {command('search', '--name', name, '--resume')}",
+            )
+        )
+    progress = progress_of(places, name)
+    if progress.state is SearchState.RUNNING and not though_running:
+        raise UsageError(
+            Problem(
+                field="NAME",
+                rule="a search that is over",
+                value=f"{name}: {progress}",
+                remedy="wait until it has ended, or take its best so far by --unfinished",
+            )
+        )
+    space = space_from(search.source)
+    place, target = data or located(str(search.facts.more["data"]), home=places.home), search.facts.more.get("transfer")
+    source = dataset(place, protocol=search.facts.protocol, home=places.home)
+    resources, gpus = space.settings.resources, ledger.note(GPUS)
+    inputs = _inputs(
+        name,
+        config_of(best, space),
+        source=source,
+        target=None
+        if target is None
+        else dataset(
+            located(str(target), home=places.home), protocol=space.settings.transfer_protocol, home=places.home
+        ),
+        facts={
+            "search": name,
+            "trial": str(best.number),
+            **({"search_key": search.key} if search.key else {}),
+            SEARCH_STATE: FINISHED if progress.state is SearchState.FINISHED else str(progress),
+        },
+        cpus=resources.cpus,
+        gpus=resources.given_gpus if gpus is None else float(gpus),
+    )
+    if inputs.facts["data_digest"] != search.facts.data_digest:
+        raise DataError(
+            Problem(
+                file=place,
+                field="digest",
+                rule=f"the data that was searched on, {search.facts.data_digest[:12]}",
+                value=inputs.facts["data_digest"][:12],
+                remedy="give the folder of that data by --data, or search again on this one",
+            )
+        )
+    return inputs
+
+
+def inputs_of_file(
+    places: HomePaths,
+    file: Path,
+    *,
+    data: str | None,
+    protocol: str | None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> FinalInputs:
+    """A configuration file, on a prepared folder or the embedded dataset.
+
+    Raises:
+        ConfigError: the file breaks a rule.
+        DataError: the data cannot be opened.
+    """
+    config = parse(TrialConfig, read_yaml(file))
+    protocol = protocol or DEFAULT_PROTOCOL
+    source = dataset(data, protocol=protocol, home=places.home, progress=progress)
+    target = None
+    if data is None:
+        target = dataset(None, protocol=protocol, home=places.home, preset=TRANSFER, progress=progress)
+    return _inputs(name or _name_of(file, places), config, source=source, target=target, facts={"config": file.name})
+
+
+def _name_of(file: Path, places: HomePaths) -> str:
+    """A configuration file's name as that of a search; one that was retrained under another name keeps it."""
+    if is_known_name(file.stem) and places.search(file.stem).is_dir():
+        return file.stem
+    return name_from(file.stem)
+
+
+def _inputs(
+    name: str,
+    config: TrialConfig,
+    *,
+    source: Dataset,
+    target: Dataset | None,
+    facts: dict[str, str],
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+) -> FinalInputs:
+    store, split = source.open()
+    facts = {
+        **facts,
+        "dataset": store.dataset,
+        "data_digest": store.digest,
+        "protocol": source.protocol,
+        "split": "test",
+        "train_sequences": str(len(split.train_and_val)),
+        "test_sequences": str(len(split.test)),
+        "code_version": code_version(),
+    }
+    if target is not None:
+        facts["transfer_digest"] = target.open()[0].digest
+    data = TrialData(source=source, target=target, final=True)
+    return FinalInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus)

@@ -1,0 +1,101 @@
+"""Where a home keeps what belongs to searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.names import check_known_name
+from hico_platform.search.ledger.base import SearchRecord
+from hico_platform.sqlite_files import check_database, sqlite_file, sqlite_url
+from hico_platform.tracking.base import mlflow_uri
+from hico_platform.tracking.mlflow_pages import is_served
+from hico_platform.writable import check_writable
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomePaths:
+    """The places of one home; databases and tracking may lie on servers instead."""
+
+    home: Path
+    storage: str | None = None
+    tracking: str | None = None
+
+    @property
+    def storage_url(self) -> str:
+        """The database of studies."""
+        return self.storage or sqlite_url(self.home / "study.db")
+
+    @property
+    def storage_file(self) -> Path | None:
+        """The file of that database, unless it lies on a server."""
+        return self.home / "study.db" if self.storage is None else sqlite_file(self.storage)
+
+    @property
+    def tracking_uri(self) -> str:
+        """The tracking store."""
+        return self.tracking or mlflow_uri(self.home)
+
+    @property
+    def artifacts(self) -> Path | None:
+        """The folder of tracking artifacts; a tracking server has its own."""
+        return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
+
+    def check_writable(self, *, study: bool) -> None:
+        """Refuses, before anything is done, a home in which nothing could be kept; makes nothing.
+
+        Args:
+            study: whether studies are to be written too.
+
+        Raises:
+            UsageError: it is no folder, this user may not write it, or a database in it is none.
+        """
+        check_writable(
+            self.home,
+            rule="a home in a folder that this user may write",
+            remedy="give one of your own by --home or HICO_HOME; status, report and ui read others' homes",
+        )
+        if not is_served(self.tracking_uri):
+            _check(sqlite_file(self.tracking_uri), what="a tracking database")
+        if study:
+            _check(self.storage_file, what="a study database")
+
+    def search(self, name: str) -> Path:
+        """The folder of a search; raises UsageError where the name could lead out of the home."""
+        return self.home / "searches" / check_known_name(name, field="name")
+
+    def trials(self, search: SearchRecord) -> Path:
+        """The folder of a search's trials, each with its checkpoints: one search's alone, for ever.
+
+        A search that was deleted, or lies in another database, may have had the same name.
+        """
+        folder = f"trials-{search.key[:12]}" if search.key else "trials"
+        return self.search(search.name) / folder
+
+    def checkpoint(self, search: SearchRecord, recorded: str) -> Path:
+        """Where a checkpoint lies that the ledger names by its place in the trials' folder.
+
+        Older versions recorded the whole path, which may be of a home that this one was moved or copied from: what
+        lies here goes first.
+        """
+        path = Path(recorded)
+        if path.is_absolute() and "trials" in path.parts:
+            inside = self.trials(search).joinpath(*path.parts[path.parts.index("trials") + 1 :])
+            return inside if inside.exists() else path
+        return self.trials(search) / path
+
+    def lock(self, name: str) -> Path:
+        """The lock file of a search."""
+        return self.search(name) / "lock"
+
+    def locks(self, name: str) -> tuple[Path, ...]:
+        """All lock files of a search: the home's, and one beside a study file that other homes may use as well."""
+        file = self.storage_file
+        if self.storage is None or file is None:
+            return (self.lock(name),)
+        return self.lock(name), file.with_name(f"{file.name}.{name}.lock")
+
+
+def _check(file: Path | None, *, what: str) -> None:
+    if file is not None:
+        check_database(file, what=what, writing=True)

@@ -1,0 +1,86 @@
+"""One pretraining without a search: training subjects alone, validation kNN, downstream metrics at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hico_platform.checkpoint import newest_facts
+from hico_platform.config.schema import to_mapping
+from hico_platform.config.trial import TrialConfig
+from hico_platform.data.store import Store
+from hico_platform.errors import Problem, UsageError
+from hico_platform.search.task import TrialTask
+from hico_platform.train.guards import EpochProgress
+from hico_platform.train.loop import EpochResult
+from hico_platform.trial import Report, TrialOutcome
+from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.run_task import TrialData, carry_out
+
+
+def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -> Path:
+    """The folder in ``runs`` of a configuration on a dataset under a protocol: ``NAME-DIGEST``, no other run's.
+
+    What the weights do not depend on (threads, evaluation) is not in the digest. Older versions called the folder
+    ``NAME``: that is taken where it holds this very run.
+    """
+    content = {"config": _weighty(to_mapping(config)), "data": source.open()[0].digest, "protocol": source.protocol}
+    older = newest_facts(runs / name)
+    if older is not None and content == {
+        "config": _weighty(older["config"]),
+        "data": older["provenance"].get("data_digest"),
+        "protocol": older["provenance"].get("protocol"),
+    }:
+        return runs / name
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return runs / f"{name}-{digest[:8]}"
+
+
+def _weighty(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that decides the weights."""
+    budget = {field: value for field, value in config["budget"].items() if field != "threads"}
+    return {group: value for group, value in config.items() if group != "evaluation"} | {"budget": budget}
+
+
+def pretrain_one(
+    *,
+    config: TrialConfig,
+    source: Dataset,
+    directory: Path,
+    validate_every: int,
+    cpus: float,
+    gpus: float,
+    report: Report,
+    watch: Callable[[EpochResult], None],
+    progress: Callable[[EpochProgress], None],
+) -> tuple[Store, TrialOutcome]:
+    """Trains in ``directory``, going on from its newest checkpoint; returns the store and the outcome.
+
+    ``validate_every`` is in epochs. Raises TrainingError, DataError, CheckpointError, and UsageError where a GPU is
+    asked for and there is none.
+    """
+    if gpus > 0 and not torch.cuda.is_available():
+        raise UsageError(
+            Problem(
+                field="gpus",
+                rule="a GPU that PyTorch can use",
+                value=gpus,
+                remedy="leave it out to train on the CPU, or install a PyTorch for this machine's GPU",
+            )
+        )
+    epochs = config.budget.epochs
+    task = TrialTask(
+        number=0,
+        config=config,
+        directory=directory,
+        report_epochs=tuple({*range(validate_every, epochs + 1, validate_every), epochs}),
+        cpus=cpus,
+        gpus=gpus,
+    )
+    outcome = carry_out(task, report, data=TrialData(source=source, target=None), watch=watch, progress=progress)
+    return source.open()[0], outcome

@@ -1,0 +1,94 @@
+"""What a search works on: the datasets, as facts for the ledger and as a function that carries out a trial."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.config.space import CheckedSpace
+from hico_platform.data.layout import Layout
+from hico_platform.errors import DataError, Problem
+from hico_platform.masking import masked
+from hico_platform.search.gpu_packing import MemoryNeed
+from hico_platform.search.ledger.base import Facts
+from hico_platform.search.task import TrialFunction
+from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, portable
+from hico_platform.worker.gpu_memory import greedy_configs, measure_need
+from hico_platform.worker.run_task import TrialData, carry_out
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchInputs:
+    """The facts and the function of a search, and the data it is about.
+
+    ``probe`` measures what its trials take of a GPU, on the machine on which it is called.
+    """
+
+    facts: Facts
+    function: TrialFunction
+    data: TrialData
+    probe: Callable[[], MemoryNeed]
+
+
+def search_inputs(
+    space: CheckedSpace, *, home: Path, data: str | None, progress: Progress | None = None
+) -> SearchInputs:
+    """Opens the data of a search, making the generated datasets on first use.
+
+    Args:
+        space: gives the protocol and the transfer dataset.
+        home: where generated datasets are kept.
+        data: a prepared folder or its address; the embedded dataset by default.
+        progress: is told what is being made.
+
+    Raises:
+        DataError: a store is torn, or the protocol does not fit it.
+    """
+    settings = space.settings
+    source = dataset(data, protocol=settings.protocol, home=home, progress=progress)
+    store, split = source.open()
+    target = _transfer(space, layout=store.layout, home=home, progress=progress)
+    facts = Facts(
+        data_digest=store.digest,
+        protocol=settings.protocol,
+        code_version=code_version(),
+        seed=settings.sampler.seed,
+        more={
+            "dataset": store.dataset,
+            "data": masked(portable(source.place, home=home)),
+            "train_sequences": len(split.train),
+            "validation_sequences": len(split.val),
+            "transfer": None if target is None else masked(portable(target.place, home=home)),
+            "transfer_digest": None if target is None else target.open()[0].digest,
+        },
+    )
+    trial_data = TrialData(source=source, target=target)
+    return SearchInputs(
+        facts=facts,
+        function=functools.partial(carry_out, data=trial_data),
+        data=trial_data,
+        probe=functools.partial(measure_need, greedy_configs(space), data=trial_data),
+    )
+
+
+def _transfer(space: CheckedSpace, *, layout: Layout, home: Path, progress: Progress | None) -> Dataset | None:
+    """The transfer dataset; none where only the generated one is at hand and has another layout."""
+    settings = space.settings
+    target = dataset(
+        settings.transfer, protocol=settings.transfer_protocol, home=home, preset=TRANSFER, progress=progress
+    )
+    found = target.open()[0].layout
+    if found == layout:
+        return target
+    if settings.transfer is None:
+        return None
+    raise DataError(
+        Problem(
+            field="transfer",
+            rule=f"a dataset in the layout {layout.name}, as the one that is searched on",
+            value=found.name,
+            remedy="give one in the same layout, or leave it out",
+        )
+    )

@@ -1,0 +1,42 @@
+"""The folder of a search's trials belongs to that search alone, and says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hico_platform.atomic_io import write_whole
+from hico_platform.errors import Problem, UsageError
+from hico_platform.search.ledger.base import SearchRecord
+
+OWNER = "search.json"
+
+
+def claimed(folder: Path, search: SearchRecord) -> Path:
+    """The trials' folder of ``search``, marked with its key before anything is trained there.
+
+    Searches of older versions have no key, and a folder without a mark.
+
+    Raises:
+        UsageError: the folder is marked as another search's.
+    """
+    if not search.key:
+        return folder
+    file = folder / OWNER
+    if not file.exists():
+        content = {"key": search.key, "name": search.name, "began_at_s": search.began_at_s}
+        write_whole(file, json.dumps(content, indent=1).encode())
+    try:
+        owner = json.loads(file.read_text(encoding="utf-8"))["key"]
+    except (ValueError, KeyError, TypeError):
+        owner = "no key"
+    if owner != search.key:
+        raise UsageError(
+            Problem(
+                file=file,
+                rule=f"the mark of the search {search.name}, {search.key}",
+                value=owner,
+                remedy="these are another search's checkpoints: move the folder away, then go on with --resume",
+            )
+        )
+    return folder

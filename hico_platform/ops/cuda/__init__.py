@@ -1,0 +1,78 @@
+"""Kernels for NVIDIA GPUs, in Triton and CUDA C++, compiled where they run by what comes with PyTorch there."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hico_platform.errors import first_line
+from hico_platform.feature_flags import switched_off
+from hico_platform.trusted_paths import trusted_folder
+
+_LOG = logging.getLogger(__name__)
+_OLDEST = (8, 0)  # the first with bfloat16 and TensorFloat-32
+
+
+def available(device: torch.device) -> bool:
+    """Whether these kernels compute on ``device``: an NVIDIA GPU, with Triton, unless ``HICO_KERNELS=off``."""
+    return device.type == "cuda" and not switched_off("HICO_KERNELS") and _compiles()
+
+
+def usable(*tensors: Tensor) -> bool:
+    """Whether these kernels take these tensors: all on the current GPU, if it is such, in float32 or bfloat16."""
+    kinds = (torch.float32, torch.bfloat16)
+    if not all(tensor.is_cuda and tensor.dtype in kinds for tensor in tensors):
+        return False
+    return tensors[0].get_device() == torch.cuda.current_device() and available(tensors[0].device)
+
+
+@cache
+def _compiles() -> bool:
+    """Whether a first, small kernel compiles and runs here; a warning says what it lacks.
+
+    Raises:
+        OutOfMemoryError: which says nothing about that.
+    """
+    if torch.version.hip is not None or find_spec("triton") is None or torch.cuda.get_device_capability() < _OLDEST:
+        return False
+    try:
+        _trust_triton_cache()
+        from hico_platform.ops.cuda.dropout import DeviceDrop, dropped
+
+        # Nothing is drawn: the state of a generator belongs to a run.
+        dropped(torch.ones(1, device="cuda"), DeviceDrop(0.5, training=False, device=torch.device("cuda")))
+        torch.cuda.synchronize()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        _LOG.warning(
+            "no GPU kernels (%s), training takes longer: a C compiler and Python's headers make them", first_line(error)
+        )
+        return False
+    return True
+
+
+def _trust_triton_cache() -> None:
+    """Triton loads what lies in its cache unasked: where others may write to it, this process has one of its own.
+
+    Raises:
+        OSError: no folder can be trusted.
+    """
+    try:
+        home = os.environ.get("TRITON_HOME")
+        usual = (Path.home() if home is None else Path(home)) / ".triton" / "cache"
+        trusted_folder(Path(os.environ.get("TRITON_CACHE_DIR", usual)))
+    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+        _LOG.warning("no cache of GPU kernels, each process compiles them anew: %s", error)
+        folder = tempfile.mkdtemp(prefix="hico-platform-triton-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["TRITON_CACHE_DIR"] = str(trusted_folder(Path(folder)))

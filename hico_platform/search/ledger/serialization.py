@@ -1,0 +1,146 @@
+"""Records to plain values and back.
+
+A field that this version does not know is left out on reading, so that what a newer version wrote can be looked
+at; a value that it does not know (a state, a decision) cannot be left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hico_platform.enums import Decision
+from hico_platform.errors import Problem, UsageError
+from hico_platform.search.drivers import MOST_OF_A_COMMAND, UNKNOWN, DriverRecord, printable
+from hico_platform.search.ledger.base import Ending, Facts, ReportRecord, TrialState
+
+
+@contextmanager
+def readable(name: str, *, written_by: object) -> Iterator[None]:
+    """Turns what is raised over records of another version into one error that names the search.
+
+    Args:
+        name: the search that is read.
+        written_by: the version that its ledger names, if it does.
+
+    Raises:
+        UsageError: the records inside are not such as this version writes.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            Problem(
+                field=name,
+                rule="a search that this version can read",
+                value=f"{type(error).__name__}: {error}",
+                remedy=f"it was written by version {written_by or 'unknown'}: use that version, or a newer one",
+            )
+        ) from error
+
+
+def facts_to_plain(facts: Facts) -> dict[str, Any]:
+    """Plain values of ``facts``."""
+    return {
+        "data_digest": facts.data_digest,
+        "protocol": facts.protocol,
+        "code_version": facts.code_version,
+        "seed": facts.seed,
+        "more": dict(facts.more),
+    }
+
+
+def facts_from_plain(plain: Mapping[str, Any]) -> Facts:
+    """The inverse of :func:`facts_to_plain`."""
+    return Facts(**_known(Facts, plain))
+
+
+def report_to_plain(report: ReportRecord) -> dict[str, Any]:
+    """Plain values of ``report``."""
+    return {
+        "epoch": report.epoch,
+        "value": report.value,
+        "metrics": dict(report.metrics),
+        "history": [[epoch, dict(losses)] for epoch, losses in report.history],
+        "decision": str(report.decision),
+        "checkpoint": report.checkpoint,
+        "at_s": report.at_s,
+        "measures": list(report.measures),
+    }
+
+
+def report_from_plain(plain: Mapping[str, Any]) -> ReportRecord:
+    """The inverse of :func:`report_to_plain`."""
+    history = tuple((int(epoch), losses) for epoch, losses in plain["history"])
+    measures = tuple(plain.get("measures", ()))
+    decision = Decision(plain["decision"])
+    return ReportRecord(
+        **{**_known(ReportRecord, plain), "history": history, "decision": decision, "measures": measures}
+    )
+
+
+def ending_to_plain(ending: Ending) -> dict[str, Any]:
+    """Plain values of ``ending``."""
+    return {
+        "state": str(ending.state),
+        "epoch": ending.epoch,
+        "at_s": ending.at_s,
+        "metrics": dict(ending.metrics),
+        "checkpoint": ending.checkpoint,
+        "reason": ending.reason,
+        "traceback": ending.traceback,
+        "excused": ending.excused,
+    }
+
+
+def ending_from_plain(plain: Mapping[str, Any]) -> Ending:
+    """The inverse of :func:`ending_to_plain`."""
+    return Ending(**{**_known(Ending, plain), "state": TrialState(plain["state"])})
+
+
+def driver_to_plain(driver: DriverRecord) -> dict[str, Any]:
+    """Plain values of ``driver``."""
+    return dataclasses.asdict(driver)
+
+
+def driver_from_plain(plain: Any) -> DriverRecord:
+    """The inverse of :func:`driver_to_plain`, for whatever another version or another program wrote.
+
+    These values are shown and compared, and nothing is computed from them: what is missing or of another kind is
+    unknown, and keeps nobody from the search.
+    """
+    content: Mapping[str, Any] = plain if isinstance(plain, Mapping) else {}
+    took_over_from = content.get("took_over_from")
+    return DriverRecord(
+        user=_text(content.get("user")),
+        uid=_whole_number(content.get("uid")),
+        host=_text(content.get("host")),
+        pid=_whole_number(content.get("pid")),
+        command=_text(content.get("command"), most=MOST_OF_A_COMMAND),
+        began_at_s=_number(content.get("began_at_s")),
+        resumed=content.get("resumed") is True,
+        took_over_from=None if took_over_from is None else _text(took_over_from),
+    )
+
+
+def _text(value: object, *, most: int = 255) -> str:
+    return printable(value)[:most] if isinstance(value, str) else UNKNOWN
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    except OverflowError:
+        return 0.0
+
+
+def _known(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``plain`` that ``kind`` has."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in plain.items() if name in names}

@@ -1,0 +1,119 @@
+"""The training loop: it yields what happened; stopping, saving and reporting are the caller's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from hico_platform.augment.streams import spatial_tokens, temporal_tokens
+from hico_platform.augment.views import Views
+from hico_platform.errors import DataError, Problem
+from hico_platform.model.encoder import Tokens
+from hico_platform.model.hico import Losses
+from hico_platform.ops.cuda_streams import concurrently
+from hico_platform.ops.precision import float32_products
+from hico_platform.train.cuda_graph import CapturedStep, can_capture
+from hico_platform.train.guards import EpochProgress, LossRecord, whole_epoch
+from hico_platform.train.state import TrainingState
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """One finished epoch: its number (1-based), mean losses by metric name, and its speed."""
+
+    epoch: int
+    losses: dict[str, float]
+    sequences_per_s: float
+
+
+def pretrain(
+    state: TrainingState,
+    *,
+    views: Views,
+    train: Tensor,
+    epochs: int,
+    batch_size: int,
+    learning_rate: Callable[[int], float],
+    clip_gradient_norm: float | None = None,
+    progress: Callable[[EpochProgress], None] | None = None,
+) -> Iterator[EpochResult]:
+    """Trains from ``state.epoch`` to ``epochs`` on the sequences ``train`` (int64), yielding each epoch.
+
+    ``learning_rate`` maps a 0-based epoch to its rate. The last, smaller batch of an epoch is dropped. ``progress``
+    is told every few seconds how far an epoch is. Whatever ends an epoch early leaves the state where it began.
+
+    Raises:
+        DataError: there are fewer sequences than a batch holds.
+        TrainingError: a loss or a gradient is not finite.
+    """
+    if len(train) < batch_size:
+        raise DataError(
+            Problem(
+                field="budget.batch_size",
+                rule=f"at most the {len(train)} sequences of the training part",
+                value=batch_size,
+                remedy="lower batch_size or bring more data",
+            )
+        )
+    step = _step(state, views, clip_gradient_norm=clip_gradient_norm)
+    while state.epoch < epochs:
+        started = time.perf_counter()
+        rate = learning_rate(state.epoch)
+        for group in state.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)  # where a recorded step reads it
+            else:
+                group["lr"] = rate
+        state.model.train()
+        with whole_epoch(state):
+            order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
+            batches = order[: len(order) // batch_size * batch_size].split(batch_size)
+            record = LossRecord(state, steps=len(batches), batch_size=batch_size, progress=progress)
+            for batch in views.ahead(batches):
+                record.add(step(batch))
+            means = record.finish()
+        elapsed_s = time.perf_counter() - started
+        yield EpochResult(epoch=state.epoch, losses=means, sequences_per_s=len(batches) * batch_size / elapsed_s)
+
+
+def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | None) -> Callable[[Tensor], Losses]:
+    """What a batch of sequences does to the state; recorded on a GPU, views included where their poses lie there."""
+
+    def view(batch: Tensor) -> Tokens:
+        return tokens(views.random(batch, generator=state.generator))
+
+    def drawn(batch: Tensor) -> tuple[Tensor, ...]:
+        query, key = concurrently(partial(view, batch), partial(view, batch))
+        return *query, *key
+
+    def learn(*drawn: Tensor) -> Losses:
+        return train_step(state, Tokens(*drawn[:2]), Tokens(*drawn[2:]), clip_gradient_norm=clip_gradient_norm)
+
+    if not can_capture(state.device):
+        return lambda batch: learn(*drawn(batch))
+    if views.resident:
+        return CapturedStep(lambda batch: learn(*drawn(batch)), generator=state.generator)
+    captured = CapturedStep(learn, generator=state.generator)
+    return lambda batch: captured(*drawn(batch))
+
+
+def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradient_norm: float | None = None) -> Losses:
+    """One step: contrast, gradient, optimiser, queues."""
+    with float32_products(state.model.precision, state.device):
+        contrast = state.model(query, key)
+        state.optimiser.zero_grad(set_to_none=True)
+        contrast.losses.total.backward()
+        if clip_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
+        concurrently(state.optimiser.step, partial(state.model.enqueue, contrast.keys))
+        return contrast.losses  # type: ignore[no-any-return]
+
+
+def tokens(poses: Tensor) -> Tokens:
+    """Both token sequences of views (N, T, M, J, C)."""
+    return Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))

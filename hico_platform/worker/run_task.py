@@ -1,0 +1,166 @@
+"""One task on a worker: opens the data, chooses the device, runs the trial."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from hico_platform.build import build_model
+from hico_platform.data.store import Store
+from hico_platform.evaluate.downstream import downstream, raw_pose_knn
+from hico_platform.search.task import Alive, TrialTask, alive_of
+from hico_platform.train.guards import EpochProgress, memory_explained
+from hico_platform.train.kernel_check import checked_kernels
+from hico_platform.train.loop import EpochResult
+from hico_platform.trial import Fold, Report, TrialOutcome, run_trial
+from hico_platform.worker.datasets import Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialData:
+    """What a trial learns from and is scored on.
+
+    ``final`` trains on the whole training split and scores on the test split: the last stage alone.
+    Otherwise validation subjects are taken from the training split and the test split stays untouched.
+    """
+
+    source: Dataset
+    target: Dataset | None
+    final: bool = False
+
+    def folds(self) -> tuple[Fold, Fold | None]:
+        """The fold to train on and, where transfer is measured, the target's."""
+        return _fold(self.source, self.final), None if self.target is None else _fold(self.target, self.final)
+
+
+def carry_out(
+    task: TrialTask,
+    report: Report,
+    *,
+    data: TrialData,
+    watch: Callable[[EpochResult], None] | None = None,
+    progress: Callable[[EpochProgress], None] | None = None,
+) -> TrialOutcome:
+    """Runs a trial; stores stay open in this process for the next one.
+
+    Every step of the work gives a sign of life, through the ``alive`` of ``report`` where it has one.
+    """
+    prepare_threads(task)
+    return_memory()  # what an error of the trial before kept alive
+    alive = alive_of(report)
+    fold, target = data.folds()
+    alive()
+    device = device_of(task)
+    try:
+        with (
+            memory_explained(task.config),
+            checked_kernels(task.config, layout=fold.store.layout, device=device) as arithmetic,
+        ):
+            alive()
+            return run_trial(
+                task.config,
+                fold=fold,
+                target=target,
+                directory=task.directory,
+                report_epochs=task.report_epochs,
+                validate=not data.final,
+                report=report,
+                device=device,
+                watch=_watched(watch, alive),
+                progress=_progressed(progress, alive),
+                alive=alive,
+                provenance={
+                    "arithmetic": arithmetic,
+                    "data_digest": fold.store.digest,
+                    "protocol": data.source.protocol,
+                    "scored_on": "test" if data.final else "val",
+                    **({"run": task.key} if task.key else {}),
+                },
+            )
+    finally:
+        return_memory()
+
+
+def _watched(watch: Callable[[EpochResult], None] | None, alive: Alive) -> Callable[[EpochResult], None]:
+    def watched(result: EpochResult) -> None:
+        alive(epoch=result.epoch)
+        if watch is not None:
+            watch(result)
+
+    return watched
+
+
+def _progressed(progress: Callable[[EpochProgress], None] | None, alive: Alive) -> Callable[[EpochProgress], None]:
+    def progressed(now: EpochProgress) -> None:
+        alive()
+        if progress is not None:
+            progress(now)
+
+    return progressed
+
+
+def untrained_scores(task: TrialTask, report: Report, *, data: TrialData) -> dict[str, float]:
+    """The downstream metrics of a configuration's encoder before any training."""
+    alive = alive_of(report)
+    prepare_threads(task)
+    fold, target = data.folds()
+    device = device_of(task)
+    with checked_kernels(task.config, layout=fold.store.layout, device=device):
+        encoder = build_model(task.config, layout=fold.store.layout, device=device).query.encoder
+        return downstream(
+            encoder,
+            source=fold.probe(task.config, device=device, alive=alive),
+            target=None if target is None else target.probe(task.config, device=device, alive=alive),
+            config=task.config.evaluation,
+            seed=task.config.budget.seed,
+        )
+
+
+def raw_pose_score(task: TrialTask, *, data: TrialData) -> float:
+    """1-NN top-1 of the poses themselves."""
+    prepare_threads(task)
+    fold, _ = data.folds()
+    return raw_pose_knn(probe=fold.probe(task.config, device=device_of(task)), config=task.config.evaluation)
+
+
+def device_of(task: TrialTask) -> torch.device:
+    """The GPU that the task holds, else the CPU."""
+    return torch.device("cuda" if task.gpus > 0 and torch.cuda.is_available() else "cpu")
+
+
+def prepare_threads(task: TrialTask) -> None:
+    """As many threads as the task holds CPUs, unless its configuration says otherwise."""
+    torch.set_num_threads(task.config.budget.threads or max(1, int(task.cpus)))
+
+
+def return_memory() -> None:
+    """Gives freed memory back to the system.
+
+    A worker runs each trial in a thread of its own, glibc gives each thread an arena of its own, and an arena
+    keeps what was freed in it: without this a worker grows by some 100 MiB a trial, up to gigabytes. On a GPU
+    PyTorch keeps what a trial freed, which the trials that share it may want.
+    """
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(dataset: Dataset) -> tuple[Store, Fold, Fold]:
+    store, split = dataset.open()
+    return (
+        store,
+        Fold(store=store, fit=split.train, score=split.val),
+        Fold(store=store, fit=split.train_and_val, score=split.test),
+    )
+
+
+def _fold(dataset: Dataset, final: bool) -> Fold:
+    _, search, last = _opened(dataset)
+    return last if final else search

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hico_platform.commands.final_inputs import inputs_of_search
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.enums import Decision
+from hico_platform.errors import DataError, UsageError
+from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.lock import search_lock
+from hico_platform.worker import datasets
+from hico_platform.worker.datasets import portable
+from tests.small import small_store
+from tests.toy import toy_space
+
+NARROW = toy_space(trials=1, base={"model": {"hidden_width": 16}, "budget": {"epochs": 9}})
+WIDE = toy_space(
+    trials=4,
+    base={"model": {"hidden_width": 32}, "budget": {"epochs": 9}},
+    search={**NARROW.source["search"], "model.hidden_width": {"choice": [16, 32]}},
+)
+
+
+def finished_search(home: Path, *, data: str = "small", transfer: str | None = None) -> StudyLedger:
+    """One complete trial on a small store inside the home; ``transfer`` is where its target lies."""
+    store = small_store(home / "data" / data)
+    facts = Facts(
+        data_digest=store.digest,
+        protocol="odd-subjects",
+        code_version="test",
+        seed=0,
+        more={"data": portable(str(home / "data" / data), home=home), "transfer": transfer},
+    )
+    storage = open_storage(HomePaths(home=home).storage_url)
+    ledger = StudyLedger.create(storage, name="toy", space=NARROW, facts=facts, limit=1, at_s=1.0)
+    ledger.enqueue({"contrast.temperature": 0.1, "model.encoder": "lstm"}, space=NARROW, origin=Origin.LISTED)
+    ledger.begin(NARROW, at_s=1.0)
+    report = ReportRecord(
+        epoch=9, value=0.5, metrics={"knn_top1": 0.5}, history=(), decision=Decision.CONTINUE, checkpoint="c", at_s=2.0
+    )
+    ledger.record_report(0, report)
+    ledger.record_ending(0, Ending(state=TrialState.COMPLETE, epoch=9, at_s=3.0))
+    return ledger
+
+
+def test_the_best_trial_is_trained_with_what_it_had_though_the_space_was_widened(tmp_path: Path) -> None:
+    ledger = finished_search(tmp_path)
+    ledger.reopen(source=WIDE.source, limit=4)
+    inputs = inputs_of_search(HomePaths(home=tmp_path), "toy")
+    assert inputs.best.model.hidden_width == 16
+    assert inputs.best == NARROW.config(ledger.trials()[0].values)
+    assert inputs.facts["search_key"] == ledger.search.key
+
+
+def test_a_home_that_was_moved_is_retrained_on_its_own_data(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    finished_search(one)
+    one.rename(other)
+    inputs = inputs_of_search(HomePaths(home=other), "toy")
+    assert inputs.data.source.place == str(other / "data" / "small")
+
+
+def test_a_colleagues_search_is_retrained_in_an_own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    finished_search(theirs, data="embedded-0")
+    made: list[Path] = []
+
+    def synthesise(directory: Path, **options: object) -> None:
+        made.append(directory)
+        small_store(directory)
+
+    monkeypatch.setattr(datasets, "synthesise", synthesise)
+    places = HomePaths(home=mine, storage=HomePaths(home=theirs).storage_url)
+    inputs = inputs_of_search(places, "toy")
+    assert made == [mine / "data" / "embedded-0"]
+    assert inputs.data.source.place == str(made[0])
+    assert inputs_of_search(places, "toy").facts == inputs.facts
+    assert len(made) == 1
+
+
+def test_transfer_is_measured_on_the_dataset_on_which_the_search_measured_it(tmp_path: Path) -> None:
+    target = small_store(tmp_path / "data" / "target", seed=1)
+    ledger = finished_search(tmp_path, transfer="home:data/target")
+    ledger.reopen(source={**NARROW.source, "transfer_protocol": "odd-subjects"}, limit=1)
+    inputs = inputs_of_search(HomePaths(home=tmp_path), "toy")
+    assert inputs.data.final, "trained on the whole training split and scored on the test split"
+    assert inputs.data.target is not None
+    assert inputs.data.target.place == str(tmp_path / "data" / "target")
+    assert inputs.data.target.protocol == "odd-subjects"
+    assert inputs.facts["transfer_digest"] == target.digest != inputs.facts["data_digest"]
+
+
+def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tmp_path: Path) -> None:
+    ledger = finished_search(tmp_path)
+    ledger.reopen(source=NARROW.source, limit=4)
+    places = HomePaths(home=tmp_path)
+    with search_lock(places.lock("toy"), name="toy"):
+        with pytest.raises(
+            UsageError, match=r"a search that is over; got 'toy: running, 1 of 4 .*; .* by --unfinished"
+        ):
+            inputs_of_search(places, "toy")
+        inputs = inputs_of_search(places, "toy", though_running=True)
+        assert inputs.best_so_far_of == "running, 1 of 4 trials ended"
+    # Interrupted, it may be what one has; over, there is nothing to say.
+    assert inputs_of_search(places, "toy").best_so_far_of == "interrupted, 1 of 4 trials ended"
+    ledger.reopen(source=NARROW.source, limit=1)
+    assert inputs_of_search(places, "toy").best_so_far_of is None
+
+
+def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:
+    finished_search(tmp_path)
+    small_store(tmp_path / "other", seed=1)
+    with pytest.raises(DataError, match="digest: the data that was searched on"):
+        inputs_of_search(HomePaths(home=tmp_path), "toy", data=str(tmp_path / "other"))

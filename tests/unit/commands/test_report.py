@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hico_platform.cli.main import main
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.report import report_content
+from hico_platform.retrain.plan import Entry, make_plan
+from hico_platform.retrain.results import RunResult, write_plan, write_result
+from hico_platform.search.ledger.importance import parameter_importance
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from tests.small import small_config
+from tests.toy import FACTS, toy_space
+from tests.unit.cli.test_search import carry_out
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a finished toy search of five trials, the last of them failed."""
+    storage = open_storage(sqlite_url(tmp_path / "study.db"))
+    ledger = StudyLedger.create(storage, name="toy", space=toy_space(trials=5), facts=FACTS, limit=5, at_s=0.0)
+    carry_out(ledger, tmp_path / "searches" / "toy" / "trials", lambda event: None, fail=4)
+    return tmp_path
+
+
+def test_everything_is_gathered_from_the_ledger(home: Path) -> None:
+    content = report_content(HomePaths(home=home), "toy")
+    assert content.state == "finished"
+    assert len(content.trials) == 5
+    assert content.rungs == [1, 3]
+    assert content.trials[4].reason == "ValueError: no"
+    assert content.best_trial is not None
+    assert content.best_trial.value == max(trial.value or 0 for trial in content.trials if trial.epoch == 9)
+    assert content.facts["protocol"] == "xsub"
+    assert "contrast.temperature" in content.parameters
+
+
+def test_importance_compares_scores_of_one_epoch(home: Path) -> None:
+    found = parameter_importance(open_storage(sqlite_url(home / "study.db")), name="toy")
+    assert found is not None
+    shares, epoch, trials = found
+    assert (epoch, trials) == (1, 4)
+    assert set(shares) <= {"contrast.temperature", "model.encoder"}
+
+
+def test_final_results_with_what_goes_with_them(home: Path) -> None:
+    plan = make_plan(small_config(), seeds=2, epochs=None, facts={})
+    folder = home / "searches" / "toy" / "final" / plan.digest[:12]
+    assert report_content(HomePaths(home=home), "toy").finals == []
+    write_plan(folder, plan, {"split": "test"})
+    for seed, score in ((0, 0.4), (1, 0.6)):
+        result = RunResult(
+            entry=Entry.BEST, seed=seed, epoch=4, metrics={"knn_top1": score}, checkpoint=None, seconds=1.0
+        )
+        write_result(folder / f"best-seed-{seed}", result)
+    (table,) = report_content(HomePaths(home=home), "toy").finals
+    assert table.facts == {"split": "test"}
+    (row,) = table.rows
+    mean, deviation, count = row.scores["knn_top1"]
+    assert (row.name, round(mean, 6), count) == ("best configuration", 0.5, 2)
+    assert deviation == pytest.approx(0.1414, abs=1e-4)
+
+
+def test_the_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "toy", "--home", str(home)]) == 0
+    assert main(["report", "toy", "--home", str(home)]) == 0, "the search's own report is made again"
+    file = home / "searches" / "toy" / "report.html"
+    assert f"report: {file}" in capsys.readouterr().out
+    assert "<title>toy: HiCo search report</title>" in file.read_text()
+    assert main(["report", "toy", "--home", str(home), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trials"][0]["number"] == 0
+    assert main(["report", "toy", "--home", str(home), "--out", str(file)]) == 2
+    assert "a file that does not exist yet" in capsys.readouterr().err

@@ -1,0 +1,172 @@
+"""Going on with another person's search: refused, taken over, and what the ledger and MLflow's runs say of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pwd
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hico_platform.cli.main import main
+from hico_platform.commands import search, search_inputs
+from hico_platform.commands.home_paths import HomePaths
+from hico_platform.commands.resumable import check_resumable
+from hico_platform.commands.search import run_search
+from hico_platform.errors import UsageError
+from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.lock import search_lock
+from hico_platform.tracking.base import USER_TAG
+from hico_platform.tracking.memory import MemoryTracker
+from tests.toy import FACTS
+from tests.unit.cli.test_search import SPACE, finished, home
+
+__all__ = ["finished", "home"]
+
+ALICE = DriverRecord(user="alice", uid=1, host="gpu-1", pid=7, command="hico-platform search", began_at_s=1.0)
+
+
+def become(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = pwd.struct_passwd((user, "x", os.getuid(), os.getgid(), "", "/nonexistent", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: entry)
+
+
+@pytest.fixture
+def places(home: Path) -> HomePaths:
+    """A home with a finished search of an older version; to resume it starts no Ray."""
+    return HomePaths(home=home)
+
+
+def ledger_of(places: HomePaths) -> StudyLedger:
+    return StudyLedger.open(open_storage(places.storage_url), name="toy", settle=False)
+
+
+def resume(places: HomePaths, tracker: MemoryTracker, *, take_over: bool = False) -> None:
+    run_search(
+        places=places, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker,  # type: ignore[arg-type]
+        resume=True, take_over=take_over,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def of_alice(places: HomePaths, monkeypatch: pytest.MonkeyPatch) -> HomePaths:
+    """A finished search of alice's, with this process run by bob."""
+    ledger_of(places).record_driver(ALICE)
+    become("bob", monkeypatch)
+    return places
+
+
+def test_another_persons_search_is_not_resumed_and_nothing_is_written(of_alice: HomePaths) -> None:
+    tracker, before = MemoryTracker(), ledger_of(of_alice).trials()
+    with pytest.raises(UsageError, match="a search that bob began or took over; got 'toy'; alice began it at"):
+        resume(of_alice, tracker)
+    assert not tracker.kept
+    assert ledger_of(of_alice).drivers() == (ALICE,)
+    assert ledger_of(of_alice).trials() == before
+
+
+def test_taken_over_it_goes_on_and_says_so_everywhere(of_alice: HomePaths, capsys: pytest.CaptureFixture[str]) -> None:
+    tracker = MemoryTracker()
+    resume(of_alice, tracker, take_over=True)
+    _, bob = ledger_of(of_alice).drivers()
+    assert (bob.user, bob.uid, bob.pid, bob.resumed) == ("bob", os.getuid(), os.getpid(), True)
+    assert bob.took_over_from == "alice"
+    users = [kept.run.tags[USER_TAG] for kept in tracker.kept.values()]
+    assert users == ["alice"] * 6  # who began the search, and its trials
+    resume(of_alice, tracker)  # it is bob's now
+    assert len(ledger_of(of_alice).drivers()) == 3
+    assert main(["status", "toy", "--home", str(of_alice.home)]) == 0
+    shown = capsys.readouterr().out
+    assert "begun by alice on gpu-1 at 1970-01-01 " in shown
+    assert " (process 7): hico-platform search\n" in shown
+    assert f"resumed by bob on {bob.host} at " in shown
+
+
+def test_a_search_of_an_older_version_is_anybodys(places: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    become("bob", monkeypatch)
+    tracker = MemoryTracker()
+    resume(places, tracker)
+    (bob,) = ledger_of(places).drivers()
+    assert (bob.resumed, bob.took_over_from) == (True, None)
+    assert all(USER_TAG not in kept.run.tags for kept in tracker.kept.values())  # who began them is not known
+
+
+def test_the_command_refuses_before_anything_is_made(of_alice: HomePaths, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(of_alice.home.rglob("*"))
+    words = ["search", "--resume", "--name", "toy", "--home", str(of_alice.home)]
+    for more in ([], ["--dry-run"], ["--json"]):
+        assert main([*words, *more]) == 2
+        printed = capsys.readouterr()
+        shown = json.loads(printed.out)["errors"][0]["remedy"] if "--json" in more else printed.err
+        assert "ask alice, then add --take-over" in shown
+    assert sorted(of_alice.home.rglob("*")) == before
+    assert main([*words, "--dry-run", "--take-over"]) == 0
+
+
+def test_taking_over_goes_with_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--space", "queue", "--take-over", "--home", str(tmp_path)]) == 2
+    assert "--take-over: --resume beside it" in capsys.readouterr().err
+
+
+def test_a_new_search_under_another_persons_name_says_whose_that_is(
+    of_alice: HomePaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["search", "--space", "queue", "--name", "toy", "--dry-run", "--home", str(of_alice.home)]
+    assert main(words) == 2
+    assert "it is alice's: give another --name" in capsys.readouterr().err
+
+
+def test_a_ledger_that_somebody_else_wrote_steers_no_terminal(
+    places: HomePaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    become("bob", monkeypatch)
+    hostile = dataclasses.replace(ALICE, user="eve\x1b]0;x\x07", host="\x1b[2J\nerror: h", command="\u202e[red]x")
+    ledger_of(places).record_driver(hostile)
+    home = ["--home", str(places.home)]
+    assert main(["search", "--resume", "--name", "toy", *home]) == 2
+    for words in (["status", "toy"], ["status"]):
+        assert main([*words, *home]) == 0
+    printed = capsys.readouterr()
+    lines = [*printed.out.splitlines(), *printed.err.splitlines()]
+    assert all(line.isprintable() for line in lines)
+    assert len([line for line in lines if line.startswith("error: ")]) == 1
+    assert any("[red]x" in line for line in lines)
+
+
+def test_the_command_that_the_ledger_keeps_has_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[DriverRecord] = []
+
+    def not_run(**options: object) -> None:
+        assert isinstance(options["driver"], DriverRecord)
+        kept.append(options["driver"])
+        raise UsageError("no more of this")
+
+    monkeypatch.setattr(search, "run_search", not_run)
+    inputs = SimpleNamespace(facts=SimpleNamespace(more={"dataset": "d"}, protocol="xsub"), function=None, probe=None)
+    monkeypatch.setattr(search_inputs, "search_inputs", lambda *_, **__: inputs)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0k3n-in-a-name")
+    storage, name = "postgresql+psycopg://me:s3cr3t@h/db?password=s3cr3t-too", "t0k3n-in-a-name"
+    words = ["search", "--space", "queue", "--storage", storage, "--name", name, "--tracking=http://u:s3cr3t3@h:5000"]
+    assert main([*words, "--home", f"{tmp_path}/a b"]) == 2
+    (driver,) = kept
+    assert driver.command == (
+        "hico-platform search --space queue --storage 'postgresql+psycopg://me:***@h/db?password=***' "
+        f"--name '***' '--tracking=http://u:***@h:5000' --home '{tmp_path}/a b'"
+    )
+
+
+def test_a_running_search_says_that_first(of_alice: HomePaths) -> None:
+    with (
+        search_lock(of_alice.lock("toy"), name="toy"),
+        pytest.raises(UsageError, match=r"process \d+ on \S+ \(bob\) has run it"),
+    ):
+        check_resumable(of_alice, "toy", take_over=False)
+
+
+def test_what_is_not_there_yet_begins(tmp_path: Path) -> None:
+    check_resumable(HomePaths(home=tmp_path), "toy", take_over=False)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from hico_platform.commands.search_inputs import search_inputs
+from tests.small import small_store
+from tests.toy import toy_space
+
+
+def test_trials_are_scored_on_validation_subjects_and_transfer_to_the_target(tmp_path: Path) -> None:
+    source, target = (small_store(tmp_path / name, seed=seed) for seed, name in enumerate(("source", "target")))
+    space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "target"), transfer_protocol="odd-subjects")
+    inputs = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))
+    assert not inputs.data.final
+    assert inputs.data.source.open()[0].digest == inputs.facts.data_digest == source.digest
+    assert inputs.data.target is not None
+    assert inputs.data.target.open()[0].digest == inputs.facts.more["transfer_digest"] == target.digest
+    assert inputs.facts.more["transfer"] == str(tmp_path / "target")
+    assert inputs.function.keywords == {"data": inputs.data}

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hico_platform.errors import HicoError
+from hico_platform.search.controller import SearchController
+from hico_platform.search.ledger.base import TrialState
+from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.task import TrialTask
+from hico_platform.tracking.base import PARENT_TAG, RunStatus
+from hico_platform.tracking.memory import Kept, MemoryTracker
+from hico_platform.tracking.outbox import Outbox
+from hico_platform.tracking.search_logger import SearchMirror
+from tests.toy import FACTS, carry_out_toy, toy_space
+
+SPACE = toy_space(trials=5)
+
+
+class World:
+    """A search in this process with its mirror; it can be cut off and begun again."""
+
+    def __init__(self, folder: Path, *, away: bool = False, most_waiting: int = 2000) -> None:
+        self.folder = folder
+        self.most_waiting = most_waiting
+        self.ledger = MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=5, at_s=1.0)
+        self.tracker = MemoryTracker()
+        self.tracker.away = away
+        self.start()
+
+    def start(self) -> None:
+        self.outbox = Outbox(first_wait_s=0.001, most_waiting=self.most_waiting)
+        self.mirror = SearchMirror(
+            ledger=self.ledger,
+            space=SPACE,
+            tracker=self.tracker,
+            outbox=self.outbox,
+            checkpoint=lambda recorded: self.folder / recorded,
+        )
+        self.controller = SearchController(
+            ledger=self.ledger,
+            space=SPACE,
+            scheduler=make_scheduler(SPACE.settings.scheduler, epochs=9),
+            directory=self.folder,
+            observe=self.mirror,
+        )
+
+    def work(self, task: TrialTask, before_report: Callable[[int], None] = lambda epoch: None) -> None:
+        carry_out_toy(self.controller, task, before_report=before_report)
+
+    def work_off(self) -> None:
+        while task := self.controller.next_task():
+            self.work(task)
+
+    def children(self) -> dict[str, Kept]:
+        (parent,) = (kept for kept in self.tracker.kept.values() if kept.parent is None)
+        return {
+            kept.run.tags["hico.trial"]: kept for kept in self.tracker.kept.values() if kept.parent == parent.run.run_id
+        }
+
+    def check_whole(self) -> None:
+        """One run a trial in a final state, every metric once and in order, and the ledger knows the runs."""
+        trials = self.ledger.trials()
+        assert len(self.tracker.kept) == 1 + len(trials)
+        for trial in trials:
+            kept = self.children()[str(trial.number)]
+            assert kept.run.run_id == trial.run_id
+            assert kept.run.tags["hico.state"] == str(trial.state)
+            assert kept.run.status is (RunStatus.FAILED if trial.state is TrialState.FAILED else RunStatus.FINISHED)
+            if trial.state is not TrialState.FAILED:
+                assert [epoch for epoch, _, _ in kept.metrics["loss"]] == list(range(1, trial.epoch + 1))
+                reported = [epoch for epoch, _, _ in kept.metrics["knn_top1"]]
+                assert reported == list(trial.curve)
+                assert "recognition_top1" in kept.metrics
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_whole_search(world: World) -> None:
+    world.work_off()
+    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    world.check_whole()
+    child = world.children()["0"]
+    assert child.name == "toy-0000"
+    assert child.params["contrast.temperature"] == 0.2
+    assert child.params["model.hidden_width"] == 16
+    assert "checkpoint" in child.artifacts
+    for tag in ("data_digest", "protocol", "split", "code_version", "seed", "budget_epochs", "search", "origin"):
+        assert child.run.tags[f"hico.{tag}"]
+    parent = world.tracker.kept[world.ledger.note("run")]
+    assert parent.run.status is RunStatus.FINISHED
+    assert parent.run.tags["hico.best_trial"].isdigit()
+    assert "best_knn_top1" in parent.metrics
+
+
+def test_a_report_is_one_request(world: World) -> None:
+    task = world.controller.next_task()
+    assert task is not None
+    world.work(task)
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    # Search: list, open, close. Trial: look up, open, checkpoint, end and best on the parent; three reports.
+    assert world.tracker.requests <= 3 + 6 + 3
+
+
+def test_a_failed_trial_has_reason_and_traceback(world: World) -> None:
+    assert world.controller.next_task() is not None
+    world.controller.failed(0, reason="ValueError: no", traceback="Traceback (most recent call last)")
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    child = world.children()["0"]
+    assert child.run.status is RunStatus.FAILED
+    assert child.run.tags["hico.reason"] == "ValueError: no"
+    assert child.artifacts["traceback.txt"].startswith("Traceback")
+
+
+def test_an_interrupted_search_leaves_no_run_running_and_goes_on_in_the_same_runs(world: World) -> None:
+    tasks = [world.controller.next_task() for _ in range(2)]
+    assert tasks[0] is not None
+    world.work(tasks[0])
+    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    assert world.children()["1"].run.status is RunStatus.KILLED
+    assert world.children()["1"].run.tags["hico.state"] == "interrupted"
+    assert RunStatus.RUNNING not in {kept.run.status for kept in world.tracker.kept.values()}
+    world.start()
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.check_whole()
+
+
+def test_a_store_that_was_away_for_a_whole_search_is_made_up_for(tmp_path: Path) -> None:
+    world = World(tmp_path, away=True)
+    world.work_off()
+    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=0.05) > 0
+    assert world.tracker.kept == {}
+    world.tracker.away = False
+    world.start()
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.check_whole()
+
+
+def test_a_store_that_goes_away_in_the_middle(world: World) -> None:
+    def flicker(epoch: int) -> None:
+        world.tracker.away = epoch == 3
+
+    while task := world.controller.next_task():
+        world.work(task, before_report=flicker)
+    world.tracker.away = False
+    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    world.check_whole()
+
+
+def test_a_driver_killed_between_ledger_and_store(world: World) -> None:
+    world.tracker.away = True
+    task = world.controller.next_task()
+    assert task is not None
+    world.work(task)
+    world.controller.next_task()
+    world.mirror.close(status=RunStatus.KILLED, patience_s=0.01)
+    world.tracker.away = False
+    world.start()
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.check_whole()
+
+
+def test_an_hour_away_keeps_no_more_than_the_line_holds(tmp_path: Path) -> None:
+    world = World(tmp_path, away=True, most_waiting=4)
+    longest = 0
+    tasks = [world.controller.next_task(), world.controller.next_task()]
+    for task in tasks:
+        assert task is not None
+        world.work(task)
+        longest = max(longest, world.outbox.waiting)
+    world.controller.next_task()  # at work when the store comes back
+    longest = max(longest, world.outbox.waiting)
+    assert longest <= 4 + 2
+    world.tracker.away = False
+    while world.outbox.waiting:
+        time.sleep(0.001)
+    assert world.children()["2"].run.status is RunStatus.RUNNING
+    world.controller.failed(2, reason="ValueError: no", traceback=None)
+    world.work_off()
+    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    world.check_whole()
+
+
+def test_the_best_so_far_never_falls_and_is_told_once_a_trial(world: World) -> None:
+    for _ in range(2):
+        task = world.controller.next_task()
+        assert task is not None
+        world.work(task)
+    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    world.start()
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    history = world.tracker.kept[world.ledger.note("run")].metrics["best_knn_top1"]
+    assert [value for _, value, _ in history] == sorted(value for _, value, _ in history)
+    assert len({number for number, _, _ in history}) == len(history)
+    assert history[-1][1] == max(trial.value for trial in world.ledger.trials() if trial.state is TrialState.COMPLETE)
+
+
+def test_a_search_run_that_was_deleted_is_made_anew_with_its_trials_and_its_curve(world: World) -> None:
+    world.work_off()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    before = world.ledger.note("run")
+    curve = world.tracker.kept.pop(before).metrics["best_knn_top1"]
+    world.start()
+    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    parent = world.ledger.note("run")
+    assert parent != before
+    assert world.tracker.kept[parent].metrics["best_knn_top1"] == curve
+    trials = [kept.run for kept in world.tracker.kept.values() if "hico.trial" in kept.run.tags]
+    assert [run.tags[PARENT_TAG] for run in trials] == [parent] * 5
+
+
+def test_a_study_that_was_deleted_leaves_no_run_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = world.controller.next_task()
+    assert first is not None
+    world.work(first)
+    assert world.controller.next_task() is not None  # at work when the study goes
+    while world.outbox.waiting:
+        time.sleep(0.001)
+
+    def gone(*_: object, **__: object) -> None:
+        raise HicoError("the study was deleted")
+
+    for method in ("trials", "note", "set_note", "record_run"):
+        monkeypatch.setattr(world.ledger, method, gone)
+    world.mirror.close(status=RunStatus.FAILED, patience_s=5)
+    found = sorted(str(kept.run.status) for kept in world.tracker.kept.values())
+    assert found == ["FAILED", "FINISHED", "KILLED"]

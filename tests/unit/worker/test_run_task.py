@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal, cast
+
+import pytest
+
+from hico_platform.enums import Decision
+from hico_platform.search.task import TrialTask
+from hico_platform.train import guards
+from hico_platform.trial import EpochReport, Fold
+from hico_platform.worker import run_task as stage
+from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.run_task import TrialData, carry_out, raw_pose_score, untrained_scores
+from tests.small import small_config, small_fold, small_store
+
+
+class LivingReport:
+    """What a worker passes in: it keeps the signs of life, and where among them a report came."""
+
+    def __init__(self) -> None:
+        self.signs: list[int | str | None] = []
+
+    def __call__(self, said: EpochReport) -> Decision:
+        self.signs.append("report")
+        return Decision.CONTINUE
+
+    def alive(self, *, epoch: int | None = None) -> None:
+        self.signs.append(epoch)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
+    fold = small_fold(small_store(tmp_path_factory.mktemp("data") / "store"))
+    folds = SimpleNamespace(folds=lambda: (fold, fold), final=False, source=SimpleNamespace(protocol="xsub"))
+    return cast(TrialData, folds)
+
+
+def task(folder: Path) -> TrialTask:
+    return TrialTask(
+        number=0, config=small_config(budget__epochs=2), directory=folder, report_epochs=(2,), cpus=1, gpus=0
+    )
+
+
+def test_the_work_itself_gives_signs_of_life(data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "LOOK_EVERY_S", 0.0)
+    report = LivingReport()
+    carry_out(task(tmp_path), report, data=data)
+    assert [sign for sign in report.signs if sign is not None] == [1, 2, "report"]
+    first, second, told = (report.signs.index(sign) for sign in (1, 2, "report"))
+    assert first > 2, "before the first epoch and within it"
+    assert second > first + 1, "within the second"
+    assert told > second + 1, "while it is validated"
+    assert len(report.signs) > told + 2, "while it is evaluated downstream"
+
+
+def test_so_does_the_untrained_encoder(data: TrialData, tmp_path: Path) -> None:
+    report = LivingReport()
+    untrained_scores(task(tmp_path), report, data=data)
+    assert len(report.signs) > 2
+
+
+def test_a_plain_function_to_report_by_will_do(data: TrialData, tmp_path: Path) -> None:
+    assert carry_out(task(tmp_path), lambda said: Decision.CONTINUE, data=data).epoch == 2
+
+
+SOURCE_SUBJECTS, TARGET_SUBJECTS = {1, 3, 5}, {0, 2, 4}  # of their training splits
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
+    """A source and a target that differ in their data and in their protocol."""
+    folder = tmp_path_factory.mktemp("datasets")
+    small_store(folder / "source")
+    small_store(folder / "target", count=72, seed=1)
+    (folder / "even.yaml").write_text("train: {subject: even}")
+    return (
+        Dataset(place=str(folder / "source"), protocol="odd-subjects", cache=folder / "cache"),
+        Dataset(place=str(folder / "target"), protocol=str(folder / "even.yaml"), cache=folder / "cache"),
+    )
+
+
+def subjects(fold: Fold, part: Literal["fit", "score"]) -> set[int]:
+    column = fold.store.column("subject")
+    assert column is not None
+    return set(column[getattr(fold, part)].tolist())
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_source_and_target_have_each_their_own_store_and_split(datasets: tuple[Dataset, Dataset], final: bool) -> None:
+    folds = TrialData(source=datasets[0], target=datasets[1], final=final).folds()
+    for fold, size, of_training in zip(folds, (48, 72), (SOURCE_SUBJECTS, TARGET_SUBJECTS), strict=True):
+        assert fold is not None
+        assert len(fold.store) == size
+        if final:
+            assert subjects(fold, "fit") == of_training
+            assert subjects(fold, "score") == set(range(6)) - of_training
+        else:
+            assert subjects(fold, "score") < of_training, "the test split stays untouched"
+            assert subjects(fold, "fit") == of_training - subjects(fold, "score")
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_task_is_run_on_the_source_and_transferred_to_the_target(
+    datasets: tuple[Dataset, Dataset], final: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+    monkeypatch.setattr(stage, "run_trial", lambda config, **options: seen.update(options) or "outcome")
+    data = TrialData(source=datasets[0], target=datasets[1], final=final)
+    assert carry_out(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == "outcome"
+    assert (seen["fold"], seen["target"]) == data.folds()
+    assert seen["validate"] is not final, "the final stage looks at its test split once, at the end"
+    assert seen["provenance"]["scored_on"] == ("test" if final else "val")
+
+
+def test_untrained_and_raw_poses_are_scored_on_the_same_sequences_as_a_trained_encoder(
+    datasets: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+    monkeypatch.setattr(stage, "downstream", lambda encoder, **options: seen.update(options) or {"knn_top1": 0.5})
+    monkeypatch.setattr(stage, "raw_pose_knn", lambda *, probe, config: seen.update(raw=probe) or 0.25)
+    data = TrialData(source=datasets[0], target=datasets[1], final=True)
+    assert untrained_scores(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == {"knn_top1": 0.5}
+    assert raw_pose_score(task(tmp_path), data=data) == 0.25
+    source, target = data.folds()
+    for name, fold in (("source", source), ("target", target), ("raw", source)):
+        assert fold is not None
+        assert seen[name].labels.tolist() == fold.store.labels.tolist()
+        assert seen[name].fit.tolist() == fold.fit.tolist()
+        assert seen[name].score.tolist() == fold.score.tolist()
