@@ -1,0 +1,169 @@
+"""Configurations and spaces enter digests, ledgers and checkpoints byte for byte as they always did.
+
+The digests were computed by the version before configuration moved to pydantic (commit 3b01dcd).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from functools import partial
+from typing import Any
+
+import pytest
+
+from hico_platform.config.package_files import find_space, shipped_spaces
+from hico_platform.config.parameters import uniform
+from hico_platform.config.schema import flatten, replace, to_mapping
+from hico_platform.config.space import load_space, space_from
+from hico_platform.config.trial import TrialConfig
+from hico_platform.retrain.plan import make_plan, released_settings
+from tests.small import small_config
+
+FACTS = {"data_digest": "d" * 64, "protocol": "xsub", "code": "test"}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "released": {},
+    "integers where floats are meant": {
+        "model.dropout": 0,
+        "contrast.momentum": 1,
+        "contrast.level_weights.clip": 2,
+        "optimiser.clip_gradient_norm": 5,
+    },
+    "every kind": {
+        "model.encoder": "lstm",
+        "model.precision": "bf16",
+        "contrast.queue_wrap": "released",
+        "contrast.temperature": 0.1 + 0.2,
+        "views.stream": "motion",
+        "optimiser.name": "adamw",
+        "optimiser.schedule": "cosine",
+        "optimiser.learning_rate": 1e-05,
+        "optimiser.weight_decay": 0.0,
+        "optimiser.clip_gradient_norm": None,
+        "budget.seed": 2**62,
+        "evaluation.recall_at": 1,
+    },
+}
+
+
+def digest(value: object) -> str:
+    """Of the JSON as it is written, with keys in their order."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_configurations(name: str) -> None:
+    config = replace(TrialConfig(), CONFIGS[name])
+    found = {
+        "mapping": digest(to_mapping(config)),
+        "flat": digest(flatten(config)),
+        "plan": make_plan(config, seeds=2, epochs=None, facts=FACTS).digest[:16],
+        "shorter plan": make_plan(config, seeds=2, epochs=3, facts=FACTS).digest[:16],
+        "released": digest(to_mapping(released_settings(config))),
+    }
+    assert found == OF_CONFIGS[name]
+
+
+def test_a_small_configuration() -> None:
+    assert digest(to_mapping(small_config(contrast__temperature=1))) == OF_SMALL
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_spaces(name: str) -> None:
+    space = load_space(find_space(name))
+    draw = random.Random(7)
+    points = [space.values(partial(uniform, draw=draw)) for _ in range(20)]
+    found = {
+        "source": digest(space.source),
+        "base": digest(to_mapping(space.base)),
+        "settings": digest(to_mapping(space.settings)),
+        "points": digest(points),
+        "trials": digest([to_mapping(space.config(point)) for point in points if space.admits(point)]),
+    }
+    assert found == OF_SPACES[name]
+    assert digest(space_from(json.loads(json.dumps(space.source))).source) == found["source"]
+
+
+def test_overrides() -> None:
+    assignments = ["budget.epochs=30", "optimiser.clip_gradient_norm=5", "resources.gpus=auto", "stop.hours=2"]
+    space = load_space(find_space("level_weights"), assignments=assignments)
+    assert [digest(space.source), digest(to_mapping(space.settings))] == OF_OVERRIDES
+
+
+OF_CONFIGS: dict[str, dict[str, str]] = {
+    "released": {
+        "mapping": "ffd2470e2c48d28d",
+        "flat": "a742925a2d5f35e4",
+        "plan": "87cd1565ae498f12",
+        "shorter plan": "c6e7fc1fffdf60ad",
+        "released": "ffd2470e2c48d28d",
+    },
+    "integers where floats are meant": {
+        "mapping": "906e9488a5abfdea",
+        "flat": "a99164886e6246a1",
+        "plan": "85082978a9c842cc",
+        "shorter plan": "62c97a43d92b7055",
+        "released": "ffd2470e2c48d28d",
+    },
+    "every kind": {
+        "mapping": "ab92ff47fce3ed51",
+        "flat": "931b1f8602451209",
+        "plan": "b8d047a686310403",
+        "shorter plan": "faeef621512e52e2",
+        "released": "4eadb83dfe712c29",
+    },
+}
+OF_SPACES: dict[str, dict[str, str]] = {
+    "encoder": {
+        "source": "d3a7a8dd27b17331",
+        "base": "f0496fc5bd20ff40",
+        "settings": "e5c22bf7932cbe6d",
+        "points": "7e803c136a789fca",
+        "trials": "b3857d07dabf40b0",
+    },
+    "encoder_size": {
+        "source": "d76767af898713cc",
+        "base": "f0496fc5bd20ff40",
+        "settings": "17d66e0a9f8186b2",
+        "points": "0f39f20f9c8db5fe",
+        "trials": "0407574bc0a87798",
+    },
+    "full": {
+        "source": "28a21ee67d254537",
+        "base": "f0496fc5bd20ff40",
+        "settings": "69c74266f34ca7c7",
+        "points": "998aea3d5b2a2916",
+        "trials": "2b496d537ec98940",
+    },
+    "level_weights": {
+        "source": "91c08c66499a73a8",
+        "base": "f0496fc5bd20ff40",
+        "settings": "b7eff39255ec837a",
+        "points": "e4b4b5d99de2a71c",
+        "trials": "072789de0775a7eb",
+    },
+    "paper_ntu60": {
+        "source": "ef4cb8fa6a512262",
+        "base": "ffd2470e2c48d28d",
+        "settings": "19b1407b8bb80df2",
+        "points": "8ecfde55bdbd9a11",
+        "trials": "9a994125c803763c",
+    },
+    "queue": {
+        "source": "04adb26970229507",
+        "base": "f0496fc5bd20ff40",
+        "settings": "de8bfc60bf4ba91a",
+        "points": "ae22cf7253a64efb",
+        "trials": "2e60ee5c542ab58e",
+    },
+    "temperature": {
+        "source": "a9413b04af25b9c7",
+        "base": "f0496fc5bd20ff40",
+        "settings": "43933383070e67a7",
+        "points": "8e4ba01b26d45422",
+        "trials": "a99630ea2f9efce2",
+    },
+}
+OF_SMALL = "f064e748c577b0a0"
+OF_OVERRIDES = ["f58a9ac32223b9ea", "f9053d2c9710222d"]
