@@ -38,8 +38,9 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hico_platform.home import mlflow_uri
 from hico_platform.search.ray_executor.session_folder import PREFIX
-from hico_platform.tracking.base import RunStatus, mlflow_uri
+from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as checks
 from tests.e2e.test_signals import family

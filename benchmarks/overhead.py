@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.commands.search import run_search
+from hico_platform.home import HomePaths
 from hico_platform.search.events import Event, TrialBegan, TrialEnded
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
@@ -38,9 +38,9 @@ def main() -> int:
             marks.append((type(event).__name__, time.monotonic()))
 
     with tempfile.TemporaryDirectory(prefix="hico-overhead-") as folder:
-        places = HomePaths(home=Path(folder))
+        paths = HomePaths(home=Path(folder))
         run_search(
-            places=places,
+            paths=paths,
             name="toy",
             space=toy_space(
                 trials=arguments.trials,
@@ -50,7 +50,7 @@ def main() -> int:
             ),
             facts=FACTS,
             function=functools.partial(toy_trial, epoch_s=arguments.seconds / EPOCHS),
-            tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
             cluster_cpus=1,
             observers=[note],
         )

@@ -244,8 +244,8 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.getLogger("ray").setLevel(logging.ERROR)
     if arguments.recorded:
-        from hico_platform.commands.home_paths import HomePaths
-        from hico_platform.commands.status import search_status
+        from hico_platform.home import HomePaths
+        from hico_platform.search.status import search_status
 
         space = search_status(HomePaths(home=arguments.home), arguments.recorded).space
         world = recorded(space, arguments.home, arguments.recorded)

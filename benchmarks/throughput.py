@@ -63,23 +63,23 @@ def empty_trial(task, report):
 
 
 def ours(trials: int, home: Path) -> dict[str, float]:
-    from hico_platform.commands.home_paths import HomePaths
     from hico_platform.commands.search import run_search
+    from hico_platform.home import HomePaths
     from hico_platform.search.events import TrialEnded
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
     from tests.toy import FACTS, toy_space
 
-    places, gauge = HomePaths(home=home), Gauge()
+    paths, gauge = HomePaths(home=home), Gauge()
     space = toy_space(
         trials=trials, epochs=EPOCHS, scheduler={"name": "asha", "grace_epochs": EPOCHS, "report_every": 1}
     )
     run_search(
-        places=places,
+        paths=paths,
         name="toy",
         space=space,
         facts=FACTS,
         function=empty_trial,
-        tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+        tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
         cluster_cpus=2,
         observers=[lambda event: gauge.mark() if isinstance(event, TrialEnded) else None],
     )

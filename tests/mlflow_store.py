@@ -8,7 +8,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from hico_platform.tracking.base import mlflow_uri
+from hico_platform.home import mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
 

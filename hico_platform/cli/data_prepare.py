@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-from hico_platform.cli.progress_line import ProgressLine
 from hico_platform.cli.terminal import plain
+from hico_platform.cli.views.progress_line import ProgressLine
 from hico_platform.commands.data import BODY_ORDERS, DEFAULT_LAYOUT, FORMAT_NAMES, prepare_dataset
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import command

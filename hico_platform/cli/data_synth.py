@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.cli.views.progress_line import ProgressLine
 from hico_platform.commands.synth import DEFAULT_PRESET, PRESET_NAMES, synthesise_dataset
 from hico_platform.errors import command
 

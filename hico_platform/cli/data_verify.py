@@ -11,8 +11,8 @@ import json
 import sys
 
 from hico_platform.cli.main import home_of
-from hico_platform.cli.progress_line import ProgressLine
 from hico_platform.cli.terminal import plain
+from hico_platform.cli.views.progress_line import ProgressLine
 from hico_platform.commands.data import verify_dataset
 from hico_platform.data.address import data_address
 from hico_platform.errors import DataError

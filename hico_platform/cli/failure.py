@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.terminal import plain
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.errors import HicoError, Problem
+from hico_platform.home import HomePaths
 from hico_platform.masking import masked, secrets_of
 
 TRACEBACK = "HICO_TRACEBACK"

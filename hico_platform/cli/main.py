@@ -20,8 +20,8 @@ from typing import TextIO
 
 from hico_platform import __version__
 from hico_platform.cli.account import complete_environment
-from hico_platform.commands.home import home_folder
 from hico_platform.errors import Problem, UsageError
+from hico_platform.home import home_folder
 from hico_platform.interruptions import EXIT_CODE, interruptible
 from hico_platform.masking import mask_warnings
 

@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, shows how it goes, prints the metrics."""
-    from hico_platform.cli.dataset_progress import dataset_progress
     from hico_platform.cli.main import home_of
-    from hico_platform.cli.pretrain_view import PretrainView
+    from hico_platform.cli.views.dataset_progress import dataset_progress
+    from hico_platform.cli.views.pretrain_view import PretrainView
     from hico_platform.commands.pretrain import pretrain_one, run_folder
     from hico_platform.config.merge import override
     from hico_platform.config.schema import parse

@@ -16,7 +16,7 @@ import json
 import logging
 from pathlib import Path
 
-from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.home_access import follow_home
 from hico_platform.names import check_known_name
 from hico_platform.writable import check_writable
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE.html", help="where to write it (default: report.html with the search)"
     )
     parser.add_argument("--force", action="store_true", help="write over FILE.html")
-    add_places(parser)
+    add_store_options(parser)
     parser.add_argument("--json", action="store_true", help="print the content as JSON; write a page only with --out")
 
 
@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.report.page import render, write_page
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a cache in a temporary folder is no news
-    places = places_of(arguments)
+    paths = home_paths(arguments)
     check_known_name(arguments.name, field="NAME")
-    content = report_content(places, arguments.name)
-    file = arguments.out or places.search(arguments.name) / "report.html"
+    content = report_content(paths, arguments.name)
+    file = arguments.out or paths.search(arguments.name) / "report.html"
     if arguments.out is not None or not arguments.json:
         check_writable(
             file.parent,
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             remedy="give a file of your own by --out FILE.html",
         )
         if arguments.out is None:
-            follow_home(places.home)
+            follow_home(paths.home)
         # The search's own report is this command's to renew; a file that the user names is the user's.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:

@@ -19,8 +19,8 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli import numbers
-from hico_platform.cli.places_options import add_places, places_of, words_of_places
 from hico_platform.cli.shared_option import add_shared, make_home
+from hico_platform.cli.store_options import add_store_options, home_paths, store_words
 from hico_platform.data.address import data_address
 
 
@@ -46,19 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gpus", type=numbers.gpus, metavar="N", help="GPUs of a run (default: those of a trial, else 0)"
     )
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
-    add_places(parser)
+    add_store_options(parser)
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the final stage and prints the comparison."""
-    from hico_platform.cli.dataset_progress import dataset_progress
-    from hico_platform.cli.final_view import FinalView, as_json, print_report
-    from hico_platform.commands.final_inputs import inputs_of_file, inputs_of_search
-    from hico_platform.commands.retrain import retrain
+    from hico_platform.cli.views.dataset_progress import dataset_progress
+    from hico_platform.cli.views.retrain_view import FinalView, as_json, print_report
     from hico_platform.errors import Problem, UsageError
     from hico_platform.names import check_known_name
+    from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
+    from hico_platform.retrain.run import retrain
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     if (arguments.name is None) == (arguments.config is None):
@@ -71,19 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.name is not None:
         check_known_name(arguments.name, field="NAME")
-    places = places_of(arguments)
-    places.check_writable(study=False)
-    make_home(places.home, arguments)
+    paths = home_paths(arguments)
+    paths.check_writable(study=False)
+    make_home(paths.home, arguments)
     if arguments.config is not None:
         inputs = inputs_of_file(
-            places,
+            paths,
             arguments.config,
             data=arguments.data,
             protocol=arguments.protocol,
             progress=dataset_progress(),
         )
     else:
-        inputs = inputs_of_search(places, arguments.name, data=arguments.data, though_running=arguments.unfinished)
+        inputs = inputs_of_search(paths, arguments.name, data=arguments.data, though_running=arguments.unfinished)
         if inputs.best_so_far_of:
             print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
     with FinalView(name=inputs.name, quiet=arguments.json) as view:
@@ -92,8 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
             best=inputs.best,
             data=inputs.data,
             facts=inputs.facts,
-            directory=places.search(inputs.name) / "final",
-            tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+            directory=paths.search(inputs.name) / "final",
+            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
             seeds=arguments.seeds,
             epochs=arguments.epochs,
             cpus=inputs.cpus if arguments.cpus is None else arguments.cpus,
@@ -118,4 +118,4 @@ def _again(arguments: argparse.Namespace) -> str:
     }
     words = [arguments.name] if arguments.name else []
     words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    return f"hico-platform retrain {shlex.join(words)}{words_of_places(arguments)}"
+    return f"hico-platform retrain {shlex.join(words)}{store_words(arguments)}"

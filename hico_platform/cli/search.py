@@ -16,21 +16,21 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli.failure import known_secrets
-from hico_platform.cli.places_options import add_places, places_of, words_of_places
-from hico_platform.cli.plan_view import print_plan
-from hico_platform.cli.search_picture import endings, shown_measures, shown_values
-from hico_platform.cli.search_view import SearchView, console_on
 from hico_platform.cli.shared_option import add_shared, make_home
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.resumable import check_resumable
+from hico_platform.cli.store_options import add_store_options, home_paths, store_words
+from hico_platform.cli.views.plan_view import print_plan
+from hico_platform.cli.views.search_picture import endings, shown_measures, shown_values
+from hico_platform.cli.views.search_view import SearchView, console_on
 from hico_platform.config.package_files import find_space
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.data.address import data_address
 from hico_platform.errors import Problem, UsageError, command
+from hico_platform.home import HomePaths
 from hico_platform.home_access import follow_home
 from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
+from hico_platform.search.resumable import check_resumable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,25 +63,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
         help="overrides the space file: budget.epochs=3, trials=5, scheduler.grace_epochs=2 (may be repeated)",
     )  # fmt: skip
-    add_places(parser)
+    add_store_options(parser)
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Checks the space first, then brings the rest."""
-    places = places_of(arguments)
+    paths = home_paths(arguments)
     _check_options(arguments)
-    space = _space(arguments, places)
+    space = _space(arguments, paths)
     name = _name(arguments, space)
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
-        return _dry_run(arguments, space, places, name)
-    places.check_writable(study=True)
+        return _dry_run(arguments, space, paths, name)
+    paths.check_writable(study=True)
     if arguments.resume:
-        check_resumable(places, name, take_over=arguments.take_over)
-    make_home(places.home, arguments)
+        check_resumable(paths, name, take_over=arguments.take_over)
+    make_home(paths.home, arguments)
 
     from hico_platform.commands.search import run_search
     from hico_platform.commands.search_inputs import search_inputs
@@ -92,22 +92,22 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
 
     runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
-    inputs = search_inputs(space, home=places.home, data=_data(arguments, places, name), progress=making)
+    inputs = search_inputs(space, home=paths.home, data=_data(arguments, paths, name), progress=making)
     limit = arguments.trials or space.settings.trials
     say(
         f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
-        f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {places.home}"
+        f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {paths.home}"
     )
     view = SearchView(space=space, limit=limit, name=name, console=console)
     try:
         with view:
             result = run_search(
-                places=places,
+                paths=paths,
                 name=name,
                 space=space,
                 facts=inputs.facts,
                 function=inputs.function,
-                tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
                 resume=arguments.resume,
                 limit=arguments.trials,
                 address=arguments.address,
@@ -154,9 +154,9 @@ def run(arguments: argparse.Namespace) -> int:
             soft_wrap=True,
             markup=False,
         )
-    places_words = words_of_places(arguments)
-    say(f"next: {command('retrain', name)}{places_words}")
-    say(f"browse: {command('ui')}{places_words}")
+    stores = store_words(arguments)
+    say(f"next: {command('retrain', name)}{stores}")
+    say(f"browse: {command('ui')}{stores}")
     return 0
 
 
@@ -180,22 +180,22 @@ def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
     return check_known_name(given, field=field) if arguments.resume else check_name(given, field=field)
 
 
-def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: HomePaths, name: str) -> int:
-    from hico_platform.commands.dry_run import gpus_of, plan_search, this_machine
+def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, paths: HomePaths, name: str) -> int:
     from hico_platform.commands.search import check_machine, check_startable
-    from hico_platform.commands.warm_start import warm_points_at
+    from hico_platform.search.search_plan import gpus_of, plan_search, this_machine
+    from hico_platform.search.warm_start import warm_points_at
 
     if arguments.address is None:  # else it is a plan for that cluster
         check_machine(space, cpus=arguments.cpus)
     inputs = time_trial = None
     machine = this_machine(cpus=arguments.cpus)
     if arguments.data:
-        follow_home(places.home)  # a transfer dataset may be made there
+        follow_home(paths.home)  # a transfer dataset may be made there
         from hico_platform.commands.search_inputs import search_inputs
         from hico_platform.worker.gpu_memory import machine_with_gpus
         from hico_platform.worker.timing import time_trials
 
-        inputs = search_inputs(space, home=places.home, data=arguments.data)
+        inputs = search_inputs(space, home=paths.home, data=arguments.data)
         machine = machine_with_gpus(space, machine, probe=inputs.probe)
         time_trial = functools.partial(
             time_trials,
@@ -204,7 +204,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: HomePat
             gpus=gpus_of(space, machine=machine) or 0.0,
         )
     check_startable(
-        places,
+        paths,
         name,
         space,
         facts=None if inputs is None else inputs.facts,
@@ -215,7 +215,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: HomePat
         space,
         machine=machine,
         limit=arguments.trials,
-        warm_points=warm_points_at(places, space),
+        warm_points=warm_points_at(paths, space),
         time_trial=time_trial,
     )
     if arguments.json:
@@ -226,7 +226,7 @@ def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, places: HomePat
     return 0
 
 
-def _space(arguments: argparse.Namespace, places: HomePaths) -> CheckedSpace:
+def _space(arguments: argparse.Namespace, paths: HomePaths) -> CheckedSpace:
     assignments = list(arguments.assignments)
     if arguments.protocol:
         assignments.append(f"protocol={arguments.protocol}")
@@ -240,24 +240,24 @@ def _space(arguments: argparse.Namespace, places: HomePaths) -> CheckedSpace:
                 remedy="try --space level_weights.yaml",
             )
         )
-    from hico_platform.commands.status import search_status
+    from hico_platform.search.status import search_status
 
-    source = search_status(places, arguments.name).search.source
+    source = search_status(paths, arguments.name).search.source
     return space_from(source, assignments=assignments)
 
 
-def _data(arguments: argparse.Namespace, places: HomePaths, name: str) -> str | None:
+def _data(arguments: argparse.Namespace, paths: HomePaths, name: str) -> str | None:
     """The data given, else what a resumed search is about."""
     if arguments.data or not arguments.resume:
         return str(arguments.data) if arguments.data else None
-    from hico_platform.commands.status import search_status
+    from hico_platform.search.status import search_status
     from hico_platform.worker.datasets import located
 
     try:
-        return located(str(search_status(places, name).search.facts.more["data"]), home=places.home)
+        return located(str(search_status(paths, name).search.facts.more["data"]), home=paths.home)
     except UsageError:  # there is nothing to resume; it begins
         return None
 
 
 def _again(arguments: argparse.Namespace, name: str) -> str:
-    return command("search", "--resume", "--name", name) + words_of_places(arguments)
+    return command("search", "--resume", "--name", name) + store_words(arguments)

@@ -21,14 +21,14 @@ from typing import Any
 from rich.console import Group
 from rich.live import Live
 
-from hico_platform.cli.places_options import add_places, places_of
-from hico_platform.cli.search_picture import SearchPicture
-from hico_platform.cli.search_view import console_on, is_screen
+from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
-from hico_platform.commands.status import SearchStatus, SearchWatch, searches
+from hico_platform.cli.views.search_picture import SearchPicture
+from hico_platform.cli.views.search_view import console_on, is_screen
 from hico_platform.names import check_known_name
 from hico_platform.search.drivers import DriverRecord, clock_time, starter
 from hico_platform.search.eta import epochs_spent
+from hico_platform.search.status import SearchStatus, SearchWatch, searches
 
 MOST_RUNGS = 8
 """Reports that are shown apart."""
@@ -39,15 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="a search (default: all of them, a line each)")
     parser.add_argument("--watch", action="store_true", help="show it again and again until it has ended")
     parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between looks (default: 2)")
-    add_places(parser)
+    add_store_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON; with --watch, a line each look")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Looks once, or until the end."""
-    places = places_of(arguments)
+    paths = home_paths(arguments)
     if arguments.name is None:
-        every = searches(places)
+        every = searches(paths)
         if arguments.json:
             print(json.dumps([one.as_dict() for one in every]))
         else:
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
                 line = _headline(one) if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
                 print(plain_line(line))  # whoever may write a shared database names studies in it
         return 0
-    watch = SearchWatch(places, check_known_name(arguments.name, field="NAME"))
+    watch = SearchWatch(paths, check_known_name(arguments.name, field="NAME"))
     if arguments.watch:
         _watch(watch, every_s=arguments.every, as_json=arguments.json)
     elif arguments.json:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from hico_platform.cli.access_token import access_token
 from hico_platform.cli.listening import Listener, listen
-from hico_platform.cli.places_options import add_places, places_of
+from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home_access import follow_home
 from hico_platform.masking import without_credentials
 
 if TYPE_CHECKING:
-    from hico_platform.commands.home_paths import HomePaths
+    from hico_platform.home import HomePaths
     from hico_platform.tracking.mlflow_pages import Tls
 
 
@@ -47,43 +47,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="serve other machines without TLS: the network can read token and data"
     )
-    add_places(parser)
+    add_store_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints where to look, and serves MLflow's pages."""
+    from hico_platform.home import is_served
     from hico_platform.sqlite_files import check_database, sqlite_file
-    from hico_platform.tracking.mlflow_pages import copy_if_read_only, is_served
+    from hico_platform.tracking.mlflow_pages import copy_if_read_only
 
-    places = places_of(arguments)
-    if places.tracking is None and not (places.home / "mlflow.db").exists():
-        raise UsageError(f"there is nothing to browse in {places.home} yet: run a search first, or give --home")
-    if is_served(places.tracking_uri):
-        _show(without_credentials(places.tracking_uri), _experiments(places.tracking_uri), token=None)
+    paths = home_paths(arguments)
+    if paths.tracking is None and not (paths.home / "mlflow.db").exists():
+        raise UsageError(f"there is nothing to browse in {paths.home} yet: run a search first, or give --home")
+    if is_served(paths.tracking_uri):
+        _show(without_credentials(paths.tracking_uri), _experiments(paths.tracking_uri), token=None)
         return 0
-    follow_home(places.home)
+    follow_home(paths.home)
     tls = _tls(arguments)
     listener = listen(arguments.host, arguments.port)
     with listener.socket:
         _check_reach(listener, arguments, tls)
-        file = sqlite_file(places.tracking_uri)
+        file = sqlite_file(paths.tracking_uri)
         if file is not None:
             check_database(file, what="a tracking database", writing=False)
-        uri = copy_if_read_only(places.tracking_uri)
-        if uri == places.tracking_uri:
-            return _serve(uri, arguments, listener, tls, places)
+        uri = copy_if_read_only(paths.tracking_uri)
+        if uri == paths.tracking_uri:
+            return _serve(uri, arguments, listener, tls, paths)
         print(
-            f"{places.home} can only be read: this shows what is there now, and changes made in the pages are not kept"
+            f"{paths.home} can only be read: this shows what is there now, and changes made in the pages are not kept"
         )
         copy = sqlite_file(uri)
         try:
-            return _serve(uri, arguments, listener, tls, places)
+            return _serve(uri, arguments, listener, tls, paths)
         finally:
             if copy is not None:
                 shutil.rmtree(copy.parent, ignore_errors=True)
 
 
-def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, places: HomePaths) -> int:
+def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, paths: HomePaths) -> int:
     from hico_platform.sqlite_files import url_for_looking
     from hico_platform.tracking.mlflow_app import AccessPolicy
     from hico_platform.tracking.mlflow_pages import serve
@@ -99,14 +100,14 @@ def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls
     )
     _show(f"{policy.scheme}://{listener.address}:{arguments.port}", experiments, token=policy.token)
     print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
-    serve(policy, uri=uri, artifacts=places.artifacts, listening=listener.socket, tls=tls)
+    serve(policy, uri=uri, artifacts=paths.artifacts, listening=listener.socket, tls=tls)
     return 0
 
 
 def _experiments(uri: str) -> dict[str, str]:
     """The id of each search's experiment, by name."""
-    from hico_platform.commands.tracking_check import away, refused
     from hico_platform.tracking.base import TrackingError, TrackingRefused
+    from hico_platform.tracking.check import away, refused
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     tracker = MlflowTracker(uri=uri, artifacts=None)

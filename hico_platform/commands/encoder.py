@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hico_platform.commands.home import home_folder
 from hico_platform.errors import HicoError, Problem, UsageError
-from hico_platform.tracking.base import TrackingError, TrackingRefused, mlflow_uri
+from hico_platform.home import home_folder, mlflow_uri
+from hico_platform.tracking.base import TrackingError, TrackingRefused
 
 if TYPE_CHECKING:
     from hico_platform.export import Encoder

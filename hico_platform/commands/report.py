@@ -6,17 +6,17 @@ import json
 import time
 from pathlib import Path
 
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.status import search_status
 from hico_platform.config.parameters import Range
+from hico_platform.home import HomePaths
 from hico_platform.report.content import FinalRow, FinalTable, Importance, ReportContent, ReportedTrial
 from hico_platform.retrain.results import PLAN, read_result, summarise
 from hico_platform.search.ledger.base import TrialRecord
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
+from hico_platform.search.status import search_status
 
 
-def report_content(places: HomePaths, name: str) -> ReportContent:
+def report_content(paths: HomePaths, name: str) -> ReportContent:
     """Everything that the report of the search ``name`` shows; the search may still run.
 
     Raises:
@@ -25,10 +25,10 @@ def report_content(places: HomePaths, name: str) -> ReportContent:
     from hico_platform.search.ledger.importance import parameter_importance
     from hico_platform.search.ledger.optuna_ledger import open_storage
 
-    status = search_status(places, name)
+    status = search_status(paths, name)
     settings, facts = status.space.settings, status.search.facts
     epochs = status.space.base.budget.epochs
-    found = parameter_importance(open_storage(places.storage_url, create=False), name=name)
+    found = parameter_importance(open_storage(paths.storage_url, create=False), name=name)
     return ReportContent(
         name=name,
         description=settings.description,
@@ -61,7 +61,7 @@ def report_content(places: HomePaths, name: str) -> ReportContent:
             for field in parameter.fields
         ),
         importance=None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2]),
-        finals=final_tables(places.search(name) / "final"),
+        finals=final_tables(paths.search(name) / "final"),
         made=_clock(status.at_s),
     )
 

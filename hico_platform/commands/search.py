@@ -12,15 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.tracking_check import check_tracking
-from hico_platform.commands.trials_folder import claimed
-from hico_platform.commands.warm_start import warm_points
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace, GpuShare, space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem, UsageError, command
+from hico_platform.home import HomePaths
 from hico_platform.interruptions import time_left_s
 from hico_platform.search.controller import ENDED_BY, SearchController
 from hico_platform.search.disk_full import room_wanted
@@ -35,7 +32,10 @@ from hico_platform.search.resources import TrialResources, check_fits, gpus_in_s
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import SearchProgress, search_progress
 from hico_platform.search.task import TrialFunction
+from hico_platform.search.trials_folder import claimed
+from hico_platform.search.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
+from hico_platform.tracking.check import check_tracking
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchMirror
 
@@ -101,7 +101,7 @@ class SearchResult:
 
 def run_search(
     *,
-    places: HomePaths,
+    paths: HomePaths,
     name: str,
     space: CheckedSpace,
     facts: Facts,
@@ -122,7 +122,7 @@ def run_search(
     """Begins or resumes a search, and carries it to its end.
 
     Args:
-        places: where ledger, checkpoints and runs are.
+        paths: where ledger, checkpoints and runs are.
         name: the search's name; one process at a time runs it.
         space: what is searched.
         facts: what results depend on besides; a resumed search must agree.
@@ -153,11 +153,11 @@ def run_search(
 
     began_s = time.time()
     with ExitStack() as stack:
-        stack.enter_context(room_wanted(places.home))
-        for file in places.locks(name):
+        stack.enter_context(room_wanted(paths.home))
+        for file in paths.locks(name):
             stack.enter_context(search_lock(file, name=name))
         check_tracking(tracker, name)
-        storage = open_storage(places.storage_url)
+        storage = open_storage(paths.storage_url)
         stack.enter_context(driver_lock(storage, name=name))
         ledger, warm = _begun_or_resumed(
             storage,
@@ -176,7 +176,7 @@ def run_search(
             space=space,
             tracker=tracker,
             outbox=Outbox(),
-            checkpoint=functools.partial(places.checkpoint, ledger.search),
+            checkpoint=functools.partial(paths.checkpoint, ledger.search),
         )
 
         everyone: list[Observer] = [mirror, *observers]
@@ -191,7 +191,7 @@ def run_search(
                 ledger=ledger,
                 space=space,
                 scheduler=make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs),
-                directory=claimed(places.trials(ledger.search), ledger.search),
+                directory=claimed(paths.trials(ledger.search), ledger.search),
                 observe=observe,
                 warm_points=warm,
             )
@@ -318,7 +318,7 @@ def check_machine(space: CheckedSpace, *, cpus: int | None = None, gpus: float |
 
 
 def check_startable(
-    places: HomePaths,
+    paths: HomePaths,
     name: str,
     space: CheckedSpace,
     *,
@@ -329,7 +329,7 @@ def check_startable(
     """Whether a search could begin, or go on, without touching anything.
 
     Args:
-        places: where it would be.
+        paths: where it would be.
         name: its name.
         space: its space.
         facts: what its results depend on besides, where it is known.
@@ -342,13 +342,13 @@ def check_startable(
     from hico_platform.search.ledger.names import refuse_other_study
     from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
-    for file in places.locks(name):
+    for file in paths.locks(name):
         if holder(file) is not None:
             raise already_running(file, name=name)
-    database = places.storage_file
+    database = paths.storage_file
     if database is not None and not database.exists():
         return
-    storage = open_storage(places.storage_url, create=False)
+    storage = open_storage(paths.storage_url, create=False)
     refuse_other_study(storage, name=name)
     if not StudyLedger.exists(storage, name=name):
         return

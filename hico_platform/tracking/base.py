@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from hico_platform.sqlite_files import sqlite_url
-
 Param = bool | int | float | str | None
 
 KEY_TAG = "hico.key"
@@ -147,8 +145,3 @@ class Tracker(ABC):
         Returns:
             the version of the registered model.
         """
-
-
-def mlflow_uri(home: Path) -> str:
-    """The tracking store of a home."""
-    return sqlite_url(home / "mlflow.db")

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.home import mlflow_uri
 from hico_platform.sqlite_files import sqlite_file, without_new_folder
-from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy
 from hico_platform.tracking.moved_home import follow_moved_home
 
@@ -46,11 +46,6 @@ class Tls:
 
     certificate: Path
     key: Path
-
-
-def is_served(uri: str) -> bool:
-    """Whether a tracking store is a server, which has its pages already."""
-    return uri.startswith(("http://", "https://"))
 
 
 def copy_if_read_only(uri: str) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hico_platform.cli.search_view import SearchView
-from hico_platform.commands.home_paths import HomePaths
+from hico_platform.cli.views.search_view import SearchView
 from hico_platform.commands.search import run_search
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.errors import HicoError
+from hico_platform.home import HomePaths
 from hico_platform.home_access import prepare_home
 from hico_platform.interruptions import interruptible
 from hico_platform.search.gpu_packing import MemoryNeed
@@ -44,7 +44,7 @@ def main(
     """
     storage, tracking = storage or os.environ.get("HICO_STORAGE"), tracking or os.environ.get("MLFLOW_TRACKING_URI")
     prepare_home(home)
-    places = HomePaths(home=home, storage=storage, tracking=tracking)
+    paths = HomePaths(home=home, storage=storage, tracking=tracking)
     if runtime_env_file is not None:
         runtime_env = dict(read_runtime_env(Path(runtime_env_file)))
     checked = toy_space(trials=trials, **(space or {}))
@@ -54,12 +54,12 @@ def main(
     try:
         with view:
             run_search(
-                places=places,
+                paths=paths,
                 name="toy",
                 space=checked,
                 facts=FACTS,
                 function=functools.partial(toy_trial, **toy),
-                tracker=MlflowTracker(uri=places.tracking_uri, artifacts=places.artifacts),
+                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
                 resume=resume,
                 address=address,
                 runtime_env=runtime_env,

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.home import mlflow_uri
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
-from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space
 

@@ -12,18 +12,17 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.final_inputs import inputs_of_search
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.commands.search_inputs import SearchInputs
 from hico_platform.config.space import load_space
 from hico_platform.enums import Decision
+from hico_platform.home import HomePaths, mlflow_uri
 from hico_platform.retrain.champion import SEARCH_STATE
+from hico_platform.retrain.inputs import inputs_of_search
 from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
 from hico_platform.search.ledger.base import TrialRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.task_source import TaskSource
-from hico_platform.tracking.base import mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.small import small_store
 from tests.toy import FACTS, Came, Said, toy_trial

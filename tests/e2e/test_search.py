@@ -15,12 +15,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.status import search_status
+from hico_platform.home import HomePaths, mlflow_uri
 from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
-from hico_platform.tracking.base import RunStatus, mlflow_uri
+from hico_platform.search.status import search_status
+from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
 pytestmark = pytest.mark.e2e

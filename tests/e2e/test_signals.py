@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from hico_platform.checkpoint import newest_checkpoint
+from hico_platform.home import mlflow_uri
 from hico_platform.search.ledger.base import TrialState
-from hico_platform.tracking.base import RunStatus, mlflow_uri
+from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import test_search as search
 from tests.e2e.test_search import LIMIT_S, ROOT

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.config.document import LEDGER
 from hico_platform.errors import ConfigError, UsageError, command
+from hico_platform.home import HomePaths
 from hico_platform.names import check_known_name, check_name, name_from
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.toy import FACTS, toy_space

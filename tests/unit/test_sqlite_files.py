@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy
 
 from hico_platform import sqlite_files
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths, mlflow_uri
 from hico_platform.sqlite_files import (
     check_database,
     is_memory,
@@ -21,7 +21,6 @@ from hico_platform.sqlite_files import (
     url_for_looking,
     without_new_folder,
 )
-from hico_platform.tracking.base import mlflow_uri
 
 ODD = ["q?x", "100%", "%41", "a#b", "my home", "é😀", "o'b\"", "{a}", ":memory:", "a&mode=ro", "a;b", "x=y"]
 

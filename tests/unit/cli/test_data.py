@@ -73,7 +73,7 @@ def test_an_interruption_exits_with_130_and_says_how_to_go_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("hico_platform.cli.progress_line.ProgressLine.__call__", interrupt)
+        patched.setattr("hico_platform.cli.views.progress_line.ProgressLine.__call__", interrupt)
         assert prepare(raw, tmp_path / "out") == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     assert prepare(raw, tmp_path / "out") == 0

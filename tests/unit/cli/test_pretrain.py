@@ -14,7 +14,7 @@ from rich.console import Console
 
 from hico_platform.checkpoint import load_checkpoint
 from hico_platform.cli.main import main
-from hico_platform.cli.pretrain_view import PretrainView
+from hico_platform.cli.views.pretrain_view import PretrainView
 from hico_platform.train import loop
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
@@ -187,7 +187,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_on_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     clock = iter(range(0, 10_000, 60))
-    monkeypatch.setattr("hico_platform.cli.pretrain_view.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("hico_platform.cli.views.pretrain_view.time.monotonic", lambda: next(clock))
     with PretrainView(epochs=451, quiet=False, console=screen) as view:
         view.report(EpochReport(epoch=350, metrics={"knn_top1": 0.712}, history=(), checkpoint=Path()))
         view.progress(EpochProgress(epoch=351, step=313, steps=626, losses=LOSSES, sequences_per_s=1234.5))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.commands.report import report_content
+from hico_platform.home import HomePaths
 from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_plan, write_result
 from hico_platform.search.ledger.importance import parameter_importance

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.errors import HicoError, UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.lock import holder, search_lock
 
 

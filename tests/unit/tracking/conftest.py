@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hico_platform.tracking.base import mlflow_uri
+from hico_platform.home import mlflow_uri
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
 

@@ -10,14 +10,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking._tracking_service import utils
 
-from hico_platform.tracking.base import mlflow_uri
+from hico_platform.home import is_served, mlflow_uri
 from hico_platform.tracking.mlflow_app import AccessPolicy
-from hico_platform.tracking.mlflow_pages import (
-    copy_if_read_only,
-    is_served,
-    page_addresses,
-    server_environment,
-)
+from hico_platform.tracking.mlflow_pages import copy_if_read_only, page_addresses, server_environment
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.mlflow_store import mlflow_home
 

@@ -8,7 +8,7 @@ import shlex
 import sys
 
 from hico_platform.cli.main import home_of
-from hico_platform.commands.home_paths import HomePaths
+from hico_platform.home import HomePaths
 from hico_platform.masking import masked, secrets_of
 
 _STORAGE_ELSEWHERE = "give the address by HICO_STORAGE, or the password by PGPASSWORD or ~/.pgpass"
@@ -18,7 +18,7 @@ _TRACKING_ELSEWHERE = (
 )
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
+def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Options that say where searches are kept, other than the home."""
     parser.add_argument(
         "--storage", metavar="URL", default=os.environ.get("HICO_STORAGE"),
@@ -30,8 +30,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def places_of(arguments: argparse.Namespace) -> HomePaths:
-    """The places that the options name; warns of a password among the words of the command."""
+def home_paths(arguments: argparse.Namespace) -> HomePaths:
+    """The paths that the options name; warns of a password among the words of the command."""
     for option, value, known, elsewhere in (
         ("--storage", arguments.storage, os.environ.get("HICO_STORAGE"), _STORAGE_ELSEWHERE),
         ("--tracking", arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI"), _TRACKING_ELSEWHERE),
@@ -41,7 +41,7 @@ def places_of(arguments: argparse.Namespace) -> HomePaths:
     return HomePaths(home=home_of(arguments), storage=arguments.storage, tracking=arguments.tracking)
 
 
-def words_of_places(arguments: argparse.Namespace) -> str:
+def store_words(arguments: argparse.Namespace) -> str:
     """The options for a command that goes on from here, without passwords; the environment's are left to it."""
     given = {
         "--home": (arguments.home, None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.cli.views.progress_line import ProgressLine
 
 
 def dataset_progress() -> Callable[[str, int, int], None]:

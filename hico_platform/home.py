@@ -1,21 +1,64 @@
-"""Where a home keeps what belongs to searches."""
+"""The home: the one folder of searches, study database, tracking store, checkpoints and prepared data."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
-from hico_platform.search.ledger.base import SearchRecord
 from hico_platform.sqlite_files import check_database, sqlite_file, sqlite_url
-from hico_platform.tracking.base import mlflow_uri
-from hico_platform.tracking.mlflow_pages import is_served
 from hico_platform.writable import check_writable
+
+
+def home_folder(chosen: str | None = None) -> Path:
+    """The folder that was chosen, else ``$HICO_HOME``, else ``~/.hico``.
+
+    Raises:
+        UsageError: it cannot be found, or its path is not UTF-8.
+    """
+    chosen = chosen or os.environ.get("HICO_HOME") or "~/.hico"
+    try:
+        home = Path(chosen).expanduser().absolute()
+        str(home).encode()
+        return home
+    except UnicodeEncodeError as error:  # databases and Ray take no other
+        raise UsageError(
+            Problem(
+                field="--home",
+                rule="a path in UTF-8, read in a UTF-8 locale",
+                value=os.fsencode(chosen),
+                remedy="rename the folder, or set LC_ALL=C.UTF-8",
+            )
+        ) from error
+    except RuntimeError as error:  # no HOME, and no such user in the system's list
+        raise UsageError(
+            Problem(
+                field="--home",
+                rule="a folder that can be found",
+                value=chosen,
+                remedy="this user has no home folder here; give one by --home DIR or HICO_HOME",
+            )
+        ) from error
+
+
+class NamedSearch(Protocol):
+    """What a search's folder depends on: its name, and the key that no other search has."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the home."""
+
+    @property
+    def key(self) -> str:
+        """Its key; empty for searches of older versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HomePaths:
-    """The places of one home; databases and tracking may lie on servers instead."""
+    """The files and folders of one home; the study database and the tracking store may be on servers instead."""
 
     home: Path
     storage: str | None = None
@@ -42,7 +85,7 @@ class HomePaths:
         return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
 
     def check_writable(self, *, study: bool) -> None:
-        """Refuses, before anything is done, a home in which nothing could be kept; makes nothing.
+        """Refuses, before any work, a home that cannot be written; creates nothing.
 
         Args:
             study: whether studies are to be written too.
@@ -64,7 +107,7 @@ class HomePaths:
         """The folder of a search; raises UsageError where the name could lead out of the home."""
         return self.home / "searches" / check_known_name(name, field="name")
 
-    def trials(self, search: SearchRecord) -> Path:
+    def trials(self, search: NamedSearch) -> Path:
         """The folder of a search's trials, each with its checkpoints: one search's alone, for ever.
 
         A search that was deleted, or lies in another database, may have had the same name.
@@ -72,7 +115,7 @@ class HomePaths:
         folder = f"trials-{search.key[:12]}" if search.key else "trials"
         return self.search(search.name) / folder
 
-    def checkpoint(self, search: SearchRecord, recorded: str) -> Path:
+    def checkpoint(self, search: NamedSearch, recorded: str) -> Path:
         """Where a checkpoint lies that the ledger names by its place in the trials' folder.
 
         Older versions recorded the whole path, which may be of a home that this one was moved or copied from: what
@@ -94,6 +137,16 @@ class HomePaths:
         if self.storage is None or file is None:
             return (self.lock(name),)
         return self.lock(name), file.with_name(f"{file.name}.{name}.lock")
+
+
+def mlflow_uri(home: Path) -> str:
+    """The tracking store of a home."""
+    return sqlite_url(home / "mlflow.db")
+
+
+def is_served(uri: str) -> bool:
+    """Whether a tracking store is a server, which keeps its own artifacts and shows its own pages."""
+    return uri.startswith(("http://", "https://"))
 
 
 def _check(file: Path | None, *, what: str) -> None:

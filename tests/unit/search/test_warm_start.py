@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.warm_start import warm_points, warm_points_at
 from hico_platform.enums import Decision
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import Ending, ReportRecord, TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.warm_start import warm_points, warm_points_at
 from tests.toy import FACTS, toy_space
 
 

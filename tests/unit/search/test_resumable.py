@@ -13,13 +13,13 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.commands import search, search_inputs
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.resumable import check_resumable
 from hico_platform.commands.search import run_search
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
+from hico_platform.search.resumable import check_resumable
 from hico_platform.tracking.base import USER_TAG
 from hico_platform.tracking.memory import MemoryTracker
 from tests.toy import FACTS
@@ -36,28 +36,28 @@ def become(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def places(home: Path) -> HomePaths:
+def paths(home: Path) -> HomePaths:
     """A home with a finished search of an older version; to resume it starts no Ray."""
     return HomePaths(home=home)
 
 
-def ledger_of(places: HomePaths) -> StudyLedger:
-    return StudyLedger.open(open_storage(places.storage_url), name="toy", settle=False)
+def ledger_of(paths: HomePaths) -> StudyLedger:
+    return StudyLedger.open(open_storage(paths.storage_url), name="toy", settle=False)
 
 
-def resume(places: HomePaths, tracker: MemoryTracker, *, take_over: bool = False) -> None:
+def resume(paths: HomePaths, tracker: MemoryTracker, *, take_over: bool = False) -> None:
     run_search(
-        places=places, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker,  # type: ignore[arg-type]
+        paths=paths, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker,  # type: ignore[arg-type]
         resume=True, take_over=take_over,
     )  # fmt: skip
 
 
 @pytest.fixture
-def of_alice(places: HomePaths, monkeypatch: pytest.MonkeyPatch) -> HomePaths:
+def of_alice(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> HomePaths:
     """A finished search of alice's, with this process run by bob."""
-    ledger_of(places).record_driver(ALICE)
+    ledger_of(paths).record_driver(ALICE)
     become("bob", monkeypatch)
-    return places
+    return paths
 
 
 def test_another_persons_search_is_not_resumed_and_nothing_is_written(of_alice: HomePaths) -> None:
@@ -86,11 +86,11 @@ def test_taken_over_it_goes_on_and_says_so_everywhere(of_alice: HomePaths, capsy
     assert f"resumed by bob on {bob.host} at " in shown
 
 
-def test_a_search_of_an_older_version_is_anybodys(places: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_of_an_older_version_is_anybodys(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     become("bob", monkeypatch)
     tracker = MemoryTracker()
-    resume(places, tracker)
-    (bob,) = ledger_of(places).drivers()
+    resume(paths, tracker)
+    (bob,) = ledger_of(paths).drivers()
     assert (bob.resumed, bob.took_over_from) == (True, None)
     assert all(USER_TAG not in kept.run.tags for kept in tracker.kept.values())  # who began them is not known
 
@@ -121,12 +121,12 @@ def test_a_new_search_under_another_persons_name_says_whose_that_is(
 
 
 def test_a_ledger_that_somebody_else_wrote_steers_no_terminal(
-    places: HomePaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    paths: HomePaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     become("bob", monkeypatch)
     hostile = dataclasses.replace(ALICE, user="eve\x1b]0;x\x07", host="\x1b[2J\nerror: h", command="\u202e[red]x")
-    ledger_of(places).record_driver(hostile)
-    home = ["--home", str(places.home)]
+    ledger_of(paths).record_driver(hostile)
+    home = ["--home", str(paths.home)]
     assert main(["search", "--resume", "--name", "toy", *home]) == 2
     for words in (["status", "toy"], ["status"]):
         assert main([*words, *home]) == 0

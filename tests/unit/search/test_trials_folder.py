@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.trials_folder import OWNER, claimed
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import SearchRecord
+from hico_platform.search.trials_folder import OWNER, claimed
 from hico_platform.worker.datasets import located, portable
 from tests.toy import FACTS
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.commands.search import SearchResult, run_search
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.scheduler.make import make_scheduler
@@ -19,7 +19,7 @@ SPACE = toy_space(trials=2)
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> HomePaths:
+def paths(tmp_path: Path) -> HomePaths:
     """A home with a finished search that no tracking store has seen; to resume it starts no Ray."""
     storage = open_storage(sqlite_url(tmp_path / "study.db"))
     ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=2, at_s=1.0)
@@ -35,27 +35,27 @@ def places(tmp_path: Path) -> HomePaths:
     return HomePaths(home=tmp_path)
 
 
-def resume(places: HomePaths, tracker: MemoryTracker) -> SearchResult:
+def resume(paths: HomePaths, tracker: MemoryTracker) -> SearchResult:
     return run_search(
-        places=places, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker, resume=True  # type: ignore[arg-type]
+        paths=paths, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker, resume=True  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def test_refused_writes_are_counted_apart_from_those_that_wait(places: HomePaths) -> None:
+def test_refused_writes_are_counted_apart_from_those_that_wait(paths: HomePaths) -> None:
     tracker = MemoryTracker()
     tracker.refuses = {"log_folder"}
-    result = resume(places, tracker)
+    result = resume(paths, tracker)
     assert (result.untracked, result.refused, result.refusal) == (0, 2, "log_folder is not allowed")
     printed = result.as_dict()
     assert (printed["untracked"], printed["refused"], printed["refusal"]) == (0, 2, "log_folder is not allowed")
     tracker.refuses = set()
-    assert resume(places, tracker).refused == 0
+    assert resume(paths, tracker).refused == 0
     assert all("checkpoint" in kept.artifacts for kept in tracker.kept.values() if kept.parent)
 
 
-def test_a_search_is_not_begun_or_resumed_over_a_store_that_refuses_everything(places: HomePaths) -> None:
+def test_a_search_is_not_begun_or_resumed_over_a_store_that_refuses_everything(paths: HomePaths) -> None:
     tracker = MemoryTracker()
     tracker.refuses = {"check"}
     with pytest.raises(UsageError, match="a tracking store that takes what is written; got 'memory'"):
-        resume(places, tracker)
+        resume(paths, tracker)
     assert tracker.requests == 0

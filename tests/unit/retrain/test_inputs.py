@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.commands.final_inputs import inputs_of_search
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.enums import Decision
 from hico_platform.errors import DataError, UsageError
+from hico_platform.home import HomePaths
+from hico_platform.retrain.inputs import inputs_of_search
 from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
@@ -74,11 +74,11 @@ def test_a_colleagues_search_is_retrained_in_an_own_home(tmp_path: Path, monkeyp
         small_store(directory)
 
     monkeypatch.setattr(datasets, "synthesise", synthesise)
-    places = HomePaths(home=mine, storage=HomePaths(home=theirs).storage_url)
-    inputs = inputs_of_search(places, "toy")
+    paths = HomePaths(home=mine, storage=HomePaths(home=theirs).storage_url)
+    inputs = inputs_of_search(paths, "toy")
     assert made == [mine / "data" / "embedded-0"]
     assert inputs.data.source.place == str(made[0])
-    assert inputs_of_search(places, "toy").facts == inputs.facts
+    assert inputs_of_search(paths, "toy").facts == inputs.facts
     assert len(made) == 1
 
 
@@ -97,18 +97,18 @@ def test_transfer_is_measured_on_the_dataset_on_which_the_search_measured_it(tmp
 def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tmp_path: Path) -> None:
     ledger = finished_search(tmp_path)
     ledger.reopen(source=NARROW.source, limit=4)
-    places = HomePaths(home=tmp_path)
-    with search_lock(places.lock("toy"), name="toy"):
+    paths = HomePaths(home=tmp_path)
+    with search_lock(paths.lock("toy"), name="toy"):
         with pytest.raises(
             UsageError, match=r"a search that is over; got 'toy: running, 1 of 4 .*; .* by --unfinished"
         ):
-            inputs_of_search(places, "toy")
-        inputs = inputs_of_search(places, "toy", though_running=True)
+            inputs_of_search(paths, "toy")
+        inputs = inputs_of_search(paths, "toy", though_running=True)
         assert inputs.best_so_far_of == "running, 1 of 4 trials ended"
     # Interrupted, it may be what one has; over, there is nothing to say.
-    assert inputs_of_search(places, "toy").best_so_far_of == "interrupted, 1 of 4 trials ended"
+    assert inputs_of_search(paths, "toy").best_so_far_of == "interrupted, 1 of 4 trials ended"
     ledger.reopen(source=NARROW.source, limit=1)
-    assert inputs_of_search(places, "toy").best_so_far_of is None
+    assert inputs_of_search(paths, "toy").best_so_far_of is None
 
 
 def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:

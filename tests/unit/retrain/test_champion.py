@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands import final_inputs, retrain
-from hico_platform.commands.retrain import FinalReport
 from hico_platform.errors import UsageError
+from hico_platform.retrain import inputs as inputs_module
 from hico_platform.retrain import logging as final_mirror
+from hico_platform.retrain import run as run_module
 from hico_platform.retrain.champion import description
 from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
+from hico_platform.retrain.run import FinalReport
 from hico_platform.tracking import mlflow_tracker
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
@@ -58,7 +59,7 @@ class Stage:
             )  # fmt: skip
 
     def retrain(self, *, seeds: int = 1, **facts: str) -> FinalReport:
-        return retrain.retrain(
+        return run_module.retrain(
             name="x", best=self.best, data=self.data, facts={**FACTS, **facts}, directory=self.folder,
             tracker=self.tracker, seeds=seeds,
         )  # fmt: skip
@@ -155,8 +156,8 @@ def test_a_configuration_of_a_file_is_no_best_of_a_search(stage: Stage) -> None:
 def test_table_json_and_exit_code(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    inputs = final_inputs.FinalInputs(name="x", best=stage.best, data=stage.data, facts=FACTS)
-    monkeypatch.setattr(final_inputs, "inputs_of_search", lambda *_, **__: inputs)
+    inputs = inputs_module.FinalInputs(name="x", best=stage.best, data=stage.data, facts=FACTS)
+    monkeypatch.setattr(inputs_module, "inputs_of_search", lambda *_, **__: inputs)
     monkeypatch.setattr(mlflow_tracker, "MlflowTracker", lambda **_: stage.tracker)
     home = tmp_path / "home"
     (home / "searches" / "x").mkdir(parents=True)

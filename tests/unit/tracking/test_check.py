@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.tracking_check import check_tracking
 from hico_platform.errors import UsageError
 from hico_platform.tracking.base import TrackingRefused
+from hico_platform.tracking.check import check_tracking
 from hico_platform.tracking.memory import MemoryTracker
 
 

@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from hico_platform.cli.terminal import plain_line, rich_text
-from hico_platform.commands.retrain import FinalReport, RunProgress
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
+from hico_platform.retrain.run import FinalReport, RunProgress
 
 LOG_WIDTH = 120
 

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
-from hico_platform.cli.search_picture import SearchPicture, clock, shown_values
 from hico_platform.cli.terminal import plain_line
+from hico_platform.cli.views.search_picture import SearchPicture, clock, shown_values
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.eta import seconds_left
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hico_platform.cli.progress_line import ProgressLine
+from hico_platform.cli.views.progress_line import ProgressLine
 
 
 class Terminal(io.StringIO):
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("hico_platform.cli.progress_line.time.monotonic", made)
+    monkeypatch.setattr("hico_platform.cli.views.progress_line.time.monotonic", made)
     return made
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.commands.retrain import FinalCourse, RunProgress, retrain
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError, UsageError
 from hico_platform.retrain.logging import FinalMirror
 from hico_platform.retrain.plan import Entry, Plan, make_plan
 from hico_platform.retrain.results import read_result
+from hico_platform.retrain.run import FinalCourse, RunProgress, retrain
 from hico_platform.search.lock import search_lock
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
@@ -114,7 +114,7 @@ def test_a_failed_run_is_kept_as_failed_and_shown(plan: Plan, tmp_path: Path) ->
 
 
 def test_failures_name_run_reason_and_remedy() -> None:
-    from hico_platform.commands.retrain import _failures
+    from hico_platform.retrain.run import _failures
 
     error = HicoError(_failures({"best-seed-0": "out of memory"}))
     assert str(error) == ("best-seed-0: a run that trains; got 'out of memory'; mend it and run the command again")

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.commands.home_paths import HomePaths
-from hico_platform.commands.status import progress_of
 from hico_platform.config.schema import parse
 from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.errors import DataError, Problem, UsageError, command
+from hico_platform.home import HomePaths
 from hico_platform.names import is_known_name, name_from
 from hico_platform.retrain.champion import FINISHED, SEARCH_STATE
 from hico_platform.search.controller import GPUS
 from hico_platform.search.ledger.base import best_trial, config_of
 from hico_platform.search.state import SearchState
+from hico_platform.search.status import progress_of
 from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, located
 from hico_platform.worker.run_task import TrialData
 
@@ -45,7 +45,7 @@ class FinalInputs:
 
 
 def inputs_of_search(
-    places: HomePaths, name: str, *, data: str | None = None, though_running: bool = False
+    paths: HomePaths, name: str, *, data: str | None = None, though_running: bool = False
 ) -> FinalInputs:
     """The best trial of a search, on the data that it was searched on.
 
@@ -56,7 +56,7 @@ def inputs_of_search(
     """
     from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
-    ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
+    ledger = StudyLedger.open(open_storage(paths.storage_url, create=False), name=name, settle=False)
     search = ledger.search
     best = best_trial(ledger.trials())
     if best is None:
@@ -68,7 +68,7 @@ def inputs_of_search(
                 remedy=f"go on with it: {command('search', '--name', name, '--resume')}",
             )
         )
-    progress = progress_of(places, name)
+    progress = progress_of(paths, name)
     if progress.state is SearchState.RUNNING and not though_running:
         raise UsageError(
             Problem(
@@ -79,8 +79,8 @@ def inputs_of_search(
             )
         )
     space = space_from(search.source)
-    place, target = data or located(str(search.facts.more["data"]), home=places.home), search.facts.more.get("transfer")
-    source = dataset(place, protocol=search.facts.protocol, home=places.home)
+    place, target = data or located(str(search.facts.more["data"]), home=paths.home), search.facts.more.get("transfer")
+    source = dataset(place, protocol=search.facts.protocol, home=paths.home)
     resources, gpus = space.settings.resources, ledger.note(GPUS)
     inputs = _inputs(
         name,
@@ -88,9 +88,7 @@ def inputs_of_search(
         source=source,
         target=None
         if target is None
-        else dataset(
-            located(str(target), home=places.home), protocol=space.settings.transfer_protocol, home=places.home
-        ),
+        else dataset(located(str(target), home=paths.home), protocol=space.settings.transfer_protocol, home=paths.home),
         facts={
             "search": name,
             "trial": str(best.number),
@@ -114,7 +112,7 @@ def inputs_of_search(
 
 
 def inputs_of_file(
-    places: HomePaths,
+    paths: HomePaths,
     file: Path,
     *,
     data: str | None,
@@ -130,16 +128,16 @@ def inputs_of_file(
     """
     config = parse(TrialConfig, read_yaml(file))
     protocol = protocol or DEFAULT_PROTOCOL
-    source = dataset(data, protocol=protocol, home=places.home, progress=progress)
+    source = dataset(data, protocol=protocol, home=paths.home, progress=progress)
     target = None
     if data is None:
-        target = dataset(None, protocol=protocol, home=places.home, preset=TRANSFER, progress=progress)
-    return _inputs(name or _name_of(file, places), config, source=source, target=target, facts={"config": file.name})
+        target = dataset(None, protocol=protocol, home=paths.home, preset=TRANSFER, progress=progress)
+    return _inputs(name or _name_of(file, paths), config, source=source, target=target, facts={"config": file.name})
 
 
-def _name_of(file: Path, places: HomePaths) -> str:
+def _name_of(file: Path, paths: HomePaths) -> str:
     """A configuration file's name as that of a search; one that was retrained under another name keeps it."""
-    if is_known_name(file.stem) and places.search(file.stem).is_dir():
+    if is_known_name(file.stem) and paths.search(file.stem).is_dir():
         return file.stem
     return name_from(file.stem)
 

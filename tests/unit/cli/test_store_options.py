@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from hico_platform.cli.places_options import places_of, words_of_places
+from hico_platform.cli.store_options import home_paths, store_words
 
 
 def given(**values: str) -> argparse.Namespace:
@@ -12,18 +12,18 @@ def given(**values: str) -> argparse.Namespace:
 
 
 def test_what_was_given_is_said_again() -> None:
-    assert words_of_places(given()) == ""
-    words = words_of_places(given(home="my home", storage="sqlite:///x.db", tracking="http://host:5000"))
+    assert store_words(given()) == ""
+    words = store_words(given(home="my home", storage="sqlite:///x.db", tracking="http://host:5000"))
     assert words == " --home 'my home' --storage sqlite:///x.db --tracking http://host:5000"
 
 
 def test_what_the_environment_says_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HICO_STORAGE", "postgresql+psycopg://me:secret@host/db")
-    assert words_of_places(given(storage="postgresql+psycopg://me:secret@host/db")) == ""
+    assert store_words(given(storage="postgresql+psycopg://me:secret@host/db")) == ""
 
 
 def test_no_password_is_printed() -> None:
-    words = words_of_places(given(storage="postgresql+psycopg://me:secret@host:5432/db"))
+    words = store_words(given(storage="postgresql+psycopg://me:secret@host:5432/db"))
     assert words == " --storage 'postgresql+psycopg://me:***@host:5432/db'"
 
 
@@ -38,12 +38,12 @@ def test_no_password_is_printed() -> None:
 def test_a_password_that_all_see_in_ps(
     option: str, url: str, variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert str(getattr(places_of(given(**{option: url})), option)) == url
+    assert str(getattr(home_paths(given(**{option: url})), option)) == url
     warned = capsys.readouterr().err
     assert f"--{option}: " in warned
     assert variable in warned
     assert "s3cr3t" not in warned
     monkeypatch.setenv({"storage": "HICO_STORAGE", "tracking": "MLFLOW_TRACKING_URI"}[option], url)
-    places_of(given(**{option: url}))
-    places_of(given(storage="postgresql://me@host/db", tracking="http://host:5000"))
+    home_paths(given(**{option: url}))
+    home_paths(given(storage="postgresql://me@host/db", tracking="http://host:5000"))
     assert capsys.readouterr().err == ""

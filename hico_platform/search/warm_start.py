@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
 from hico_platform.errors import Problem, UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import TrialState
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def warm_points(storage: Storage, names: Sequence[str]) -> list[Mapping[str, Sca
     return points
 
 
-def warm_points_at(places: HomePaths, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
+def warm_points_at(paths: HomePaths, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
     """The same for a space at a home, without making anything there.
 
     Raises:
@@ -52,7 +52,7 @@ def warm_points_at(places: HomePaths, space: CheckedSpace) -> list[Mapping[str, 
     from hico_platform.search.ledger.optuna_ledger import open_storage
 
     names = space.settings.warm_start
-    if names and places.storage is None and not (places.home / "study.db").exists():
-        remedy = f"there are none yet at {places.home}; name another by --home, or leave it out"
+    if names and paths.storage is None and not (paths.home / "study.db").exists():
+        remedy = f"there are none yet at {paths.home}; name another by --home, or leave it out"
         raise UsageError(Problem(field="warm_start", rule="names of searches", value=", ".join(names), remedy=remedy))
-    return warm_points(open_storage(places.storage_url, create=False), names) if names else []
+    return warm_points(open_storage(paths.storage_url, create=False), names) if names else []

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hico_platform.commands.home_paths import HomePaths
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
+from hico_platform.home import HomePaths
 from hico_platform.search.controller import ENDED_BY, GPUS, MACHINES_LEFT_OUT, SESSIONS
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, seconds_left
@@ -133,38 +133,38 @@ class SearchWatch:
         UsageError: there is no search of that name.
     """
 
-    def __init__(self, places: HomePaths, name: str) -> None:
+    def __init__(self, paths: HomePaths, name: str) -> None:
         from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
-        self._places = places
-        self._ledger: Ledger = StudyLedger.open(open_storage(places.storage_url, create=False), name=name, settle=False)
+        self._paths = paths
+        self._ledger: Ledger = StudyLedger.open(open_storage(paths.storage_url, create=False), name=name, settle=False)
 
     def look(self, *, at_s: float | None = None) -> SearchStatus:
         """The search at this moment."""
-        return _status(self._places, self._ledger, now_s=time.time() if at_s is None else at_s)
+        return _status(self._paths, self._ledger, now_s=time.time() if at_s is None else at_s)
 
 
-def search_status(places: HomePaths, name: str, *, at_s: float | None = None) -> SearchStatus:
+def search_status(paths: HomePaths, name: str, *, at_s: float | None = None) -> SearchStatus:
     """The search ``name`` at this moment.
 
     Raises:
         UsageError: there is no search of that name.
     """
-    return SearchWatch(places, name).look(at_s=at_s)
+    return SearchWatch(paths, name).look(at_s=at_s)
 
 
-def progress_of(places: HomePaths, name: str) -> SearchProgress:
+def progress_of(paths: HomePaths, name: str) -> SearchProgress:
     """The state of the search ``name``, and how many of its trials have ended: for who goes on with its results.
 
     Raises:
         UsageError: there is no search of that name.
     """
-    return search_status(places, name).progress
+    return search_status(paths, name).progress
 
 
-def _status(places: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
-    trials = tuple(_located(trial, places=places, search=ledger.search) for trial in ledger.trials())
-    driver = _driver(places, ledger, now_s=now_s)
+def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
+    trials = tuple(_located(trial, paths=paths, search=ledger.search) for trial in ledger.trials())
+    driver = _driver(paths, ledger, now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
     resources = space.settings.resources
@@ -194,17 +194,17 @@ def _status(places: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
     )
 
 
-def _located(trial: TrialRecord, *, places: HomePaths, search: SearchRecord) -> TrialRecord:
+def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord) -> TrialRecord:
     """A trial whose checkpoint is named by where it lies in this home."""
     if trial.ending is None or trial.ending.checkpoint is None:
         return trial
-    file = places.checkpoint(search, trial.ending.checkpoint)
+    file = paths.checkpoint(search, trial.ending.checkpoint)
     return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=str(file)))
 
 
-def _driver(places: HomePaths, ledger: Ledger, *, now_s: float) -> Mapping[str, object] | None:
+def _driver(paths: HomePaths, ledger: Ledger, *, now_s: float) -> Mapping[str, object] | None:
     """The process that runs a search: by its locks in this home at once, from elsewhere by its sign of life."""
-    files = places.locks(ledger.search.name)
+    files = paths.locks(ledger.search.name)
     for file in files:
         found = holder(file)
         if found is not None:
@@ -226,19 +226,19 @@ class OtherStudy:
         return {"name": self.name, "state": None, "error": self.reason}
 
 
-def searches(places: HomePaths) -> tuple[SearchStatus | OtherStudy, ...]:
+def searches(paths: HomePaths) -> tuple[SearchStatus | OtherStudy, ...]:
     """All searches of a home by name; one that cannot be read keeps none of the others from being shown."""
     from hico_platform.search.ledger.names import other_study_names, search_names
     from hico_platform.search.ledger.optuna_ledger import open_storage
 
-    storage = open_storage(places.storage_url, create=False)
+    storage = open_storage(paths.storage_url, create=False)
     found: dict[str, SearchStatus | OtherStudy] = {
         name: OtherStudy(name=name, reason="not a search: a study that this package did not make")
         for name in other_study_names(storage)
     }
     for name in search_names(storage):
         try:
-            found[name] = search_status(places, name)
+            found[name] = search_status(paths, name)
         except HicoError as error:
             found[name] = OtherStudy(name=name, reason=f"cannot be read: {error.problems[0]}")
     return tuple(found[name] for name in sorted(found))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hico_platform.cli.search_picture import SearchPicture, endings, shown_measures, shown_values
-from hico_platform.cli.search_view import SearchView, console_on
+from hico_platform.cli.views.search_picture import SearchPicture, endings, shown_measures, shown_values
+from hico_platform.cli.views.search_view import SearchView, console_on
 from hico_platform.config.space import Objective
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hico_platform.commands.tracking_check import check_tracking
 from hico_platform.config.trial import TrialConfig
 from hico_platform.cpus import available_cpus
 from hico_platform.enums import Decision
@@ -27,6 +26,7 @@ from hico_platform.search.lock import search_lock
 from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, gpus_in_sight
 from hico_platform.search.task import TrialTask
 from hico_platform.tracking.base import USER_TAG, Tracker
+from hico_platform.tracking.check import check_tracking
 
 if TYPE_CHECKING:  # the driver does without torch
     from hico_platform.trial import Report, TrialOutcome

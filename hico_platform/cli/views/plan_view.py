@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hico_platform.cli.search_picture import shown_values
-from hico_platform.commands.dry_run import SearchPlan
+from hico_platform.cli.views.search_picture import shown_values
+from hico_platform.search.search_plan import SearchPlan
 
 
 def print_plan(plan: SearchPlan) -> None:
