@@ -34,32 +34,6 @@ def info_nce(logits: Logits) -> Tensor:
     return (everything - positive).mean()
 
 
-def unit_vectors(projections: Tensor) -> Tensor:
-    """Each of (., P) over its length, or over 1e-12 if that is more."""
-    return _UnitVectors.apply(projections)  # type: ignore[no-any-return, no-untyped-call]
-
-
-class _UnitVectors(torch.autograd.Function):
-    """As torch.nn.functional.normalize, whose gradient takes fifteen operators (between 0 and 1e-12 it is another)."""
-
-    @staticmethod
-    def forward(ctx: Any, projections: Tensor) -> Tensor:
-        """Of the shape of ``projections``."""
-        lengths = torch.linalg.vector_norm(projections, dim=-1, keepdim=True).clamp_min_(1e-12)
-        made: Tensor = projections / lengths
-        ctx.save_for_backward(made, lengths)
-        return made
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """What of the gradient is across the vector, over its length."""
-        made, lengths = ctx.saved_tensors
-        along = (gradients[0] * made).sum(dim=-1, keepdim=True)
-        across: Tensor = torch.addcmul(gradients[0], made, along, value=-1)
-        return across.div_(lengths)
-
-
 def contrast(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
     """:func:`info_nce` of :func:`contrast_logits`; on a CPU by a kernel that never has the logits in memory.
 

@@ -13,7 +13,7 @@ from hico_platform.enums import EncoderType, Level, Precision, QueueWrap, Repres
 from hico_platform.model.contrast import Logits, contrast, contrast_logits
 from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
-from hico_platform.model.projector import Projectors
+from hico_platform.model.projector import Projectors, unit_vectors
 from hico_platform.model.queue import KeyQueue
 from hico_platform.model.transformer import SelfAttention
 from hico_platform.ops.cuda_streams import concurrently
@@ -55,7 +55,7 @@ class ProjectingEncoder(nn.Module):
 
     def forward(self, tokens: Tokens, *, anchors: bool = False) -> dict[Representation, Tensor]:
         """The projections as unit vectors: clip and part (N, G, P), (N, 1, P) if ``anchors``, the others (N, P)."""
-        return self.projectors(self.encoder(tokens), anchors=anchors, units=True)  # type: ignore[no-any-return]
+        return unit_vectors(self.projectors(self.encoder(tokens), anchors=anchors))
 
 
 class HiCo(nn.Module):

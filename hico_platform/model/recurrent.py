@@ -92,11 +92,10 @@ class _How(NamedTuple):
     kernels: Kernels
     wanted: bool  # a backward pass may follow
 
-    def whole_layer(self, *sizes: int) -> str | None:
-        """The ending of the kernels that make all steps of these widths by one call, products inside; None without."""
-        if self.precision is torch.float32:
-            return "float" if self.kernels.multiplies else None
-        return "pairs" if self.kernels.multiplies_pairs and not any(size % 2 for size in sizes) else None
+    @property
+    def whole_layer(self) -> bool:
+        """Whether kernels make all steps by one call, products inside."""
+        return self.precision is torch.float32 and self.kernels.multiplies
 
 
 class _Products(NamedTuple):
@@ -230,10 +229,6 @@ class _Read(NamedTuple):
         """As a layer's kernel takes them; this must outlive the call."""
         return self.tokens, self.tokens.shape[1], _addresses(self.of_input).array, _addresses(self.of_state).array
 
-    def turned(self) -> _Addresses:
-        """Recurrent weights as (H, gates*H), whose neighbours a product of pairs wants next to each other."""
-        return _addresses([weight.T.contiguous() for weight in self.of_state])
-
     def gradient_of_tokens(self, gates: Tensor) -> Tensor:
         """(P*N, D), of the gates' gradient (P*N, 2*gates*H)."""
         return multiplied(gates, torch.cat(self.of_input))
@@ -262,14 +257,14 @@ class _Lstm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, how: _How, *weights: Tensor) -> Tensor:
         """``tokens`` (P, N, D); of each direction W_ih (4H, D), W_hh (4H, H), b_ih and b_hh (4H,)."""
-        (places, count, depth), (size, width) = tokens.shape, weights[1].shape
+        (places, count, _), (size, width) = tokens.shape, weights[1].shape
         read, visits = _Read.cast(how, tokens, weights), visits_of(how.packed, count, width)
         bias = torch.stack([weights[2] + weights[3], weights[6] + weights[7]])
         states = bias.new_empty(places, count, 2, width)
-        if whole := how.whole_layer(depth, width):
+        if how.whole_layer:
             gates = bias.new_empty(places * count, 2 * size) if how.wanted else None
             cells = torch.empty_like(states) if how.wanted else None
-            _whole_layer(how, f"lstm_forward_layer_{whole}", visits, *read.forwards(), bias, gates, cells, states)
+            _whole_layer(how, "lstm_forward_layer", visits, *read.forwards(), bias, gates, cells, states)
         else:
             given, gates = _input_gates(read.tokens, torch.stack(read.of_input), wanted=how.wanted)
             cells = torch.empty_like(states)
@@ -289,10 +284,9 @@ class _Lstm(torch.autograd.Function):
         read = _Read.kept(*kept)
         (places, count, _, width), size, depth = states.shape, 4 * states.shape[3], read.tokens.shape[1]
         visits, given = visits_of(how.packed, count, width), gradients[0].float().contiguous()
-        whole = how.whole_layer(depth, width)
-        if whole == "float":
+        if how.whole_layer:
             backwards = _addresses(read.of_state).array
-            _whole_layer(how, "lstm_backward_layer_float", visits, backwards, given, gates, cells, gates)
+            _whole_layer(how, "lstm_backward_layer", visits, backwards, given, gates, cells, gates)
             of_input, of_state = states.new_empty(2, size, depth), states.new_empty(2, size, width)
             of_bias = states.new_zeros(2, size)
             how.kernels.call(
@@ -302,11 +296,7 @@ class _Lstm(torch.autograd.Function):
             of_tokens = read.gradient_of_tokens(gates)
         else:
             moved = read.tokens.new_empty(2, places * count, size)
-            if whole:
-                turned = read.turned()
-                _whole_layer(how, "lstm_backward_layer_pairs", visits, turned.array, given, gates, cells, moved)
-            else:
-                _backward(how, "lstm", visits, torch.stack(read.of_state), moved, (given, gates, cells))
+            _backward(how, "lstm", visits, torch.stack(read.of_state), moved, (given, gates, cells))
             of_tokens, of_input = _input_gradients(moved, read)
             of_state = _weight_gradient(_by_token(moved, count), states, how.packed)
             of_bias = torch.stack([column_sums(each) for each in moved])
@@ -321,7 +311,7 @@ class _Gru(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, how: _How, *weights: Tensor) -> Tensor:
         """As the LSTM's with 3H gates."""
-        (places, count, depth), (size, width) = tokens.shape, weights[1].shape
+        (places, count, _), (size, width) = tokens.shape, weights[1].shape
         read, visits = _Read.cast(how, tokens, weights), visits_of(how.packed, count, width)
         # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
         bias, bias_state = torch.stack([weights[2], weights[6]]), torch.stack([weights[3], weights[7]])
@@ -329,10 +319,10 @@ class _Gru(torch.autograd.Function):
         bias_state = bias_state[:, 2 * width :].contiguous()
         states = bias.new_empty(places, count, 2, width)
         inner = torch.empty_like(states) if how.wanted else None
-        if whole := how.whole_layer(depth, width):
+        if how.whole_layer:
             gates = bias.new_empty(places * count, 2 * size) if how.wanted else None
             biases = bias, bias_state
-            _whole_layer(how, f"gru_forward_layer_{whole}", visits, *read.forwards(), *biases, gates, inner, states)
+            _whole_layer(how, "gru_forward_layer", visits, *read.forwards(), *biases, gates, inner, states)
         else:
             given, gates = _input_gates(read.tokens, torch.stack(read.of_input), wanted=how.wanted)
             _forward(how, "gru", visits, torch.stack(read.of_state), given, gates, bias, bias_state, inner, states)
@@ -349,14 +339,13 @@ class _Gru(torch.autograd.Function):
         gates, inner, states, *kept = ctx.saved_tensors
         how: _How = ctx.how
         read = _Read.kept(*kept)
-        (places, count, _, width), size, depth = states.shape, 3 * states.shape[3], read.tokens.shape[1]
+        (places, count, _, width), size = states.shape, 3 * states.shape[3]
         visits, given = visits_of(how.packed, count, width), gradients[0].float().contiguous()
-        whole = how.whole_layer(depth, width)
-        if whole == "float":
+        if how.whole_layer:
             behind = torch.empty_like(states)  # the candidate's gradient as the state sees it
             backwards = _addresses(read.of_state).array
             _whole_layer(
-                how, "gru_backward_layer_float", visits, backwards, given, gates, inner, states, gates, behind
+                how, "gru_backward_layer", visits, backwards, given, gates, inner, states, gates, behind
             )  # ``gates`` become their gradient
             moved, of_candidate = (
                 gates.view(places, count, 2, size),
@@ -367,11 +356,7 @@ class _Gru(torch.autograd.Function):
         else:
             apart, packed = (read.tokens.new_empty(2, places * count, each) for each in (size, width))
             saved = given, gates, inner, states
-            if whole:
-                turned = read.turned()
-                _whole_layer(how, "gru_backward_layer_pairs", visits, turned.array, *saved, apart, packed)
-            else:
-                _backward(how, "gru", visits, torch.stack(read.of_state), apart, saved, packed)
+            _backward(how, "gru", visits, torch.stack(read.of_state), apart, saved, packed)
             of_tokens, of_input = _input_gradients(apart, read)
             of_bias, of_candidate = (torch.stack([column_sums(each) for each in both]) for both in (apart, packed))
             moved, behind = _by_token(apart, count), _by_token(packed, count)

@@ -57,69 +57,6 @@ static void small_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t d
     }
 }
 
-/* As recurrent_weights_backward, by seven products in place of eight (strassen.h). */
-static int weights_backward_by_sevenths(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
-                                        const float *moved, const float *tokens, const float *states, float *of_input,
-                                        float *of_state, float *of_bias) {
-    const int64_t k = P * N, half = wide / 2, parts = parts_halved(k, HALF_DEEP / 2), most = (k / 2 + parts - 1) / parts;
-    const int64_t split = depth / 2 / PANEL, panels = split + H / 2 / PANEL, room = SEVEN * panels * panel_room(most);
-    const int64_t blocks = (half + HALF_BLOCK - 1) / HALF_BLOCK;
-    float *all = room_for(2 * room), *zeros = calloc(H, sizeof(float));
-    int failed = !all || !zeros;
-    #pragma omp parallel reduction(| : failed) if (!failed)
-    {
-        const int64_t me = omp_get_thread_num();
-        const int alone = omp_get_num_threads() == 2; /* as below */
-        const Share share = alone ? (Share){half, blocks, 0, blocks, 0, panels, 0, panels}
-                                  : share_of(half, panels, HALF_BLOCK);
-        float *packed = all + (alone ? me * room : 0), *strips = room_for(SEVEN * strips_room(block_rows(share), most));
-        failed |= !strips;
-        for (int64_t each = alone ? me * parts : 0; each < (alone ? me + 1 : 2) * parts && all && zeros; each++) {
-            const int64_t d = each / parts, part = each % parts;
-            const int64_t from = piece_of(share, k, parts, part, 0).from, deep = piece_of(share, k, parts, part, 0).deep;
-            float *behind = packed + SEVEN * split * panel_room(deep);
-            pack_right_sevenths((Matrix){tokens, depth, 1}, least(share.begin, split), least(share.end, split), split, from,
-                                deep, deep, packed);
-            for (int64_t j = 0; j < deep; j++) {
-                const float *rows[2];
-                for (int lower = 0; lower < 2; lower++) {
-                    const int64_t place = from + j + lower * deep, token = before[d * P + place / N], n = place % N;
-                    rows[lower] = token < 0 ? zeros : states + ((token * N + n) * 2 + d) * H;
-                }
-                pack_row_sevenths(rows[0], rows[1], j, beyond(share.begin, split), beyond(share.end, split), panels - split,
-                                  deep, behind);
-            }
-            if (!alone) {
-                #pragma omp barrier
-            }
-            for (int64_t block = share.first; block < share.last && strips; block++) {
-                const Piece now = piece_of(share, k, parts, part, block);
-                const int64_t top = now.top, rows = now.rows;
-                if (rows == 0) continue;
-                const Halves left = halves_of((Matrix){moved + d * wide, 1, 2 * wide}, wide);
-                Ahead ahead = packed_sevenths(left, share, now, piece_after(share, k, parts, part, block), strips);
-                if (share.low == 0) /* c + d and a + b are the sums of both halves' rows */
-                    for (int lower = 0; lower < 2; lower++)
-                        add_sums(strips + LEFT_PLACES[lower ? 5 : 6] * strips_room(rows, deep), rows, deep,
-                                 of_bias + d * wide + lower * half + top);
-                const Output input = {of_input + (d * wide + top) * depth, depth, part > 0, 0, 0};
-                const Output state = {of_state + (d * wide + top) * H, H, part > 0, 0, 0};
-                seven_products(strips, rows, deep, packed, deep, least(share.low, split), least(share.high, split), split,
-                               (Quarters){input, half * depth, depth / 2}, &ahead);
-                seven_products(strips, rows, deep, behind, deep, beyond(share.low, split), beyond(share.high, split),
-                               panels - split, (Quarters){state, half * H, H / 2}, &ahead);
-            }
-            if (!alone) {
-                #pragma omp barrier
-            }
-        }
-        free(strips);
-    }
-    free(all);
-    free(zeros);
-    return failed;
-}
-
 /* Gradients of a recurrent layer's weights and bias: of_input (2, wide, depth), of_state (2, wide, H), of_bias (2, wide),
    which begins as zeros. ``moved`` (P*N, 2, wide), the gradient of the gates, is summed, and held against ``tokens``
    (P*N, depth) and the states (P*N, 2, H) before each: token p's is before[d * P + p] or, if that is negative, zero. */
@@ -130,9 +67,6 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
         small_weights_backward(P, N, wide, depth, H, before, moved, tokens, states, of_input, of_state, of_bias);
         return 0;
     }
-    if (seven_pay(wide, depth, P * N) && seven_pay(wide, H, P * N))
-        return weights_backward_by_sevenths(P, N, wide, depth, H, before, moved, tokens, states, of_input, of_state,
-                                            of_bias);
     const int64_t k = P * N, parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int64_t split = panels_of(depth), panels = split + panels_of(H);
     const int64_t room = panels * panel_room(most), blocks = (wide + BLOCK - 1) / BLOCK;
@@ -166,9 +100,9 @@ int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth
                 const Matrix left = {moved + d * wide, 1, 2 * wide};
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
                 if (share.low == 0) add_sums(strips, rows, deep, of_bias + d * wide + top);
-                packed_product_float(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
+                packed_product(strips, rows, packed, least(share.low, split), least(share.high, split), depth, deep,
                                      (Output){of_input + (d * wide + top) * depth, depth, part > 0, 0}, &ahead);
-                packed_product_float(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,
+                packed_product(strips, rows, behind, beyond(share.low, split), beyond(share.high, split), H, deep,
                                      (Output){of_state + (d * wide + top) * H, H, part > 0, 0}, &ahead);
             }
             if (!alone) {

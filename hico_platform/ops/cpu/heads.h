@@ -43,7 +43,7 @@ static void multiply(Matrix a, Matrix b, int64_t m, int64_t n, int64_t k, const 
     Ahead nothing = {0};
     pack_left(a, 0, m, m, 0, k, in->strips);
     pack_right(b, 0, panels_of(n), n, 0, k, in->panels);
-    packed_product_float(in->strips, m, in->panels, 0, panels_of(n), n, k, (Output){out, lead, 0, 0}, &nothing);
+    packed_product(in->strips, m, in->panels, 0, panels_of(n), n, k, (Output){out, lead, 0, 0}, &nothing);
 }
 
 /* ``L`` scores to their softmax. */

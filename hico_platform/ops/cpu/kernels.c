@@ -55,13 +55,11 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #include "parts.h"
 #endif
 
-/* T is the type of tensors, X of what products make: in pairs, bfloat16 goes into them and float comes out. Y is the type
-   of what a layer makes: the last one's stays float, for among bfloat16 a maximum over tokens has many equals. */
+/* T is the type of tensors, Y of what a layer makes: the last one's stays float, for among bfloat16 a maximum over tokens
+   has many equals. */
 #define T float
-#define X float
 #define NAME(name) name##_float
 #define READ(x) read_float(x)
-#define READ_X(x) read_float(x)
 #define WRITE(x) write_float(x)
 #include "norm.h"
 #define Y float
@@ -76,20 +74,15 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #include "transformer.h"
 #ifdef LANES
 #include "attention.h"
-#include "layers.h"
 #endif
 #undef T
-#undef X
 #undef NAME
 #undef READ
-#undef READ_X
 #undef WRITE
 
 #define T bf16
-#define X bf16
 #define NAME(name) name##_bf16
 #define READ(x) read_bf16(x)
-#define READ_X(x) read_bf16(x)
 #define WRITE(x) write_bf16(x)
 #include "norm.h"
 #define Y bf16
@@ -110,27 +103,14 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #ifdef LANES
 #include "attention.h"
 #endif
-#undef X
 #undef NAME
-#undef READ_X
-
-#ifdef PAIRED
-#define X float
-#define NAME(name) name##_pairs
-#define READ_X(x) read_float(x)
-#include "cells.h"
-#include "layers.h"
-#undef X
-#undef NAME
-#undef READ_X
-#endif
 #undef T
 #undef READ
 #undef WRITE
 
 #ifdef LANES
+#include "layers.h"
 #include "gradients.h"
 #include "contrast.h"
-#include "projectors.h"
 #endif
 #include "views.h"

@@ -41,9 +41,8 @@ class Kernels:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         self._functions: dict[str, Any] = {}
-        library.lanes_of_products.restype = library.multiplies_pairs.restype = ctypes.c_int64
+        library.lanes_of_products.restype = ctypes.c_int64
         self.multiplies = bool(library.lanes_of_products())  # whether they know this processor's registers
-        self.multiplies_pairs = bool(library.multiplies_pairs())  # whether bfloat16 too
 
     def call(self, name: str, *arguments: Argument) -> None:
         """Calls ``name`` once.
@@ -68,7 +67,7 @@ class Kernels:
 # What allocates, and so says whether it could.
 _FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_forward_layer", "gru_backward_layer",
              "lstm_forward_layer", "lstm_backward_layer", "float_product", "recurrent_weights_backward",
-             "info_nce", "attention_", "project_")  # fmt: skip
+             "info_nce", "attention_")  # fmt: skip
 
 
 def passed(argument: Argument) -> object:

@@ -2,9 +2,6 @@
    both packed so that the innermost loop reads them in order, its sums in registers. A sum's order does not depend on
    the number of threads.
 
-   Of bfloat16 matrices with float32 sums too, where the processor multiplies them in pairs: two neighbours of a sum then
-   lie in one float's place, and all else is the same.
-
    Only where the registers are known: elsewhere, and without threads, ``lanes_of_products`` is 0 and the library that
    PyTorch brings does it. */
 
@@ -14,14 +11,6 @@
 #elif defined(_OPENMP) && defined(__AVX2__) && defined(__FMA__)
 #define LANES 8
 #define STRIP 6
-#endif
-
-#if defined(LANES) && defined(__AVX512BF16__) && !defined(__AMX_BF16__) /* AMX multiplies faster, and oneDNN by it */
-#include <immintrin.h>
-#define PAIRED
-int64_t multiplies_pairs(void) { return 1; }
-#else
-int64_t multiplies_pairs(void) { return 0; }
 #endif
 
 #ifndef LANES
@@ -55,39 +44,23 @@ typedef struct { const float *at; int64_t row, column; } Matrix;
 
 #include "packing.h"
 
-/* What will be read next, brought near meanwhile: ``lines`` of 64 bytes in each of ``rows``, ``each`` at a time, and as
-   many ``further`` on unless that is 0. */
-typedef struct { const char *row; int64_t stride, lines, rows, line, each, further; } Ahead;
+/* What will be read next, brought near meanwhile: ``lines`` of 64 bytes in each of ``rows``, ``each`` at a time. */
+typedef struct { const char *row; int64_t stride, lines, rows, line, each; } Ahead;
 
 static inline __attribute__((always_inline)) void fetch(Ahead *ahead) {
     for (int64_t i = 0; ahead && i < ahead->each && ahead->rows > 0; i++) {
         __builtin_prefetch(ahead->row + 64 * ahead->line, 0, 2);
-        if (ahead->further) __builtin_prefetch(ahead->row + 64 * ahead->line + ahead->further, 0, 2);
         if (++ahead->line == ahead->lines) { ahead->line = 0; ahead->row += ahead->stride; ahead->rows--; }
     }
 }
 
-/* ``begun``, unless null, is a tile of what else is added. */
-typedef struct { float *at; int64_t lead; int add; const float *bias, *begun; } Output;
+typedef struct { float *at; int64_t lead; int add; const float *bias; } Output;
 
-enum Factors { PACKED, IN_PLACE, PAIRS }; /* floats, packed or where they lie; packed pairs of bfloat16 */
-
-static inline __attribute__((always_inline)) Lanes plus_product(const enum Factors of, Lanes sum, float left, Lanes right) {
-#ifdef PAIRED
-    if (of == PAIRS) return (Lanes)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(left), (__m512bh)right);
-#endif
-    return sum + left * right;
-}
-
-static inline __attribute__((always_inline)) void leave_tile(const int size, Lanes sum[][2], const float sign, Output out) {
+static inline __attribute__((always_inline)) void leave_tile(const int size, Lanes sum[][2], Output out) {
     #pragma GCC unroll 16
     for (int r = 0; r < size; r++) {
         float *to = out.at + r * out.lead;
-        Lanes low = sign * sum[r][0], high = sign * sum[r][1];
-        if (out.begun) {
-            low += load(out.begun + r * PANEL);
-            high += load(out.begun + r * PANEL + LANES);
-        }
+        Lanes low = sum[r][0], high = sum[r][1];
         if (out.add) {
             low += load(to);
             high += load(to + LANES);
@@ -100,10 +73,9 @@ static inline __attribute__((always_inline)) void leave_tile(const int size, Lan
     }
 }
 
-/* ``size`` rows of ``left`` times a panel whose rows are ``step`` apart; ``also``, unless null, gets ``sign`` times it. */
-static inline __attribute__((always_inline)) void tile(const enum Factors of, const int size, int64_t deep, Matrix left,
-                                                       const float *right, int64_t step, Output out, const Output *also,
-                                                       float sign, Ahead *ahead) {
+/* ``size`` rows of ``left`` times a panel whose rows are ``step`` apart. */
+static inline __attribute__((always_inline)) void tile(const int size, int64_t deep, Matrix left, const float *right,
+                                                       int64_t step, Output out, Ahead *ahead) {
     Lanes sum[STRIP][2];
     #pragma GCC unroll 16
     for (int r = 0; r < size; r++) sum[r][0] = sum[r][1] = (Lanes){0};
@@ -117,13 +89,12 @@ static inline __attribute__((always_inline)) void tile(const enum Factors of, co
             const Lanes low = load(right), high = load(right + LANES);
             #pragma GCC unroll 16
             for (int r = 0; r < size; r++) {
-                sum[r][0] = plus_product(of, sum[r][0], left.at[r * left.row], low);
-                sum[r][1] = plus_product(of, sum[r][1], left.at[r * left.row], high);
+                sum[r][0] += left.at[r * left.row] * low;
+                sum[r][1] += left.at[r * left.row] * high;
             }
         }
     }
-    leave_tile(size, sum, 1.0f, out);
-    if (also) leave_tile(size, sum, sign, *also);
+    leave_tile(size, sum, out);
 }
 
 #if STRIP == 14
@@ -131,28 +102,13 @@ static inline __attribute__((always_inline)) void tile(const enum Factors of, co
 #else
 #define EACH_SIZE(OF) OF(1) OF(2) OF(3) OF(4) OF(5) OF(6)
 #endif
-#define FLOATS(size) case size: tile(PACKED, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, 0, 0, ahead); break;
-#define TO_BOTH(size)                                                                                              \
-    case size: tile(PACKED, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, &also, sign, ahead); break;
-#define TWOS(size) case size: tile(PAIRS, size, deep, (Matrix){strip, 1, size}, right, PANEL, out, 0, 0, ahead); break;
-#define BY_COLUMNS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0, 0, 0); break;
-#define BY_ROWS(size) case size: tile(IN_PLACE, size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0, 0, 0); break;
+#define PACKED(size) case size: tile(size, deep, (Matrix){strip, 1, size}, right, PANEL, out, ahead); break;
+#define BY_COLUMNS(size) case size: tile(size, deep, (Matrix){left.at, 1, left.column}, right, step, out, 0); break;
+#define BY_ROWS(size) case size: tile(size, deep, (Matrix){left.at, left.row, 1}, right, step, out, 0); break;
 
 static void packed_tile(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Ahead *ahead) {
-    switch (size) { EACH_SIZE(FLOATS) }
+    switch (size) { EACH_SIZE(PACKED) }
 }
-
-/* The same to two places. */
-static void tile_to_both(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Output also,
-                         float sign, Ahead *ahead) {
-    switch (size) { EACH_SIZE(TO_BOTH) }
-}
-
-#ifdef PAIRED
-static void paired_tile(int64_t size, int64_t deep, const float *strip, const float *right, Output out, Ahead *ahead) {
-    switch (size) { EACH_SIZE(TWOS) }
-}
-#endif
 
 /* Of a left matrix where it lies: its rows next to each other, or its columns. */
 static void tile_in_place(int64_t size, int64_t deep, Matrix left, const float *right, int64_t step, Output out) {
@@ -169,8 +125,8 @@ static void part_of_tile(int64_t size, const float *whole, int64_t wide, Output 
     }
 }
 
-/* ``rows`` times packed panels ``first`` to ``last``; ``out`` has ``columns``. */
-static inline __attribute__((always_inline)) void panel_product(const enum Factors of, Matrix left, int64_t rows,
+/* ``rows``, packed or where they lie, times packed panels ``first`` to ``last``; ``out`` has ``columns``. */
+static inline __attribute__((always_inline)) void panel_product(const int packed, Matrix left, int64_t rows,
                                                                 const float *right, int64_t first, int64_t last,
                                                                 int64_t columns, int64_t deep, Output out, Ahead *ahead) {
     float whole[STRIP * PANEL];
@@ -182,31 +138,20 @@ static inline __attribute__((always_inline)) void panel_product(const enum Facto
                                  out.bias ? out.bias + p * PANEL : 0};
             const Output to = wide >= PANEL ? here : (Output){whole, PANEL, 0, 0};
             const float *strip = left.at + begin * deep + s * PAD;
-            if (of == PACKED) packed_tile(size, deep, strip, panel, to, ahead);
-#ifdef PAIRED
-            else if (of == PAIRS) paired_tile(size, deep, strip, panel, to, ahead);
-#endif
+            if (packed) packed_tile(size, deep, strip, panel, to, ahead);
             else tile_in_place(size, deep, (Matrix){left.at + begin * left.row, left.row, left.column}, panel, PANEL, to);
             if (wide < PANEL) part_of_tile(size, whole, wide, here);
         }
 }
 
-static void packed_product_float(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
+static void packed_product(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
                            int64_t columns, int64_t deep, Output out, Ahead *ahead) {
-    panel_product(PACKED, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
+    panel_product(1, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
 }
-
-#ifdef PAIRED
-/* The same of pairs: ``deep`` of them. */
-static void packed_product_pairs(const float *strips, int64_t rows, const float *right, int64_t first, int64_t last,
-                           int64_t columns, int64_t deep, Output out, Ahead *ahead) {
-    panel_product(PAIRS, (Matrix){strips, 0, 0}, rows, right, first, last, columns, deep, out, ahead);
-}
-#endif
 
 static void product_in_place(Matrix left, int64_t rows, const float *right, int64_t first, int64_t last, int64_t columns,
                              int64_t deep, Output out) {
-    panel_product(IN_PLACE, left, rows, right, first, last, columns, deep, out, 0);
+    panel_product(0, left, rows, right, first, last, columns, deep, out, 0);
 }
 
 /* Adds to ``out`` (m, n) a sum over rows: ``a`` (m, k) by columns times ``b`` (k, n) by rows, both where they lie. Tiles
@@ -265,12 +210,10 @@ static Ahead packed_block(Matrix left, Share share, int64_t block, int64_t from,
     const int64_t next_top = block_at(share, next), more = block_at(share, next + 1) - next_top;
     const int64_t inner = left.row == 1 ? more : deep, outer = left.row == 1 ? deep : more;
     Ahead ahead = {(const char *)(left.at + next_top * left.row + far * left.column),
-                   4 * (left.row == 1 ? left.column : left.row), inner / 16 + 1, far + deep <= k ? outer : 0, 0, 0, 0};
+                   4 * (left.row == 1 ? left.column : left.row), inner / 16 + 1, far + deep <= k ? outer : 0, 0, 0};
     ahead.each = ahead.lines * ahead.rows / ((share.high - share.low) * rows + 1) + 1;
     return ahead;
 }
-
-#include "strassen.h"
 
 /* out (m, n), its rows ``lead`` apart, = a (m, k) times b (k, n), plus ``bias`` (n) or, with ``add``, what is there. */
 int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_column, const float *b,
@@ -279,8 +222,6 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
     const int64_t panels = panels_of(n), parts = parts_deep(k), most = (k + parts - 1) / parts;
     const int unpacked = a_column == 1 && n <= NARROW && k <= NARROW;
     int failed = 0;
-    /* Of a weight, whose left is turned, the gradient of a unit that is dead is zero, which a sum with another's is not. */
-    if (left.row != 1 && seven_pay(m, n, k)) return product_of_sevenths(m, n, k, left, right, bias, out, lead, add);
     if (a_row == 1 && b_column == 1 && m * n <= WEIGHT && k > NARROW && !bias) {
         #pragma omp parallel if (m * n * k > SMALL)
         {
@@ -310,7 +251,7 @@ int float_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row
                     continue;
                 }
                 Ahead ahead = packed_block(left, share, block, from, deep, k, strips);
-                packed_product_float(strips, rows, packed, share.low, share.high, n, deep, to, &ahead);
+                packed_product(strips, rows, packed, share.low, share.high, n, deep, to, &ahead);
             }
             #pragma omp barrier
         }

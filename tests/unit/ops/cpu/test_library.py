@@ -28,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Sources that compile in no time, for what is kept where; the real ones are compiled by every other test."""
     sources = tmp_path / "sources"
     sources.mkdir()
-    said = "long lanes_of_products(void) { return 0; }\nlong multiplies_pairs(void) { return 0; }\n"
+    said = "long lanes_of_products(void) { return 0; }\n"
     (sources / "kernels.c").write_text(said)
     monkeypatch.setattr(library, "_SOURCES", sources)
     return sources
@@ -92,7 +92,7 @@ def test_where_no_folder_can_be_trusted_there_are_no_kernels(
 
 PLANTED = (
     '#include <stdio.h>\n__attribute__((constructor)) static void run(void) { fclose(fopen(MARK, "w")); }\n'
-    "long lanes_of_products(void) { return 0; }\nlong multiplies_pairs(void) { return 0; }\n"
+    "long lanes_of_products(void) { return 0; }\n"
 )
 
 
@@ -111,7 +111,7 @@ class Unloaded:
     """In the place of a library: the loader would take a second one of the same path for the first."""
 
     def __init__(self, path: str) -> None:
-        self.lanes_of_products = self.multiplies_pairs = lambda: 0
+        self.lanes_of_products = lambda: 0
 
 
 @pytest.fixture
