@@ -36,11 +36,11 @@ NAMES = {"gru": "GRU", "lstm": "LSTM", "transformer": "Transformer"}
 
 
 def setting(arguments: argparse.Namespace):
-    """Configuration, fold (train and test) and model, the same on both sides."""
+    """Configuration, parts (train and test) and model, the same on both sides."""
     from hico_platform.build import build_model
     from hico_platform.config.schema import replace
     from hico_platform.config.trial import TrialConfig
-    from hico_platform.trial import Fold
+    from hico_platform.trial import TrainEvalSplit
     from hico_platform.worker.datasets import dataset
 
     config = replace(
@@ -48,26 +48,26 @@ def setting(arguments: argparse.Namespace):
     )
     place = dataset(arguments.data, protocol=arguments.protocol, home=arguments.home, preset=arguments.preset)
     store, split = place.open()
-    fold = Fold(store=store, fit=split.train_and_val, score=split.test)
-    return config, fold, build_model(config, layout=store.layout, device=CPU)
+    parts = TrainEvalSplit(store=store, train=split.train_and_val, eval=split.test)
+    return config, parts, build_model(config, layout=store.layout, device=CPU)
 
 
 def ours(arguments: argparse.Namespace) -> dict[str, float]:
-    from hico_platform.evaluate.downstream import probe_features
+    from hico_platform.evaluate.downstream import eval_features
     from hico_platform.evaluate.linear import linear_probe_top1
 
-    config, fold, model = setting(arguments)
+    config, parts, model = setting(arguments)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)  # its late imports are not timed; nor the peer's
     start = time.perf_counter()
-    probe = fold.probe(config, device=CPU)
-    features = probe_features(model.query.encoder, probe=probe, config=config.evaluation)
+    data = parts.eval_data(config, device=CPU)
+    features = eval_features(model.query.encoder, data=data, config=config.evaluation)
     encoded_s = time.perf_counter() - start
     top1 = linear_probe_top1(
-        features.fit,
-        probe.labels[probe.fit],
-        features.score,
-        probe.labels[probe.score],
-        classes=max(LEAST_CLASSES, probe.classes),
+        features.train,
+        data.labels[data.train],
+        features.eval,
+        data.labels[data.eval],
+        classes=max(LEAST_CLASSES, data.classes),
         epochs=EPOCHS,
         batch_size=arguments.batch,
         learning_rate=arguments.rate,
@@ -107,8 +107,8 @@ def released(arguments: argparse.Namespace) -> dict[str, float]:
     from hico_platform.model.released_checkpoint import released_name
 
     torch.Tensor.cuda = lambda tensor, **_: tensor  # there is no GPU; nothing else of it is changed
-    config, fold, model = setting(arguments)
-    classes = max(LEAST_CLASSES, len(fold.store.class_names))
+    config, parts, model = setting(arguments)
+    classes = max(LEAST_CLASSES, len(parts.store.class_names))
     encoder = peer.DownstreamEncoder(
         t_input_size=150, s_input_size=192, kernel_size=5, stride=1, padding=2, factor=2,
         hidden_size=config.model.hidden_width, num_head=4, num_layer=1, granularity=4,
@@ -133,10 +133,10 @@ def released(arguments: argparse.Namespace) -> dict[str, float]:
     folder = Path(arguments.scratch)
     loaders = [
         torch.utils.data.DataLoader(
-            Feeder(**write_released(fold.store, part, folder, name)),
+            Feeder(**write_released(parts.store, part, folder, name)),
             batch_size=arguments.batch, shuffle=shuffle, num_workers=arguments.workers, drop_last=False,
         )
-        for name, part, shuffle in (("train", fold.fit, True), ("val", fold.score, False))
+        for name, part, shuffle in (("train", parts.train, True), ("val", parts.eval, False))
     ]  # fmt: skip
     scores = []
     start = time.perf_counter()
@@ -145,7 +145,7 @@ def released(arguments: argparse.Namespace) -> dict[str, float]:
         peer.train(loaders[0], encoder, criterion, optimiser, epoch, options)
         scores.append(float(peer.validate(loaders[1], encoder, criterion, options)))
     seconds = (time.perf_counter() - start) * EPOCHS / arguments.peer_epochs
-    return {"s": seconds, "top1": scores[-1], "best_top1": max(scores), "test": len(fold.score)}
+    return {"s": seconds, "top1": scores[-1], "best_top1": max(scores), "test": len(parts.eval)}
 
 
 def run(side: str, arguments: argparse.Namespace, scratch: str) -> dict[str, float]:

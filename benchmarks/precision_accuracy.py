@@ -34,11 +34,11 @@ MARGIN = 0.02
 
 def score(data: TrialData, values: dict[str, object], epochs: int) -> dict[str, float]:
     config = replace(TrialConfig(), values)
-    fold, _ = data.folds()
+    split, _ = data.splits()
     with tempfile.TemporaryDirectory(prefix="hico-precision-") as folder:
         outcome = run_trial(
             config,
-            fold=fold,
+            split=split,
             target=None,
             directory=Path(folder),
             report_epochs=(epochs,),

@@ -61,7 +61,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
         find_space("level_weights"), assignments=[*SETTINGS, *chosen, f"budget.epochs={trial_epochs}", "trials=100000"]
     )
     inputs: SearchInputs = search_inputs(space, home=home, data=None)
-    fold, _ = inputs.data.folds()
+    split, _ = inputs.data.splits()
     ledger = Unaided.create(
         open_storage(MEMORY), name="run", space=space, facts=inputs.facts, limit=space.settings.trials, at_s=0.0
     )
@@ -90,7 +90,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
 
             outcome = run_trial(
                 task.config,
-                fold=fold,
+                split=split,
                 target=None,
                 directory=task.directory,
                 report_epochs=task.report_epochs,

@@ -23,7 +23,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision
 from hico_platform.errors import CheckpointError, Problem, TrainingError
-from hico_platform.evaluate.downstream import Probe, ProbeFeatures, downstream, knn, probe_features
+from hico_platform.evaluate.downstream import EvalData, EvalFeatures, downstream, eval_features, knn
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult, pretrain
 from hico_platform.train.state import TrainingState
@@ -59,24 +59,26 @@ Report = Callable[[EpochReport], Decision]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fold:
-    """A store with the sequences to learn from and those to score on (int64 indices).
+class TrainEvalSplit:
+    """A store with the sequences to train on and those to score on (int64 indices).
 
-    In a search: the training subjects and the validation subjects. In the final stage: the whole training
-    split and the test split.
+    In a search these are the training and the validation subjects; in retraining the whole training split and the
+    test split.
     """
 
     store: Store
-    fit: npt.NDArray[np.int64]
-    score: npt.NDArray[np.int64]
+    train: npt.NDArray[np.int64]
+    eval: npt.NDArray[np.int64]
 
-    def probe(self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None) -> Probe:
+    def eval_data(
+        self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None
+    ) -> EvalData:
         """The same as tensors on a device, with views as configured."""
-        return Probe(
+        return EvalData(
             views=build_views(config.views, store=self.store, device=device),
             labels=torch.tensor(self.store.labels, device=device),
-            fit=torch.tensor(self.fit, device=device),
-            score=torch.tensor(self.score, device=device),
+            train=torch.tensor(self.train, device=device),
+            eval=torch.tensor(self.eval, device=device),
             classes=len(self.store.class_names),
             alive=alive,
         )
@@ -85,8 +87,8 @@ class Fold:
 def run_trial(
     config: TrialConfig,
     *,
-    fold: Fold,
-    target: Fold | None,
+    split: TrainEvalSplit,
+    target: TrainEvalSplit | None,
     directory: Path,
     report_epochs: Container[int],
     report: Report,
@@ -110,12 +112,12 @@ def run_trial(
         CheckpointError: ``directory`` holds a run of another configuration or on other data.
     """
     with memory_explained(config):
-        source = fold.probe(config, device=device, alive=alive)
-        model = build_model(config, layout=fold.store.layout, device=device)
+        source = split.eval_data(config, device=device, alive=alive)
+        model = build_model(config, layout=split.store.layout, device=device)
         optimiser = build_optimiser(config.optimiser, model=model)
         state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
-        log = _Log(state, directory=directory, config=config, layout=fold.store.layout, provenance=provenance or {})
-        features: ProbeFeatures | None = None  # of the present weights
+        log = _Log(state, directory=directory, config=config, layout=split.store.layout, provenance=provenance or {})
+        features: EvalFeatures | None = None  # of the present weights
         parameters = float(sum(weight.numel() for weight in model.query.encoder.parameters()))
 
         def tell() -> Decision:
@@ -132,7 +134,7 @@ def run_trial(
                 for result in pretrain(
                     state,
                     views=source.views,
-                    train=source.fit,
+                    train=source.train,
                     epochs=config.budget.epochs,
                     batch_size=config.budget.batch_size,
                     learning_rate=lambda epoch: learning_rate(
@@ -147,8 +149,8 @@ def run_trial(
                         watch(result)
                     if result.epoch in report_epochs:
                         if validate:
-                            features = probe_features(model.query.encoder, probe=source, config=config.evaluation)
-                            log.metrics = {"knn_top1": knn(features, probe=source), "parameters": parameters}
+                            features = eval_features(model.query.encoder, data=source, config=config.evaluation)
+                            log.metrics = {"knn_top1": knn(features, data=source), "parameters": parameters}
                         log.save()
                         decision = tell()
                         if decision is Decision.STOP:
@@ -158,7 +160,7 @@ def run_trial(
         scores = downstream(
             model.query.encoder,
             source=source,
-            target=None if target is None else target.probe(config, device=device, alive=alive),
+            target=None if target is None else target.eval_data(config, device=device, alive=alive),
             config=config.evaluation,
             seed=config.budget.seed,
             features=features,

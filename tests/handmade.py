@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from torch import nn
 
 from hico_platform.augment.views import Views
-from hico_platform.evaluate.downstream import Probe
+from hico_platform.evaluate.downstream import EvalData
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 
 FRAMES, BODIES, JOINTS, COORDINATES = 2, 1, 2, 3
@@ -23,34 +23,36 @@ WIDTH = FRAMES * BODIES * JOINTS * COORDINATES
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Features (n, F) and labels (n,), float64 and int64, to learn from and to score on."""
+    """Features (n, F) and labels (n,), float64 and int64, to train on and to score on."""
 
-    fit: np.ndarray
-    fit_labels: np.ndarray
-    score: np.ndarray
-    score_labels: np.ndarray
+    train: np.ndarray
+    train_labels: np.ndarray
+    eval: np.ndarray
+    eval_labels: np.ndarray
 
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """The same for PyTorch, features in float32."""
         return (
-            torch.tensor(self.fit, dtype=torch.float32),
-            torch.tensor(self.fit_labels),
-            torch.tensor(self.score, dtype=torch.float32),
-            torch.tensor(self.score_labels),
+            torch.tensor(self.train, dtype=torch.float32),
+            torch.tensor(self.train_labels),
+            torch.tensor(self.eval, dtype=torch.float32),
+            torch.tensor(self.eval_labels),
         )
 
 
-def points(*, classes: int, fit: int, score: int, seed: int, noise: float = 1.0, width: int = WIDTH) -> Points:
+def points(*, classes: int, train: int, held_out: int, seed: int, noise: float = 1.0, width: int = WIDTH) -> Points:
     """Classes that overlap, some larger than others, in a few directions out of many: every metric is another one."""
     random = np.random.default_rng(seed)
     centres = np.zeros((classes, width))
     centres[:, :3] = random.normal(size=(classes, 3))
     shares = np.arange(1, classes + 1) / np.arange(1, classes + 1).sum()
-    labels = random.choice(classes, size=fit + score, p=shares)
+    labels = random.choice(classes, size=train + held_out, p=shares)
     features = (
-        (centres[labels] + noise * random.normal(size=(fit + score, width))).astype(np.float32).astype(np.float64)
+        (centres[labels] + noise * random.normal(size=(train + held_out, width))).astype(np.float32).astype(np.float64)
     )
-    return Points(fit=features[:fit], fit_labels=labels[:fit], score=features[fit:], score_labels=labels[fit:])
+    return Points(
+        train=features[:train], train_labels=labels[:train], eval=features[train:], eval_labels=labels[train:]
+    )
 
 
 class PosesAsFeatures(nn.Module):
@@ -81,40 +83,40 @@ def handmade_encoder() -> HierarchicalEncoder:
     return cast(HierarchicalEncoder, PosesAsFeatures())
 
 
-def handmade_probe(points: Points) -> tuple[Probe, HandmadeViews]:
-    """The points as sequences, those to score on before those to learn from."""
-    fit, fit_labels, score, score_labels = points.tensors()
-    views = HandmadeViews(features=torch.cat([score, fit]))
-    probe = Probe(
+def handmade_data(points: Points) -> tuple[EvalData, HandmadeViews]:
+    """The points as sequences, those to score on before those to train on."""
+    train, train_labels, held_out, held_out_labels = points.tensors()
+    views = HandmadeViews(features=torch.cat([held_out, train]))
+    data = EvalData(
         views=cast(Views, views),
-        labels=torch.cat([score_labels, fit_labels]),
-        fit=torch.arange(len(score), len(score) + len(fit)),
-        score=torch.arange(len(score)),
-        classes=int(fit_labels.max()) + 1,
+        labels=torch.cat([held_out_labels, train_labels]),
+        train=torch.arange(len(held_out), len(held_out) + len(train)),
+        eval=torch.arange(len(held_out)),
+        classes=int(train_labels.max()) + 1,
     )
-    return probe, views
+    return data, views
 
 
 def sklearn_knn(points: Points) -> float:
     """1-NN by cosine."""
-    classifier = KNeighborsClassifier(n_neighbors=1, metric="cosine").fit(points.fit, points.fit_labels)
-    return float(classifier.score(points.score, points.score_labels))
+    classifier = KNeighborsClassifier(n_neighbors=1, metric="cosine").fit(points.train, points.train_labels)
+    return float(classifier.score(points.eval, points.eval_labels))
 
 
 def sklearn_recall(points: Points, k: int) -> float:
     """Share of queries with one of their class among the k nearest."""
-    nearest = NearestNeighbors(n_neighbors=k, metric="cosine").fit(points.fit).kneighbors(points.score)[1]
-    return float((points.fit_labels[nearest] == points.score_labels[:, None]).any(axis=1).mean())
+    nearest = NearestNeighbors(n_neighbors=k, metric="cosine").fit(points.train).kneighbors(points.eval)[1]
+    return float((points.train_labels[nearest] == points.eval_labels[:, None]).any(axis=1).mean())
 
 
 def sklearn_map(points: Points) -> float:
     """Mean over the queries of the average precision of all that is ranked by cosine."""
-    fit, score = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (points.fit, points.score))
-    relevant = points.fit_labels == points.score_labels[:, None]
-    return float(label_ranking_average_precision_score(relevant, score @ fit.T))
+    train, held_out = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (points.train, points.eval))
+    relevant = points.train_labels == points.eval_labels[:, None]
+    return float(label_ranking_average_precision_score(relevant, held_out @ train.T))
 
 
 def sklearn_linear(points: Points) -> float:
     """Multinomial logistic regression without regularisation: where a linear probe without weight decay arrives."""
-    classifier = LogisticRegression(C=np.inf, tol=1e-9, max_iter=10_000).fit(points.fit, points.fit_labels)
-    return float(classifier.score(points.score, points.score_labels))
+    classifier = LogisticRegression(C=np.inf, tol=1e-9, max_iter=10_000).fit(points.train, points.train_labels)
+    return float(classifier.score(points.eval, points.eval_labels))

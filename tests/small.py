@@ -11,7 +11,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store, StoreWriter
-from hico_platform.trial import Fold
+from hico_platform.trial import TrainEvalSplit
 
 CLASSES = 4
 
@@ -46,10 +46,10 @@ def small_store(directory: Path, *, count: int = 48, seed: int = 0) -> Store:
     return Store.open(directory)
 
 
-def small_fold(store: Store) -> Fold:
+def small_split(store: Store) -> TrainEvalSplit:
     """Every third sequence is scored on."""
     indices = np.arange(len(store))
-    return Fold(store=store, fit=indices[indices % 3 != 0], score=indices[indices % 3 == 0])
+    return TrainEvalSplit(store=store, train=indices[indices % 3 != 0], eval=indices[indices % 3 == 0])
 
 
 def small_config(**values: object) -> TrialConfig:

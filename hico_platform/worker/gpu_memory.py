@@ -28,7 +28,7 @@ from hico_platform.train.cuda_graph import LAUNCHED
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import pretrain
 from hico_platform.train.state import TrainingState
-from hico_platform.trial import Fold
+from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.run_task import TrialData
 
 STEPS = LAUNCHED + 2  # the last of them recorded and replayed
@@ -102,11 +102,11 @@ def measure_need(
     One that does not fit alone counts as the whole device: such trials get a GPU each, and say so themselves.
     """
     gauge = meter()
-    fold, target = data.folds()
-    peaks = [_peak_bytes(config, gauge, fold, None, steps=STEPS) for config in configs]
+    split, target = data.splits()
+    peaks = [_peak_bytes(config, gauge, split, None, steps=STEPS) for config in configs]
     order = sorted(range(len(configs)), key=lambda index: peaks[index], reverse=True)
     for index in order[:EVALUATED]:
-        peaks[index] = max(peaks[index], _peak_bytes(configs[index], gauge, fold, target, steps=STEPS, evaluate=True))
+        peaks[index] = max(peaks[index], _peak_bytes(configs[index], gauge, split, target, steps=STEPS, evaluate=True))
     gauge.start()
     return gauge.need(max(peaks))
 
@@ -146,20 +146,26 @@ def greedy_configs(space: CheckedSpace) -> tuple[TrialConfig, ...]:
 
 
 def _peak_bytes(
-    config: TrialConfig, meter: Meter, fold: Fold, target: Fold | None, *, steps: int, evaluate: bool = False
+    config: TrialConfig,
+    meter: Meter,
+    split: TrainEvalSplit,
+    target: TrainEvalSplit | None,
+    *,
+    steps: int,
+    evaluate: bool = False,
 ) -> int:
     meter.start()
     try:
-        with checked_kernels(config, layout=fold.store.layout, device=meter.device):  # whose check takes memory too
-            batch_size = min(config.budget.batch_size, len(fold.fit))
-            source = fold.probe(config, device=meter.device)
-            model = build_model(config, layout=fold.store.layout, device=meter.device)
+        with checked_kernels(config, layout=split.store.layout, device=meter.device):  # whose check takes memory too
+            batch_size = min(config.budget.batch_size, len(split.train))
+            source = split.eval_data(config, device=meter.device)
+            model = build_model(config, layout=split.store.layout, device=meter.device)
             state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=0)
             for _ in pretrain(
                 state,
                 views=source.views,
-                train=source.fit[: steps * batch_size],
-                epochs=-(-steps // min(steps, len(source.fit) // batch_size)),
+                train=source.train[: steps * batch_size],
+                epochs=-(-steps // min(steps, len(source.train) // batch_size)),
                 batch_size=batch_size,
                 learning_rate=lambda epoch: 0.0,
                 clip_gradient_norm=config.optimiser.clip_gradient_norm,
@@ -169,7 +175,7 @@ def _peak_bytes(
                 downstream(
                     model.query.encoder,
                     source=source,
-                    target=None if target is None else target.probe(config, device=meter.device),
+                    target=None if target is None else target.eval_data(config, device=meter.device),
                     config=dataclasses.replace(config.evaluation, linear_epochs=1),
                     seed=0,
                 )

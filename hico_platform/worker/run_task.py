@@ -17,7 +17,7 @@ from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
-from hico_platform.trial import Fold, Report, TrialOutcome, run_trial
+from hico_platform.trial import Report, TrainEvalSplit, TrialOutcome, run_trial
 from hico_platform.worker.datasets import Dataset
 
 
@@ -33,9 +33,9 @@ class TrialData:
     target: Dataset | None
     final: bool = False
 
-    def folds(self) -> tuple[Fold, Fold | None]:
-        """The fold to train on and, where transfer is measured, the target's."""
-        return _fold(self.source, self.final), None if self.target is None else _fold(self.target, self.final)
+    def splits(self) -> tuple[TrainEvalSplit, TrainEvalSplit | None]:
+        """The split to train on and, where transfer is measured, the target's."""
+        return _split(self.source, self.final), None if self.target is None else _split(self.target, self.final)
 
 
 def carry_out(
@@ -53,18 +53,18 @@ def carry_out(
     prepare_threads(task)
     return_memory()  # what an error of the trial before kept alive
     alive = alive_of(report)
-    fold, target = data.folds()
+    split, target = data.splits()
     alive()
     device = device_of(task)
     try:
         with (
             memory_explained(task.config),
-            checked_kernels(task.config, layout=fold.store.layout, device=device) as arithmetic,
+            checked_kernels(task.config, layout=split.store.layout, device=device) as arithmetic,
         ):
             alive()
             return run_trial(
                 task.config,
-                fold=fold,
+                split=split,
                 target=target,
                 directory=task.directory,
                 report_epochs=task.report_epochs,
@@ -76,7 +76,7 @@ def carry_out(
                 alive=alive,
                 provenance={
                     "arithmetic": arithmetic,
-                    "data_digest": fold.store.digest,
+                    "data_digest": split.store.digest,
                     "protocol": data.source.protocol,
                     "scored_on": "test" if data.final else "val",
                     **({"run": task.key} if task.key else {}),
@@ -108,14 +108,14 @@ def untrained_scores(task: TrialTask, report: Report, *, data: TrialData) -> dic
     """The downstream metrics of a configuration's encoder before any training."""
     alive = alive_of(report)
     prepare_threads(task)
-    fold, target = data.folds()
+    split, target = data.splits()
     device = device_of(task)
-    with checked_kernels(task.config, layout=fold.store.layout, device=device):
-        encoder = build_model(task.config, layout=fold.store.layout, device=device).query.encoder
+    with checked_kernels(task.config, layout=split.store.layout, device=device):
+        encoder = build_model(task.config, layout=split.store.layout, device=device).query.encoder
         return downstream(
             encoder,
-            source=fold.probe(task.config, device=device, alive=alive),
-            target=None if target is None else target.probe(task.config, device=device, alive=alive),
+            source=split.eval_data(task.config, device=device, alive=alive),
+            target=None if target is None else target.eval_data(task.config, device=device, alive=alive),
             config=task.config.evaluation,
             seed=task.config.budget.seed,
         )
@@ -124,8 +124,8 @@ def untrained_scores(task: TrialTask, report: Report, *, data: TrialData) -> dic
 def raw_pose_score(task: TrialTask, *, data: TrialData) -> float:
     """1-NN top-1 of the poses themselves."""
     prepare_threads(task)
-    fold, _ = data.folds()
-    return raw_pose_knn(probe=fold.probe(task.config, device=device_of(task)), config=task.config.evaluation)
+    split, _ = data.splits()
+    return raw_pose_knn(data=split.eval_data(task.config, device=device_of(task)), config=task.config.evaluation)
 
 
 def device_of(task: TrialTask) -> torch.device:
@@ -152,15 +152,15 @@ def return_memory() -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _opened(dataset: Dataset) -> tuple[Store, Fold, Fold]:
+def _opened(dataset: Dataset) -> tuple[Store, TrainEvalSplit, TrainEvalSplit]:
     store, split = dataset.open()
     return (
         store,
-        Fold(store=store, fit=split.train, score=split.val),
-        Fold(store=store, fit=split.train_and_val, score=split.test),
+        TrainEvalSplit(store=store, train=split.train, eval=split.val),
+        TrainEvalSplit(store=store, train=split.train_and_val, eval=split.test),
     )
 
 
-def _fold(dataset: Dataset, final: bool) -> Fold:
+def _split(dataset: Dataset, final: bool) -> TrainEvalSplit:
     _, search, last = _opened(dataset)
     return last if final else search

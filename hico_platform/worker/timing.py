@@ -12,14 +12,14 @@ import torch
 
 from hico_platform.build import build_model, build_optimiser
 from hico_platform.config.trial import TrialConfig
-from hico_platform.evaluate.downstream import downstream, knn, probe_features
+from hico_platform.evaluate.downstream import downstream, eval_features, knn
 from hico_platform.model.hico import HiCo
 from hico_platform.search.cost import Timing
 from hico_platform.search.task import TrialTask
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import pretrain
 from hico_platform.train.state import TrainingState
-from hico_platform.trial import Fold
+from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.run_task import TrialData, device_of, prepare_threads
 
 STEPS = 4
@@ -32,33 +32,31 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     task = TrialTask(number=0, config=configs[0], directory=Path(), report_epochs=(), cpus=cpus, gpus=gpus)
     prepare_threads(task)
     device = device_of(task)
-    fold, target = data.folds()
+    split, target = data.splits()
     epochs_s: list[float] = []
     for config in configs:
-        with checked_kernels(config, layout=fold.store.layout, device=device):
-            model, seconds = _trained(config, fold, device)
+        with checked_kernels(config, layout=split.store.layout, device=device):
+            model, seconds = _trained(config, split, device)
             if not epochs_s:
-                report_s, evaluation_s = _evaluation_seconds(model, config, fold=fold, target=target, device=device)
+                report_s, evaluation_s = _evaluation_seconds(model, config, split=split, target=target, device=device)
             epochs_s.append(seconds)
     return Timing(epoch_s=statistics.fmean(epochs_s), report_s=report_s, evaluation_s=evaluation_s)
 
 
 def _evaluation_seconds(
-    model: HiCo, config: TrialConfig, *, fold: Fold, target: Fold | None, device: torch.device
+    model: HiCo, config: TrialConfig, *, split: TrainEvalSplit, target: TrainEvalSplit | None, device: torch.device
 ) -> tuple[float, float]:
     """Of a validation, and of the whole evaluation at a trial's end."""
-    part, times = _part(fold)
-    source = part.probe(config, device=device)
+    part, times = _part(split)
+    source = part.eval_data(config, device=device)
     encoder = model.query.encoder
-    report_s = times * _seconds(
-        lambda: knn(probe_features(encoder, probe=source, config=config.evaluation), probe=source)
-    )
+    report_s = times * _seconds(lambda: knn(eval_features(encoder, data=source, config=config.evaluation), data=source))
 
-    def evaluate(transfer: Fold | None) -> None:
+    def evaluate(transfer: TrainEvalSplit | None) -> None:
         downstream(
             encoder,
             source=source,
-            target=None if transfer is None else transfer.probe(config, device=device),
+            target=None if transfer is None else transfer.eval_data(config, device=device),
             config=config.evaluation,
             seed=0,
         )
@@ -71,30 +69,30 @@ def _evaluation_seconds(
     return report_s, evaluation_s
 
 
-def _trained(config: TrialConfig, fold: Fold, device: torch.device) -> tuple[HiCo, float]:
+def _trained(config: TrialConfig, split: TrainEvalSplit, device: torch.device) -> tuple[HiCo, float]:
     """A model, and the seconds of one epoch of its configuration: from the second of two short ones of a few steps."""
-    batch_size = min(config.budget.batch_size, len(fold.fit))
-    few = dataclasses.replace(fold, fit=fold.fit[: STEPS * batch_size])
-    probe = few.probe(config, device=device)
+    batch_size = min(config.budget.batch_size, len(split.train))
+    few = dataclasses.replace(split, train=split.train[: STEPS * batch_size])
+    few_data = few.eval_data(config, device=device)
     model = build_model(config, layout=few.store.layout, device=device)
     state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=0)
     *_, last = pretrain(
         state,
-        views=probe.views,
-        train=probe.fit,
+        views=few_data.views,
+        train=few_data.train,
         epochs=2,
         batch_size=batch_size,
         learning_rate=lambda epoch: config.optimiser.learning_rate,
     )
-    return model, len(fold.fit) / last.sequences_per_s
+    return model, len(split.train) / last.sequences_per_s
 
 
-def _part(fold: Fold) -> tuple[Fold, float]:
-    """A part of a fold, and how many times it is in the whole."""
-    whole = len(fold.fit) + len(fold.score)
+def _part(split: TrainEvalSplit) -> tuple[TrainEvalSplit, float]:
+    """A part of a split, and how many times it is in the whole."""
+    whole = len(split.train) + len(split.eval)
     share = min(1.0, MOST_SEQUENCES / whole)
-    fit, score = (indices[: max(1, int(share * len(indices)))] for indices in (fold.fit, fold.score))
-    return Fold(store=fold.store, fit=fit, score=score), whole / (len(fit) + len(score))
+    train, held_out = (indices[: max(1, int(share * len(indices)))] for indices in (split.train, split.eval))
+    return TrainEvalSplit(store=split.store, train=train, eval=held_out), whole / (len(train) + len(held_out))
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -26,13 +26,13 @@ import torch
 from hico_platform.data.store import Store
 from hico_platform.trial import run_trial
 from hico_platform.enums import Decision
-from tests.small import small_config, small_fold
+from tests.small import small_config, small_split
 
 torch.set_num_threads(1)
 store, directory, encoder, epochs = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 outcome = run_trial(
     small_config(model__encoder=encoder, budget__epochs=epochs),
-    fold=small_fold(Store.open(store)),
+    split=small_split(Store.open(store)),
     target=None,
     directory=directory,
     report_epochs=range(1, epochs + 1),

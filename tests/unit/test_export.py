@@ -20,7 +20,7 @@ from hico_platform.data.store import Store, StoreWriter
 from hico_platform.errors import CheckpointError, DataError
 from hico_platform.evaluate.features import encoder_features
 from hico_platform.export import DESCRIPTION, WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder
-from hico_platform.trial import Decision, Fold, run_trial
+from hico_platform.trial import Decision, TrainEvalSplit, run_trial
 from tests.small import small_config
 
 CPU = torch.device("cpu")
@@ -43,7 +43,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
     indices = np.arange(len(store))
     outcome = run_trial(
         small_config(budget__epochs=1),
-        fold=Fold(store=store, fit=indices, score=indices),
+        split=TrainEvalSplit(store=store, train=indices, eval=indices),
         target=None,
         directory=folder / "trial",
         report_epochs=(),
@@ -57,8 +57,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
 def test_features_of_raw_recordings_equal_those_of_the_store(exported: tuple[Path, Store]) -> None:
     folder, store = exported
     encoder = load_encoder(folder / "encoder")
-    fold = Fold(store=store, fit=np.arange(len(store)), score=np.arange(len(store)))
-    probe = fold.probe(encoder.config, device=CPU)
+    split = TrainEvalSplit(store=store, train=np.arange(len(store)), eval=np.arange(len(store)))
+    data = split.eval_data(encoder.config, device=CPU)
     trained = load_checkpoint(next((folder / "trial").iterdir()))
     model = Encoder(
         config=encoder.config,
@@ -69,7 +69,7 @@ def test_features_of_raw_recordings_equal_those_of_the_store(exported: tuple[Pat
             if name.startswith("model/query.encoder.")
         },
     )
-    expected = encoder_features(model._encoder, views=probe.views, indices=probe.fit, centre_crop=0.95)
+    expected = encoder_features(model._encoder, views=data.views, indices=data.train, centre_crop=0.95)
     got = encoder.features(recordings())
     assert got.shape == (len(store), encoder.feature_width)
     np.testing.assert_allclose(got, expected.numpy(), atol=1e-5)

@@ -13,8 +13,8 @@ from hico_platform.checkpoint import load_checkpoint, newest_checkpoint
 from hico_platform.data.store import Store
 from hico_platform.errors import CheckpointError, TrainingError
 from hico_platform.train import loop
-from hico_platform.trial import Decision, EpochReport, Fold, TrialOutcome, run_trial
-from tests.small import small_config, small_fold, small_store
+from hico_platform.trial import Decision, EpochReport, TrainEvalSplit, TrialOutcome, run_trial
+from tests.small import small_config, small_split, small_store
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def run(
     provenance: Mapping[str, str] | None = None,
     **values: object,
 ) -> TrialOutcome:
-    fold = small_fold(store)
+    split = small_split(store)
     return run_trial(
         small_config(budget__epochs=epochs, **values),
-        fold=fold,
-        target=fold,
+        split=split,
+        target=split,
         directory=directory,
         report_epochs={2, 4},
         report=report,
@@ -203,17 +203,17 @@ def test_evaluation_and_threads_may_change(store: Store, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stop_at", [2, None])
-def test_a_trial_ends_with_the_metrics_of_its_own_fold_and_of_the_target(
+def test_a_trial_ends_with_the_metrics_of_its_own_split_and_of_the_target(
     stop_at: int | None, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = small_store(tmp_path / "other", count=20, seed=1)
-    fold, target = small_fold(store), Fold(store=other, fit=np.arange(4, 20), score=np.arange(4))
+    split, target = small_split(store), TrainEvalSplit(store=other, train=np.arange(4, 20), eval=np.arange(4))
     config = small_config(budget__seed=3)
     seen, scores = {}, {"recognition_top1": 0.25, "transfer_top1": 0.75}
     monkeypatch.setattr(trial, "downstream", lambda encoder, **options: seen.update(options) or scores)
     outcome = run_trial(
         config,
-        fold=fold,
+        split=split,
         target=target,
         directory=tmp_path / "run",
         report_epochs={2},
@@ -221,10 +221,10 @@ def test_a_trial_ends_with_the_metrics_of_its_own_fold_and_of_the_target(
         device=torch.device("cpu"),
     )
     assert outcome.metrics == scores
-    for probe, given in ((seen["source"], fold), (seen["target"], target)):
-        assert probe.labels.tolist() == given.store.labels.tolist()
-        assert (probe.fit.tolist(), probe.score.tolist()) == (given.fit.tolist(), given.score.tolist())
-        assert probe.views.poses.num_frames.tolist() == given.store.num_frames.tolist()
+    for data, given in ((seen["source"], split), (seen["target"], target)):
+        assert data.labels.tolist() == given.store.labels.tolist()
+        assert (data.train.tolist(), data.eval.tolist()) == (given.train.tolist(), given.eval.tolist())
+        assert data.views.poses.num_frames.tolist() == given.store.num_frames.tolist()
     assert (seen["config"], seen["seed"]) == (config.evaluation, 3)
 
 
@@ -232,10 +232,10 @@ def test_features_are_computed_once_for_a_report_and_the_end(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    features = trial.probe_features
-    monkeypatch.setattr(trial, "probe_features", lambda *a, **o: calls.append(1) or features(*a, **o))
+    features = trial.eval_features
+    monkeypatch.setattr(trial, "eval_features", lambda *a, **o: calls.append(1) or features(*a, **o))
     monkeypatch.setattr(
-        "hico_platform.evaluate.downstream.probe_features", lambda *a, **o: calls.append(2) or features(*a, **o)
+        "hico_platform.evaluate.downstream.eval_features", lambda *a, **o: calls.append(2) or features(*a, **o)
     )
     run(store, tmp_path, recorder([]))
     assert calls == [1, 1, 2]  # two reports, and the transfer target

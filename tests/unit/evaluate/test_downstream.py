@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from hico_platform.config.trial import EvaluationConfig
-from hico_platform.evaluate.downstream import downstream, knn, probe_features, raw_pose_knn
+from hico_platform.evaluate.downstream import downstream, eval_features, knn, raw_pose_knn
 from tests.handmade import (
+    handmade_data,
     handmade_encoder,
-    handmade_probe,
     points,
     sklearn_knn,
     sklearn_linear,
@@ -18,8 +18,8 @@ from tests.handmade import (
     sklearn_recall,
 )
 
-SOURCE = points(classes=4, fit=300, score=250, seed=0, noise=0.8)
-TARGET = points(classes=3, fit=200, score=150, seed=1, noise=0.4)
+SOURCE = points(classes=4, train=300, held_out=250, seed=0, noise=0.8)
+TARGET = points(classes=3, train=200, held_out=150, seed=1, noise=0.4)
 CONFIG = EvaluationConfig(centre_crop=0.8, linear_epochs=300)
 
 
@@ -36,14 +36,14 @@ def test_every_metric_is_what_its_name_says() -> None:
     assert all(abs(one - other) > 0.015 for one, other in itertools.combinations(apart, 2)), (
         "a metric in the place of another one is seen"
     )
-    (source, views), (target, target_views) = handmade_probe(SOURCE), handmade_probe(TARGET)
+    (source, views), (target, target_views) = handmade_data(SOURCE), handmade_data(TARGET)
     metrics = downstream(handmade_encoder(), source=source, target=target, config=CONFIG, seed=0)
     assert metrics == pytest.approx(expected, abs=1e-6)
     assert views.shares == target_views.shares == {0.8}
 
 
 def test_k_of_recall_is_as_configured() -> None:
-    source, _ = handmade_probe(SOURCE)
+    source, _ = handmade_data(SOURCE)
     config = EvaluationConfig(linear_epochs=1, recall_at=2)
     metrics = downstream(handmade_encoder(), source=source, target=None, config=config, seed=0)
     assert metrics["retrieval_recall_at_2"] == pytest.approx(sklearn_recall(SOURCE, 2))
@@ -51,8 +51,8 @@ def test_k_of_recall_is_as_configured() -> None:
 
 
 def test_validation_and_raw_poses_are_scored_by_nearest_neighbours() -> None:
-    source, views = handmade_probe(SOURCE)
-    features = probe_features(handmade_encoder(), probe=source, config=CONFIG)
-    assert knn(features, probe=source) == pytest.approx(sklearn_knn(SOURCE))
-    assert raw_pose_knn(probe=source, config=CONFIG) == pytest.approx(sklearn_knn(SOURCE))
+    source, views = handmade_data(SOURCE)
+    features = eval_features(handmade_encoder(), data=source, config=CONFIG)
+    assert knn(features, data=source) == pytest.approx(sklearn_knn(SOURCE))
+    assert raw_pose_knn(data=source, config=CONFIG) == pytest.approx(sklearn_knn(SOURCE))
     assert views.shares == {0.8}

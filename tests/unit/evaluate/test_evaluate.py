@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from hico_platform.build import build_model
-from hico_platform.evaluate.downstream import downstream, knn, probe_features, raw_pose_knn
+from hico_platform.evaluate.downstream import downstream, eval_features, knn, raw_pose_knn
 from hico_platform.evaluate.features import encoder_features
 from hico_platform.evaluate.knn import knn_top1, nearest
 from hico_platform.evaluate.linear import linear_probe_top1
 from hico_platform.evaluate.retrieval import retrieval
-from tests.small import small_config, small_fold, small_store
+from tests.small import small_config, small_split, small_store
 
 CPU = torch.device("cpu")
 
@@ -78,9 +78,9 @@ def test_features_leave_the_encoder_in_its_mode_and_ignore_dropout(tmp_path: Pat
     config = small_config(model__encoder="transformer", model__dropout=0.5)
     encoder = build_model(config, layout=store.layout, device=CPU).query.encoder
     encoder.train()
-    probe = small_fold(store).probe(config, device=CPU)
+    data = small_split(store).eval_data(config, device=CPU)
     first, second = (
-        encoder_features(encoder, views=probe.views, indices=torch.arange(8), centre_crop=0.95) for _ in range(2)
+        encoder_features(encoder, views=data.views, indices=torch.arange(8), centre_crop=0.95) for _ in range(2)
     )
     assert encoder.training
     assert first.shape == (8, encoder.feature_width)
@@ -91,16 +91,14 @@ def test_downstream_names_and_ranges(tmp_path: Path) -> None:
     store = small_store(tmp_path / "store")
     config = small_config()
     encoder = build_model(config, layout=store.layout, device=CPU).query.encoder
-    probe = small_fold(store).probe(config, device=CPU)
-    metrics = downstream(encoder, source=probe, target=probe, config=config.evaluation, seed=0)
+    data = small_split(store).eval_data(config, device=CPU)
+    metrics = downstream(encoder, source=data, target=data, config=config.evaluation, seed=0)
     assert set(metrics) == {
         "knn_top1", "recognition_top1", "retrieval_top1", "retrieval_recall_at_5", "retrieval_map", "transfer_top1",
     }  # fmt: skip
     assert all(0 <= value <= 1 for value in metrics.values())
-    features = probe_features(encoder, probe=probe, config=config.evaluation)
-    assert metrics["retrieval_top1"] == metrics["knn_top1"] == knn(features, probe=probe)
-    assert metrics == downstream(
-        encoder, source=probe, target=probe, config=config.evaluation, seed=0, features=features
-    )
-    assert "transfer_top1" not in downstream(encoder, source=probe, target=None, config=config.evaluation, seed=0)
-    assert 0 <= raw_pose_knn(probe=probe, config=config.evaluation) <= 1
+    features = eval_features(encoder, data=data, config=config.evaluation)
+    assert metrics["retrieval_top1"] == metrics["knn_top1"] == knn(features, data=data)
+    assert metrics == downstream(encoder, source=data, target=data, config=config.evaluation, seed=0, features=features)
+    assert "transfer_top1" not in downstream(encoder, source=data, target=None, config=config.evaluation, seed=0)
+    assert 0 <= raw_pose_knn(data=data, config=config.evaluation) <= 1

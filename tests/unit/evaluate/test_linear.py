@@ -13,7 +13,7 @@ from tests.handmade import Points, points, sklearn_linear
 
 CLASSES, EPOCHS, BATCH, RATE, SEED = 4, 8, 64, 5.0, 5
 # So many to score on that a classifier that differs a little has another score.
-HANDMADE = points(classes=CLASSES, fit=300, score=4000, seed=2)
+HANDMADE = points(classes=CLASSES, train=300, held_out=4000, seed=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +31,21 @@ class Recipe:
     def score(self, points: Points) -> float:
         """Top-1 by softmax regression and SGD in float64; PyTorch gives the first weights and the orders alone."""
         generator = torch.Generator().manual_seed(self.seed)
-        weight = torch.empty(CLASSES, points.fit.shape[1]).normal_(0, 0.01, generator=generator).double().numpy()
-        bias, truth = np.zeros(CLASSES), np.eye(CLASSES)[points.fit_labels]
+        weight = torch.empty(CLASSES, points.train.shape[1]).normal_(0, 0.01, generator=generator).double().numpy()
+        bias, truth = np.zeros(CLASSES), np.eye(CLASSES)[points.train_labels]
         speeds = [np.zeros_like(weight), np.zeros_like(bias)]
         for epoch in range(self.epochs):
             rate = RATE * self.factor ** sum(epoch >= drop for drop in self.drops)
             order = torch.randperm(len(truth), generator=generator).numpy()
             for start in range(0, len(order), self.batch):
                 rows = order[start : start + self.batch]
-                logits = points.fit[rows] @ weight.T + bias
+                logits = points.train[rows] @ weight.T + bias
                 shares = np.exp(logits - logits.max(axis=1, keepdims=True))
                 error = (shares / shares.sum(axis=1, keepdims=True) - truth[rows]) / len(rows)
-                gradients = (error.T @ points.fit[rows] + self.weight_decay * weight, error.sum(axis=0))
+                gradients = (error.T @ points.train[rows] + self.weight_decay * weight, error.sum(axis=0))
                 speeds = [self.momentum * speed + slope for speed, slope in zip(speeds, gradients, strict=True)]
                 weight, bias = weight - rate * speeds[0], bias - rate * speeds[1]
-        return float(((points.score @ weight.T + bias).argmax(axis=1) == points.score_labels).mean())
+        return float(((points.eval @ weight.T + bias).argmax(axis=1) == points.eval_labels).mean())
 
 
 WRONG = {
@@ -69,15 +69,15 @@ def probe(points: Points, *, seed: int = SEED, epochs: int = EPOCHS, batch: int 
 
 
 def test_the_probe_follows_the_recipe_of_the_release() -> None:
-    assert probe(HANDMADE) == pytest.approx(Recipe().score(HANDMADE), abs=1.5 / len(HANDMADE.score))
+    assert probe(HANDMADE) == pytest.approx(Recipe().score(HANDMADE), abs=1.5 / len(HANDMADE.eval))
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_a_probe_that_departs_from_it_has_another_score(wrong: Recipe) -> None:
-    assert abs(probe(HANDMADE) - wrong.score(HANDMADE)) > 3 / len(HANDMADE.score)
+    assert abs(probe(HANDMADE) - wrong.score(HANDMADE)) > 3 / len(HANDMADE.eval)
 
 
 def test_the_probe_arrives_at_logistic_regression() -> None:
     assert probe(HANDMADE, epochs=300, batch=300, rate=2.0) == pytest.approx(
-        sklearn_linear(HANDMADE), abs=1.5 / len(HANDMADE.score)
+        sklearn_linear(HANDMADE), abs=1.5 / len(HANDMADE.eval)
     )

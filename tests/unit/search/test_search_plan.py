@@ -15,7 +15,7 @@ from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage,
 from hico_platform.search.lock import search_lock
 from hico_platform.search.search_plan import plan_search, workers_of
 from hico_platform.worker.timing import time_trials
-from tests.small import small_config, small_fold, small_store
+from tests.small import small_config, small_split, small_store
 from tests.toy import FACTS, toy_space
 from tests.unit.worker.test_gpu_memory import Data
 
@@ -81,7 +81,7 @@ def test_points_of_earlier_searches_are_shown() -> None:
 
 
 def test_trials_are_timed(tmp_path: Path) -> None:
-    data = Data(small_fold(small_store(tmp_path / "store")))
+    data = Data(small_split(small_store(tmp_path / "store")))
     timing = time_trials([small_config(), small_config(model__encoder="lstm")], data=data, cpus=1, gpus=0)
     assert timing.epoch_s > 0
     assert timing.report_s > 0

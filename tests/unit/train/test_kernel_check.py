@@ -24,7 +24,7 @@ from hico_platform.search.task import TrialTask
 from hico_platform.train import kernel_check
 from hico_platform.train.kernel_check import Difference, _FirstStep, _shapes, checked_kernels
 from hico_platform.worker.run_task import carry_out
-from tests.small import small_config, small_fold, small_store
+from tests.small import small_config, small_split, small_store
 from tests.unit.worker.test_gpu_memory import Data
 
 CPU = torch.device("cpu")
@@ -231,7 +231,7 @@ def test_a_wrong_configuration_is_the_users_to_mend() -> None:
 @needs_kernels
 def test_a_run_says_by_whose_operators_it_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By PyTorch's, it is bit for bit the run of a machine without kernels."""
-    data = Data(small_fold(small_store(tmp_path / "data")))
+    data = Data(small_split(small_store(tmp_path / "data")))
     object.__setattr__(data, "source", SimpleNamespace(protocol="small"))
     config = small_config(budget__epochs=1)
 

@@ -9,11 +9,11 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import EncoderType
 from hico_platform.search.cost import Machine
 from hico_platform.search.gpu_packing import MemoryNeed
-from hico_platform.trial import Fold
+from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker import gpu_memory
 from hico_platform.worker.gpu_memory import greedy_configs, machine_with_gpus, measure_need
 from hico_platform.worker.run_task import TrialData
-from tests.small import small_config, small_fold, small_store
+from tests.small import small_config, small_split, small_store
 from tests.toy import toy_space
 
 
@@ -38,18 +38,18 @@ class CpuMeter:
 
 
 class Data(TrialData):
-    """Small folds."""
+    """Small splits."""
 
-    def __init__(self, fold: Fold) -> None:
-        object.__setattr__(self, "_fold", fold)
+    def __init__(self, split: TrainEvalSplit) -> None:
+        object.__setattr__(self, "_split", split)
 
-    def folds(self) -> tuple[Fold, Fold | None]:
-        return self._fold, self._fold
+    def splits(self) -> tuple[TrainEvalSplit, TrainEvalSplit | None]:
+        return self._split, self._split
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Data:
-    return Data(small_fold(small_store(tmp_path / "store")))
+    return Data(small_split(small_store(tmp_path / "store")))
 
 
 def test_each_is_trained_and_the_greediest_are_evaluated(data: Data) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hico_platform.enums import Decision
 from hico_platform.search.task import TrialTask
 from hico_platform.train import guards
-from hico_platform.trial import EpochReport, Fold
+from hico_platform.trial import EpochReport, TrainEvalSplit
 from hico_platform.worker import run_task as stage
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData, carry_out, raw_pose_score, untrained_scores
-from tests.small import small_config, small_fold, small_store
+from tests.small import small_config, small_split, small_store
 
 
 class LivingReport:
@@ -32,9 +32,9 @@ class LivingReport:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
-    fold = small_fold(small_store(tmp_path_factory.mktemp("data") / "store"))
-    folds = SimpleNamespace(folds=lambda: (fold, fold), final=False, source=SimpleNamespace(protocol="xsub"))
-    return cast(TrialData, folds)
+    split = small_split(small_store(tmp_path_factory.mktemp("data") / "store"))
+    splits = SimpleNamespace(splits=lambda: (split, split), final=False, source=SimpleNamespace(protocol="xsub"))
+    return cast(TrialData, splits)
 
 
 def task(folder: Path) -> TrialTask:
@@ -81,24 +81,24 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset
     )
 
 
-def subjects(fold: Fold, part: Literal["fit", "score"]) -> set[int]:
-    column = fold.store.column("subject")
+def subjects(split: TrainEvalSplit, part: Literal["train", "eval"]) -> set[int]:
+    column = split.store.column("subject")
     assert column is not None
-    return set(column[getattr(fold, part)].tolist())
+    return set(column[getattr(split, part)].tolist())
 
 
 @pytest.mark.parametrize("final", [False, True])
 def test_source_and_target_have_each_their_own_store_and_split(datasets: tuple[Dataset, Dataset], final: bool) -> None:
-    folds = TrialData(source=datasets[0], target=datasets[1], final=final).folds()
-    for fold, size, of_training in zip(folds, (48, 72), (SOURCE_SUBJECTS, TARGET_SUBJECTS), strict=True):
-        assert fold is not None
-        assert len(fold.store) == size
+    splits = TrialData(source=datasets[0], target=datasets[1], final=final).splits()
+    for split, size, of_training in zip(splits, (48, 72), (SOURCE_SUBJECTS, TARGET_SUBJECTS), strict=True):
+        assert split is not None
+        assert len(split.store) == size
         if final:
-            assert subjects(fold, "fit") == of_training
-            assert subjects(fold, "score") == set(range(6)) - of_training
+            assert subjects(split, "train") == of_training
+            assert subjects(split, "eval") == set(range(6)) - of_training
         else:
-            assert subjects(fold, "score") < of_training, "the test split stays untouched"
-            assert subjects(fold, "fit") == of_training - subjects(fold, "score")
+            assert subjects(split, "eval") < of_training, "the test split stays untouched"
+            assert subjects(split, "train") == of_training - subjects(split, "eval")
 
 
 @pytest.mark.parametrize("final", [False, True])
@@ -109,7 +109,7 @@ def test_a_task_is_run_on_the_source_and_transferred_to_the_target(
     monkeypatch.setattr(stage, "run_trial", lambda config, **options: seen.update(options) or "outcome")
     data = TrialData(source=datasets[0], target=datasets[1], final=final)
     assert carry_out(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == "outcome"
-    assert (seen["fold"], seen["target"]) == data.folds()
+    assert (seen["split"], seen["target"]) == data.splits()
     assert seen["validate"] is not final, "the final stage looks at its test split once, at the end"
     assert seen["provenance"]["scored_on"] == ("test" if final else "val")
 
@@ -119,13 +119,13 @@ def test_untrained_and_raw_poses_are_scored_on_the_same_sequences_as_a_trained_e
 ) -> None:
     seen = {}
     monkeypatch.setattr(stage, "downstream", lambda encoder, **options: seen.update(options) or {"knn_top1": 0.5})
-    monkeypatch.setattr(stage, "raw_pose_knn", lambda *, probe, config: seen.update(raw=probe) or 0.25)
+    monkeypatch.setattr(stage, "raw_pose_knn", lambda *, data, config: seen.update(raw=data) or 0.25)
     data = TrialData(source=datasets[0], target=datasets[1], final=True)
     assert untrained_scores(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == {"knn_top1": 0.5}
     assert raw_pose_score(task(tmp_path), data=data) == 0.25
-    source, target = data.folds()
-    for name, fold in (("source", source), ("target", target), ("raw", source)):
-        assert fold is not None
-        assert seen[name].labels.tolist() == fold.store.labels.tolist()
-        assert seen[name].fit.tolist() == fold.fit.tolist()
-        assert seen[name].score.tolist() == fold.score.tolist()
+    source, target = data.splits()
+    for name, split in (("source", source), ("target", target), ("raw", source)):
+        assert split is not None
+        assert seen[name].labels.tolist() == split.store.labels.tolist()
+        assert seen[name].train.tolist() == split.train.tolist()
+        assert seen[name].eval.tolist() == split.eval.tolist()
