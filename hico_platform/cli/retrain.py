@@ -13,15 +13,21 @@ examples:
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hico_platform.cli import numbers
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
 from hico_platform.data.address import data_address
+
+if TYPE_CHECKING:
+    from hico_platform.home import HomePaths
+    from hico_platform.retrain.inputs import RetrainInputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,14 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the final stage and prints the comparison."""
-    from hico_platform.cli.views.dataset_progress import dataset_progress
-    from hico_platform.cli.views.retrain_view import FinalView, as_json, print_report
+    """Retrains and prints the comparison."""
+    from hico_platform.cli.views.retrain_view import RetrainView, as_json, print_report
+    from hico_platform.commands.retrain import retrain_in_home
     from hico_platform.errors import Problem, UsageError
     from hico_platform.names import check_known_name
-    from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
-    from hico_platform.retrain.run import retrain
-    from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     if (arguments.name is None) == (arguments.config is None):
         raise UsageError(
@@ -74,6 +77,23 @@ def run(arguments: argparse.Namespace) -> int:
     paths = home_paths(arguments)
     paths.check_writable(study=False)
     make_home(paths.home, arguments)
+    inputs = _inputs(arguments, paths)
+    with RetrainView(name=inputs.name, quiet=arguments.json) as view:
+        report = retrain_in_home(
+            paths, inputs, seeds=arguments.seeds, epochs=arguments.epochs, address=arguments.address, observe=view
+        )
+    if arguments.json:
+        print(json.dumps(as_json(report, inputs.facts), indent=1))
+    else:
+        print_report(report, inputs.facts, again=_again(arguments))
+    return 0 if report.unregistered is None else 1
+
+
+def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
+    """The configuration and data that the options name, on as many CPUs and GPUs as they give."""
+    from hico_platform.cli.views.dataset_progress import dataset_progress
+    from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
+
     if arguments.config is not None:
         inputs = inputs_of_file(
             paths,
@@ -86,26 +106,11 @@ def run(arguments: argparse.Namespace) -> int:
         inputs = inputs_of_search(paths, arguments.name, data=arguments.data, though_running=arguments.unfinished)
         if inputs.best_so_far_of:
             print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
-    with FinalView(name=inputs.name, quiet=arguments.json) as view:
-        report = retrain(
-            name=inputs.name,
-            best=inputs.best,
-            data=inputs.data,
-            facts=inputs.facts,
-            directory=paths.search(inputs.name) / "final",
-            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-            seeds=arguments.seeds,
-            epochs=arguments.epochs,
-            cpus=inputs.cpus if arguments.cpus is None else arguments.cpus,
-            gpus=inputs.gpus if arguments.gpus is None else arguments.gpus,
-            address=arguments.address,
-            observe=view,
-        )
-    if arguments.json:
-        print(json.dumps(as_json(report, inputs.facts), indent=1))
-    else:
-        print_report(report, inputs.facts, again=_again(arguments))
-    return 0 if report.unregistered is None else 1
+    return dataclasses.replace(
+        inputs,
+        cpus=inputs.cpus if arguments.cpus is None else arguments.cpus,
+        gpus=inputs.gpus if arguments.gpus is None else arguments.gpus,
+    )
 
 
 def _again(arguments: argparse.Namespace) -> str:

@@ -20,7 +20,7 @@ from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
 from hico_platform.trial import Report, TrialOutcome
 from hico_platform.worker.datasets import Dataset
-from hico_platform.worker.run_task import TrialData, carry_out
+from hico_platform.worker.run_task import TrialData, run_task
 
 
 def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -> Path:
@@ -82,5 +82,5 @@ def pretrain_one(
         cpus=cpus,
         gpus=gpus,
     )
-    outcome = carry_out(task, report, data=TrialData(source=source, target=None), watch=watch, progress=progress)
+    outcome = run_task(task, report, data=TrialData(source=source, target=None), watch=watch, progress=progress)
     return source.open()[0], outcome

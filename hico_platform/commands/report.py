@@ -1,4 +1,4 @@
-"""The report stage: a search's ledger and its final results, gathered into one page."""
+"""Gathers a search's ledger and the results of its retrainings for the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hico_platform.config.parameters import Range
 from hico_platform.home import HomePaths
-from hico_platform.report.content import FinalRow, FinalTable, Importance, ReportContent, ReportedTrial
+from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
 from hico_platform.retrain.results import PLAN, read_result, summarise
 from hico_platform.search.ledger.base import TrialRecord
 from hico_platform.search.scheduler.make import make_scheduler
@@ -61,26 +61,26 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             for field in parameter.fields
         ),
         importance=None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2]),
-        finals=final_tables(paths.search(name) / "final"),
+        finals=retrain_tables(paths.search(name) / "final"),
         made=_clock(status.at_s),
     )
 
 
-def final_tables(directory: Path) -> list[FinalTable]:
-    """The final stages of a search that have a result, the newest first."""
-    tables: list[tuple[float, FinalTable]] = []
+def retrain_tables(directory: Path) -> list[RetrainTable]:
+    """The retrainings of a search that have a result, the newest first."""
+    tables: list[tuple[float, RetrainTable]] = []
     for file in directory.glob(f"*/{PLAN}"):
         plan = json.loads(file.read_text())
         results = [result for folder in file.parent.iterdir() if (result := read_result(folder)) is not None]
         rows = [
-            FinalRow(
+            RetrainRow(
                 name=entry.heading,
                 scores={metric: (one.mean, one.deviation, one.count) for metric, one in spreads.items()},
             )
             for entry, spreads in summarise(results).items()
         ]
         if rows:
-            table = FinalTable(epochs=plan["epochs"], facts=plan["facts"], rows=rows)
+            table = RetrainTable(epochs=plan["epochs"], facts=plan["facts"], rows=rows)
             tables.append((file.stat().st_mtime, table))
     return [table for _, table in sorted(tables, key=lambda item: item[0], reverse=True)]
 

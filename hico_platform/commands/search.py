@@ -37,7 +37,7 @@ from hico_platform.search.warm_start import warm_points
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.check import check_tracking
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.tracking.search_logger import SearchMirror
+from hico_platform.tracking.search_logger import SearchLogger
 
 if TYPE_CHECKING:
     from hico_platform.search.ledger.optuna_ledger import Storage
@@ -171,7 +171,7 @@ def run_search(
         )
         stack.enter_context(heartbeat(ledger))
         know(ledger.search, ledger.trials())
-        mirror = SearchMirror(
+        mirror = SearchLogger(
             ledger=ledger,
             space=space,
             tracker=tracker,
@@ -279,7 +279,7 @@ def _begun_or_resumed(
     return ledger, warm
 
 
-def _close(mirror: SearchMirror, status: RunStatus) -> int:
+def _close(mirror: SearchLogger, status: RunStatus) -> int:
     """Ends the runs; a search that was cut off waits little for a tracking store, whatever state that is in."""
     if status is RunStatus.FINISHED:
         return mirror.close(status=status, patience_s=PATIENCE_S)

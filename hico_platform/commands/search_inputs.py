@@ -16,7 +16,7 @@ from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
 from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, portable
 from hico_platform.worker.gpu_memory import greedy_configs, measure_need
-from hico_platform.worker.run_task import TrialData, carry_out
+from hico_platform.worker.run_task import TrialData, run_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def search_inputs(
     trial_data = TrialData(source=source, target=target)
     return SearchInputs(
         facts=facts,
-        function=functools.partial(carry_out, data=trial_data),
+        function=functools.partial(run_task, data=trial_data),
         data=trial_data,
         probe=functools.partial(measure_need, greedy_configs(space), data=trial_data),
     )

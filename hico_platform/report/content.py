@@ -1,4 +1,4 @@
-"""What a report shows, as plain values; who gathers them is the stage's business."""
+"""What a report shows, as plain values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class ReportedTrial:
     """A trial; ``curve`` maps epochs to validation kNN top-1, ``metrics`` are those of its end.
 
-    ``word`` is the state as readers are shown it.
+    ``word`` is the state as the page shows it.
     """
 
     number: int
@@ -36,20 +36,20 @@ class ReportedTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinalRow:
-    """A line of the final comparison: metric name to (mean, sample deviation or nothing, seeds)."""
+class RetrainRow:
+    """A row of the comparison: metric name to (mean, sample deviation or None, seeds)."""
 
     name: str
     scores: Mapping[str, tuple[float, float | None, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinalTable:
-    """One final stage, scored on the test split; ``facts`` go with its numbers."""
+class RetrainTable:
+    """The comparison of one retraining, scored on the test split, with the facts that its numbers depend on."""
 
     epochs: int
     facts: Mapping[str, str]
-    rows: Sequence[FinalRow]
+    rows: Sequence[RetrainRow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class ReportContent:
     facts: Mapping[str, str]
     log_parameters: frozenset[str] = frozenset()
     importance: Importance | None = None
-    finals: Sequence[FinalTable] = field(default_factory=tuple)
+    finals: Sequence[RetrainTable] = field(default_factory=tuple)
     made: str = ""
 
     @property

@@ -1,1 +1,1 @@
-"""The final stage: what is trained again, beside what, and how the results are summed up."""
+"""Retraining: the best configuration trained again beside the released settings, and scored on the test split."""

@@ -1,4 +1,4 @@
-"""What the final stage trains: the best configuration of a search, or a configuration file, with its data."""
+"""What is retrained: the best configuration of a search, or a configuration file, with its data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_PROTOCOL = "xsub"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinalInputs:
+class RetrainInputs:
     """A configuration with the data to train and score it on; ``facts`` go with every number.
 
     ``cpus`` and ``gpus`` are what a run holds: as much as a trial of the search did.
@@ -46,7 +46,7 @@ class FinalInputs:
 
 def inputs_of_search(
     paths: HomePaths, name: str, *, data: str | None = None, though_running: bool = False
-) -> FinalInputs:
+) -> RetrainInputs:
     """The best trial of a search, on the data that it was searched on.
 
     Raises:
@@ -119,7 +119,7 @@ def inputs_of_file(
     protocol: str | None,
     name: str | None = None,
     progress: Progress | None = None,
-) -> FinalInputs:
+) -> RetrainInputs:
     """A configuration file, on a prepared folder or the embedded dataset.
 
     Raises:
@@ -151,7 +151,7 @@ def _inputs(
     facts: dict[str, str],
     cpus: float = 1.0,
     gpus: float = 0.0,
-) -> FinalInputs:
+) -> RetrainInputs:
     store, split = source.open()
     facts = {
         **facts,
@@ -165,5 +165,5 @@ def _inputs(
     }
     if target is not None:
         facts["transfer_digest"] = target.open()[0].digest
-    data = TrialData(source=source, target=target, final=True)
-    return FinalInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus)
+    data = TrialData(source=source, target=target, on_test_split=True)
+    return RetrainInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus)

@@ -28,7 +28,7 @@ PATIENCE_S = 30.0
 PATIENCE_WHEN_CUT_OFF_S, MOST_WHEN_CUT_OFF_S = 5.0, 10.0
 
 
-class FinalMirror:
+class RetrainLogger:
     """Writes what happens to the tracking store, in the background; runs are known by their keys.
 
     ``untracked`` and ``refused`` count, once it is closed, the writes that wait for a store that is away and those

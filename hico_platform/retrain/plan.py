@@ -1,4 +1,4 @@
-"""What the final stage runs: the best configuration and the released settings, at one budget, over seeds."""
+"""The runs of a retraining: the best configuration and the released settings, at one budget, over seeds."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Entry(StrEnum):
 
     @property
     def is_trained(self) -> bool:
-        """Whether there is a model to keep."""
+        """Whether the entry has a trained model."""
         return self in (Entry.RELEASED, Entry.BEST)
 
     @property
     def heading(self) -> str:
-        """As tables call it."""
+        """The row's heading in tables."""
         return _TITLES.get(self, self.value)
 
 
@@ -43,7 +43,7 @@ _TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """One run of the final stage; ``key`` names it within the plan and is the name of its folder."""
+    """One run of a retraining; ``key`` names it within the plan and is the name of its folder."""
 
     entry: Entry
     seed: int
@@ -56,8 +56,8 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """All runs of a final stage. ``digest`` changes with whatever could change a result."""
+class RetrainPlan:
+    """All runs of a retraining. ``digest`` changes with anything that could change a result."""
 
     runs: tuple[PlannedRun, ...]
     digest: str
@@ -84,7 +84,7 @@ def released_settings(config: TrialConfig) -> TrialConfig:
     )
 
 
-def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mapping[str, Any]) -> Plan:
+def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mapping[str, Any]) -> RetrainPlan:
     """The runs for ``seeds`` seeds, the longest first; ``facts`` (data digests, protocol, code) enter the digest.
 
     Raises:
@@ -105,7 +105,7 @@ def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mappi
         "facts": dict(facts),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return Plan(runs=tuple(runs), digest=digest)
+    return RetrainPlan(runs=tuple(runs), digest=digest)
 
 
 def _dotted(prefix: str, config: Any) -> dict[str, Any]:

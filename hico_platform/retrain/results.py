@@ -1,4 +1,4 @@
-"""Results of the final stage: one file a run, written at once, and their mean and deviation."""
+"""Results of a retraining: one file a run, written atomically, and their mean and deviation over seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hico_platform.atomic_io import write_whole
 from hico_platform.config.schema import to_mapping
-from hico_platform.retrain.plan import Entry, Plan
+from hico_platform.retrain.plan import Entry, RetrainPlan
 
 RESULT, PLAN = "result.json", "plan.json"
 METRICS: dict[str, str] = {
@@ -25,7 +25,7 @@ METRICS: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What one run came to; ``checkpoint`` is its folder, for a trained one."""
+    """The scores of one run; ``checkpoint`` is the folder of a trained run's checkpoint."""
 
     entry: Entry
     seed: int
@@ -44,8 +44,8 @@ class Spread:
     count: int
 
 
-def write_plan(directory: Path, plan: Plan, facts: Mapping[str, str]) -> None:
-    """Writes ``plan.json`` beside the runs: what their numbers go with."""
+def write_plan(directory: Path, plan: RetrainPlan, facts: Mapping[str, str]) -> None:
+    """Writes ``plan.json`` beside the runs: the configuration and facts that their numbers depend on."""
     best = plan.runs[0].config
     content = {
         "digest": plan.digest,
@@ -58,9 +58,9 @@ def write_plan(directory: Path, plan: Plan, facts: Mapping[str, str]) -> None:
 
 
 def write_result(directory: Path, result: RunResult) -> None:
-    """Writes ``result.json`` into a run's folder, whole or not at all.
+    """Writes ``result.json`` into a run's folder, atomically.
 
-    The checkpoint is named by its place in that folder, which stays true when the home is moved.
+    The checkpoint is named relative to that folder, so that the home can be moved.
     """
     content = asdict(result)
     if result.checkpoint is not None and Path(result.checkpoint).is_relative_to(directory):

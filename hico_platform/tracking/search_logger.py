@@ -61,7 +61,7 @@ _STATUS = {
 }
 
 
-class SearchMirror:
+class SearchLogger:
     """Writes what happens to the tracking store, in the background.
 
     Args:

@@ -25,20 +25,21 @@ from hico_platform.worker.datasets import Dataset
 class TrialData:
     """What a trial learns from and is scored on.
 
-    ``final`` trains on the whole training split and scores on the test split: the last stage alone.
+    ``on_test_split`` trains on the whole training split and scores on the test split: in retraining alone.
     Otherwise validation subjects are taken from the training split and the test split stays untouched.
     """
 
     source: Dataset
     target: Dataset | None
-    final: bool = False
+    on_test_split: bool = False
 
     def splits(self) -> tuple[TrainEvalSplit, TrainEvalSplit | None]:
         """The split to train on and, where transfer is measured, the target's."""
-        return _split(self.source, self.final), None if self.target is None else _split(self.target, self.final)
+        target = None if self.target is None else _split(self.target, on_test_split=self.on_test_split)
+        return _split(self.source, on_test_split=self.on_test_split), target
 
 
-def carry_out(
+def run_task(
     task: TrialTask,
     report: Report,
     *,
@@ -68,7 +69,7 @@ def carry_out(
                 target=target,
                 directory=task.directory,
                 report_epochs=task.report_epochs,
-                validate=not data.final,
+                validate=not data.on_test_split,
                 report=report,
                 device=device,
                 watch=_watched(watch, alive),
@@ -78,7 +79,7 @@ def carry_out(
                     "arithmetic": arithmetic,
                     "data_digest": split.store.digest,
                     "protocol": data.source.protocol,
-                    "scored_on": "test" if data.final else "val",
+                    "scored_on": "test" if data.on_test_split else "val",
                     **({"run": task.key} if task.key else {}),
                 },
             )
@@ -161,6 +162,6 @@ def _opened(dataset: Dataset) -> tuple[Store, TrainEvalSplit, TrainEvalSplit]:
     )
 
 
-def _split(dataset: Dataset, final: bool) -> TrainEvalSplit:
-    _, search, last = _opened(dataset)
-    return last if final else search
+def _split(dataset: Dataset, *, on_test_split: bool) -> TrainEvalSplit:
+    _, validation, test = _opened(dataset)
+    return test if on_test_split else validation

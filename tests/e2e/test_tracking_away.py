@@ -21,7 +21,7 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.mlflow_tracker import ENVIRONMENT, MlflowTracker
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.tracking.search_logger import SearchMirror
+from hico_platform.tracking.search_logger import SearchLogger
 from tests.e2e import test_search as search
 from tests.toy import FACTS, carry_out_toy, toy_space
 
@@ -92,7 +92,7 @@ class Search:
     def begin(self) -> None:
         self.ledger = StudyLedger.open(self.storage, name="toy")
         self.outbox = Outbox(first_wait_s=0.05, most_waiting=8)
-        self.mirror = SearchMirror(
+        self.mirror = SearchLogger(
             ledger=self.ledger,
             space=self.space,
             tracker=MlflowTracker(uri=self.uri, artifacts=None),

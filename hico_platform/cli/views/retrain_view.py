@@ -1,4 +1,4 @@
-"""The final stage on a terminal: progress while it runs, and the comparison at its end."""
+"""A retraining on a terminal: progress while it runs, and the comparison at its end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rich.table import Table
 from hico_platform.cli.terminal import plain_line, rich_text
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
-from hico_platform.retrain.run import FinalReport, RunProgress
+from hico_platform.retrain.run import RetrainReport
+from hico_platform.retrain.task_source import RunProgress
 
 LOG_WIDTH = 120
 
 
-class FinalView:
+class RetrainView:
     """A bar for each run with the time left; plain lines where there is no terminal."""
 
     def __init__(self, *, name: str, quiet: bool) -> None:
@@ -39,7 +40,7 @@ class FinalView:
             disable=not self._live,
         )
 
-    def __enter__(self) -> FinalView:
+    def __enter__(self) -> RetrainView:
         """Shows the bars from here on."""
         self._progress.start()
         return self
@@ -50,27 +51,30 @@ class FinalView:
         """Leaves the last state on the screen."""
         self._progress.stop()
 
-    def __call__(self, said: RunProgress) -> None:
-        """Takes up what happened to a run."""
-        label = f"{said.run.entry.heading}, seed {said.run.seed}"
-        epochs = said.run.config.budget.epochs if said.run.entry.is_trained else 1
+    def __call__(self, now: RunProgress) -> None:
+        """Shows the progress of a run."""
+        label = f"{now.run.entry.heading}, seed {now.run.seed}"
+        epochs = now.run.config.budget.epochs if now.run.entry.is_trained else 1
         score = ""
-        done = said.epoch
-        if said.result is not None:
-            score, done = f"test 1-NN {said.result.metrics['knn_top1']:.1%}", epochs
-        elif said.failure is not None:
-            score = f"failed: {plain_line((said.failure.splitlines() or [''])[0])}"
-        if said.run.key not in self._bars:
-            self._bars[said.run.key] = self._progress.add_task(label, total=epochs, score="")
-        self._progress.update(self._bars[said.run.key], completed=done, score=score)
-        if not self._live and not self._quiet and (said.run.entry.is_trained or score):
+        done = now.epoch
+        if now.result is not None:
+            score, done = f"test 1-NN {now.result.metrics['knn_top1']:.1%}", epochs
+        elif now.failure is not None:
+            score = f"failed: {plain_line((now.failure.splitlines() or [''])[0])}"
+        if now.run.key not in self._bars:
+            self._bars[now.run.key] = self._progress.add_task(label, total=epochs, score="")
+        self._progress.update(self._bars[now.run.key], completed=done, score=score)
+        if not self._live and not self._quiet and (now.run.entry.is_trained or score):
             elapsed_s = round(time.monotonic() - self._began_s)
-            how_far = f"epoch {done} of {epochs} " if said.run.entry.is_trained else ""
+            how_far = f"epoch {done} of {epochs} " if now.run.entry.is_trained else ""
             print(f"{elapsed_s:>5} s  {label}: {how_far}{score}", file=sys.stderr, flush=True)
 
 
-def print_report(report: FinalReport, facts: dict[str, str], *, again: str) -> None:
-    """The comparison as a table, with what goes with the numbers, and what to do next; ``again`` is the command."""
+def print_report(report: RetrainReport, facts: dict[str, str], *, again: str) -> None:
+    """The comparison as a table, with the facts that the numbers depend on, and what to do next.
+
+    ``again`` is the command that registers the model or completes the tracking store later.
+    """
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     count = max(spread.count for spread in report.summary[Entry.BEST].values())
     table = Table(
@@ -96,7 +100,7 @@ def print_report(report: FinalReport, facts: dict[str, str], *, again: str) -> N
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def _missing(report: FinalReport, *, again: str) -> list[str]:
+def _missing(report: RetrainReport, *, again: str) -> list[str]:
     lines = []
     if report.refused:
         lines.append(f"{report.refused} writes were refused by the tracking store: {report.refusal}")
@@ -109,7 +113,7 @@ def _missing(report: FinalReport, *, again: str) -> list[str]:
     return lines
 
 
-def as_json(report: FinalReport, facts: dict[str, str]) -> dict[str, Any]:
+def as_json(report: RetrainReport, facts: dict[str, str]) -> dict[str, Any]:
     """The same as plain values."""
     return {
         "name": report.name,

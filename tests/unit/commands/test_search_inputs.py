@@ -11,7 +11,7 @@ def test_trials_are_scored_on_validation_subjects_and_transfer_to_the_target(tmp
     source, target = (small_store(tmp_path / name, seed=seed) for seed, name in enumerate(("source", "target")))
     space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "target"), transfer_protocol="odd-subjects")
     inputs = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))
-    assert not inputs.data.final
+    assert not inputs.data.on_test_split
     assert inputs.data.source.open()[0].digest == inputs.facts.data_digest == source.digest
     assert inputs.data.target is not None
     assert inputs.data.target.open()[0].digest == inputs.facts.more["transfer_digest"] == target.digest

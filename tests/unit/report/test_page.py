@@ -8,7 +8,7 @@ import pytest
 
 from hico_platform.errors import UsageError
 from hico_platform.report import figures
-from hico_platform.report.content import FinalRow, FinalTable, Importance, ReportContent, ReportedTrial
+from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
 from hico_platform.report.page import render, write_page
 
 
@@ -40,12 +40,12 @@ CONTENT = ReportContent(
     facts={"protocol": "xsub", "data digest": "abc123"},
     importance=Importance(shares={"contrast.temperature": 0.7, "model.encoder": 0.3}, epoch=1, trials=2),
     finals=[
-        FinalTable(
+        RetrainTable(
             epochs=9,
             facts={"split": "test", "data_digest": "f" * 64},
             rows=[
-                FinalRow(name="untrained encoder", scores={"knn_top1": (0.25, 0.01, 3)}),
-                FinalRow(
+                RetrainRow(name="untrained encoder", scores={"knn_top1": (0.25, 0.01, 3)}),
+                RetrainRow(
                     name="best configuration", scores={"knn_top1": (0.5, None, 1), "transfer_top1": (0.6, 0.02, 3)}
                 ),
             ],

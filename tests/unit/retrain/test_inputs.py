@@ -87,7 +87,7 @@ def test_transfer_is_measured_on_the_dataset_on_which_the_search_measured_it(tmp
     ledger = finished_search(tmp_path, transfer="home:data/target")
     ledger.reopen(source={**NARROW.source, "transfer_protocol": "odd-subjects"}, limit=1)
     inputs = inputs_of_search(HomePaths(home=tmp_path), "toy")
-    assert inputs.data.final, "trained on the whole training split and scored on the test split"
+    assert inputs.data.on_test_split, "trained on the whole training split and scored on the test split"
     assert inputs.data.target is not None
     assert inputs.data.target.place == str(tmp_path / "data" / "target")
     assert inputs.data.target.protocol == "odd-subjects"

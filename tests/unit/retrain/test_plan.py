@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 
+import pytest
+
 from hico_platform.config.schema import flatten, replace
 from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import ConfigError
 from hico_platform.retrain.plan import Entry, make_plan, released_settings
+from tests.small import small_config
 
 # METHOD: settings of the release, written here once more.
 RELEASED = {
@@ -120,3 +124,37 @@ def test_headings_name_what_the_rows_are() -> None:
         Entry.BEST: "best configuration",
     }
     assert [entry for entry in Entry if entry.is_trained] == [Entry.RELEASED, Entry.BEST]
+
+
+def test_released_settings_are_the_defaults_but_for_the_budget() -> None:
+    ours = small_config(contrast__temperature=0.07, contrast__level_weights__clip=2.0, model__encoder="gru")
+    released, defaults, mine = flatten(released_settings(ours)), flatten(TrialConfig()), flatten(ours)
+    kept = {name for name, value in released.items() if value != defaults[name]}
+    assert all(released[name] == mine[name] for name in kept)
+    assert not any(name.startswith(("contrast.", "optimiser.")) for name in kept)
+    assert released["model.encoder"] == "transformer"
+    assert released["model.hidden_width"] == mine["model.hidden_width"]
+    assert released["budget.epochs"] == mine["budget.epochs"]
+
+
+def test_plan_runs_every_entry_over_the_seeds() -> None:
+    plan = make_plan(small_config(), seeds=3, epochs=7, facts={"data": "a"})
+    assert [run.key for run in plan.runs] == [
+        *(f"{entry}-seed-{seed}" for entry in ("best", "released", "untrained") for seed in range(3)),
+        "raw-pose-seed-0",
+    ]
+    assert all(run.config.budget.epochs == 7 for run in plan.runs)
+    assert [run.config.budget.seed for run in plan.runs if run.entry is Entry.BEST] == [0, 1, 2]
+
+
+def test_digest_changes_with_configuration_budget_and_facts_but_not_with_the_number_of_seeds() -> None:
+    def digest(epochs: int | None = None, data: str = "a", seeds: int = 1, **values: object) -> str:
+        return make_plan(small_config(**values), seeds=seeds, epochs=epochs, facts={"data": data}).digest
+
+    assert digest() == digest() == digest(seeds=3)
+    assert len({digest(), digest(epochs=9), digest(data="b"), digest(contrast__temperature=0.3)}) == 4
+
+
+def test_epochs_below_one_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"budget.epochs: at least 1; got 0"):
+        make_plan(small_config(), seeds=1, epochs=0, facts={})

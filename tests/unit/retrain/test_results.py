@@ -11,7 +11,7 @@ import pytest
 
 from hico_platform.config.schema import to_mapping
 from hico_platform.retrain.plan import Entry, make_plan
-from hico_platform.retrain.results import METRICS, RunResult, read_result, summarise, write_plan, write_result
+from hico_platform.retrain.results import METRICS, RunResult, read_result, spread, summarise, write_plan, write_result
 from tests.small import small_config
 
 
@@ -73,3 +73,45 @@ def test_a_checkpoint_is_found_where_it_was_written(checkpoint: str, tmp_path: P
     (tmp_path / "inside" / "result.json").write_text(json.dumps(dataclasses.asdict(written)))
     if checkpoint.startswith("elsewhere"):
         assert read_result(tmp_path / "inside") == written
+
+
+def result(entry: Entry, seed: int, **metrics: float) -> RunResult:
+    return RunResult(entry=entry, seed=seed, epoch=3, metrics=metrics, checkpoint=None, seconds=1.5)
+
+
+def test_results_round_trip(tmp_path: Path) -> None:
+    assert read_result(tmp_path / "none") is None
+    written = result(Entry.RAW_POSE, 0, knn_top1=0.25)
+    write_result(tmp_path / "run", written)
+    assert read_result(tmp_path / "run") == written
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["result.json"]
+
+
+def test_a_checkpoint_is_found_where_the_home_was_moved_to(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    trained = dataclasses.replace(result(Entry.BEST, 0), checkpoint=str(one / "epoch-000003"))
+    write_result(one, trained)
+    assert "epoch-000003" in (one / "result.json").read_text()
+    assert str(tmp_path) not in (one / "result.json").read_text()
+    one.rename(other)
+    assert read_result(other) == dataclasses.replace(trained, checkpoint=str(other / "epoch-000003"))
+    # As older versions wrote it:
+    (other / "result.json").write_text(json.dumps(dataclasses.asdict(trained)))
+    (other / "epoch-000003").mkdir()
+    assert read_result(other) == dataclasses.replace(trained, checkpoint=str(other / "epoch-000003"))
+
+
+def test_summary_has_mean_and_sample_deviation_by_entry() -> None:
+    summary = summarise(
+        [
+            result(Entry.BEST, 0, knn_top1=0.4, transfer_top1=0.1),
+            result(Entry.BEST, 1, knn_top1=0.6, transfer_top1=0.3),
+            result(Entry.RAW_POSE, 0, knn_top1=0.2),
+        ]
+    )
+    assert list(summary) == [Entry.RAW_POSE, Entry.BEST]
+    best = summary[Entry.BEST]["knn_top1"]
+    assert (best.mean, best.count) == (pytest.approx(0.5), 2)
+    assert best.deviation == pytest.approx(0.1414, abs=1e-4)
+    assert summary[Entry.RAW_POSE] == {"knn_top1": spread([0.2])}
+    assert spread([0.2]).deviation is None

@@ -1,15 +1,19 @@
+"""Retraining when all runs have been trained, with a tracking store that is away or refuses."""
+
 from __future__ import annotations
 
+import math
+import shutil
 from pathlib import Path
 
 import pytest
 
-from hico_platform.enums import Decision
 from hico_platform.errors import HicoError, UsageError
-from hico_platform.retrain.logging import FinalMirror
-from hico_platform.retrain.plan import Entry, Plan, make_plan
-from hico_platform.retrain.results import read_result
-from hico_platform.retrain.run import FinalCourse, RunProgress, retrain
+from hico_platform.retrain import logging as retrain_logging
+from hico_platform.retrain.inputs import RetrainInputs
+from hico_platform.retrain.plan import Entry, make_plan
+from hico_platform.retrain.results import RunResult, write_result
+from hico_platform.retrain.run import RetrainReport, retrain
 from hico_platform.search.lock import search_lock
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
@@ -17,100 +21,129 @@ from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData
 from tests.small import small_config
 
-
-@pytest.fixture
-def plan() -> Plan:
-    return make_plan(small_config(budget__epochs=40), seeds=1, epochs=None, facts={})
+FACTS = {
+    "dataset": "tiny", "data_digest": "d" * 64, "protocol": "xsub", "code_version": "tested", "split": "test",
+    "train_sequences": "8", "test_sequences": "4", "search": "x", "trial": "3",
+}  # fmt: skip
+METHODS = ["runs", "open_run", "log_points", "close_run", "log_folder", "set_tags", "register_champion"]
 
 
 class Stage:
-    """A course with everything around it, as one process would hold it."""
+    """A retraining of the search ``x``; what is on disk is a whole one, unless told otherwise."""
 
-    def __init__(self, plan: Plan, directory: Path, tracker: MemoryTracker) -> None:
-        self.seen: list[RunProgress] = []
-        self.mirror = FinalMirror(tracker, experiment="x", key="x/final/1", tags={}, config=plan.runs[0].config)
-        self.mirror.open(at_s=0)
-        self.course = FinalCourse(
-            plan=plan, directory=directory, cpus=1, gpus=0, observe=self.seen.append, mirror=self.mirror,
-            clock=lambda: 5.0,
-        )  # fmt: skip
-
-    def finish(self, number: int) -> None:
-        self.course.finished(
-            number, epoch=40, stopped_early=False, metrics={"knn_top1": 0.5 + number / 10}, checkpoint="there"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best = small_config(budget__epochs=4)
+        self.data = TrialData(
+            source=Dataset(place="none", protocol="xsub", cache=folder), target=None, on_test_split=True
         )
+        self.tracker = MemoryTracker()
+
+    def train(self, *, seeds: int = 1) -> None:
+        plan = make_plan(self.best, seeds=seeds, epochs=None, facts=FACTS)
+        for run in plan.runs:
+            folder = self.folder / plan.digest[:12] / run.key
+            checkpoint = folder / "epoch-000004"
+            if run.entry.is_trained:
+                checkpoint.mkdir(parents=True, exist_ok=True)
+                (folder / "encoder").mkdir(exist_ok=True)
+            metrics = {"knn_top1": 0.5 + run.seed / 10, "recognition_top1": 0.6}
+            write_result(
+                folder,
+                RunResult(
+                    entry=run.entry, seed=run.seed, epoch=4, metrics=metrics, seconds=1.0,
+                    checkpoint=str(checkpoint) if run.entry.is_trained else None,
+                ),
+            )  # fmt: skip
+
+    def retrain(self, *, seeds: int = 1, **facts: str) -> RetrainReport:
+        return retrain(self.inputs(**facts), directory=self.folder, tracker=self.tracker, seeds=seeds)
+
+    def inputs(self, **facts: str) -> RetrainInputs:
+        return RetrainInputs(name="x", best=self.best, data=self.data, facts={**FACTS, **facts})
 
 
-def test_every_run_is_handed_out_once_and_keeps_its_result(plan: Plan, tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    stage = Stage(plan, tmp_path, tracker)
-    tasks = []
-    while (task := stage.course.next_task()) is not None:
-        tasks.append(task)
-    assert [task.entry for task in tasks] == [Entry.BEST, Entry.RELEASED, Entry.UNTRAINED, Entry.RAW_POSE]
-    assert stage.course.at_work == 4
-    assert tasks[0].report_epochs == tuple(range(2, 41, 2))
-    answer = stage.course.reported(
-        0, epoch=2, metrics={}, history=[(1, {"loss": 3.0}), (2, {"loss": 2.0})], checkpoint="c"
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(retrain_logging, "PATIENCE_S", 0.01)
+    stage = Stage(tmp_path)
+    stage.train()
+    return stage
+
+
+@pytest.mark.parametrize("refuses", [True, False], ids=["refuses", "away"])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_results_come_whatever_the_store_does_and_the_same_command_makes_up_for_it(
+    stage: Stage, method: str, refuses: bool
+) -> None:
+    if refuses:
+        stage.tracker.refuses = {method}
+    else:
+        stage.tracker.away_at = {method}
+    report = stage.retrain()
+    assert set(report.summary) == set(Entry)
+    assert len(report.results) == 4
+    if method in {"runs", "open_run", "log_folder", "register_champion"} or (method == "close_run" and not refuses):
+        assert report.model_version is None
+        assert report.unregistered is not None
+        assert ("refused" if refuses else "away") in report.unregistered
+    assert (report.unregistered is None) is (report.model_version is not None)
+    stage.tracker.refuses = stage.tracker.away_at = set()
+    again = stage.retrain()
+    assert (again.model_version, again.unregistered, again.untracked, again.refused) == (1, None, 0, 0)
+    runs = stage.tracker.runs("x")
+    assert len(runs) == 5
+    assert {run.status for run in runs.values()} == {RunStatus.FINISHED}
+    best = stage.tracker.kept[next(run.run_id for key, run in runs.items() if key.endswith("best-seed-0"))]
+    assert "checkpoint" in best.artifacts
+    assert best.metrics["test_knn_top1"][-1][:2] == (4, 0.5)
+
+
+def test_a_store_that_is_gone_altogether(stage: Stage) -> None:
+    stage.tracker.away = True
+    report = stage.retrain()
+    assert report.untracked > 0
+    assert report.unregistered == "the tracking store was away: the store is away"
+
+
+def test_a_model_that_cannot_be_exported_costs_no_result(stage: Stage) -> None:
+    for folder in stage.folder.glob("*/best-seed-0/*/"):
+        shutil.rmtree(folder)
+    report = stage.retrain()
+    assert report.summary[Entry.BEST]["knn_top1"].mean == 0.5
+    assert report.unregistered is not None
+    assert "the model could not be exported" in report.unregistered
+
+
+def test_what_is_still_to_be_trained_is_not_begun_over_a_store_that_refuses(stage: Stage) -> None:
+    stage.tracker.refuses = {"check"}
+    with pytest.raises(
+        UsageError, match="a tracking store that takes what is written; got 'memory'; it refuses: check"
+    ):
+        stage.retrain(seeds=2)
+    assert stage.retrain().model_version == 1, "nothing is to be trained"
+
+
+def test_fewer_seeds_leave_no_figure_of_more_behind(stage: Stage) -> None:
+    stage.train(seeds=2)
+    assert stage.retrain(seeds=2).model_version == 1
+    assert stage.tracker.descriptions["x"].endswith("test 1-NN 55.0% over 2 seeds")
+    stage.retrain()
+    assert stage.tracker.descriptions["x"].endswith("test 1-NN 50.0% over 1 seed")
+    parent = next(kept for kept in stage.tracker.kept.values() if kept.name == "retraining")
+    shown = {name: history[-1][1] for name, history in parent.metrics.items()}
+    assert (shown["best_mean_test_knn_top1"], shown["best_seeds"]) == (0.5, 1)
+    assert math.isnan(shown["best_std_test_knn_top1"])
+
+
+def test_the_state_of_the_search_is_in_the_text_and_changes_no_result(stage: Stage) -> None:
+    report = stage.retrain(search_state="running: 5 of 12 trials ended")
+    assert stage.tracker.descriptions["x"] == (
+        "HiCo, best so far of the search x, which was running: 5 of 12 trials ended; test 1-NN 50.0% over 1 seed"
     )
-    assert answer is Decision.CONTINUE
-    for task in tasks:
-        stage.finish(task.number)
-        stage.finish(task.number)  # said twice, taken once
-    assert stage.course.at_work == 0
-    results = [read_result(tmp_path / run.key) for run in plan.runs]
-    there = [str(tmp_path / run.key / "there") for run in plan.runs[:2]]
-    assert [result and result.checkpoint for result in results] == [*there, None, None]
-    stage.mirror.close({}, epoch=40, at_s=9)
-    runs = tracker.runs("x")
-    assert {key: run.status for key, run in runs.items()} == dict.fromkeys(
-        ["x/final/1", *(f"x/final/1/{run.key}" for run in plan.runs)], RunStatus.FINISHED
-    )
-
-
-def test_what_has_a_result_is_not_run_again_and_what_was_cut_off_is(plan: Plan, tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    first = Stage(plan, tmp_path, tracker)
-    first.course.next_task()
-    first.course.next_task()
-    first.finish(0)
-    first.mirror.close(None, epoch=40, at_s=6)
-    cut_off = {key: run.status for key, run in tracker.runs("x").items()}
-    assert cut_off == {
-        "x/final/1": RunStatus.KILLED,
-        "x/final/1/best-seed-0": RunStatus.FINISHED,
-        "x/final/1/released-seed-0": RunStatus.KILLED,
-    }
-    again = Stage(plan, tmp_path, tracker)
-    assert [said.run.key for said in again.seen if said.result] == ["best-seed-0"]
-    task = again.course.next_task()
-    assert task is not None
-    assert task.entry is Entry.RELEASED
-    again.mirror.close(None, epoch=40, at_s=7)
-    assert again.mirror.run_id(plan.runs[0]) == first.mirror.run_id(plan.runs[0]), "known though not run again"
-
-
-def test_a_result_that_was_not_mirrored_before_the_cut_is_mirrored_after_it(plan: Plan, tmp_path: Path) -> None:
-    first = Stage(plan, tmp_path, MemoryTracker())
-    first.course.next_task()
-    first.finish(0)
-    first.mirror.close(None, epoch=40, at_s=6)
-    tracker = MemoryTracker()  # as if nothing had arrived
-    again = Stage(plan, tmp_path, tracker)
-    again.mirror.close(None, epoch=40, at_s=7)
-    assert tracker.runs("x")["x/final/1/best-seed-0"].status is RunStatus.FINISHED
-
-
-def test_a_failed_run_is_kept_as_failed_and_shown(plan: Plan, tmp_path: Path) -> None:
-    tracker = MemoryTracker()
-    stage = Stage(plan, tmp_path, tracker)
-    stage.course.next_task()
-    stage.course.failed(0, reason="a finite loss in epoch 3; got nan", traceback="Traceback ...")
-    assert stage.course.failures == {"best-seed-0": "a finite loss in epoch 3; got nan"}
-    assert stage.seen[-1].failure == "a finite loss in epoch 3; got nan"
-    assert read_result(tmp_path / "best-seed-0") is None
-    stage.mirror.close({}, epoch=40, at_s=9)
-    assert tracker.runs("x")["x/final/1/best-seed-0"].status is RunStatus.FAILED
+    again = stage.retrain(search_state="finished")
+    assert again.directory == report.directory
+    assert stage.tracker.descriptions["x"] == ("HiCo, best configuration of the search x; test 1-NN 50.0% over 1 seed")
 
 
 def test_failures_name_run_reason_and_remedy() -> None:
@@ -120,13 +153,9 @@ def test_failures_name_run_reason_and_remedy() -> None:
     assert str(error) == ("best-seed-0: a run that trains; got 'out of memory'; mend it and run the command again")
 
 
-def test_one_process_at_a_time_runs_the_final_stage_of_a_search(plan: Plan, tmp_path: Path) -> None:
-    place = Dataset(place=str(tmp_path / "none"), protocol="xsub", cache=tmp_path)
+def test_one_process_at_a_time_retrains_a_search(tmp_path: Path) -> None:
     with (
         search_lock(tmp_path / "lock", name="x"),
-        pytest.raises(UsageError, match=r"a final stage that is not running already; got 'x'; process \d+ on"),
+        pytest.raises(UsageError, match=r"a retraining that is not running already; got 'x'; process \d+ on"),
     ):
-        retrain(
-            name="x", best=plan.runs[0].config, data=TrialData(source=place, target=None, final=True), facts={},
-            directory=tmp_path, tracker=MemoryTracker(), seeds=1,
-        )  # fmt: skip
+        Stage(tmp_path).retrain()

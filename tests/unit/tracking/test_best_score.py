@@ -15,7 +15,7 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import Point, RunStatus, Tracker
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.tracking.search_logger import BEST_STEP_TAG, SearchMirror
+from hico_platform.tracking.search_logger import BEST_STEP_TAG, SearchLogger
 from tests.mlflow_store import mlflow_home
 from tests.toy import FACTS, carry_out_toy, toy_space
 
@@ -32,7 +32,7 @@ class Search:
         self.start()
 
     def start(self) -> None:
-        self.mirror = SearchMirror(
+        self.mirror = SearchLogger(
             ledger=self.ledger,
             space=SPACE,
             tracker=self.tracker,

@@ -15,7 +15,7 @@ from hico_platform.search.task import TrialTask
 from hico_platform.tracking.base import PARENT_TAG, RunStatus
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.tracking.search_logger import SearchMirror
+from hico_platform.tracking.search_logger import SearchLogger
 from tests.toy import FACTS, carry_out_toy, toy_space
 
 SPACE = toy_space(trials=5)
@@ -34,7 +34,7 @@ class World:
 
     def start(self) -> None:
         self.outbox = Outbox(first_wait_s=0.001, most_waiting=self.most_waiting)
-        self.mirror = SearchMirror(
+        self.mirror = SearchLogger(
             ledger=self.ledger,
             space=SPACE,
             tracker=self.tracker,

@@ -10,7 +10,7 @@ import pytest
 from hico_platform.tracking.base import RunStatus, TrackingRefused
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.tracking.search_logger import SearchMirror
+from hico_platform.tracking.search_logger import SearchLogger
 from hico_platform.tracking.uploads import KEPT, UPLOADS_TAG, WAITING
 from tests.unit.tracking.test_search_logger import SPACE, World
 
@@ -101,7 +101,7 @@ def test_what_was_uploaded_or_ended_under_an_earlier_version_is_not_uploaded_aga
 
 def test_a_full_line_of_uploads_leaves_them_to_the_next_driver(world: World) -> None:
     world.tracker.goes_on.clear()
-    world.mirror = SearchMirror(
+    world.mirror = SearchLogger(
         ledger=world.ledger,
         space=SPACE,
         tracker=world.tracker,

@@ -23,7 +23,7 @@ from hico_platform.ops.precision import arithmetic, has_bf16, has_tf32
 from hico_platform.search.task import TrialTask
 from hico_platform.train import kernel_check
 from hico_platform.train.kernel_check import Difference, _FirstStep, _shapes, checked_kernels
-from hico_platform.worker.run_task import carry_out
+from hico_platform.worker.run_task import run_task
 from tests.small import small_config, small_split, small_store
 from tests.unit.worker.test_gpu_memory import Data
 
@@ -237,7 +237,7 @@ def test_a_run_says_by_whose_operators_it_computed(tmp_path: Path, monkeypatch: 
 
     def run(name: str) -> tuple[str, dict[str, torch.Tensor]]:
         task = TrialTask(number=0, config=config, directory=tmp_path / name, report_epochs=(1,), cpus=1, gpus=0)
-        carry_out(task, lambda report: Decision.CONTINUE, data=data)
+        run_task(task, lambda report: Decision.CONTINUE, data=data)
         checkpoint = newest_checkpoint(task.directory)
         assert checkpoint is not None
         return checkpoint.facts["provenance"]["arithmetic"], checkpoint.tensors

@@ -12,7 +12,7 @@ from hico_platform.train import guards
 from hico_platform.trial import EpochReport, TrainEvalSplit
 from hico_platform.worker import run_task as stage
 from hico_platform.worker.datasets import Dataset
-from hico_platform.worker.run_task import TrialData, carry_out, raw_pose_score, untrained_scores
+from hico_platform.worker.run_task import TrialData, raw_pose_score, run_task, untrained_scores
 from tests.small import small_config, small_split, small_store
 
 
@@ -33,7 +33,9 @@ class LivingReport:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
     split = small_split(small_store(tmp_path_factory.mktemp("data") / "store"))
-    splits = SimpleNamespace(splits=lambda: (split, split), final=False, source=SimpleNamespace(protocol="xsub"))
+    splits = SimpleNamespace(
+        splits=lambda: (split, split), on_test_split=False, source=SimpleNamespace(protocol="xsub")
+    )
     return cast(TrialData, splits)
 
 
@@ -46,7 +48,7 @@ def task(folder: Path) -> TrialTask:
 def test_the_work_itself_gives_signs_of_life(data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guards, "LOOK_EVERY_S", 0.0)
     report = LivingReport()
-    carry_out(task(tmp_path), report, data=data)
+    run_task(task(tmp_path), report, data=data)
     assert [sign for sign in report.signs if sign is not None] == [1, 2, "report"]
     first, second, told = (report.signs.index(sign) for sign in (1, 2, "report"))
     assert first > 2, "before the first epoch and within it"
@@ -62,7 +64,7 @@ def test_so_does_the_untrained_encoder(data: TrialData, tmp_path: Path) -> None:
 
 
 def test_a_plain_function_to_report_by_will_do(data: TrialData, tmp_path: Path) -> None:
-    assert carry_out(task(tmp_path), lambda said: Decision.CONTINUE, data=data).epoch == 2
+    assert run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=data).epoch == 2
 
 
 SOURCE_SUBJECTS, TARGET_SUBJECTS = {1, 3, 5}, {0, 2, 4}  # of their training splits
@@ -89,7 +91,7 @@ def subjects(split: TrainEvalSplit, part: Literal["train", "eval"]) -> set[int]:
 
 @pytest.mark.parametrize("final", [False, True])
 def test_source_and_target_have_each_their_own_store_and_split(datasets: tuple[Dataset, Dataset], final: bool) -> None:
-    splits = TrialData(source=datasets[0], target=datasets[1], final=final).splits()
+    splits = TrialData(source=datasets[0], target=datasets[1], on_test_split=final).splits()
     for split, size, of_training in zip(splits, (48, 72), (SOURCE_SUBJECTS, TARGET_SUBJECTS), strict=True):
         assert split is not None
         assert len(split.store) == size
@@ -107,10 +109,10 @@ def test_a_task_is_run_on_the_source_and_transferred_to_the_target(
 ) -> None:
     seen = {}
     monkeypatch.setattr(stage, "run_trial", lambda config, **options: seen.update(options) or "outcome")
-    data = TrialData(source=datasets[0], target=datasets[1], final=final)
-    assert carry_out(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == "outcome"
+    data = TrialData(source=datasets[0], target=datasets[1], on_test_split=final)
+    assert run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == "outcome"
     assert (seen["split"], seen["target"]) == data.splits()
-    assert seen["validate"] is not final, "the final stage looks at its test split once, at the end"
+    assert seen["validate"] is not final, "retraining scores on the test split once, at the end"
     assert seen["provenance"]["scored_on"] == ("test" if final else "val")
 
 
@@ -120,7 +122,7 @@ def test_untrained_and_raw_poses_are_scored_on_the_same_sequences_as_a_trained_e
     seen = {}
     monkeypatch.setattr(stage, "downstream", lambda encoder, **options: seen.update(options) or {"knn_top1": 0.5})
     monkeypatch.setattr(stage, "raw_pose_knn", lambda *, data, config: seen.update(raw=data) or 0.25)
-    data = TrialData(source=datasets[0], target=datasets[1], final=True)
+    data = TrialData(source=datasets[0], target=datasets[1], on_test_split=True)
     assert untrained_scores(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == {"knn_top1": 0.5}
     assert raw_pose_score(task(tmp_path), data=data) == 0.25
     source, target = data.splits()

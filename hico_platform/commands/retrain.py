@@ -1,0 +1,34 @@
+"""Retrain the best configuration of a search, or a configuration file, in a home."""
+
+from __future__ import annotations
+
+from hico_platform.home import HomePaths
+from hico_platform.retrain.inputs import RetrainInputs
+from hico_platform.retrain.run import RetrainReport, retrain
+from hico_platform.retrain.task_source import RunObserver
+
+
+def retrain_in_home(
+    paths: HomePaths,
+    inputs: RetrainInputs,
+    *,
+    seeds: int,
+    epochs: int | None,
+    address: str | None,
+    observe: RunObserver,
+) -> RetrainReport:
+    """Retrains with MLflow as the tracking store; results and checkpoints are kept with the search.
+
+    Raises what :func:`hico_platform.retrain.run.retrain` raises.
+    """
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
+    return retrain(
+        inputs,
+        directory=paths.search(inputs.name) / "final",
+        tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+        seeds=seeds,
+        epochs=epochs,
+        address=address,
+        observe=observe,
+    )

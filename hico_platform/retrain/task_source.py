@@ -1,0 +1,157 @@
+"""The runs of a retraining as tasks: those without a result are handed out, and what they come to is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.enums import Decision
+from hico_platform.retrain.logging import RetrainLogger
+from hico_platform.retrain.plan import PlannedRun, RetrainPlan
+from hico_platform.retrain.results import RunResult, read_result, write_result
+from hico_platform.retrain.task import RetrainTask
+
+REPORTS = 20
+"""Reports, and with them checkpoints, of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProgress:
+    """How far a run of the plan is: its epoch, its ``result`` once it has ended, the reason of a ``failure``."""
+
+    run: PlannedRun
+    epoch: int
+    result: RunResult | None = None
+    failure: str | None = None
+
+
+RunObserver = Callable[[RunProgress], None]
+
+
+class RetrainTaskSource:
+    """Hands out the runs of a plan that have no result yet, and writes the results of those that end."""
+
+    def __init__(
+        self,
+        *,
+        plan: RetrainPlan,
+        directory: Path,
+        cpus: float,
+        gpus: float,
+        observe: RunObserver,
+        logger: RetrainLogger,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._cpus, self._gpus = cpus, gpus
+        self._observe = observe
+        self._logger = logger
+        self._clock = clock
+        self._began_at_s: dict[int, float] = {}
+        self.failures: dict[str, str] = {}
+        self._waiting = []
+        for number, run in enumerate(plan.runs):
+            result = read_result(directory / run.key)
+            if result is None:
+                self._waiting.append(number)
+            else:
+                logger.settle(run, result, at_s=clock())
+                observe(RunProgress(run=run, epoch=result.epoch, result=result))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every run has a result already."""
+        return not self._waiting and not self._began_at_s
+
+    @property
+    def at_work(self) -> int:
+        """How many runs are on workers."""
+        return len(self._began_at_s)
+
+    @property
+    def time_is_up(self) -> bool:
+        """Never: a retraining has no time limit."""
+        return False
+
+    def next_task(self) -> RetrainTask | None:
+        """The next run without a result."""
+        if not self._waiting:
+            return None
+        number = self._waiting.pop(0)
+        run = self._plan.runs[number]
+        self._began_at_s[number] = self._clock()
+        epochs = run.config.budget.epochs
+        step = max(1, epochs // REPORTS)
+        self._logger.begin(run, at_s=self._began_at_s[number])
+        self._observe(RunProgress(run=run, epoch=0))
+        return RetrainTask(
+            number=number,
+            config=run.config,
+            directory=self._directory / run.key,
+            report_epochs=tuple(range(step, epochs + 1, step)),
+            cpus=self._cpus,
+            gpus=self._gpus,
+            key=f"{self._plan.digest}/{run.key}",
+            entry=run.entry,
+        )
+
+    def reported(
+        self,
+        number: int,
+        *,
+        epoch: int,
+        metrics: Mapping[str, float],
+        history: Sequence[tuple[int, Mapping[str, float]]],
+        checkpoint: str,
+    ) -> Decision:
+        """Logs the losses of a run; none is stopped early."""
+        run = self._plan.runs[number]
+        self._logger.losses(run, history, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=epoch))
+        return Decision.CONTINUE
+
+    def finished(
+        self,
+        number: int,
+        *,
+        epoch: int,
+        stopped_early: bool,
+        metrics: Mapping[str, float],
+        checkpoint: str,
+    ) -> None:
+        """A run has its result: written to disk first, then logged and shown."""
+        began_at_s = self._began_at_s.pop(number, None)
+        if began_at_s is None:
+            return
+        run = self._plan.runs[number]
+        result = RunResult(
+            entry=run.entry,
+            seed=run.seed,
+            epoch=epoch,
+            metrics=metrics,
+            checkpoint=checkpoint if run.entry.is_trained else None,
+            seconds=self._clock() - began_at_s,
+        )
+        write_result(self._directory / run.key, result)
+        self._logger.end(run, result, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=epoch, result=result))
+
+    def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
+        """A run failed: its reason is kept and logged."""
+        if self._began_at_s.pop(number, None) is None:
+            return
+        run = self._plan.runs[number]
+        self.failures[run.key] = reason
+        self._logger.fail(run, reason, traceback, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=0, failure=reason))
+
+    def lost(self, number: int, *, reason: str) -> None:
+        """A run's worker died; the run is handed out next."""
+        if self._began_at_s.pop(number, None) is not None:
+            self._waiting.insert(0, number)
+
+    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """Nothing is recorded of a machine that gets no further run."""

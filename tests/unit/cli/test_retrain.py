@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hico_platform.cli.main import main
+from hico_platform.retrain import inputs as inputs_module
+from hico_platform.tracking import mlflow_tracker
+from tests.unit.retrain.test_run import Stage
+
+
+def test_table_json_and_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    stage = Stage(tmp_path / "runs")
+    stage.train()
+    monkeypatch.setattr(inputs_module, "inputs_of_search", lambda *_, **__: stage.inputs())
+    monkeypatch.setattr(mlflow_tracker, "MlflowTracker", lambda **_: stage.tracker)
+    home = tmp_path / "home"
+    (home / "searches" / "x").mkdir(parents=True)
+    (home / "searches" / "x" / "final").symlink_to(stage.folder)
+    words = ["retrain", "x", "--seeds", "1", "--home", str(home)]
+    stage.tracker.refuses = {"register_champion"}
+    assert main(words) == 1
+    shown = capsys.readouterr().out
+    assert "best configuration" in shown
+    assert "The model is not registered: the tracking store refused it: register_champion is not allowed" in shown
+    assert f"without training again: hico-platform retrain x --seeds 1 --home {home}" in shown
+    assert main([*words, "--json"]) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["champion"]["version"] is None
+    assert "register_champion is not allowed" in printed["champion"]["unregistered"]
+    stage.tracker.refuses = set()
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["champion"]["version"] == 1
