@@ -12,7 +12,6 @@ setup(
     package_data={
         "hico_platform": ["py.typed"],
         "hico_platform.ops.cpu": ["*.c", "*.h"],
-        "hico_platform.ops.cuda": ["*.cu"],
         "hico_platform.search_spaces": ["*.yaml", "*.json"],
         "hico_platform.dashboards": ["*.html"],
     },

@@ -59,14 +59,14 @@ class Recurrent(nn.Module):
 
     def _on_a_gpu(self, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor | None:
         """None where that is cuDNN's: too wide, or float32 on a GPU without enough tensor cores."""
-        from hico_platform.ops.cuda.products import EXACT, splits
+        from hico_platform.ops.cuda.launch import EXACT
         from hico_platform.ops.cuda.recurrence import Gru, How, Lstm, fits
 
         layer, gates = (Lstm, 4) if isinstance(self.rnn, nn.LSTM) else (Gru, 3)
         reduced = torch.is_autocast_enabled("cuda")
         precision = torch.get_autocast_dtype("cuda") if reduced else torch.float32
         products = "tf32" if reduced or recurrences_in_tf32() else EXACT
-        if (products == EXACT and not splits(tokens.device)) or not fits(self.rnn.hidden_size, gates, precision):
+        if not fits(self.rnn.hidden_size, gates, precision, products=products):
             return None
         directions = self.rnn.all_weights
         with torch.autocast("cuda", enabled=False):

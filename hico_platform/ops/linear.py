@@ -10,8 +10,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from hico_platform.ops.cpu.library import Kernels, kernels_for, suffix
-from hico_platform.ops.cuda import usable
-from hico_platform.ops.precision import products_in_tf32
 
 PARTS = 32  # of rows, whose sums kernels add in this order whatever the number of threads
 _ROWS = 256  # from which packing a weight is worth it, as the kernel does
@@ -88,20 +86,11 @@ class Linear(nn.Linear):
 def product(tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """tokens (., K) @ weight.T (K, L), plus bias, with its gradient."""
     if tokens.is_cuda:
-        return _on_a_gpu(tokens, weight, bias)
+        return linear(tokens, weight, bias)
     plain = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
     if plain or weight.numel() < _SMALL:
         return linear(tokens, weight, bias)
     return _Linear.apply(tokens, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
-
-
-def _on_a_gpu(tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if usable(tokens, weight) and not torch.is_autocast_enabled("cuda") and not products_in_tf32():
-        from hico_platform.ops.cuda import products
-
-        if products.pays(tokens, weight):
-            return products.Linear.apply(tokens, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
-    return linear(tokens, weight, bias)
 
 
 class _Linear(torch.autograd.Function):

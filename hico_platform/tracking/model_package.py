@@ -18,7 +18,7 @@ CODE_TAG = "hico.model_code"
 """``included``: on versions of models that bring their code."""
 
 PACKAGE = "hico_platform"
-_SOURCES = (".py", ".c", ".h", ".cu")
+_SOURCES = (".py", ".c", ".h")
 _REQUIRED = ("torch", "numpy", "pyarrow", "safetensors", "pyyaml")  # what loading and predicting import
 
 

@@ -1,4 +1,4 @@
-"""Kernels for NVIDIA GPUs, in Triton and CUDA C++, compiled where they run by what comes with PyTorch there."""
+"""Kernels for NVIDIA GPUs in Triton, which comes with PyTorch there and compiles them where they run."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hico_platform.ops.cuda.dropout import DeviceDrop, kept
-from hico_platform.ops.cuda.products import EXACT
-from hico_platform.ops.cuda.sizes import first_tokens, shared_memory
+from hico_platform.ops.cuda.launch import EXACT, first_tokens, shared_memory
 
 _LONGEST = 64  # tokens whose scores a program's registers hold
 # Units of a head that it looks at together, and the bytes of shared memory that takes: from an H100 on, and before.

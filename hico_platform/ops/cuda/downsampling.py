@@ -11,9 +11,9 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hico_platform.ops.cuda.launch import first_tokens, row_sizes
 from hico_platform.ops.cuda.norms import through_norm
-from hico_platform.ops.cuda.sizes import first_tokens, row_sizes
-from hico_platform.ops.cuda.sums import added_up
+from hico_platform.ops.cuda.reduce import added_up
 
 _PARTS = 264  # programs that share out the pairs whose gradients are summed: two a multiprocessor of an H100
 _SUMS = 8  # gamma, beta, bias and the five weights of the convolution

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hico_platform.ops.cuda.dropout import DeviceDrop, kept
-from hico_platform.ops.cuda.sizes import row_sizes
-from hico_platform.ops.cuda.sums import added_up
+from hico_platform.ops.cuda.launch import row_sizes
+from hico_platform.ops.cuda.reduce import added_up
 
 _PARTS = 528  # programs that share out the rows whose gradients are summed: four a multiprocessor of an H100
 

@@ -18,14 +18,12 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hico_platform.ops.cuda.clusters import Layer, layer
-from hico_platform.ops.cuda.layer_products import LayerProducts, state_gradients, state_weights
-from hico_platform.ops.cuda.products import EXACT
-from hico_platform.ops.cuda.sizes import first_tokens, shared_memory
+from hico_platform.ops.cuda.launch import EXACT, first_tokens, shared_memory
 
 WIDEST = 512  # units a direction whose sums fit in a program's registers
 _ROWS = 16  # sequences of a program
 _WARPS = 8
+_MANY_TENSOR_CORES = (8, 0), (9, 0)  # A100, H100 and H200
 
 
 @triton.jit
@@ -255,12 +253,6 @@ class How(NamedTuple):
         """Programs: some sequences, a granularity, a direction."""
         return -(-count // _ROWS), len(self.lengths), 2
 
-    def clusters(self, width: int) -> Layer | None:
-        """What makes the layer by clusters of blocks, where that is there: in float32, at some widths, on an H100."""
-        if self.precision is not torch.float32:
-            return None
-        return layer(width, self.gates, terms=3 if self.products == EXACT else 1)
-
     def settings(self, width: int) -> dict[str, Any]:
         """What the kernels are compiled for, at ``width`` units a direction."""
         units = _units(width)
@@ -271,8 +263,13 @@ class How(NamedTuple):
         }  # fmt: skip
 
 
-def fits(width: int, gates: int, precision: torch.dtype) -> bool:
-    """Whether a program's sums fit in its registers and its weights in the GPU's shared memory, of ``gates`` a unit."""
+def fits(width: int, gates: int, precision: torch.dtype, *, products: str) -> bool:
+    """Whether a program's sums fit in its registers and its weights in the GPU's shared memory, of ``gates`` a unit.
+
+    False as well where cuDNN is as fast: exact float32 on GPUs with few tensor cores for as many float32 units.
+    """
+    if products == EXACT and torch.cuda.get_device_capability() not in _MANY_TENSOR_CORES:
+        return False
     return width <= WIDEST and _fitting(_units(width), precision, gates, shared_memory()) is not None
 
 
@@ -289,6 +286,28 @@ def _fitting(units: int, precision: torch.dtype, gates: int, room: int) -> tuple
     return None
 
 
+def _input_and_state_weights(weights: tuple[Tensor, ...], precision: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Both directions' W_ih (2*gates*H, D) and W_hh (2, gates*H, H), of a layer's weights in PyTorch's order."""
+    return torch.cat([weights[0], weights[4]]).to(precision), torch.stack([weights[1], weights[5]]).to(precision)
+
+
+def _input_gradients(moved: Tensor, rows: Tensor, of_input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of tokens (P*N, D), W_ih (2, gates*H, D) and b_ih (2, gates*H), from ``moved`` (P, N, 2, gates*H)."""
+    flat = moved.view(len(rows), -1)
+    of_inputs = (flat.T @ rows).float().view(2, -1, rows.shape[1])
+    return flat @ of_input, of_inputs, _column_sums(moved)
+
+
+def _column_sums(moved: Tensor) -> Tensor:
+    """(P, N, 2, gates*H) to float32 (2, gates*H)."""
+    return moved.flatten(0, 1).sum(dim=0, dtype=torch.float32)
+
+
+def _state_weight_gradients(moved: Tensor, before: Tensor) -> list[Tensor]:
+    """Of both directions' W_hh (gates*H, H), a product each: of two at once cuBLAS shares out no sums."""
+    return [(moved[:, :, d].flatten(0, 1).T @ before[:, :, d].flatten(0, 1)).float() for d in range(2)]
+
+
 class Lstm(torch.autograd.Function):
     """One bidirectional layer; gates in PyTorch's order: input, forget, cell, output."""
 
@@ -296,22 +315,20 @@ class Lstm(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: How, *weights: Tensor) -> Tensor:
         """``tokens`` (P, N, D); of each direction W_ih (4H, D), W_hh (4H, H), b_ih and b_hh (4H,). Gives (P, N, 2H)."""
         (places, count, _), width = tokens.shape, weights[1].shape[1]
-        read = LayerProducts.of(tokens, weights, precision=how.precision, exact=how.products == EXACT)
-        given, of_state = read.gates(), state_weights(weights, how.precision)
+        rows = tokens.to(how.precision).flatten(0, 1).contiguous()  # (P*N, D)
+        of_input, of_state = _input_and_state_weights(weights, how.precision)
+        given = rows @ of_input.T
         bias = torch.stack([weights[2] + weights[3], weights[6] + weights[7]])
         out = bias.new_empty(places, count, 2, width)
         before = torch.empty_like(out, dtype=how.precision)
         gates = bias.new_empty(places, count, 2, 4 * width) if how.wanted else out
         cells = torch.empty_like(out) if how.wanted else out
-        if clusters := how.clusters(width):
-            clusters.forward(given, of_state, bias, bias, how.lengths, gates, cells, out, before, saves=how.wanted)
-        else:
-            _lstm_forward[how.grid(count)](
-                given, of_state.transpose(1, 2).contiguous(), bias, first_tokens(how.lengths, tokens.device), gates,
-                cells, out, before, count, SAVE=how.wanted, **how.settings(width),
-            )  # fmt: skip
+        _lstm_forward[how.grid(count)](
+            given, of_state.transpose(1, 2).contiguous(), bias, first_tokens(how.lengths, tokens.device), gates,
+            cells, out, before, count, SAVE=how.wanted, **how.settings(width),
+        )  # fmt: skip
         if how.wanted:
-            ctx.save_for_backward(of_state, gates, cells, before, *read.tensors())
+            ctx.save_for_backward(of_state, gates, cells, before, rows, of_input)
             ctx.how, ctx.dtype = how, tokens.dtype
         return out.view(places, count, 2 * width)
 
@@ -319,21 +336,15 @@ class Lstm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens and weights."""
-        of_state, gates, cells, before, *kept = ctx.saved_tensors
+        of_state, gates, cells, before, rows, of_input = ctx.saved_tensors
         how: How = ctx.how
-        read = LayerProducts.kept(*kept)
         places, count, _, width = before.shape
         moved, given = torch.empty_like(gates, dtype=how.precision), gradients[0].contiguous()
-        if clusters := how.clusters(width):
-            clusters.backward(given, of_state, how.lengths, gates, cells, cells, moved, moved)
-        else:
-            _lstm_backward[how.grid(count)](
-                given, of_state, first_tokens(how.lengths, gates.device), gates, cells, moved, count,
-                **how.settings(width),
-            )  # fmt: skip
-        flat, of_bias = read.prepared_and_summed(moved)
-        of_tokens, of_inputs = read.gradients(flat)
-        of_states = state_gradients(flat, read.prepared(before))
+        _lstm_backward[how.grid(count)](
+            given, of_state, first_tokens(how.lengths, gates.device), gates, cells, moved, count, **how.settings(width)
+        )
+        of_tokens, of_inputs, of_bias = _input_gradients(moved, rows, of_input)
+        of_states = _state_weight_gradients(moved, before)
         forwards, reverse = ((of_inputs[d], of_states[d], of_bias[d], of_bias[d].clone()) for d in range(2))
         return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse
 
@@ -345,8 +356,9 @@ class Gru(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, how: How, *weights: Tensor) -> Tensor:
         """As the LSTM's with 3H gates."""
         (places, count, _), width = tokens.shape, weights[1].shape[1]
-        read = LayerProducts.of(tokens, weights, precision=how.precision, exact=how.products == EXACT)
-        given, of_state = read.gates(), state_weights(weights, how.precision)
+        rows = tokens.to(how.precision).flatten(0, 1).contiguous()  # (P*N, D)
+        of_input, of_state = _input_and_state_weights(weights, how.precision)
+        given = rows @ of_input.T
         # The candidate's state term is multiplied by the reset gate, so its bias stays apart.
         bias, bias_state = torch.stack([weights[2], weights[6]]), torch.stack([weights[3], weights[7]])
         bias[:, : 2 * width] += bias_state[:, : 2 * width]
@@ -355,18 +367,12 @@ class Gru(torch.autograd.Function):
         before = torch.empty_like(out, dtype=how.precision)
         gates = bias.new_empty(places, count, 2, 3 * width) if how.wanted else out
         inner = torch.empty_like(out) if how.wanted else out
-        if clusters := how.clusters(width):
-            clusters.forward(
-                given, of_state, bias, bias_inner, how.lengths, gates, inner, out, before, saves=how.wanted
-            )  # fmt: skip
-        else:
-            _gru_forward[how.grid(count)](
-                given, of_state.transpose(1, 2).contiguous(), bias, bias_inner,
-                first_tokens(how.lengths, tokens.device), gates, inner, out, before, count, SAVE=how.wanted,
-                **how.settings(width),
-            )  # fmt: skip
+        _gru_forward[how.grid(count)](
+            given, of_state.transpose(1, 2).contiguous(), bias, bias_inner, first_tokens(how.lengths, tokens.device),
+            gates, inner, out, before, count, SAVE=how.wanted, **how.settings(width),
+        )  # fmt: skip
         if how.wanted:
-            ctx.save_for_backward(of_state, gates, inner, out, before, *read.tensors())
+            ctx.save_for_backward(of_state, gates, inner, out, before, rows, of_input)
             ctx.how, ctx.dtype = how, tokens.dtype
         return out.view(places, count, 2 * width)
 
@@ -374,22 +380,16 @@ class Gru(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of tokens and weights."""
-        of_state, gates, inner, out, before, *kept = ctx.saved_tensors
+        of_state, gates, inner, out, before, rows, of_input = ctx.saved_tensors
         how: How = ctx.how
-        read = LayerProducts.kept(*kept)
         places, count, _, width = before.shape
         moved, behind = (torch.empty_like(gates, dtype=how.precision) for _ in range(2))
         given = gradients[0].contiguous()
-        if clusters := how.clusters(width):
-            clusters.backward(given, of_state, how.lengths, gates, inner, out, moved, behind)
-        else:
-            _gru_backward[how.grid(count)](
-                given, of_state, first_tokens(how.lengths, gates.device), gates, inner, out, moved, behind, count,
-                **how.settings(width),
-            )  # fmt: skip
-        flat, of_bias = read.prepared_and_summed(moved)
-        of_tokens, of_inputs = read.gradients(flat)
-        seen, of_bias_state = read.prepared_and_summed(behind)
-        of_states = state_gradients(seen, read.prepared(before))
+        _gru_backward[how.grid(count)](
+            given, of_state, first_tokens(how.lengths, gates.device), gates, inner, out, moved, behind, count,
+            **how.settings(width),
+        )  # fmt: skip
+        of_tokens, of_inputs, of_bias = _input_gradients(moved, rows, of_input)
+        of_states, of_bias_state = _state_weight_gradients(behind, before), _column_sums(behind)
         forwards, reverse = ((of_inputs[d], of_states[d], of_bias[d], of_bias_state[d]) for d in range(2))
         return of_tokens.view(places, count, -1).to(ctx.dtype), None, *forwards, *reverse

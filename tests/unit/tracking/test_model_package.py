@@ -44,7 +44,7 @@ def test_its_code_is_this_package_s_sources_and_nothing_else(package: Path) -> N
         for each in (package / "code").rglob("*")
         if each.is_file()
     }
-    assert {path.suffix for path in shipped} == {".py", ".c", ".h", ".cu"}
+    assert {path.suffix for path in shipped} == {".py", ".c", ".h"}
     assert Path("ops/cpu/kernels.c") in shipped, "kernels are compiled where the model runs"
     assert all((own / path).read_bytes() == content for path, content in shipped.items())
     flavor = yaml.safe_load((package / "MLmodel").read_text())["flavors"]["python_function"]

@@ -93,7 +93,7 @@ def test_recorded_steps_are_the_launched_ones(
 def test_recorded_steps_of_a_large_model_are_the_launched_ones(
     encoder: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With layers by clusters of blocks and products of halves, which small models have none of."""
+    """Whose kernels take other tiles than a small model's."""
     store = small_store(tmp_path / "store", count=100)
     config = small_config(
         model__encoder=encoder, model__hidden_width=256, model__precision=precision, views__frames=64,

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, linear
+from torch.nn.functional import layer_norm
 
 from hico_platform.enums import Precision
 from hico_platform.model.contrast import contrast_logits, info_nce
@@ -33,17 +33,11 @@ multiplies_bf16 = pytest.mark.skipif(INTERPRETED, reason="Triton's interpreter c
 def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     if INTERPRETED:
-        from hico_platform.ops.cuda import attention, products, recurrence
+        from hico_platform.ops.cuda import attention, recurrence
 
-        for module in (attention, products, recurrence):
+        for module in (attention, recurrence):
             monkeypatch.setattr(module, "shared_memory", lambda: 232448)
-        monkeypatch.setattr(products, "multiprocessors", lambda: 132)
-        monkeypatch.setattr(recurrence, "layer", no_clusters)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (9, 0))
-
-
-def no_clusters(*_: object, **__: object) -> None:
-    """In place of a layer that CUDA C++ makes."""
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
@@ -174,10 +168,6 @@ def test_info_nce(count: int, granularities: int, width: int, keys: int) -> None
     same(InfoNce.apply(anchor, positives, queue, 0.2), expected, [anchor], [exact])
 
 
-# What clusters of blocks make: units a direction, sequences, tokens.
-SHARED = [(64, 5, (6, 3, 1)), (128, 70, (17, 8, 4, 2)), (192, 130, (9, 4))]
-
-
 @pytest.mark.parametrize(
     ("width", "count", "lengths"),
     [
@@ -186,7 +176,6 @@ SHARED = [(64, 5, (6, 3, 1)), (128, 70, (17, 8, 4, 2)), (192, 130, (9, 4))]
         (20, 5, (6, 3, 1)),
         (512, 3, (4,)),
         (8, 1, (3, 1)),
-        *SHARED,
     ],
 )
 @pytest.mark.parametrize(
@@ -210,7 +199,7 @@ def test_recurrence(
     from hico_platform.ops.cuda.recurrence import Gru, How, Lstm, fits
 
     gates = 4 if cell is nn.LSTM else 3
-    if not fits(width, gates, dtype):
+    if not fits(width, gates, dtype, products=products):
         pytest.skip(f"{width} units do not fit in this GPU's shared memory")
     module = cell(2 * width, width, batch_first=True, bidirectional=True).to(GPU)
     weights = [weight for direction in module.all_weights for weight in direction]
@@ -235,101 +224,9 @@ def test_recurrence(
         close(one.cpu(), also, tolerance)
 
 
-@pytest.mark.parametrize("products", ["tf32x3", "tf32"])
-@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
-def test_clusters_agree_with_one_program_a_sequence(
-    cell: type[nn.RNNBase], products: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hico_platform.ops.cuda import clusters, recurrence
-
-    gates = 4 if cell is nn.LSTM else 3
-    if INTERPRETED or torch.cuda.get_device_capability() != (9, 0):
-        pytest.skip("no clusters of blocks here")
-    assert clusters.layer(256, gates, terms=3) is not None
-    module = cell(512, 256, batch_first=True, bidirectional=True).to(GPU)
-    weights = [weight for direction in module.all_weights for weight in direction]
-    tokens = torch.randn(85, 66, 512, device=GPU, requires_grad=True)
-    how = recurrence.How(lengths=(64, 21), precision=torch.float32, products=products, gates=gates, wanted=True)
-    layer = recurrence.Lstm if cell is nn.LSTM else recurrence.Gru
-    given = torch.randn_like(tokens)
-
-    def made() -> list[Tensor]:
-        found = layer.apply(tokens, how, *weights)
-        return [found, *torch.autograd.grad(found, [tokens, *weights], given)]
-
-    with float32_products(Precision.FLOAT32 if products == "tf32x3" else Precision.TF32, GPU):
-        found = made()
-        assert all(map(torch.equal, found, made()))
-        monkeypatch.setattr(recurrence, "layer", no_clusters)
-        for one, other in zip(found, made(), strict=True):
-            close(one, other.double(), 1e-5 if products == "tf32x3" else 3e-3)
-
-
-@pytest.mark.parametrize("products", ["tf32x3", "tf32"])
-@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
-def test_clusters_pass_on_what_is_no_number(cell: type[nn.RNNBase], products: str) -> None:
-    from hico_platform.ops.cuda import clusters, recurrence
-
-    gates = 4 if cell is nn.LSTM else 3
-    if INTERPRETED or torch.cuda.get_device_capability() != (9, 0):
-        pytest.skip("no clusters of blocks here")
-    assert clusters.layer(64, gates, terms=3) is not None
-    module = cell(128, 64, batch_first=True, bidirectional=True).to(GPU)
-    with torch.no_grad():
-        module.get_parameter("weight_hh_l0")[3, 5] = float("nan")
-    weights = [weight for direction in module.all_weights for weight in direction]
-    how = recurrence.How(lengths=(4,), precision=torch.float32, products=products, gates=gates, wanted=False)
-    layer = recurrence.Lstm if cell is nn.LSTM else recurrence.Gru
-    found = layer.apply(torch.randn(4, 3, 128, device=GPU), how, *weights)
-    assert bool(found[0].isfinite().all())
-    assert bool(found[2, :, 3].isnan().all())
-
-
-@pytest.mark.parametrize(("rows", "deep", "wide"), [(7680, 512, 1536), (1111, 300, 257), (1024, 256, 256)])
-def test_linear_is_as_exact_as_float32(rows: int, deep: int, wide: int) -> None:
-    from hico_platform.ops.cuda.products import Linear
-
-    inputs, exact = zip(drawn(1, rows, deep), drawn(wide, deep), drawn(wide), strict=True)
-    same(Linear.apply(*inputs), linear(*exact), inputs, exact, 1e-6)
-
-
-@pytest.mark.parametrize(("scale", "other"), [(1e-36, 1.0), (1e-20, 1e30), (1.0, 1.0), (1e30, 1e-36), (1e-18, 1e-18)])
-@pytest.mark.parametrize("shared_out", [False, True])
-def test_products_of_halves_are_exact_whatever_the_scale(
-    scale: float, other: float, shared_out: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hico_platform.ops.cuda import products
-
-    monkeypatch.setattr(products, "_SHORTEST", 64 if shared_out else 1 << 20)
-    monkeypatch.setattr(products, "_LOOKED", 2 if shared_out else 2048)
-    left = torch.randn(300, 96, device=GPU) * torch.rand(300, 1, device=GPU)
-    wide = torch.randn(300, 2 * 80, device=GPU)
-    right, scaled = wide[:, 80:], left * scale
-    small = wide * other
-    halves, sums = products.halved_and_summed(scaled)
-    close(sums / scale, left.double().sum(dim=0), 1e-6)
-    for halved in (products.halved(small).narrow(1, 80, 80), products.halved(small[:, 80:])):
-        found = products.multiplied(halves.T, halved).double() / scale / other
-        close(found.float(), left.T.double() @ right.double(), 1e-6)
-
-
-def test_products_of_halves_keep_zeros_and_what_is_no_number() -> None:
-    from hico_platform.ops.cuda.products import halved, multiplied
-
-    ones = halved(torch.ones(48, 16, device=GPU))
-    rows = torch.zeros(70, 48, device=GPU)
-    assert bool((multiplied(halved(rows), ones) == 0).all())
-    rows[1], rows[3, 5], rows[4, 5] = 1.0, float("nan"), float("inf")
-    made = multiplied(halved(rows), ones)
-    assert made[:3, 0].tolist() == [0.0, 48.0, 0.0]
-    assert not bool(made[3:5].isfinite().any())
-    large = torch.full((48, 48), 1e25, device=GPU)
-    assert not bool(multiplied(halved(large), halved(large)).isnan().any())
-
-
 @pytest.mark.parametrize("shape", [(1, 7), (3, 5), (528, 2, 20), (8, 70, 33), (200, 7)])
 def test_sums_of_parts(shape: tuple[int, ...]) -> None:
-    from hico_platform.ops.cuda.sums import added_up
+    from hico_platform.ops.cuda.reduce import added_up
 
     parts = torch.randn(shape, device=GPU)
     close(added_up(parts), parts.double().sum(dim=0), 1e-6)

@@ -1,4 +1,4 @@
-"""What kernels are told of shapes."""
+"""How kernels are launched: block sizes, token offsets and what the GPU has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
+
+EXACT = "tf32x3"  # Triton's name for products whose operands are three TensorFloat-32 each: as exact as float32
 
 
 def row_sizes(width: int) -> dict[str, Any]:
@@ -21,11 +23,6 @@ def row_sizes(width: int) -> dict[str, Any]:
 def first_tokens(lengths: tuple[int, ...], device: torch.device) -> Tensor:
     """Each granularity's first token, and the number of all: int32 (G + 1,), which must not be written to."""
     return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device)
-
-
-def multiprocessors() -> int:
-    """How many the current GPU has."""
-    return int(_properties(torch.cuda.current_device()).multi_processor_count)
 
 
 def shared_memory() -> int:
