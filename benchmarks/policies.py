@@ -43,6 +43,7 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Origin
 from hico_platform.search.ledger.optuna_ledger import MEMORY, StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.samplers import distribution_of
+from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.search.replay_curves import RecordedCurves
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import Curve, SimulatedClock, simulate
@@ -107,16 +108,16 @@ class Stock:
             gpus=0,
         )
 
-    def reported(self, number: int, *, epoch: int, metrics: dict[str, float], **rest: object) -> Decision:
-        result = {"training_iteration": epoch, "knn_top1": metrics["knn_top1"]}
+    def reported(self, number: int, report: EpochReport) -> Decision:
+        result = {"training_iteration": report.epoch, "knn_top1": report.metrics["knn_top1"]}
         self._trials[number].last = result
-        if epoch < self._epochs:  # Tune ends a trial that has ended itself without asking
+        if report.epoch < self._epochs:  # Tune ends a trial that has ended itself without asking
             self._searcher.on_trial_result(str(number), result)
             answer = self._scheduler.on_trial_result(None, self._trials[number], result)
             return Decision.STOP if answer == "STOP" else Decision.CONTINUE
         return Decision.CONTINUE
 
-    def finished(self, number: int, **rest: object) -> None:
+    def finished(self, number: int, outcome: TrialOutcome) -> None:
         self._scheduler.on_trial_complete(None, self._trials[number], self._trials[number].last)
         self._searcher.on_trial_complete(str(number), result=self._trials[number].last)
         self._at_work.remove(number)
@@ -139,9 +140,9 @@ class Budgeted:
     def next_task(self) -> TrialTask | None:
         return None if self._left <= 0 else self._course.next_task()
 
-    def finished(self, number: int, *, epoch: int, **rest: object) -> None:
-        self._left -= epoch
-        self._course.finished(number, epoch=epoch, **rest)
+    def finished(self, number: int, outcome: TrialOutcome) -> None:
+        self._left -= outcome.epoch
+        self._course.finished(number, outcome)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._course, name)

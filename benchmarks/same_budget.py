@@ -31,8 +31,9 @@ from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.optuna_ledger import MEMORY, StudyLedger, open_storage
+from hico_platform.search.messages import EpochReport
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.trial import EpochReport, run_trial
+from hico_platform.trial import run_trial
 
 ARMS = {"tpe+asha": ("tpe", "asha"), "random": ("random", "none")}
 # A cheap encoder and a fast rate, so that a trial says something within 27 epochs.
@@ -84,9 +85,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
                 if said.epoch == trial_epochs and spent <= epochs and value > max([v for _, v in course], default=0.0):
                     course.append((spent, value))
                 print(f"{arm} {seed}: {spent} epochs, trial {number} at {said.epoch}: {value:.4f}", flush=True)
-                return controller.reported(
-                    number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint=""
-                )
+                return controller.reported(number, said)
 
             outcome = run_trial(
                 task.config,
@@ -97,13 +96,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
                 report=report,
                 device=torch.device("cpu"),
             )
-            controller.finished(
-                task.number,
-                epoch=outcome.epoch,
-                stopped_early=outcome.stopped_early,
-                metrics=outcome.metrics,
-                checkpoint="",
-            )
+            controller.finished(task.number, outcome)
     trials = ledger.trials()
     return {
         "arm": arm,

@@ -47,19 +47,19 @@ class Gauge:
 
 def empty_trial(task, report):
     from hico_platform.enums import Decision
-    from tests.toy import Came, Said
+    from hico_platform.search.messages import EpochReport, TrialOutcome
 
     for epoch in range(1, EPOCHS + 1):
         value = epoch / (1 + task.number)
-        said = Said(
+        message = EpochReport(
             epoch=epoch,
             metrics={"knn_top1": value},
             history=((epoch, {"loss": 1.0}),),
             checkpoint=task.directory,
         )
-        if report(said) is Decision.STOP:
+        if report(message) is Decision.STOP:
             break
-    return Came(epoch=epoch, stopped_early=False, metrics={"knn_top1": value}, checkpoint=task.directory)
+    return TrialOutcome(epoch=epoch, stopped_early=False, metrics={"knn_top1": value}, checkpoint=task.directory)
 
 
 def ours(trials: int, home: Path) -> dict[str, float]:

@@ -24,38 +24,12 @@ from hico_platform.data.store import Store
 from hico_platform.enums import Decision
 from hico_platform.errors import CheckpointError, Problem, TrainingError
 from hico_platform.evaluate.downstream import EvalData, EvalFeatures, downstream, eval_features, knn
+from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult, pretrain
 from hico_platform.train.state import TrainingState
 
 CHECKPOINT_EVERY_S = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochReport:
-    """What a trial says at an epoch that the scheduler looks at.
-
-    ``epoch`` counts finished epochs. ``history`` holds (epoch, losses) of every epoch since the last report.
-    ``checkpoint`` is the whole training state at ``epoch``, already on disk.
-    """
-
-    epoch: int
-    metrics: Mapping[str, float]
-    history: tuple[tuple[int, Mapping[str, float]], ...]
-    checkpoint: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialOutcome:
-    """How a trial ended, with its downstream metrics, stopped early or not."""
-
-    epoch: int
-    stopped_early: bool
-    metrics: Mapping[str, float]
-    checkpoint: Path
-
-
-Report = Callable[[EpochReport], Decision]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +65,7 @@ def run_trial(
     target: TrainEvalSplit | None,
     directory: Path,
     report_epochs: Container[int],
-    report: Report,
+    report: ReportFunction,
     device: torch.device,
     validate: bool = True,
     provenance: Mapping[str, Any] | None = None,

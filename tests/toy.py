@@ -8,8 +8,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hico_platform.config.space import CheckedSpace, check
@@ -17,29 +16,10 @@ from hico_platform.config.yaml_loader import Document
 from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Facts
+from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 
 FACTS = Facts(data_digest="d" * 64, protocol="xsub", code_version="test", seed=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """The fields of EpochReport, without torch."""
-
-    epoch: int
-    metrics: dict[str, float]
-    history: tuple[tuple[int, dict[str, float]], ...]
-    checkpoint: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Came:
-    """The fields of TrialOutcome, without torch."""
-
-    epoch: int
-    stopped_early: bool
-    metrics: dict[str, float]
-    checkpoint: Path
 
 
 def toy_space(*, trials: int = 6, epochs: int = 9, file: str | None = None, **more: object) -> CheckedSpace:
@@ -69,7 +49,7 @@ def score(temperature: float, epoch: int) -> float:
 
 def toy_trial(
     task: TrialTask,
-    report: Callable[[Said], Decision],
+    report: ReportFunction,
     *,
     epoch_s: float = 0.0,
     fail_above: float = math.inf,
@@ -81,7 +61,7 @@ def toy_trial(
     variable: str | None = None,
     warning: str | None = None,
     log: Path | None = None,
-) -> Came:
+) -> TrialOutcome:
     """Trains nothing; every epoch leaves a checkpoint.
 
     ``fail_above`` is the temperature above which it raises. ``kill_once`` is the number of a trial that
@@ -107,7 +87,7 @@ def toy_trial(
     temperature = task.config.contrast.temperature
     decision = Decision.CONTINUE
     if epoch in task.report_epochs:
-        decision = _tell(report, epoch, temperature, history, state)
+        decision = _report(report, epoch, temperature, history, state)
         history = []
     while decision is Decision.CONTINUE and epoch < task.config.budget.epochs:
         time.sleep(epoch_s)
@@ -132,10 +112,10 @@ def toy_trial(
         if bad_where is not None and bad_where in os.environ and epoch % 3 == 2:
             raise RuntimeError("no CUDA device is there")
         if epoch in task.report_epochs:
-            decision = _tell(report, epoch, temperature, history, state)
+            decision = _report(report, epoch, temperature, history, state)
             history = []
     note(f"evaluated {decision}")
-    return Came(
+    return TrialOutcome(
         epoch=epoch,
         stopped_early=decision is Decision.STOP,
         metrics={"knn_top1": score(temperature, epoch), "recognition_top1": 0.9 * score(temperature, epoch)},
@@ -143,11 +123,9 @@ def toy_trial(
     )
 
 
-def _tell(
-    report: Callable[[Said], Decision], epoch: int, temperature: float, history: list[list], state: Path
-) -> Decision:
+def _report(report: ReportFunction, epoch: int, temperature: float, history: list[list], state: Path) -> Decision:
     return report(
-        Said(
+        EpochReport(
             epoch=epoch,
             metrics={"knn_top1": score(temperature, epoch)},
             history=tuple((number, losses) for number, losses in history),
@@ -156,26 +134,27 @@ def _tell(
     )
 
 
+def toy_report(
+    epoch: int, value: float = 0.5, *, history: Sequence[tuple[int, Mapping[str, float]]] = ()
+) -> EpochReport:
+    """A report of validation kNN top-1 ``value``."""
+    return EpochReport(epoch=epoch, metrics={"knn_top1": value}, history=tuple(history), checkpoint=Path(f"at {epoch}"))
+
+
+def toy_outcome(epoch: int, value: float = 0.5, *, stopped_early: bool = False) -> TrialOutcome:
+    """The outcome of a trial whose downstream evaluation gave ``value``."""
+    return TrialOutcome(
+        epoch=epoch, stopped_early=stopped_early, metrics={"knn_top1": value}, checkpoint=Path(f"at {epoch}")
+    )
+
+
 def carry_out_toy(
     controller: SearchController, task: TrialTask, *, before_report: Callable[[int], None] = lambda _: None
 ) -> None:
-    """What an executor does with a toy task: its reports, told of before each, and its end."""
+    """What an executor does with a toy task: delivers its reports, each after ``before_report``, and its outcome."""
 
-    def report(said: Said) -> Decision:
-        before_report(said.epoch)
-        return controller.reported(
-            task.number,
-            epoch=said.epoch,
-            metrics=said.metrics,
-            history=said.history,
-            checkpoint=str(said.checkpoint),
-        )
+    def deliver(report: EpochReport) -> Decision:
+        before_report(report.epoch)
+        return controller.reported(task.number, report)
 
-    came = toy_trial(task, report)
-    controller.finished(
-        task.number,
-        epoch=came.epoch,
-        stopped_early=came.stopped_early,
-        metrics=came.metrics,
-        checkpoint=str(came.checkpoint),
-    )
+    controller.finished(task.number, toy_trial(task, deliver))

@@ -15,10 +15,10 @@ from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
 from hico_platform.errors import Problem, UsageError
+from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
-from hico_platform.trial import Report, TrialOutcome
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData, run_task
 
@@ -55,7 +55,7 @@ def pretrain_one(
     validate_every: int,
     cpus: float,
     gpus: float,
-    report: Report,
+    report: ReportFunction,
     watch: Callable[[EpochResult], None],
     progress: Callable[[EpochProgress], None],
 ) -> tuple[Store, TrialOutcome]:

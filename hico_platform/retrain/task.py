@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hico_platform.retrain.plan import Entry
+from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 
 if TYPE_CHECKING:  # the driver does without torch
-    from hico_platform.trial import Report, TrialOutcome
     from hico_platform.worker.run_task import TrialData
 
 
@@ -20,9 +20,8 @@ class RetrainTask(TrialTask):
     entry: Entry
 
 
-def run_retrain_task(task: RetrainTask, report: Report, *, data: TrialData) -> TrialOutcome:
+def run_retrain_task(task: RetrainTask, report: ReportFunction, *, data: TrialData) -> TrialOutcome:
     """Trains and scores an entry, or only scores it where it is not trained."""
-    from hico_platform.trial import TrialOutcome
     from hico_platform.worker.run_task import raw_pose_score, run_task, untrained_scores
 
     match task.entry:

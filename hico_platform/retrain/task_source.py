@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
 from hico_platform.retrain.results import RunResult, read_result, write_result
 from hico_platform.retrain.task import RetrainTask
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 
 REPORTS = 20
 """Reports, and with them checkpoints, of a run."""
@@ -98,30 +99,14 @@ class RetrainTaskSource:
             entry=run.entry,
         )
 
-    def reported(
-        self,
-        number: int,
-        *,
-        epoch: int,
-        metrics: Mapping[str, float],
-        history: Sequence[tuple[int, Mapping[str, float]]],
-        checkpoint: str,
-    ) -> Decision:
+    def reported(self, number: int, report: EpochReport) -> Decision:
         """Logs the losses of a run; none is stopped early."""
         run = self._plan.runs[number]
-        self._logger.losses(run, history, at_s=self._clock())
-        self._observe(RunProgress(run=run, epoch=epoch))
+        self._logger.losses(run, report.history, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=report.epoch))
         return Decision.CONTINUE
 
-    def finished(
-        self,
-        number: int,
-        *,
-        epoch: int,
-        stopped_early: bool,
-        metrics: Mapping[str, float],
-        checkpoint: str,
-    ) -> None:
+    def finished(self, number: int, outcome: TrialOutcome) -> None:
         """A run has its result: written to disk first, then logged and shown."""
         began_at_s = self._began_at_s.pop(number, None)
         if began_at_s is None:
@@ -130,23 +115,23 @@ class RetrainTaskSource:
         result = RunResult(
             entry=run.entry,
             seed=run.seed,
-            epoch=epoch,
-            metrics=metrics,
-            checkpoint=checkpoint if run.entry.is_trained else None,
+            epoch=outcome.epoch,
+            metrics=outcome.metrics,
+            checkpoint=str(outcome.checkpoint) if run.entry.is_trained else None,
             seconds=self._clock() - began_at_s,
         )
         write_result(self._directory / run.key, result)
         self._logger.end(run, result, at_s=self._clock())
-        self._observe(RunProgress(run=run, epoch=epoch, result=result))
+        self._observe(RunProgress(run=run, epoch=outcome.epoch, result=result))
 
-    def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
+    def failed(self, number: int, failure: TrialFailure) -> None:
         """A run failed: its reason is kept and logged."""
         if self._began_at_s.pop(number, None) is None:
             return
         run = self._plan.runs[number]
-        self.failures[run.key] = reason
-        self._logger.fail(run, reason, traceback, at_s=self._clock())
-        self._observe(RunProgress(run=run, epoch=0, failure=reason))
+        self.failures[run.key] = failure.reason
+        self._logger.fail(run, failure.reason, failure.traceback, at_s=self._clock())
+        self._observe(RunProgress(run=run, epoch=0, failure=failure.reason))
 
     def lost(self, number: int, *, reason: str) -> None:
         """A run's worker died; the run is handed out next."""

@@ -21,13 +21,13 @@ from hico_platform.search.events import Observer, TrialBegan, TrialEnded, TrialR
 from hico_platform.search.ledger.base import (
     Ending,
     Ledger,
-    Metrics,
     Origin,
     ReportRecord,
     TrialRecord,
     TrialState,
     config_of,
 )
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.objectives import Measures, measures, standing
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.state import too_many_failed
@@ -140,72 +140,65 @@ class SearchController:
             try:
                 return self._task(trial)
             except ConfigError as error:
-                self.failed(trial.number, reason=f"no valid configuration: {error}", traceback=None)
+                self.failed(trial.number, TrialFailure(reason=f"no valid configuration: {error}"))
         return None
 
-    def reported(
-        self,
-        number: int,
-        *,
-        epoch: int,
-        metrics: Metrics,
-        history: Sequence[tuple[int, Metrics]],
-        checkpoint: str,
-    ) -> Decision:
+    def reported(self, number: int, report: EpochReport) -> Decision:
         """Takes a report and answers it; the same epoch gets the same answer again.
 
-        Epochs that an earlier report told of are left out of ``history``: a trial that lost a checkpoint
-        trains them again.
+        Epochs that an earlier report has are left out of its ``history``: a trial that lost a checkpoint trains them
+        again.
         """
-        trial = self._trials[number]
-        known = next((report for report in trial.reports if report.epoch == epoch), None)
+        trial, epoch = self._trials[number], report.epoch
+        known = next((record for record in trial.reports if record.epoch == epoch), None)
         if known is not None:
             return known.decision
-        value = metrics[SCORE]
-        objectives = self._space.settings.objectives
-        own = measures(objectives, metrics=metrics, history=history)
+        own = measures(self._space.settings.objectives, report)
         decision = self._decide(number, epoch, own)
         if epoch < self._space.base.budget.epochs and self._time_is_up() is not None:
             decision = Decision.STOP
-        report = ReportRecord(
+        record = ReportRecord(
             epoch=epoch,
-            value=value,
-            metrics=metrics,
-            history=[(before, losses) for before, losses in history if before > trial.epoch],
+            metrics=report.metrics,
+            history=tuple((before, losses) for before, losses in report.history if before > trial.epoch),
+            checkpoint=self._inside(report.checkpoint),
+            value=report.metrics[SCORE],
             decision=decision,
-            checkpoint=self._inside(checkpoint),
             at_s=self._clock(),
             measures=own,
         )
-        self._ledger.record_report(number, report)
-        self._curves.setdefault(number, {})[epoch] = value
+        self._ledger.record_report(number, record)
+        self._curves.setdefault(number, {})[epoch] = record.value
         self._measures.setdefault(number, {})[epoch] = own
-        told = dataclasses.replace(report, history=())  # the losses are for observers and the ledger
-        self._trials[number] = dataclasses.replace(trial, reports=(*trial.reports, told))
-        self._observe(TrialReported(number=number, report=report))
+        kept = dataclasses.replace(record, history=())  # the losses are for observers and the ledger
+        self._trials[number] = dataclasses.replace(trial, reports=(*trial.reports, kept))
+        self._observe(TrialReported(number=number, report=record))
         return decision
 
-    def finished(
-        self, number: int, *, epoch: int, stopped_early: bool, metrics: Mapping[str, float], checkpoint: str
-    ) -> None:
+    def finished(self, number: int, outcome: TrialOutcome) -> None:
         """A trial came to its end, with its downstream metrics."""
         self._end(
             number,
             Ending(
-                state=TrialState.PRUNED if stopped_early else TrialState.COMPLETE,
-                epoch=epoch,
+                state=TrialState.PRUNED if outcome.stopped_early else TrialState.COMPLETE,
+                epoch=outcome.epoch,
                 at_s=self._end_s(),
-                metrics=metrics,
-                checkpoint=self._inside(checkpoint),
+                metrics=outcome.metrics,
+                checkpoint=str(self._inside(outcome.checkpoint)),
             ),
         )
 
-    def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
+    def failed(self, number: int, failure: TrialFailure) -> None:
         """A trial cannot go on."""
-        epoch = self._trials[number].epoch
         self._end(
             number,
-            Ending(state=TrialState.FAILED, epoch=epoch, at_s=self._end_s(), reason=reason, traceback=traceback),
+            Ending(
+                state=TrialState.FAILED,
+                epoch=self._trials[number].epoch,
+                at_s=self._end_s(),
+                reason=failure.reason,
+                traceback=failure.traceback,
+            ),
         )
 
     def lost(self, number: int, *, reason: str) -> None:
@@ -304,10 +297,9 @@ class SearchController:
         self._ended_at_s = max(self._clock(), self._ended_at_s)
         return self._ended_at_s
 
-    def _inside(self, checkpoint: str) -> str:
-        """A checkpoint by its place among the trials' folders, which stays true when the home is moved."""
-        path = Path(checkpoint)
-        return str(path.relative_to(self._directory)) if path.is_relative_to(self._directory) else checkpoint
+    def _inside(self, checkpoint: Path) -> Path:
+        """A checkpoint relative to the trials' folders, which stays true when the home is moved."""
+        return checkpoint.relative_to(self._directory) if checkpoint.is_relative_to(self._directory) else checkpoint
 
     def _task(self, trial: TrialRecord) -> TrialTask:
         key = self._ledger.search.key

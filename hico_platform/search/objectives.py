@@ -10,26 +10,21 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from hico_platform.config.space import Objective
-from hico_platform.search.ledger.base import Metrics, TrialRecord, TrialState
+from hico_platform.search.ledger.base import TrialRecord, TrialState
+from hico_platform.search.messages import EpochReport
 
 Measures = tuple[float, ...]
 """One value for each objective, in their order, as measured (not turned to more-is-better)."""
 
 
-def measures(objectives: Sequence[Objective], *, metrics: Metrics, history: Sequence[tuple[int, Metrics]]) -> Measures:
-    """What a report says of each objective.
-
-    Args:
-        objectives: those of the space.
-        metrics: of the report.
-        history: (epoch, losses and speed) of the epochs since the report before; a speed is their median.
-    """
+def measures(objectives: Sequence[Objective], report: EpochReport) -> Measures:
+    """A report's value of each objective: its metric, or for a speed the median over the epochs in its history."""
     found = []
     for objective in objectives:
-        if objective in metrics:
-            found.append(metrics[objective])
+        if objective in report.metrics:
+            found.append(report.metrics[objective])
         else:
-            found.append(statistics.median(losses[objective] for _, losses in history))
+            found.append(statistics.median(losses[objective] for _, losses in report.history))
     return tuple(found)
 
 

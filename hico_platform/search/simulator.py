@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hico_platform.enums import Decision
+from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.search.task_source import TaskSource
 
@@ -97,24 +98,24 @@ def simulate(
         event = heapq.heappop(agenda)
         clock.now_s = event.at_s
         value = curve_of(event.task)(event.epoch)
-        decision = course.reported(
-            event.number,
+        report = EpochReport(
             epoch=event.epoch,
             metrics={"knn_top1": value, "parameters": parameters_of(event.task)},
-            history=[(event.epoch, {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)})],
-            checkpoint="",
+            history=((event.epoch, {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)}),),
+            checkpoint=event.task.directory,
         )
+        decision = course.reported(event.number, report)
         told.append(Told(at_s=event.at_s, number=event.number, epoch=event.epoch, value=value, decision=decision))
         last = event.epoch >= event.task.report_epochs[-1]
         if last or decision is Decision.STOP:
             epochs += event.epoch
-            course.finished(
-                event.number,
+            outcome = TrialOutcome(
                 epoch=event.epoch,
                 stopped_early=not last,
                 metrics={"knn_top1": value},
-                checkpoint="",
+                checkpoint=event.task.directory,
             )
+            course.finished(event.number, outcome)
             fill()
         else:
             plan(event.task, event.epoch)

@@ -51,7 +51,7 @@ def lost_ending(trial: TrialRecord, *, epochs: int, reason: str, at_s: float) ->
         return Ending(state=TrialState.FAILED, epoch=0, at_s=at_s, reason=reason, excused=True)
     last = trial.reports[-1]
     state = TrialState.COMPLETE if last.epoch >= epochs else TrialState.PRUNED
-    return Ending(state=state, epoch=last.epoch, at_s=at_s, checkpoint=last.checkpoint, reason=reason)
+    return Ending(state=state, epoch=last.epoch, at_s=at_s, checkpoint=str(last.checkpoint), reason=reason)
 
 
 def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:

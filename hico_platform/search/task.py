@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hico_platform.config.trial import TrialConfig
-
-if TYPE_CHECKING:  # the driver does without torch, which hico_platform.trial brings
-    from hico_platform.trial import Report, TrialOutcome
+from hico_platform.search.messages import ReportFunction, TrialOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +29,7 @@ class TrialTask:
     key: str = ""
 
 
-TrialFunction = Callable[[TrialTask, "Report"], "TrialOutcome"]
+TrialFunction = Callable[[TrialTask, ReportFunction], TrialOutcome]
 """Carries out a task, reporting as it goes; whatever it raises makes the trial a failed one."""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from hico_platform.enums import Decision
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.task import TrialTask
 
 
@@ -26,23 +27,13 @@ class TaskSource(Protocol):
     def next_task(self) -> TrialTask | None:
         """The next task to carry out, or nothing: then no more will come."""
 
-    def reported(
-        self,
-        number: int,
-        *,
-        epoch: int,
-        metrics: Mapping[str, float],
-        history: Sequence[tuple[int, Mapping[str, float]]],
-        checkpoint: str,
-    ) -> Decision:
+    def reported(self, number: int, report: EpochReport) -> Decision:
         """Takes a report and answers it."""
 
-    def finished(
-        self, number: int, *, epoch: int, stopped_early: bool, metrics: Mapping[str, float], checkpoint: str
-    ) -> None:
+    def finished(self, number: int, outcome: TrialOutcome) -> None:
         """A task came to its end."""
 
-    def failed(self, number: int, *, reason: str, traceback: str | None) -> None:
+    def failed(self, number: int, failure: TrialFailure) -> None:
         """A task cannot go on."""
 
     def lost(self, number: int, *, reason: str) -> None:

@@ -13,11 +13,12 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.data.store import Store
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
+from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
-from hico_platform.trial import Report, TrainEvalSplit, TrialOutcome, run_trial
+from hico_platform.trial import TrainEvalSplit, run_trial
 from hico_platform.worker.datasets import Dataset
 
 
@@ -41,7 +42,7 @@ class TrialData:
 
 def run_task(
     task: TrialTask,
-    report: Report,
+    report: ReportFunction,
     *,
     data: TrialData,
     watch: Callable[[EpochResult], None] | None = None,
@@ -105,7 +106,7 @@ def _progressed(progress: Callable[[EpochProgress], None] | None, alive: Alive) 
     return progressed
 
 
-def untrained_scores(task: TrialTask, report: Report, *, data: TrialData) -> dict[str, float]:
+def untrained_scores(task: TrialTask, report: ReportFunction, *, data: TrialData) -> dict[str, float]:
     """The downstream metrics of a configuration's encoder before any training."""
     alive = alive_of(report)
     prepare_threads(task)

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import random
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,12 @@ from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
 from hico_platform.search.ledger.base import TrialRecord, TrialState, best_trial, config_of
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
+from hico_platform.search.task import TrialFunction
 from hico_platform.search.task_source import TaskSource
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.small import small_store
-from tests.toy import FACTS, Came, Said, toy_trial
+from tests.toy import FACTS, toy_trial
 
 pytestmark = pytest.mark.e2e
 
@@ -42,40 +43,38 @@ sampler: {name: random, seed: 3}
 """
 
 
-def execute_shuffled(controller: TaskSource, function: Callable[..., Came], **_: object) -> None:
+def execute_shuffled(controller: TaskSource, function: TrialFunction, **_: object) -> None:
     """All trials at work at once; each reports, and ends, when chance has it. The third fails."""
     draw = random.Random(0)
-    waiting: dict[int, list[Said]] = {}
+    waiting: dict[int, list[EpochReport]] = {}
     while (task := controller.next_task()) is not None:
-        reports: list[Said] = []
+        reports: list[EpochReport] = []
 
-        def keep(said: Said, reports: list[Said] = reports) -> Decision:
+        def keep(said: EpochReport, reports: list[EpochReport] = reports) -> Decision:
             reports.append(said)
             return Decision.CONTINUE
 
         function(task, keep)
         waiting[task.number] = reports
-    last: dict[int, Said] = {}
+    last: dict[int, EpochReport] = {}
     while waiting:
         number = draw.choice(sorted(waiting))
         decision = Decision.STOP
         if waiting[number]:
             said = last[number] = waiting[number].pop(0)
-            decision = controller.reported(
-                number, epoch=said.epoch, metrics=said.metrics, history=said.history, checkpoint=str(said.checkpoint)
-            )
+            decision = controller.reported(number, said)
         if number == 2:
-            controller.failed(number, reason="ValueError: no", traceback="Traceback ...")
+            controller.failed(number, TrialFailure(reason="ValueError: no", traceback="Traceback ..."))
             del waiting[number]
         elif decision is Decision.STOP:
             said = last[number]
-            controller.finished(
-                number,
+            outcome = TrialOutcome(
                 epoch=said.epoch,
                 stopped_early=said.epoch < EPOCHS,
                 metrics={**said.metrics, "recognition_top1": 0.5 * said.metrics["knn_top1"], "retrieval_map": 0.25},
-                checkpoint=str(said.checkpoint),
+                checkpoint=said.checkpoint,
             )
+            controller.finished(number, outcome)
             del waiting[number]
 
 

@@ -11,9 +11,11 @@ import torch
 from hico_platform import trial
 from hico_platform.checkpoint import load_checkpoint, newest_checkpoint
 from hico_platform.data.store import Store
+from hico_platform.enums import Decision
 from hico_platform.errors import CheckpointError, TrainingError
+from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.train import loop
-from hico_platform.trial import Decision, EpochReport, TrainEvalSplit, TrialOutcome, run_trial
+from hico_platform.trial import TrainEvalSplit, run_trial
 from tests.small import small_config, small_split, small_store
 
 

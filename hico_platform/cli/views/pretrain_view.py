@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from hico_platform.enums import Decision, Level
+from hico_platform.search.messages import EpochReport
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
-from hico_platform.trial import EpochReport
 
 _LINE_EVERY_S = 30.0
 

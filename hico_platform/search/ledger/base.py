@@ -19,6 +19,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.messages import EpochReport
 
 Metrics = Mapping[str, float]
 
@@ -74,19 +75,21 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportRecord:
-    """One report of a trial and what it was told.
+class ReportRecord(EpochReport):
+    """A trial's report and its answer, as the ledger keeps them.
 
-    ``history`` holds (epoch, losses) of the epochs since the report before. ``at_s`` is Unix time. ``measures``
-    has one value for each objective of the space; the first is ``value``.
+    ``history`` leaves out epochs that an earlier report has; ``checkpoint`` is relative to the folder of the search's
+    trials where it lies inside.
+
+    Args:
+        value: validation kNN top-1.
+        decision: the answer.
+        at_s: Unix time of the answer.
+        measures: one value for each objective of the space; the first is ``value``.
     """
 
-    epoch: int
     value: float
-    metrics: Metrics
-    history: Sequence[tuple[int, Metrics]]
     decision: Decision
-    checkpoint: str
     at_s: float
     measures: tuple[float, ...] = ()
 

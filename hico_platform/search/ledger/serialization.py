@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hico_platform.enums import Decision
@@ -65,7 +66,7 @@ def report_to_plain(report: ReportRecord) -> dict[str, Any]:
         "metrics": dict(report.metrics),
         "history": [[epoch, dict(losses)] for epoch, losses in report.history],
         "decision": str(report.decision),
-        "checkpoint": report.checkpoint,
+        "checkpoint": str(report.checkpoint),
         "at_s": report.at_s,
         "measures": list(report.measures),
     }
@@ -74,11 +75,13 @@ def report_to_plain(report: ReportRecord) -> dict[str, Any]:
 def report_from_plain(plain: Mapping[str, Any]) -> ReportRecord:
     """The inverse of :func:`report_to_plain`."""
     history = tuple((int(epoch), losses) for epoch, losses in plain["history"])
-    measures = tuple(plain.get("measures", ()))
-    decision = Decision(plain["decision"])
-    return ReportRecord(
-        **{**_known(ReportRecord, plain), "history": history, "decision": decision, "measures": measures}
-    )
+    converted = {
+        "history": history,
+        "decision": Decision(plain["decision"]),
+        "checkpoint": Path(plain["checkpoint"]),
+        "measures": tuple(plain.get("measures", ())),
+    }
+    return ReportRecord(**{**_known(ReportRecord, plain), **converted})
 
 
 def ending_to_plain(ending: Ending) -> dict[str, Any]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.machines import LeftOut, Machines
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.lost_worker import LostWorker, lost_worker
-from hico_platform.search.ray_executor.mailbox import WorkerProcess
-from hico_platform.search.ray_executor.worker import FINISHED, NO_ROOM, REPORTED
+from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
 from hico_platform.search.silence import Attempts, Overdue
 from hico_platform.search.task import TrialTask
 from hico_platform.search.task_source import TaskSource
@@ -93,35 +92,35 @@ class DriverState:
         """The machines on which a task is not to be carried out."""
         return self._machines.avoided(task.number)
 
-    def hear(self, key: str, task: TrialTask, result: Mapping[str, Any]) -> bool:
-        """Takes what a worker said; returns whether Tune may use the worker for the next task."""
+    def hear(self, key: str, task: TrialTask, message: WorkerMessage) -> bool:
+        """Takes a worker's message; returns whether Tune may use the worker for the next task."""
         attempts = self.workers.attempts
         if key not in attempts or key in self._failed:
             return False
-        process = WorkerProcess.from_json(result["process"])
-        kind, content = result["kind"], json.loads(result["content"])
+        process = message.process
         self.workers.began(key, process)
-        attempts.heard(key, epochs_s=json.loads(result["epochs_s"]))
-        self._warn(task, json.loads(result["warnings"]))
-        if kind == REPORTED:
-            decision = self.controller.reported(task.number, **content)
-            self._answer(key, content["epoch"], str(decision))
-            if content["epoch"] > self._epochs.get(task.number, 0):
-                self._epochs[task.number] = content["epoch"]
-                self._went_on(task, process, finished=False)
-            return False
-        if kind == NO_ROOM:
-            raise OSError(errno.ENOSPC, content["reason"])
-        if kind == FINISHED:
-            self._over(key)
-            self.controller.finished(task.number, **content)
-            self._went_on(task, process, finished=True)
-            return True
-        self._failed.add(key)  # until its worker has ended, it may still hang
-        if self._elsewhere(task, process.machine, reason=content["reason"]):
-            self.controller.lost(task.number, reason=content["reason"])
-        else:
-            self.controller.failed(task.number, **content)
+        attempts.heard(key, epochs_s=message.epochs_s)
+        self._warn(task, message.warnings)
+        match message.content:
+            case EpochReport() as report:
+                decision = self.controller.reported(task.number, report)
+                self._answer(key, report.epoch, str(decision))
+                if report.epoch > self._epochs.get(task.number, 0):
+                    self._epochs[task.number] = report.epoch
+                    self._went_on(task, process, finished=False)
+            case DiskFull() as full:
+                raise OSError(errno.ENOSPC, full.reason)
+            case TrialOutcome() as outcome:
+                self._over(key)
+                self.controller.finished(task.number, outcome)
+                self._went_on(task, process, finished=True)
+                return True
+            case TrialFailure() as failure:
+                self._failed.add(key)  # until its worker has ended, it may still hang
+                if self._elsewhere(task, process.machine, reason=failure.reason):
+                    self.controller.lost(task.number, reason=failure.reason)
+                else:
+                    self.controller.failed(task.number, failure)
         return False
 
     def kill(self, key: str, overdue: Overdue, process: WorkerProcess | None) -> None:
@@ -154,7 +153,7 @@ class DriverState:
             self._lost[task.number] += lost.counts
         if self._lost[task.number] > self._retries:
             times = f" ({self._lost[task.number]} times)" if self._retries else ""
-            self.controller.failed(task.number, reason=f"{lost.reason}{times}", traceback=lost.traceback)
+            self.controller.failed(task.number, TrialFailure(reason=f"{lost.reason}{times}", traceback=lost.traceback))
         else:
             if not self.controller.time_is_up:  # else it ends here
                 _log.warning("trial %d is handed out anew: %s", task.number, lost.reason)
@@ -248,7 +247,7 @@ class DriverState:
         )  # fmt: skip
         self.controller.left_out(host=host, reason=found.reason, trials=found.trials)
 
-    def _warn(self, task: TrialTask, messages: list[str]) -> None:
+    def _warn(self, task: TrialTask, messages: Sequence[str]) -> None:
         """Passes on what a worker warned of, once for all of them."""
         for message in messages:
             if message not in self._warned:

@@ -25,7 +25,7 @@ from hico_platform.search.ray_executor.watch import (
     machine_of,
     start_mailbox,
 )
-from hico_platform.search.ray_executor.worker import work
+from hico_platform.search.ray_executor.worker import MESSAGE, work
 from hico_platform.search.resources import OF_A_SEARCH, ResourceOptions, TrialResources, check_fits
 from hico_platform.search.silence import Attempts
 from hico_platform.search.task import TrialFunction
@@ -253,7 +253,7 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Into the ledger first, then the answer."""
-        over = self._state.hear(trial.trial_id, trial.config["task"], result)
+        over = self._state.hear(trial.trial_id, trial.config["task"], result[MESSAGE])
         return str(TrialScheduler.STOP if over else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:

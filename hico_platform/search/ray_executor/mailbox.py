@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from hico_platform.search.ray_executor.stop_workers import StopRequests
+from hico_platform.search.ray_executor.worker_message import WorkerProcess
 from hico_platform.search.silence import Signs
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerProcess:
-    """A worker: its process and host, and Ray's ids of its machine and actor."""
-
-    pid: int
-    host: str
-    machine: str
-    actor: str
-
-    def as_json(self) -> str:
-        """As text, which Tune does not aggregate."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> WorkerProcess:
-        """The same again."""
-        return cls(**json.loads(text))
-
-    def __str__(self) -> str:
-        """For messages."""
-        return f"{self.host} (pid {self.pid})"
 
 
 @dataclass(frozen=True, kw_only=True)

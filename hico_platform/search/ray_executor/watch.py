@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from hico_platform.search.ray_executor.mailbox import Mailbox, MailboxLook, WorkerProcess
+from hico_platform.search.ray_executor.mailbox import Mailbox, MailboxLook
+from hico_platform.search.ray_executor.worker_message import WorkerProcess
 from hico_platform.search.silence import Attempts, Overdue
 
 import ray  # isort: skip  (the cluster module sets what Ray reads at import)

@@ -13,7 +13,6 @@ A worker whose trial failed is not used again: what broke it, a CUDA error for o
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -21,7 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 from ray import tune
@@ -29,15 +28,14 @@ from ray import tune
 from hico_platform.enums import Decision
 from hico_platform.home_access import follow_folder
 from hico_platform.search.disk_full import is_full
-from hico_platform.search.ray_executor.mailbox import WorkerProcess
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.stop_workers import stoppable
+from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
 from hico_platform.search.task import TrialFunction, TrialTask
 
-if TYPE_CHECKING:
-    from hico_platform.trial import EpochReport
-
 _PACKAGE = logging.getLogger("hico_platform")
-REPORTED, FINISHED, FAILED, NO_ROOM = "reported", "finished", "failed", "no room"
+MESSAGE = "message"
+"""The one field of each result that Tune is given."""
 SIGN_EVERY_S = 5.0
 """At most so often a worker says that it is alive."""
 BEGIN_S = 90.0
@@ -55,10 +53,10 @@ class _Heard(logging.Handler):
         """Keeps it for the next message to the driver."""
         self._messages.append(record.getMessage())
 
-    def taken(self) -> str:
-        """As JSON; it is then said."""
+    def taken(self) -> tuple[str, ...]:
+        """What has been logged since the last call."""
         messages, self._messages = self._messages, []
-        return json.dumps(messages)
+        return tuple(messages)
 
 
 class TrialFailedError(Exception):
@@ -81,7 +79,7 @@ class WorkerReport:
         *,
         key: str,
         mailbox: Any,
-        send: Callable[[dict[str, Any]], None],
+        send: Callable[[EpochReport], None],
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,20 +89,14 @@ class WorkerReport:
         self._epoch_began_s = self._signed_s = clock()
         self._epochs_s: list[float] = []
 
-    def __call__(self, said: EpochReport) -> Decision:
+    def __call__(self, report: EpochReport) -> Decision:
         """Reports, and waits for the answer."""
         if self._epoch is not None:  # else it is not known how many of these epochs were trained here
-            self._note_epoch(said.epoch)
-        content = {
-            "epoch": said.epoch,
-            "metrics": dict(said.metrics),
-            "history": [[epoch, dict(losses)] for epoch, losses in said.history],
-            "checkpoint": str(said.checkpoint),
-        }
+            self._note_epoch(report.epoch)
         with self._waiting():
-            self._send(content)
-            answer = Decision(ray.get(self._mailbox.take.remote(self._key, said.epoch)))
-        self._epoch, self._epoch_began_s = said.epoch, self._clock()
+            self._send(report)
+            answer = Decision(ray.get(self._mailbox.take.remote(self._key, report.epoch)))
+        self._epoch, self._epoch_began_s = report.epoch, self._clock()
         return answer
 
     def alive(self, *, epoch: int | None = None) -> None:
@@ -131,7 +123,7 @@ class WorkerReport:
 
 
 def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> dict[str, Any]:
-    """Carries out one task as Tune wants it; results are plain text, which Tune does not aggregate."""
+    """Carries out one task as Tune wants it; each result is one object, of which Tune aggregates no statistics."""
     task: TrialTask = config["task"]
     follow_folder(task.directory)  # a worker of another cluster has that cluster's umask
     key = tune.get_context().get_trial_id()
@@ -139,29 +131,24 @@ def work(config: dict[str, Any], *, function: TrialFunction, mailbox: Any) -> di
     ray.wait([mailbox.begin.remote(key, process)], timeout=BEGIN_S)
     heard = _Heard()
 
-    def result(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "kind": kind,
-            "content": json.dumps(content),
-            "warnings": heard.taken(),
-            "process": process.as_json(),
-            "epochs_s": json.dumps(report.epochs_s()),
-        }
+    def result(content: EpochReport | TrialOutcome | TrialFailure | DiskFull) -> dict[str, WorkerMessage]:
+        message = WorkerMessage(content=content, process=process, warnings=heard.taken(), epochs_s=report.epochs_s())
+        return {MESSAGE: message}
 
-    def send(content: dict[str, Any]) -> None:
-        tune.report(result(REPORTED, content))
+    def send(content: EpochReport) -> None:
+        tune.report(result(content))
 
     _PACKAGE.addHandler(heard)
     try:
         with stoppable(mailbox) as at_work:
             report = WorkerReport(key=key, mailbox=mailbox, send=send, waiting=at_work.reporting)
-            kind, content = _carried_out(task, function, report)
-        if kind != FAILED:
-            return result(kind, content)
-        tune.report(result(kind, content))
+            content = _carried_out(task, function, report)
+        if not isinstance(content, TrialFailure):
+            return result(content)
+        tune.report(result(content))
     finally:
         _PACKAGE.removeHandler(heard)
-    raise TrialFailedError(content["reason"])
+    raise TrialFailedError(content.reason)
 
 
 def this_process() -> WorkerProcess:
@@ -172,18 +159,14 @@ def this_process() -> WorkerProcess:
     )
 
 
-def _carried_out(task: TrialTask, function: TrialFunction, report: WorkerReport) -> tuple[str, dict[str, Any]]:
+def _carried_out(
+    task: TrialTask, function: TrialFunction, report: WorkerReport
+) -> TrialOutcome | TrialFailure | DiskFull:
     try:
-        outcome = function(task, report)
+        return function(task, report)
     except ray.exceptions.RayError:
         raise  # the cluster's trouble, not the trial's: Tune takes the trial up again
     except Exception as error:
         if is_full(error):
-            return NO_ROOM, {"reason": str(error)}
-        return FAILED, {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-    return FINISHED, {
-        "epoch": outcome.epoch,
-        "stopped_early": outcome.stopped_early,
-        "metrics": dict(outcome.metrics),
-        "checkpoint": str(outcome.checkpoint),
-    }
+            return DiskFull(reason=str(error))
+        return TrialFailure(reason=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())

@@ -15,10 +15,10 @@ from rich.console import Console
 from hico_platform.checkpoint import load_checkpoint
 from hico_platform.cli.main import main
 from hico_platform.cli.views.pretrain_view import PretrainView
+from hico_platform.search.messages import EpochReport
 from hico_platform.train import loop
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
-from hico_platform.trial import EpochReport
 from tests.small import small_store
 
 CONFIG = """

@@ -14,6 +14,7 @@ from hico_platform.search.events import Observer
 from hico_platform.search.ledger.base import Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from tests.toy import FACTS, carry_out_toy, toy_space
 
@@ -30,7 +31,7 @@ def carry_out(ledger: Ledger, folder: Path, observe: Observer, *, fail: int | No
     controller = steering_of(ledger, folder, observe)
     while task := controller.next_task():
         if task.number == fail:
-            controller.failed(task.number, reason="ValueError: no", traceback=None)
+            controller.failed(task.number, TrialFailure(reason="ValueError: no"))
             continue
         carry_out_toy(controller, task)
     return ledger.trials()

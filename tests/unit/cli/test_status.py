@@ -18,6 +18,7 @@ from hico_platform.home import HomePaths
 from hico_platform.search.heartbeat import DRIVER, SILENT_S
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
+from hico_platform.search.messages import TrialFailure
 from hico_platform.search.status import progress_of, search_status
 from tests.toy import FACTS, carry_out_toy
 from tests.unit.cli.test_search import SPACE, finished, home, steering_of
@@ -166,7 +167,7 @@ class TestOneStateEverywhere:
         ledger.reopen(source=dict(SPACE.source) | {"resources": {"cpus": 1, "max_failures": 1}}, limit=5)
         controller = steering_of(ledger, cut_off)
         for _ in range(2):
-            controller.failed(controller.next_task().number, reason="ValueError: no", traceback=None)
+            controller.failed(controller.next_task().number, TrialFailure(reason="ValueError: no"))
         table, listed, plain, report, _ = self.pages(cut_off, capsys)
         assert table[-1].startswith("toy: failed, 3 of 5 trials ended")
         assert listed.startswith("toy: failed")

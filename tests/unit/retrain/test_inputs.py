@@ -39,7 +39,13 @@ def finished_search(home: Path, *, data: str = "small", transfer: str | None = N
     ledger.enqueue({"contrast.temperature": 0.1, "model.encoder": "lstm"}, space=NARROW, origin=Origin.LISTED)
     ledger.begin(NARROW, at_s=1.0)
     report = ReportRecord(
-        epoch=9, value=0.5, metrics={"knn_top1": 0.5}, history=(), decision=Decision.CONTINUE, checkpoint="c", at_s=2.0
+        epoch=9,
+        value=0.5,
+        metrics={"knn_top1": 0.5},
+        history=(),
+        decision=Decision.CONTINUE,
+        checkpoint=Path("c"),
+        at_s=2.0,
     )
     ledger.record_report(0, report)
     ledger.record_ending(0, Ending(state=TrialState.COMPLETE, epoch=9, at_s=3.0))

@@ -9,6 +9,7 @@ from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.plan import Entry, RetrainPlan, make_plan
 from hico_platform.retrain.results import read_result
 from hico_platform.retrain.task_source import RetrainTaskSource, RunProgress
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
 from tests.small import small_config
@@ -32,9 +33,9 @@ class Stage:
         )  # fmt: skip
 
     def finish(self, number: int) -> None:
-        self.source.finished(
-            number, epoch=40, stopped_early=False, metrics={"knn_top1": 0.5 + number / 10}, checkpoint="there"
-        )
+        metrics = {"knn_top1": 0.5 + number / 10}
+        outcome = TrialOutcome(epoch=40, stopped_early=False, metrics=metrics, checkpoint=Path("there"))
+        self.source.finished(number, outcome)
 
 
 def test_every_run_is_handed_out_once_and_keeps_its_result(plan: RetrainPlan, tmp_path: Path) -> None:
@@ -46,9 +47,8 @@ def test_every_run_is_handed_out_once_and_keeps_its_result(plan: RetrainPlan, tm
     assert [task.entry for task in tasks] == [Entry.BEST, Entry.RELEASED, Entry.UNTRAINED, Entry.RAW_POSE]
     assert stage.source.at_work == 4
     assert tasks[0].report_epochs == tuple(range(2, 41, 2))
-    answer = stage.source.reported(
-        0, epoch=2, metrics={}, history=[(1, {"loss": 3.0}), (2, {"loss": 2.0})], checkpoint="c"
-    )
+    history = ((1, {"loss": 3.0}), (2, {"loss": 2.0}))
+    answer = stage.source.reported(0, EpochReport(epoch=2, metrics={}, history=history, checkpoint=Path("c")))
     assert answer is Decision.CONTINUE
     for task in tasks:
         stage.finish(task.number)
@@ -101,7 +101,7 @@ def test_a_failed_run_is_kept_as_failed_and_shown(plan: RetrainPlan, tmp_path: P
     tracker = MemoryTracker()
     stage = Stage(plan, tmp_path, tracker)
     stage.source.next_task()
-    stage.source.failed(0, reason="a finite loss in epoch 3; got nan", traceback="Traceback ...")
+    stage.source.failed(0, TrialFailure(reason="a finite loss in epoch 3; got nan", traceback="Traceback ..."))
     assert stage.source.failures == {"best-seed-0": "a finite loss in epoch 3; got nan"}
     assert stage.seen[-1].failure == "a finite loss in epoch 3; got nan"
     assert read_result(tmp_path / "best-seed-0") is None

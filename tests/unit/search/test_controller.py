@@ -12,10 +12,11 @@ from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialRepo
 from hico_platform.search.ledger.base import Ledger, Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.messages import EpochReport, TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import SimulatedClock
 from hico_platform.search.task import TrialTask
-from tests.toy import FACTS, score, toy_space, toy_trial
+from tests.toy import FACTS, score, toy_outcome, toy_report, toy_space, toy_trial
 
 
 def ledger_of(space: CheckedSpace) -> MemoryLedger:
@@ -34,23 +35,7 @@ def steer(ledger: Ledger, space: CheckedSpace, folder: Path, events: list[Event]
 
 
 def work(controller: SearchController, task: TrialTask) -> None:
-    outcome = toy_trial(
-        task,
-        lambda said: controller.reported(
-            task.number,
-            epoch=said.epoch,
-            metrics=said.metrics,
-            history=said.history,
-            checkpoint=str(said.checkpoint),
-        ),
-    )
-    controller.finished(
-        task.number,
-        epoch=outcome.epoch,
-        stopped_early=outcome.stopped_early,
-        metrics=outcome.metrics,
-        checkpoint=str(outcome.checkpoint),
-    )
+    controller.finished(task.number, toy_trial(task, lambda report: controller.reported(task.number, report)))
 
 
 def test_when_nothing_is_left(tmp_path: Path) -> None:
@@ -96,7 +81,7 @@ def test_checkpoints_are_recorded_by_their_place_among_the_trials(tmp_path: Path
     work(controller, task)
     (trial,) = ledger.trials()
     assert trial.ending is not None
-    assert {trial.ending.checkpoint, *(report.checkpoint for report in trial.reports)} == {"0000/state.json"}
+    assert {trial.ending.checkpoint, *(str(report.checkpoint) for report in trial.reports)} == {"0000/state.json"}
 
 
 def test_a_clock_that_was_set_back_reorders_no_trials(tmp_path: Path) -> None:
@@ -169,14 +154,13 @@ def test_the_same_report_gets_the_same_answer(tmp_path: Path) -> None:
     first, second = controller.next_task(), controller.next_task()
     assert first is not None
     assert second is not None
-    said = {"history": (), "checkpoint": "c"}
-    assert controller.reported(0, epoch=1, metrics={"knn_top1": 0.5}, **said) is Decision.CONTINUE
-    assert controller.reported(1, epoch=1, metrics={"knn_top1": 0.4}, **said) is Decision.STOP
-    assert controller.reported(1, epoch=1, metrics={"knn_top1": 0.9}, **said) is Decision.STOP
+    assert controller.reported(0, toy_report(1, 0.5)) is Decision.CONTINUE
+    assert controller.reported(1, toy_report(1, 0.4)) is Decision.STOP
+    assert controller.reported(1, toy_report(1, 0.9)) is Decision.STOP
     assert sum(isinstance(event, TrialReported) for event in events) == 2
     again = steer(ledger, space, tmp_path)
     assert again.next_task() is not None
-    assert again.reported(1, epoch=1, metrics={"knn_top1": 0.9}, **said) is Decision.STOP
+    assert again.reported(1, toy_report(1, 0.9)) is Decision.STOP
 
 
 def test_epochs_that_were_told_before_are_not_told_again(tmp_path: Path) -> None:
@@ -185,8 +169,8 @@ def test_epochs_that_were_told_before_are_not_told_again(tmp_path: Path) -> None
     controller = steer(ledger, space, tmp_path)
     assert controller.next_task() is not None
     losses = [(epoch, {"loss": 1.0}) for epoch in (1, 2, 3)]
-    controller.reported(0, epoch=1, metrics={"knn_top1": 0.5}, history=losses[:1], checkpoint="c")
-    controller.reported(0, epoch=3, metrics={"knn_top1": 0.5}, history=losses, checkpoint="c")
+    controller.reported(0, toy_report(1, history=losses[:1]))
+    controller.reported(0, toy_report(3, history=losses))
     assert [epoch for report in ledger.trials()[0].reports for epoch, _ in report.history] == [1, 2, 3]
 
 
@@ -214,8 +198,8 @@ def test_a_failed_trial_does_not_end_the_search_but_too_many_do(tmp_path: Path) 
         assert not controller.failures_exceeded
         task = controller.next_task()
         assert task is not None
-        controller.failed(number, reason="ValueError: no", traceback="Traceback ...")
-        controller.failed(number, reason="twice", traceback=None)
+        controller.failed(number, TrialFailure(reason="ValueError: no", traceback="Traceback ..."))
+        controller.failed(number, TrialFailure(reason="twice"))
     assert controller.failures_exceeded
     assert controller.next_task() is None
     ending = ledger.trials()[0].ending
@@ -248,32 +232,20 @@ def test_a_search_that_was_cut_off_ends_as_the_uninterrupted_one(tmp_path: Path,
         class Cut(Exception):
             pass
 
-        def report(said: object) -> Decision:
+        def deliver(report: EpochReport) -> Decision:
             nonlocal told
             told += 1
             if told == reports_until_cut:
                 raise Cut
-            return controller.reported(
-                task.number,
-                epoch=said.epoch,
-                metrics=said.metrics,
-                history=said.history,
-                checkpoint=str(said.checkpoint),
-            )
+            return controller.reported(task.number, report)
 
         while task := controller.next_task():
             try:
-                outcome = toy_trial(task, report)
+                outcome = toy_trial(task, deliver)
             except Cut:
                 controller = steer(ledger, space, folder)
                 continue
-            controller.finished(
-                task.number,
-                epoch=outcome.epoch,
-                stopped_early=outcome.stopped_early,
-                metrics=outcome.metrics,
-                checkpoint="c",
-            )
+            controller.finished(task.number, outcome)
         return [(trial.values, trial.curve, trial.state) for trial in ledger.trials()]
 
     assert search(tmp_path / "a", reports_until_cut=cut) == search(tmp_path / "b", reports_until_cut=None)
@@ -310,10 +282,11 @@ def test_a_driver_that_knows_the_study_alone_decides_as_one_that_saw_it_grow(nam
                 for _ in waiting:
                     controller.next_task()
             metrics = {"knn_top1": draw.random(), "parameters": float(number % 4)}
-            answer = controller.reported(number, epoch=epoch, metrics=metrics, history=(), checkpoint="c")
+            report = EpochReport(epoch=epoch, metrics=metrics, history=(), checkpoint=Path("c"))
+            answer = controller.reported(number, report)
             answers[number, epoch] = answer
             if answer is Decision.STOP or not waiting[number]:
-                controller.finished(number, epoch=epoch, stopped_early=epoch < 9, metrics={}, checkpoint="c")
+                controller.finished(number, toy_outcome(epoch, stopped_early=epoch < 9))
                 del waiting[number]
         stopped = sum(trial.state is TrialState.PRUNED for trial in ledger.trials())
         assert stopped == sum(answer is Decision.STOP for answer in answers.values())
@@ -347,10 +320,6 @@ def up_at_10_s(tmp_path: Path, *, trials: int = 2) -> tuple[SearchController, Si
     return controller, clock
 
 
-def report(controller: SearchController, number: int, epoch: int) -> Decision:
-    return controller.reported(number, epoch=epoch, metrics={"knn_top1": 0.5}, history=[], checkpoint=f"at {epoch}")
-
-
 def test_before_the_time_is_up_a_lost_trial_is_the_next(tmp_path: Path) -> None:
     controller, _ = up_at_10_s(tmp_path)
     first, _ = controller.next_task(), controller.next_task()
@@ -362,8 +331,8 @@ def test_a_trial_lost_after_the_time_was_up_ends_at_its_last_report(tmp_path: Pa
     controller, clock = up_at_10_s(tmp_path, trials=3)
     for _ in range(3):
         controller.next_task()
-    report(controller, 0, 4)
-    report(controller, 1, 9)
+    controller.reported(0, toy_report(4))
+    controller.reported(1, toy_report(9))
     clock.now_s = 11.0
     for number in range(3):
         controller.lost(number, reason="it was silent")

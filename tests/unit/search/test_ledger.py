@@ -37,7 +37,7 @@ def report(epoch: int, value: float, decision: Decision = Decision.CONTINUE) -> 
         metrics={"knn_top1": value},
         history=((epoch, {"loss": 1.5}),),
         decision=decision,
-        checkpoint=f"epoch-{epoch}",
+        checkpoint=Path(f"epoch-{epoch}"),
         at_s=100.0 + epoch,
     )
 

@@ -14,6 +14,7 @@ from hico_platform.errors import UsageError
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.messages import EpochReport
 from hico_platform.search.objectives import fronts, measures, pareto_front, standing
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import SimulatedClock, simulate
@@ -64,7 +65,8 @@ class TestStanding:
 def test_measures_come_from_the_report_or_from_the_epochs_since_the_last() -> None:
     history = [(epoch, {"loss": 1.0, "sequences_per_s": speed}) for epoch, speed in ((1, 5.0), (2, 50.0), (3, 60.0))]
     metrics = {"knn_top1": 0.5, "parameters": 1e6}
-    assert measures([KNN, SIZE, SPEED], metrics=metrics, history=history) == (0.5, 1e6, 50.0)
+    report = EpochReport(epoch=3, metrics=metrics, history=tuple(history), checkpoint=Path("c"))
+    assert measures([KNN, SIZE, SPEED], report) == (0.5, 1e6, 50.0)
 
 
 def width(task: TrialTask) -> float:

@@ -17,7 +17,7 @@ from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.ledger.terminator import improvement_left
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.stopping import busy_s, good_enough, time_is_up
-from tests.toy import FACTS, toy_space
+from tests.toy import FACTS, toy_outcome, toy_report, toy_space
 
 
 def trial(
@@ -31,7 +31,7 @@ def trial(
             metrics={},
             history=(),
             decision=Decision.CONTINUE,
-            checkpoint="c",
+            checkpoint=Path("c"),
             at_s=at_s,
         )
         for index, (at_s, value) in enumerate(reports)
@@ -124,11 +124,11 @@ def test_a_search_that_a_rule_ends(tmp_path: Path, rule: str) -> None:
     )
     assert controller.next_task() is not None
     clock.now_s = 1800.0
-    answer = controller.reported(0, epoch=1, metrics={"knn_top1": 0.6}, history=(), checkpoint="c")
+    answer = controller.reported(0, toy_report(1, 0.6))
     assert answer is (Decision.STOP if rule == "hours" else Decision.CONTINUE)
     assert controller.next_task() is None
     assert ledger.note(ENDED_BY) == ("0.5 hours are over" if rule == "hours" else "the target 0.5 is reached")
-    controller.finished(0, epoch=1, stopped_early=True, metrics={}, checkpoint="c")
+    controller.finished(0, toy_outcome(1, stopped_early=True))
     again = SearchController(
         ledger=ledger,
         space=toy_space(trials=9),
@@ -155,7 +155,7 @@ def test_the_last_report_is_never_cut_short(tmp_path: Path) -> None:
     )
     controller.next_task()
     clock.now_s = 1e6
-    answer = controller.reported(0, epoch=9, metrics={"knn_top1": 0.6}, history=(), checkpoint="c")
+    answer = controller.reported(0, toy_report(9, 0.6))
     assert answer is Decision.CONTINUE
 
 
@@ -207,9 +207,8 @@ class TestPointsInLine:
         for _ in range(count):
             task = controller.next_task()
             assert task is not None
-            report = {"metrics": {"knn_top1": 0.5}, "history": (), "checkpoint": "c"}
-            controller.reported(task.number, epoch=9, **report)
-            controller.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+            controller.reported(task.number, toy_report(9, 0.5))
+            controller.finished(task.number, toy_outcome(9))
         return [(one.origin, *one.values.values()) for one in ledger.trials()[before:]]
 
     def test_a_conditional_space_takes_points_with_and_without_the_condition(self) -> None:
@@ -288,7 +287,7 @@ class TestNothingToGain:
             ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=[].append
         )
         while (task := controller.next_task()) is not None:
-            controller.reported(task.number, epoch=9, metrics={"knn_top1": 0.5}, history=(), checkpoint="c")
-            controller.finished(task.number, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+            controller.reported(task.number, toy_report(9, 0.5))
+            controller.finished(task.number, toy_outcome(9))
         assert 4 <= len(ledger.trials()) < 20
         assert str(ledger.note(ENDED_BY)).endswith("is still to gain, less than 0.02")

@@ -16,7 +16,7 @@ from tests.toy import FACTS, toy_space
 
 def report(epoch: int, value: float) -> ReportRecord:
     return ReportRecord(
-        epoch=epoch, value=value, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint="c", at_s=0.0
+        epoch=epoch, value=value, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint=Path("c"), at_s=0.0
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialRecord, TrialState, best_trial
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import Point, RunStatus, Tracker
 from hico_platform.tracking.memory import MemoryTracker
@@ -56,7 +57,7 @@ class Search:
         for index, task in enumerate(tasks[:end]):
             assert task is not None
             if index == 1:
-                self.controller.failed(task.number, reason="ValueError: no", traceback="Traceback")
+                self.controller.failed(task.number, TrialFailure(reason="ValueError: no", traceback="Traceback"))
             else:
                 carry_out_toy(self.controller, task)
 

@@ -10,6 +10,7 @@ from hico_platform.errors import HicoError
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.task import TrialTask
 from hico_platform.tracking.base import PARENT_TAG, RunStatus
@@ -111,7 +112,7 @@ def test_a_report_is_one_request(world: World) -> None:
 
 def test_a_failed_trial_has_reason_and_traceback(world: World) -> None:
     assert world.controller.next_task() is not None
-    world.controller.failed(0, reason="ValueError: no", traceback="Traceback (most recent call last)")
+    world.controller.failed(0, TrialFailure(reason="ValueError: no", traceback="Traceback (most recent call last)"))
     world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
     child = world.children()["0"]
     assert child.run.status is RunStatus.FAILED
@@ -185,7 +186,7 @@ def test_an_hour_away_keeps_no_more_than_the_line_holds(tmp_path: Path) -> None:
     while world.outbox.waiting:
         time.sleep(0.001)
     assert world.children()["2"].run.status is RunStatus.RUNNING
-    world.controller.failed(2, reason="ValueError: no", traceback=None)
+    world.controller.failed(2, TrialFailure(reason="ValueError: no"))
     world.work_off()
     assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
     world.check_whole()

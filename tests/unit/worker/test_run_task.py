@@ -7,9 +7,10 @@ from typing import Literal, cast
 import pytest
 
 from hico_platform.enums import Decision
+from hico_platform.search.messages import EpochReport
 from hico_platform.search.task import TrialTask
 from hico_platform.train import guards
-from hico_platform.trial import EpochReport, TrainEvalSplit
+from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker import run_task as stage
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData, raw_pose_score, run_task, untrained_scores

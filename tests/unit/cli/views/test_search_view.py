@@ -148,7 +148,9 @@ def trial(number: int, state: TrialState, *, epoch: int = 0) -> TrialRecord:
     """A trial of many parameters, with a report where it has an epoch."""
     values = {f"contrast.temperature{part or ''}": 0.1 for part in range(9)} | {"model.encoder": "transformer"}
     reports = [
-        ReportRecord(epoch=at, value=0.5, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint="", at_s=1.0)
+        ReportRecord(
+            epoch=at, value=0.5, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint=Path(""), at_s=1.0
+        )
         for at in range(1, epoch + 1)
     ]
     return TrialRecord(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,18 +15,19 @@ from hico_platform.errors import HicoError
 from hico_platform.search.controller import MACHINES_LEFT_OUT, SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes
 from hico_platform.search.ray_executor.driver_state import DriverState
 from hico_platform.search.ray_executor.executor import ReportScheduler, TaskSearcher
-from hico_platform.search.ray_executor.mailbox import WorkerProcess
 from hico_platform.search.ray_executor.watch import WorkerWatch
-from hico_platform.search.ray_executor.worker import FAILED, FINISHED, REPORTED
+from hico_platform.search.ray_executor.worker import MESSAGE
+from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
 from hico_platform.search.resources import TrialResources
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.silence import UNKNOWN_S, Attempts, Overdue
 from hico_platform.search.simulator import SimulatedClock
 from hico_platform.search.task import TrialTask
-from tests.toy import FACTS, toy_space
+from tests.toy import FACTS, toy_outcome, toy_report, toy_space
 from tests.unit.search.ray_executor.test_lost_worker import DIED, UNPLUGGED
 
 KILLED = DIED + "The worker process has died."
@@ -100,28 +100,25 @@ class Driver:
             file.write(f"Failure # 1 (occurred at 2026-01-01_00-00-00)\n{text}\n")
         self.scheduler.on_trial_error(TuneController(), trial)
 
-    def say(self, trial: TuneTrial, kind: str, *, machine: str = "a", warnings: Sequence[str] = (), **content) -> str:
+    def send(
+        self,
+        trial: TuneTrial,
+        content: EpochReport | TrialOutcome | TrialFailure | DiskFull,
+        *,
+        machine: str = "a",
+        warnings: Sequence[str] = (),
+    ) -> str:
         """Its worker's message."""
         process = WorkerProcess(pid=1, host=f"host-{machine}", machine=machine, actor=f"actor-{trial.trial_id}")
-        result = {
-            "kind": kind,
-            "content": json.dumps(content),
-            "warnings": json.dumps(warnings),
-            "process": process.as_json(),
-            "epochs_s": "[]",
-        }
-        return self.scheduler.on_trial_result(TuneController(), trial, result)
+        message = WorkerMessage(content=content, process=process, warnings=tuple(warnings))
+        return self.scheduler.on_trial_result(TuneController(), trial, {MESSAGE: message})
 
     def report(self, trial: TuneTrial, epoch: int, *, machine: str = "a", warnings: Sequence[str] = ()) -> None:
-        metrics = {"knn_top1": 0.1 * epoch}
-        self.say(
-            trial, REPORTED, machine=machine, warnings=warnings,
-            epoch=epoch, metrics=metrics, history=[], checkpoint="c",
-        )  # fmt: skip
+        self.send(trial, toy_report(epoch, 0.1 * epoch), machine=machine, warnings=warnings)
 
     def fail(self, trial: TuneTrial, *, machine: str = "a", reason: str = "ValueError: no") -> None:
         """A trial raises: its worker says so, and ends."""
-        self.say(trial, FAILED, machine=machine, reason=reason, traceback="")
+        self.send(trial, TrialFailure(reason=reason, traceback=""), machine=machine)
         self.lose(trial, "Traceback\nTrialFailedError: " + reason)
 
 
@@ -190,7 +187,7 @@ def test_machines_that_go_away_do_not_count(controller: SearchController, tmp_pa
 def test_one_that_is_over_is_not_handed_out_again(controller: SearchController, tmp_path: Path) -> None:
     driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
-    controller.failed(0, reason="ValueError: no", traceback=None)
+    controller.failed(0, TrialFailure(reason="ValueError: no"))
     driver.lose(trial, KILLED)
     assert driver.hand_out() is None
 
@@ -201,14 +198,14 @@ def test_the_end_is_not_said_while_one_may_be_lost(controller: SearchController,
     assert driver.asking.suggest("a") is None
     driver.lose(trial, KILLED)
     assert driver.asking.suggest("b") == {"task": trial.config["task"]}
-    controller.failed(0, reason="ValueError: no", traceback=None)
+    controller.failed(0, TrialFailure(reason="ValueError: no"))
     assert driver.asking.suggest("c") == Searcher.FINISHED
 
 
 def test_a_trial_that_raises_has_failed_once_and_ends_its_worker(controller: SearchController, tmp_path: Path) -> None:
     driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
-    assert driver.say(trial, FAILED, reason="ValueError: no", traceback="") == "CONTINUE"
+    assert driver.send(trial, TrialFailure(reason="ValueError: no", traceback="")) == "CONTINUE"
     assert trial.trial_id in driver.watch.attempts, "it may hang before it ends"
     driver.lose(trial, "Traceback\nTrialFailedError: ValueError: no")
     assert trial.trial_id not in driver.watch.attempts
@@ -280,10 +277,7 @@ def test_a_machine_that_fails_trial_after_trial_is_left_out(
         driver.report(bad := driver.hand_out(), 1, machine="a")
         driver.fail(bad, machine="a", reason=f"OSError: {number}")
         driver.report(moved := driver.hand_out(), 3, machine="b")
-        driver.say(
-            moved, FINISHED, machine="b",
-            epoch=9, stopped_early=False, metrics={"knn_top1": 0.9}, checkpoint="c",
-        )  # fmt: skip
+        driver.send(moved, toy_outcome(9), machine="b")
     assert (
         "the machine host-a is left out: 3 trials in a row (0, 1, 2) failed there and went on elsewhere, the last by: "
         "OSError: 2" in caplog.text
@@ -329,7 +323,7 @@ def test_tune_that_ends_before_its_time_makes_no_finished_search(controller: Sea
     with pytest.raises(KeyboardInterrupt):
         driver.state.must_be_over()
     driver.report(trial, 9)
-    driver.say(trial, FINISHED, epoch=9, stopped_early=False, metrics={}, checkpoint="c")
+    driver.send(trial, toy_outcome(9))
     with pytest.raises(KeyboardInterrupt):  # nobody has said yet that no task is left
         driver.state.must_be_over()
     assert driver.asking.suggest("next") == Searcher.FINISHED

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from hico_platform.search.messages import EpochReport
 from hico_platform.search.ray_executor import watch, worker
-from hico_platform.search.ray_executor.mailbox import Mailbox, MailboxLook, WorkerProcess
+from hico_platform.search.ray_executor.mailbox import Mailbox, MailboxLook
 from hico_platform.search.ray_executor.watch import MAILBOX_S, MailboxReader, WorkerWatch
 from hico_platform.search.ray_executor.worker import SIGN_EVERY_S, WorkerReport
+from hico_platform.search.ray_executor.worker_message import WorkerProcess
 from hico_platform.search.silence import Attempts, Signs
 from hico_platform.search.task import alive_of
-from tests.toy import Said
 
 PROCESS = WorkerProcess(pid=7, host="here", machine="m", actor="f00d")
 
@@ -59,13 +60,13 @@ def test_epochs_of_a_trial_that_only_reports(mailbox: SimpleNamespace, monkeypat
     monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
     clock = Clock()
 
-    def send(content: dict) -> None:
+    def send(report: EpochReport) -> None:
         clock.now_s += 100.0  # the driver is busy, which is no epoch's time
 
     report = WorkerReport(key="k", mailbox=mailbox, send=send, clock=clock)
     for epoch in (3, 9):
         clock.now_s += 12.0
-        report(Said(epoch=epoch, metrics={}, history=(), checkpoint=Path("c")))
+        report(EpochReport(epoch=epoch, metrics={}, history=(), checkpoint=Path("c")))
     assert report.epochs_s() == (2.0,), "where a resumed trial began is not known before its first report"
     assert report.epochs_s() == ()
     assert mailbox.take.calls == [("k", 3), ("k", 9)]

@@ -1,0 +1,58 @@
+"""What a trial sends while it trains and when it ends: the same objects from the worker to the ledger and to tracking.
+
+Plain data without torch, so that the driver, which never trains, does not import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hico_platform.enums import Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """A trial's report at one of its report epochs, which the scheduler answers.
+
+    Args:
+        epoch: finished epochs.
+        metrics: validation scores by name, such as ``knn_top1``; empty where the trial does not validate.
+        history: (epoch, losses and sequences per second) of every epoch since the previous report.
+        checkpoint: the whole training state at ``epoch``, already on disk.
+    """
+
+    epoch: int
+    metrics: Mapping[str, float]
+    history: tuple[tuple[int, Mapping[str, float]], ...]
+    checkpoint: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOutcome:
+    """How a trial ended, after its whole budget or stopped early.
+
+    Args:
+        epoch: finished epochs.
+        stopped_early: whether the scheduler stopped it before the end of its budget.
+        metrics: downstream scores by name.
+        checkpoint: the last training state on disk.
+    """
+
+    epoch: int
+    stopped_early: bool
+    metrics: Mapping[str, float]
+    checkpoint: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialFailure:
+    """Why a trial cannot go on: the error in one line, and where it was raised, if it was raised in a worker."""
+
+    reason: str
+    traceback: str | None = None
+
+
+ReportFunction = Callable[[EpochReport], Decision]
+"""Delivers a report and returns the scheduler's decision. A trial is given one, and may call it twice for an epoch."""
