@@ -35,7 +35,7 @@ from types import SimpleNamespace
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hico_platform.config.package_files import find_space
-from hico_platform.config.schema import Scalar, flatten
+from hico_platform.config.schema import Scalar, flatten, replace
 from hico_platform.config.space import CheckedSpace, SamplerName, SchedulerName, load_space
 from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Decision
@@ -191,11 +191,8 @@ def recorded(space: CheckedSpace, home: Path, name: str) -> World:
 def search(space: CheckedSpace, world: World, *, policy: str, seed: int, epochs: int) -> list[tuple[int, float]]:
     """(epochs spent, true score of the best by validation at full length) as the search goes."""
     sampler, scheduler = POLICIES[policy]
-    settings = dataclasses.replace(
-        space.settings,
-        sampler=dataclasses.replace(space.settings.sampler, name=SamplerName(sampler), seed=seed),
-        scheduler=dataclasses.replace(space.settings.scheduler, name=SchedulerName(scheduler)),
-    )
+    names = {"sampler.name": SamplerName(sampler), "sampler.seed": seed, "scheduler.name": SchedulerName(scheduler)}
+    settings = replace(space.settings, names)
     space = dataclasses.replace(space, settings=settings)
     whole = space.base.budget.epochs
     clock, noise = SimulatedClock(), random.Random(seed)

@@ -11,7 +11,6 @@ repeated, so the benchmark can be carried out in pieces (``--only tpe+asha:0``);
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import statistics
 import sys
@@ -25,7 +24,7 @@ import torch
 
 from hico_platform.commands.search_inputs import SearchInputs, search_inputs
 from hico_platform.config.package_files import find_space
-from hico_platform.config.schema import Scalar
+from hico_platform.config.schema import Scalar, to_mapping
 from hico_platform.config.space import CheckedSpace, load_space
 from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
@@ -107,7 +106,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
         "complete": sum(trial.state is TrialState.COMPLETE for trial in trials),
         "trials": [{"values": dict(trial.values), "curve": dict(trial.curve)} for trial in trials],
         "data_digest": inputs.facts.data_digest,
-        "settings": dataclasses.asdict(space.settings.scheduler) | {"base": SETTINGS},
+        "settings": to_mapping(space.settings.scheduler) | {"base": SETTINGS},
     }
 
 

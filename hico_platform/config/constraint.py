@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import typing
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
@@ -139,10 +138,9 @@ def _want(node: ast.AST, kind: Kind, parts: Iterable[ast.AST], types: Mapping[st
 
 
 def _kind_of_type(kind: type) -> Kind:
-    options = [option for option in typing.get_args(kind) or (kind,) if option is not type(None)]
-    if options[0] is bool:
+    if kind is bool:
         return Kind.TRUTH
-    return Kind.NUMBER if options[0] in (int, float) else Kind.TEXT
+    return Kind.NUMBER if kind in (int, float) else Kind.TEXT
 
 
 def _evaluate(node: ast.AST, values: Mapping[str, Scalar | None]) -> Any:

@@ -17,7 +17,7 @@ from hico_platform.config.schema import Scalar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class ActiveWhen:
     """A parameter is varied only where ``name`` has one of ``values``; elsewhere it keeps the base's value."""
 
     name: str
@@ -29,7 +29,7 @@ class Parameter(ABC):
     """Something that a search varies; ``name`` is a dotted field of the trial configuration, or a group."""
 
     name: str
-    when: tuple[Condition, ...] = ()
+    when: tuple[ActiveWhen, ...] = ()
 
     @property
     @abstractmethod

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hico_platform.config.parameters import Choice, Condition, Fixed, Parameter, Range, Simplex
+from hico_platform.config.parameters import ActiveWhen, Choice, Fixed, Parameter, Range, Simplex
+from hico_platform.config.pydantic_errors import unknown_key
 from hico_platform.config.scalars import number_remedy, truth_remedy
-from hico_platform.config.schema import field_problems, field_types, unknown_key
+from hico_platform.config.schema import field_problems, field_types
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import Document, FieldPath, dotted
 from hico_platform.errors import Problem
@@ -111,7 +111,7 @@ class _Reader:
             unknown_key(self.document, ("search", *path), key, known) for key in value if key not in known
         ]
 
-    def when(self, value: Mapping[str, Any], path: FieldPath) -> tuple[Condition, ...]:
+    def when(self, value: Mapping[str, Any], path: FieldPath) -> tuple[ActiveWhen, ...]:
         given = value.get("when", {})
         if not isinstance(given, Mapping):
             self.wrong((*path, "when"), "a mapping of parameter to value", given, "write {model.encoder: lstm}")
@@ -120,11 +120,11 @@ class _Reader:
             if values == []:
                 self.wrong((*path, "when", name), "at least one value", values, "name the values, or drop it")
         return tuple(
-            Condition(name=name, values=tuple(values) if isinstance(values, list) else (values,))
+            ActiveWhen(name=name, values=tuple(values) if isinstance(values, list) else (values,))
             for name, values in given.items()
         )
 
-    def choice(self, name: str, choices: Any, path: FieldPath, when: tuple[Condition, ...]) -> None:
+    def choice(self, name: str, choices: Any, path: FieldPath, when: tuple[ActiveWhen, ...]) -> None:
         if not isinstance(choices, list) or not choices:
             self.wrong((*path, "choice"), "a list of values", choices, "write [a, b]")
             return
@@ -136,13 +136,12 @@ class _Reader:
             self.admits(name, item, (*path, "choice", index))
         self.found[name] = Choice(name=name, choices=tuple(choices), when=when)
 
-    def range(self, name: str, value: Mapping[str, Any], path: FieldPath, when: tuple[Condition, ...]) -> None:
-        kinds = [kind for kind in (typing.get_args(self.types[name]) or (self.types[name],)) if kind in (int, float)]
-        if not kinds:
+    def range(self, name: str, value: Mapping[str, Any], path: FieldPath, when: tuple[ActiveWhen, ...]) -> None:
+        if self.types[name] not in (int, float):
             self.wrong(path, "a range is for numbers", dict(value), "use {choice: [..]}")
             return
         before = len(self.problems)
-        integer = kinds[0] is int
+        integer = self.types[name] is int
         for end in ("low", "high"):
             if end not in value:
                 self.wrong(path, f"{end} is given", dict(value), f"add {end}:")
@@ -256,7 +255,7 @@ class _Reader:
                 done[name] = waiting.pop(name)
         return tuple(done.values())
 
-    def condition(self, name: str, condition: Condition) -> None:
+    def condition(self, name: str, condition: ActiveWhen) -> None:
         path: FieldPath = (*name.split("."), "when", condition.name)
         target = self.found.get(condition.name)
         if isinstance(target, Choice):

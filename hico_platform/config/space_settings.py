@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from hico_platform.config.constraint import Constraint
 from hico_platform.config.parameters import Choice, Parameter, Range
-from hico_platform.config.schema import Scalar, flatten, replace, setting
+from hico_platform.config.pydantic_errors import broken_rule
+from hico_platform.config.schema import Number, Scalar, Settings, Whole, flatten, replace
 from hico_platform.config.trial import TrialConfig
-from hico_platform.errors import ConfigError, Problem
 
 
 class SamplerName(StrEnum):
@@ -53,25 +55,23 @@ class SchedulerName(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SamplerConfig:
+class SamplerConfig(Settings):
     """How the next trial's parameters are chosen."""
 
-    name: SamplerName = setting(SamplerName.TPE, help="tpe, random, gp, cmaes, qmc, grid or nsga2")
-    seed: int = setting(0, help="seed of the sampler; that of a trial is base.budget.seed", at_least=0)
-    startup_trials: int = setting(
-        8, help="random trials before tpe, gp and cmaes model anything; the population of nsga2", at_least=1
+    name: SamplerName = Field(SamplerName.TPE, description="tpe, random, gp, cmaes, qmc, grid or nsga2")
+    seed: Whole = Field(0, description="seed of the sampler; that of a trial is base.budget.seed", ge=0)
+    startup_trials: Whole = Field(
+        8, description="random trials before tpe, gp and cmaes model anything; the population of nsga2", ge=1
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SchedulerConfig:
+class SchedulerConfig(Settings):
     """Which trials go on at a rung."""
 
-    name: SchedulerName = setting(SchedulerName.ASHA, help="asha, hyperband, median or none")
-    grace_epochs: int = setting(1, help="epochs of the first rung; no trial stops before", at_least=1)
-    reduction_factor: int = setting(3, help="eta: 1 trial in eta goes on; rungs lie a factor eta apart", at_least=2)
-    report_every: int | None = setting(None, help="validate at every so many epochs too", at_least=1)
+    name: SchedulerName = Field(SchedulerName.ASHA, description="asha, hyperband, median or none")
+    grace_epochs: Whole = Field(1, description="epochs of the first rung; no trial stops before", ge=1)
+    reduction_factor: Whole = Field(3, description="eta: 1 trial in eta goes on; rungs lie a factor eta apart", ge=2)
+    report_every: Whole | None = Field(None, description="validate at every so many epochs too", ge=1)
 
 
 class GpuShare(StrEnum):
@@ -81,40 +81,43 @@ class GpuShare(StrEnum):
     """Measured before the first trial: as many trials share a GPU as its memory holds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResourcesConfig:
+_NumberOrShare = Annotated[
+    Annotated[Number, Field(ge=0), Tag("number")] | Annotated[GpuShare, Tag("share")],
+    Discriminator(lambda value: "share" if isinstance(value, str) else "number"),
+]
+
+
+class ResourcesConfig(Settings):
     """What one trial holds while it runs."""
 
-    cpus: float = setting(1.0, help="CPUs of a trial", above=0)
-    gpus: float | GpuShare = setting(
-        0.0, help="GPUs of a trial; a fraction shares one, auto measures how many trials one holds", at_least=0
+    cpus: Number = Field(1.0, description="CPUs of a trial", gt=0)
+    gpus: _NumberOrShare = Field(
+        0.0, description="GPUs of a trial; a fraction shares one, auto measures how many trials one holds"
     )
-    max_concurrent: int | None = setting(None, help="most trials at once; none: all that fit", at_least=1)
-    max_failures: int = setting(
-        3, help="a search ends when more trials than this failed for reasons of their own", at_least=0
+    max_concurrent: Whole | None = Field(None, description="most trials at once; none: all that fit", ge=1)
+    max_failures: Whole = Field(
+        3, description="a search ends when more trials than this failed for reasons of their own", ge=0
     )
-    retries: int = setting(
-        3, help="times a trial is taken up again after its worker died or hung; lost machines do not count", at_least=0
+    retries: Whole = Field(
+        3, description="times a trial is taken up again after its worker died or hung; lost machines do not count", ge=0
     )
-    silence_minutes: float | None = setting(
+    silence_minutes: Number | None = Field(
         None,
-        help="minutes without a sign of life after which a worker is killed; none: 20 median epochs, 5 min to 2 h",
-        above=0,
+        description="minutes without a sign of life after which a worker is killed; none: 20 median epochs, 5 min-2 h",
+        gt=0,
     )
-    trial_hours: float | None = setting(
-        None, help="the longest that a trial may hold a worker in one go; then it is killed, as one that hangs", above=0
+    trial_hours: Number | None = Field(
+        None,
+        description="the longest that a trial may hold a worker in one go; then it is killed, as one that hangs",
+        gt=0,
     )
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Self:
         if isinstance(self.gpus, float) and self.gpus > 1 and self.gpus % 1:
-            raise ConfigError(
-                Problem(
-                    field="gpus",
-                    rule="a whole number above 1",
-                    value=self.gpus,
-                    remedy="a part of one GPU, such as 0.5, or whole ones",
-                )
-            )
+            remedy = "a part of one GPU, such as 0.5, or whole ones"
+            raise broken_rule("a whole number above 1", field="gpus", value=self.gpus, remedy=remedy)
+        return self
 
     @property
     def given_gpus(self) -> float:
@@ -122,56 +125,54 @@ class ResourcesConfig:
         return self.gpus if isinstance(self.gpus, float) else 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class StopConfig:
+class StopConfig(Settings):
     """When a search ends before its number of trials. What is at work then is let finish, unless time is up."""
 
-    hours: float | None = setting(
-        None, help="wall-clock hours of one driver; then trials end at their next report", above=0
+    hours: Number | None = Field(
+        None, description="wall-clock hours of one driver; then trials end at their next report", gt=0
     )
-    gpu_hours: float | None = setting(
-        None, help="GPU-hours of all trials; then trials end at their next report", above=0
+    gpu_hours: Number | None = Field(
+        None, description="GPU-hours of all trials; then trials end at their next report", gt=0
     )
-    target: float | None = setting(None, help="validation kNN top-1 that is good enough", above=0, at_most=1)
-    patience: int | None = setting(None, help="complete trials without a new best after which it ends", at_least=1)
-    improvement: float | None = setting(
+    target: Number | None = Field(None, description="validation kNN top-1 that is good enough", gt=0, le=1)
+    patience: Whole | None = Field(None, description="complete trials without a new best after which it ends", ge=1)
+    improvement: Number | None = Field(
         None,
-        help="kNN top-1 below which what is still to gain is not worth a trial, as Optuna's terminator bounds it",
-        above=0,
-        below=1,
+        description="kNN top-1 below which what is still to gain is not worth a trial, bounded by Optuna's terminator",
+        gt=0,
+        lt=1,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Space:
+class Space(Settings):
     """A checked space file.
 
     ``search`` is the file's section as written; :func:`parameters_of` gives what it means.
     """
 
-    name: str = setting("", help="name of the search; the file's own by default")
-    description: str = setting("", help="what is searched and why")
-    extends: str | None = setting(None, help="a space file over which this one is laid")
-    objectives: tuple[Objective, ...] = setting(
-        (Objective.KNN,), help="knn_top1, then what it is weighed against: parameters, sequences_per_s"
+    name: str = Field("", description="name of the search; the file's own by default")
+    description: str = Field("", description="what is searched and why")
+    extends: str | None = Field(None, description="a space file over which this one is laid")
+    objectives: tuple[Objective, ...] = Field(
+        (Objective.KNN,), description="knn_top1, then what it is weighed against: parameters, sequences_per_s"
     )
-    base: TrialConfig = field(default_factory=TrialConfig)
-    search: Mapping[str, Any] = field(default_factory=dict)
-    constraints: tuple[str, ...] = setting(
-        (), help="comparisons between fields that every trial meets, such as model.layers * model.heads <= 8"
+    base: TrialConfig = Field(default_factory=TrialConfig)
+    search: Mapping[str, Any] = Field(default_factory=dict)
+    constraints: tuple[str, ...] = Field(
+        (), description="comparisons between fields that every trial meets, such as model.layers * model.heads <= 8"
     )
-    points: tuple[Mapping[str, Any], ...] = setting((), help="points to try first, after the base")
-    warm_start: tuple[str, ...] = setting((), help="searches whose best points are tried first")
-    trials: int = setting(16, help="trials of the search", at_least=1)
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
-    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
-    resources: ResourcesConfig = field(default_factory=ResourcesConfig)
-    stop: StopConfig = field(default_factory=StopConfig)
-    protocol: str = setting("xsub", help="how train, validation and test are chosen (data protocol)")
-    transfer: str | None = setting(
-        None, help="a prepared folder on which transfer is measured; none: the generated transfer dataset"
+    points: tuple[Mapping[str, Any], ...] = Field((), description="points to try first, after the base")
+    warm_start: tuple[str, ...] = Field((), description="searches whose best points are tried first")
+    trials: Whole = Field(16, description="trials of the search", ge=1)
+    sampler: SamplerConfig = Field(default_factory=SamplerConfig)
+    scheduler: SchedulerConfig = Field(default_factory=SchedulerConfig)
+    resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
+    stop: StopConfig = Field(default_factory=StopConfig)
+    protocol: str = Field("xsub", description="how train, validation and test are chosen (data protocol)")
+    transfer: str | None = Field(
+        None, description="a prepared folder on which transfer is measured; none: the generated transfer dataset"
     )
-    transfer_protocol: str = setting("xsub", help="protocol of the transfer dataset")
+    transfer_protocol: str = Field("xsub", description="protocol of the transfer dataset")
 
 
 @dataclass(frozen=True, kw_only=True)

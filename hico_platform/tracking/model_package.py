@@ -19,7 +19,7 @@ CODE_TAG = "hico.model_code"
 
 PACKAGE = "hico_platform"
 _SOURCES = (".py", ".c", ".h")
-_REQUIRED = ("torch", "numpy", "pyarrow", "safetensors", "pyyaml")  # what loading and predicting import
+_REQUIRED = ("torch", "numpy", "pyarrow", "safetensors", "pyyaml", "pydantic")  # what loading and predicting import
 
 
 def write_model_package(folder: Path, *, encoder: Path, loader: str) -> None:

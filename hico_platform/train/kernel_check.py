@@ -6,7 +6,6 @@ a run's own shapes is computed both ways, on a GPU as a recorded step, and kerne
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.build import BODIES, COORDINATES, build_model
+from hico_platform.config.schema import replace
 from hico_platform.config.trial import BudgetConfig, ContrastConfig, TrialConfig, ViewsConfig
 from hico_platform.data.layout import Layout
 from hico_platform.enums import Precision
@@ -100,7 +100,7 @@ def _shapes(config: TrialConfig) -> TrialConfig:
     """
     count = config.budget.batch_size
     return TrialConfig(
-        model=dataclasses.replace(config.model, dropout=0.0, projection_width=_not_few(config.model.projection_width)),
+        model=replace(config.model, {"dropout": 0.0, "projection_width": _not_few(config.model.projection_width)}),
         contrast=ContrastConfig(queue_size=_not_few(config.contrast.queue_size)),
         views=ViewsConfig(frames=config.views.frames),
         budget=BudgetConfig(batch_size=_not_few(count) if count <= _MOST else _MOST + count % 16),
@@ -158,7 +158,7 @@ class _FirstStep:
     """A step of ``config``'s model on random numbers, computed by PyTorch's operators in float32."""
 
     def __init__(self, config: TrialConfig, layout: Layout, device: torch.device, *, seed: int = 0) -> None:
-        config = dataclasses.replace(config, budget=dataclasses.replace(config.budget, seed=seed))
+        config = replace(config, {"budget.seed": seed})
         self._model = build_model(config, layout=layout, device=device).train()
         self._precision = config.model.precision
         joints = BODIES * len(layout.joints)

@@ -16,7 +16,7 @@ import torch
 
 from hico_platform.build import build_model, build_optimiser
 from hico_platform.config.parameters import Choice, Range, uniform
-from hico_platform.config.schema import Scalar
+from hico_platform.config.schema import Scalar, replace, to_mapping
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.config.space_rules import flat
 from hico_platform.config.trial import LevelWeights, TrialConfig
@@ -176,7 +176,7 @@ def _peak_bytes(
                     model.query.encoder,
                     source=source,
                     target=None if target is None else target.eval_data(config, device=meter.device),
-                    config=dataclasses.replace(config.evaluation, linear_epochs=1),
+                    config=replace(config.evaluation, {"linear_epochs": 1}),
                     seed=0,
                 )
     except torch.OutOfMemoryError:
@@ -186,10 +186,14 @@ def _peak_bytes(
 
 def _as_measured(config: TrialConfig) -> TrialConfig:
     """The same without what cannot matter to memory, so that no two measurements are one."""
-    return dataclasses.replace(
+    return replace(
         config,
-        contrast=dataclasses.replace(config.contrast, temperature=0.2, momentum=0.999, level_weights=LevelWeights()),
-        optimiser=dataclasses.replace(config.optimiser, learning_rate=0.01),
+        {
+            "contrast.temperature": 0.2,
+            "contrast.momentum": 0.999,
+            "contrast.level_weights": to_mapping(LevelWeights()),
+            "optimiser.learning_rate": 0.01,
+        },
     )
 
 

@@ -41,3 +41,11 @@ def test_without_docstrings_nothing_is_begun(tmp_path: Path) -> None:
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: PYTHONOPTIMIZE: at most 1; got 2; ")
+
+
+def test_the_overview_needs_no_parser_and_no_pydantic() -> None:
+    code = (
+        "import sys; from hico_platform.cli.main import main; assert main(['--help']) == 0;"
+        "heavy = {'pydantic', 'yaml', 'rich', 'torch', 'ray', 'mlflow'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

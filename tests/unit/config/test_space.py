@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hico_platform.config.package_files import find_space, shipped_spaces
-from hico_platform.config.parameters import Choice, Condition, Fixed, Range, Simplex
+from hico_platform.config.parameters import ActiveWhen, Choice, Fixed, Range, Simplex
 from hico_platform.config.schema import flatten
 from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import ConfigError
@@ -90,7 +90,7 @@ class TestReading:
             Choice(
                 name="model.heads",
                 choices=(2, 4),
-                when=(Condition(name="model.encoder", values=("transformer",)),),
+                when=(ActiveWhen(name="model.encoder", values=("transformer",)),),
             ),
         )
 

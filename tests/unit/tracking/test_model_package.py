@@ -25,7 +25,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_requires_public_packages_alone_each_of_one_version(package: Path) -> None:
     required = (package / "requirements.txt").read_text().split()
     assert {line.partition("==")[0] for line in required} == {
-        "mlflow", "torch", "numpy", "pyarrow", "safetensors", "pyyaml",
+        "mlflow", "torch", "numpy", "pyarrow", "safetensors", "pyyaml", "pydantic",
     }  # fmt: skip
     assert all(re.fullmatch(r"[a-z]+==[0-9][0-9a-z.]*", line) for line in required)
     for file in ("requirements.txt", "conda.yaml", "python_env.yaml"):

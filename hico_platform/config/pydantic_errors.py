@@ -1,0 +1,146 @@
+"""What pydantic finds wrong, as problems: with the place in the document, the rule in words, and a remedy."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from hico_platform.config.document import Document, FieldPath
+from hico_platform.config.scalars import number_remedy, truth_remedy
+from hico_platform.errors import Problem
+
+_BROKEN = "rule_between_fields"
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}
+
+
+class _Words(NamedTuple):
+    """A rule, and what to do where it is broken."""
+
+    rule: str
+    remedy: str
+
+
+_OTHER_WORDS = {
+    "string_type": _Words("text", "put it in quotes"),
+    "tuple_type": _Words("a list", "write it as [a, b]"),
+    "dict_type": _Words("a mapping", "write key: value lines"),
+    "model_type": _Words("a mapping of fields", "write key: value lines"),
+    "finite_number": _Words("a finite number", "choose another value"),
+}
+
+
+def broken_rule(rule: str, *, field: str = "", value: object, remedy: str) -> PydanticCustomError:
+    """What a validator of several fields raises; ``field`` is the one to name, or none for all of them."""
+    return PydanticCustomError(_BROKEN, "{rule}", {"rule": rule, "field": field, "value": value, "remedy": remedy})
+
+
+def problems_of(error: ValidationError, kind: Any, document: Document) -> list[Problem]:
+    """All that is wrong with a document that was to be a ``kind``, unknown keys first."""
+    found = error.errors(include_url=False)
+    return [_problem(one, kind, document) for one in sorted(found, key=lambda one: one["type"] != "extra_forbidden")]
+
+
+def unknown_key(document: Document, path: FieldPath, key: str, known: list[str]) -> Problem:
+    """The problem of a key that is not in ``known``, with the nearest that is."""
+    remedy = nearest(key, known) or f"use one of {', '.join(known)}"
+    return document.problem((*path, key), rule="a known key", value=key, remedy=remedy)
+
+
+def nearest(text: object, known: list[str]) -> str | None:
+    """The remedy of a text that is like one of the ``known`` ones."""
+    near = difflib.get_close_matches(str(text), known, n=1)
+    return f"did you mean {near[0]}?" if near else None
+
+
+def value_type(annotation: Any) -> type:
+    """The type of a field's values: without its rules and without None, and the first of several."""
+    return cast(type, _options(annotation)[0])
+
+
+def _problem(error: ErrorDetails, kind: Any, document: Document) -> Problem:
+    details: Mapping[str, Any] = error.get("ctx", {})
+    path, annotation = _resolve(error["loc"], kind)
+    if error["type"] == "extra_forbidden":
+        return unknown_key(document, path[:-1], str(path[-1]), list(annotation.model_fields))
+    if error["type"] == _BROKEN:
+        field = (details["field"],) if details["field"] else ()
+        return document.problem((*path, *field), rule=details["rule"], value=details["value"], remedy=details["remedy"])
+    if error["type"] == "missing":
+        name = path[-1]
+        return document.problem(path[:-1], rule=f"{name} is given", value=error["input"], remedy=f"add {name}:")
+    words = _words(error, annotation, details)
+    return document.problem(path, rule=words.rule, value=error["input"], remedy=words.remedy)
+
+
+def _words(error: ErrorDetails, annotation: Any, details: Mapping[str, Any]) -> _Words:
+    value = error["input"]
+    match error["type"]:
+        case "int_type":
+            is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+            return _Words("a whole number", f"write {int(value)}" if is_whole else _number_remedy(value))
+        case "float_type":
+            return _Words("a number", _number_remedy(value))
+        case "bool_type":
+            return _Words("true or false", truth_remedy(value) or "write true or false")
+        case "enum":
+            return _choice(value, annotation)
+        case bound if bound in _BOUNDS:
+            words, limit = _BOUNDS[bound]
+            return _Words(f"{words} {details[limit]:g}", "choose another value")
+    return _OTHER_WORDS.get(error["type"]) or _Words(error["msg"].removeprefix("Input should be "), "correct it")
+
+
+def _choice(value: object, annotation: Any) -> _Words:
+    options = _options(annotation)
+    names = [str(name) for option in options if issubclass(option, StrEnum) for name in option]
+    if float in options:
+        remedy = number_remedy(str(value)) or "write a number without quotes"
+        return _Words(f"a number, or {', '.join(names)}", remedy)
+    return _Words(f"one of {', '.join(names)}", nearest(str(value).lower(), names) or "choose one of them")
+
+
+def _number_remedy(value: object) -> str:
+    remedy = number_remedy(value) if isinstance(value, str) else None
+    return remedy or "write it without quotes or units"
+
+
+def _options(annotation: Any) -> list[Any]:
+    """The types that an annotation admits besides None, without their rules."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _options(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [inner for option in typing.get_args(annotation) for inner in _options(option)]
+    return [] if annotation is type(None) else [annotation]
+
+
+def _resolve(location: tuple[int | str, ...], kind: Any) -> tuple[FieldPath, Any]:
+    """The path of a location in the document and what stands there: a model where the last part is no field of it.
+
+    A location names which part of a union was tried too, which is no part of the document.
+    """
+    path: list[int | str] = []
+    for part in location:
+        option, *others = _options(kind)
+        if others:  # a union: what follows is the name of an option
+            break
+        path.append(part)
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            if part not in option.model_fields:
+                return tuple(path), option
+            kind = option.model_fields[str(part)].annotation
+        elif typing.get_origin(option) is tuple:
+            kind = typing.get_args(option)[0]
+    return tuple(path), kind
