@@ -127,7 +127,7 @@ def run_search(
         space: what is searched.
         facts: what results depend on besides; a resumed search must agree.
         function: carries out one trial.
-        tracker: where runs are mirrored.
+        tracker: where the search is logged.
         resume: go on with a search of this name, if there is one.
         limit: trials in all; by default the space's.
         address: an existing Ray cluster.
@@ -171,7 +171,7 @@ def run_search(
         )
         stack.enter_context(heartbeat(ledger))
         know(ledger.search, ledger.trials())
-        mirror = SearchLogger(
+        search_logger = SearchLogger(
             ledger=ledger,
             space=space,
             tracker=tracker,
@@ -179,7 +179,7 @@ def run_search(
             checkpoint=functools.partial(paths.checkpoint, ledger.search),
         )
 
-        everyone: list[Observer] = [mirror, *observers]
+        everyone: list[Observer] = [search_logger, *observers]
 
         def observe(event: Event) -> None:
             for observer in everyone:
@@ -220,7 +220,7 @@ def run_search(
             status = RunStatus.KILLED
             raise
         finally:
-            untracked = _close(mirror, status)
+            untracked = _close(search_logger, status)
         records = ledger.trials()
         if controller.failures_exceeded:
             raise HicoError(_failures(records, most=resources.max_failures, name=name))
@@ -242,8 +242,8 @@ def run_search(
             ended_by=ended_by,
             elapsed_s=time.time() - began_s,
             untracked=untracked,
-            refused=mirror.refused,
-            refusal=mirror.refusal,
+            refused=search_logger.refused,
+            refusal=search_logger.refusal,
         )
 
 
@@ -279,12 +279,12 @@ def _begun_or_resumed(
     return ledger, warm
 
 
-def _close(mirror: SearchLogger, status: RunStatus) -> int:
+def _close(search_logger: SearchLogger, status: RunStatus) -> int:
     """Ends the runs; a search that was cut off waits little for a tracking store, whatever state that is in."""
     if status is RunStatus.FINISHED:
-        return mirror.close(status=status, patience_s=PATIENCE_S)
+        return search_logger.close(status=status, patience_s=PATIENCE_S)
     patience_s = time_left_s(PATIENCE_WHEN_CUT_OFF_S)
-    untracked = mirror.close(status=status, patience_s=patience_s, at_most_s=time_left_s(MOST_WHEN_CUT_OFF_S))
+    untracked = search_logger.close(status=status, patience_s=patience_s, at_most_s=time_left_s(MOST_WHEN_CUT_OFF_S))
     if untracked:
         _log.warning("%d writes did not reach the tracking store; --resume makes up for them", untracked)
     return untracked

@@ -1,4 +1,4 @@
-"""Mirrors the final stage into the tracking store: one run for the stage, one for each of its runs."""
+"""Logs a retraining to the tracking store: one parent run, and one for each run of the plan."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.interruptions import time_left_s
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.results import RunResult, Spread
+from hico_platform.tracking.background import BackgroundLogger
 from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused
-from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.uploads import (
-    MOST_ANSWERS,
     TAG_CHARACTERS,
     UPLOADS_TAG,
     WAITING,
@@ -24,37 +23,36 @@ from hico_platform.tracking.uploads import (
 )
 
 PATIENCE_S = 30.0
-# Once a stage is cut off: how long a store that is away is waited for, and one that is slow.
+# When retraining is interrupted: how long a store that is away is waited for, and one that is slow.
 PATIENCE_WHEN_CUT_OFF_S, MOST_WHEN_CUT_OFF_S = 5.0, 10.0
 
 
-class RetrainLogger:
-    """Writes what happens to the tracking store, in the background; runs are known by their keys.
+class RetrainLogger(BackgroundLogger):
+    """Writes to the tracking store in the background; runs are known by their keys.
 
-    ``untracked`` and ``refused`` count, once it is closed, the writes that wait for a store that is away and those
-    that it did not take. ``is_away`` says that runs or their metrics are among them, ``trouble`` why they are missing.
+    Once it is closed, ``untracked`` counts the writes that were given up because the store was away. ``is_away`` says
+    that runs or their metrics are among them, ``trouble`` why they are missing.
     """
 
     def __init__(
         self, tracker: Tracker, *, experiment: str, key: str, tags: Mapping[str, str], config: TrialConfig
     ) -> None:
+        super().__init__()
         self._tracker = tracker
         self._experiment = experiment
         self._key = key
         self._tags = dict(tags)
         self._config = config
-        self._outbox = Outbox()
-        self._uploads = Outbox(most_answers=MOST_ANSWERS)
         self.untracked = 0
         self.is_away = False
         self.trouble: str | None = None
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
         self._incomplete: set[str] = set()
-        self._at_work: set[str] = set()
+        self._open_runs: set[str] = set()
 
     def open(self, *, at_s: float) -> None:
-        """Begins or takes up the stage's own run, and learns of those that ended before."""
+        """Opens the parent run, and looks up which runs have ended before."""
 
         def write() -> None:
             for key, run in self._tracker.runs(self._experiment).items():
@@ -69,20 +67,20 @@ class RetrainLogger:
         self._outbox.submit(write)
 
     def begin(self, run: PlannedRun, *, at_s: float) -> None:
-        """Begins or takes up a run."""
+        """Opens a run, new or interrupted."""
         self._outbox.submit(functools.partial(self._begin, run, at_s))
 
     def losses(self, run: PlannedRun, history: Sequence[tuple[int, Mapping[str, float]]], *, at_s: float) -> None:
-        """Losses by epoch, in one request."""
+        """Logs losses by epoch, in one request."""
         points = [Point(epoch=epoch, at_s=at_s, metrics=metrics) for epoch, metrics in history]
         self._outbox.submit(lambda: self._tracker.log_points(self._id(self.key_of(run)), points))
 
     def end(self, run: PlannedRun, result: RunResult, *, at_s: float) -> None:
-        """Test metrics and checkpoint."""
+        """Logs test metrics and the checkpoint, and ends the run."""
         self._outbox.submit(functools.partial(self._end, run, result, at_s))
 
     def settle(self, run: PlannedRun, result: RunResult, *, at_s: float) -> None:
-        """Writes a result of an earlier process, unless that one got to write it."""
+        """Logs a result of an earlier process, unless that process did."""
 
         def write() -> None:
             if self.key_of(run) not in self._ended:
@@ -94,7 +92,7 @@ class RetrainLogger:
         self._outbox.submit(write)
 
     def fail(self, run: PlannedRun, reason: str, traceback: str | None, *, at_s: float) -> None:
-        """Why a run could not go on."""
+        """Logs why a run failed, and ends it."""
 
         def write() -> None:
             files: dict[str, Path | str] = {} if traceback is None else {"traceback.txt": traceback}
@@ -106,16 +104,16 @@ class RetrainLogger:
                 at_s=at_s,
             )
             self._upload(run, files)
-            self._at_work.discard(self.key_of(run))
+            self._open_runs.discard(self.key_of(run))
 
         self._outbox.submit(write)
 
     def close(self, summary: Mapping[Entry, Mapping[str, Spread]] | None, *, epoch: int, at_s: float) -> None:
-        """The summary; without one the stage was cut off, and its runs are taken up when it is run again."""
+        """Logs the summary and ends the parent run; without a summary, ends open runs as killed: they are resumed."""
 
         def write() -> None:
             if summary is None:
-                for key in self._at_work & self._ids.keys():
+                for key in self._open_runs & self._ids.keys():
                     run_id = self._ids[key]
                     self._tracker.close_run(run_id, status=RunStatus.KILLED, points=[], tags={}, at_s=at_s)
                 return
@@ -124,12 +122,10 @@ class RetrainLogger:
             self._tracker.close_run(run_id, status=RunStatus.FINISHED, points=points, tags={}, at_s=at_s)
 
         self._outbox.submit(write)
-        for line in (self._outbox, self._uploads):  # one deadline for both
-            if summary is None:
-                at_most_s = time_left_s(MOST_WHEN_CUT_OFF_S)
-                line.hurry(patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=at_most_s)
-            else:
-                line.hurry(patience_s=PATIENCE_S)
+        if summary is None:
+            self._hurry(patience_s=PATIENCE_WHEN_CUT_OFF_S, at_most_s=time_left_s(MOST_WHEN_CUT_OFF_S))
+        else:
+            self._hurry(patience_s=PATIENCE_S)
         self.untracked = self._outbox.close(patience_s=PATIENCE_S)
         self.is_away = self.untracked > 0
         if self.is_away:
@@ -137,16 +133,6 @@ class RetrainLogger:
         elif self._outbox.refusal is not None:
             self.trouble = f"the tracking store refused it: {self._outbox.refusal}"
         self.untracked += self._uploads.close(patience_s=PATIENCE_S)
-
-    @property
-    def refused(self) -> int:
-        """Writes that the store refused."""
-        return self._outbox.refused + self._uploads.refused
-
-    @property
-    def refusal(self) -> str | None:
-        """Why the first of them was refused."""
-        return self._outbox.refusal or self._uploads.refusal
 
     def key_of(self, run: PlannedRun) -> str:
         """The tracking key of a run."""
@@ -166,7 +152,7 @@ class RetrainLogger:
         self._tracker.close_run(
             self._id(self.key_of(run)), status=RunStatus.FINISHED, points=points, tags=_waiting(files), at_s=at_s
         )
-        self._at_work.discard(self.key_of(run))
+        self._open_runs.discard(self.key_of(run))
         self._upload(run, files)
 
     def _upload(self, run: PlannedRun, files: Mapping[str, Path | str]) -> None:
@@ -179,7 +165,7 @@ class RetrainLogger:
         return self._ids[key]
 
     def _open(self, key: str, parent: str | None, config: TrialConfig, tags: Mapping[str, str], at_s: float) -> None:
-        self._at_work.add(key)
+        self._open_runs.add(key)
         self._ids[key] = self._tracker.open_run(
             experiment=self._experiment,
             key=key,

@@ -1,1 +1,1 @@
-"""Mirrors of a search for people to browse; the only room that imports MLflow."""
+"""Logs searches and retrainings for people to browse; the only package that imports MLflow."""

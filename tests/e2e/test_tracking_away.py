@@ -92,7 +92,7 @@ class Search:
     def begin(self) -> None:
         self.ledger = StudyLedger.open(self.storage, name="toy")
         self.outbox = Outbox(first_wait_s=0.05, most_waiting=8)
-        self.mirror = SearchLogger(
+        self.logger = SearchLogger(
             ledger=self.ledger,
             space=self.space,
             tracker=MlflowTracker(uri=self.uri, artifacts=None),
@@ -104,7 +104,7 @@ class Search:
             space=self.space,
             scheduler=make_scheduler(self.space.settings.scheduler, epochs=9),
             directory=self.folder / "trials",
-            observe=self.mirror,
+            observe=self.logger,
         )
 
     def work(self, before_report: Callable[[int], None] = lambda epoch: None) -> None:
@@ -130,16 +130,16 @@ def test_a_server_that_goes_away_and_comes_back(server: Server, tmp_path: Path) 
         time.sleep(0.05)
     assert one.outbox.trouble is not None
     server.start()
-    assert one.mirror.close(status=RunStatus.KILLED, patience_s=START_S) == 0
+    assert one.logger.close(status=RunStatus.KILLED, patience_s=START_S) == 0
     # The next driver ends while it is away; the one after finds in the ledger what the server lacks.
     one.begin()
     server.stop()
     one.work()
-    assert one.mirror.close(status=RunStatus.KILLED, patience_s=0.1) > 0
+    assert one.logger.close(status=RunStatus.KILLED, patience_s=0.1) > 0
     server.start()
     one.begin()
     one.work()
-    assert one.mirror.close(status=RunStatus.FINISHED, patience_s=START_S) == 0
+    assert one.logger.close(status=RunStatus.FINISHED, patience_s=START_S) == 0
     search.check_whole(home, trials=6, tracking=server.uri)
 
 

@@ -14,9 +14,10 @@ from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import Point, RunStatus, Tracker
+from hico_platform.tracking.best_score import BEST_STEP_TAG
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.tracking.outbox import Outbox
-from hico_platform.tracking.search_logger import BEST_STEP_TAG, SearchLogger
+from hico_platform.tracking.search_logger import SearchLogger
 from tests.mlflow_store import mlflow_home
 from tests.toy import FACTS, carry_out_toy, toy_space
 
@@ -33,7 +34,7 @@ class Search:
         self.start()
 
     def start(self) -> None:
-        self.mirror = SearchLogger(
+        self.logger = SearchLogger(
             ledger=self.ledger,
             space=SPACE,
             tracker=self.tracker,
@@ -45,7 +46,7 @@ class Search:
             space=SPACE,
             scheduler=make_scheduler(SPACE.settings.scheduler, epochs=9),
             directory=self.folder,
-            observe=self.mirror,
+            observe=self.logger,
             clock=lambda: float(next(self.ticks)),
         )
 
@@ -62,8 +63,8 @@ class Search:
                 carry_out_toy(self.controller, task)
 
     def close(self, status: RunStatus = RunStatus.FINISHED) -> None:
-        assert self.mirror.close(status=status, patience_s=10) == 0
-        assert self.mirror.refused == 0
+        assert self.logger.close(status=status, patience_s=10) == 0
+        assert self.logger.refused == 0
 
     def best(self) -> TrialRecord:
         best = best_trial(self.ledger.trials())
@@ -119,7 +120,7 @@ def test_the_best_trial_is_tagged_while_the_search_runs(tmp_path: Path) -> None:
     search.close(RunStatus.KILLED)
     search.start()
     search.work(4, end=4, seed=0)
-    while search.mirror._outbox.waiting:
+    while search.logger._outbox.waiting:
         pass
     parent = tracker.kept[search.ledger.note("run")].run  # no end of the search yet, as after a kill
     assert parent.status is RunStatus.RUNNING

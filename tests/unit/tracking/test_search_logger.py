@@ -23,7 +23,7 @@ SPACE = toy_space(trials=5)
 
 
 class World:
-    """A search in this process with its mirror; it can be cut off and begun again."""
+    """A search in this process with its logger; it can be cut off and begun again."""
 
     def __init__(self, folder: Path, *, away: bool = False, most_waiting: int = 2000) -> None:
         self.folder = folder
@@ -35,7 +35,7 @@ class World:
 
     def start(self) -> None:
         self.outbox = Outbox(first_wait_s=0.001, most_waiting=self.most_waiting)
-        self.mirror = SearchLogger(
+        self.logger = SearchLogger(
             ledger=self.ledger,
             space=SPACE,
             tracker=self.tracker,
@@ -47,7 +47,7 @@ class World:
             space=SPACE,
             scheduler=make_scheduler(SPACE.settings.scheduler, epochs=9),
             directory=self.folder,
-            observe=self.mirror,
+            observe=self.logger,
         )
 
     def work(self, task: TrialTask, before_report: Callable[[int], None] = lambda epoch: None) -> None:
@@ -86,7 +86,7 @@ def world(tmp_path: Path) -> World:
 
 def test_a_whole_search(world: World) -> None:
     world.work_off()
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
     world.check_whole()
     child = world.children()["0"]
     assert child.name == "toy-0000"
@@ -105,7 +105,7 @@ def test_a_report_is_one_request(world: World) -> None:
     task = world.controller.next_task()
     assert task is not None
     world.work(task)
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     # Search: list, open, close. Trial: look up, open, checkpoint, end and best on the parent; three reports.
     assert world.tracker.requests <= 3 + 6 + 3
 
@@ -113,7 +113,7 @@ def test_a_report_is_one_request(world: World) -> None:
 def test_a_failed_trial_has_reason_and_traceback(world: World) -> None:
     assert world.controller.next_task() is not None
     world.controller.failed(0, TrialFailure(reason="ValueError: no", traceback="Traceback (most recent call last)"))
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     child = world.children()["0"]
     assert child.run.status is RunStatus.FAILED
     assert child.run.tags["hico.reason"] == "ValueError: no"
@@ -124,25 +124,25 @@ def test_an_interrupted_search_leaves_no_run_running_and_goes_on_in_the_same_run
     tasks = [world.controller.next_task() for _ in range(2)]
     assert tasks[0] is not None
     world.work(tasks[0])
-    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
     assert world.children()["1"].run.status is RunStatus.KILLED
     assert world.children()["1"].run.tags["hico.state"] == "interrupted"
     assert RunStatus.RUNNING not in {kept.run.status for kept in world.tracker.kept.values()}
     world.start()
     world.work_off()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     world.check_whole()
 
 
 def test_a_store_that_was_away_for_a_whole_search_is_made_up_for(tmp_path: Path) -> None:
     world = World(tmp_path, away=True)
     world.work_off()
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=0.05) > 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=0.05) > 0
     assert world.tracker.kept == {}
     world.tracker.away = False
     world.start()
     world.work_off()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     world.check_whole()
 
 
@@ -153,7 +153,7 @@ def test_a_store_that_goes_away_in_the_middle(world: World) -> None:
     while task := world.controller.next_task():
         world.work(task, before_report=flicker)
     world.tracker.away = False
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
     world.check_whole()
 
 
@@ -163,11 +163,11 @@ def test_a_driver_killed_between_ledger_and_store(world: World) -> None:
     assert task is not None
     world.work(task)
     world.controller.next_task()
-    world.mirror.close(status=RunStatus.KILLED, patience_s=0.01)
+    world.logger.close(status=RunStatus.KILLED, patience_s=0.01)
     world.tracker.away = False
     world.start()
     world.work_off()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     world.check_whole()
 
 
@@ -188,7 +188,7 @@ def test_an_hour_away_keeps_no_more_than_the_line_holds(tmp_path: Path) -> None:
     assert world.children()["2"].run.status is RunStatus.RUNNING
     world.controller.failed(2, TrialFailure(reason="ValueError: no"))
     world.work_off()
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
     world.check_whole()
 
 
@@ -197,10 +197,10 @@ def test_the_best_so_far_never_falls_and_is_told_once_a_trial(world: World) -> N
         task = world.controller.next_task()
         assert task is not None
         world.work(task)
-    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
     world.start()
     world.work_off()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     history = world.tracker.kept[world.ledger.note("run")].metrics["best_knn_top1"]
     assert [value for _, value, _ in history] == sorted(value for _, value, _ in history)
     assert len({number for number, _, _ in history}) == len(history)
@@ -209,11 +209,11 @@ def test_the_best_so_far_never_falls_and_is_told_once_a_trial(world: World) -> N
 
 def test_a_search_run_that_was_deleted_is_made_anew_with_its_trials_and_its_curve(world: World) -> None:
     world.work_off()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     before = world.ledger.note("run")
     curve = world.tracker.kept.pop(before).metrics["best_knn_top1"]
     world.start()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     parent = world.ledger.note("run")
     assert parent != before
     assert world.tracker.kept[parent].metrics["best_knn_top1"] == curve
@@ -234,6 +234,6 @@ def test_a_study_that_was_deleted_leaves_no_run_running(world: World, monkeypatc
 
     for method in ("trials", "note", "set_note", "record_run"):
         monkeypatch.setattr(world.ledger, method, gone)
-    world.mirror.close(status=RunStatus.FAILED, patience_s=5)
+    world.logger.close(status=RunStatus.FAILED, patience_s=5)
     found = sorted(str(kept.run.status) for kept in world.tracker.kept.values())
     assert found == ["FAILED", "FINISHED", "KILLED"]

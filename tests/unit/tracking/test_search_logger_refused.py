@@ -39,7 +39,7 @@ class Store(MemoryTracker):
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     world = World(tmp_path)
-    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
     world.tracker = Store()
     start(world)
     return world
@@ -57,14 +57,14 @@ def uploads(world: World) -> set[str]:
 def test_a_refused_checkpoint_holds_nothing_up_and_is_uploaded_once_it_is_allowed(world: World) -> None:
     world.tracker.refuses = {"log_folder"}
     world.work_off()
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
     world.check_whole()
-    assert (world.mirror.refused, world.mirror.refusal) == (5, "log_folder is not allowed")
+    assert (world.logger.refused, world.logger.refusal) == (5, "log_folder is not allowed")
     assert uploads(world) == {"refused: log_folder is not allowed"}
     world.tracker.refuses = set()
     start(world)
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
-    assert world.mirror.refused == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.refused == 0
     assert uploads(world) == {KEPT}
     assert all("checkpoint" in child.artifacts for child in world.children().values())
 
@@ -79,29 +79,31 @@ def test_an_upload_that_hangs_or_finds_nobody_holds_up_no_metric(world: World, h
     while world.outbox.waiting:
         pass
     world.check_whole()  # every run has its metrics and has ended
-    assert world.mirror.close(status=RunStatus.KILLED, patience_s=0.01, at_most_s=0.05) == 5
+    assert world.logger.close(status=RunStatus.KILLED, patience_s=0.01, at_most_s=0.05) == 5
     assert uploads(world) == {WAITING}
     world.tracker.goes_on.set()
     world.tracker.away_at = set()
     start(world)
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
     assert uploads(world) == {KEPT}
 
 
 def test_what_was_uploaded_or_ended_under_an_earlier_version_is_not_uploaded_again(world: World) -> None:
     world.work_off()
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     for child in list(world.children().values())[:2]:
         del child.run.tags[UPLOADS_TAG]  # type: ignore[attr-defined]
     before = world.tracker.uploads
     start(world)
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     assert world.tracker.uploads == before == 5
 
 
 def test_a_full_line_of_uploads_leaves_them_to_the_next_driver(world: World) -> None:
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)  # two loggers would open two runs of the search
+    world.tracker, world.outbox = Store(), Outbox(first_wait_s=0.001)
     world.tracker.goes_on.clear()
-    world.mirror = SearchLogger(
+    world.logger = SearchLogger(
         ledger=world.ledger,
         space=SPACE,
         tracker=world.tracker,
@@ -109,30 +111,30 @@ def test_a_full_line_of_uploads_leaves_them_to_the_next_driver(world: World) -> 
         checkpoint=lambda recorded: world.folder / recorded,
         uploads=Outbox(most_waiting=2),
     )
-    world.controller._observe = world.mirror
+    world.controller._observe = world.logger
     world.work_off()
     while world.outbox.waiting:
         pass
     world.tracker.goes_on.set()
-    world.mirror.close(status=RunStatus.KILLED, patience_s=5)
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
     assert uploads(world) == {KEPT, WAITING}
     start(world)
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     assert uploads(world) == {KEPT}
 
 
 def test_a_trial_whose_run_is_refused_holds_up_no_other_and_is_made_up_for(world: World) -> None:
     world.tracker.refused_run = "toy-0001"
     world.work_off()
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
     assert set(world.children()) == {"0", "2", "3", "4"}
-    assert world.mirror.refusal == "toy-0001 is not allowed"
+    assert world.logger.refusal == "toy-0001 is not allowed"
     start(world)  # still refused: what comes after it in the ledger is looked at all the same
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
-    assert world.mirror.refused == 1
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.refused == 1
     world.tracker.refused_run = ""
     start(world)
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     world.check_whole()
 
 
@@ -141,14 +143,14 @@ def test_whatever_the_store_refuses_the_search_goes_on_and_is_made_whole_later(w
     world.tracker.refuses = {method}
     for _ in range(2):
         world.work_off()
-        assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
-        refused = world.mirror.refused
+        assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
+        refused = world.logger.refused
         start(world)
     assert refused > 0
-    world.mirror.close(status=RunStatus.FINISHED, patience_s=5)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     world.tracker.refuses = set()
     start(world)
     world.work_off()
-    assert world.mirror.close(status=RunStatus.FINISHED, patience_s=5) == 0
-    assert world.mirror.refused == 0
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    assert world.logger.refused == 0
     world.check_whole()

@@ -1,0 +1,206 @@
+"""The runs of a search in the tracking store: a parent run, and a child run for each trial."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from hico_platform.config.schema import Scalar, flatten
+from hico_platform.config.space import CheckedSpace
+from hico_platform.errors import ConfigError
+from hico_platform.masking import masked
+from hico_platform.search.drivers import DriverRecord, driver_at, starter
+from hico_platform.search.ledger.base import (
+    Ending,
+    Ledger,
+    ReportRecord,
+    SearchRecord,
+    TrialRecord,
+    TrialState,
+    config_of,
+)
+from hico_platform.search.state import TrialStatus
+from hico_platform.tracking.base import USER_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
+from hico_platform.tracking.best_score import BEST_STEP_TAG
+from hico_platform.tracking.uploads import KEPT, TAG_CHARACTERS
+
+STATE_TAG = "hico.state"
+METRICS_TAG = "hico.metrics"
+"""Of a run that ended while metrics of it were ``refused``: whether a later driver had them ``kept``."""
+
+_STATUS = {
+    TrialState.COMPLETE: RunStatus.FINISHED,
+    TrialState.PRUNED: RunStatus.FINISHED,
+    TrialState.FAILED: RunStatus.FAILED,
+    TrialState.RUNNING: RunStatus.KILLED,
+}
+
+
+class SearchRuns:
+    """Opens, writes and ends the runs of one search; each method is one write or a few, made at once.
+
+    ``parent`` is the id of the search's own run, empty until it is open; ``ids`` are those of the trials' runs, by
+    number.
+
+    Args:
+        ledger: where the ids of runs are recorded.
+        space: gives the configuration of each trial.
+        tracker: the store.
+    """
+
+    def __init__(self, *, ledger: Ledger, space: CheckedSpace, tracker: Tracker) -> None:
+        self.parent = ""
+        self.ids: dict[int, str] = {}
+        self._ledger = ledger
+        self._space = space
+        self._tracker = tracker
+        self._search = ledger.search
+        self._drivers = ledger.drivers()
+        self._metrics: dict[int, str] = {}  # values of METRICS_TAG
+        self._last: dict[int, ReportRecord] = {}
+
+    def open_search(self, *, fresh: bool, by_number: bool) -> None:
+        """Opens the search's own run; ``by_number``: an earlier version wrote its best score."""
+        facts = self._search.facts
+        self.parent = self._tracker.open_run(
+            experiment=self._search.name,
+            key=key_of(self._search),
+            name=self._search.name,
+            parent=None,
+            params=flatten(self._space.base),
+            tags={
+                **self._tags(),
+                **_user_tag(starter(self._drivers)),
+                "hico.kind": "search",
+                "hico.trials": str(self._search.limit),
+                "hico.sampler": str(self._space.settings.sampler.name),
+                "hico.scheduler": str(self._space.settings.scheduler.name),
+                "mlflow.note.content": self._space.settings.description,
+                **({} if by_number else {BEST_STEP_TAG: "trials that have ended"}),
+                **{f"hico.{name}": masked(str(value)) for name, value in facts.more.items()},
+            },
+            at_s=self._search.began_at_s,
+            fresh=fresh,
+        )
+        self._ledger.set_note("run", self.parent)
+
+    def begin(self, trial: TrialRecord, *, fresh: bool) -> None:
+        """Opens a trial's run; ``fresh`` promises that there is none yet. Its reports are not written."""
+        run_id = self._tracker.open_run(
+            experiment=self._search.name,
+            key=key_of(self._search, trial.number),
+            name=f"{self._search.name}-{trial.number:04d}",
+            parent=self.parent or None,
+            params=self._params(trial),
+            tags={
+                **self._tags(),
+                **_user_tag(driver_at(self._drivers, trial.began_at_s)),
+                "hico.kind": "trial",
+                "hico.trial": str(trial.number),
+                "hico.origin": str(trial.origin),
+                STATE_TAG: str(TrialState.RUNNING),
+            },
+            at_s=trial.began_at_s,
+            fresh=fresh and trial.number not in self.ids,
+        )
+        if trial.run_id != run_id:
+            self._ledger.record_run(trial.number, run_id)
+        self.ids[trial.number] = run_id
+
+    def report(self, number: int, report: ReportRecord) -> None:
+        """Writes the metrics of a report, and the losses of the epochs before it."""
+        run_id = self.id_of(number)
+        earlier = [Point(epoch=epoch, at_s=report.at_s, metrics=losses) for epoch, losses in report.history]
+        now = Point(epoch=report.epoch, at_s=report.at_s, metrics=report.metrics)
+        self._last[number] = dataclasses.replace(report, history=())
+        try:
+            self._tracker.log_points(run_id, [*earlier, now])
+        except TrackingRefused as error:
+            self._metrics[number] = f"refused: {error}"[:TAG_CHARACTERS]
+            raise
+
+    def write_metrics_again(self, number: int) -> None:
+        """Says that refused metrics of a run that has ended are written again before it is ended again."""
+        self._metrics[number] = KEPT
+
+    def end(self, number: int, ending: Ending, *, tags: Mapping[str, str]) -> None:
+        """Ends a trial's run with its state, its last metrics and further ``tags``."""
+        run_id = self.id_of(number)
+        tags = {STATE_TAG: str(ending.state), **tags}
+        if ending.reason is not None:
+            tags["hico.reason"] = ending.reason[:TAG_CHARACTERS]
+        if number in self._metrics:
+            tags[METRICS_TAG] = self._metrics[number]
+        last = self._last.get(number)
+        reported = last.metrics if last is not None and last.epoch == ending.epoch else {}
+        metrics = {name: value for name, value in ending.metrics.items() if name not in reported}
+        self._tracker.close_run(
+            run_id,
+            status=_STATUS[ending.state],
+            points=[Point(epoch=ending.epoch, at_s=ending.at_s, metrics=metrics)] if metrics else [],
+            tags=tags,
+            at_s=ending.at_s,
+        )
+        self._last.pop(number, None)
+
+    def interrupt(self, number: int, *, at_s: float) -> None:
+        """Ends the run of a trial that has not ended as killed."""
+        if number in self.ids:
+            self._tracker.close_run(
+                self.ids[number],
+                status=RunStatus.KILLED,
+                points=[],
+                tags={STATE_TAG: str(TrialStatus.INTERRUPTED)},
+                at_s=at_s,
+            )
+
+    def end_search(self, status: RunStatus, *, tags: Mapping[str, str], at_s: float) -> None:
+        """Ends the search's own run."""
+        at_s = max(at_s, self._search.began_at_s)  # a clock may have been set back
+        self._tracker.close_run(self.parent, status=status, points=[], tags=tags, at_s=at_s)
+
+    def id_of(self, number: int) -> str:
+        """The id of a trial's run.
+
+        Raises:
+            TrackingRefused: the run could not be opened.
+        """
+        if number not in self.ids:
+            raise TrackingRefused(f"the run of trial {number} could not be opened")
+        return self.ids[number]
+
+    def _params(self, trial: TrialRecord) -> Mapping[str, Scalar | None]:
+        """The whole configuration; the drawn values alone where they break a rule between fields."""
+        try:
+            return flatten(config_of(trial, self._space))
+        except ConfigError:
+            return trial.values
+
+    def _tags(self) -> Mapping[str, str]:
+        facts = self._search.facts
+        return {
+            "hico.search": self._search.name,
+            "hico.data_digest": facts.data_digest,
+            "hico.protocol": facts.protocol,
+            "hico.split": "validation subjects of the training split",
+            "hico.code_version": facts.code_version,
+            "hico.seed": str(self._space.base.budget.seed),
+            "hico.budget_epochs": str(self._space.base.budget.epochs),
+        }
+
+
+def key_of(search: SearchRecord, number: int | None = None) -> str:
+    """The key of a search's run, or of a trial's; a search begun anew under an old name has other keys."""
+    key = f"{search.name}@{search.began_at_s:.6f}"
+    return key if number is None else f"{key}/{number}"
+
+
+def is_complete(run: Run, ending: Ending) -> bool:
+    """Whether a run has ended as its trial has, with all metrics."""
+    has_ended = run.status is not RunStatus.RUNNING and run.tags.get(STATE_TAG) == str(ending.state)
+    return has_ended and run.tags.get(METRICS_TAG, KEPT) == KEPT
+
+
+def _user_tag(driver: DriverRecord | None) -> Mapping[str, str]:
+    """The user who began a run, whoever logs it; none where that is not known."""
+    return {} if driver is None else {USER_TAG: driver.user}
