@@ -15,18 +15,18 @@ import numpy.typing as npt
 import torch
 
 from hico_platform.build import build_model, build_optimiser, build_views, learning_rate
-from hico_platform.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
-from hico_platform.config.document import Document
-from hico_platform.config.schema import parse, to_mapping
+from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
+from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision
-from hico_platform.errors import CheckpointError, Problem, TrainingError
+from hico_platform.errors import TrainingError
 from hico_platform.evaluate.downstream import EvalData, EvalFeatures, downstream, eval_features, knn
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult, pretrain
+from hico_platform.train.same_run import check_same_run
 from hico_platform.train.state import TrainingState
 
 CHECKPOINT_EVERY_S = 60.0
@@ -58,6 +58,21 @@ class TrainEvalSplit:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrialCallbacks:
+    """What a trial calls while it runs.
+
+    Args:
+        on_epoch: after every epoch.
+        on_progress: within an epoch, every few seconds.
+        alive: between the parts of an evaluation, as a sign that the trial makes progress.
+    """
+
+    on_epoch: Callable[[EpochResult], None] = lambda result: None
+    on_progress: Callable[[EpochProgress], None] = lambda progress: None
+    alive: Callable[[], None] = lambda: None
+
+
 def run_trial(
     config: TrialConfig,
     *,
@@ -69,86 +84,140 @@ def run_trial(
     device: torch.device,
     validate: bool = True,
     provenance: Mapping[str, Any] | None = None,
-    watch: Callable[[EpochResult], None] | None = None,
-    progress: Callable[[EpochProgress], None] | None = None,
-    alive: Callable[[], None] = lambda: None,
+    callbacks: TrialCallbacks = TrialCallbacks(),
 ) -> TrialOutcome:
-    """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped or not.
+    """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped early or not.
 
-    Resumes by itself from the newest whole checkpoint in ``directory``; a report whose delivery is in doubt
-    is made again, so reports arrive at least once. Without ``validate`` reports carry losses alone: the final
-    stage looks at its test split once, at the end. ``provenance`` is kept in every checkpoint. ``watch`` is shown
-    every epoch, ``progress`` how far the running one is; ``alive`` is called while it evaluates. Whatever cuts it
-    off, the last whole epoch is saved.
+    Resumes from the newest whole checkpoint in ``directory``. A report that may not have been delivered is sent again,
+    so reports arrive at least once. Whatever interrupts the trial, its last whole epoch is saved.
+
+    Args:
+        config: what is trained, and for how long.
+        split: the sequences to train on and to score on.
+        target: those of another dataset, for transfer.
+        directory: where checkpoints are kept.
+        report_epochs: the epochs after which it reports.
+        report: delivers a report and returns the decision.
+        device: where it trains.
+        validate: whether reports have metrics. A retraining scores its test split once, at the end: its reports have
+            losses alone.
+        provenance: kept in every checkpoint.
+        callbacks: what is called meanwhile.
 
     Raises:
         TrainingError: a loss or gradient is not finite, or memory ran out; the message names the saved state.
         CheckpointError: ``directory`` holds a run of another configuration or on other data.
     """
     with memory_explained(config):
-        source = split.eval_data(config, device=device, alive=alive)
-        model = build_model(config, layout=split.store.layout, device=device)
-        optimiser = build_optimiser(config.optimiser, model=model)
-        state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
-        log = _Log(state, directory=directory, config=config, layout=split.store.layout, provenance=provenance or {})
-        features: EvalFeatures | None = None  # of the present weights
-        parameters = float(sum(weight.numel() for weight in model.query.encoder.parameters()))
-
-        def tell() -> Decision:
-            said = log.report()
-            decision = report(said)
-            log.history = []
-            return decision
-
-        decision = Decision.CONTINUE
-        if log.resume() and state.epoch in report_epochs:
-            decision = tell()
-        if decision is Decision.CONTINUE:
-            with log.saved_whatever_happens(), memory_explained(config):
-                for result in pretrain(
-                    state,
-                    views=source.views,
-                    train=source.train,
-                    epochs=config.budget.epochs,
-                    batch_size=config.budget.batch_size,
-                    learning_rate=lambda epoch: learning_rate(
-                        config.optimiser, epoch=epoch, epochs=config.budget.epochs
-                    ),
-                    clip_gradient_norm=config.optimiser.clip_gradient_norm,
-                    progress=progress,
-                ):
-                    features = None
-                    log.add(result)
-                    if watch is not None:
-                        watch(result)
-                    if result.epoch in report_epochs:
-                        if validate:
-                            features = eval_features(model.query.encoder, data=source, config=config.evaluation)
-                            log.metrics = {"knn_top1": knn(features, data=source), "parameters": parameters}
-                        log.save()
-                        decision = tell()
-                        if decision is Decision.STOP:
-                            break
-                    elif result.epoch == config.budget.epochs or log.due():
-                        log.save()
+        training = _Training(
+            config=config,
+            split=split,
+            directory=directory,
+            provenance=provenance or {},
+            device=device,
+            validate=validate,
+            callbacks=callbacks,
+        )
+        decision = training.run(report_epochs, report)
         scores = downstream(
-            model.query.encoder,
-            source=source,
-            target=None if target is None else target.eval_data(config, device=device, alive=alive),
+            training.encoder,
+            source=training.data,
+            target=None if target is None else target.eval_data(config, device=device, alive=callbacks.alive),
             config=config.evaluation,
             seed=config.budget.seed,
-            features=features,
+            features=training.features,
         )
+        return training.outcome(decision, scores)
+
+
+class _Training:
+    """The pretraining of one trial: its state, what it has reported and what it has saved."""
+
+    def __init__(
+        self,
+        *,
+        config: TrialConfig,
+        split: TrainEvalSplit,
+        directory: Path,
+        provenance: Mapping[str, Any],
+        device: torch.device,
+        validate: bool,
+        callbacks: TrialCallbacks,
+    ) -> None:
+        self._config = config
+        self._validate = validate
+        self._callbacks = callbacks
+        self.data = split.eval_data(config, device=device, alive=callbacks.alive)
+        model = build_model(config, layout=split.store.layout, device=device)
+        optimiser = build_optimiser(config.optimiser, model=model)
+        self.encoder = model.query.encoder
+        self.features: EvalFeatures | None = None
+        """Of the present weights, where a validation has computed them."""
+
+        self._parameters = float(sum(weight.numel() for weight in self.encoder.parameters()))
+        self._state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
+        self._log = _TrialLog(
+            self._state, directory=directory, config=config, layout=split.store.layout, provenance=provenance
+        )
+
+    def run(self, report_epochs: Container[int], report: ReportFunction) -> Decision:
+        """Trains to the end of the budget, or until the answer to a report is to stop."""
+        decision = Decision.CONTINUE
+        if self._log.resume() and self._state.epoch in report_epochs:
+            decision = self._send(report)
+        if decision is Decision.STOP:
+            return decision
+        with self._log.saved_whatever_happens(), memory_explained(self._config):
+            for result in self._epochs():
+                self.features = None
+                self._log.add(result)
+                self._callbacks.on_epoch(result)
+                if result.epoch in report_epochs:
+                    if self._validate:
+                        self._score()
+                    self._log.save()
+                    decision = self._send(report)
+                    if decision is Decision.STOP:
+                        break
+                elif result.epoch == self._config.budget.epochs or self._log.is_due():
+                    self._log.save()
+        return decision
+
+    def outcome(self, decision: Decision, scores: Mapping[str, float]) -> TrialOutcome:
+        """How the trial ended, with its downstream scores."""
+        epoch = self._state.epoch
         return TrialOutcome(
-            epoch=state.epoch,
-            stopped_early=decision is Decision.STOP and state.epoch < config.budget.epochs,
+            epoch=epoch,
+            stopped_early=decision is Decision.STOP and epoch < self._config.budget.epochs,
             metrics=scores,
-            checkpoint=log.path if log.path is not None else log.save(),
+            checkpoint=self._log.path or self._log.save(),
         )
 
+    def _epochs(self) -> Iterator[EpochResult]:
+        optimiser, budget = self._config.optimiser, self._config.budget
+        return pretrain(
+            self._state,
+            views=self.data.views,
+            train=self.data.train,
+            epochs=budget.epochs,
+            batch_size=budget.batch_size,
+            learning_rate=lambda epoch: learning_rate(optimiser, epoch=epoch, epochs=budget.epochs),
+            clip_gradient_norm=optimiser.clip_gradient_norm,
+            progress=self._callbacks.on_progress,
+        )
 
-class _Log:
-    """What a run has to say and has saved."""
+    def _score(self) -> None:
+        self.features = eval_features(self.encoder, data=self.data, config=self._config.evaluation)
+        self._log.metrics = {"knn_top1": knn(self.features, data=self.data), "parameters": self._parameters}
+
+    def _send(self, report: ReportFunction) -> Decision:
+        decision = report(self._log.report())
+        self._log.history = []
+        return decision
+
+
+class _TrialLog:
+    """The epochs and metrics since the last report, and the newest checkpoint."""
 
     def __init__(
         self,
@@ -164,7 +233,7 @@ class _Log:
         self.path: Path | None = None
         self._state = state
         self._directory = directory
-        self._lasting = {"config": to_mapping(config), "layout": layout.as_plain(), "provenance": dict(provenance)}
+        self._identity = {"config": to_mapping(config), "layout": layout.as_plain(), "provenance": dict(provenance)}
         self._saved_epoch = 0  # before it there is nothing that the seed does not give again
         self._saved_at_s = time.monotonic()
 
@@ -173,16 +242,16 @@ class _Log:
 
     def report(self) -> EpochReport:
         if self.path is None:
-            raise ValueError("a report names a checkpoint: save first")
+            raise ValueError("expected a saved checkpoint before a report, got none")
         return EpochReport(
             epoch=self._state.epoch, metrics=self.metrics, history=tuple(self.history), checkpoint=self.path
         )
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         return time.monotonic() - self._saved_at_s > CHECKPOINT_EVERY_S
 
     def save(self) -> Path:
-        facts = {**self._lasting, "history": self.history, "metrics": self.metrics}
+        facts = {**self._identity, "history": self.history, "metrics": self.metrics}
         self.path = save_checkpoint(
             self._directory, epoch=self._state.epoch, tensors=self._state.tensors(), facts=facts
         )
@@ -194,7 +263,7 @@ class _Log:
         checkpoint = newest_checkpoint(self._directory)
         if checkpoint is None:
             return False
-        _refuse_another_run(checkpoint, self._lasting)
+        check_same_run(checkpoint, self._identity)
         self._state.restore(epoch=checkpoint.epoch, tensors=checkpoint.tensors)
         self.history = [(int(epoch), losses) for epoch, losses in checkpoint.facts["history"]]
         self.metrics, self.path = dict(checkpoint.facts["metrics"]), checkpoint.path
@@ -215,60 +284,3 @@ class _Log:
                     [dataclasses.replace(problem, file=self.path) for problem in error.problems]
                 ) from error
             raise
-
-
-# What may change when a run goes on, since the weights do not depend on it. The number of epochs may where every
-# epoch so far had the learning rate that it has in the longer run.
-_MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic")
-_EPOCHS = "budget.epochs"
-_OF_A_RUN = ("config", "provenance")
-_OWNER = "provenance.run"
-
-
-def _refuse_another_run(checkpoint: Checkpoint, now: Mapping[str, Any]) -> None:
-    """A checkpoint is taken over by the run that it is of, and by no other, finished or not.
-
-    Raises:
-        CheckpointError: with everything that differs.
-    """
-    then, again = (dict(_flat({name: facts[name] for name in _OF_A_RUN})) for facts in (checkpoint.facts, now))
-    for one in (then, again):
-        one.setdefault(_OWNER, None)  # a run without a key does not take over one with a key, nor the other way round
-    problems = []
-    for name, value in again.items():
-        field = name.partition(".")[2]
-        if field.startswith(_MAY_CHANGE) or then.get(name, value) == value:
-            continue
-        if field == _EPOCHS and _same_rates(checkpoint, now):
-            continue
-        problems.append(
-            Problem(
-                file=checkpoint.path,
-                field=field,
-                rule=f"{then[name]!r}, as when this run began"
-                + (" (the learning rates of its epochs depend on it)" if field == _EPOCHS else ""),
-                value=value,
-                remedy="set it back, or train in another folder",
-            )
-        )
-    if problems:
-        raise CheckpointError(problems)
-
-
-def _same_rates(checkpoint: Checkpoint, now: Mapping[str, Any]) -> bool:
-    """Whether every epoch so far had the learning rate that the run has now at that epoch."""
-    then, again = (parse(TrialConfig, Document(data=facts["config"])) for facts in (checkpoint.facts, now))
-    return all(
-        learning_rate(then.optimiser, epoch=epoch, epochs=then.budget.epochs)
-        == learning_rate(again.optimiser, epoch=epoch, epochs=again.budget.epochs)
-        for epoch in range(checkpoint.epoch)
-    )
-
-
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names of what a nested mapping holds."""
-    if not isinstance(value, Mapping):
-        yield name, value
-        return
-    for key, child in value.items():
-        yield from _flat(child, f"{name}.{key}" if name else key)

@@ -18,7 +18,7 @@ from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
-from hico_platform.trial import TrainEvalSplit, run_trial
+from hico_platform.trial import TrainEvalSplit, TrialCallbacks, run_trial
 from hico_platform.worker.datasets import Dataset
 
 
@@ -73,9 +73,9 @@ def run_task(
                 validate=not data.on_test_split,
                 report=report,
                 device=device,
-                watch=_watched(watch, alive),
-                progress=_progressed(progress, alive),
-                alive=alive,
+                callbacks=TrialCallbacks(
+                    on_epoch=_watched(watch, alive), on_progress=_progressed(progress, alive), alive=alive
+                ),
                 provenance={
                     "arithmetic": arithmetic,
                     "data_digest": split.store.digest,

@@ -1,0 +1,73 @@
+"""Whether a checkpoint belongs to the run that finds it in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hico_platform.build import learning_rate
+from hico_platform.checkpoint import Checkpoint
+from hico_platform.config.document import Document
+from hico_platform.config.schema import parse
+from hico_platform.config.trial import TrialConfig
+from hico_platform.errors import CheckpointError, Problem
+
+# These may change when a run is resumed, since the weights do not depend on them. The number of epochs may change too
+# where every epoch so far had the learning rate that it would have had in the longer run.
+_MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic")
+_EPOCHS = "budget.epochs"
+_OF_A_RUN = ("config", "provenance")
+_OWNER = "provenance.run"
+
+
+def check_same_run(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
+    """Checks that a run may continue from a checkpoint, finished or not: only from its own.
+
+    Args:
+        checkpoint: what was found.
+        identity: ``config`` and ``provenance`` of the run, as its own checkpoints have them.
+
+    Raises:
+        CheckpointError: with every field that differs.
+    """
+    then, again = (dict(_flat({name: facts[name] for name in _OF_A_RUN})) for facts in (checkpoint.facts, identity))
+    for one in (then, again):
+        one.setdefault(_OWNER, None)  # a run without a key does not continue one with a key, nor the other way round
+    problems = []
+    for name, value in again.items():
+        field = name.partition(".")[2]
+        if field.startswith(_MAY_CHANGE) or then.get(name, value) == value:
+            continue
+        if field == _EPOCHS and _same_rates(checkpoint, identity):
+            continue
+        problems.append(
+            Problem(
+                file=checkpoint.path,
+                field=field,
+                rule=f"{then[name]!r}, as when this run began"
+                + (" (the learning rates of its epochs depend on it)" if field == _EPOCHS else ""),
+                value=value,
+                remedy="set it back, or train in another folder",
+            )
+        )
+    if problems:
+        raise CheckpointError(problems)
+
+
+def _same_rates(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> bool:
+    """Whether every epoch so far had the learning rate that the run has now at that epoch."""
+    then, again = (parse(TrialConfig, Document(data=facts["config"])) for facts in (checkpoint.facts, identity))
+    return all(
+        learning_rate(then.optimiser, epoch=epoch, epochs=then.budget.epochs)
+        == learning_rate(again.optimiser, epoch=epoch, epochs=again.budget.epochs)
+        for epoch in range(checkpoint.epoch)
+    )
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names of what a nested mapping holds."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, child in value.items():
+        yield from _flat(child, f"{name}.{key}" if name else key)
