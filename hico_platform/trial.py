@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hico_platform.build import build_model, build_optimiser, build_views, learning_rate
+from hico_platform.build import build_views
 from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
@@ -25,8 +25,9 @@ from hico_platform.errors import TrainingError
 from hico_platform.evaluate.downstream import EvalData, EvalFeatures, downstream, eval_features, knn
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.guards import EpochProgress, memory_explained
-from hico_platform.train.loop import EpochResult, pretrain
+from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import check_same_run
+from hico_platform.train.session import begin_session
 from hico_platform.train.state import TrainingState
 
 CHECKPOINT_EVERY_S = 60.0
@@ -148,14 +149,13 @@ class _Training:
         self._validate = validate
         self._callbacks = callbacks
         self.data = split.eval_data(config, device=device, alive=callbacks.alive)
-        model = build_model(config, layout=split.store.layout, device=device)
-        optimiser = build_optimiser(config.optimiser, model=model)
-        self.encoder = model.query.encoder
+        self._session = begin_session(config, layout=split.store.layout, device=device)
+        self.encoder = self._session.encoder
         self.features: EvalFeatures | None = None
         """Of the present weights, where a validation has computed them."""
 
         self._parameters = float(sum(weight.numel() for weight in self.encoder.parameters()))
-        self._state = TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
+        self._state = self._session.state
         self._log = _TrialLog(
             self._state, directory=directory, config=config, layout=split.store.layout, provenance=provenance
         )
@@ -168,7 +168,9 @@ class _Training:
         if decision is Decision.STOP:
             return decision
         with self._log.saved_whatever_happens(), memory_explained(self._config):
-            for result in self._epochs():
+            for result in self._session.train(
+                views=self.data.views, sequences=self.data.train, progress=self._callbacks.on_progress
+            ):
                 self.features = None
                 self._log.add(result)
                 self._callbacks.on_epoch(result)
@@ -191,19 +193,6 @@ class _Training:
             stopped_early=decision is Decision.STOP and epoch < self._config.budget.epochs,
             metrics=scores,
             checkpoint=self._log.path or self._log.save(),
-        )
-
-    def _epochs(self) -> Iterator[EpochResult]:
-        optimiser, budget = self._config.optimiser, self._config.budget
-        return pretrain(
-            self._state,
-            views=self.data.views,
-            train=self.data.train,
-            epochs=budget.epochs,
-            batch_size=budget.batch_size,
-            learning_rate=lambda epoch: learning_rate(optimiser, epoch=epoch, epochs=budget.epochs),
-            clip_gradient_norm=optimiser.clip_gradient_norm,
-            progress=self._callbacks.on_progress,
         )
 
     def _score(self) -> None:

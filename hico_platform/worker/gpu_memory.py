@@ -14,7 +14,6 @@ from typing import Protocol
 
 import torch
 
-from hico_platform.build import build_model, build_optimiser
 from hico_platform.config.parameters import Choice, Range, uniform
 from hico_platform.config.schema import Scalar, replace, to_mapping
 from hico_platform.config.space import CheckedSpace, GpuShare
@@ -26,8 +25,7 @@ from hico_platform.search.cost import Machine
 from hico_platform.search.gpu_packing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
 from hico_platform.train.cuda_graph import LAUNCHED
 from hico_platform.train.kernel_check import checked_kernels
-from hico_platform.train.loop import pretrain
-from hico_platform.train.state import TrainingState
+from hico_platform.train.session import begin_session
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.run_task import TrialData
 
@@ -159,21 +157,18 @@ def _peak_bytes(
         with checked_kernels(config, layout=split.store.layout, device=meter.device):  # whose check takes memory too
             batch_size = min(config.budget.batch_size, len(split.train))
             source = split.eval_data(config, device=meter.device)
-            model = build_model(config, layout=split.store.layout, device=meter.device)
-            state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=0)
-            for _ in pretrain(
-                state,
+            session = begin_session(config, layout=split.store.layout, device=meter.device)
+            for _ in session.train(
                 views=source.views,
-                train=source.train[: steps * batch_size],
+                sequences=source.train[: steps * batch_size],
                 epochs=-(-steps // min(steps, len(source.train) // batch_size)),
                 batch_size=batch_size,
-                learning_rate=lambda epoch: 0.0,
-                clip_gradient_norm=config.optimiser.clip_gradient_norm,
+                rate=lambda epoch: 0.0,  # whatever the configuration, no loss becomes infinite
             ):
                 pass
             if evaluate:
                 downstream(
-                    model.query.encoder,
+                    session.encoder,
                     source=source,
                     target=None if target is None else target.eval_data(config, device=meter.device),
                     config=replace(config.evaluation, {"linear_epochs": 1}),

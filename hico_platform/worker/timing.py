@@ -8,17 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
-from hico_platform.build import build_model, build_optimiser
 from hico_platform.config.trial import TrialConfig
 from hico_platform.evaluate.downstream import downstream, eval_features, knn
-from hico_platform.model.hico import HiCo
 from hico_platform.search.cost import Timing
 from hico_platform.search.task import TrialTask
 from hico_platform.train.kernel_check import checked_kernels
-from hico_platform.train.loop import pretrain
-from hico_platform.train.state import TrainingState
+from hico_platform.train.session import TrainingSession, begin_session
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.run_task import TrialData, device_of, prepare_threads
 
@@ -36,20 +31,20 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     epochs_s: list[float] = []
     for config in configs:
         with checked_kernels(config, layout=split.store.layout, device=device):
-            model, seconds = _trained(config, split, device)
-            if not epochs_s:
-                report_s, evaluation_s = _evaluation_seconds(model, config, split=split, target=target, device=device)
-            epochs_s.append(seconds)
+            session = begin_session(config, layout=split.store.layout, device=device)
+            epochs_s.append(_epoch_seconds(session, split))
+            if len(epochs_s) == 1:
+                report_s, evaluation_s = _evaluation_seconds(session, split=split, target=target)
     return Timing(epoch_s=statistics.fmean(epochs_s), report_s=report_s, evaluation_s=evaluation_s)
 
 
 def _evaluation_seconds(
-    model: HiCo, config: TrialConfig, *, split: TrainEvalSplit, target: TrainEvalSplit | None, device: torch.device
+    session: TrainingSession, *, split: TrainEvalSplit, target: TrainEvalSplit | None
 ) -> tuple[float, float]:
     """Of a validation, and of the whole evaluation at a trial's end."""
+    config, encoder, device = session.config, session.encoder, session.state.device
     part, times = _part(split)
     source = part.eval_data(config, device=device)
-    encoder = model.query.encoder
     report_s = times * _seconds(lambda: knn(eval_features(encoder, data=source, config=config.evaluation), data=source))
 
     def evaluate(transfer: TrainEvalSplit | None) -> None:
@@ -69,22 +64,13 @@ def _evaluation_seconds(
     return report_s, evaluation_s
 
 
-def _trained(config: TrialConfig, split: TrainEvalSplit, device: torch.device) -> tuple[HiCo, float]:
-    """A model, and the seconds of one epoch of its configuration: from the second of two short ones of a few steps."""
-    batch_size = min(config.budget.batch_size, len(split.train))
+def _epoch_seconds(session: TrainingSession, split: TrainEvalSplit) -> float:
+    """The seconds of one epoch: from the second of two short ones of a few steps."""
+    batch_size = min(session.config.budget.batch_size, len(split.train))
     few = dataclasses.replace(split, train=split.train[: STEPS * batch_size])
-    few_data = few.eval_data(config, device=device)
-    model = build_model(config, layout=few.store.layout, device=device)
-    state = TrainingState(model=model, optimiser=build_optimiser(config.optimiser, model=model), seed=0)
-    *_, last = pretrain(
-        state,
-        views=few_data.views,
-        train=few_data.train,
-        epochs=2,
-        batch_size=batch_size,
-        learning_rate=lambda epoch: config.optimiser.learning_rate,
-    )
-    return model, len(split.train) / last.sequences_per_s
+    data = few.eval_data(session.config, device=session.state.device)
+    *_, last = session.train(views=data.views, sequences=data.train, epochs=2, batch_size=batch_size)
+    return len(split.train) / last.sequences_per_s
 
 
 def _part(split: TrainEvalSplit) -> tuple[TrainEvalSplit, float]:

@@ -14,7 +14,7 @@ from hico_platform.data.store import Store
 from hico_platform.enums import Decision
 from hico_platform.errors import CheckpointError, TrainingError
 from hico_platform.search.messages import EpochReport, TrialOutcome
-from hico_platform.train import loop
+from hico_platform.train import loop, session
 from hico_platform.trial import TrainEvalSplit, run_trial
 from tests.small import small_config, small_split, small_store
 
@@ -117,7 +117,7 @@ def test_a_finished_run_only_evaluates_again(store: Store, tmp_path: Path) -> No
 def test_a_run_that_diverges_says_where_its_last_good_state_is_and_goes_on_from_there(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "learning_rate", lambda config, *, epoch, epochs: 1e30 if epoch == 2 else 1e-3)
+    monkeypatch.setattr(session, "learning_rate", lambda config, *, epoch, epochs: 1e30 if epoch == 2 else 1e-3)
     with pytest.raises(TrainingError, match=r"in epoch 3, step \d of 4.*lower optimiser.learning_rate") as caught:
         run(store, tmp_path, recorder([]), optimiser__name="sgd")
     assert f"{tmp_path / 'epoch-000002'}: " in str(caught.value)
@@ -125,7 +125,7 @@ def test_a_run_that_diverges_says_where_its_last_good_state_is_and_goes_on_from_
     assert newest is not None
     assert newest.epoch == 2
     assert all(tensor.isfinite().all() for name, tensor in newest.tensors.items() if tensor.is_floating_point())
-    monkeypatch.setattr(trial, "learning_rate", lambda config, *, epoch, epochs: 1e-3)
+    monkeypatch.setattr(session, "learning_rate", lambda config, *, epoch, epochs: 1e-3)
     assert run(store, tmp_path, recorder([]), optimiser__name="sgd").epoch == 4
 
 

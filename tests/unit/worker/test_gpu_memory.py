@@ -64,7 +64,7 @@ def test_one_that_does_not_fit_counts_as_the_whole_device(data: Data, monkeypatc
     def out_of_memory(*arguments: object, **more: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(gpu_memory, "build_model", out_of_memory)
+    monkeypatch.setattr(gpu_memory, "begin_session", out_of_memory)
     assert measure_need([small_config()], data=data, meter=CpuMeter).trial_bytes == 100
 
 
