@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hico_platform.augment.spatial import transform
-from hico_platform.ops.cpu.library import kernels_for
+from hico_platform.ops.crop_resize import crop_resize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,54 +59,10 @@ def crop_and_resize(
     Half-pixel centres, as align_corners=False. ``matrices`` (N, J, C, C), if given, then multiply the joints.
     Returns (N, T, M, J, C); a missing body is zeros.
     """
-    kernels = kernels_for(poses.values)
-    if kernels is not None and poses.values.dtype is torch.float32:
-        shape = len(start), frames, poses.bodies, poses.joints, poses.coordinates
-        made = torch.empty(shape)
-        each = [part.contiguous() for part in (poses.offsets, poses.num_bodies, start, length)]
-        _refuse_what_lies_outside(poses, *each)
-        kernels.call("crop_views", poses.values, *each, matrices, *shape, made)
-        return made
-    made = _crop_and_resize(poses, start, length, frames=frames)
-    return made if matrices is None else transform(made, matrices)
-
-
-def _refuse_what_lies_outside(
-    poses: StoredPoses, offsets: Tensor, bodies: Tensor, start: Tensor, length: Tensor
-) -> None:
-    """A kernel reads where it is told, so a damaged index is an error here, as it is to an indexed read."""
-    frame = bodies * (poses.joints * poses.coordinates)
-    first, last = offsets + start * frame, offsets + (start + length) * frame
-    if len(first) and (int(first.min()) < 0 or int(last.max()) > poses.values.numel() or int(length.min()) < 1):
-        raise IndexError("a sequence's frames lie outside the stored poses: the store's index is damaged")
-
-
-def _crop_and_resize(poses: StoredPoses, start: Tensor, length: Tensor, *, frames: int) -> Tensor:
-    # Position of each output frame in its crop, and the two stored frames beside it.
-    steps = torch.arange(frames, device=length.device, dtype=torch.float32)
-    scale = length.to(torch.float32) / frames  # (N,)
-    position = ((steps + 0.5) * scale[:, None] - 0.5).clamp_min_(0)  # (N, T)
-    below = position.floor().to(torch.int64)
-    below = torch.minimum(below, (length - 1)[:, None])
-    above = torch.minimum(below + 1, (length - 1)[:, None])
-    share = (position - below)[:, :, None, None]  # (N, T, 1, 1)
-    body = torch.arange(poses.bodies, device=length.device)
-    present = body[None, None, :, None] < poses.num_bodies[:, None, None, None]  # (N, 1, M, 1)
-    lower = _gather(poses, start[:, None] + below, body)  # (N, T, M, J*C)
-    upper = _gather(poses, start[:, None] + above, body)
-    mixed = lower.add_(upper.sub_(lower).mul_(share))  # lerp with one weight a row is not vectorised
-    mixed[:, :, 1:].mul_(present[:, :, 1:])  # every sequence has a first body
-    return mixed.view(*mixed.shape[:3], poses.joints, poses.coordinates)
-
-
-def _gather(poses: StoredPoses, frame: Tensor, body: Tensor) -> Tensor:
-    """Stored rows of ``frame`` (N, T) and each body: (N, T, M, J*C); an absent body repeats the last."""
-    row = poses.joints * poses.coordinates
-    body = torch.minimum(body, poses.num_bodies[:, None] - 1)[:, None, :]  # (N, 1, M)
-    first = poses.offsets[:, None, None] + (frame[:, :, None] * poses.num_bodies[:, None, None] + body) * row
-    # Every row of the flat tensor, as overlapping windows: one indexed read, whatever a row's alignment.
-    windows = poses.values.as_strided((len(poses.values) - row + 1, row), (1, 1))
-    return windows.index_select(0, first.flatten()).view(*first.shape, row)
+    return crop_resize(
+        poses.values, poses.offsets, poses.num_bodies, start, length, frames=frames, bodies=poses.bodies,
+        joints=poses.joints, coordinates=poses.coordinates, matrices=matrices,
+    )  # fmt: skip
 
 
 def random_crop(

@@ -24,12 +24,3 @@ def draw_matrices(
     touched.scatter_(1, order[:, :corrupted_joints], True)
     touched |= sheared[:, None]
     return torch.where(touched[:, :, None, None], matrices[:, None], torch.eye(coordinates, device=device))
-
-
-def transform(poses: Tensor, matrices: Tensor) -> Tensor:
-    """Each joint of (N, T, M, J, C) times its matrix of (N, J, C, C): one product for each sequence."""
-    count, joints, coordinates = matrices.shape[:3]
-    # One block of a frame's matrix a joint, the identity where nothing is done.
-    blocks = matrices.new_zeros((count, joints, coordinates, joints, coordinates))
-    blocks.diagonal(dim1=1, dim2=3).copy_(matrices.permute(0, 3, 2, 1))
-    return torch.bmm(poses.flatten(3).flatten(1, 2), blocks.flatten(3).flatten(1, 2)).view_as(poses)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.augment.frames import StoredPoses
+from hico_platform.ops.transfer import Transfer
 
 BATCHES_AHEAD = 2
 
@@ -23,10 +24,9 @@ class StreamedPoses:
 
     def __init__(self, host: StoredPoses, *, device: torch.device) -> None:
         self.host = host
-        self.device = device
         self.joints = host.joints
         self._ready: tuple[Tensor, StoredPoses] | None = None
-        self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
+        self._transfer = Transfer(device)
 
     def take(self, indices: Tensor) -> StoredPoses:
         """Poses on the device of the sequences ``indices`` (n,); at once for the batch that ``ahead`` is at."""
@@ -60,30 +60,19 @@ class StreamedPoses:
         within = torch.arange(int(rows.sum())) - first.repeat_interleave(rows)
         windows = host.values.as_strided((len(host.values) - row + 1, row), (1, 1))
         places = host.offsets.repeat_interleave(rows) + within * row
-        values = torch.empty((len(places), row), pin_memory=self._stream is not None)
+        values = self._transfer.empty(len(places), row)
         torch.index_select(windows, 0, places, out=values)
-        with torch.cuda.stream(self._stream):  # nothing without a GPU
-            return StoredPoses(
-                values=self._copy(values.flatten()),
-                offsets=self._copy(first * row),
-                num_frames=self._copy(host.num_frames),
-                num_bodies=self._copy(host.num_bodies),
-                joints=host.joints,
-                bodies=host.bodies,
-                coordinates=host.coordinates,
-            )
-
-    def _copy(self, tensor: Tensor) -> Tensor:
-        if self._stream is None:
-            return tensor
-        pinned = tensor if tensor.is_pinned() else tensor.pin_memory()
-        return pinned.to(self.device, non_blocking=True)
+        sent = self._transfer.send(values.flatten(), first * row, host.num_frames, host.num_bodies)
+        return StoredPoses(
+            values=sent[0],
+            offsets=sent[1],
+            num_frames=sent[2],
+            num_bodies=sent[3],
+            joints=host.joints,
+            bodies=host.bodies,
+            coordinates=host.coordinates,
+        )
 
     def _arrived(self, poses: StoredPoses) -> StoredPoses:
-        """Has the computing stream wait for the copying one, and tells the allocator who reads."""
-        if self._stream is not None:
-            computing = torch.cuda.current_stream(self.device)
-            computing.wait_stream(self._stream)
-            for tensor in (poses.values, poses.offsets, poses.num_frames, poses.num_bodies):
-                tensor.record_stream(computing)
+        self._transfer.wait(poses.values, poses.offsets, poses.num_frames, poses.num_bodies)
         return poses

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.enums import Stream
-from hico_platform.ops.cpu.library import kernels_for
+from hico_platform.ops.joints_first import joints_first
 
 
 def to_stream(poses: Tensor, stream: Stream, *, parents: Tensor) -> Tensor:
@@ -29,10 +29,4 @@ def temporal_tokens(poses: Tensor) -> Tensor:
 
 def spatial_tokens(poses: Tensor) -> Tensor:
     """(N, T, M, J, C) to (N, M*J, T*C): one token a joint of a body, features ordered frame, coordinate."""
-    kernels = kernels_for(poses)
-    if kernels is None or poses.dtype is not torch.float32 or poses.requires_grad:
-        return poses.permute(0, 2, 3, 1, 4).flatten(1, 2).flatten(2)
-    count, frames, bodies, joints, coordinates = poses.shape
-    made = poses.new_empty(count, bodies * joints, frames * coordinates)
-    kernels.call("joints_first", poses.contiguous(), count, frames, bodies * joints, coordinates, made)
-    return made
+    return joints_first(poses.flatten(2, 3)).flatten(2)

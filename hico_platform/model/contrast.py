@@ -1,75 +1,63 @@
-"""InfoNCE over a queue, with one positive key or several (paper: hierarchical contrast)."""
+"""Hierarchical contrast: what each representation of a query is held against, and the losses of the four levels."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from hico_platform.ops.cpu.library import Kernels, kernels_for
-from hico_platform.ops.cuda import usable
-from hico_platform.ops.linear import product
+from hico_platform.enums import Level, Representation
+from hico_platform.ops.cuda_streams import concurrently
+from hico_platform.ops.info_nce import info_nce
 
-
-class Logits(NamedTuple):
-    """Similarities over the temperature: ``positive`` (N, positives), ``negative`` (N, queue size)."""
-
-    positive: Tensor
-    negative: Tensor
-
-
-def contrast_logits(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: float) -> Logits:
-    """Logits of anchors (N, P) against positive keys (N, positives, P) and queue keys (K, P)."""
-    scaled = anchor / temperature
-    positive = torch.einsum("np,ngp->ng", scaled, positives)
-    return Logits(positive=positive, negative=product(scaled, queue))
+# Whose keys a query is held against: the domain level crosses the two branches.
+KEY_OF: Mapping[Representation, Representation] = {
+    Representation.CLIP: Representation.CLIP,
+    Representation.PART: Representation.PART,
+    Representation.TEMPORAL_DOMAIN: Representation.SPATIAL_DOMAIN,
+    Representation.SPATIAL_DOMAIN: Representation.TEMPORAL_DOMAIN,
+    Representation.INSTANCE: Representation.INSTANCE,
+}
 
 
-def info_nce(logits: Logits) -> Tensor:
-    """-log( sum over positives of exp / sum over all of exp ), the mean over the batch."""
-    positive = torch.logsumexp(logits.positive, dim=1)  # (N,)
-    everything = torch.logaddexp(positive, torch.logsumexp(logits.negative, dim=1))  # (N,)
-    return (everything - positive).mean()
+class Comparison(NamedTuple):
+    """Anchors (N, P), their positive keys (N, positives, P) and a queue of negative keys (K, P)."""
+
+    anchor: Tensor
+    positives: Tensor
+    queue: Tensor
 
 
-def contrast(anchor: Tensor, positives: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
-    """:func:`info_nce` of :func:`contrast_logits`; on a CPU by a kernel that never has the logits in memory.
+class Losses(NamedTuple):
+    """``total`` is the weighted sum over ``levels``; all are scalars."""
 
-    Keys that want a gradient, which training has none of, go PyTorch's way.
-    """
-    plain = anchor.dtype is not torch.float32 or positives.requires_grad or queue.requires_grad
-    if not plain and usable(anchor, positives, queue):
-        from hico_platform.ops.cuda.contrast import InfoNce
-
-        return InfoNce.apply(anchor, positives, queue, temperature)  # type: ignore[no-any-return, no-untyped-call]
-    kernels = kernels_for(anchor, positives, queue)
-    if plain or kernels is None or not kernels.multiplies:
-        return info_nce(contrast_logits(anchor, positives, queue, temperature=temperature))
-    return _InfoNce.apply(anchor, positives, queue, temperature, kernels)  # type: ignore[no-any-return, no-untyped-call]
+    total: Tensor
+    levels: dict[Level, Tensor]
 
 
-class _InfoNce(torch.autograd.Function):
-    """The forward pass makes the gradient too, while each block of logits is at hand."""
+def comparisons(
+    queries: Mapping[Representation, Tensor],
+    keys: Mapping[Representation, Tensor],
+    queues: Mapping[Representation, Tensor],
+) -> dict[Representation, Comparison]:
+    """At clip and part level the anchor is the query's granularity 0, and all granularities' keys are positive."""
+    found = {}
+    for name, key_name in KEY_OF.items():
+        query, key = queries[name], keys[key_name]
+        anchor, positives = (query[:, 0], key) if query.dim() == 3 else (query, key[:, None])
+        found[name] = Comparison(anchor, positives, queues[key_name])
+    return found
 
-    @staticmethod
-    def forward(
-        ctx: Any, anchor: Tensor, positives: Tensor, queue: Tensor, temperature: float, kernels: Kernels
-    ) -> Tensor:
-        """(N, P), (N, G, P) and (K, P) to the mean of the losses."""
-        anchor, positives, queue = anchor.contiguous(), positives.contiguous(), queue.contiguous()
-        (count, width), granularities, size = anchor.shape, positives.shape[1], len(queue)
-        losses, gradient = anchor.new_empty(count), torch.empty_like(anchor)
-        kernels.call(
-            "info_nce", anchor, positives, queue, count, granularities, size, width, 1 / temperature, losses, gradient
-        )
-        ctx.save_for_backward(gradient)
-        return losses.mean()
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The anchor's gradient."""
-        (gradient,) = ctx.saved_tensors
-        return gradient * (gradients[0] / len(gradient)), None, None, None, None
+def level_losses(
+    compared: Mapping[Representation, Comparison], *, temperature: float, weights: Mapping[Level, float]
+) -> Losses:
+    """InfoNCE by level and the sum by ``weights``; the domain level is the sum of its two terms."""
+    levels: dict[Level, Tensor] = {}
+    terms = concurrently(*(partial(info_nce, *each, temperature=temperature) for each in compared.values()))
+    for name, loss in zip(compared, terms, strict=True):
+        levels[name.level] = levels[name.level] + loss if name.level in levels else loss
+    return Losses(total=torch.stack([weights[level] * loss for level, loss in levels.items()]).sum(), levels=levels)

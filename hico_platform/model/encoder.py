@@ -13,7 +13,7 @@ from hico_platform.model.embedding import Embedding
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
 from hico_platform.ops.cuda_streams import concurrently
-from hico_platform.ops.granularities import token_maximum
+from hico_platform.ops.token_max import token_max
 
 
 class Tokens(NamedTuple):
@@ -61,7 +61,7 @@ class Branch(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, L, token_width) to (N, G, D): the maximum over tokens at each granularity."""
         levels, lengths = self.downsample(self.embedding(tokens), self.granularities)  # (P, N, D)
-        return token_maximum(self.sequence(levels, lengths), lengths)
+        return token_max(self.sequence(levels, lengths), lengths)
 
 
 class HierarchicalEncoder(nn.Module):

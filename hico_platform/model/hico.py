@@ -10,29 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from hico_platform.enums import EncoderType, Level, Precision, QueueWrap, Representation
-from hico_platform.model.contrast import Logits, contrast, contrast_logits
-from hico_platform.model.downsampling import KERNEL, DepthwiseConvolution
+from hico_platform.model.contrast import Comparison, Losses, comparisons, level_losses
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors, unit_vectors
 from hico_platform.model.queue import KeyQueue
 from hico_platform.model.transformer import SelfAttention
+from hico_platform.ops._backend import bf16_products
 from hico_platform.ops.cuda_streams import concurrently
-
-# Whose keys a query is held against: the domain level crosses the two branches.
-KEY_OF: Mapping[Representation, Representation] = {
-    Representation.CLIP: Representation.CLIP,
-    Representation.PART: Representation.PART,
-    Representation.TEMPORAL_DOMAIN: Representation.SPATIAL_DOMAIN,
-    Representation.SPATIAL_DOMAIN: Representation.TEMPORAL_DOMAIN,
-    Representation.INSTANCE: Representation.INSTANCE,
-}
-
-
-class Losses(NamedTuple):
-    """``total`` is the weighted sum over ``levels``; all are scalars."""
-
-    total: Tensor
-    levels: dict[Level, Tensor]
+from hico_platform.ops.info_nce import Logits, contrast_logits
 
 
 class Contrast(NamedTuple):
@@ -149,29 +134,17 @@ class HiCo(nn.Module):
         self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]
     ) -> dict[Representation, Logits]:
         """Every query's logits."""
-        pairs = self._pairs(queries, keys)
-        return {name: contrast_logits(*pair, temperature=self.temperature) for name, pair in pairs.items()}
+        compared = self._compared(queries, keys)
+        return {name: contrast_logits(*each, temperature=self.temperature) for name, each in compared.items()}
 
     def losses(self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]) -> Losses:
-        """Loss by level and their weighted sum; the domain level is the sum of its two terms."""
-        levels: dict[Level, Tensor] = {}
-        pairs = self._pairs(queries, keys)
-        terms = concurrently(*(partial(contrast, *pair, temperature=self.temperature) for pair in pairs.values()))
-        for name, loss in zip(pairs, terms, strict=True):
-            levels[name.level] = levels[name.level] + loss if name.level in levels else loss
-        total = torch.stack([self.level_weights[level] * loss for level, loss in levels.items()]).sum()
-        return Losses(total=total, levels=levels)
+        """Loss by level and their weighted sum."""
+        return level_losses(self._compared(queries, keys), temperature=self.temperature, weights=self.level_weights)
 
-    def _pairs(
+    def _compared(
         self, queries: Mapping[Representation, Tensor], keys: Mapping[Representation, Tensor]
-    ) -> dict[Representation, tuple[Tensor, Tensor, Tensor]]:
-        """Anchors, positives and queue: at clip and part level the anchor is granularity 0, the positives are all."""
-        pairs = {}
-        for name, key_name in KEY_OF.items():
-            query, key = queries[name], keys[key_name]
-            anchor, positives = (query[:, 0], key) if query.dim() == 3 else (query, key[:, None])
-            pairs[name] = anchor, positives, self.queue(key_name).keys
-        return pairs
+    ) -> dict[Representation, Comparison]:
+        return comparisons(queries, keys, {name: self.queue(name).keys for name in Representation})
 
     @torch.no_grad()
     def enqueue(self, keys: Mapping[Representation, Tensor]) -> None:
@@ -185,8 +158,7 @@ class HiCo(nn.Module):
 
     def forward(self, query: Tokens, key: Tokens) -> Contrast:
         """Moves the key encoder, then holds the query views against the key views and the queues."""
-        reduced = self.precision is Precision.BF16
-        with torch.autocast(query.temporal.device.type, dtype=torch.bfloat16, enabled=reduced):
+        with bf16_products(query.temporal, enabled=self.precision is Precision.BF16):
             queries, keys = concurrently(lambda: self.query(query, anchors=True), lambda: self._keys(key))
         return Contrast(losses=self.losses(queries, keys), keys=keys)
 
@@ -206,8 +178,8 @@ def _initialise(module: nn.Module, generator: torch.Generator) -> None:
 def _fan_in(module: nn.Module) -> int:
     if isinstance(module, nn.RNNBase):
         return module.hidden_size
-    if isinstance(module, DepthwiseConvolution):
-        return KERNEL
+    if isinstance(module, nn.Conv1d):
+        return module.kernel_size[0] * module.in_channels // module.groups
     if isinstance(module, nn.Linear):
         return module.in_features
     raise TypeError(f"no initialisation is known for {type(module).__name__}")

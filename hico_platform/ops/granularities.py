@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
-
-from hico_platform.ops.cpu.library import kernels_for, suffix
-from hico_platform.ops.cuda import usable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,53 +65,3 @@ def _before(bounds: list[int], *, step: int) -> list[int]:
 def lengths_tensor(lengths: tuple[int, ...]) -> Tensor:
     """The lengths of granularities as kernels take them."""
     return torch.tensor(lengths)
-
-
-def token_maximum(tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
-    """The maximum over the tokens of each granularity: (P, N, D) to (N, G, D)."""
-    if usable(tokens):
-        from hico_platform.ops.cuda.downsampling import TokenMaximum
-
-        return TokenMaximum.apply(tokens, lengths)  # type: ignore[no-any-return, no-untyped-call]
-    return _TokenMaximum.apply(tokens, lengths)  # type: ignore[no-any-return, no-untyped-call]
-
-
-class _TokenMaximum(torch.autograd.Function):
-    """As amax, whose gradient is shared out among equals, in three passes over the tokens instead of eight."""
-
-    @staticmethod
-    def forward(ctx: Any, tokens: Tensor, lengths: tuple[int, ...]) -> Tensor:
-        """(P, N, D) to (N, G, D)."""
-        kernels = kernels_for(tokens)
-        if kernels is None:
-            maximum = torch.stack([part.amax(dim=0) for part in tokens.split(lengths)], dim=1)
-        else:
-            tokens = tokens.contiguous()
-            maximum = tokens.new_empty(tokens.shape[1], len(lengths), tokens.shape[2])
-            kernels.call(f"maximum_forward_{suffix(tokens.dtype)}", tokens, *_sizes(tokens, lengths), maximum)
-        ctx.save_for_backward(tokens, maximum)
-        ctx.lengths = lengths
-        return maximum
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """(N, G, D) to (P, N, D)."""
-        tokens, maximum = ctx.saved_tensors
-        spread = torch.empty_like(tokens)
-        kernels = kernels_for(tokens)
-        if kernels is not None:
-            given, sizes = gradients[0].contiguous(), _sizes(tokens, ctx.lengths)
-            kernels.call(f"maximum_backward_{suffix(tokens.dtype)}", tokens, maximum, *sizes, given, spread)
-            return spread, None
-        parts = zip(
-            tokens.split(ctx.lengths), spread.split(ctx.lengths), maximum.unbind(1), gradients[0].unbind(1), strict=True
-        )
-        for part, of_part, highest, gradient in parts:
-            torch.eq(part, highest, out=of_part)
-            of_part.mul_(gradient / of_part.sum(dim=0))
-        return spread, None
-
-
-def _sizes(tokens: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, int, int, int]:
-    return lengths_tensor(lengths), len(lengths), tokens.shape[1], tokens.shape[2]

@@ -10,8 +10,7 @@ import torch
 
 from hico_platform.enums import Precision
 from hico_platform.errors import ConfigError, Problem
-from hico_platform.ops import cuda
-from hico_platform.ops.cpu.library import kernels
+from hico_platform.ops._backend import has_kernels
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -50,8 +49,7 @@ def _refuse(precision: Precision, device: torch.device, *, lacks: str, where: st
 
 def arithmetic(device: torch.device) -> str:
     """Whose operators compute on ``device``, which decides the last bits and what dropout draws."""
-    written = kernels() is not None if device.type == "cpu" else cuda.available(device)
-    return "kernels" if written else "pytorch"
+    return "kernels" if has_kernels(device) else "pytorch"
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.feature_flags import switched_off
-from hico_platform.model.hico import Losses
+from hico_platform.model.contrast import Losses
 from hico_platform.ops.cuda_streams import join_sides
 
 LAUNCHED = 3  # steps before the recording: libraries choose their algorithms and optimisers make their state

@@ -16,7 +16,7 @@ import torch
 from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Level
 from hico_platform.errors import Problem, TrainingError
-from hico_platform.model.hico import Losses
+from hico_platform.model.contrast import Losses
 from hico_platform.train.state import TrainingState
 
 LOOK_EVERY_S = 2.0

@@ -23,8 +23,9 @@ from hico_platform.data.layout import Layout
 from hico_platform.enums import Precision
 from hico_platform.errors import HicoError, first_line
 from hico_platform.feature_flags import without
+from hico_platform.model.contrast import Losses
 from hico_platform.model.encoder import Tokens
-from hico_platform.model.hico import HiCo, Losses
+from hico_platform.model.hico import HiCo
 from hico_platform.ops.precision import arithmetic, float32_products, refuse_missing
 from hico_platform.train.cuda_graph import LAUNCHED, CapturedStep, can_capture
 from hico_platform.train.guards import ran_out_of_memory

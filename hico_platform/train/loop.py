@@ -13,8 +13,8 @@ from torch import Tensor
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens
 from hico_platform.augment.views import Views
 from hico_platform.errors import DataError, Problem
+from hico_platform.model.contrast import Losses
 from hico_platform.model.encoder import Tokens
-from hico_platform.model.hico import Losses
 from hico_platform.ops.cuda_streams import concurrently
 from hico_platform.ops.precision import float32_products
 from hico_platform.train.cuda_graph import CapturedStep, can_capture

@@ -15,7 +15,7 @@ static void add_sums(const float *strips, int64_t rows, int64_t deep, float *sum
     }
 }
 
-/* As recurrent_weights_backward, where packing would take as long as multiplying. */
+/* As rnn_weight_grad, where packing would take as long as multiplying. */
 static void small_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
                                    const float *moved, const float *tokens, const float *states, float *of_input,
                                    float *of_state, float *of_bias) {
@@ -60,7 +60,7 @@ static void small_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t d
 /* Gradients of a recurrent layer's weights and bias: of_input (2, wide, depth), of_state (2, wide, H), of_bias (2, wide),
    which begins as zeros. ``moved`` (P*N, 2, wide), the gradient of the gates, is summed, and held against ``tokens``
    (P*N, depth) and the states (P*N, 2, H) before each: token p's is before[d * P + p] or, if that is negative, zero. */
-int recurrent_weights_backward(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
+int rnn_weight_grad(int64_t P, int64_t N, int64_t wide, int64_t depth, int64_t H, const int64_t *before,
                                const float *moved, const float *tokens, const float *states, float *of_input,
                                float *of_state, float *of_bias) {
     if (wide * (depth > H ? depth : H) <= WEIGHT) {

@@ -58,7 +58,7 @@ static int backward_room(int64_t rows, int64_t wide, int64_t H, const float *wei
 }
 
 /* ``gates`` and ``inner`` are null where no backward pass follows. */
-int gru_forward_layer(const Visit *visits, int64_t steps, int64_t threads, const float *tokens, int64_t depth,
+int gru_layer_forward(const Visit *visits, int64_t steps, int64_t threads, const float *tokens, int64_t depth,
                             const float *const *weight_in, const float *const *weight, const float *bias, const float *bias_state,
                             float *gates, float *inner, float *out) {
     EACH_PART {
@@ -86,7 +86,7 @@ int gru_forward_layer(const Visit *visits, int64_t steps, int64_t threads, const
 
 /* Leaves the gradient of the gates in ``moved`` (which may be ``gates``), the candidate's as the state sees it in
    ``behind``. */
-int gru_backward_layer(const Visit *visits, int64_t steps, int64_t threads, const float *const *weight,
+int gru_layer_backward(const Visit *visits, int64_t steps, int64_t threads, const float *const *weight,
                              const float *gradient, const float *gates, const float *inner, const float *out, float *moved,
                              float *behind) {
     EACH_PART {
@@ -116,7 +116,7 @@ int gru_backward_layer(const Visit *visits, int64_t steps, int64_t threads, cons
 }
 
 /* ``gates`` and ``cells`` are null where no backward pass follows. */
-int lstm_forward_layer(const Visit *visits, int64_t steps, int64_t threads, const float *tokens, int64_t depth,
+int lstm_layer_forward(const Visit *visits, int64_t steps, int64_t threads, const float *tokens, int64_t depth,
                              const float *const *weight_in, const float *const *weight, const float *bias, float *gates, float *cells,
                              float *out) {
     EACH_PART {
@@ -143,7 +143,7 @@ int lstm_forward_layer(const Visit *visits, int64_t steps, int64_t threads, cons
 }
 
 /* Leaves the gradient of the gates in ``moved`` (which may be ``gates``). */
-int lstm_backward_layer(const Visit *visits, int64_t steps, int64_t threads, const float *const *weight,
+int lstm_layer_backward(const Visit *visits, int64_t steps, int64_t threads, const float *const *weight,
                               const float *gradient, const float *gates, const float *cells, float *moved) {
     EACH_PART {
         ITS_PART

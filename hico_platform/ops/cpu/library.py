@@ -65,9 +65,8 @@ class Kernels:
 
 
 # What allocates, and so says whether it could.
-_FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_forward_layer", "gru_backward_layer",
-             "lstm_forward_layer", "lstm_backward_layer", "float_product", "recurrent_weights_backward",
-             "info_nce", "attention_")  # fmt: skip
+_FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_layer_", "lstm_layer_", "float_product",
+             "rnn_weight_grad", "info_nce", "attention_")  # fmt: skip
 
 
 def passed(argument: Argument) -> object:
@@ -95,15 +94,6 @@ def suffix(dtype: torch.dtype) -> str:
     return {torch.float32: "float", torch.bfloat16: "bf16"}[dtype]
 
 
-def kernels_for(tensor: Tensor, *weights: Tensor) -> Kernels | None:
-    """The kernels if they can work on ``tensor``, and on ``weights``, which they take in float32 alone."""
-    if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.bfloat16):
-        return None
-    if any(weight.dtype is not torch.float32 for weight in weights):
-        return None
-    return kernels()
-
-
 def kernels() -> Kernels | None:
     """The kernels, compiled if this machine has not yet; None without a C compiler, or if HICO_KERNELS=off."""
     return None if left_out("HICO_KERNELS") else loaded()
@@ -128,6 +118,28 @@ def loaded() -> Kernels | None:
             said.strip(),
         )
         return None
+
+
+def call(name: str, *arguments: Argument) -> None:
+    """Calls a kernel of the library that :func:`loaded` found; see :meth:`Kernels.call`."""
+    _found().call(name, *arguments)
+
+
+def repeated(name: str) -> Callable[..., None]:
+    """A kernel for many calls; see :meth:`Kernels.repeated`."""
+    return _found().repeated(name)
+
+
+def multiplies() -> bool:
+    """Whether the kernels multiply matrices: they know this processor's registers."""
+    return _found().multiplies
+
+
+def _found() -> Kernels:
+    found = loaded()
+    if found is None:
+        raise RuntimeError("there are no CPU kernels: ask _backend before")
+    return found
 
 
 def _compiler() -> str | None:

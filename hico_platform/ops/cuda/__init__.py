@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from hico_platform.errors import first_line
 from hico_platform.feature_flags import switched_off
@@ -25,14 +24,6 @@ _OLDEST = (8, 0)  # the first with bfloat16 and TensorFloat-32
 def available(device: torch.device) -> bool:
     """Whether these kernels compute on ``device``: an NVIDIA GPU, with Triton, unless ``HICO_KERNELS=off``."""
     return device.type == "cuda" and not switched_off("HICO_KERNELS") and _compiles()
-
-
-def usable(*tensors: Tensor) -> bool:
-    """Whether these kernels take these tensors: all on the current GPU, if it is such, in float32 or bfloat16."""
-    kinds = (torch.float32, torch.bfloat16)
-    if not all(tensor.is_cuda and tensor.dtype in kinds for tensor in tensors):
-        return False
-    return tensors[0].get_device() == torch.cuda.current_device() and available(tensors[0].device)
 
 
 @cache

@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from hico_platform.ops.cuda.dropout import DeviceDrop, kept
 from hico_platform.ops.cuda.launch import EXACT, first_tokens, shared_memory
+from hico_platform.ops.precision import products_in_tf32
 
 _LONGEST = 64  # tokens whose scores a program's registers hold
 # Units of a head that it looks at together, and the bytes of shared memory that takes: from an H100 on, and before.
@@ -195,3 +196,14 @@ class Attention(torch.autograd.Function):
             qkv, ctx.first, given, moved, *ctx.drop.arguments(qkv), over, qkv.shape[1], **sizes
         )  # fmt: skip
         return moved, None, None, None, None
+
+
+def supports(qkv: Tensor, *, lengths: tuple[int, ...]) -> bool:
+    """Sequences that :func:`fits` takes."""
+    return fits(lengths, qkv.dtype)
+
+
+def attention(qkv: Tensor, lengths: tuple[int, ...], *, heads: int, dropout: float) -> Tensor:
+    """(P, N, 3D) to (P, N, D)."""
+    mask = DeviceDrop(dropout, training=dropout > 0, device=qkv.device)
+    return Attention.apply(qkv, lengths, heads, mask, products_in_tf32())  # type: ignore[no-any-return, no-untyped-call]

@@ -100,3 +100,13 @@ class ReluDropout(torch.autograd.Function):
 def dropped(values: Tensor, drop: DeviceDrop) -> Tensor:
     """``values`` above zero, some of them dropped."""
     return ReluDropout.apply(values, drop)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def supports(x: Tensor) -> bool:
+    """Any tensor."""
+    return True
+
+
+def relu_dropout(x: Tensor, *, dropout: float) -> Tensor:
+    """ReLU, then dropout."""
+    return dropped(x, DeviceDrop(dropout, training=dropout > 0, device=x.device))

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
-from hico_platform.augment.spatial import draw_matrices, transform
+from hico_platform.augment.spatial import draw_matrices
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.enums import Stream
+from hico_platform.ops.crop_resize import transform_joints
 from tests.small import small_config, small_store
 
 
@@ -21,7 +22,7 @@ def ours(released: np.ndarray) -> torch.Tensor:
 
 def augment(poses: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     matrices = draw_matrices(len(poses), joints=25, coordinates=3, corrupted_joints=15, generator=generator)
-    return transform(poses, matrices)
+    return transform_joints(poses, matrices)
 
 
 def close(left: torch.Tensor, right: torch.Tensor) -> None:

@@ -5,11 +5,11 @@ import torch
 from torch.nn.functional import normalize
 
 from hico_platform.enums import EncoderType, Level, Precision, QueueWrap, Representation
-from hico_platform.model.contrast import Logits, info_nce
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
 from hico_platform.model.projector import unit_vectors
 from hico_platform.model.queue import KeyQueue
+from hico_platform.ops.info_nce import Logits, loss_of_logits
 
 
 def make(encoder: EncoderType = EncoderType.GRU, *, granularities: int = 4, queue_wrap: QueueWrap = QueueWrap.FULL,
@@ -97,14 +97,14 @@ def test_multi_positive_info_nce_is_its_definition() -> None:
     generator = torch.Generator().manual_seed(0)
     positive, negative = torch.randn(6, 3, generator=generator), torch.randn(6, 9, generator=generator)
     share = positive.exp().sum(1) / (positive.exp().sum(1) + negative.exp().sum(1))
-    torch.testing.assert_close(info_nce(Logits(positive, negative)), -share.log().mean())
+    torch.testing.assert_close(loss_of_logits(Logits(positive, negative)), -share.log().mean())
 
 
 def test_info_nce_with_one_positive_is_cross_entropy_and_survives_large_logits() -> None:
     generator = torch.Generator().manual_seed(0)
     positive, negative = torch.randn(6, 1, generator=generator) * 500, torch.randn(6, 9, generator=generator) * 500
     expected = torch.nn.functional.cross_entropy(torch.cat([positive, negative], 1), torch.zeros(6, dtype=torch.long))
-    torch.testing.assert_close(info_nce(Logits(positive, negative)), expected)
+    torch.testing.assert_close(loss_of_logits(Logits(positive, negative)), expected)
 
 
 def test_queue_sizes_and_wraps() -> None:

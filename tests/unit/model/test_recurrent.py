@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from hico_platform.model.recurrent import Recurrent
 from hico_platform.model.transformer import Transformer
 from hico_platform.ops.cpu import library
-from hico_platform.ops.granularities import packing, token_maximum
 
 LENGTHS = (7, 3, 1)
 
@@ -57,14 +56,6 @@ def test_each_gradient_has_memory_of_its_own(cell: type[nn.RNNBase]) -> None:
     assert len(before) == 8
     for now, then in zip(gradients, before, strict=True):
         assert torch.equal(now, 2 * then)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
-def test_packed_sequence_of_the_gpu_path_says_the_same(cell: type[nn.RNNBase]) -> None:
-    module = Recurrent(cell, width=8, layers=2)
-    tokens = granularities(8)
-    packed = packing(LENGTHS, tokens.device)
-    torch.testing.assert_close(module._by_cudnn(tokens, packed), module(tokens, LENGTHS), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", ["steps", "pytorch"])
@@ -178,23 +169,3 @@ def test_a_transformer_s_last_layer_is_float32_in_bf16_too(kernels: bool, monkey
     assert reduced.dtype is torch.float32  # a maximum over bfloat16 has many equals
     exact = module(tokens, LENGTHS)
     assert (reduced - exact).norm() <= 0.02 * exact.norm()
-
-
-def test_packing_visits_every_token_once_in_each_direction_longest_first() -> None:
-    packed = packing((4, 2, 1), torch.device("cpu"))
-    assert packed.counts == (3, 2, 1, 1)
-    assert packed.bounds == [(0, 3), (3, 5), (5, 6), (6, 7)]
-    assert packed.order.tolist() == [[0, 4, 6, 1, 5, 2, 3], [3, 5, 6, 2, 4, 1, 0]]
-    assert packed.spans == ((0, 4), (4, 6), (6, 7))
-    for order, place in zip(packed.order, packed.place, strict=True):
-        assert order[place].tolist() == list(range(7))
-
-
-def test_token_maximum_and_its_gradient_are_those_of_amax_ties_included() -> None:
-    tokens = granularities(5).mul(2).round().requires_grad_()  # many are equal
-    found = token_maximum(tokens, LENGTHS)
-    expected = torch.stack([part.amax(dim=0) for part in tokens.split(LENGTHS)], dim=1)
-    assert torch.equal(found, expected)
-    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
-    gradients = [torch.autograd.grad((each * weights).sum(), tokens)[0] for each in (found, expected)]
-    torch.testing.assert_close(*gradients)

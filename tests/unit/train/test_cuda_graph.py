@@ -19,7 +19,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
 from hico_platform.enums import EncoderType, Level, Precision
 from hico_platform.errors import ConfigError
-from hico_platform.model.hico import Losses
+from hico_platform.model.contrast import Losses
 from hico_platform.ops.cuda_streams import concurrently
 from hico_platform.ops.precision import refuse_missing
 from hico_platform.train import cuda_graph

@@ -16,7 +16,7 @@ from hico_platform.data.layout import KINECT_V2
 from hico_platform.enums import Decision, EncoderType, Precision
 from hico_platform.errors import ConfigError
 from hico_platform.feature_flags import left_out, switched_off, without
-from hico_platform.model.hico import Losses
+from hico_platform.model.contrast import Losses
 from hico_platform.ops.cpu import library
 from hico_platform.ops.cpu.library import Argument, Kernels
 from hico_platform.ops.precision import arithmetic, has_bf16, has_tf32

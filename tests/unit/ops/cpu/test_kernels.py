@@ -18,11 +18,12 @@ from hico_platform.enums import EncoderType
 from hico_platform.errors import ConfigError
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
-from hico_platform.model.transformer import _AddNorm, _Attention, _ReluDropout
 from hico_platform.ops.cpu import library
-from hico_platform.ops.cpu.dropout import Drop, draw
+from hico_platform.ops.cpu.attention import Attention
+from hico_platform.ops.cpu.dropout import Dropout, ReluDropout, draw
 from hico_platform.ops.cpu.library import Kernels
-from hico_platform.ops.linear import product
+from hico_platform.ops.cpu.norm import AddNorm
+from hico_platform.ops.linear import linear
 from hico_platform.train.loop import tokens
 from tests.small import small_config
 
@@ -192,16 +193,16 @@ def test_downsampling_of_tokens_by_sequence(length: int, granularities: int, wit
         close(ours, theirs)
 
 
-def dropping(share: float, seed: int) -> Drop:
+def dropping(share: float, seed: int) -> Dropout:
     torch.manual_seed(seed)
-    return draw(share, training=True)
+    return draw(share)
 
 
 def test_dropout_keeps_a_share_whatever_the_neighbours_or_the_seed(kernels: Kernels) -> None:
     masks = []
     for seed in range(4):
         ones = torch.ones(400, 1000)
-        made = _ReluDropout.apply(ones, dropping(0.3, seed), kernels)
+        made = ReluDropout.apply(ones, dropping(0.3, seed))
         assert made.unique().tolist() == [0.0, pytest.approx(1 / 0.7)]
         masks.append((made > 0).double())
     for mask in masks:
@@ -215,8 +216,8 @@ def test_dropout_keeps_a_share_whatever_the_neighbours_or_the_seed(kernels: Kern
 def test_nothing_is_dropped_outside_training_and_no_number_is_drawn() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    assert draw(0.5, training=False).dropped == 0
-    assert draw(0.0, training=True).scale == 1.0
+    assert draw(0.0).threshold == 0
+    assert draw(0.0).scale == 1.0
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -243,7 +244,7 @@ def test_attention_and_its_gradient(kernels: Kernels, lengths: tuple[int, ...], 
         pytest.skip("a processor whose registers the products do not know")
     for dtype, tolerance in ((torch.float32, 2e-6), (torch.bfloat16, 1e-2)):
         qkv = random(sum(lengths), 3, 3 * 2 * size).to(dtype).requires_grad_()
-        ours = with_gradient(_Attention.apply(qkv, lengths, 2, draw(0.5, training=False), kernels), qkv)
+        ours = with_gradient(Attention.apply(qkv, lengths, 2, draw(0.0)), qkv)
         exact = qkv.detach().double().requires_grad_()
         for mine, wanted in zip(ours, with_gradient(attended(exact, lengths, 2), exact), strict=True):
             close(mine.float(), wanted.float(), tolerance)
@@ -257,7 +258,7 @@ def test_attention_drops_weights_and_their_gradients_alike(kernels: Kernels) -> 
     seen = qkv.clone().unflatten(2, (3, heads, size))
     for first, length in ((0, 9), (9, 4)):  # values that show the weights themselves
         seen[first : first + length, :, 2] = torch.eye(size)[:length, None, None]
-    shown = _Attention.apply(seen.flatten(2), lengths, heads, dropping(0.25, 0), kernels)
+    shown = Attention.apply(seen.flatten(2), lengths, heads, dropping(0.25, 0))
     masks = [
         (part.unflatten(2, (heads, size)).permute(1, 2, 0, 3)[..., :length] > 0).double() / 0.75
         for part, length in zip(shown.split(lengths), lengths, strict=True)
@@ -266,18 +267,18 @@ def test_attention_drops_weights_and_their_gradients_alike(kernels: Kernels) -> 
     assert not torch.equal(masks[0][0], masks[0][1])
     qkv.requires_grad_()
     exact = qkv.detach().double().requires_grad_()
-    ours = with_gradient(_Attention.apply(qkv, lengths, heads, dropping(0.25, 0), kernels), qkv)
+    ours = with_gradient(Attention.apply(qkv, lengths, heads, dropping(0.25, 0)), qkv)
     for mine, wanted in zip(ours, with_gradient(attended(exact, lengths, heads, masks), exact), strict=True):
         close(mine, wanted.float())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_added_and_normalised_with_its_gradients(kernels: Kernels, share: float) -> None:
-    drop = dropping(share, 0) if share else draw(share, training=True)
+    drop = dropping(share, 0) if share else draw(share)
     one, more = random(9, 4, 12).requires_grad_(), random(9, 4, 12, seed=1).requires_grad_()
     gamma, beta = random(12, seed=2).requires_grad_(), random(12, seed=3).requires_grad_()
-    mask = _ReluDropout.apply(torch.ones(9, 4, 12), drop, kernels)  # the same places under the same seed
-    ours = _AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, False, kernels)
+    mask = ReluDropout.apply(torch.ones(9, 4, 12), drop)  # the same places under the same seed
+    ours = AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, False)
     theirs = nn.functional.layer_norm(one + more * mask, (12,), gamma, beta)
     close(ours, theirs)
     weights = random(9, 4, 12, seed=4)
@@ -288,10 +289,10 @@ def test_added_and_normalised_with_its_gradients(kernels: Kernels, share: float)
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_what_is_added_in_bf16_is_normalised_to_either_type(kernels: Kernels, exact: bool) -> None:
-    drop = draw(0.0, training=True)
+    drop = draw(0.0)
     one, more = (random(9, 4, 12, seed=seed).bfloat16().requires_grad_() for seed in (0, 1))
     gamma, beta = random(12, seed=2).requires_grad_(), random(12, seed=3).requires_grad_()
-    ours = _AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, exact, kernels)
+    ours = AddNorm.apply(one, more * 1.0, gamma, beta, 1e-5, drop, exact)
     assert ours.dtype is (torch.float32 if exact else torch.bfloat16)
     both = (one + more).detach().float().requires_grad_()
     theirs = nn.functional.layer_norm(both, (12,), gamma, beta)
@@ -346,7 +347,7 @@ def test_products_of_large_weights_and_their_gradients(biased: bool) -> None:
     bias = random(512, seed=2).requires_grad_() if biased else None
     wanted = [each for each in (tokens, weight, bias) if each is not None]
     found = []
-    for multiply in (product, nn.functional.linear):
+    for multiply in (linear, nn.functional.linear):
         made = multiply(tokens, weight, bias)
         found.append((made, *torch.autograd.grad(made.square().sum(), wanted)))
     for ours, theirs in zip(*found, strict=True):

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from hico_platform.enums import Precision
-from hico_platform.model.contrast import contrast_logits, info_nce
 from hico_platform.model.downsampling import UnifiedDownsampling
+from hico_platform.ops.info_nce import contrast_logits, loss_of_logits
 from hico_platform.ops.precision import float32_products
 
 INTERPRETED = not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") == "1"
@@ -164,7 +164,7 @@ def test_info_nce(count: int, granularities: int, width: int, keys: int) -> None
 
     anchor, exact = drawn(count, width)
     positives, queue = torch.randn(count, granularities, width, device=GPU), torch.randn(keys, width, device=GPU)
-    expected = info_nce(contrast_logits(exact, positives.double(), queue.double(), temperature=0.2))
+    expected = loss_of_logits(contrast_logits(exact, positives.double(), queue.double(), temperature=0.2))
     same(InfoNce.apply(anchor, positives, queue, 0.2), expected, [anchor], [exact])
 
 

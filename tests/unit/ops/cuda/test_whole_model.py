@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from hico_platform.enums import EncoderType, Level, Precision, QueueWrap
-from hico_platform.model import contrast, downsampling, embedding, transformer
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
-from hico_platform.model.recurrent import Recurrent
-from hico_platform.ops import granularities
+from hico_platform.ops import _backend
 from hico_platform.ops.precision import float32_products
 from tests.unit.ops.cuda import test_gpu_kernels as kernels
 
@@ -24,9 +22,7 @@ def use_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU they are used anyhow; the interpreter works on tensors of the CPU."""
     monkeypatch.delenv("HICO_KERNELS")
     if kernels.INTERPRETED:
-        for module in (contrast, downsampling, embedding, granularities, transformer):
-            monkeypatch.setattr(module, "usable", lambda *tensors: True)
-        monkeypatch.setattr(Recurrent, "forward", Recurrent._on_a_gpu)
+        monkeypatch.setattr(_backend, "chosen", lambda x, *weights: "cuda")
 
 
 def step(encoder: EncoderType) -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from hico_platform.ops.cpu import library
 from hico_platform.ops.cpu.library import Kernels
+from hico_platform.ops.cpu.linear import add_matmul_, column_sums, matmul
 from hico_platform.ops.granularities import packing
-from hico_platform.ops.linear import add_multiplied, column_sums, multiplied
 
 SHAPES = [
     (1, 1, 1), (1, 70, 3), (5, 3, 33), (14, 16, 32), (15, 17, 31), (29, 513, 65), (64, 128, 300), (113, 1100, 64),
@@ -90,7 +90,7 @@ def test_the_number_of_threads_changes_no_bit_of_a_product(
     try:
         for threads in (1, 2, 7):
             torch.set_num_threads(threads)
-            found.append(multiplied(left, right))
+            found.append(matmul(left, right))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(found[0], each) for each in found[1:])
@@ -100,7 +100,7 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(kernels: Kernels) -> N
     left, right = random(300, 40), random(40, 70, seed=1)
     left[17, 3] = float("nan")
     right[5, 69] = float("inf")
-    made = multiplied(left, right)
+    made = matmul(left, right)
     assert made[17].isnan().all()
     assert not made[torch.arange(300) != 17, :69].isnan().any()
     assert made[:, 69].isfinite().sum() == 0
@@ -109,7 +109,7 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(kernels: Kernels) -> N
 def test_a_dead_units_weights_have_no_gradient(kernels: Kernels) -> None:
     given, tokens = random(1024, 512), random(1024, 512, seed=1)
     given[:, 100] = 0.0
-    gradient = multiplied(given.T, tokens)
+    gradient = matmul(given.T, tokens)
     assert not gradient[100].any()
     assert gradient[356].all()
 
@@ -119,10 +119,10 @@ def test_a_dead_units_weights_have_no_gradient(kernels: Kernels) -> None:
 )
 def test_few_rows_and_other_types_are_left_to_pytorch(dtype: torch.dtype, tolerance: float) -> None:
     left, right, bias = random(3, 50).to(dtype), random(50, 4, seed=1).to(dtype), random(4, seed=3).to(dtype)
-    assert torch.allclose(multiplied(left, right, bias=bias), left @ right + bias, rtol=tolerance, atol=tolerance)
+    assert torch.allclose(matmul(left, right, bias=bias), left @ right + bias, rtol=tolerance, atol=tolerance)
     out = random(3, 4, seed=2)
     wanted = out + (left @ right).float()
-    add_multiplied(out, left, right)
+    add_matmul_(out, left, right)
     assert torch.allclose(out, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -141,7 +141,7 @@ def test_gradients_of_recurrent_weights(kernels: Kernels, depth: int, width: int
     of_input, of_state = torch.full((2, wide, depth), 9.0), torch.full((2, wide, width), 9.0)
     of_bias = torch.zeros(2, wide)
     kernels.call(
-        "recurrent_weights_backward", places, count, wide, depth, width, packed.before, moved, tokens, states,
+        "rnn_weight_grad", places, count, wide, depth, width, packed.before, moved, tokens, states,
         of_input, of_state, of_bias,
     )  # fmt: skip
     exact = moved.double()

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hico_platform.model.contrast import contrast, contrast_logits, info_nce
 from hico_platform.ops.cpu import library
+from hico_platform.ops.info_nce import contrast_logits, info_nce, loss_of_logits
 
 # Anchors, positives, keys, width: one of each, the last of a block and the first of the next, several tasks.
 SHAPES = [(1, 1, 1, 1), (5, 3, 127, 20), (64, 4, 128, 128), (65, 1, 513, 33), (70, 2, 2000, 128), (3, 4, 40000, 16)]
@@ -31,13 +31,13 @@ def given(anchors: int, positives: int, keys: int, width: int) -> tuple[Tensor, 
 
 def with_gradient(anchor: Tensor, *others: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     anchor = anchor.clone().requires_grad_()
-    loss = contrast(anchor, *others, temperature=temperature)
+    loss = info_nce(anchor, *others, temperature=temperature)
     return loss.detach(), torch.autograd.grad(loss, anchor)[0]
 
 
 def exact(anchor: Tensor, *others: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     anchor = anchor.double().requires_grad_()
-    loss = info_nce(contrast_logits(anchor, *(each.double() for each in others), temperature=temperature))
+    loss = loss_of_logits(contrast_logits(anchor, *(each.double() for each in others), temperature=temperature))
     return loss.detach(), torch.autograd.grad(loss, anchor)[0]
 
 
@@ -107,17 +107,17 @@ def test_strided_tensors_and_keys_that_want_a_gradient() -> None:
     anchor, positives, queue = given(4, 3, 300, 16)
     both = torch.stack([anchor, -anchor], dim=1)[:, 0]
     assert torch.equal(
-        contrast(both, positives.transpose(0, 1).contiguous().transpose(0, 1), queue, temperature=0.2),
-        contrast(anchor, positives, queue, temperature=0.2),
+        info_nce(both, positives.transpose(0, 1).contiguous().transpose(0, 1), queue, temperature=0.2),
+        info_nce(anchor, positives, queue, temperature=0.2),
     )
     queue.requires_grad_()
-    contrast(anchor, positives, queue, temperature=0.2).backward()
+    info_nce(anchor, positives, queue, temperature=0.2).backward()
     assert queue.grad is not None
 
 
 def test_the_gradient_takes_what_arrives() -> None:
     tensors = given(4, 3, 300, 16)
     anchor = tensors[0].clone().requires_grad_()
-    (contrast(anchor, *tensors[1:], temperature=0.2) * 3).backward()
+    (info_nce(anchor, *tensors[1:], temperature=0.2) * 3).backward()
     assert anchor.grad is not None
     torch.testing.assert_close(anchor.grad, 3 * with_gradient(*tensors, temperature=0.2)[1])
