@@ -1,6 +1,6 @@
 """Float32 products of a training step's shapes: the kernels against MKL and oneDNN, in turns in one process.
 
-    python benchmarks/linear.py
+    python benchmarks/products.py
 
 GFLOP/s, medians of nine; before each the caches are written over. Needs a C compiler and AVX-512 or AVX2. A minute.
 """
@@ -18,7 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hico_platform.ops import linear
+from hico_platform.ops.cpu import linear
 
 # rows, terms of a sum, columns, and which of the two matrices lies transposed
 SHAPES = [
@@ -50,12 +50,12 @@ def main() -> int:
     for name, rows, deep, columns, turned in SHAPES:
         left = torch.randn(deep, rows).T if turned == "left" else torch.randn(rows, deep)
         right = torch.randn(columns, deep).T if turned == "right" else torch.randn(deep, columns)
-        if linear._kernels(left, right) is None:
+        if not linear._packing_pays(left, right):
             print("no kernels that multiply: no C compiler, or another processor", file=sys.stderr)
             return 1
         ways: list[Callable[[], object]] = [lambda a=left, b=right: a @ b]
         ways.append(lambda a=left, b=right.T: linear._ONEDNN(a, b, None, "none", [], ""))
-        ways.append(lambda a=left, b=right: linear.multiplied(a, b))
+        ways.append(lambda a=left, b=right: linear.matmul(a, b))
         rates = [rate(way, 2.0 * rows * deep * columns, spoiled) for way in ways]
         print(f"{name:<32} {rates[0]:>6.0f} {rates[1]:>6.0f} {rates[2]:>7.0f}", flush=True)
     return 0
