@@ -39,6 +39,16 @@ class Document:
             remedy=remedy,
         )
 
+    def value(self, path: FieldPath) -> Any:
+        """What stands at ``path``; nothing where there is no such part."""
+        data = self.data
+        for key in path:
+            try:
+                data = data[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return data
+
     def at(self, *path: str | int) -> Document:
         """The part at ``path`` as a document of its own (an empty mapping where there is none)."""
         data = self.data

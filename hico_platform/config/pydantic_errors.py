@@ -16,7 +16,10 @@ from hico_platform.config.document import Document, FieldPath
 from hico_platform.config.scalars import number_remedy, truth_remedy
 from hico_platform.errors import Problem
 
-_BROKEN = "rule_between_fields"
+_BROKEN = "broken_rule"
+_FOLLOWS = "default_factory_not_called"
+"""Of a default that is made from a field that is wrong itself."""
+
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),
@@ -32,6 +35,10 @@ class _Words(NamedTuple):
     remedy: str
 
 
+class Described(_Words):
+    """In a field's annotation: its rule in words of its own, whichever part of it is broken."""
+
+
 _OTHER_WORDS = {
     "string_type": _Words("text", "put it in quotes"),
     "tuple_type": _Words("a list", "write it as [a, b]"),
@@ -41,15 +48,16 @@ _OTHER_WORDS = {
 }
 
 
-def broken_rule(rule: str, *, field: str = "", value: object, remedy: str) -> PydanticCustomError:
-    """What a validator of several fields raises; ``field`` is the one to name, or none for all of them."""
+def broken_rule(rule: str, *, field: FieldPath = (), value: object = None, remedy: str) -> PydanticCustomError:
+    """What a validator raises; ``field`` is the part to name, ``value`` what to show instead of what stands there."""
     return PydanticCustomError(_BROKEN, "{rule}", {"rule": rule, "field": field, "value": value, "remedy": remedy})
 
 
-def problems_of(error: ValidationError, kind: Any, document: Document) -> list[Problem]:
-    """All that is wrong with a document that was to be a ``kind``, unknown keys first."""
-    found = error.errors(include_url=False)
-    return [_problem(one, kind, document) for one in sorted(found, key=lambda one: one["type"] != "extra_forbidden")]
+def problems_of(error: ValidationError, kind: Any, document: Document, *, at: FieldPath = ()) -> list[Problem]:
+    """All that is wrong with the part ``at`` of a document that was to be a ``kind``, unknown keys first."""
+    found = [one for one in error.errors(include_url=False) if one["type"] != _FOLLOWS]
+    found.sort(key=lambda one: one["type"] != "extra_forbidden")
+    return [_problem(one, kind, document, at) for one in found]
 
 
 def unknown_key(document: Document, path: FieldPath, key: str, known: list[str]) -> Problem:
@@ -69,19 +77,33 @@ def value_type(annotation: Any) -> type:
     return cast(type, _options(annotation)[0])
 
 
-def _problem(error: ErrorDetails, kind: Any, document: Document) -> Problem:
+def without_null(annotation: Any) -> Any:
+    """The annotation of a field that may be null for one that may not."""
+    if typing.get_origin(annotation) is Annotated:
+        inner, *rules = typing.get_args(annotation)
+        return Annotated[without_null(inner), *rules]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        (annotation,) = (option for option in typing.get_args(annotation) if option is not type(None))
+    return annotation
+
+
+def _problem(error: ErrorDetails, kind: Any, document: Document, at: FieldPath) -> Problem:
     details: Mapping[str, Any] = error.get("ctx", {})
-    path, annotation = _resolve(error["loc"], kind)
+    inside, annotation, described = _resolve(error["loc"], kind)
+    path, value = (*at, *inside), error["input"]
     if error["type"] == "extra_forbidden":
         return unknown_key(document, path[:-1], str(path[-1]), list(annotation.model_fields))
-    if error["type"] == _BROKEN:
-        field = (details["field"],) if details["field"] else ()
-        return document.problem((*path, *field), rule=details["rule"], value=details["value"], remedy=details["remedy"])
     if error["type"] == "missing":
-        name = path[-1]
-        return document.problem(path[:-1], rule=f"{name} is given", value=error["input"], remedy=f"add {name}:")
+        rule, remedy = f"a value for {path[-1]}", f"add {path[-1]}:"
+        return document.problem(path[:-1], rule=rule, value=value, remedy=remedy)
+    if error["type"] == _BROKEN:
+        path = (*path, *details["field"])
+        value = document.value(path) if details["value"] is None else details["value"]
+        return document.problem(path, rule=details["rule"], value=value, remedy=details["remedy"])
     words = _words(error, annotation, details)
-    return document.problem(path, rule=words.rule, value=error["input"], remedy=words.remedy)
+    if described is not None:
+        words = _Words(described.rule, number_remedy(str(value)) or described.remedy)
+    return document.problem(path, rule=words.rule, value=value, remedy=words.remedy)
 
 
 def _words(error: ErrorDetails, annotation: Any, details: Mapping[str, Any]) -> _Words:
@@ -126,21 +148,33 @@ def _options(annotation: Any) -> list[Any]:
     return [] if annotation is type(None) else [annotation]
 
 
-def _resolve(location: tuple[int | str, ...], kind: Any) -> tuple[FieldPath, Any]:
-    """The path of a location in the document and what stands there: a model where the last part is no field of it.
+class _Found(NamedTuple):
+    """Where an error is, what was to be there, and how its field describes that."""
 
-    A location names which part of a union was tried too, which is no part of the document.
+    path: FieldPath
+    annotation: Any
+    described: Described | None
+
+
+def _resolve(location: tuple[int | str, ...], kind: Any) -> _Found:
+    """What a location leads to; a model itself where the last part is no field of it.
+
+    A location names which option of a union was tried too, which is no part of the document.
     """
     path: list[int | str] = []
+    described: Described | None = None
     for part in location:
         option, *others = _options(kind)
         if others:  # a union: what follows is the name of an option
             break
         path.append(part)
+        described = None
         if isinstance(option, type) and issubclass(option, BaseModel):
             if part not in option.model_fields:
-                return tuple(path), option
-            kind = option.model_fields[str(part)].annotation
+                return _Found(tuple(path), option, None)
+            field = option.model_fields[str(part)]
+            kind = field.annotation
+            described = next((one for one in field.metadata if isinstance(one, Described)), None)
         elif typing.get_origin(option) is tuple:
             kind = typing.get_args(option)[0]
-    return tuple(path), kind
+    return _Found(tuple(path), kind, described)

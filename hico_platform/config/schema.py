@@ -48,16 +48,16 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def parse(cls: type[S], document: Document) -> S:
-    """Builds ``cls`` from a document.
+def parse(cls: type[S], document: Document, *, at: FieldPath = ()) -> S:
+    """Builds ``cls`` from a document, or from the part ``at`` of it.
 
     Raises:
         ConfigError: with every problem found, each with file, line, field, rule, value and remedy.
     """
     try:
-        return cls.model_validate(document.data)
+        return cls.model_validate(document.value(at))
     except ValidationError as error:
-        raise ConfigError(problems_of(error, cls, document)) from error
+        raise ConfigError(problems_of(error, cls, document, at=at)) from error
 
 
 def to_mapping(config: Settings) -> dict[str, Any]:

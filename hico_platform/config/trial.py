@@ -31,10 +31,10 @@ class ModelConfig(Settings):
     def _widths_fit(self) -> Self:
         if self.encoder is EncoderType.TRANSFORMER and self.hidden_width % self.heads:
             rule = f"divides hidden_width {self.hidden_width}"
-            raise broken_rule(rule, field="heads", value=self.heads, remedy="change one of the two")
+            raise broken_rule(rule, field=("heads",), value=self.heads, remedy="change one of the two")
         if self.encoder is not EncoderType.TRANSFORMER and self.hidden_width % 2:
             rule, remedy = "even for a bidirectional encoder", f"take {self.hidden_width + 1}"
-            raise broken_rule(rule, field="hidden_width", value=self.hidden_width, remedy=remedy)
+            raise broken_rule(rule, field=("hidden_width",), value=self.hidden_width, remedy=remedy)
         return self
 
 

@@ -245,7 +245,7 @@ class TestMistakes:
             ),
             (
                 "contrast.temperature: {low: 1}",
-                "space.yaml:2: search.contrast.temperature: high is given; got {'low': 1}; add high:",
+                "space.yaml:2: search.contrast.temperature: a value for high; got {'low': 1}; add high:",
             ),
             (
                 "contrast.temperature: [1, 2]",
