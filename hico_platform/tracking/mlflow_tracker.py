@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import tempfile
 import threading
@@ -12,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hico_platform.errors import HicoError, UsageError
 from hico_platform.masking import masked
-from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file, without_new_folder
+from hico_platform.sqlite_files import sqlite_file, without_new_folder
 from hico_platform.tracking.base import (
     CHAMPION,
     KEY_TAG,
@@ -24,27 +21,10 @@ from hico_platform.tracking.base import (
     Run,
     RunStatus,
     Tracker,
-    TrackingError,
-    TrackingRefused,
 )
-from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy
+from hico_platform.tracking.mlflow_batch import log_batch, milliseconds
+from hico_platform.tracking.mlflow_client import open_client, tracker_errors
 from hico_platform.tracking.model_package import CODE_TAG, write_model_package
-from hico_platform.tracking.moved_home import follow_moved_home
-
-# Limits of one log_batch request (MLflow REST API).
-METRICS_A_REQUEST, PARAMS_A_REQUEST, TAGS_A_REQUEST = 1000, 100, 100
-PARAM_CHARACTERS = 6000
-# Read by MLflow: no telemetry, no bars among a command's own; a request is made once, since one whose answer is lost
-# may have made a run, and whoever tries again looks first. At the end of a run it would print the server's address,
-# with the password in it.
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_UV_AUTO_DETECT": "false",  # else a model takes up the lock file of whatever folder a command runs in
-}
 
 EXPERIMENT_KIND_TAG, EXPERIMENT_KIND = "mlflow.experimentKind", "custom_model_development"
 """Lets the user interface open an experiment as model training, not as an application of language models."""
@@ -55,7 +35,7 @@ class MlflowTracker(Tracker):
 
     Args:
         uri: the tracking store, such as ``sqlite:////home/me/.hico/mlflow.db`` or ``http://host:5000``.
-        artifacts: the folder of artifacts; a server keeps them in its own place if none is given.
+        artifacts: the folder of artifacts; a server has its own.
 
     The first use of a new SQLite store takes some seconds: MLflow builds its schema.
     """
@@ -81,7 +61,7 @@ class MlflowTracker(Tracker):
     @contextmanager
     def client(self) -> Iterator[Any]:
         """MLflow's client for what a tracker has no method for; its errors come out as a tracker's."""
-        with _store():
+        with tracker_errors():
             yield self._client
 
     def check(self, experiment: str) -> None:
@@ -89,18 +69,18 @@ class MlflowTracker(Tracker):
         file = sqlite_file(self._uri)
         if file is not None and not file.exists() and _can_be_made(file):
             return
-        with _store():
+        with tracker_errors():
             self._experiment(experiment)
 
     def experiments(self) -> Mapping[str, str]:
         """The id of each search's experiment, by name."""
-        with _store():
+        with tracker_errors():
             found = self._client.search_experiments(filter_string=f"tags.`{EXPERIMENT_KIND_TAG}` = '{EXPERIMENT_KIND}'")
             return {str(one.name): str(one.experiment_id) for one in reversed(found)}
 
     def runs(self, experiment: str) -> Mapping[str, Run]:
         """The runs of an experiment by key."""
-        with _store():
+        with tracker_errors():
             found: dict[str, Run] = {}
             token: str | None = None
             while True:
@@ -128,7 +108,7 @@ class MlflowTracker(Tracker):
         fresh: bool = False,
     ) -> str:
         """The run ``key``, begun or taken up again."""
-        with _store():
+        with tracker_errors():
             tags = tags if parent is None else {**tags, PARENT_TAG: parent}
             known = None if fresh and key not in self._doubtful else self._find(experiment, key)
             if known is None:
@@ -136,7 +116,7 @@ class MlflowTracker(Tracker):
                 more = {KEY_TAG: key}
                 run = self._client.create_run(
                     self._experiment(experiment),
-                    start_time=_milliseconds(at_s),
+                    start_time=milliseconds(at_s),
                     run_name=name,
                     tags={**tags, **more},
                 )
@@ -147,19 +127,19 @@ class MlflowTracker(Tracker):
                     self._client.update_run(run_id, status=str(RunStatus.RUNNING))
                 # MLflow lets no parameter change: what the run began with stands.
                 params = {name: value for name, value in params.items() if name not in known.data.params}
-                self._batch(run_id, tags=tags)
-            self._batch(run_id, params=params)
+                log_batch(self._client, run_id, tags=tags)
+            log_batch(self._client, run_id, params=params)
             self._doubtful.discard(key)
             return run_id
 
     def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
         """Adds metrics of one or more epochs by ``log_batch``."""
-        with _store():
-            self._batch(run_id, points=points, tags=tags)
+        with tracker_errors():
+            log_batch(self._client, run_id, points=points, tags=tags)
 
     def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
         """Copies a file or a folder into the run's artifacts."""
-        with _store():
+        with tracker_errors():
             if folder.is_dir():
                 self._client.log_artifacts(run_id, str(folder), artifact_path=name)
             else:
@@ -167,28 +147,28 @@ class MlflowTracker(Tracker):
 
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps a text as an artifact."""
-        with _store():
+        with tracker_errors():
             self._client.log_text(run_id, text, name)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Adds or changes tags."""
-        with _store():
-            self._batch(run_id, tags=tags)
+        with tracker_errors():
+            log_batch(self._client, run_id, tags=tags)
 
     def close_run(
         self, run_id: str, *, status: RunStatus, points: Sequence[Point], tags: Mapping[str, str], at_s: float
     ) -> None:
         """Adds last metrics and tags, and ends the run."""
-        with _store():
-            self._batch(run_id, points=points, tags=tags)
-            self._client.set_terminated(run_id, status=str(status), end_time=_milliseconds(at_s))
+        with tracker_errors():
+            log_batch(self._client, run_id, points=points, tags=tags)
+            self._client.set_terminated(run_id, status=str(status), end_time=milliseconds(at_s))
 
     def register_champion(
         self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
     ) -> int:
         """Registers the run's artifact ``model``, an MLflow pyfunc model that ``loader`` loads, with its alias."""
         tags = {**tags, CODE_TAG: "included"}  # which is written after the files are there
-        with _store():
+        with tracker_errors():
             if not self._client.search_registered_models(filter_string=f"name = {_quoted(name)}", max_results=1):
                 self._client.create_registered_model(name)
             known = self._client.search_model_versions(f"name = {_quoted(name)} and run_id = '{run_id}'")
@@ -220,37 +200,16 @@ class MlflowTracker(Tracker):
     def _client(self) -> Any:
         with self._opening:  # whoever checks the store may still be at it when the first write comes
             if self._opened is None:
-                self._opened = self._open()
+                self._opened = open_client(self._uri)
             return self._opened
-
-    def _open(self) -> Any:
-        for variable, value in ENVIRONMENT.items():
-            os.environ.setdefault(variable, value)
-        for logger in ("mlflow", "alembic", "mlflow.store.db.utils"):
-            logging.getLogger(logger).setLevel(logging.CRITICAL)
-        file = sqlite_file(self._uri)
-        if file is not None and not is_read_only(self._uri):
-            try:
-                prepare_database(file, what="a tracking database")  # the UI reads while a search writes
-            except UsageError as error:
-                raise TrackingRefused(str(error)) from error
-            follow_moved_home(file)
-
-        from mlflow import MlflowClient
-        from mlflow.store.db import utils
-
-        # MLflow tries to connect to a database for 100 s; whoever writes tries again.
-        utils.MAX_RETRY_COUNT = 1
-        with alone_in(None if file is None else file.parent):
-            return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def _experiment(self, name: str) -> str:
         if name not in self._experiments:
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None:
-                place = None if self._artifacts is None else (self._artifacts / name).absolute().as_uri()
+                location = None if self._artifacts is None else (self._artifacts / name).absolute().as_uri()
                 self._experiments[name] = self._client.create_experiment(
-                    name, artifact_location=place, tags={EXPERIMENT_KIND_TAG: EXPERIMENT_KIND}
+                    name, artifact_location=location, tags={EXPERIMENT_KIND_TAG: EXPERIMENT_KIND}
                 )
             else:
                 if experiment.lifecycle_stage == "deleted":
@@ -263,39 +222,6 @@ class MlflowTracker(Tracker):
             [self._experiment(experiment)], filter_string=f"tags.`{KEY_TAG}` = {_quoted(key)}", max_results=1
         )
         return page[0] if page else None
-
-    def _batch(
-        self,
-        run_id: str,
-        *,
-        points: Sequence[Point] = (),
-        params: Mapping[str, Param] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """One request, as long as MLflow's limits allow."""
-        from mlflow.entities import Metric, RunTag
-        from mlflow.entities import Param as MlflowParam
-
-        metrics = [
-            Metric(name, value, _milliseconds(point.at_s), point.epoch)
-            for point in points
-            for name, value in point.metrics.items()
-            if not math.isinf(value)
-        ]
-        named = [MlflowParam(name, str(value)[:PARAM_CHARACTERS]) for name, value in (params or {}).items()]
-        tagged = [RunTag(name, value) for name, value in (tags or {}).items()]
-        requests = max(
-            math.ceil(len(metrics) / METRICS_A_REQUEST),
-            math.ceil(len(named) / PARAMS_A_REQUEST),
-            math.ceil(len(tagged) / TAGS_A_REQUEST),
-        )
-        for index in range(requests):
-            self._client.log_batch(
-                run_id,
-                metrics=_slice(metrics, index, METRICS_A_REQUEST),
-                params=_slice(named, index, PARAMS_A_REQUEST),
-                tags=_slice(tagged, index, TAGS_A_REQUEST),
-            )
 
 
 def _run(run: Any) -> Run:
@@ -311,24 +237,3 @@ def _can_be_made(file: Path) -> bool:
 def _quoted(text: str) -> str:
     """A text in a filter of MLflow's; names of older searches may hold an apostrophe."""
     return f'"{text}"' if "'" in text else f"'{text}'"
-
-
-def _slice(items: list[Any], index: int, size: int) -> list[Any]:
-    return items[index * size : (index + 1) * size]
-
-
-def _milliseconds(at_s: float) -> int:
-    return round(at_s * 1000)
-
-
-@contextmanager
-def _store() -> Iterator[None]:
-    """Whatever goes wrong with the store comes out as one of the two errors of a tracker."""
-    try:
-        yield
-    except (TrackingError, TrackingRefused, HicoError):
-        raise
-    except Exception as error:
-        if is_away(error):
-            raise TrackingError(in_one_line(error), answered=is_answered(error)) from error
-        raise TrackingRefused(in_one_line(error), remedy=remedy(error)) from error

@@ -19,7 +19,8 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import RunStatus
-from hico_platform.tracking.mlflow_tracker import ENVIRONMENT, MlflowTracker
+from hico_platform.tracking.mlflow_client import ENVIRONMENT
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
 from tests.e2e import test_search as search

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hico_platform.tracking.mlflow_tracker import ENVIRONMENT, MlflowTracker
+from hico_platform.tracking.mlflow_client import ENVIRONMENT
+from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
 
 def test_the_end_of_a_run_prints_no_address(
