@@ -10,7 +10,7 @@ early ranks mislead. Policies:
 
 - study      this package: TPE + ASHA, a stopped trial counts at the epoch it reached
 - stock      Ray's own OptunaSearch and ASHAScheduler, at their defaults, over the same coordinates: a stopped trial is
-             told as complete with its last score
+             report as complete with its last score
 - random     random points, ASHA
 - full       TPE, no stopping
 - plain      random points, no stopping
@@ -46,7 +46,7 @@ from hico_platform.search.ledger.samplers import distribution_of
 from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.search.replay_curves import RecordedCurves
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.simulator import Curve, SimulatedClock, simulate
+from hico_platform.search.simulator import CurveFunction, SimulatedClock, simulate
 from hico_platform.search.task import TrialTask
 from tests.toy import FACTS
 
@@ -157,7 +157,7 @@ def final_score(config: TrialConfig) -> float:
     return 0.6 + ENCODERS[config.model.encoder] - 0.06 * tau**2 - 0.02 * imbalance - 0.004 * queue**2 - interaction
 
 
-def curve_of(task: TrialTask, noise: random.Random, misleading: float) -> Curve:
+def curve_of(task: TrialTask, noise: random.Random, misleading: float) -> CurveFunction:
     config = task.config
     final = final_score(config)
     # Where early ranks mislead, what is good in the end is slow at first.
@@ -170,7 +170,7 @@ def curve_of(task: TrialTask, noise: random.Random, misleading: float) -> Curve:
 class World:
     """What trials learn: the curve of a task as it is reported, and its true score at the end."""
 
-    curve_of: Callable[[TrialTask, random.Random], Curve]
+    curve_of: Callable[[TrialTask, random.Random], CurveFunction]
     score_of: Callable[[TrialTask], float]
 
 
@@ -212,18 +212,18 @@ def search(space: CheckedSpace, world: World, *, policy: str, seed: int, epochs:
         )
     tasks: dict[int, TrialTask] = {}
 
-    def remembered(task: TrialTask) -> Curve:
+    def remembered(task: TrialTask) -> CurveFunction:
         tasks[task.number] = task
         return world.curve_of(task, noise)
 
     result = simulate(Budgeted(course, epochs), curve_of=remembered, clock=clock, workers=4)
     spent, best, found, reached = 0, -1.0, [], dict[int, int]()
-    for told in result.told:
-        spent += told.epoch - reached.get(told.number, 0)
-        reached[told.number] = told.epoch
-        if told.epoch == whole and told.value > best:
-            best = told.value
-            found.append((spent, world.score_of(tasks[told.number])))
+    for report in result.reports:
+        spent += report.epoch - reached.get(report.number, 0)
+        reached[report.number] = report.epoch
+        if report.epoch == whole and report.value > best:
+            best = report.value
+            found.append((spent, world.score_of(tasks[report.number])))
     return found
 
 

@@ -19,14 +19,16 @@ from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.interruptions import time_left_s
-from hico_platform.search.controller import ENDED_BY, SearchController
-from hico_platform.search.disk_full import room_wanted
+from hico_platform.search.controller import SearchController
+from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.drivers import DriverRecord, admitted, this_driver
 from hico_platform.search.events import Event, Observer
-from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
+from hico_platform.search.execution import ClusterOptions, TrialExecution
+from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Facts, Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
 from hico_platform.search.lock import already_running, holder, name_is_taken, search_lock
+from hico_platform.search.notes import ENDED_BY
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.resources import TrialResources, check_fits, gpus_in_sight
 from hico_platform.search.scheduler.make import make_scheduler
@@ -153,7 +155,7 @@ def run_search(
 
     began_s = time.time()
     with ExitStack() as stack:
-        stack.enter_context(room_wanted(paths.home))
+        stack.enter_context(explain_disk_full(paths.home))
         for file in paths.locks(name):
             stack.enter_context(search_lock(file, name=name))
         check_tracking(tracker, name)
@@ -202,18 +204,19 @@ def run_search(
                 execute_on_ray(
                     controller,
                     function,
-                    cpus_per_trial=resources.cpus,
-                    gpus_per_trial=_packing(controller, ledger, probe)
-                    if resources.gpus is GpuShare.AUTO
-                    else resources.given_gpus,
-                    max_concurrent=resources.max_concurrent,
-                    retries=resources.retries,
-                    silence_minutes=resources.silence_minutes,
-                    trial_hours=resources.trial_hours,
-                    address=address,
-                    runtime_env=runtime_env,
-                    cluster_cpus=cluster_cpus,
-                    cluster_gpus=cluster_gpus,
+                    execution=TrialExecution(
+                        cpus=resources.cpus,
+                        gpus=_gpu_sharing(controller, ledger, probe)
+                        if resources.gpus is GpuShare.AUTO
+                        else resources.given_gpus,
+                        max_concurrent=resources.max_concurrent,
+                        retries=resources.retries,
+                        silence_minutes=resources.silence_minutes,
+                        trial_hours=resources.trial_hours,
+                    ),
+                    cluster=ClusterOptions(
+                        address=address, runtime_env=runtime_env, cpus=cluster_cpus, gpus=cluster_gpus
+                    ),
                 )
             status = RunStatus.FAILED if controller.failures_exceeded else RunStatus.FINISHED
         except KeyboardInterrupt:
@@ -290,17 +293,17 @@ def _close(search_logger: SearchLogger, status: RunStatus) -> int:
     return untracked
 
 
-def _packing(controller: SearchController, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuPacking:
+def _gpu_sharing(controller: SearchController, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuSharing:
     if probe is None:
         raise UsageError(
             Problem(field="resources.gpus", rule="a number here", value="auto", remedy="give such as resources.gpus=1")
         )
 
-    def settle(gpus: float, need: MemoryNeed | None) -> None:
+    def on_measured(gpus: float, need: MemoryNeed | None) -> None:
         controller.hold_gpus(gpus)
         ledger.set_note(GPU_NEED, None if need is None else dataclasses.asdict(need))
 
-    return GpuPacking(probe=probe, settle=settle)
+    return GpuSharing(probe=probe, on_measured=on_measured)
 
 
 def check_machine(space: CheckedSpace, *, cpus: int | None = None, gpus: float | None = None) -> None:

@@ -11,7 +11,7 @@ from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layout import Layout
 from hico_platform.errors import DataError, Problem
 from hico_platform.masking import masked
-from hico_platform.search.gpu_packing import MemoryNeed
+from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
 from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, portable

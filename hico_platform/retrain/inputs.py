@@ -13,8 +13,8 @@ from hico_platform.errors import DataError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.names import is_known_name, name_from
 from hico_platform.retrain.champion import FINISHED, SEARCH_STATE
-from hico_platform.search.controller import GPUS
 from hico_platform.search.ledger.base import best_trial, config_of
+from hico_platform.search.notes import GPUS
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import progress_of
 from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, located

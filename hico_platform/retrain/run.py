@@ -23,6 +23,7 @@ from hico_platform.retrain.results import RunResult, Spread, read_result, summar
 from hico_platform.retrain.task import run_retrain_task
 from hico_platform.retrain.task_source import RetrainTaskSource, RunObserver
 from hico_platform.search.drivers import user_name
+from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.lock import search_lock
 from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, gpus_in_sight
 from hico_platform.tracking.base import USER_TAG, Tracker
@@ -164,10 +165,8 @@ def _train(
         execute_on_ray(
             source,
             functools.partial(run_retrain_task, data=inputs.data),
-            cpus_per_trial=inputs.cpus,
-            gpus_per_trial=inputs.gpus,
-            address=address,
-            options=OF_A_RETRAINING,
+            execution=TrialExecution(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING),
+            cluster=ClusterOptions(address=address),
         )
     if source.failures:
         raise HicoError(_failures(source.failures))

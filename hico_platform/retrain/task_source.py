@@ -138,5 +138,5 @@ class RetrainTaskSource:
         if self._began_at_s.pop(number, None) is not None:
             self._waiting.insert(0, number)
 
-    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+    def machine_excluded(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
         """Nothing is recorded of a machine that gets no further run."""

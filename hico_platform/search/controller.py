@@ -1,7 +1,7 @@
-"""Steers a search: ledger, scheduler and observers on one side, whatever executes trials on the other.
+"""Runs a search: ledger, scheduler and observers on one side, the executor of trials on the other.
 
-An executor asks for tasks and hands over what workers say. Each step is in the ledger before the executor
-gets its answer, and every step may come twice.
+An executor asks for tasks and passes on what its workers report. Every step is in the ledger before the executor gets
+its answer, and every step may come twice.
 """
 
 from __future__ import annotations
@@ -11,51 +11,38 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hico_platform.config.schema import Scalar, flatten
+from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
-from hico_platform.config.space_rules import flat
-from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.search.events import Observer, TrialBegan, TrialEnded, TrialReported
-from hico_platform.search.ledger.base import (
-    Ending,
-    Ledger,
-    Origin,
-    ReportRecord,
-    TrialRecord,
-    TrialState,
-    config_of,
-)
+from hico_platform.search.first_points import enqueue_first_points
+from hico_platform.search.ledger.base import Ending, Ledger, ReportRecord, TrialRecord, TrialState, config_of
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
-from hico_platform.search.objectives import Measures, measures, standing
+from hico_platform.search.notes import EXCLUDED_MACHINES, GPUS
+from hico_platform.search.objectives import Measures, measures, scheduler_scores
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.state import too_many_failed
-from hico_platform.search.stopping import good_enough, grid_is_done, lost_ending, time_is_up
+from hico_platform.search.stop_rules import StopRules
+from hico_platform.search.stopping import lost_ending
 from hico_platform.search.task import TrialTask
 
 SCORE = "knn_top1"
-# Notes of the ledger: when each driver began, which rule ended the search, and the points that were put in line.
-SESSIONS, ENDED_BY, ASKED = "sessions", "ended_by", "asked"
-# Note: the GPUs that a trial holds, given by the space or measured.
-GPUS = "gpus"
-# Note: machines on which this driver begins no further trial, each with host, reason, trials and at_s.
-MACHINES_LEFT_OUT = "machines_left_out"
+"""The metric of a report that schedulers and samplers go by: validation kNN top-1."""
 
 
 class SearchController:
-    """The course of one search.
+    """Hands out the trials of one search as tasks, answers their reports and records how they end.
 
     Args:
-        ledger: what is remembered; its unfinished trials are taken up first.
-        space: what is searched, with resources and the cap on failures.
-        scheduler: which trials go on.
+        ledger: the record of the search; its unfinished trials are handed out first.
+        space: what is searched, with resources and the limit of failures.
+        scheduler: decides which trials continue.
         directory: trials keep their checkpoints in ``directory/0003`` and so on.
-        observe: is told what happened, after the ledger knows.
+        observe: called with each event once it is in the ledger.
         warm_points: points of earlier searches, tried after those that the space gives.
         clock: Unix time in seconds.
-        timer: seconds since any moment, for ``stop.hours``: a machine's clock may be set. Without one it is the
-            clock, where one is given.
+        timer: as in :class:`~hico_platform.search.stop_rules.StopRules`.
     """
 
     def __init__(
@@ -71,14 +58,13 @@ class SearchController:
         timer: Callable[[], float] | None = None,
     ) -> None:
         self._ledger = ledger
-        self._ended_by: str | None = None
         self._space = space
         self._scheduler = scheduler
         self._directory = directory
         self._observe = observe
         self._clock = clock
         self._trials = {trial.number: trial for trial in ledger.trials()}
-        self._cut_off = [trial for trial in self._trials.values() if not trial.state.is_final]
+        self._unfinished = [trial for trial in self._trials.values() if not trial.state.is_final]
         self._curves = {number: trial.curve for number, trial in self._trials.items()}
         self._measures = {
             number: {report.epoch: report.measures for report in trial.reports if report.measures}
@@ -88,35 +74,30 @@ class SearchController:
         self._ended_at_s = max((ending.at_s for ending in endings), default=0.0)
         self._at_work: set[int] = set()
         self._gpus = space.settings.resources.given_gpus
-        self._timer = timer or (time.monotonic if clock is time.time else clock)
-        self._began_s = self._timer()
-        self._sessions = [*(ledger.note(SESSIONS) or []), clock()]
-        ledger.set_note(SESSIONS, self._sessions)
-        ledger.set_note(ENDED_BY, None)
-        ledger.set_note(MACHINES_LEFT_OUT, [])
-        self._judged: tuple[int, float | None] = (0, None)
-        self._put_in_line(warm_points)
+        self._stop_rules = StopRules(ledger, space, clock=clock, timer=timer)
+        ledger.set_note(EXCLUDED_MACHINES, [])
+        enqueue_first_points(ledger, space, warm_points=warm_points, is_new=not self._trials)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to be carried out."""
+        """Whether no trial is left to run."""
         if self.failures_exceeded:
             return True
-        return not self._cut_off and (len(self._trials) >= self._ledger.search.limit or self._ended())
+        return not self._unfinished and (len(self._trials) >= self._ledger.search.limit or self._ended())
 
     def hold_gpus(self, gpus: float) -> None:
-        """Takes note of the GPUs that a trial holds, once they are measured."""
+        """Sets the GPUs that each trial holds, once they are measured."""
         self._gpus = gpus
         self._ledger.set_note(GPUS, gpus)
 
     @property
     def at_work(self) -> int:
-        """How many trials are with workers."""
+        """How many trials are running on workers."""
         return len(self._at_work)
 
     @property
     def time_is_up(self) -> bool:
-        """Whether trials at work are to end at their next report."""
+        """Whether running trials are to end at their next report."""
         return self._time_is_up() is not None
 
     @property
@@ -126,10 +107,10 @@ class SearchController:
         return too_many_failed(list(self._trials.values()), max_failures=most)
 
     def next_task(self) -> TrialTask | None:
-        """The next trial to carry out, or nothing: then no more will come."""
+        """The next trial to run, or none: then no more will come."""
         while not self.failures_exceeded:
-            if self._cut_off:
-                trial = self._cut_off.pop(0)
+            if self._unfinished:
+                trial = self._unfinished.pop(0)
             elif len(self._trials) < self._ledger.search.limit and not self._ended():
                 trial = self._ledger.begin(self._space, at_s=self._clock())
                 self._trials[trial.number] = trial
@@ -202,21 +183,21 @@ class SearchController:
         )
 
     def lost(self, number: int, *, reason: str) -> None:
-        """A trial's worker is gone; the trial is the next to be handed out, or over where the time is up."""
+        """A trial's worker was lost; the trial is handed out next, or ends here where the time is up."""
         if number not in self._at_work:
             return
         trial = self._trials[number]
         if self._time_is_up() is None:
             self._at_work.remove(number)
-            self._cut_off.insert(0, trial)
+            self._unfinished.insert(0, trial)
             return
         epochs = self._space.base.budget.epochs
         self._end(number, lost_ending(trial, epochs=epochs, reason=reason, at_s=self._end_s()))
 
-    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
-        """A machine gets no further trial from this driver; the ledger notes it for whoever looks."""
-        found = {"host": host, "reason": reason, "trials": list(trials), "at_s": self._clock()}
-        self._ledger.set_note(MACHINES_LEFT_OUT, [*(self._ledger.note(MACHINES_LEFT_OUT) or []), found])
+    def machine_excluded(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further trial from this driver; the ledger notes it for ``status``."""
+        excluded = {"host": host, "reason": reason, "trials": list(trials), "at_s": self._clock()}
+        self._ledger.set_note(EXCLUDED_MACHINES, [*(self._ledger.note(EXCLUDED_MACHINES) or []), excluded])
 
     def _end(self, number: int, ending: Ending) -> None:
         if number not in self._at_work:
@@ -233,64 +214,16 @@ class SearchController:
         value = own[0]
         if len(objectives) > 1:
             peers = {other: at[epoch] for other, at in self._measures.items() if epoch in at}
-            value, others = standing(number, own, peers, objectives)
+            value, others = scheduler_scores(number, own, peers, objectives)
             curves = {other: {epoch: score} for other, score in others.items()}
         return self._scheduler.decide(number=number, epoch=epoch, value=value, curves=curves)
 
-    def _put_in_line(self, warm_points: Sequence[Mapping[str, Scalar]]) -> None:
-        """Given points come before what the sampler proposes, each once, also where a resumed search has new ones."""
-        space, base = self._space, _fields(self._space.base)
-        released = {name: _fields(TrialConfig()).get(name) for name in space.searched}
-        points = [] if self._trials else [(Origin.RELEASED, base | _known(released)), (Origin.BASE, base)]
-        points += [(Origin.LISTED, base | flat(point)) for point in space.settings.points]
-        points += [(Origin.WARM_START, base | dict(values)) for values in warm_points]
-        asked = list(self._ledger.note(ASKED) or [])
-        for origin, values in points:
-            place = space.place(values)
-            if place not in asked:
-                asked.append(place)
-                if space.admits(place):
-                    self._ledger.enqueue(values, space=space, origin=origin)
-        self._ledger.set_note(ASKED, asked)
-
     def _ended(self) -> bool:
-        """Whether a rule of the space ends the search; the ledger notes which."""
-        trials = list(self._trials.values())
-        reason = (
-            self._time_is_up()
-            or good_enough(self._space.settings.stop, trials)
-            or self._nothing_to_gain(trials)
-            or grid_is_done(self._space, trials)
-        )
-        if reason is not None and self._ended_by is None:
-            self._ended_by = reason
-            self._ledger.set_note(ENDED_BY, reason)
-        return reason is not None
-
-    def _nothing_to_gain(self, trials: Sequence[TrialRecord]) -> str | None:
-        """Whether Optuna's terminator sees too little to gain; asked again when another trial is complete."""
-        least = self._space.settings.stop.improvement
-        if least is None:
-            return None
-        complete = sum(trial.state is TrialState.COMPLETE for trial in trials)
-        if complete != self._judged[0]:
-            from hico_platform.search.ledger.terminator import improvement_left
-
-            self._judged = complete, improvement_left(self._space, trials)
-        left = self._judged[1]
-        if left is None or left >= least:
-            return None
-        return f"at most {left:.4f} is still to gain, less than {least:g}"
+        """Whether a rule of the space ends the search."""
+        return self._stop_rules.has_ended(list(self._trials.values()), gpus=self._gpus)
 
     def _time_is_up(self) -> str | None:
-        return time_is_up(
-            self._space.settings.stop,
-            list(self._trials.values()),
-            running_s=self._timer() - self._began_s,
-            now_s=self._clock(),
-            sessions=self._sessions,
-            gpus=self._gpus,
-        )
+        return self._stop_rules.time_is_up(list(self._trials.values()), gpus=self._gpus)
 
     def _end_s(self) -> float:
         """Now, and never before an ending that the ledger has: a clock that was set back reorders no trials."""
@@ -312,12 +245,3 @@ class SearchController:
             gpus=self._gpus,
             key=f"{key}/{trial.number}" if key else "",
         )
-
-
-def _fields(config: TrialConfig) -> dict[str, Scalar]:
-    """A configuration's values, by dotted names."""
-    return _known(flatten(config))
-
-
-def _known(values: Mapping[str, Scalar | None]) -> dict[str, Scalar]:
-    return {name: value for name, value in values.items() if value is not None}

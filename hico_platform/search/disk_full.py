@@ -1,4 +1,4 @@
-"""A full disk is nobody's mistake: the search is put down, and goes on once there is room."""
+"""A full disk stops the search, which can be resumed once there is space; no trial fails because of it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def is_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def room_wanted(home: Path) -> Iterator[None]:
-    """Says in the user's words when the disk is full.
+def explain_disk_full(home: Path) -> Iterator[None]:
+    """Turns the error of a full disk into one that says what to do.
 
     Raises:
         HicoError: a full disk ended the block.

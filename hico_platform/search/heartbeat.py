@@ -1,4 +1,4 @@
-"""A driver's sign of life in the ledger, for whoever watches from a machine that does not share the home."""
+"""The driver's heartbeat in the ledger, for ``status`` on a machine that does not share the home."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import Ledger
 
 DRIVER = "driver"
-BEAT_S = 10.0
-SILENT_S = 60.0
-"""After so long without a beat a driver is taken for dead; clocks of machines may differ by less."""
+"""The note of the ledger: user, pid, host, since_s and at_s."""
+HEARTBEAT_EVERY_S = 10.0
+DEAD_AFTER_S = 60.0
+"""A driver without a heartbeat for so long counts as dead; the clocks of machines may differ by less."""
 
 
 @contextmanager
-def heartbeat(ledger: Ledger, *, every_s: float = BEAT_S, clock: Callable[[], float] = time.time) -> Iterator[None]:
-    """Notes user, process, host and time in the ledger while the block lasts, again and again, and takes them out."""
+def heartbeat(
+    ledger: Ledger, *, every_s: float = HEARTBEAT_EVERY_S, clock: Callable[[], float] = time.time
+) -> Iterator[None]:
+    """Writes user, process, host and time to the ledger regularly while the block runs, and removes them at its end."""
     since_s, ended, user = clock(), threading.Event(), user_name()
 
     def beat() -> None:
         process = {"user": user, "pid": os.getpid(), "host": socket.gethostname()}
         note = {**process, "since_s": since_s, "at_s": clock()}
-        # A beat that cannot be written is left out: what the search itself writes says what is wrong.
+        # A heartbeat that cannot be written is skipped: the search's own writes report what is wrong.
         with contextlib.suppress(Exception):
             ledger.set_note(DRIVER, note)
 
@@ -48,8 +51,8 @@ def heartbeat(ledger: Ledger, *, every_s: float = BEAT_S, clock: Callable[[], fl
             ledger.set_note(DRIVER, None)
 
 
-def beating(note: Any, *, now_s: float) -> Mapping[str, object] | None:
-    """The driver that a note tells of, if it gave a sign of life lately; one from the future is of a clock set back."""
-    if not isinstance(note, Mapping) or abs(now_s - float(note["at_s"])) > SILENT_S:
+def live_driver(note: Any, *, now_s: float) -> Mapping[str, object] | None:
+    """The driver of a note, if its heartbeat is recent. A note from the future comes from a clock that was set back."""
+    if not isinstance(note, Mapping) or abs(now_s - float(note["at_s"])) > DEAD_AFTER_S:
         return None
     return note

@@ -48,7 +48,7 @@ def fronts(points: Sequence[Measures], objectives: Sequence[Objective]) -> list[
     return found
 
 
-def standing(
+def scheduler_scores(
     number: int, own: Measures, peers: Mapping[int, Measures], objectives: Sequence[Objective]
 ) -> tuple[float, dict[int, float]]:
     """The scores by which a scheduler compares trials at one epoch: own, and those of ``peers``.

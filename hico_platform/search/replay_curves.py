@@ -1,8 +1,8 @@
-"""Learning curves that a search recorded, for other policies to be tried on (:mod:`~hico_platform.search.simulator`).
+"""Recorded learning curves on which other policies are compared (:mod:`~hico_platform.search.simulator`).
 
-A table of trials stands for the training itself: a task gets the curve of the recorded trial nearest to it. What
-a policy gains on the table it would gain in training as far as the table is dense; a search of random points
-without stopping, with ``report_every``, makes the best one.
+A table of trials replaces training: a task gets the curve of the nearest recorded trial. The denser the table, the
+closer a policy's gain on it is to its gain in training; the best table comes from a random search without early
+stopping, with ``report_every``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
 from hico_platform.errors import Problem, UsageError
 from hico_platform.search.ledger.base import TrialRecord, TrialState
-from hico_platform.search.simulator import Curve
+from hico_platform.search.simulator import CurveFunction
 from hico_platform.search.task import TrialTask
 
 FEWEST = 2
 
 
 class RecordedCurves:
-    """The curves of a search's whole-budget trials, each for its own neighbourhood of the space.
+    """The curves of a search's complete trials, each for the part of the space nearest to it.
 
     Args:
         space: in whose coordinates nearness is measured; ranges are scaled to [0, 1], choices differ by 1.
@@ -45,24 +45,24 @@ class RecordedCurves:
                     remedy="record a search with sampler.name=random scheduler.name=none scheduler.report_every=1",
                 )
             )
-        self._table = [(self._place(trial.values), dict(trial.curve)) for trial in complete]
+        self._table = [(self._coordinates(trial.values), dict(trial.curve)) for trial in complete]
 
-    def __call__(self, task: TrialTask) -> Curve:
+    def __call__(self, task: TrialTask) -> CurveFunction:
         """The curve of the nearest recorded trial, linear between its reports."""
         values = flatten(task.config)
-        place = self._place({name: value for name, value in values.items() if value is not None})
-        _, curve = min(self._table, key=lambda row: _distance(place, row[0]))
+        here = self._coordinates({name: value for name, value in values.items() if value is not None})
+        _, curve = min(self._table, key=lambda row: _distance(here, row[0]))
         return lambda epoch: _at(curve, epoch)
 
-    def _place(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def _coordinates(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Coordinates of the parameters whose conditions hold, ranges in [0, 1]."""
         known = self._base | dict(values)
-        place: dict[str, Scalar] = {}
+        coordinates: dict[str, Scalar] = {}
         for parameter in self._space.active(known):
             drawn = parameter.encode(known)
             for axis in parameter.coordinates():
-                place[axis.name] = _scaled(axis, drawn[axis.name])
-        return place
+                coordinates[axis.name] = _scaled(axis, drawn[axis.name])
+        return coordinates
 
 
 def _scaled(axis: Range | Choice, value: Scalar) -> Scalar:

@@ -19,7 +19,7 @@ from hico_platform.search.grid import grid_points
 from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.simulator import Curve, SimulatedClock, Simulation, simulate
+from hico_platform.search.simulator import CurveFunction, SimulatedClock, Simulation, simulate
 from hico_platform.search.task import TrialTask
 
 SHOWN = 5
@@ -114,7 +114,7 @@ def plan_search(
         result = simulate_random(space, trials=trials, workers=workers, seed=seed)
         epochs.append(result.epochs)
         for epoch, counts in reached.items():
-            counts.append(sum(told.epoch == epoch for told in result.told))
+            counts.append(sum(report.epoch == epoch for report in result.reports))
     mean_reports = sum(statistics.fmean(counts) for counts in reached.values()) / trials
     timing = None
     if time_trial is not None:
@@ -157,7 +157,7 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
     qualities: dict[int, float] = {}
     known: dict[int, float] = {}
 
-    def curve_of(task: TrialTask) -> Curve:
+    def curve_of(task: TrialTask) -> CurveFunction:
         quality = qualities.setdefault(task.number, draw.random())
         return lambda epoch: quality + draw.gauss(0, 0.2)
 

@@ -1,8 +1,7 @@
 """A search without training: a scheduler and a sampler over given learning curves, thousands of trials in seconds.
 
-The same :class:`~hico_platform.search.controller.SearchController` that Ray executes is carried out by workers
-that exist in a simulated time alone. So policies are compared, resumes are replayed, and a search is priced, by what it
-would really do.
+The :class:`~hico_platform.search.controller.SearchController` is the one that Ray executes; its workers are simulated.
+So policies are compared, resumes are replayed and a search is priced by what it would really do.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.search.task_source import TaskSource
 
-Curve = Callable[[int], float]
+CurveFunction = Callable[[int], float]
 """Epoch to validation kNN top-1."""
 
 
@@ -32,8 +31,8 @@ class SimulatedClock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """A report as it came, in order."""
+class SimulatedReport:
+    """A report and its answer."""
 
     at_s: float
     number: int
@@ -44,16 +43,16 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """What happened: every report in order, epochs trained in all, and how long it took."""
+    """All reports in order, the epochs trained in all, and the simulated seconds."""
 
-    told: tuple[Told, ...]
+    reports: tuple[SimulatedReport, ...]
     epochs: int
     seconds: float
 
 
 @dataclass(order=True, kw_only=True)
-class _Next:
-    """The next report of a worker's trial."""
+class _NextReport:
+    """The next report of a running trial."""
 
     at_s: float
     number: int
@@ -62,40 +61,40 @@ class _Next:
 
 
 def simulate(
-    course: TaskSource,
+    source: TaskSource,
     *,
-    curve_of: Callable[[TrialTask], Curve],
+    curve_of: Callable[[TrialTask], CurveFunction],
     clock: SimulatedClock,
     workers: int = 1,
     seconds_per_epoch: Callable[[TrialTask], float] = lambda task: 1.0,
     parameters_of: Callable[[TrialTask], float] = lambda task: 1.0,
 ) -> Simulation:
-    """Carries out ``course`` in simulated time.
+    """Runs the tasks of ``source`` in simulated time.
 
     Args:
-        course: a controller that goes by ``clock``.
+        source: a controller that goes by ``clock``.
         curve_of: the learning curve of a task.
-        clock: is moved on as trials train.
+        clock: set to the time of each report.
         workers: trials at once.
         seconds_per_epoch: how long an epoch of a task takes.
         parameters_of: how many parameters its encoder has.
     """
-    agenda: list[_Next] = []
-    told: list[Told] = []
+    upcoming: list[_NextReport] = []
+    reports: list[SimulatedReport] = []
     epochs = 0
 
-    def plan(task: TrialTask, after: int) -> None:
+    def schedule_report(task: TrialTask, after: int) -> None:
         epoch = next(epoch for epoch in task.report_epochs if epoch > after)
         at_s = clock.now_s + (epoch - after) * seconds_per_epoch(task)
-        heapq.heappush(agenda, _Next(at_s=at_s, number=task.number, epoch=epoch, task=task))
+        heapq.heappush(upcoming, _NextReport(at_s=at_s, number=task.number, epoch=epoch, task=task))
 
-    def fill() -> None:
-        while course.at_work < workers and (task := course.next_task()) is not None:
-            plan(task, 0)
+    def start_tasks() -> None:
+        while source.at_work < workers and (task := source.next_task()) is not None:
+            schedule_report(task, 0)
 
-    fill()
-    while agenda:
-        event = heapq.heappop(agenda)
+    start_tasks()
+    while upcoming:
+        event = heapq.heappop(upcoming)
         clock.now_s = event.at_s
         value = curve_of(event.task)(event.epoch)
         report = EpochReport(
@@ -104,8 +103,10 @@ def simulate(
             history=((event.epoch, {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)}),),
             checkpoint=event.task.directory,
         )
-        decision = course.reported(event.number, report)
-        told.append(Told(at_s=event.at_s, number=event.number, epoch=event.epoch, value=value, decision=decision))
+        decision = source.reported(event.number, report)
+        reports.append(
+            SimulatedReport(at_s=event.at_s, number=event.number, epoch=event.epoch, value=value, decision=decision)
+        )
         last = event.epoch >= event.task.report_epochs[-1]
         if last or decision is Decision.STOP:
             epochs += event.epoch
@@ -115,8 +116,8 @@ def simulate(
                 metrics={"knn_top1": value},
                 checkpoint=event.task.directory,
             )
-            course.finished(event.number, outcome)
-            fill()
+            source.finished(event.number, outcome)
+            start_tasks()
         else:
-            plan(event.task, event.epoch)
-    return Simulation(told=tuple(told), epochs=epochs, seconds=clock.now_s)
+            schedule_report(event.task, event.epoch)
+    return Simulation(reports=tuple(reports), epochs=epochs, seconds=clock.now_s)

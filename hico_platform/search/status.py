@@ -13,12 +13,12 @@ from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
-from hico_platform.search.controller import ENDED_BY, GPUS, MACHINES_LEFT_OUT, SESSIONS
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, seconds_left
-from hico_platform.search.heartbeat import DRIVER, beating
+from hico_platform.search.heartbeat import DRIVER, live_driver
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
 from hico_platform.search.lock import holder
+from hico_platform.search.notes import ENDED_BY, EXCLUDED_MACHINES, GPUS, SESSIONS
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.stopping import HOUR_S, busy_s
@@ -189,7 +189,7 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
             gpu_hours=hours * gpus,
         ),
         gpus=gpus,
-        machines_left_out=tuple(ledger.note(MACHINES_LEFT_OUT) or ()),
+        machines_left_out=tuple(ledger.note(EXCLUDED_MACHINES) or ()),
         at_s=now_s,
     )
 
@@ -209,7 +209,7 @@ def _driver(paths: HomePaths, ledger: Ledger, *, now_s: float) -> Mapping[str, o
         found = holder(file)
         if found is not None:
             return found
-    beat = beating(ledger.note(DRIVER), now_s=now_s)
+    beat = live_driver(ledger.note(DRIVER), now_s=now_s)
     ran_here = beat is not None and beat["host"] == socket.gethostname() and files[0].exists()
     return None if ran_here else beat
 

@@ -1,4 +1,4 @@
-"""What an executor is given and what it calls: trials as plain functions."""
+"""A trial as a task for an executor, and the plain function that runs it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from hico_platform.search.messages import ReportFunction, TrialOutcome
 
 @dataclass(frozen=True, kw_only=True)
 class TrialTask:
-    """One trial to carry out.
+    """One trial to run.
 
-    ``directory`` is the trial's own, with its checkpoints if it was begun before; ``cpus`` and ``gpus`` are
-    what it holds while it runs. ``key`` names the run for ever and is kept in its checkpoints: those of another key
-    are never taken over.
+    Args:
+        number: of the trial in its search.
+        config: what it trains.
+        directory: the trial's own folder, with its checkpoints if it was begun before.
+        report_epochs: the epochs after which it reports.
+        cpus: CPUs that it holds while it runs.
+        gpus: GPUs that it holds while it runs.
+        key: identifies the run for ever and is kept in its checkpoints; those of another key are never used.
     """
 
     number: int
@@ -30,25 +35,25 @@ class TrialTask:
 
 
 TrialFunction = Callable[[TrialTask, ReportFunction], TrialOutcome]
-"""Carries out a task, reporting as it goes; whatever it raises makes the trial a failed one."""
+"""Runs a task, reporting as it goes; if it raises, the trial has failed."""
 
 
 class Alive(Protocol):
-    """Says that the work makes progress; ``epoch`` is the number of one that just ended."""
+    """Signals that the trial makes progress; ``epoch`` is the number of one that has just ended."""
 
     def __call__(self, *, epoch: int | None = None) -> None:
-        """To be called by the work itself, not beside it: a thread would go on while a GPU or a disk hangs."""
+        """Called by the trial's own work, not by a thread beside it, which would go on while a GPU or a disk hangs."""
 
 
 def alive_of(report: object) -> Alive:
-    """How a trial says between two reports that it makes progress.
+    """The function by which a trial signals progress between two reports.
 
-    A report is a sign of life itself, so a plain function to report by will do; the one that a worker passes in has
-    an ``alive`` besides.
+    The report function that a worker passes in has one as its attribute ``alive``. A plain function has none, and needs
+    none, since nothing waits for heartbeats there.
     """
-    alive: Alive = getattr(report, "alive", _say_nothing)
+    alive: Alive = getattr(report, "alive", _ignore)
     return alive
 
 
-def _say_nothing(*, epoch: int | None = None) -> None:
-    """Nobody listens."""
+def _ignore(*, epoch: int | None = None) -> None:
+    """Does nothing: no driver waits for heartbeats."""

@@ -1,4 +1,4 @@
-"""What an executor needs of whatever it carries out: tasks to hand out, and somebody who hears how they go."""
+"""Where an executor gets its tasks from and reports their progress to."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from hico_platform.search.task import TrialTask
 
 
 class TaskSource(Protocol):
-    """A search (:class:`~hico_platform.search.controller.SearchController`) or the runs of a final stage.
+    """The trials of a search (:class:`~hico_platform.search.controller.SearchController`) or the runs of a retraining.
 
     Every call may come twice with the same content.
     """
 
     @property
     def at_work(self) -> int:
-        """How many tasks are with workers."""
+        """How many tasks are running on workers."""
 
     @property
     def time_is_up(self) -> bool:
-        """Whether nothing more is to be waited for."""
+        """Whether running tasks are to end at their next report, and lost ones are not to be handed out again."""
 
     def next_task(self) -> TrialTask | None:
-        """The next task to carry out, or nothing: then no more will come."""
+        """The next task to run, or none: then no more will come."""
 
     def reported(self, number: int, report: EpochReport) -> Decision:
-        """Takes a report and answers it."""
+        """Records a report and answers it."""
 
     def finished(self, number: int, outcome: TrialOutcome) -> None:
-        """A task came to its end."""
+        """Records the end of a task."""
 
     def failed(self, number: int, failure: TrialFailure) -> None:
-        """A task cannot go on."""
+        """Records that a task cannot go on."""
 
     def lost(self, number: int, *, reason: str) -> None:
-        """A task's worker is gone; the task is to be handed out again, or is over where no time is left for it."""
+        """A task's worker was lost; the task is handed out again, or ends where the time is up."""
 
-    def left_out(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
-        """A machine gets no further task: these failed there in a row, and went on elsewhere."""
+    def machine_excluded(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        """A machine gets no further task: these trials failed there in a row, and went on elsewhere."""

@@ -22,7 +22,7 @@ from hico_platform.config.trial import LevelWeights, TrialConfig
 from hico_platform.errors import ConfigError
 from hico_platform.evaluate.downstream import downstream
 from hico_platform.search.cost import Machine
-from hico_platform.search.gpu_packing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
+from hico_platform.search.gpu_sharing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
 from hico_platform.train.cuda_graph import LAUNCHED
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.session import begin_session

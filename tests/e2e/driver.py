@@ -17,7 +17,7 @@ from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.home_access import prepare_home
 from hico_platform.interruptions import interruptible
-from hico_platform.search.gpu_packing import MemoryNeed
+from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
 

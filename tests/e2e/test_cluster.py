@@ -192,6 +192,6 @@ def test_a_host_dies_and_another_joins(hosts: Hosts, tmp_path: Path) -> None:
     assert open_to(0o077, tmp_path) == set(), "whatever the umask of the cluster's processes"
     lines = log.read_text().splitlines()
     assert len(hosts_of(log, at_work)) >= 2, "the trial that was cut off went on elsewhere"
-    assert f"trial {at_work} is handed out anew: its machine went away" in output
+    assert f"trial {at_work} is handed out again: its machine went away" in output
     epochs = search.epochs_trained(lines, at_work)
     assert len(epochs) - len(set(epochs)) <= 1, "from its last checkpoint"

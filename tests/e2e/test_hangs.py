@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.search.controller import ENDED_BY, MACHINES_LEFT_OUT
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.notes import ENDED_BY, EXCLUDED_MACHINES
 from tests.e2e.test_search import check_whole, epochs_trained, finish, ray_processes, start, trials_of
 
 pytestmark = pytest.mark.e2e
@@ -27,7 +27,7 @@ def test_a_worker_that_hangs_is_killed_and_its_trial_goes_on(tmp_path: Path) -> 
     output = finish(driver)
     check_whole(tmp_path, trials=4)
     assert all(trial.state is TrialState.COMPLETE for trial in trials_of(tmp_path))
-    assert "trial 1 is handed out anew: it was silent for" in output
+    assert "trial 1 is handed out again: it was silent for" in output
     lines = (tmp_path / "log").read_text().splitlines()
     assert epochs_trained(lines, 1) == list(range(1, 10)), "from its last checkpoint"
     assert len({line.split()[-1] for line in lines if line.startswith("1 ")}) == 2
@@ -45,7 +45,7 @@ def test_a_trial_that_holds_its_worker_too_long_fails_by_that_rule(tmp_path: Pat
     assert second.ending.reason is not None
     assert "resources.trial_hours" in second.ending.reason
     assert "(2 times)" in second.ending.reason
-    assert "trial 1 is handed out anew" in output
+    assert "trial 1 is handed out again" in output
 
 
 def test_hours_end_a_search_whatever_hangs(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_machine_on_which_no_trial_goes_on_is_left_out(cluster: str, tmp_path:
     output = finish(start(tmp_path, trials=8, log=True, address=cluster, space=space, **options))
     check_whole(tmp_path, trials=8)
     assert all(trial.state is TrialState.COMPLETE for trial in trials_of(tmp_path))
-    assert "is left out: 3 trials in a row" in output
+    assert "is excluded: 3 trials in a row" in output
     ledger = StudyLedger.open(open_storage(sqlite_url(tmp_path / "study.db")), name="toy", settle=False)
-    left_out = ledger.note(MACHINES_LEFT_OUT)
+    left_out = ledger.note(EXCLUDED_MACHINES)
     assert [sorted(found) for found in left_out] == [["at_s", "host", "reason", "trials"]]
     assert left_out[0]["reason"] == "RuntimeError: no CUDA device is there"
     assert len(left_out[0]["trials"]) == 3

@@ -165,7 +165,7 @@ def test_kill_a_worker(tmp_path: Path) -> None:
 def test_a_trial_that_always_kills_its_worker(tmp_path: Path) -> None:
     """As one does that takes more memory than there is: it is tried again, then given up, and the search goes on."""
     output = finish(start(tmp_path, trials=3, kill_always=1, log=True, space={"resources": {"cpus": 1, "retries": 1}}))
-    assert "trial 1 is handed out anew: its process died: " in output
+    assert "trial 1 is handed out again: its process died: " in output
     states = [trial.state for trial in trials_of(tmp_path)]
     assert states[1] is TrialState.FAILED
     assert TrialState.FAILED not in {states[0], states[2]}

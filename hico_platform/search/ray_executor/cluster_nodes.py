@@ -1,4 +1,4 @@
-"""The nodes of a cluster, as they come and go: how many trials they hold, and whether they hold one at all."""
+"""The nodes of a cluster, which may join and leave: how many trials they hold, and whether they hold one at all."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ import ray
 from hico_platform.search.resources import TrialResources, missing, trials_at_once
 
 _log = logging.getLogger(__name__)
-LOOK_EVERY_S = 1.0
+REFRESH_EVERY_S = 1.0
 WARN_EVERY_S = 60.0
 
 
-def nodes_alive(left_out: Collection[str] = ()) -> Sequence[Mapping[str, float]]:
-    """What each node holds in all, but for those that are ``left_out`` (Ray's ids)."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in left_out]
+def nodes_alive(excluded: Collection[str] = ()) -> Sequence[Mapping[str, float]]:
+    """The total resources of each node that is alive and not ``excluded`` (Ray's ids)."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in excluded]
 
 
 class ClusterNodes:
-    """What trials of one size find on a cluster.
+    """The nodes of a cluster as room for trials of one size.
 
-    ``may_grow``: whether nodes may join, so that a trial that fits nowhere now is waited for, with a warning now
-    and then.
+    Args:
+        trial: what each trial holds.
+        may_grow: whether nodes may join. If so the search waits when a trial fits on none, and warns now and then.
+        nodes: the resources of the nodes.
+        clock: seconds.
     """
 
     def __init__(
@@ -40,23 +43,23 @@ class ClusterNodes:
         self._nodes = nodes
         self._clock = clock
         self._held: Sequence[Mapping[str, float]] = ()
-        self._looked_s = self._warned_s = float("-inf")
+        self._refreshed_s = self._warned_s = float("-inf")
 
     def trials_at_once(self) -> int:
         """As many as the nodes hold; one where they hold none, so that an autoscaler sees what is wanted."""
-        return max(1, trials_at_once(self._trial, self._look()))
+        return max(1, trials_at_once(self._trial, self._current_nodes()))
 
-    def warn_if_none_will_do(self) -> None:
-        """Says what is missing where no node can hold a trial."""
+    def warn_if_none_fits(self) -> None:
+        """Warns, saying what is missing, if no node can hold a trial."""
         if not self._may_grow or self._clock() - self._warned_s < WARN_EVERY_S:
             return
-        what = missing(self._trial, self._look())
+        what = missing(self._trial, self._current_nodes())
         if what is not None:
             self._warned_s = self._clock()
             _log.warning("%s", what)
 
-    def _look(self) -> Sequence[Mapping[str, float]]:
+    def _current_nodes(self) -> Sequence[Mapping[str, float]]:
         now_s = self._clock()
-        if now_s - self._looked_s >= LOOK_EVERY_S:
-            self._looked_s, self._held = now_s, self._nodes()
+        if now_s - self._refreshed_s >= REFRESH_EVERY_S:
+            self._refreshed_s, self._held = now_s, self._nodes()
         return self._held

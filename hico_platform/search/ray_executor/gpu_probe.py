@@ -10,38 +10,38 @@ from collections.abc import Callable, Iterator
 import ray
 
 from hico_platform.errors import HicoError, Problem
-from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed, share_of_a_gpu, trials_on_a_gpu
+from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed, share_of_a_gpu, trials_on_a_gpu
 
 _log = logging.getLogger(__name__)
-LOOK_S = 0.5
+POLL_S = 0.5
 WAIT_S = 30.0
-"""After so long without a free GPU it is said what the search waits for."""
+"""After so long without a free GPU a warning says what the search waits for."""
 MEASURE_S = 30 * 60.0
-"""A measurement, which takes a minute or two, hangs if it takes so long."""
+"""A measurement takes a minute or two; one that takes so long hangs."""
 
 
-def measured_share(packing: GpuPacking, *, cpus: float, interrupted: threading.Event) -> float:
-    """The GPUs that a trial holds; none where the cluster has none.
+def measured_share(sharing: GpuSharing, *, cpus: float, interrupted: threading.Event) -> float:
+    """Measures the GPUs that a trial holds; 0 where the cluster has none.
 
-    The probe waits for a GPU that is wholly free, and gives it back before the first trial starts.
+    The probe waits for a GPU that is wholly free, and releases it before the first trial starts.
 
     Raises:
         HicoError: the probe failed, or hangs.
         KeyboardInterrupt: it was interrupted meanwhile.
     """
     if ray.cluster_resources().get("GPU", 0.0) < 1:
-        packing.settle(0.0, None)
+        sharing.on_measured(0.0, None)
         return 0.0
     # max_calls: the process ends with the call, and its memory on the GPU with it.
     options = {"num_gpus": 1, "num_cpus": cpus, "max_calls": 1, "max_retries": 0, "num_returns": "streaming"}
-    answers = ray.remote(**options)(_call).remote(packing.probe)
+    answers = ray.remote(**options)(_call).remote(sharing.probe)
     host: str | None = None
     need: MemoryNeed | None = None
     waited_s = 0.0
     try:
         while need is None:
-            if not ray.wait([answers], timeout=LOOK_S)[0]:
-                waited_s += LOOK_S
+            if not ray.wait([answers], timeout=POLL_S)[0]:
+                waited_s += POLL_S
                 if interrupted.is_set():
                     raise KeyboardInterrupt
                 if host is None and waited_s == WAIT_S:
@@ -62,7 +62,7 @@ def measured_share(packing: GpuPacking, *, cpus: float, interrupted: threading.E
     trials = trials_on_a_gpu(need)
     share = share_of_a_gpu(trials)
     _log.info("a trial takes %.0f MiB of a %s: %d share one", need.trial_bytes / 2**20, need.device, trials)
-    packing.settle(share, need)
+    sharing.on_measured(share, need)
     return share
 
 
@@ -78,6 +78,6 @@ def _failed(value: str) -> HicoError:
 
 
 def _call(probe: Callable[[], MemoryNeed]) -> Iterator[str | MemoryNeed]:
-    """Where it is measured, once a GPU is there; then what was measured."""
+    """Yields the host once a GPU is held, then the measurement."""
     yield socket.gethostname()
     yield probe()

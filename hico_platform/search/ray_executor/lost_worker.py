@@ -1,4 +1,4 @@
-"""Why a worker was lost, and whether that counts against its trial."""
+"""Why a worker was lost, and whether that counts as a failed attempt of its trial."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ _NAMES = ("class_name:", "actor_id:", "pid:", "name:", "namespace:", "ip:")
 
 @dataclass(frozen=True, kw_only=True)
 class LostWorker:
-    """``counts``: whether the trial may have brought it about; a machine that goes away is not its doing.
+    """A worker that is gone.
 
-    ``blames_machine``: whether the machine, which is still there, may have brought it about.
+    Args:
+        reason: in one line.
+        counts: whether it counts as a failed attempt, since the trial may have caused it. The loss of a machine does
+            not.
+        blames_machine: whether the machine, which is still there, may have caused it.
+        traceback: where an error was raised, if one was.
     """
 
     reason: str
@@ -30,11 +35,11 @@ class LostWorker:
 
 
 def lost_worker(text: str) -> LostWorker:
-    """What Ray's error ``text`` says about a worker that is gone.
+    """Reads Ray's error ``text`` about a lost worker.
 
-    A machine that was preempted, announced (Ray drains it) or not (it is just gone), never counts: the trial
-    would have gone on. A process that died alone counts, since a trial that takes too much memory kills every
-    worker that it gets.
+    Node loss does not count as a failed attempt, whether the preemption was announced (Ray drains the node) or not: the
+    trial would have gone on. A process that died alone counts, since a trial that takes too much memory kills
+    every worker that it gets.
     """
     if PREEMPTED in text:
         return LostWorker(reason="its machine was preempted", counts=False)
@@ -44,12 +49,12 @@ def lost_worker(text: str) -> LostWorker:
     lines = [line for line in lines if not line.startswith(_NAMES)] or ["no reason is known"]
     if "Traceback" in text:
         return LostWorker(reason=lines[-1][:500], counts=True, blames_machine=True, traceback=text)
-    telling = lines[1] if len(lines) > 1 and lines[0].startswith("The actor died") else lines[0]
-    return LostWorker(reason=f"its process died: {telling[:500]}", counts=True, blames_machine=True)
+    cause = lines[1] if len(lines) > 1 and lines[0].startswith("The actor died") else lines[0]
+    return LostWorker(reason=f"its process died: {cause[:500]}", counts=True, blames_machine=True)
 
 
 def last_error(trial: Trial) -> str:
-    """The error that Tune noted last for a trial, in the driver's scratch folder."""
+    """The last error that Tune wrote for a trial into the driver's scratch folder."""
     file = trial.error_file
     if file is None or not Path(file).exists():
         return ""

@@ -1,4 +1,7 @@
-"""What lies between driver and workers: answers to reports, and signs of life; an actor on the driver's machine."""
+"""The actor between driver and workers: it passes on answers to reports, and collects heartbeats.
+
+It runs on the driver's machine.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,28 @@ from dataclasses import dataclass
 
 from hico_platform.search.ray_executor.stop_workers import StopRequests
 from hico_platform.search.ray_executor.worker_message import WorkerProcess
-from hico_platform.search.silence import Signs
+from hico_platform.search.worker_timeouts import Heartbeats
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailboxLook:
-    """What the mailbox knows of workers: signs of life, and the process of each task; ``pid`` is its own."""
+class MailboxSnapshot:
+    """What the mailbox knows of workers.
+
+    Args:
+        pid: the mailbox's own process.
+        heartbeats: by attempt.
+        processes: the worker of each attempt.
+    """
 
     pid: int
-    signs: Mapping[str, Signs]
+    heartbeats: Mapping[str, Heartbeats]
     processes: Mapping[str, WorkerProcess]
 
 
 class Mailbox(StopRequests):
-    """Answers on their way to workers, where whoever comes first waits for the other, and workers' signs of life.
+    """Passes the driver's answers to workers, whichever of the two comes first, and counts workers' heartbeats.
 
-    ``key`` stands for one time of handing out a task: a worker that was given up takes no answer of the next one's.
+    ``key`` identifies one attempt at a task, so a worker that was given up takes no answer of the next attempt.
     """
 
     def __init__(self) -> None:
@@ -35,39 +44,40 @@ class Mailbox(StopRequests):
         self._epochs_s: dict[str, list[float]] = defaultdict(list)
         self._processes: dict[str, WorkerProcess] = {}
 
-    async def put(self, key: str, epoch: int, answer: str) -> None:
-        """The driver's answer to the report at ``epoch``."""
+    async def put_answer(self, key: str, epoch: int, answer: str) -> None:
+        """Stores the driver's answer to the report at ``epoch``."""
         self._answers[key, epoch].put_nowait(answer)
 
-    async def take(self, key: str, epoch: int) -> str:
-        """The worker's."""
+    async def take_answer(self, key: str, epoch: int) -> str:
+        """Waits for the driver's answer to the report at ``epoch``."""
         answer = await self._answers[key, epoch].get()
         self._answers.pop((key, epoch), None)
         return answer
 
     async def begin(self, key: str, process: WorkerProcess) -> None:
-        """A worker begins with a task: its first sign of life."""
+        """A worker begins an attempt, which is its first heartbeat."""
         self._processes[key] = process
         self._counts[key] += 1
 
-    async def sign(self, key: str, epochs_s: tuple[float, ...]) -> None:
-        """A worker is alive; ``epochs_s`` are the seconds of the epochs since it last said so."""
+    async def heartbeat(self, key: str, epochs_s: tuple[float, ...]) -> None:
+        """A worker makes progress; ``epochs_s`` are the seconds of its epochs since the last heartbeat."""
         self._counts[key] += 1
         self._epochs_s[key].extend(epochs_s)
 
-    async def look(self, over: Collection[str]) -> MailboxLook:
-        """The driver's: what came; tasks that are ``over`` are forgotten. The seconds of an epoch are given once."""
+    async def snapshot(self, finished: Collection[str]) -> MailboxSnapshot:
+        """What has arrived; afterwards ``finished`` attempts are forgotten. An epoch's seconds are returned once."""
         epochs_s, self._epochs_s = self._epochs_s, defaultdict(list)
-        look = MailboxLook(
+        snapshot = MailboxSnapshot(
             pid=os.getpid(),
-            signs={
-                key: Signs(count=count, epochs_s=tuple(epochs_s.get(key, ()))) for key, count in self._counts.items()
+            heartbeats={
+                key: Heartbeats(count=count, epochs_s=tuple(epochs_s.get(key, ())))
+                for key, count in self._counts.items()
             },
             processes=dict(self._processes),
         )
-        for key in over:
+        for key in finished:
             self._counts.pop(key, None)
             self._processes.pop(key, None)
-        for waiting in [waiting for waiting in self._answers if waiting[0] in over]:
+        for waiting in [waiting for waiting in self._answers if waiting[0] in finished]:
             del self._answers[waiting]
-        return look
+        return snapshot

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hico_platform.enums import Decision
-from hico_platform.search.scheduler.base import Curve, Scheduler, report_epochs
+from hico_platform.search.scheduler.base import LearningCurve, Scheduler, report_epochs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Asha(Scheduler):
         """Rungs, regular reports and the last epoch."""
         return report_epochs(rungs=self.rungs, epochs=self.epochs, report_every=self.report_every)
 
-    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, Curve]) -> Decision:
+    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
         """Stops at a rung all but the top 1/eta there so far."""
         if epoch not in self.rungs:
             return Decision.CONTINUE

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 from hico_platform.enums import Decision
 
-Curve = Mapping[int, float]
+LearningCurve = Mapping[int, float]
 """Epoch to validation kNN top-1, as reported."""
 
 
 class Scheduler(ABC):
     """Decides at each report whether a trial goes on.
 
-    It keeps nothing: whatever it needs stands in the curves, which the ledger records. So a scheduler that
-    starts over the ledger of an interrupted search decides as the uninterrupted one would have.
+    It has no state: all that it needs is in the curves, which the ledger records. So the scheduler of a resumed search
+    decides as it would have without the interruption.
     """
 
     @property
@@ -24,7 +24,7 @@ class Scheduler(ABC):
         """The epochs at which trials validate and report, rising; the last is the whole budget."""
 
     @abstractmethod
-    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, Curve]) -> Decision:
+    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
         """The answer to a report of ``value`` at ``epoch`` by trial ``number``.
 
         ``curves`` holds what other trials reported before; the trial's own curve may be among them. The last

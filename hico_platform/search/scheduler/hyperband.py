@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from hico_platform.enums import Decision
 from hico_platform.search.scheduler.asha import Asha, rungs
-from hico_platform.search.scheduler.base import Curve, Scheduler, report_epochs
+from hico_platform.search.scheduler.base import LearningCurve, Scheduler, report_epochs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Hyperband(Scheduler):
         pattern = _pattern(len(self._rungs) + 1, self.reduction_factor)
         return pattern[number % len(pattern)]
 
-    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, Curve]) -> Decision:
+    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
         """ASHA's answer within the trial's bracket."""
         bracket = self.bracket_of(number)
         asha = Asha(

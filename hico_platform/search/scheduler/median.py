@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hico_platform.enums import Decision
-from hico_platform.search.scheduler.base import Curve, Scheduler
+from hico_platform.search.scheduler.base import LearningCurve, Scheduler
 
 FEWEST_OTHERS = 3
 
@@ -26,7 +26,7 @@ class Median(Scheduler):
         """Every ``report_every``-th epoch (every epoch by default) from the grace epoch on, and the last."""
         return (*range(self.grace_epochs, self.epochs, self.report_every or 1), self.epochs)
 
-    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, Curve]) -> Decision:
+    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
         """Compares with others that got as far; fewer than three say nothing."""
         if epoch >= self.epochs:
             return Decision.CONTINUE

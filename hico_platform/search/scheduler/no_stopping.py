@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hico_platform.enums import Decision
-from hico_platform.search.scheduler.base import Curve, Scheduler, report_epochs
+from hico_platform.search.scheduler.base import LearningCurve, Scheduler, report_epochs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,6 @@ class NoStopping(Scheduler):
         """Regular reports and the last epoch."""
         return report_epochs(rungs=(), epochs=self.epochs, report_every=self.report_every)
 
-    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, Curve]) -> Decision:
+    def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
         """Always goes on."""
         return Decision.CONTINUE

@@ -15,7 +15,7 @@ from hico_platform.cli.status import _picture
 from hico_platform.commands.search import check_startable
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
-from hico_platform.search.heartbeat import DRIVER, SILENT_S
+from hico_platform.search.heartbeat import DEAD_AFTER_S, DRIVER
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import TrialFailure
@@ -49,7 +49,7 @@ class TestStatus:
         ledger = StudyLedger.open(open_storage(url), name="toy")
         ledger.reopen(source=SPACE.source, limit=6)
         elsewhere = ["--home", str(tmp_path_factory.mktemp("elsewhere")), "--storage", url]
-        for at_s, state in ((time.time(), "running"), (time.time() - 2 * SILENT_S, "interrupted")):
+        for at_s, state in ((time.time(), "running"), (time.time() - 2 * DEAD_AFTER_S, "interrupted")):
             ledger.set_note(DRIVER, {"pid": 7, "host": "gpu-1", "since_s": 0.0, "at_s": at_s})
             main(["status", "toy", "--json", *elsewhere])
             status = json.loads(capsys.readouterr().out)

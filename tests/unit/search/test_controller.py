@@ -7,12 +7,13 @@ import pytest
 
 from hico_platform.config.space import CheckedSpace
 from hico_platform.enums import Decision
-from hico_platform.search.controller import GPUS, MACHINES_LEFT_OUT, SearchController
+from hico_platform.search.controller import SearchController
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.ledger.base import Ledger, Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.messages import EpochReport, TrialFailure
+from hico_platform.search.notes import EXCLUDED_MACHINES, GPUS
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import SimulatedClock
 from hico_platform.search.task import TrialTask
@@ -364,9 +365,9 @@ def test_a_trial_lost_after_the_time_was_up_ends_at_its_last_report(tmp_path: Pa
 def test_machines_left_out_are_noted_for_this_driver(tmp_path: Path) -> None:
     space = toy_space()
     ledger = ledger_of(space)
-    steer(ledger, space, tmp_path).left_out(host="node7", reason="OSError: no", trials=(1, 2, 4))
-    assert ledger.note(MACHINES_LEFT_OUT) == [
+    steer(ledger, space, tmp_path).machine_excluded(host="node7", reason="OSError: no", trials=(1, 2, 4))
+    assert ledger.note(EXCLUDED_MACHINES) == [
         {"host": "node7", "reason": "OSError: no", "trials": [1, 2, 4], "at_s": 1.0}
     ]
     steer(ledger, space, tmp_path)
-    assert ledger.note(MACHINES_LEFT_OUT) == []
+    assert ledger.note(EXCLUDED_MACHINES) == []

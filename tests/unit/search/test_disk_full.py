@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hico_platform.errors import HicoError
-from hico_platform.search.disk_full import is_full, room_wanted
+from hico_platform.search.disk_full import explain_disk_full, is_full
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_what_is_behind_an_error(error: Exception, full: bool) -> None:
 def test_it_is_said_with_the_remedy(tmp_path: Path) -> None:
     with (
         pytest.raises(HicoError, match=r"room to write: the disk is full; got .*free some space.*--resume"),
-        room_wanted(tmp_path),
+        explain_disk_full(tmp_path),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_other_errors_pass(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mine"), room_wanted(tmp_path):
+    with pytest.raises(ValueError, match="mine"), explain_disk_full(tmp_path):
         raise ValueError("mine")

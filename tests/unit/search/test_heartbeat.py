@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hico_platform.search.heartbeat import DRIVER, SILENT_S, beating, heartbeat
+from hico_platform.search.heartbeat import DEAD_AFTER_S, DRIVER, heartbeat, live_driver
 from hico_platform.search.ledger.memory import MemoryLedger
 from tests.toy import FACTS, toy_space
 
@@ -37,7 +37,9 @@ def test_a_beat_that_cannot_be_written_stops_nothing() -> None:
 
 def test_silence_is_death(tmp_path: Path) -> None:
     note = {"pid": 1, "host": "far", "since_s": 0.0, "at_s": 100.0}
-    assert beating(note, now_s=100.0 + SILENT_S) == note
-    assert beating(note, now_s=101.0 + SILENT_S) is None
-    assert beating(note, now_s=99.0 - SILENT_S) is None  # a clock that was set back makes no driver live for hours
-    assert beating(None, now_s=0.0) is None
+    assert live_driver(note, now_s=100.0 + DEAD_AFTER_S) == note
+    assert live_driver(note, now_s=101.0 + DEAD_AFTER_S) is None
+    assert (
+        live_driver(note, now_s=99.0 - DEAD_AFTER_S) is None
+    )  # a clock that was set back makes no driver live for hours
+    assert live_driver(None, now_s=0.0) is None

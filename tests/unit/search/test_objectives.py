@@ -15,7 +15,7 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.messages import EpochReport
-from hico_platform.search.objectives import fronts, measures, pareto_front, standing
+from hico_platform.search.objectives import fronts, measures, pareto_front, scheduler_scores
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import SimulatedClock, simulate
 from hico_platform.search.task import TrialTask
@@ -55,11 +55,11 @@ class TestFronts:
 
 class TestStanding:
     def test_one_objective_is_compared_as_it_is(self) -> None:
-        assert standing(3, (0.4,), {1: (0.5,), 3: (0.9,)}, [KNN]) == (0.4, {1: 0.5})
+        assert scheduler_scores(3, (0.4,), {1: (0.5,), 3: (0.9,)}, [KNN]) == (0.4, {1: 0.5})
 
     def test_several_are_compared_by_their_fronts(self) -> None:
         peers = {1: (0.5, 10.0), 2: (0.3, 5.0), 3: (0.2, 20.0)}
-        assert standing(9, (0.4, 20.0), peers, [KNN, SIZE]) == (-1.0, {1: 0.0, 2: 0.0, 3: -2.0})
+        assert scheduler_scores(9, (0.4, 20.0), peers, [KNN, SIZE]) == (-1.0, {1: 0.0, 2: 0.0, 3: -2.0})
 
 
 def test_measures_come_from_the_report_or_from_the_epochs_since_the_last() -> None:

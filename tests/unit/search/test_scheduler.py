@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hico_platform.config.space import SchedulerConfig, SchedulerName
 from hico_platform.enums import Decision
 from hico_platform.search.scheduler.asha import Asha, among_the_top
-from hico_platform.search.scheduler.base import Curve, Scheduler
+from hico_platform.search.scheduler.base import LearningCurve, Scheduler
 from hico_platform.search.scheduler.hyperband import Hyperband
 from hico_platform.search.scheduler.make import SCHEDULERS, make_scheduler
 from hico_platform.search.scheduler.median import Median
 
-Curves = dict[int, Curve]
+Curves = dict[int, LearningCurve]
 EPOCHS = 9
 ASHA = Asha(epochs=EPOCHS, grace_epochs=1, reduction_factor=3)
 
@@ -189,7 +189,9 @@ class TestBoundaries:
 
     MEDIAN = Median(epochs=EPOCHS, grace_epochs=1)
 
-    def median(self, value: float, *, epoch: int = 1, own: Curve | None = None, more: Curves | None = None) -> Decision:
+    def median(
+        self, value: float, *, epoch: int = 1, own: LearningCurve | None = None, more: Curves | None = None
+    ) -> Decision:
         curves = {0: {1: 0.4, 2: 0.4}, 1: {1: 0.5, 2: 0.5}, 2: {1: 0.6, 2: 0.6}, 3: own or {}, **(more or {})}
         return self.MEDIAN.decide(number=3, epoch=epoch, value=value, curves=curves)
 

@@ -15,12 +15,12 @@ from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.replay_curves import RecordedCurves
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.simulator import Curve, SimulatedClock, Simulation, simulate
+from hico_platform.search.simulator import CurveFunction, SimulatedClock, Simulation, simulate
 from hico_platform.search.task import TrialTask
 from tests.toy import FACTS, score, toy_space
 
 
-def curve_of(task: TrialTask) -> Curve:
+def curve_of(task: TrialTask) -> CurveFunction:
     return lambda epoch: score(task.config.contrast.temperature, epoch)
 
 
@@ -31,7 +31,7 @@ def search(folder: Path, *, trials: int, workers: int = 1, **more: object) -> tu
 
 
 def search_on(
-    ledger: MemoryLedger, space: CheckedSpace, curves: Callable[[TrialTask], Curve], *, workers: int = 1
+    ledger: MemoryLedger, space: CheckedSpace, curves: Callable[[TrialTask], CurveFunction], *, workers: int = 1
 ) -> Simulation:
     clock = SimulatedClock()
     controller = SearchController(
@@ -51,14 +51,14 @@ def test_every_trial_ends(tmp_path: Path) -> None:
     assert all(trial.state.is_final for trial in trials)
     assert result.epochs == sum(trial.epoch for trial in trials)
     assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
-    assert [told.at_s for told in result.told] == sorted(told.at_s for told in result.told)
+    assert [report.at_s for report in result.reports] == sorted(report.at_s for report in result.reports)
 
 
 def test_without_a_scheduler_every_epoch_is_trained(tmp_path: Path) -> None:
     _, result = search(tmp_path, trials=10, scheduler={"name": "none"})
     assert result.epochs == 90
     assert result.seconds == 90.0
-    assert {told.decision for told in result.told} == {Decision.CONTINUE}
+    assert {report.decision for report in result.reports} == {Decision.CONTINUE}
 
 
 def test_workers_share_the_time(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import pytest
 from hico_platform.config.parameters import uniform
 from hico_platform.config.space import CheckedSpace, StopConfig
 from hico_platform.enums import Decision
-from hico_platform.search.controller import ENDED_BY, SearchController
+from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialRecord, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.ledger.terminator import improvement_left
+from hico_platform.search.notes import ENDED_BY
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.stopping import busy_s, good_enough, time_is_up
 from tests.toy import FACTS, toy_outcome, toy_report, toy_space

@@ -8,7 +8,7 @@ import torch
 from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import EncoderType
 from hico_platform.search.cost import Machine
-from hico_platform.search.gpu_packing import MemoryNeed
+from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker import gpu_memory
 from hico_platform.worker.gpu_memory import greedy_configs, machine_with_gpus, measure_need

@@ -26,12 +26,12 @@ def test_it_warns_once_a_minute_until_a_node_has_joined(caplog: pytest.LogCaptur
     with caplog.at_level(logging.WARNING):
         for second in range(150):
             cluster.now_s = float(second)
-            nodes.warn_if_none_will_do()
+            nodes.warn_if_none_fits()
         assert len(caplog.messages) == 3
         assert "it wants 4 CPUs on one machine" in caplog.messages[0]
         cluster.nodes.append({"CPU": 8.0})
         cluster.now_s = 500.0
-        nodes.warn_if_none_will_do()
+        nodes.warn_if_none_fits()
         assert len(caplog.messages) == 3
     assert nodes.trials_at_once() == 2
 
@@ -42,5 +42,5 @@ def test_one_trial_is_asked_for_where_none_fits() -> None:
 
 
 def test_a_cluster_of_its_own_was_checked_before(caplog: pytest.LogCaptureFixture) -> None:
-    Cluster().watched(cpus=4, may_grow=False).warn_if_none_will_do()
+    Cluster().watched(cpus=4, may_grow=False).warn_if_none_fits()
     assert not caplog.messages

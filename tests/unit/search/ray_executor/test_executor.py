@@ -29,12 +29,12 @@ def test_what_tune_stumbles_over_when_the_cluster_is_lost_is_the_lost_cluster(mo
     monkeypatch.setattr(executor, "lost_process", lambda: "its folder /x is gone")
     with (
         pytest.raises(HicoError, match="a Ray cluster that lives as long as the search; got 'its folder /x is gone'"),
-        executor._ends_of_a_search(),
+        executor._errors_explained(),
     ):
         raise FileNotFoundError("error.txt")
 
 
 def test_an_error_of_a_search_whose_cluster_lives_stays_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "lost_process", lambda: None)
-    with pytest.raises(FileNotFoundError, match="error"), executor._ends_of_a_search():
+    with pytest.raises(FileNotFoundError, match="error"), executor._errors_explained():
         raise FileNotFoundError("error.txt")

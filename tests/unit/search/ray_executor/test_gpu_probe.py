@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from hico_platform.errors import HicoError
-from hico_platform.search.gpu_packing import GpuPacking, MemoryNeed
+from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.ray_executor import gpu_probe
-from hico_platform.search.ray_executor.gpu_probe import LOOK_S, MEASURE_S, WAIT_S, measured_share
+from hico_platform.search.ray_executor.gpu_probe import MEASURE_S, POLL_S, WAIT_S, measured_share
 
 NEED = MemoryNeed(trial_bytes=2**30, context_bytes=2**28, device_bytes=2**34, foreign_bytes=0, device="a GPU")
 
@@ -51,12 +51,12 @@ class Probe:
 def measure(monkeypatch: pytest.MonkeyPatch, script: list[object]) -> tuple[float, Probe]:
     probe = Probe(script)
     monkeypatch.setattr(gpu_probe, "ray", probe)
-    packing = GpuPacking(probe=lambda: NEED, settle=lambda share, need: None)
-    return measured_share(packing, cpus=1, interrupted=threading.Event()), probe
+    sharing = GpuSharing(probe=lambda: NEED, on_measured=lambda share, need: None)
+    return measured_share(sharing, cpus=1, interrupted=threading.Event()), probe
 
 
 def test_it_says_that_it_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    share, probe = measure(monkeypatch, [None] * (int(2 * WAIT_S / LOOK_S)) + ["host", None, NEED])
+    share, probe = measure(monkeypatch, [None] * (int(2 * WAIT_S / POLL_S)) + ["host", None, NEED])
     assert 0 < share < 1
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "no GPU of the cluster is wholly free yet; resources.gpus: auto waits for one"
@@ -66,7 +66,7 @@ def test_it_says_that_it_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch, caplog
 
 def test_a_measurement_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HicoError, match=r"got 'the measurement on host took more than 30 min'; give a number"):
-        measure(monkeypatch, ["host"] + [None] * int(MEASURE_S / LOOK_S + 2))
+        measure(monkeypatch, ["host"] + [None] * int(MEASURE_S / POLL_S + 2))
 
 
 def test_a_measurement_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from hico_platform.search.ray_executor.stop_workers import Stopped, StopRequests, TaskAtWork
+from hico_platform.search.ray_executor.stop_workers import RunningTask, Stopped, StopRequests
 
 
 def test_a_task_is_cut_off_and_waited_for() -> None:
     begun, saved, tasks = threading.Event(), [], []
 
     def trial() -> None:
-        task = TaskAtWork()
+        task = RunningTask()
         tasks.append(task)
         try:
             begun.set()
@@ -24,7 +24,7 @@ def test_a_task_is_cut_off_and_waited_for() -> None:
         except Stopped:
             saved.append("epoch")
         finally:
-            task.over.set()
+            task.ended.set()
 
     thread = threading.Thread(target=trial)
     thread.start()
@@ -35,10 +35,10 @@ def test_a_task_is_cut_off_and_waited_for() -> None:
 
 
 def test_a_task_that_waits_for_an_answer_has_saved() -> None:
-    task = TaskAtWork()
+    task = RunningTask()
     with task.reporting():
         task.stop()  # would raise in this thread
-    task.over.set()
+    task.ended.set()
     task.stop()
 
 
@@ -49,8 +49,8 @@ def test_a_trial_cannot_take_it_for_its_own_failure() -> None:
 def test_the_driver_waits_for_all_that_live_and_no_longer() -> None:
     async def story() -> tuple[int, int]:
         requests = StopRequests()
-        waiting = asyncio.create_task(requests.until_stop("first"))
-        await requests.until_stop("silent", poll_s=0.001)
+        waiting = asyncio.create_task(requests.wait_for_stop("first"))
+        await requests.wait_for_stop("silent", poll_s=0.001)
         await asyncio.sleep(0)
 
         async def first() -> None:
@@ -68,7 +68,7 @@ def test_the_driver_waits_for_all_that_live_and_no_longer() -> None:
 def test_a_worker_that_died_is_not_waited_for(dead_s: float) -> None:
     async def story() -> int:
         requests = StopRequests()
-        await requests.until_stop("dead", poll_s=0.001)
+        await requests.wait_for_stop("dead", poll_s=0.001)
         return await requests.stop(60, dead_s)
 
     assert asyncio.run(story()) == 0

@@ -1,40 +1,36 @@
-"""What a worker says, and what the driver makes of it, without a cluster."""
+"""What a worker sends, without a cluster."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from hico_platform.search.messages import EpochReport
-from hico_platform.search.ray_executor import watch, worker
-from hico_platform.search.ray_executor.mailbox import Mailbox, MailboxLook
-from hico_platform.search.ray_executor.watch import MAILBOX_S, MailboxReader, WorkerWatch
-from hico_platform.search.ray_executor.worker import SIGN_EVERY_S, WorkerReport
-from hico_platform.search.ray_executor.worker_message import WorkerProcess
-from hico_platform.search.silence import Attempts, Signs
-from hico_platform.search.task import alive_of
+from hico_platform.enums import Decision
+from hico_platform.search.messages import EpochReport, TrialFailure
+from hico_platform.search.ray_executor import worker
+from hico_platform.search.ray_executor.worker import HEARTBEAT_EVERY_S, MESSAGE, TrialFailedError, WorkerReport
+from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
+from hico_platform.search.task import TrialTask, alive_of
+from tests.small import small_config
+from tests.toy import toy_outcome, toy_report
+from tests.unit.search.ray_executor.remote import Remote
 
 PROCESS = WorkerProcess(pid=7, host="here", machine="m", actor="f00d")
 
 
-class Remote:
-    """A method of an actor: keeps what it is called with."""
-
-    def __init__(self, answer: object = None) -> None:
-        self.calls: list[tuple[object, ...]] = []
-        self._answer = answer
-
-    def remote(self, *words: object) -> object:
-        self.calls.append(words)
-        return self._answer
-
-
 @pytest.fixture
 def mailbox() -> SimpleNamespace:
-    return SimpleNamespace(take=Remote("continue"), sign=Remote(), put=Remote(), look=Remote("asked"))
+    return SimpleNamespace(
+        begin=Remote(),
+        take_answer=Remote("continue"),
+        heartbeat=Remote(),
+        wait_for_stop=Remote(False),
+        stopped=Remote(),
+    )
 
 
 class Clock:
@@ -44,16 +40,16 @@ class Clock:
         return self.now_s
 
 
-def test_signs_of_life_are_sent_now_and_then(mailbox: SimpleNamespace) -> None:
+def test_heartbeats_are_sent_now_and_then(mailbox: SimpleNamespace) -> None:
     clock = Clock()
-    alive = alive_of(WorkerReport(key="k", mailbox=mailbox, send=lambda content: None, clock=clock))
+    alive = alive_of(WorkerReport(key="k", mailbox=mailbox, send=lambda report: None, clock=clock))
     for step in range(1, 21):
         clock.now_s = step * 1.0
         alive(epoch=step // 2 if step % 2 == 0 else None)
-    times = 20 / SIGN_EVERY_S
-    assert len(mailbox.sign.calls) == times
-    assert {key for key, _ in mailbox.sign.calls} == {"k"}
-    assert [second for _, seconds in mailbox.sign.calls for second in seconds] == [2.0] * 10
+    times = 20 / HEARTBEAT_EVERY_S
+    assert len(mailbox.heartbeat.calls) == times
+    assert {key for key, _ in mailbox.heartbeat.calls} == {"k"}
+    assert [second for _, seconds in mailbox.heartbeat.calls for second in seconds] == [2.0] * 10
 
 
 def test_epochs_of_a_trial_that_only_reports(mailbox: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,79 +62,86 @@ def test_epochs_of_a_trial_that_only_reports(mailbox: SimpleNamespace, monkeypat
     report = WorkerReport(key="k", mailbox=mailbox, send=send, clock=clock)
     for epoch in (3, 9):
         clock.now_s += 12.0
-        report(EpochReport(epoch=epoch, metrics={}, history=(), checkpoint=Path("c")))
-    assert report.epochs_s() == (2.0,), "where a resumed trial began is not known before its first report"
-    assert report.epochs_s() == ()
-    assert mailbox.take.calls == [("k", 3), ("k", 9)]
+        report(toy_report(epoch))
+    assert report.drain_epochs_s() == (2.0,), "where a resumed trial began is not known before its first report"
+    assert report.drain_epochs_s() == ()
+    assert mailbox.take_answer.calls == [("k", 3), ("k", 9)]
 
 
 def test_a_plain_function_to_report_by_will_do() -> None:
-    alive_of(lambda said: None)(epoch=3)
+    alive_of(lambda report: Decision.CONTINUE)(epoch=3)
 
 
-def test_the_mailbox() -> None:
-    async def talk() -> MailboxLook:
-        box = Mailbox()
-        await box.begin("a", PROCESS)
-        await box.sign("a", (1.0, 2.0))
-        await box.put("gone", 3, "stop")
-        taken = asyncio.create_task(box.take("a", 3))
-        await box.put("a", 3, "continue")
-        assert await taken == "continue"
-        first = await box.look(["gone"])
-        assert first.signs["a"] == Signs(count=2, epochs_s=(1.0, 2.0))
-        assert first.processes == {"a": PROCESS}
-        assert not box._answers
-        await box.look(["a"])
-        return await box.look([])
+class TestRunOnWorker:
+    """Tune's function trainable, with Ray and Tune replaced."""
 
-    assert asyncio.run(talk()).signs == {}
+    @pytest.fixture
+    def reported(self, monkeypatch: pytest.MonkeyPatch, mailbox: SimpleNamespace) -> list[WorkerMessage]:
+        """The messages that Tune is given before the last."""
+        messages: list[WorkerMessage] = []
+        context = SimpleNamespace(get_trial_id=lambda: "k")
+        tune = SimpleNamespace(get_context=lambda: context, report=lambda result: messages.append(result[MESSAGE]))
+        monkeypatch.setattr(worker, "tune", tune)
+        monkeypatch.setattr(worker, "this_process", lambda: PROCESS)
+        monkeypatch.setattr(
+            worker, "stoppable", lambda mailbox: worker.nullcontext(SimpleNamespace(reporting=worker.nullcontext))
+        )
+        monkeypatch.setattr(worker.ray, "wait", lambda refs, timeout: (refs, []))
+        monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
+        return messages
 
+    def run(self, function: object, mailbox: SimpleNamespace, folder: Path) -> WorkerMessage:
+        task = TrialTask(number=0, config=small_config(), directory=folder, report_epochs=(1,), cpus=1, gpus=0)
+        result = worker.run_on_worker({"task": task}, function=function, mailbox=mailbox)
+        assert list(result) == [MESSAGE]
+        return result[MESSAGE]
 
-@pytest.fixture
-def answered(monkeypatch: pytest.MonkeyPatch) -> list[MailboxLook]:
-    """What the mailbox answers, in order; while there is nothing it does not answer."""
-    answers: list[MailboxLook] = []
-    monkeypatch.setattr(watch.ray, "wait", lambda asked, timeout: (asked if answers else [], []))
-    monkeypatch.setattr(watch.ray, "get", lambda asked: answers.pop(0))
-    return answers
+    def test_the_trials_own_objects_arrive(
+        self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        report, outcome = toy_report(1, 0.4), toy_outcome(1, 0.4)
 
+        def function(task: TrialTask, deliver: WorkerReport) -> object:
+            logging.getLogger("hico_platform.toy").warning("slow")
+            assert deliver(report) is Decision.CONTINUE
+            return outcome
 
-def said(*, pid: int = 1, count: int = 1) -> MailboxLook:
-    return MailboxLook(pid=pid, signs={"a": Signs(count=count)}, processes={"a": PROCESS})
+        last = self.run(function, mailbox, tmp_path)
+        assert mailbox.begin.calls == [("k", PROCESS)]
+        [first] = reported
+        assert first.content is report
+        assert (first.process, first.warnings) == (PROCESS, ("slow",))
+        assert last.content is outcome
+        assert last.warnings == (), "each warning is sent once"
 
+    def test_a_trial_that_raises_sends_its_failure_and_ends_the_process(
+        self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        def function(task: TrialTask, deliver: WorkerReport) -> object:
+            raise ValueError("no")
 
-def test_a_mailbox_that_does_not_answer_is_not_waited_for(
-    mailbox: SimpleNamespace, answered: list[MailboxLook], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed: list[int] = []
-    monkeypatch.setattr(watch.os, "kill", lambda pid, number: killed.append(pid))
-    reader = MailboxReader(mailbox)
-    assert reader.look(2 * MAILBOX_S) is None, "it may still be starting"
-    answered.append(said(pid=5))
-    assert reader.look(1.0) is not None
-    reader.answer("a", 3, "stop")
-    assert reader.look(MAILBOX_S) is None
-    assert killed == []
-    assert reader.look(1.0) is None
-    assert killed == [5]
-    answered.append(said(pid=6))
-    assert reader.look(1.0) is not None
-    assert mailbox.put.calls == [("a", 3, "stop")] * 2, "the new one gets the answers of the old one"
+        with pytest.raises(TrialFailedError, match="ValueError: no"):
+            self.run(function, mailbox, tmp_path)
+        [message] = reported
+        assert isinstance(message.content, TrialFailure)
+        assert message.content.reason == "ValueError: no"
+        assert "Traceback" in str(message.content.traceback)
 
+    def test_a_full_disk_is_no_failure_of_the_trial(
+        self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        def function(task: TrialTask, deliver: WorkerReport) -> object:
+            raise OSError(28, "No space left on device")
 
-def test_only_time_in_which_the_driver_looked_counts(mailbox: SimpleNamespace, answered: list[MailboxLook]) -> None:
-    clock = Clock()
-    attempts = Attempts(silence_minutes=1)
-    workers = WorkerWatch(attempts=attempts, reader=MailboxReader(mailbox), clock=clock)
-    actor = SimpleNamespace(_actor_id=b"\xf0\x0d")
-    trial = SimpleNamespace(trial_id="a", temporary_state=SimpleNamespace(ray_actor=actor))
-    attempts.add("a")
-    found = []
-    for _ in range(30):
-        clock.now_s += 600.0  # it was paused, or waited for its database
-        answered.append(said())
-        found += workers.look(None, [trial])
-    assert [(overdue.key, handle) for overdue, handle in found] == [("a", actor)]
-    assert workers.process("a") == PROCESS
-    assert workers.process("b", actor) == PROCESS, "by its actor"
+        message = self.run(function, mailbox, tmp_path)
+        assert message.content == DiskFull(reason="[Errno 28] No space left on device")
+
+    def test_an_error_of_the_cluster_is_left_to_tune(
+        self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        def function(task: TrialTask, deliver: WorkerReport) -> object:
+            raise worker.ray.exceptions.RayActorError
+
+        with pytest.raises(worker.ray.exceptions.RayActorError):
+            self.run(function, mailbox, tmp_path)
+        assert reported == []

@@ -1,4 +1,4 @@
-"""How often a trial is taken up again, without a cluster: what Tune calls, in its order."""
+"""Retries and excluded machines without a cluster: the test calls what Tune calls, in its order."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from ray.tune import PlacementGroupFactory
 from ray.tune.search import Searcher
 
 from hico_platform.errors import HicoError
-from hico_platform.search.controller import MACHINES_LEFT_OUT, SearchController
+from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
+from hico_platform.search.notes import EXCLUDED_MACHINES
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes
 from hico_platform.search.ray_executor.driver_state import DriverState
-from hico_platform.search.ray_executor.executor import ReportScheduler, TaskSearcher
-from hico_platform.search.ray_executor.watch import WorkerWatch
+from hico_platform.search.ray_executor.report_scheduler import ReportScheduler
+from hico_platform.search.ray_executor.task_searcher import TaskSearcher
 from hico_platform.search.ray_executor.worker import MESSAGE
 from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
+from hico_platform.search.ray_executor.worker_monitor import WorkerMonitor
 from hico_platform.search.resources import TrialResources
 from hico_platform.search.scheduler.make import make_scheduler
-from hico_platform.search.silence import UNKNOWN_S, Attempts, Overdue
 from hico_platform.search.simulator import SimulatedClock
 from hico_platform.search.task import TrialTask
+from hico_platform.search.worker_timeouts import STARTUP_LIMIT_S, OverdueWorker, TaskAttempts
 from tests.toy import FACTS, toy_outcome, toy_report, toy_space
 from tests.unit.search.ray_executor.test_lost_worker import DIED, UNPLUGGED
 
@@ -57,7 +59,7 @@ class TuneController:
         self._actor_manager = SimpleNamespace(_live_actors_to_ray_actors_resources={})
 
 
-class NoReader:
+class NoMailbox:
     """A mailbox that nobody writes to."""
 
     def forget(self, key: str) -> None:
@@ -71,19 +73,19 @@ class Driver:
         self, controller: SearchController, folder: Path, *, retries: int = 3, hosts: Sequence[str] = ("a",)
     ) -> None:
         self.controller, self.folder, self.hosts = controller, folder, list(hosts)
-        self.watch = WorkerWatch(attempts=Attempts(), reader=NoReader())
+        self.monitor = WorkerMonitor(attempts=TaskAttempts(), mailbox=NoMailbox())
         self.answers: list[tuple[str, int, str]] = []
         self.state = DriverState(
             controller=controller,
-            workers=self.watch,
+            workers=self.monitor,
             answer=lambda *answer: self.answers.append(answer),
             hosts=lambda: {machine: f"host-{machine}" for machine in self.hosts},
             interrupted=threading.Event(),
             retries=retries,
         )
-        self.scheduler = ReportScheduler(self.state, self.watch, {"CPU": 1})
+        self.scheduler = ReportScheduler(self.state, self.monitor, {"CPU": 1})
         nodes = ClusterNodes(TrialResources(cpus=1, gpus=0), may_grow=False)
-        self.asking = TaskSearcher(self.state, nodes=nodes, max_concurrent=2)
+        self.searcher = TaskSearcher(self.state, nodes=nodes, max_concurrent=2)
 
     def hand_out(self) -> TuneTrial | None:
         """What Tune does with the next task."""
@@ -172,7 +174,7 @@ def test_one_lost_worker_that_comes_as_two_errors_counts_once(controller: Search
     assert driver.hand_out() is not None
 
 
-def test_machines_that_go_away_do_not_count(controller: SearchController, tmp_path: Path) -> None:
+def test_node_loss_does_not_count(controller: SearchController, tmp_path: Path) -> None:
     driver = Driver(controller, tmp_path, retries=0, hosts=["a", "b"])
     for _ in range(5):
         trial = driver.hand_out()
@@ -195,20 +197,20 @@ def test_one_that_is_over_is_not_handed_out_again(controller: SearchController, 
 def test_the_end_is_not_said_while_one_may_be_lost(controller: SearchController, tmp_path: Path) -> None:
     driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
-    assert driver.asking.suggest("a") is None
+    assert driver.searcher.suggest("a") is None
     driver.lose(trial, KILLED)
-    assert driver.asking.suggest("b") == {"task": trial.config["task"]}
+    assert driver.searcher.suggest("b") == {"task": trial.config["task"]}
     controller.failed(0, TrialFailure(reason="ValueError: no"))
-    assert driver.asking.suggest("c") == Searcher.FINISHED
+    assert driver.searcher.suggest("c") == Searcher.FINISHED
 
 
 def test_a_trial_that_raises_has_failed_once_and_ends_its_worker(controller: SearchController, tmp_path: Path) -> None:
     driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
     assert driver.send(trial, TrialFailure(reason="ValueError: no", traceback="")) == "CONTINUE"
-    assert trial.trial_id in driver.watch.attempts, "it may hang before it ends"
+    assert trial.trial_id in driver.monitor.attempts, "it may hang before it ends"
     driver.lose(trial, "Traceback\nTrialFailedError: ValueError: no")
-    assert trial.trial_id not in driver.watch.attempts
+    assert trial.trial_id not in driver.monitor.attempts
     assert controller._ledger.trials()[0].ending.reason == "ValueError: no"
     assert driver.hand_out() is None
 
@@ -221,10 +223,12 @@ def test_a_worker_that_was_killed_has_that_for_its_reason(
         trial = driver.hand_out()
         key = trial.trial_id
         process = WorkerProcess(pid=7, host="here", machine="a", actor=key)
-        driver.state.kill(key, Overdue(key=key, why="silent for 6 min (limit 5 min)", silent=True), process)
+        driver.state.will_kill(
+            key, OverdueWorker(key=key, reason="silent for 6 min (limit 5 min)", silent=True), process
+        )
         driver.lose(trial, KILLED)
     why = "it was silent for 6 min (limit 5 min), and its worker on here (pid 7) was killed"
-    assert [record.getMessage() for record in caplog.records] == [f"trial 0 is handed out anew: {why}"]
+    assert [record.getMessage() for record in caplog.records] == [f"trial 0 is handed out again: {why}"]
     assert controller._ledger.trials()[0].ending.reason == f"{why} (2 times)"
 
 
@@ -259,9 +263,9 @@ def test_where_the_other_machine_went_away_a_trial_goes_back(controller: SearchC
     driver = Driver(controller, tmp_path, hosts=["a", "b"])
     driver.fail(driver.hand_out(), machine="a")
     waiting = driver.hand_out()
-    assert not driver.state.has_nowhere(waiting.config["task"])
+    assert not driver.state.may_now_run_anywhere(waiting.config["task"])
     driver.hosts = ["a"]
-    assert driver.state.has_nowhere(waiting.config["task"])
+    assert driver.state.may_now_run_anywhere(waiting.config["task"])
     driver.scheduler.on_trial_remove(TuneController(), waiting)
     again = driver.hand_out()
     assert again.config == waiting.config
@@ -279,16 +283,16 @@ def test_a_machine_that_fails_trial_after_trial_is_left_out(
         driver.report(moved := driver.hand_out(), 3, machine="b")
         driver.send(moved, toy_outcome(9), machine="b")
     assert (
-        "the machine host-a is left out: 3 trials in a row (0, 1, 2) failed there and went on elsewhere, the last by: "
+        "the machine host-a is excluded: 3 trials in a row (0, 1, 2) failed there and went on elsewhere, the last by: "
         "OSError: 2" in caplog.text
     )
-    [noted] = controller._ledger.note(MACHINES_LEFT_OUT)
+    [noted] = controller._ledger.note(EXCLUDED_MACHINES)
     assert (noted["host"], noted["reason"], noted["trials"]) == ("host-a", "OSError: 2", [0, 1, 2])
     assert driver.hand_out().placement is not None
-    driver.state.must_have_machines()
+    driver.state.check_machines_left()
     driver.hosts = ["a"]
     with pytest.raises(HicoError, match="a machine on which trials go on; got 'OSError: 2'; mend the machine"):
-        driver.state.must_have_machines()
+        driver.state.check_machines_left()
 
 
 def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
@@ -304,12 +308,12 @@ def test_after_the_time_is_up_no_machine_is_waited_for(tmp_path: Path) -> None:
     )
     driver = Driver(controller, tmp_path)
     waiting = driver.hand_out()
-    assert not driver.state.waits_in_vain(10_000.0)
+    assert not driver.state.waited_too_long(10_000.0)
     clock.now_s = 61.0
-    assert not driver.state.waits_in_vain(UNKNOWN_S)
-    assert driver.state.waits_in_vain(2.0)
+    assert not driver.state.waited_too_long(STARTUP_LIMIT_S)
+    assert driver.state.waited_too_long(2.0)
     driver.scheduler.on_trial_remove(TuneController(), waiting)
-    assert driver.asking.suggest("a") == Searcher.FINISHED
+    assert driver.searcher.suggest("a") == Searcher.FINISHED
     assert "no machine had room for it" in controller._ledger.trials()[0].ending.reason
 
 
@@ -318,13 +322,13 @@ def test_tune_that_ends_before_its_time_makes_no_finished_search(controller: Sea
     trial = driver.hand_out()
     assert trial is not None
     with pytest.raises(HicoError, match=r"Ray Tune at work until no task is left; got 'ended with 1 tasks at work'"):
-        driver.state.must_be_over()
+        driver.state.check_finished()
     driver.state.interrupted.set()
     with pytest.raises(KeyboardInterrupt):
-        driver.state.must_be_over()
+        driver.state.check_finished()
     driver.report(trial, 9)
     driver.send(trial, toy_outcome(9))
     with pytest.raises(KeyboardInterrupt):  # nobody has said yet that no task is left
-        driver.state.must_be_over()
-    assert driver.asking.suggest("next") == Searcher.FINISHED
-    driver.state.must_be_over()
+        driver.state.check_finished()
+    assert driver.searcher.suggest("next") == Searcher.FINISHED
+    driver.state.check_finished()

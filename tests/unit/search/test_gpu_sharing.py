@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hico_platform.search.gpu_packing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
+from hico_platform.search.gpu_sharing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
 
 GIB = 2**30
 

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hico_platform.search.ray_executor import worker_monitor
+from hico_platform.search.ray_executor.mailbox import MailboxSnapshot
+from hico_platform.search.ray_executor.worker_message import WorkerProcess
+from hico_platform.search.ray_executor.worker_monitor import MAILBOX_TIMEOUT_S, MailboxClient, WorkerMonitor
+from hico_platform.search.worker_timeouts import Heartbeats, TaskAttempts
+from tests.unit.search.ray_executor.remote import Remote
+
+PROCESS = WorkerProcess(pid=7, host="here", machine="m", actor="f00d")
+
+
+@pytest.fixture
+def mailbox() -> SimpleNamespace:
+    return SimpleNamespace(put_answer=Remote(), snapshot=Remote("request"))
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def snapshots(monkeypatch: pytest.MonkeyPatch) -> list[MailboxSnapshot]:
+    """What the mailbox answers, in order; while there is nothing it does not answer."""
+    answers: list[MailboxSnapshot] = []
+    monkeypatch.setattr(worker_monitor.ray, "wait", lambda refs, timeout: (refs if answers else [], []))
+    monkeypatch.setattr(worker_monitor.ray, "get", lambda ref: answers.pop(0))
+    return answers
+
+
+def snapshot(*, pid: int = 1, count: int = 1) -> MailboxSnapshot:
+    return MailboxSnapshot(pid=pid, heartbeats={"a": Heartbeats(count=count)}, processes={"a": PROCESS})
+
+
+def test_a_mailbox_that_does_not_answer_is_not_waited_for(
+    mailbox: SimpleNamespace, snapshots: list[MailboxSnapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(worker_monitor.os, "kill", lambda pid, number: killed.append(pid))
+    client = MailboxClient(mailbox)
+    assert client.poll(2 * MAILBOX_TIMEOUT_S) is None, "it may still be starting"
+    snapshots.append(snapshot(pid=5))
+    assert client.poll(1.0) is not None
+    client.answer("a", 3, "stop")
+    assert client.poll(MAILBOX_TIMEOUT_S) is None
+    assert killed == []
+    assert client.poll(1.0) is None
+    assert killed == [5]
+    snapshots.append(snapshot(pid=6))
+    assert client.poll(1.0) is not None
+    assert mailbox.put_answer.calls == [("a", 3, "stop")] * 2, "the new one gets the answers of the old one"
+
+
+def test_only_time_in_which_the_driver_polled_counts(
+    mailbox: SimpleNamespace, snapshots: list[MailboxSnapshot]
+) -> None:
+    clock = Clock()
+    attempts = TaskAttempts(silence_minutes=1)
+    monitor = WorkerMonitor(attempts=attempts, mailbox=MailboxClient(mailbox), clock=clock)
+    actor = SimpleNamespace(_actor_id=b"\xf0\x0d")
+    trial = SimpleNamespace(trial_id="a", temporary_state=SimpleNamespace(ray_actor=actor))
+    attempts.add("a")
+    found = []
+    for _ in range(30):
+        clock.now_s += 600.0  # it was paused, or waited for its database
+        snapshots.append(snapshot())
+        found += monitor.poll(None, [trial])
+    assert [(overdue.key, handle) for overdue, handle in found] == [("a", actor)]
+    assert monitor.process("a") == PROCESS
+    assert monitor.process("b", actor) == PROCESS, "by its actor"
