@@ -49,16 +49,6 @@ class Document:
                 return None
         return data
 
-    def at(self, *path: str | int) -> Document:
-        """The part at ``path`` as a document of its own (an empty mapping where there is none)."""
-        data = self.data
-        for key in path:
-            data = data.get(key, {}) if isinstance(data, Mapping) else data[key]
-        depth = len(path)
-        lines = {where[depth:]: line for where, line in self.lines.items() if where[:depth] == path}
-        files = {where[depth:]: file for where, file in self.files.items() if where[:depth] == path}
-        return Document(data=data, file=self.file, lines=lines, files=files)
-
 
 def dotted(path: FieldPath) -> str:
     """``contrast.level_weights.clip``, ``warm_start[0]``."""

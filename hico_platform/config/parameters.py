@@ -54,7 +54,21 @@ class Parameter(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Range(Parameter):
+class FieldParameter(Parameter):
+    """A parameter of one field."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The field itself."""
+        return (self.name,)
+
+    def decode(self, drawn: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The drawn value."""
+        return {self.name: drawn[self.name]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range(FieldParameter):
     """Numbers from ``low`` to ``high``, both included."""
 
     low: float
@@ -63,18 +77,9 @@ class Range(Parameter):
     step: float | None = None
     integer: bool = False
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The field itself."""
-        return (self.name,)
-
     def coordinates(self) -> tuple[Range | Choice, ...]:
         """The range itself."""
         return (self,)
-
-    def decode(self, drawn: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The drawn number."""
-        return {self.name: drawn[self.name]}
 
     def encode(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The nearest number in the range; its middle where there is no value."""
@@ -111,23 +116,14 @@ class Range(Parameter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice(Parameter):
+class Choice(FieldParameter):
     """One of some values, in no order; a field that may be unset may have null among them."""
 
     choices: tuple[Scalar, ...]
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The field itself."""
-        return (self.name,)
-
     def coordinates(self) -> tuple[Range | Choice, ...]:
         """The choice itself."""
         return (self,)
-
-    def decode(self, drawn: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The drawn value."""
-        return {self.name: drawn[self.name]}
 
     def encode(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The value itself where it is a choice; else the nearest number, or the first choice."""
@@ -154,15 +150,10 @@ class Choice(Parameter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fixed(Parameter):
+class Fixed(FieldParameter):
     """One value, for the search at hand or only where its conditions hold."""
 
     value: Scalar
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The field itself."""
-        return (self.name,)
 
     def coordinates(self) -> tuple[Range | Choice, ...]:
         """None: nothing is drawn."""

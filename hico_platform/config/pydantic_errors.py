@@ -102,7 +102,8 @@ def _problem(error: ErrorDetails, kind: Any, document: Document, at: FieldPath) 
         return document.problem(path, rule=details["rule"], value=value, remedy=details["remedy"])
     words = _words(error, annotation, details)
     if described is not None:
-        words = _Words(described.rule, number_remedy(str(value)) or described.remedy)
+        written = number_remedy(str(value)) if isinstance(value, (str, float)) else None
+        words = _Words(described.rule, written or described.remedy)
     return document.problem(path, rule=words.rule, value=value, remedy=words.remedy)
 
 

@@ -5,7 +5,6 @@ A field states its default, its meaning and the values that it accepts, as in ``
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -80,11 +79,11 @@ def flatten(config: Settings) -> dict[str, Scalar | None]:
     return flat
 
 
-def replace(config: S, values: Mapping[str, Any], *, document: Document | None = None) -> S:
+def replace(config: S, values: Mapping[str, Any]) -> S:
     """``config`` with the dotted ``values`` set, under the same rules as a file.
 
     Raises:
-        ConfigError: an unknown field or a broken rule; places are taken from ``document``.
+        ConfigError: an unknown field or a broken rule.
     """
     mapping = to_mapping(config)
     for name, value in values.items():
@@ -95,8 +94,7 @@ def replace(config: S, values: Mapping[str, Any], *, document: Document | None =
                 target[parent] = {}
             target = target[parent]
         target[last] = value
-    source = document or Document(data=None)
-    return parse(type(config), dataclasses.replace(source, data=mapping))
+    return parse(type(config), Document(data=mapping))
 
 
 @functools.cache

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from hico_platform.config.document import Document
 from hico_platform.config.package_files import find_space, shipped_spaces
 from hico_platform.config.parameters import uniform
-from hico_platform.config.schema import flatten, replace, to_mapping
+from hico_platform.config.schema import flatten, parse, replace, to_mapping
 from hico_platform.config.space import load_space, space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.retrain.plan import make_plan, released_settings
@@ -63,6 +64,7 @@ def test_configurations(name: str) -> None:
         "released": digest(to_mapping(released_settings(config))),
     }
     assert found == OF_CONFIGS[name]
+    assert parse(TrialConfig, Document(data=to_mapping(config))) == config
 
 
 def test_a_small_configuration() -> None:

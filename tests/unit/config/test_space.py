@@ -248,6 +248,10 @@ class TestMistakes:
                 "space.yaml:2: search.contrast.temperature: a value for high; got {'low': 1}; add high:",
             ),
             (
+                "optimiser.clip_gradient_norm: {low: null, high: 1}",
+                "space.yaml:2: search.optimiser.clip_gradient_norm.low: a number; write it without quotes or units",
+            ),
+            (
                 "contrast.temperature: [1, 2]",
                 "space.yaml:2: search.contrast.temperature: a range, a choice or a value; got [1, 2]; "
                 "write {choice: [..]}",
@@ -361,6 +365,8 @@ class TestMistakes:
             ("{simplex: [clip, part], sum: 0}", ".sum: a number above 0; got 0; correct it"),
             ("{simplex: [clip, part], sum: .inf}", ".sum: a number above 0; got inf; write a finite number"),
             ("{simplex: [clip, part], low: -1}", ".low: a number at least 0; got -1; correct it"),
+            ("{simplex: [clip, part], high: .nan}", ".high: a number at least 0; got nan; write a finite number"),
+            ("{simplex: [clip, part], sum: null}", ".sum: a number above 0; correct it"),
             (
                 "{simplex: [clip, part], total: 4}",
                 ".total: a known key; got 'total'; use one of simplex, sum, low, high, when",
