@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hico_platform.commands.search import run_search
 from hico_platform.home import HomePaths
 from hico_platform.search.events import Event, TrialBegan, TrialEnded
+from hico_platform.search.execution import ClusterOptions
+from hico_platform.search.start import SearchRequest
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
 
@@ -40,18 +42,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hico-overhead-") as folder:
         paths = HomePaths(home=Path(folder))
         run_search(
-            paths=paths,
-            name="toy",
-            space=toy_space(
-                trials=arguments.trials,
-                epochs=EPOCHS,
-                scheduler={"name": "none", "report_every": 1},
-                resources={"cpus": 1, "max_concurrent": 1},
+            SearchRequest(
+                name="toy",
+                space=toy_space(
+                    trials=arguments.trials,
+                    epochs=EPOCHS,
+                    scheduler={"name": "none", "report_every": 1},
+                    resources={"cpus": 1, "max_concurrent": 1},
+                ),
+                facts=FACTS,
             ),
-            facts=FACTS,
+            paths=paths,
             function=functools.partial(toy_trial, epoch_s=arguments.seconds / EPOCHS),
             tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-            cluster_cpus=1,
+            cluster=ClusterOptions(cpus=1),
             observers=[note],
         )
     training = arguments.trials * arguments.seconds

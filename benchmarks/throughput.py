@@ -66,6 +66,8 @@ def ours(trials: int, home: Path) -> dict[str, float]:
     from hico_platform.commands.search import run_search
     from hico_platform.home import HomePaths
     from hico_platform.search.events import TrialEnded
+    from hico_platform.search.execution import ClusterOptions
+    from hico_platform.search.start import SearchRequest
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
     from tests.toy import FACTS, toy_space
 
@@ -74,13 +76,11 @@ def ours(trials: int, home: Path) -> dict[str, float]:
         trials=trials, epochs=EPOCHS, scheduler={"name": "asha", "grace_epochs": EPOCHS, "report_every": 1}
     )
     run_search(
+        SearchRequest(name="toy", space=space, facts=FACTS),
         paths=paths,
-        name="toy",
-        space=space,
-        facts=FACTS,
         function=empty_trial,
         tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-        cluster_cpus=2,
+        cluster=ClusterOptions(cpus=2),
         observers=[lambda event: gauge.mark() if isinstance(event, TrialEnded) else None],
     )
     return gauge.summary()

@@ -13,13 +13,16 @@ import argparse
 import functools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from rich.console import Console
 
 from hico_platform.cli.failure import known_secrets
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
 from hico_platform.cli.views.plan_view import print_plan
-from hico_platform.cli.views.search_picture import endings, shown_measures, shown_values
+from hico_platform.cli.views.result_view import print_result
 from hico_platform.cli.views.search_view import SearchView, console_on
 from hico_platform.config.package_files import find_space
 from hico_platform.config.runtime_env import read_runtime_env
@@ -27,10 +30,10 @@ from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.data.address import data_address
 from hico_platform.errors import Problem, UsageError, command
 from hico_platform.home import HomePaths
-from hico_platform.home_access import follow_home
 from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
-from hico_platform.search.resumable import check_resumable
+from hico_platform.search.result import SearchResult
+from hico_platform.search.start import check_resumable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,22 +72,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Checks the space first, then brings the rest."""
+    """Checks the space before anything heavy is imported, then plans or runs the search."""
     paths = home_paths(arguments)
     _check_options(arguments)
     space = _space(arguments, paths)
     name = _name(arguments, space)
-    console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
-    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
     if arguments.dry_run:
         return _dry_run(arguments, space, paths, name)
     paths.check_writable(study=True)
     if arguments.resume:
         check_resumable(paths, name, take_over=arguments.take_over)
     make_home(paths.home, arguments)
+    console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
+    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
+    try:
+        result = _search(arguments, space, paths, name, console=console, say=say)
+    except KeyboardInterrupt:
+        print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
+        raise
+    if arguments.json:
+        print(json.dumps(result.as_dict()))
+    else:
+        print_result(
+            result,
+            objectives=space.settings.objectives,
+            again=_again(arguments, name),
+            stores=store_words(arguments),
+            say=say,
+        )
+    return 0
 
-    from hico_platform.commands.search import run_search
-    from hico_platform.commands.search_inputs import search_inputs
+
+def _search(
+    arguments: argparse.Namespace,
+    space: CheckedSpace,
+    paths: HomePaths,
+    name: str,
+    *,
+    console: Console,
+    say: Callable[..., None],
+) -> SearchResult:
+    from hico_platform.commands import search, search_inputs
+    from hico_platform.search.execution import ClusterOptions
+    from hico_platform.search.start import SearchRequest
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     def making(what: str, done: int, total: int) -> None:
@@ -92,72 +122,33 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
 
     runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
-    inputs = search_inputs(space, home=paths.home, data=_data(arguments, paths, name), progress=making)
-    limit = arguments.trials or space.settings.trials
+    inputs = search_inputs.search_inputs(space, home=paths.home, data=_data(arguments, paths, name), progress=making)
     say(
         f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
         f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {paths.home}"
     )
-    view = SearchView(space=space, limit=limit, name=name, console=console)
-    try:
-        with view:
-            result = run_search(
-                paths=paths,
-                name=name,
-                space=space,
-                facts=inputs.facts,
-                function=inputs.function,
-                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-                resume=arguments.resume,
-                limit=arguments.trials,
-                address=arguments.address,
-                runtime_env=runtime_env,
-                cluster_cpus=arguments.cpus,
-                probe=inputs.probe,
-                observers=[view],
-                know=view.know,
-                driver=this_driver(
-                    command=command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments))
-                ),
-                take_over=arguments.take_over,
-            )
-    except KeyboardInterrupt:
-        print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
-        raise
-    best = result.best
-    if arguments.json:
-        print(json.dumps(result.as_dict()))
-        return 0
-    say(f"\nsearch {name} {result.progress}: {', '.join(endings(result.trials))}")
-    if result.ended_by:
-        say(f"ended before its {result.search.limit} trials: {result.ended_by}")
-    if best is not None:
-        scores = " ".join(
-            f"{metric} {value:.3f}" for metric, value in (best.ending.metrics if best.ending else {}).items()
+    view = SearchView(space=space, limit=arguments.trials or space.settings.trials, name=name, console=console)
+    words = command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments))
+    request = SearchRequest(
+        name=name,
+        space=space,
+        facts=inputs.facts,
+        resume=arguments.resume,
+        limit=arguments.trials,
+        driver=this_driver(command=words),
+        take_over=arguments.take_over,
+    )
+    with view:
+        return search.run_search(
+            request,
+            paths=paths,
+            function=inputs.function,
+            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+            cluster=ClusterOptions(address=arguments.address, runtime_env=runtime_env, cpus=arguments.cpus),
+            probe=inputs.probe,
+            observers=[view],
+            on_start=view.on_start,
         )
-        say(f"best: trial {best.number}, {shown_values(best.values)}")
-        say(f"      {scores} (validation)")
-    if len(space.settings.objectives) > 1:
-        say("Pareto front:")
-        for trial in result.front:
-            weighed = shown_measures(trial.measures, space.settings.objectives)
-            say(f"      trial {trial.number}: {weighed}; {shown_values(trial.values)}")
-    if result.untracked:
-        say(
-            f"the tracking store was away: {result.untracked} writes are missing there; "
-            f"they are made up for by: {_again(arguments, name)}"
-        )
-    if result.refused:
-        console.print(
-            f"{result.refused} writes were refused by the tracking store: {result.refusal}",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
-        )
-    stores = store_words(arguments)
-    say(f"next: {command('retrain', name)}{stores}")
-    say(f"browse: {command('ui')}{stores}")
-    return 0
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -181,42 +172,18 @@ def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
 
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, paths: HomePaths, name: str) -> int:
-    from hico_platform.commands.search import check_machine, check_startable
-    from hico_platform.search.search_plan import gpus_of, plan_search, this_machine
-    from hico_platform.search.warm_start import warm_points_at
+    from hico_platform.commands.dry_run import dry_run
 
-    if arguments.address is None:  # else it is a plan for that cluster
-        check_machine(space, cpus=arguments.cpus)
-    inputs = time_trial = None
-    machine = this_machine(cpus=arguments.cpus)
-    if arguments.data:
-        follow_home(paths.home)  # a transfer dataset may be made there
-        from hico_platform.commands.search_inputs import search_inputs
-        from hico_platform.worker.gpu_memory import machine_with_gpus
-        from hico_platform.worker.timing import time_trials
-
-        inputs = search_inputs(space, home=paths.home, data=arguments.data)
-        machine = machine_with_gpus(space, machine, probe=inputs.probe)
-        time_trial = functools.partial(
-            time_trials,
-            data=inputs.data,
-            cpus=space.settings.resources.cpus,
-            gpus=gpus_of(space, machine=machine) or 0.0,
-        )
-    check_startable(
-        paths,
-        name,
+    plan = dry_run(
         space,
-        facts=None if inputs is None else inputs.facts,
+        paths=paths,
+        name=name,
         resume=arguments.resume,
         take_over=arguments.take_over,
-    )
-    plan = plan_search(
-        space,
-        machine=machine,
         limit=arguments.trials,
-        warm_points=warm_points_at(paths, space),
-        time_trial=time_trial,
+        data=arguments.data,
+        address=arguments.address,
+        cpus=arguments.cpus,
     )
     if arguments.json:
         print(json.dumps(plan.as_dict()))

@@ -17,7 +17,9 @@ from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.home_access import prepare_home
 from hico_platform.interruptions import interruptible
+from hico_platform.search.execution import ClusterOptions
 from hico_platform.search.gpu_sharing import MemoryNeed
+from hico_platform.search.start import SearchRequest
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
 
@@ -54,20 +56,14 @@ def main(
     try:
         with view:
             run_search(
+                SearchRequest(name="toy", space=checked, facts=FACTS, resume=resume),
                 paths=paths,
-                name="toy",
-                space=checked,
-                facts=FACTS,
                 function=functools.partial(toy_trial, **toy),
                 tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-                resume=resume,
-                address=address,
-                runtime_env=runtime_env,
-                cluster_cpus=2,
-                cluster_gpus=gpus,
+                cluster=ClusterOptions(address=address, runtime_env=runtime_env, cpus=2, gpus=gpus),
                 probe=None if need is None else functools.partial(MemoryNeed, **need, device="none"),
                 observers=[view],
-                know=view.know,
+                on_start=view.on_start,
             )
     except HicoError as error:
         sys.stdout.write(f"{error}\n")

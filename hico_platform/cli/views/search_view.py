@@ -50,8 +50,8 @@ class SearchView:
         if self._live is not None:
             self._live.stop()  # draws a last time, as tall as it comes
 
-    def know(self, search: SearchRecord, trials: Sequence[TrialRecord]) -> None:
-        """The limit, and trials of an earlier driver, so that counts and the best are right."""
+    def on_start(self, search: SearchRecord, trials: Sequence[TrialRecord]) -> None:
+        """Takes over the limit and the trials of earlier drivers, so that counts and the best are right."""
         self._limit = search.limit
         self._trials |= {trial.number: trial for trial in trials}
 

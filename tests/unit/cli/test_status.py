@@ -12,13 +12,13 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.cli.status import _picture
-from hico_platform.commands.search import check_startable
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.heartbeat import DEAD_AFTER_S, DRIVER
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import TrialFailure
+from hico_platform.search.start import check_startable
 from hico_platform.search.status import progress_of, search_status
 from tests.toy import FACTS, carry_out_toy
 from tests.unit.cli.test_search import SPACE, finished, home, steering_of

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.commands.search import SearchResult, run_search
+from hico_platform.commands.search import run_search
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.result import SearchResult
 from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.start import SearchRequest
 from hico_platform.tracking.memory import MemoryTracker
 from tests.toy import FACTS, carry_out_toy, toy_space
 
@@ -36,9 +38,8 @@ def paths(tmp_path: Path) -> HomePaths:
 
 
 def resume(paths: HomePaths, tracker: MemoryTracker) -> SearchResult:
-    return run_search(
-        paths=paths, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker, resume=True  # type: ignore[arg-type]
-    )  # fmt: skip
+    request = SearchRequest(name="toy", space=SPACE, facts=FACTS, resume=True)
+    return run_search(request, paths=paths, function=print, tracker=tracker)  # type: ignore[arg-type]
 
 
 def test_refused_writes_are_counted_apart_from_those_that_wait(paths: HomePaths) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.search import check_startable
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.cost import Machine, Timing
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.search_plan import plan_search, workers_of
+from hico_platform.search.start import check_startable
 from hico_platform.worker.timing import time_trials
 from tests.small import small_config, small_split, small_store
 from tests.toy import FACTS, toy_space

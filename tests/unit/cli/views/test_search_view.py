@@ -48,7 +48,7 @@ class TestView:
         ledger, output = memory(), io.StringIO()
         trials = carry_out(ledger, tmp_path, lambda event: None)
         view = SearchView(space=SPACE, limit=9, name="toy", console=Console(file=output, width=200))
-        view.know(ledger.search, trials)
+        view.on_start(ledger.search, trials)
         assert "5 of 5 trials ended" in view.picture().headline
 
     def test_several_objectives_show_their_front(self, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ class TestView:
         view(TrialBegan(trial=trial(0, TrialState.RUNNING, epoch=4)))
         assert "trial 0 taken up again, last report at epoch 4: temperature 0.1" in output.getvalue()
         assert "continues" not in output.getvalue()
-        view.know(memory().search, [trial(1, TrialState.RUNNING)])
+        view.on_start(memory().search, [trial(1, TrialState.RUNNING)])
         view(TrialBegan(trial=trial(1, TrialState.RUNNING)))
         view(TrialBegan(trial=trial(2, TrialState.RUNNING)))
         assert "trial 1 taken up again: temperature" in output.getvalue()

@@ -1,4 +1,4 @@
-"""Going on with another person's search: refused, taken over, and what the ledger and MLflow's runs say of it."""
+"""Resuming another user's search: refused, taken over, and what the ledger and MLflow's runs record of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
-from hico_platform.search.resumable import check_resumable
+from hico_platform.search.start import SearchRequest, check_resumable
 from hico_platform.tracking.base import USER_TAG
 from hico_platform.tracking.memory import MemoryTracker
 from tests.toy import FACTS
@@ -46,10 +46,8 @@ def ledger_of(paths: HomePaths) -> StudyLedger:
 
 
 def resume(paths: HomePaths, tracker: MemoryTracker, *, take_over: bool = False) -> None:
-    run_search(
-        paths=paths, name="toy", space=SPACE, facts=FACTS, function=print, tracker=tracker,  # type: ignore[arg-type]
-        resume=True, take_over=take_over,
-    )  # fmt: skip
+    request = SearchRequest(name="toy", space=SPACE, facts=FACTS, resume=True, take_over=take_over)
+    run_search(request, paths=paths, function=print, tracker=tracker)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -140,9 +138,9 @@ def test_a_ledger_that_somebody_else_wrote_steers_no_terminal(
 def test_the_command_that_the_ledger_keeps_has_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[DriverRecord] = []
 
-    def not_run(**options: object) -> None:
-        assert isinstance(options["driver"], DriverRecord)
-        kept.append(options["driver"])
+    def not_run(request: SearchRequest, **options: object) -> None:
+        assert request.driver is not None
+        kept.append(request.driver)
         raise UsageError("no more of this")
 
     monkeypatch.setattr(search, "run_search", not_run)
