@@ -120,3 +120,19 @@ def sklearn_linear(points: Points) -> float:
     """Multinomial logistic regression without regularisation: where a linear probe without weight decay arrives."""
     classifier = LogisticRegression(C=np.inf, tol=1e-9, max_iter=10_000).fit(points.train, points.train_labels)
     return float(classifier.score(points.eval, points.eval_labels))
+
+
+def random_features(count: int, *, width: int = 70, seed: int = 0, alike: float = 0.0) -> torch.Tensor:
+    """Random features (count, width) in float32; ``alike`` adds a direction that all share."""
+    drawn = torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
+    return drawn + alike * torch.linspace(0.5, 1.5, width)
+
+
+def exact_cosines(gallery: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+    """Cosines (q, n) in float64, by the definition."""
+    return nn.functional.normalize(queries.double()) @ nn.functional.normalize(gallery.double()).T
+
+
+def neighbours_by_definition(gallery: torch.Tensor, queries: torch.Tensor, k: int) -> torch.Tensor:
+    """Indices (q, k) of the k largest cosines, equal ones by index."""
+    return exact_cosines(gallery, queries).argsort(dim=1, descending=True, stable=True)[:, :k]

@@ -1,4 +1,4 @@
-"""The linear probe on frozen features (METHOD: settings of the release)."""
+"""The linear probe on frozen features, with the settings of the HiCo release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retrieval: queries against a gallery, ranked by cosine (METHOD: kNN / retrieval)."""
+"""Retrieval: queries against a gallery, ranked by cosine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from hico_platform.evaluate.knn import nearest
-from hico_platform.evaluate.knn_prefilter import FloatScreen
+from hico_platform.evaluate.knn_prefilter import Float32Prefilter
 
-CELLS = 2**23  # pairs of a query and a gallery row that are ranked at a time
+RANKED_PAIRS = 2**23  # pairs of a query and a gallery row that are ranked at a time
 
 
 class Retrieval(NamedTuple):
@@ -26,14 +26,14 @@ def retrieval(gallery: Tensor, gallery_labels: Tensor, queries: Tensor, query_la
 
     ``gallery`` (n, F), ``queries`` (q, F). The first k are the exact neighbours; the ranks of all the others, for the
     precision, are those of float32 cosines, equal ones by index. Memory beyond the features: about 25 bytes for each
-    of ``CELLS``, and what the neighbours take.
+    of ``RANKED_PAIRS``, and what the neighbours take.
     """
     hits = gallery_labels[nearest(gallery, queries, k=max(1, k))] == query_labels[:, None]  # (q, k)
-    screen = FloatScreen(gallery)
-    rows = max(1, CELLS // len(gallery))
+    prefilter = Float32Prefilter(gallery)
+    rows = max(1, RANKED_PAIRS // len(gallery))
     averages = []
     for block, labels in zip(queries.split(rows), query_labels.split(rows), strict=True):
-        order = screen.block(block).cosines.argsort(dim=1, descending=True, stable=True)
+        order = prefilter.cosines(block).cosines.argsort(dim=1, descending=True, stable=True)
         relevant = gallery_labels[order] == labels[:, None]  # (b, n)
         averages.append(_average_precision(relevant))
     return Retrieval(
@@ -44,10 +44,10 @@ def retrieval(gallery: Tensor, gallery_labels: Tensor, queries: Tensor, query_la
 
 
 def _average_precision(relevant: Tensor) -> Tensor:
-    """(b,) of ranked rows (b, n): the mean, over a row's relevant entries, of the precision down to each."""
+    """(b,) of ranked rows (b, n): the mean, over a row's relevant entries, of the precision at each."""
     row, rank = relevant.nonzero().unbind(dim=1)
     counts = row.bincount(minlength=len(relevant))
-    before = counts.cumsum(0) - counts
-    found = torch.arange(1, len(row) + 1, device=row.device) - before[row]
+    first = counts.cumsum(0) - counts
+    retrieved = torch.arange(1, len(row) + 1, device=row.device) - first[row]
     total = torch.zeros(len(relevant), dtype=torch.float64, device=row.device)
-    return total.index_add_(0, row, found / (rank + 1).double()) / counts.clamp_min(1)
+    return total.index_add_(0, row, retrieved / (rank + 1).double()) / counts.clamp_min(1)

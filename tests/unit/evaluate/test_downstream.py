@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
+import torch
 
+from hico_platform.build import build_model
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.evaluate.downstream import downstream, eval_features, knn, raw_pose_knn
 from tests.handmade import (
@@ -17,6 +20,9 @@ from tests.handmade import (
     sklearn_map,
     sklearn_recall,
 )
+from tests.small import small_config, small_split, small_store
+
+CPU = torch.device("cpu")
 
 SOURCE = points(classes=4, train=300, held_out=250, seed=0, noise=0.8)
 TARGET = points(classes=3, train=200, held_out=150, seed=1, noise=0.4)
@@ -56,3 +62,20 @@ def test_validation_and_raw_poses_are_scored_by_nearest_neighbours() -> None:
     assert knn(features, data=source) == pytest.approx(sklearn_knn(SOURCE))
     assert raw_pose_knn(data=source, config=CONFIG) == pytest.approx(sklearn_knn(SOURCE))
     assert views.shares == {0.8}
+
+
+def test_downstream_names_and_ranges(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store")
+    config = small_config()
+    encoder = build_model(config, layout=store.layout, device=CPU).query.encoder
+    data = small_split(store).eval_data(config, device=CPU)
+    metrics = downstream(encoder, source=data, target=data, config=config.evaluation, seed=0)
+    assert set(metrics) == {
+        "knn_top1", "recognition_top1", "retrieval_top1", "retrieval_recall_at_5", "retrieval_map", "transfer_top1",
+    }  # fmt: skip
+    assert all(0 <= value <= 1 for value in metrics.values())
+    features = eval_features(encoder, data=data, config=config.evaluation)
+    assert metrics["retrieval_top1"] == metrics["knn_top1"] == knn(features, data=data)
+    assert metrics == downstream(encoder, source=data, target=data, config=config.evaluation, seed=0, features=features)
+    assert "transfer_top1" not in downstream(encoder, source=data, target=None, config=config.evaluation, seed=0)
+    assert 0 <= raw_pose_knn(data=data, config=config.evaluation) <= 1

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hico_platform.evaluate.linear import linear_probe_top1
-from tests.handmade import Points, points, sklearn_linear
+from tests.handmade import Points, points, random_features, sklearn_linear
 
 CLASSES, EPOCHS, BATCH, RATE, SEED = 4, 8, 64, 5.0, 5
 # So many to score on that a classifier that differs a little has another score.
@@ -81,3 +81,17 @@ def test_the_probe_arrives_at_logistic_regression() -> None:
     assert probe(HANDMADE, epochs=300, batch=300, rate=2.0) == pytest.approx(
         sklearn_linear(HANDMADE), abs=1.5 / len(HANDMADE.eval)
     )
+
+
+def test_linear_probe_learns_separable_features_and_is_seeded() -> None:
+    labels = torch.arange(400) % 5
+    features = torch.nn.functional.one_hot(labels, 5) + 0.3 * random_features(400, seed=1)[:, :5]
+
+    def top1(seed: int) -> float:
+        return linear_probe_top1(
+            features[:300], labels[:300], features[300:], labels[300:],
+            classes=5, epochs=20, batch_size=64, learning_rate=0.5, seed=seed,
+        )  # fmt: skip
+
+    assert top1(0) > 0.9
+    assert top1(0) == top1(0)
