@@ -84,7 +84,8 @@ def run_search(
     """
     if cluster.address is None and not request.resume:  # a finished search may be resumed to complete its tracking
         check_machine(request.space, cpus=cluster.cpus, gpus=cluster.gpus)
-    from hico_platform.search.ledger.optuna_ledger import driver_lock, open_storage
+    from hico_platform.search.ledger.driver_lock import driver_lock
+    from hico_platform.search.ledger.optuna_ledger import open_storage
 
     began_s = time.time()
     with ExitStack() as stack:

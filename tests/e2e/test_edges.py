@@ -82,8 +82,8 @@ def ledger(tmp_path: Path) -> StudyLedger:
 
 
 def close(ledger: StudyLedger) -> None:
-    ledger._storage.remove_session()
-    ledger._storage.engine.dispose()
+    ledger.storage.remove_session()
+    ledger.storage.engine.dispose()
 
 
 def test_a_home_that_may_only_be_read_is_shown_and_left_as_it_is(ledger: StudyLedger, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import pytest
 from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.main import main
 from hico_platform.errors import UsageError
-from hico_platform.search.ledger.optuna_ledger import StudyLedger, driver_lock, open_storage
+from hico_platform.search.ledger.driver_lock import driver_lock
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.tracking.base import TrackingRefused
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import planted

@@ -1,1 +1,1 @@
-"""What a search remembers; the only room that imports Optuna."""
+"""The record of a search; the only folder that imports Optuna."""

@@ -1,7 +1,7 @@
-"""The ledger: everything that a search remembers, and the only thing it remembers it by.
+"""The ledger: the one record of a search.
 
-Whatever a trial was given, reported, was told and came to is written here before anything else acts on it.
-So an interrupted search is resumed, a finished one extended, and a running one watched, from the ledger alone.
+What a trial is given, reports, is answered and ends with is written here before anything else acts on it. So an
+interrupted search is resumed, a finished one extended and a running one watched from the ledger alone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Metrics = Mapping[str, float]
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """The recorded state of a trial (what pages show is :class:`~hico_platform.search.state.TrialStatus`)."""
 
     RUNNING = "running"
-    """Begun and not ended: at work now, or cut off and to be continued."""
+    """Begun and not ended: running, or interrupted and to be resumed."""
 
     COMPLETE = "complete"
     """Trained for the whole budget."""
@@ -37,7 +37,7 @@ class TrialState(StrEnum):
     """Stopped at a rung."""
 
     FAILED = "failed"
-    """Ended by a mistake of its own; the reason is recorded."""
+    """Could not go on; the reason is recorded."""
 
     @property
     def is_final(self) -> bool:
@@ -49,7 +49,7 @@ class Origin(StrEnum):
     """Where a trial's values come from."""
 
     RELEASED = "released"
-    """What is searched at the released settings, or as near as the space comes: the first trial."""
+    """The released settings, or the nearest point of the space: the first trial."""
 
     BASE = "base"
     """The settings around which the search varies, where they are others."""
@@ -65,7 +65,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a search's results depend on besides its space; a resumed search must agree."""
+    """What a search's results depend on besides its space; a resumed search must have the same."""
 
     data_digest: str
     protocol: str
@@ -98,7 +98,7 @@ class ReportRecord(EpochReport):
 class Ending:
     """How a trial ended. ``metrics`` are the downstream metrics; a failed trial has a reason instead.
 
-    An ``excused`` failure does not count for ``resources.max_failures``: the trial had no part in it.
+    An ``excused`` failure does not count for ``resources.max_failures``, since the trial did not cause it.
     """
 
     state: TrialState
@@ -170,7 +170,7 @@ class SearchRecord:
 
 
 class Ledger(ABC):
-    """One search's memory. Every method has taken effect when it returns."""
+    """The record of one search. Every method has taken effect when it returns."""
 
     @property
     @abstractmethod
@@ -187,7 +187,7 @@ class Ledger(ABC):
 
     @abstractmethod
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
-        """Puts a point in line before what the sampler proposes (the nearest point that the space holds)."""
+        """Enqueues a point, or the nearest one of the space, before what the sampler proposes."""
 
     @abstractmethod
     def record_report(self, number: int, report: ReportRecord) -> None:
@@ -219,7 +219,7 @@ class Ledger(ABC):
 
     @abstractmethod
     def reopen(self, *, source: Mapping[str, Any], limit: int) -> None:
-        """Takes over a space and a limit that changed since the search began."""
+        """Replaces the space and the limit, which changed since the search began."""
 
 
 def whole_config(space: CheckedSpace, values: Mapping[str, Scalar]) -> Mapping[str, Any] | None:

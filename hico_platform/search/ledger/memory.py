@@ -34,7 +34,7 @@ class MemoryLedger(Ledger):
             name=name, source=space.source, facts=facts, limit=limit, began_at_s=at_s, key=uuid.uuid4().hex
         )
         self._trials: list[TrialRecord] = []
-        self._line: list[tuple[Mapping[str, Scalar], Origin]] = []
+        self._queue: list[tuple[Mapping[str, Scalar], Origin]] = []
         self._notes: dict[str, Any] = {}
         self._drivers: tuple[DriverRecord, ...] = ()
 
@@ -48,9 +48,9 @@ class MemoryLedger(Ledger):
         return tuple(self._trials)
 
     def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
-        """Begins the next trial in line, else one at random."""
+        """Begins the next enqueued trial, else one at random."""
         number = len(self._trials)
-        drawn, origin = self._line.pop(0) if self._line else ({}, Origin.SAMPLER)
+        drawn, origin = self._queue.pop(0) if self._queue else ({}, Origin.SAMPLER)
         draw = random.Random(space.settings.sampler.seed * 1_000_003 + number)
         values = space.values(lambda axis: drawn[axis.name] if axis.name in drawn else uniform(axis, draw=draw))
         while not space.admits(values):
@@ -67,10 +67,10 @@ class MemoryLedger(Ledger):
         return record
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
-        """Puts the nearest point that the space holds in line."""
+        """Enqueues the nearest point of the space."""
         drawn = space.nearest(values)
-        if all(waiting != drawn for waiting, _ in self._line):
-            self._line.append((drawn, origin))
+        if all(other != drawn for other, _ in self._queue):
+            self._queue.append((drawn, origin))
 
     def record_report(self, number: int, report: ReportRecord) -> None:
         """Adds a report, once an epoch."""

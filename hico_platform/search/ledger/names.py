@@ -1,4 +1,4 @@
-"""The names of a database: which studies are searches of this package, and which something else made."""
+"""The names of a database: which studies are searches of this package, and which were made by something else."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def other_study_names(storage: Storage) -> tuple[str, ...]:
 
 
 def refuse_other_study(storage: Storage, *, name: str) -> None:
-    """Leaves a study alone that something else made: a search is not begun in it.
+    """Refuses to begin a search in a study that something else made.
 
-    An empty one may be what a driver left that was killed at its first step, and is no hindrance.
+    An empty study is accepted: a driver that was killed at its first step leaves one.
 
     Raises:
         UsageError: there is such a study of that name, and something is in it.

@@ -35,13 +35,13 @@ def make_sampler(space: CheckedSpace, *, begun: int, names: Mapping[str, str]) -
     seed = (space.settings.sampler.seed * 1_000_003 + begun) % SEEDS
     name = space.settings.sampler.name
     if name is SamplerName.GRID:
-        return _Grid(space, names)
+        return _GridSampler(space, names)
     inner = SAMPLERS[name](space, seed)
-    return _Constrained(inner, space, seed=seed, names=names) if space.constraints else inner
+    return _ConstrainedSampler(inner, space, seed=seed, names=names) if space.constraints else inner
 
 
 def distribution_of(coordinate: Range | Choice) -> BaseDistribution:
-    """The same as Optuna says it."""
+    """A coordinate of a space as a distribution of Optuna's."""
     if isinstance(coordinate, Choice):
         return CategoricalDistribution(coordinate.choices)
     if coordinate.integer:
@@ -51,8 +51,8 @@ def distribution_of(coordinate: Range | Choice) -> BaseDistribution:
 
 
 def _tpe(space: CheckedSpace, seed: int) -> optuna.samplers.BaseSampler:
-    # Multivariate, so that interactions are modelled; a constant liar, so that trials at work count as bad
-    # and concurrent workers do not repeat one another; groups, where a condition makes some parameters rare.
+    # Multivariate, to model interactions; a constant liar, so that running trials count as bad and concurrent workers
+    # do not repeat one another; groups, where a condition makes some parameters rare.
     return optuna.samplers.TPESampler(
         seed=seed,
         n_startup_trials=space.settings.sampler.startup_trials,
@@ -88,14 +88,14 @@ SAMPLERS: Mapping[SamplerName, Make] = {
     SamplerName.NSGA2: lambda space, seed: optuna.samplers.NSGAIISampler(
         seed=seed, population_size=space.settings.sampler.startup_trials
     ),
-    # One sequence for the whole search: its place in it is kept in the study, its seed must not change.
+    # One sequence for the whole search, whose position is kept in the study: its seed must not change.
     SamplerName.QMC: lambda space, seed: optuna.samplers.QMCSampler(
         seed=space.settings.sampler.seed % SEEDS, scramble=True, warn_independent_sampling=False
     ),
 }
 
 
-class _Joint(optuna.samplers.BaseSampler):
+class _JointSampler(optuna.samplers.BaseSampler):
     """A sampler that proposes all coordinates at once, whichever of them are asked for then."""
 
     def __init__(self, space: CheckedSpace, names: Mapping[str, str]) -> None:
@@ -121,7 +121,7 @@ class _Joint(optuna.samplers.BaseSampler):
         raise NotImplementedError(param_name)
 
 
-class _Grid(_Joint):
+class _GridSampler(_JointSampler):
     """All combinations of choices and stepped ranges, in an order shuffled by the seed."""
 
     def sample_relative(
@@ -137,7 +137,7 @@ class _Grid(_Joint):
         return {name: point[axis.name] for name, axis in self._coordinates.items()}
 
 
-class _Constrained(_Joint):
+class _ConstrainedSampler(_JointSampler):
     """Draws from another sampler until the space's constraints hold."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Records to plain values and back.
 
-A field that this version does not know is left out on reading, so that what a newer version wrote can be looked
-at; a value that it does not know (a state, a decision) cannot be left out.
+On reading, a field that this version does not know is ignored, so that a newer version's records can be shown; a value
+that it does not know (a state, a decision) is an error.
 """
 
 from __future__ import annotations

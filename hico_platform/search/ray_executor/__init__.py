@@ -1,1 +1,1 @@
-"""Ray Tune executes a search; the only room that imports Ray. It remembers nothing that matters."""
+"""Ray Tune executes a search; the only folder that imports Ray. It keeps nothing that the ledger does not have."""

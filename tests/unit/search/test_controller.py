@@ -213,7 +213,7 @@ def test_a_configuration_that_rules_refuse_is_a_failed_trial(tmp_path: Path) -> 
     space = toy_space(trials=2)
     ledger = ledger_of(space)
     controller = steer(ledger, space, tmp_path)
-    ledger._line[0] = ({"contrast.temperature": -1.0, "model.encoder": "gru"}, Origin.LISTED)
+    ledger._queue[0] = ({"contrast.temperature": -1.0, "model.encoder": "gru"}, Origin.LISTED)
     task = controller.next_task()
     assert task is not None
     assert task.number == 1

@@ -53,7 +53,7 @@ class TestFronts:
             assert max(beaten_from, default=-1) == rank - 1
 
 
-class TestStanding:
+class TestSchedulerScores:
     def test_one_objective_is_compared_as_it_is(self) -> None:
         assert scheduler_scores(3, (0.4,), {1: (0.5,), 3: (0.9,)}, [KNN]) == (0.4, {1: 0.5})
 

@@ -1,0 +1,91 @@
+"""Reads the records of a search from the attributes of an Optuna study and of its trials.
+
+A study's user attributes hold ``search`` (space, facts, limit), ``driver:N`` (the processes that ran it, in order),
+``run:N`` (the tracking run of trial N) and ``note:KEY``. A trial's hold ``trial`` (values, origin), ``report:EPOCH``
+and ``ending``. All of these keys are persisted.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+
+from hico_platform.config.space import Objective
+from hico_platform.errors import Problem, UsageError
+from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger.base import Origin, SearchRecord, TrialRecord, TrialState
+from hico_platform.search.ledger.serialization import (
+    driver_from_plain,
+    ending_from_plain,
+    facts_from_plain,
+    readable,
+    report_from_plain,
+)
+
+NOTE, RUN, REPORT, DRIVER = "note:", "run:", "report:", "driver:"
+"""Beginnings of the names of attributes."""
+
+
+def search_record(name: str, attributes: Mapping[str, Any]) -> SearchRecord:
+    """The search that a study's attributes describe.
+
+    Raises:
+        UsageError: this version cannot read them.
+    """
+    content = attributes["search"]
+    facts = content.get("facts") if isinstance(content, Mapping) else None
+    with readable(name, written_by=facts.get("code_version") if isinstance(facts, Mapping) else None):
+        return SearchRecord(
+            name=name,
+            source=content["source"],
+            facts=facts_from_plain(content["facts"]),
+            limit=content["limit"],
+            began_at_s=content["began_at_s"],
+            key=content.get("key", ""),
+        )
+
+
+def driver_records(attributes: Mapping[str, Any]) -> tuple[DriverRecord, ...]:
+    """The drivers in a study's attributes, in order."""
+    numbered = itertools.takewhile(attributes.__contains__, (f"{DRIVER}{number}" for number in itertools.count()))
+    return tuple(driver_from_plain(attributes[key]) for key in numbered)
+
+
+def trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialRecord:
+    """The trial that an Optuna trial describes; ``run_id`` is its run in the tracking store."""
+    attributes = frozen.user_attrs
+    reports = [report_from_plain(value) for key, value in attributes.items() if key.startswith(REPORT)]
+    ending = ending_from_plain(attributes["ending"]) if "ending" in attributes else None
+    content = attributes["trial"]
+    return TrialRecord(
+        number=frozen.number,
+        state=TrialState.RUNNING if ending is None else ending.state,
+        values=content["values"],
+        origin=Origin(content["origin"]),
+        began_at_s=content["began_at_s"],
+        config=content.get("config"),
+        reports=tuple(sorted(reports, key=lambda report: report.epoch)),
+        ending=ending,
+        run_id=run_id,
+    )
+
+
+def check_objectives(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Checks that a space which changed keeps its objectives, since trials have a value for each.
+
+    Raises:
+        UsageError: it does not.
+    """
+    old, new = (list(source.get("objectives", [Objective.KNN])) for source in (before, now))
+    if old != new:
+        raise UsageError(
+            Problem(
+                field="objectives",
+                rule=f"the same as when the search began: {', '.join(old)}",
+                value=", ".join(new),
+                remedy="resume with these, or begin another search by --name, with warm_start",
+            )
+        )

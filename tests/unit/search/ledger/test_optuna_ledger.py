@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import optuna
+import pytest
+
+from hico_platform.config.space import SamplerName
+from hico_platform.errors import HicoError, UsageError
+from hico_platform.search.ledger.base import Ledger, TrialState, config_of
+from hico_platform.search.ledger.names import other_study_names, search_names
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from tests.toy import FACTS, toy_space
+from tests.unit.search.ledger.contract import SPACE, WIDER, LedgerContract, Open, ending, report
+
+
+class TestStudyLedger(LedgerContract):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return sqlite_url(tmp_path / "home" / "study.db")
+
+    @pytest.fixture
+    def reopen(self, url: str) -> Open:
+        def reopen() -> Ledger:
+            storage = open_storage(url)
+            if StudyLedger.exists(storage, name="toy"):
+                return StudyLedger.open(storage, name="toy")
+            return StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+
+        return reopen
+
+    def test_a_driver_that_another_program_wrote_is_read_as_far_as_it_goes(self, ledger: Ledger, url: str) -> None:
+        study = optuna.load_study(study_name="toy", storage=open_storage(url))
+        hostile = {"user": "\x1b]0;x\x07eve\nerror: x", "pid": "7", "host": 7, "began_at_s": 10**400, "more": {}}
+        for number, plain in enumerate([hostile, "text", None]):
+            study.set_user_attr(f"driver:{number}", plain)
+        first, *others = ledger.drivers()
+        assert (first.user, first.host, first.pid, first.began_at_s) == ("?]0;x?eve?error: x", "unknown", None, 0.0)
+        assert [one.user for one in others] == ["unknown", "unknown"]
+
+    def test_readers_do_not_wait(self, ledger: Ledger, tmp_path: Path) -> None:
+        import sqlite3
+
+        with sqlite3.connect(tmp_path / "home" / "study.db") as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    def test_optuna_sees_what_samplers_need(self, ledger: Ledger, url: str) -> None:
+        pruned, complete, failed = (ledger.begin(SPACE, at_s=0.0).number for _ in range(3))
+        ledger.record_report(pruned, report(1, 0.1))
+        ledger.record_ending(pruned, ending(TrialState.PRUNED, epoch=1))
+        for epoch in (1, 9):
+            ledger.record_report(complete, report(epoch, epoch / 10))
+        ledger.record_ending(complete, ending(TrialState.COMPLETE))
+        ledger.record_ending(failed, ending(TrialState.FAILED))
+        trials = optuna.load_study(study_name="toy", storage=url).trials
+        states = optuna.trial.TrialState
+        assert [trial.state for trial in trials] == [states.PRUNED, states.COMPLETE, states.FAIL]
+        assert trials[0].intermediate_values == {1: 0.1}
+        assert trials[1].value == 0.9
+        assert trials[1].intermediate_values == {1: 0.1, 9: 0.9}
+
+    def test_an_ending_that_was_cut_off_is_completed(self, ledger: Ledger, reopen: Open, url: str) -> None:
+        number = ledger.begin(SPACE, at_s=0.0).number
+        ledger.record_report(number, report(9, 0.4))
+        study = optuna.load_study(study_name="toy", storage=url)
+        trial = study.get_trials()[0]
+        plain = {**dataclasses.asdict(ending(TrialState.COMPLETE)), "state": "complete"}
+        study._storage.set_trial_user_attr(trial._trial_id, "ending", plain)
+        assert reopen().trials()[0].state is TrialState.COMPLETE
+        assert optuna.load_study(study_name="toy", storage=url).trials[0].state is optuna.trial.TrialState.COMPLETE
+
+    def test_a_beginning_that_was_cut_off_is_completed(self, ledger: Ledger, reopen: Open, url: str) -> None:
+        half = optuna.load_study(study_name="toy", storage=url).ask()
+        half.suggest_float("contrast.temperature", 0.05, 0.5, log=True)
+        assert reopen().trials() == ()
+        begun = reopen().begin(SPACE, at_s=0.0)
+        assert begun.number == half.number == 0
+        assert begun.values["contrast.temperature"] == half.params["contrast.temperature"]
+
+    @pytest.mark.parametrize("name", list(SamplerName))
+    def test_proposals_do_not_depend_on_interruptions(self, name: SamplerName) -> None:
+        if name is SamplerName.CMAES:
+            pytest.importorskip("cmaes", reason="the optional library cmaes is not installed")
+        temperature = {"low": 0.05, "high": 0.5, "step": 0.05} if name is SamplerName.GRID else {"low": 0.05, "high": 1}
+        space = toy_space(
+            search={
+                "contrast": {"temperature": temperature},
+                "model": {
+                    "encoder": {"choice": ["gru", "transformer"]},
+                    "layers": {"low": 1, "high": 3, "when": {"model.encoder": "transformer"}},
+                },
+            },
+            sampler={"name": str(name), "startup_trials": 4},
+        )
+
+        def values(*, interrupted: bool) -> list[object]:
+            storage = open_storage("memory:")
+            ledger = StudyLedger.create(storage, name="toy", space=space, facts=FACTS, limit=12, at_s=5.0)
+            found = []
+            for number in range(12):
+                if interrupted:
+                    ledger = StudyLedger.open(storage, name="toy")
+                trial = ledger.begin(space, at_s=0.0)
+                found.append(trial.values)
+                ledger.record_report(number, report(9, 1.0 - float(trial.values["contrast.temperature"])))
+                ledger.record_ending(number, ending(TrialState.COMPLETE))
+            return found
+
+        assert values(interrupted=True) == values(interrupted=False)
+
+    def test_a_name_is_taken_once(self, ledger: Ledger, url: str) -> None:
+        with pytest.raises(UsageError, match=r"name: a name that no search has yet; got 'toy'; give --resume"):
+            StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+
+    def test_trials_of_older_versions_have_the_configuration_of_the_space_before_it_changed(self, url: str) -> None:
+        storage = open_storage(url)
+        ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+        for number in range(2):
+            values = ledger.begin(SPACE, at_s=0.0).values
+            old = {"values": values, "origin": "sampler", "began_at_s": 0.0}
+            storage.set_trial_user_attr(number + 1, "trial", old)
+            ledger.record_ending(number, ending(TrialState.PRUNED))
+        assert [trial.config for trial in ledger.trials()] == [None, None]
+        ledger.reopen(source=WIDER.source, limit=9)
+        ledger.reopen(source=SPACE.source, limit=12)
+        ledger.reopen(source=WIDER.source, limit=12)
+        for trial in StudyLedger.open(open_storage(url), name="toy").trials():
+            assert config_of(trial, WIDER) == SPACE.config(trial.values)
+
+    def test_a_creation_that_was_cut_off_is_completed(self, url: str) -> None:
+        storage = open_storage(url)
+        optuna.create_study(storage=storage, study_name="toy", direction="maximize")
+        assert (search_names(storage), other_study_names(storage)) == ((), ("toy",))
+        assert not StudyLedger.exists(storage, name="toy")
+        ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+        assert ledger.search.limit == 6
+
+    def test_searches_do_not_mix(self, ledger: Ledger, url: str) -> None:
+        ledger.begin(SPACE, at_s=0.0)
+        other = StudyLedger.create(open_storage(url), name="other", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+        assert other.trials() == ()
+        assert other.begin(SPACE, at_s=0.0).number == 0
+        assert len(ledger.trials()) == 1
+
+    def test_a_study_that_is_deleted_while_its_search_runs_is_named(self, ledger: Ledger, url: str) -> None:
+        number = ledger.begin(SPACE, at_s=0.0).number
+        optuna.delete_study(study_name="toy", storage=open_storage(url))
+        for step in (
+            ledger.trials,
+            lambda: ledger.begin(SPACE, at_s=0.0),
+            lambda: ledger.record_report(number, report(1, 0.1)),
+            lambda: ledger.record_ending(number, ending(TrialState.FAILED)),
+            lambda: ledger.record_run(number, "run"),
+            lambda: ledger.note("any"),
+            lambda: ledger.set_note("any", 1),
+        ):
+            with pytest.raises(HicoError, match=r"study: the study toy in the database .*; got 'deleted'"):
+                step()
+
+    def test_no_such_search(self, ledger: Ledger, url: str) -> None:
+        with pytest.raises(UsageError, match=r"name: the name of a search; got 'toi'; searches here: toy"):
+            StudyLedger.open(open_storage(url), name="toi")
+
+    def test_no_database(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="an existing study database"):
+            open_storage(sqlite_url(tmp_path / "none.db"), create=False)
+        assert not (tmp_path / "none.db").exists()
+
+    def test_a_server_that_is_not_there(self) -> None:
+        with pytest.raises(UsageError, match=r"storage: a reachable study database.*check the address"):
+            open_storage("sqlite+nothing://host/db")
+
+
+def test_drivers_that_make_one_database_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    def begin(number: int) -> str:
+        storage = open_storage(sqlite_url(tmp_path / "study.db"))
+        return StudyLedger.create(storage, name=f"s{number}", space=SPACE, facts=FACTS, limit=6, at_s=5.0).search.name
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(begin, range(6))) == [f"s{number}" for number in range(6)]
