@@ -25,7 +25,7 @@ from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, 
 from hico_platform.search.lock import search_lock
 from hico_platform.search.notes import ENDED_BY
 from hico_platform.search.objectives import pareto_front
-from hico_platform.search.resources import TrialResources, check_fits, gpus_in_sight
+from hico_platform.search.resources import TrialResources, check_fits, visible_gpus
 from hico_platform.search.result import SearchResult
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.start import SearchRequest, StartedSearch, start_search
@@ -226,7 +226,7 @@ def check_machine(space: CheckedSpace, *, cpus: int | None = None, gpus: float |
     check_fits(
         TrialResources(cpus=resources.cpus, gpus=resources.given_gpus),
         cpus=available_cpus() if cpus is None else cpus,
-        gpus=gpus_in_sight() if gpus is None else gpus,
+        gpus=visible_gpus() if gpus is None else gpus,
     )
 
 

@@ -25,7 +25,7 @@ from hico_platform.retrain.task_source import RetrainTaskSource, RunObserver
 from hico_platform.search.drivers import user_name
 from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.lock import search_lock
-from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, gpus_in_sight
+from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, visible_gpus
 from hico_platform.tracking.base import USER_TAG, Tracker
 from hico_platform.tracking.check import check_tracking
 
@@ -126,7 +126,7 @@ def _check_before_training(inputs: RetrainInputs, tracker: Tracker, address: str
     """
     if address is None:
         resources = TrialResources(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING)
-        check_fits(resources, cpus=available_cpus(), gpus=gpus_in_sight())
+        check_fits(resources, cpus=available_cpus(), gpus=visible_gpus())
     check_tracking(tracker, inputs.name)
 
 

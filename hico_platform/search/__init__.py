@@ -1,1 +1,1 @@
-"""The search: a ledger that remembers, a scheduler that decides, a sampler that proposes, Ray that executes."""
+"""The search: a ledger records it, a sampler proposes trials, a scheduler stops them early, and Ray runs them."""

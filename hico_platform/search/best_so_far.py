@@ -11,7 +11,7 @@ from hico_platform.search.ledger.base import TrialState
 
 @dataclass(frozen=True, kw_only=True)
 class BestPoint:
-    """With the ``step``-th ending, at ``at_s``, trial ``number`` was the best with ``value``."""
+    """After ``step`` trials had ended, at ``at_s`` (Unix time), trial ``number`` was the best with ``value``."""
 
     step: int
     at_s: float
@@ -20,10 +20,10 @@ class BestPoint:
 
 
 class BestSoFar:
-    """The curve, from endings in whatever order they become known.
+    """The curve, from endings that may become known in any order.
 
     A step counts the trials that had ended by then, in the order of their endings, so the value never falls and the
-    highest step has the best of all. There is a point for each complete trial; the others do not count as best.
+    highest step has the best of all. There is a point for each complete trial; no other trial can be the best.
 
     Args:
         beyond_numbers: steps are also higher than the numbers of the trials that have ended, for a run in which an
@@ -39,23 +39,23 @@ class BestSoFar:
 
     @property
     def points(self) -> Sequence[BestPoint]:
-        """One for each complete trial, in order."""
+        """A point for each complete trial, in order."""
         return self._points
 
     @property
     def last(self) -> BestPoint | None:
-        """The best of all that is known."""
+        """The last point, which has the best score of all."""
         return self._points[-1] if self._points else None
 
     def add(self, number: int, *, state: TrialState, value: float | None, at_s: float) -> None:
-        """Takes in a trial that has ended; a second time changes nothing."""
+        """Adds a trial that has ended; adding it again changes nothing."""
         if number in self._known:
             return
         self._known.add(number)
         ending = (at_s, number, value if state is TrialState.COMPLETE else None)
         index = bisect.bisect(self._endings, ending[:2], key=lambda one: one[:2])
         self._endings.insert(index, ending)
-        if index < len(self._endings) - 1:  # a clock went back: what follows has other steps
+        if index < len(self._endings) - 1:  # a clock was set back: later steps change
             index, self._points, self._highest = 0, [], -1
         for rank in range(index, len(self._endings)):
             self._extend(rank + 1, *self._endings[rank])

@@ -1,4 +1,4 @@
-"""What the price of a search is made of: seconds of a trial's parts, and the machine."""
+"""What the cost of a search depends on: the seconds of a trial's parts, and the machine."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Who ran a search: each driver process with its user, host, process and command, and who may go on with it.
+"""Who ran a search: each driver process with its user, host, process and command, and who may resume it.
 
 A person is a user name: it is the same on all machines of a cluster with shared homes, where a process's number and
-often the user's are not. An account without a name (a container under a bare number) is its number. This asks before
-somebody goes on with another person's search; it keeps nobody out who may write the ledger.
+often the user's are not. An account without a name (a container under a bare number) is its number. The check prevents
+resuming another person's search by mistake; it is no protection against an account that may write the ledger.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def this_driver(*, command: str | None = None, at_s: float | None = None) -> Dri
 
 
 def printable(text: str) -> str:
-    """A text from a command line or a shared ledger in one line of characters that steer no terminal."""
+    """A text from a command line or a shared ledger as one line without control characters."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def is_same_person(one: DriverRecord, other: DriverRecord) -> bool:
-    """Whether two drivers are one person's: the same name, or the same number where one of them has no name."""
+    """Whether two drivers belong to one person: the same name, or the same number where one of them has no name."""
     if one.user == other.user:
         return True
     is_unnamed = any(driver.user == _unnamed(driver.uid) for driver in (one, other))
@@ -84,30 +84,30 @@ def is_same_person(one: DriverRecord, other: DriverRecord) -> bool:
 
 
 def starter(drivers: Sequence[DriverRecord]) -> DriverRecord | None:
-    """Who began a search; of one that an older version began, it is not known."""
+    """The driver that began a search; not known where an older version began it."""
     return drivers[0] if drivers and not drivers[0].resumed else None
 
 
 def driver_at(drivers: Sequence[DriverRecord], at_s: float) -> DriverRecord | None:
-    """Who ran a search at a moment: the last driver that had begun by then."""
+    """The driver of a search at a moment: the last that had begun by then."""
     return next((driver for driver in reversed(drivers) if driver.began_at_s <= at_s), None)
 
 
 def admitted(
     driver: DriverRecord, *, before: Sequence[DriverRecord], name: str, take_over: bool = False
 ) -> DriverRecord:
-    """The driver of a search that is resumed, as the ledger is to keep it.
+    """Checks that a driver may resume a search, and returns the driver as the ledger is to record it.
 
-    Whoever ran a search last may go on with it, and with one of which nobody is known.
+    The person who ran a search last may resume it, and anyone a search whose drivers are not known.
 
     Args:
         driver: this process.
         before: the drivers that the search had.
         name: of the search.
-        take_over: whether another person's search is taken over.
+        take_over: whether another person's search may be taken over.
 
     Raises:
-        UsageError: it is another person's, and is not to be taken over.
+        UsageError: it is another person's, and may not.
     """
     resumed = dataclasses.replace(driver, resumed=True)
     if not before or before[-1].user == UNKNOWN or is_same_person(before[-1], driver):
@@ -134,7 +134,7 @@ def _not_yours(driver: DriverRecord, *, before: Sequence[DriverRecord], name: st
 
 
 def clock_time(at_s: float) -> str:
-    """A moment as people read it, by this machine's time zone; what is none (in a damaged ledger) is unknown."""
+    """A moment as text in this machine's time zone; "an unknown time" for an invalid number in a damaged ledger."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
     except (OverflowError, ValueError, OSError, TypeError):

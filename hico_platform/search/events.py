@@ -1,4 +1,4 @@
-"""What happens in a search, for whoever shows or mirrors it. The ledger holds it already."""
+"""The events of a search, for views and trackers. Each is in the ledger before it is observed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TrialBegan:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialReported:
-    """A trial reported and was answered."""
+    """A trial reported and was answered; ``report`` is what the ledger has of it."""
 
     number: int
     report: ReportRecord
@@ -25,7 +25,7 @@ class TrialReported:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded:
-    """A trial is over: complete, stopped or failed."""
+    """A trial ended: complete, stopped early or failed."""
 
     number: int
     ending: Ending

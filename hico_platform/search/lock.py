@@ -1,4 +1,4 @@
-"""One driver a search: a lock that the operating system gives back when its holder dies."""
+"""One driver a search: a file lock that the operating system releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def search_lock(
 ) -> Iterator[None]:
     """Holds the lock of the search ``name`` in ``file``; ``what`` and ``otherwise`` word the refusal.
 
-    The file names its holder (user, process, host, since when), for the message that a second driver gives. The
-    file left by a process that is dead is not locked any more, and is taken over.
+    The file names its holder (user, process, host, since when) for the error of a second driver. A file that a dead
+    process left is not locked any more and is reused.
 
     Raises:
         UsageError: another live process holds it, or the file is a link or another user's.
@@ -71,7 +71,7 @@ def name_is_taken(name: str, *, drivers: Sequence[DriverRecord] = ()) -> UsageEr
 
 
 def _taken(handle: TextIO, file: Path) -> bool:
-    """Tries more than once: whoever asks for the holder has the lock for a moment."""
+    """Tries more than once, since a process that only asks for the holder has the lock for a moment."""
     for attempt in range(TRIES):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,12 +94,12 @@ def _taken(handle: TextIO, file: Path) -> bool:
 def holder(file: Path) -> dict[str, object] | None:
     """User, process, host and start (Unix time) of the lock's live holder, if any."""
     try:
-        with file.open(encoding="utf-8") as handle:  # a colleague's may only be read
+        with file.open(encoding="utf-8") as handle:  # another user's file may be readable only
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return _content(file) or {"user": None, "pid": None, "host": None, "since_s": None}
-    except OSError:  # there is none, or none that this user may look at
+    except OSError:  # there is none, or this user may not read it
         pass
     return None
 
@@ -113,7 +113,7 @@ def _holder(file: Path) -> str:
 
 
 def _content(file: Path) -> dict[str, Any] | None:
-    """What the holder wrote; nothing in the moment before it has. Whoever may write a shared folder wrote it."""
+    """What the holder wrote, or nothing before it has. In a shared folder others may have written it: not trusted."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {

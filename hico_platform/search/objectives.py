@@ -1,6 +1,6 @@
-"""Several objectives: what a trial is measured by, and which trials no other beats.
+"""Several objectives: a trial's value of each, and the Pareto front, which are the trials that no other dominates.
 
-With one objective, the validation kNN, all of it falls together with comparing kNN.
+With the validation kNN as the only objective this is the same as comparing kNN.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.messages import EpochReport
 
 Measures = tuple[float, ...]
-"""One value for each objective, in their order, as measured (not turned to more-is-better)."""
+"""One value for each objective, in their order, as measured (not negated where less is better)."""
 
 
 def measures(objectives: Sequence[Objective], report: EpochReport) -> Measures:
@@ -29,18 +29,18 @@ def measures(objectives: Sequence[Objective], report: EpochReport) -> Measures:
 
 
 def fronts(points: Sequence[Measures], objectives: Sequence[Objective]) -> list[int]:
-    """The Pareto front of each point: 0 where no other beats it, 1 where only points of front 0 do, and so on.
+    """The Pareto front of each point: 0 where no other dominates it, 1 where only points of front 0 do, and so on.
 
-    Non-dominated sorting (Deb et al., NSGA-II, 2002). A point beats another that it equals or exceeds in every
-    objective and exceeds in one; no number is worst.
+    Non-dominated sorting (Deb et al., NSGA-II, 2002). A point dominates another if it is at least as good in every
+    objective and better in one; NaN is worst.
     """
-    turned = [
+    signed = [
         tuple(-math.inf if math.isnan(v) else o.sign * v for o, v in zip(objectives, point, strict=True))
         for point in points
     ]
     left, found, rank = set(range(len(points))), [0] * len(points), 0
     while left:
-        front = {one for one in left if not any(_beats(turned[other], turned[one]) for other in left)}
+        front = {one for one in left if not any(_dominates(signed[other], signed[one]) for other in left)}
         for one in front:
             found[one] = rank
         left -= front
@@ -53,8 +53,8 @@ def scheduler_scores(
 ) -> tuple[float, dict[int, float]]:
     """The scores by which a scheduler compares trials at one epoch: own, and those of ``peers``.
 
-    The validation kNN where it is the only objective; else how few Pareto fronts lie before a trial's own, so
-    that a trial is better than another where its front comes first.
+    The validation kNN where it is the only objective; else the negated rank of a trial's Pareto front, so that a
+    trial on an earlier front has the higher score.
     """
     others = {other: point for other, point in peers.items() if other != number}
     if len(objectives) == 1:
@@ -64,12 +64,12 @@ def scheduler_scores(
 
 
 def pareto_front(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
-    """The trials of the whole budget that no other of them beats, by falling kNN."""
+    """The complete trials that no other complete trial dominates, best kNN first."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.measures]
     ranks = fronts([trial.measures for trial in complete], objectives)
     front = [trial for trial, rank in zip(complete, ranks, strict=True) if rank == 0]
     return tuple(sorted(front, key=lambda trial: (-(trial.value or 0.0), trial.number)))
 
 
-def _beats(one: Measures, other: Measures) -> bool:
+def _dominates(one: Measures, other: Measures) -> bool:
     return all(a >= b for a, b in zip(one, other, strict=True)) and one != other

@@ -1,4 +1,4 @@
-"""Whether what a trial holds fits: on this machine before anything starts, on the nodes of a cluster while it runs."""
+"""Whether a trial's resources fit: on this machine before the search starts, on the nodes of a cluster meanwhile."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from hico_platform.errors import Problem, UsageError
 
-# Device files of GPUs: NVIDIA, AMD, Windows' Linux, others.
+# Device files of GPUs: NVIDIA, AMD, WSL, others.
 _GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg", "/dev/dri/renderD*", "/dev/accel*")
 _NONE_VISIBLE = ("", "-1", "NoDevFiles", "none", "void")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceOptions:
-    """What a command calls the resources of a trial; ``set_cpus`` and ``set_gpus`` are options up to the number."""
+    """What users call a trial's resources in a command; ``set_cpus`` and ``set_gpus`` are options up to the number."""
 
     cpus: str
     gpus: str
@@ -40,10 +40,10 @@ class TrialResources:
 
 
 def check_fits(trial: TrialResources, *, cpus: float, gpus: float | None) -> None:
-    """Whether a trial can ever run in a cluster of one machine with so many ``cpus`` and ``gpus`` (none: not known).
+    """Checks that a trial can run in a cluster of one machine with ``cpus`` and ``gpus`` (None: not known).
 
     Raises:
-        UsageError: it cannot; the message names what is wanted, what there is, and how to ask for less.
+        UsageError: it cannot; the message names what it needs, what there is, and how to ask for less.
     """
     problems = []
     if trial.cpus > cpus:
@@ -68,10 +68,10 @@ def check_fits(trial: TrialResources, *, cpus: float, gpus: float | None) -> Non
         raise UsageError(problems)
 
 
-def gpus_in_sight(environment: Mapping[str, str] = os.environ) -> float | None:
-    """0 where this machine has no GPU or shows this process none; nothing where it may have some.
+def visible_gpus(environment: Mapping[str, str] = os.environ) -> float | None:
+    """0 if this machine has no GPU or hides them from this process, else None: there may be some.
 
-    Ray counts them when it starts; to ask the driver's library here would take seconds and memory.
+    Ray counts them when it starts; to ask NVIDIA's library here would take seconds and memory.
     """
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in _NONE_VISIBLE:
@@ -85,16 +85,16 @@ def trials_at_once(trial: TrialResources, nodes: Sequence[Mapping[str, float]]) 
 
 
 def missing(trial: TrialResources, nodes: Sequence[Mapping[str, float]]) -> str | None:
-    """What no node of a cluster has for a trial, in words; nothing where one can hold it."""
+    """A sentence about what no node of a cluster has for a trial; none where a node can hold it."""
     if any(_on_one(trial, node) for node in nodes):
         return None
-    wanted = _number(trial.cpus, "CPU") + (f" and {_number(trial.gpus, 'GPU')}" if trial.gpus else "")
+    needed = _number(trial.cpus, "CPU") + (f" and {_number(trial.gpus, 'GPU')}" if trial.gpus else "")
     largest = max(
         nodes, key=lambda node: (node.get("GPU", 0.0) if trial.gpus else 0.0, node.get("CPU", 0.0)), default={}
     )
     has = f"{_number(largest.get('CPU', 0.0), 'CPU')} and {_number(largest.get('GPU', 0.0), 'GPU')}"
     return (
-        f"no machine of the cluster holds a trial: it wants {wanted} on one machine "
+        f"no machine of the cluster holds a trial: it wants {needed} on one machine "
         f"({trial.options.cpus}, {trial.options.gpus}), and the largest of {len(nodes)} has {has}; "
         "the search waits for one that does"
     )
@@ -104,7 +104,7 @@ def _on_one(trial: TrialResources, node: Mapping[str, float]) -> int:
     counts = [node.get("CPU", 0.0) / trial.cpus]
     if trial.gpus > 0:
         held = node.get("GPU", 0.0)
-        # Ray takes a part of a GPU from one GPU: two halves of different ones are no whole.
+        # Ray takes a share of a GPU from one GPU, so shares that are left on two GPUs cannot be added.
         counts.append(held * int(1 / trial.gpus) if trial.gpus < 1 else held / trial.gpus)
     return int(min(counts))
 

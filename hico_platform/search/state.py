@@ -1,12 +1,12 @@
-"""The state of a search and of its trials: one state machine, and every page shows what it says.
+"""The state of a search and of its trials: one state machine for the command line, the report and MLflow.
 
 ======================  =========================================================================
 a search is             when
 ======================  =========================================================================
 ``running``             a live driver has it, and something is left to do
-``interrupted``         no driver has it, and something is left to do: ``--resume`` goes on
+``interrupted``         no driver has it, and something is left to do: ``--resume`` continues
 ``finished``            every trial has ended, and no more are to begin
-``failed``              more trials failed than it allows, and no driver waits for those at work
+``failed``              more trials failed than it allows, and no driver waits for running ones
 ======================  =========================================================================
 
 ======================  =========================================================================
@@ -14,13 +14,13 @@ a trial is              when
 ======================  =========================================================================
 ``complete``            it trained for the whole budget
 ``pruned``              the scheduler stopped it at a rung, or the search's time was up
-``failed``              it ended by a mistake of its own
+``failed``              it could not go on
 ``running``             it has not ended, and a live driver has it
 ``interrupted``         it has not ended, and no driver has it
 ======================  =========================================================================
 
 So a search that is interrupted has no running trials. The ledger records a trial that has not ended as
-``TrialState.RUNNING``, whether or not a driver lives: what that means at this moment is said here alone.
+``TrialState.RUNNING``, whether or not a driver lives; only this module decides what that means at a moment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hico_platform.search.ledger.base import TrialRecord, TrialState
 
 
 class SearchState(StrEnum):
-    """What a search is at a moment."""
+    """The state of a search."""
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
@@ -42,7 +42,7 @@ class SearchState(StrEnum):
 
 
 class TrialStatus(StrEnum):
-    """What a trial is at a moment; the values are those of ``--json`` and of MLflow's ``hico.state``."""
+    """The state of a trial; the values are those of ``--json`` and of MLflow's ``hico.state``."""
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
@@ -61,9 +61,9 @@ class SearchProgress:
     """How far a search is.
 
     Args:
-        state: what it is at this moment.
-        limit: trials that it is to have.
-        counts: trials of each status; every status has a count.
+        state: of the search.
+        limit: the number of trials after which it ends.
+        counts: trials in each state; every state has a count.
     """
 
     state: SearchState
@@ -77,7 +77,7 @@ class SearchProgress:
 
     @property
     def ended(self) -> int:
-        """Trials that are over, well or not."""
+        """Trials that have ended, complete or not."""
         return self.begun - self.counts[TrialStatus.RUNNING] - self.counts[TrialStatus.INTERRUPTED]
 
     @property
@@ -95,7 +95,7 @@ class SearchProgress:
 
 
 def trial_status(trial: TrialRecord, *, has_driver: bool) -> TrialStatus:
-    """What a trial is while a driver has its search, or while none has."""
+    """The state of a trial, given whether a driver has its search."""
     if trial.state is TrialState.RUNNING:
         return TrialStatus.RUNNING if has_driver else TrialStatus.INTERRUPTED
     return TrialStatus(trial.state)
@@ -104,20 +104,20 @@ def trial_status(trial: TrialRecord, *, has_driver: bool) -> TrialStatus:
 def search_progress(
     trials: Sequence[TrialRecord], *, limit: int, max_failures: int, has_driver: bool, has_ended: bool
 ) -> SearchProgress:
-    """The state of a search, and how many of its trials are what.
+    """The state of a search, and how many of its trials are in each state.
 
     Args:
         trials: all trials that were begun.
-        limit: trials that the search is to have.
-        max_failures: failed trials that it allows.
+        limit: the number of trials after which the search ends.
+        max_failures: the number of failed trials that it allows.
         has_driver: whether a live process has it.
-        has_ended: whether a rule of its space ended it before the limit.
+        has_ended: whether a stop rule of its space ended it before the limit.
     """
     found = [trial_status(trial, has_driver=has_driver) for trial in trials]
     counts = {status: found.count(status) for status in TrialStatus}
     state = _search_state(
-        at_work=counts[TrialStatus.RUNNING] > 0,
-        cut_off=counts[TrialStatus.INTERRUPTED] > 0,
+        running=counts[TrialStatus.RUNNING] > 0,
+        interrupted=counts[TrialStatus.INTERRUPTED] > 0,
         no_more=len(trials) >= limit or has_ended,
         too_many_failed=too_many_failed(trials, max_failures=max_failures),
         has_driver=has_driver,
@@ -132,13 +132,13 @@ def too_many_failed(trials: Sequence[TrialRecord], *, max_failures: int) -> bool
 
 
 def _search_state(
-    *, at_work: bool, cut_off: bool, no_more: bool, too_many_failed: bool, has_driver: bool
+    *, running: bool, interrupted: bool, no_more: bool, too_many_failed: bool, has_driver: bool
 ) -> SearchState:
-    if at_work:
+    if running:
         return SearchState.RUNNING
     if too_many_failed:
         return SearchState.FAILED
-    if no_more and not cut_off:
+    if no_more and not interrupted:
         return SearchState.FINISHED
     return SearchState.RUNNING if has_driver else SearchState.INTERRUPTED
 

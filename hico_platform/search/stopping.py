@@ -1,4 +1,4 @@
-"""When a search ends before its number of trials: pure functions of its trials and of the time."""
+"""The rules that end a search before its number of trials: pure functions of its trials and of the time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def time_is_up(
     sessions: Sequence[float],
     gpus: float,
 ) -> str | None:
-    """Why trials at work are to end at their next report, if they are.
+    """Why running trials are to end at their next report, if they are.
 
     Args:
         stop: the rules.
@@ -42,7 +42,7 @@ def time_is_up(
 
 
 def lost_ending(trial: TrialRecord, *, epochs: int, reason: str, at_s: float) -> Ending:
-    """How a trial ends whose worker was lost after the time was up: at its last report, if it ever reported.
+    """The ending of a trial whose worker was lost after the time was up: at its last report, if it has one.
 
     ``epochs`` is the budget of a trial.
     """
@@ -55,7 +55,7 @@ def lost_ending(trial: TrialRecord, *, epochs: int, reason: str, at_s: float) ->
 
 
 def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
-    """Why no further trial is to begin, if none is; those at work finish."""
+    """Why no further trial is to begin, if none is; running trials finish."""
     values = [report.value for trial in trials for report in trial.reports if not math.isnan(report.value)]
     if stop.target is not None and max(values, default=0.0) >= stop.target:
         return f"the target {stop.target:g} is reached"
@@ -81,10 +81,10 @@ def grid_is_done(space: CheckedSpace, trials: Sequence[TrialRecord]) -> str | No
 
 
 def busy_s(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> float:
-    """Seconds that a trial was with a worker, as far as the ledger tells.
+    """Seconds for which a trial ran on workers, as far as the ledger knows.
 
-    Between two marks of a trial (its beginning, reports, end) in which a driver began, only the time since then
-    counts: when the driver before was cut off is not known.
+    If a driver began between two recorded times of a trial (its beginning, reports, end), only the time since then
+    counts, since it is not known when the driver before was interrupted.
     """
     marks = [trial.began_at_s, *(report.at_s for report in trial.reports)]
     marks.append(now_s if trial.ending is None else trial.ending.at_s)

@@ -1,4 +1,4 @@
-"""Which parameters matter, by Optuna's PED-ANOVA (it handles conditional parameters)."""
+"""The importance of parameters, by Optuna's PED-ANOVA, which handles conditional parameters."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FEWEST_TRIALS = 4
 
 
 def parameter_importance(storage: Storage, *, name: str) -> tuple[dict[str, float], int, int] | None:
-    """Shares by parameter, the epoch whose scores were compared, and how many trials had one there.
+    """Importance by parameter (they add up to 1), the epoch whose scores were compared, and the number of trials there.
 
-    Scores of different epochs are not comparable, and complete trials alone are few and were chosen; so the epoch
-    that most trials reported at is taken. Nothing where fewer than four trials reported at any.
+    Scores of different epochs are not comparable, and complete trials are few and were selected, so the epoch at which
+    most trials reported is used. None if fewer than four trials reported there.
     """
     study = optuna.load_study(study_name=name, storage=storage)
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
@@ -42,6 +42,6 @@ def parameter_importance(storage: Storage, *, name: str) -> tuple[dict[str, floa
             shares = optuna.importance.get_param_importances(
                 level, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
             )
-        except (ValueError, RuntimeError):  # all scores or all values alike: nothing to tell apart
+        except (ValueError, RuntimeError):  # all scores or all values are equal
             return None
     return dict(shares), epoch, count

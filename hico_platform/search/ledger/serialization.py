@@ -20,14 +20,14 @@ from hico_platform.search.ledger.base import Ending, Facts, ReportRecord, TrialS
 
 @contextmanager
 def readable(name: str, *, written_by: object) -> Iterator[None]:
-    """Turns what is raised over records of another version into one error that names the search.
+    """Turns any error from reading another version's records into one that names the search.
 
     Args:
         name: the search that is read.
-        written_by: the version that its ledger names, if it does.
+        written_by: the version that its ledger names, if any.
 
     Raises:
-        UsageError: the records inside are not such as this version writes.
+        UsageError: this version cannot read the records.
     """
     try:
         yield
@@ -111,8 +111,8 @@ def driver_to_plain(driver: DriverRecord) -> dict[str, Any]:
 def driver_from_plain(plain: Any) -> DriverRecord:
     """The inverse of :func:`driver_to_plain`, for whatever another version or another program wrote.
 
-    These values are shown and compared, and nothing is computed from them: what is missing or of another kind is
-    unknown, and keeps nobody from the search.
+    These values are only shown and compared, so a missing or invalid one is read as unknown, and does not prevent
+    opening the search.
     """
     content: Mapping[str, Any] = plain if isinstance(plain, Mapping) else {}
     took_over_from = content.get("took_over_from")

@@ -1,4 +1,4 @@
-"""Opens the database in which the studies of all searches are: SQLite in a file, or a server."""
+"""Opens the database of all studies: a SQLite file, or a server."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _MISSING_TABLE = re.compile(r"no such table: \w+|relation \"\w+\" does not exist
 
 
 def open_storage(url: str, *, create: bool = True) -> Storage:
-    """Opens the database of all studies of a home; ``memory:`` is one that is gone with the process.
+    """Opens the database of all studies of a home; ``memory:`` is one that ends with the process.
 
-    With ``create`` false it is only looked at: nothing is made or changed, and one that this user may read but not
-    write is opened too.
+    With ``create`` false it is only read: nothing is created or changed, and a database that this user may read but
+    not write is opened too.
 
     Raises:
         UsageError: there is none and ``create`` is false, it is something else, or it cannot be reached.
@@ -72,7 +72,7 @@ def _refuse_missing(file: Path) -> NoReturn:
     except FileNotFoundError as error:
         remedy = "start a search first, or name its home"
         raise UsageError(Problem(file=file, rule="an existing study database", remedy=remedy)) from error
-    raise AssertionError(f"{file} came into being meanwhile")
+    raise AssertionError(f"{file} was created meanwhile")
 
 
 def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
@@ -89,7 +89,7 @@ def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
 
 
 def _problem(error: Exception, url: str) -> Problem | None:
-    """What is wrong with a database as a user would say it; nothing for what can happen to any file."""
+    """The problem with a database in the user's words; none for errors that can happen to any file."""
     file = sqlite_file(url)
     text = first_line(error)
     if isinstance(error, RuntimeError) and "table schema" in text:  # Optuna's words
@@ -130,7 +130,7 @@ def _problem(error: Exception, url: str) -> Problem | None:
 
 
 def _reason(error: BaseException) -> str:
-    """What the database's driver reported, under what SQLAlchemy and Optuna made of it."""
+    """The error of the database's driver, which SQLAlchemy and Optuna have wrapped."""
     below = error.__cause__ or error.__context__
     while below is not None:
         error, below = below, below.__cause__ or below.__context__

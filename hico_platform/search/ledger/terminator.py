@@ -1,4 +1,4 @@
-"""How much a search may still gain: Optuna's terminator (Makarova et al., AutoML 2022), over a ledger's records.
+"""How much a search may still improve: Optuna's terminator (Makarova et al., AutoML 2022), over a ledger's records.
 
 A Gaussian process is fitted to the scores of the whole-budget trials; the bound is the highest upper confidence
 bound anywhere in the space less the best lower one at a trial.

@@ -24,9 +24,9 @@ from hico_platform.search.ray_executor.session_folder import for_ray, session_fo
 from hico_platform.search.ray_executor.worker_environment import private_runtime_env
 
 # Read by Ray when it is imported or started: a token for every connection, no usage statistics, no loggers or
-# files of Tune's own, and no snapshots of Tune's state, since the ledger holds what matters. Ray's handler of
-# failures would take SIGTERM for one, and abort 3 s later; its hook for `uv run` starts workers by another `uv run`,
-# in a copy of the working directory, which makes an environment anew for each and may never come to an end.
+# files of Tune's own, and no snapshots of Tune's state, which the ledger makes needless. Ray's failure handler treats
+# SIGTERM as a failure and aborts 3 s later. Ray's hook for `uv run` starts each worker by another `uv run` in a copy of
+# the working directory, which creates an environment each time and may never finish.
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -45,19 +45,19 @@ ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_RESULT_BUFFER_MIN_TIME_S": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # for Tune it ends; the course hands it out anew
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # for Tune the trial ends; the controller hands it out again
 }
 _OF_OTHER_CLUSTERS = ("RAY_RUNTIME_ENV_HOOK",)
 REACH_S = 10.0
 START_S = 120.0
 SHUTDOWN_S = 5.0
-GONE_S = 2.0
+END_S = 2.0
 OBJECT_STORE_BYTES = 128 * 2**20
-# How this driver uses Tune is not the user's to set: with results that Tune buffers, a worker would wait for an answer
-# for ever, and Tune for more results.
-_OURS = ("TUNE_", "RAY_AIR_NEW_OUTPUT")
+# Users cannot change how this driver uses Tune: if Tune buffered results, a worker would wait for an answer for ever,
+# and Tune for more results.
+_NOT_CONFIGURABLE = ("TUNE_", "RAY_AIR_NEW_OUTPUT")
 os.environ.update(
-    {name: value for name, value in ENVIRONMENT.items() if name.startswith(_OURS) or name not in os.environ}
+    {name: value for name, value in ENVIRONMENT.items() if name.startswith(_NOT_CONFIGURABLE) or name not in os.environ}
 )
 
 import ray  # noqa: E402  (after the environment it reads)
@@ -93,7 +93,7 @@ def ray_cluster(
             finally:
                 _shut_down(None)
             return
-        with _private():
+        with _private_cluster_environment():
             try:
                 _start(folder, cpus=available_cpus() if cpus is None else cpus, gpus=gpus, options=quiet)
                 yield folder
@@ -102,8 +102,8 @@ def ray_cluster(
 
 
 @contextmanager
-def _private() -> Iterator[None]:
-    """What holds for a cluster of its own, whatever the environment says."""
+def _private_cluster_environment() -> Iterator[None]:
+    """Sets what a cluster of its own needs, whatever the environment says."""
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     before = {name: os.environ.get(name) for name in (*own, *_OF_OTHER_CLUSTERS)}
     os.environ.update(own)
@@ -137,7 +137,7 @@ def _start(folder: Path, *, cpus: int, gpus: int | None, options: dict[str, Any]
                 "bring the loopback interface up (ip link set lo up), and let firewalls pass it",
             ) from error
     try:
-        with _at_most(START_S), _signals_are_ours(), _shielded_children():
+        with _time_limit(START_S), _without_rays_sigterm_handler(), _shielded_children():
             ray.init(
                 address="local",  # not the one that RAY_ADDRESS names
                 num_cpus=cpus,
@@ -147,7 +147,7 @@ def _start(folder: Path, *, cpus: int, gpus: int | None, options: dict[str, Any]
                 _temp_dir=str(for_ray(folder)),
                 **options,
             )
-    except _TooLongError as error:
+    except _TimeLimitError as error:
         raise failed(
             f"a Ray cluster that starts on this machine within {START_S:.0f} s",
             "one that does not",
@@ -162,7 +162,7 @@ def _start(folder: Path, *, cpus: int, gpus: int | None, options: dict[str, Any]
 
 
 def _shut_down(folder: Path | None) -> None:
-    """Ends the cluster, or leaves it; within bounds, also where it does not answer any more."""
+    """Ends the cluster, or disconnects from it, in limited time even if it no longer answers."""
     processes = frozenset() if folder is None else cluster_processes(folder)
     node = ray._private.worker._global_node
     if node is not None and folder is not None:
@@ -173,21 +173,21 @@ def _shut_down(folder: Path | None) -> None:
     thread.join(time_left_s(SHUTDOWN_S))
     if thread.is_alive():
         atexit.unregister(ray.shutdown)  # it would wait once more
-    end_processes(processes, within_s=time_left_s(GONE_S))
+    end_processes(processes, within_s=time_left_s(END_S))
 
 
-class _TooLongError(Exception):
-    """Something took longer than it may."""
+class _TimeLimitError(Exception):
+    """A block took longer than its time limit."""
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Cuts the block off after a while, as soon as it comes back to Python."""
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raises in the block after so many ``seconds``, as soon as it executes Python again."""
     thread_id, over = threading.get_ident(), threading.Event()
 
     def cut_off() -> None:
         if not over.wait(seconds):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(_TooLongError))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(_TimeLimitError))
 
     threading.Thread(target=cut_off, name="start of Ray", daemon=True).start()
     try:
@@ -197,8 +197,8 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _signals_are_ours() -> Iterator[None]:
-    """Ray's handler of SIGTERM, which ends the process by an exception that nobody expects, is not taken."""
+def _without_rays_sigterm_handler() -> Iterator[None]:
+    """Keeps Ray from installing its handler of SIGTERM, which ends the process by an unexpected exception."""
     module, name = ray._private.utils, "set_sigterm_handler"
     before = getattr(module, name)
     setattr(module, name, lambda handler: None)
@@ -211,7 +211,7 @@ def _signals_are_ours() -> Iterator[None]:
 
 @contextmanager
 def _shielded_children() -> Iterator[None]:
-    """Processes that Ray starts in the block do not heed SIGTERM and SIGHUP, nor do their children.
+    """Processes that Ray starts in the block ignore SIGTERM and SIGHUP, and so do their children.
 
     Slurm and systemd send SIGTERM to all of a job's processes at once, a closed terminal sends SIGHUP: were Ray's
     processes gone before the driver has asked workers to save, their last epochs would be lost. Ray does the same for
@@ -248,7 +248,7 @@ def _join(address: str, options: dict[str, Any]) -> None:
                 "look with ray status; start it with ray start --head, or leave --address out",
             ) from error
     try:
-        with _at_most(START_S), _signals_are_ours():
+        with _time_limit(START_S), _without_rays_sigterm_handler():
             ray.init(address=address, **options)
     except ray.exceptions.AuthenticationError as error:
         raise refused(
@@ -257,16 +257,16 @@ def _join(address: str, options: dict[str, Any]) -> None:
             "set RAY_AUTH_MODE=token and the cluster's RAY_AUTH_TOKEN, or RAY_AUTH_MODE=disabled where it has none",
         ) from error
     except Exception as error:
-        said = f"no answer in {START_S:.0f} s" if isinstance(error, _TooLongError) else first_line(error)
+        reason = f"no answer in {START_S:.0f} s" if isinstance(error, _TimeLimitError) else first_line(error)
         raise refused(
             "a Ray cluster that can be reached from this machine, which belongs to it",
-            f"{address} ({said})",
+            f"{address} ({reason})",
             "look with ray status; start it with ray start --head, or leave --address out",
         ) from error
 
 
 def _checked(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
-    """What Ray is given of it, once Ray has found nothing wrong with it."""
+    """The runtime environment as Ray gets it, after Ray has validated it."""
     from ray.runtime_env import RuntimeEnv
 
     runtime_env = private_runtime_env(runtime_env)
@@ -284,7 +284,7 @@ def _checked(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lost_process() -> str | None:
-    """What a cluster of its own lost that it cannot live without, if it did: a process, or its folder."""
+    """The process or folder that the search's own cluster lost and cannot do without, if it did."""
     node = ray._private.worker._global_node
     if node is None or not node.head:
         return None

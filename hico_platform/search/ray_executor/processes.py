@@ -1,7 +1,7 @@
-"""The processes of a cluster of its own, to be sure that none is left when it has ended.
+"""The processes of the search's own cluster, so that none is left when it has ended.
 
-Ray ends those that it started itself; agents and workers, which are theirs, go some seconds later, and a start that
-failed may leave all of them. Where there is no /proc they are left to themselves.
+Ray ends the processes that it started itself. Their children, agents and workers, end some seconds later, and a start
+that failed may leave all of them. Without /proc nothing is done about them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 def cluster_processes(folder: Path) -> frozenset[tuple[int, str]]:
     """Process ids and start times of this process's children that name ``folder``, and of all that they started.
 
-    To be asked while they live: an orphan's parents are not known any more.
+    Must be called while they live, since the parents of an orphan are no longer known.
     """
     parents: dict[int, tuple[int, str]] = {}
     for process in Path("/proc").glob("[0-9]*"):
@@ -34,7 +34,7 @@ def cluster_processes(folder: Path) -> frozenset[tuple[int, str]]:
 
 
 def end_processes(processes: frozenset[tuple[int, str]], *, within_s: float) -> None:
-    """Kills those that still run, and waits until they are gone, or a while."""
+    """Kills those that still run, and waits up to ``within_s`` until they have ended."""
     deadline_s = time.monotonic() + within_s
     while left := [pid for pid, start in processes if _runs(pid, start)]:
         for pid in left:
@@ -46,7 +46,7 @@ def end_processes(processes: frozenset[tuple[int, str]], *, within_s: float) -> 
 
 
 def _runs(pid: int, start: str) -> bool:
-    """Whether it is the same process still, and more than a zombie that its parent has not asked for."""
+    """Whether it is still the same process, and not a zombie."""
     try:
         process = Path(f"/proc/{pid}")
         return _parent_and_start(process)[1] == start and _fields(process)[0] not in "ZX"

@@ -1,9 +1,9 @@
-"""The folder of a cluster of its own: short enough for sockets, for its owner alone, and gone afterwards.
+"""The session folder of the search's own cluster: private, with a path short enough for sockets, removed at the end.
 
-Its holder has it locked as long as it lives, whatever process namespace it lives in; a folder of ours that nobody has
-locked was left by a driver that was killed. (systemd-tmpfiles leaves locked folders alone too, however old they are.)
-On a network file system locks may count within one machine alone (NFS with ``local_lock``): there a folder's name holds
-a digest of the machine's, and only that machine removes it.
+The driver locks the folder for as long as it lives, which works across process namespaces. A folder of this kind
+without a lock was left by a driver that was killed. (systemd-tmpfiles spares locked folders too, however old.) On a
+network file system a lock may hold within one machine alone (NFS with ``local_lock``); there the folder's name contains
+a digest of the machine's name, and only that machine removes it.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ PREFIX = "hicoray-"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE_DIGITS = 5
 _RAY = "r"
-"""Ray makes the folder that it is given 0777; it gets one inside the folder that is 0700."""
+"""Ray makes the folder that it is given world-writable, so it gets one inside a folder with mode 0700."""
 _SOCKET_NAME = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 _LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
 LONGEST = _LONGEST_SOCKET - len(f"/{PREFIX}abcdefgh/{_RAY}{_SOCKET_NAME}")
-"""Characters of a folder for temporary files in which Ray's sockets still have names that a socket may have.
+"""The longest path, in bytes, of a folder for temporary files in which the paths of Ray's sockets are short enough.
 
-On a network file system it is fewer by what names the machine.
+On a network file system it is shorter by the digest of the machine's name.
 """
 
 
 @contextmanager
 def session_folder() -> Iterator[Path]:
-    """A new folder in a short place for temporary files; Ray's own part of it is :func:`for_ray`.
+    """A new folder for temporary files with a short path; Ray's own part of it is :func:`for_ray`.
 
     Raises:
-        HicoError: there is no such place, or none that can be written.
+        HicoError: there is no parent folder for it, or none that can be written.
     """
-    places = temporary_places()
-    for place in places:
-        _remove_leftovers(place)
-    made = None
-    for place in places:
+    parents = temporary_folders()
+    for parent in parents:
+        _remove_leftovers(parent)
+    created = None
+    for parent in parents:
         with contextlib.suppress(OSError):
-            made = _make(place)
+            created = _create(parent)
             break
-    if made is None:
+    if created is None:
         raise HicoError(
             Problem(
                 field="TMPDIR",
@@ -63,7 +63,7 @@ def session_folder() -> Iterator[Path]:
                 remedy="set TMPDIR to such a folder on a local disk, as /tmp is",
             )
         )
-    folder, lock = made
+    folder, lock = created
     try:
         yield folder
     finally:
@@ -76,29 +76,29 @@ def for_ray(folder: Path) -> Path:
     return folder / _RAY
 
 
-def temporary_places() -> Sequence[Path]:
-    """Folders for temporary files that are short enough: TMPDIR's, /tmp, and the user's own of this login.
+def temporary_folders() -> Sequence[Path]:
+    """Folders for temporary files with short paths: TMPDIR, /tmp, and XDG_RUNTIME_DIR.
 
-    The last comes last: it goes when the user logs out, under whatever still runs.
+    XDG_RUNTIME_DIR comes last: it is removed when the user logs out, even while processes use it.
     """
     login = os.environ.get("XDG_RUNTIME_DIR")
     candidates = [tempfile.gettempdir(), "/tmp"]
     if login and _is_private(Path(login)):
         candidates.append(login)
-    return [Path(place) for place in dict.fromkeys(candidates) if _is_short(Path(place))]
+    return [Path(folder) for folder in dict.fromkeys(candidates) if _is_short(Path(folder))]
 
 
-def _is_short(place: Path) -> bool:
-    return len(os.fsencode(place)) + len(_prefix(place)) <= LONGEST + len(PREFIX)
+def _is_short(parent: Path) -> bool:
+    return len(os.fsencode(parent)) + len(_prefix(parent)) <= LONGEST + len(PREFIX)
 
 
-def _prefix(place: Path) -> str:
-    """What the names of new folders begin with."""
-    return PREFIX if network_file_system(place) is None else f"{PREFIX}{_machine()}-"
+def _prefix(parent: Path) -> str:
+    """The beginning of the names of new folders."""
+    return PREFIX if network_file_system(parent) is None else f"{PREFIX}{_machine()}-"
 
 
 def _machine() -> str:
-    """This machine since it was started, which is as far as its locks count; containers on it have it in common."""
+    """A digest of this machine's boot, within which its locks hold; containers on it share it."""
     try:
         name = _BOOT.read_text()
     except OSError:
@@ -106,26 +106,26 @@ def _machine() -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:_MACHINE_DIGITS]
 
 
-def _make(place: Path) -> tuple[Path, int]:
-    """A new folder and its lock; another driver may take it for a leftover before it is locked."""
+def _create(parent: Path) -> tuple[Path, int]:
+    """A new folder and its lock; retried if another driver removes it as a leftover before it is locked."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_prefix(place), dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(parent), dir=parent))
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue
-        with contextlib.suppress(OSError):  # a file system without locks: nobody takes it for a leftover there either
+        with contextlib.suppress(OSError):  # a file system without locks, where no driver removes leftovers either
             fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir() and os.path.samestat(folder.stat(), os.fstat(lock)):
             return folder, lock
         os.close(lock)
 
 
-def _remove_leftovers(place: Path) -> None:
-    """Removes this user's folders that nobody holds, as far as this machine can know."""
+def _remove_leftovers(parent: Path) -> None:
+    """Removes this user's folders that no driver has locked, as far as this machine can tell."""
     own = re.compile(rf"{PREFIX}({_machine()}-)?[^-]*")
-    for folder in place.glob(f"{_prefix(place)}*"):
-        if not own.fullmatch(folder.name):  # of another machine, to which this one serves its disk
+    for folder in parent.glob(f"{_prefix(parent)}*"):
+        if not own.fullmatch(folder.name):  # of another machine that uses this disk
             continue
         with contextlib.suppress(OSError):
             if folder.lstat().st_uid != os.geteuid():
@@ -139,7 +139,7 @@ def _remove_leftovers(place: Path) -> None:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether it is a folder that belongs to this user and that nobody else may enter."""
+    """Whether it is a folder of this user that no other user may enter."""
     try:
         found = folder.lstat()
     except OSError:

@@ -1,8 +1,8 @@
-"""Variables for workers that nobody else sees; what else of a runtime environment Ray may write to its logs.
+"""Passes environment variables to workers secretly, and refuses secrets elsewhere in a runtime environment.
 
 Ray writes a runtime environment to a log on each machine, to the table of jobs that its dashboard shows, and, for a
 moment, to the command line of each worker. So ``env_vars`` does not go there: workers get them from the cluster's
-control store, by a setup hook, before they import anything of a trial's. The log has the hook's key alone.
+control store, by a setup hook, before they import anything of a trial's. Ray's log shows the hook's key alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def private_runtime_env(runtime_env: Mapping[str, Any]) -> dict[str, Any]:
     """The same, with ``env_vars`` carried by a setup hook; those of :data:`BEFORE_WORKERS` stay with Ray.
 
     Raises:
-        UsageError: a variable is none, or something that Ray would write to its logs holds a secret.
+        UsageError: a variable is invalid, or something that Ray would write to its logs contains a secret.
     """
     variables = _checked_variables(runtime_env.get(VARIABLES))
     early = {name: value for name, value in variables.items() if name.startswith(BEFORE_WORKERS)}

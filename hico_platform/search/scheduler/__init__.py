@@ -1,1 +1,1 @@
-"""Which trials go on: pure functions of what the ledger holds."""
+"""Which trials continue and which stop early: pure functions of the learning curves in the ledger."""

@@ -2,9 +2,9 @@
 
 The paper promotes: a trial pauses at a rung until it is among the top 1/eta there. The stopping form, as in
 Ray Tune's AsyncHyperBandScheduler and Syne Tune's ``stopping`` type, decides when the result arrives: the
-trial goes on if it is among the top 1/eta of the results at this rung so far, itself included, and ends
-otherwise. Nothing ever waits, and no trial is taken up again. At least the best goes on, so the first trial
-at a rung always does.
+trial continues if it is among the top 1/eta of the results at this rung so far, itself included, and stops
+otherwise. No trial waits, and none is resumed later. At least the best continues, so the first trial at a rung
+always does.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def rungs(*, grace_epochs: int, reduction_factor: int, epochs: int) -> tuple[int
 
 
 def among_the_top(value: float, others: Iterable[float], *, reduction_factor: int) -> Decision:
-    """Goes on if fewer than floor(n / eta) of the n results, but at least one, are better; no number is worst."""
+    """CONTINUE if the value is among the best max(1, floor(n / eta)) of the n results at a rung; NaN is worst."""
     if math.isnan(value):
         return Decision.STOP
     results = [value, *(other for other in others if not math.isnan(other))]

@@ -12,7 +12,7 @@ LearningCurve = Mapping[int, float]
 
 
 class Scheduler(ABC):
-    """Decides at each report whether a trial goes on.
+    """Decides at each report whether a trial continues or stops early.
 
     It has no state: all that it needs is in the curves, which the ledger records. So the scheduler of a resumed search
     decides as it would have without the interruption.

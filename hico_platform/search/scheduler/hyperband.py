@@ -1,8 +1,8 @@
 """Hyperband (Li et al., JMLR 2018) in its asynchronous form: ASHA in brackets with different first rungs.
 
-ASHA's first rung is a bet that early scores tell. Hyperband hedges: bracket s begins with the rung
-``grace_epochs * eta**s``, and gets so many trials that every bracket spends about the same. A trial's bracket
-follows from its number alone, and only results of its own bracket are compared.
+ASHA's first rung assumes that early scores predict late ones. Hyperband hedges: the first rung of bracket s is
+``grace_epochs * eta**s``, and each bracket gets so many trials that all brackets spend about the same. A trial's
+bracket follows from its number alone, and only results of one bracket are compared.
 """
 
 from __future__ import annotations
@@ -56,5 +56,5 @@ class Hyperband(Scheduler):
 def _pattern(brackets: int, eta: int) -> tuple[int, ...]:
     """Brackets in the order in which trials get them, in Hyperband's proportions, spread evenly."""
     counts = [math.ceil(brackets / (brackets - s) * eta ** (brackets - 1 - s)) for s in range(brackets)]
-    places = [((i + 0.5) / count, s) for s, count in enumerate(counts) for i in range(count)]
-    return tuple(bracket for _, bracket in sorted(places))
+    positions = [((i + 0.5) / count, s) for s, count in enumerate(counts) for i in range(count)]
+    return tuple(bracket for _, bracket in sorted(positions))

@@ -27,7 +27,7 @@ class Median(Scheduler):
         return (*range(self.grace_epochs, self.epochs, self.report_every or 1), self.epochs)
 
     def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
-        """Compares with others that got as far; fewer than three say nothing."""
+        """Compares with other trials that reached this epoch; with fewer than three of them the trial continues."""
         if epoch >= self.epochs:
             return Decision.CONTINUE
         means = [

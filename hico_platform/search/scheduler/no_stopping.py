@@ -22,5 +22,5 @@ class NoStopping(Scheduler):
         return report_epochs(rungs=(), epochs=self.epochs, report_every=self.report_every)
 
     def decide(self, *, number: int, epoch: int, value: float, curves: Mapping[int, LearningCurve]) -> Decision:
-        """Always goes on."""
+        """Always continues."""
         return Decision.CONTINUE

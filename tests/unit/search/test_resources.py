@@ -7,9 +7,9 @@ from hico_platform.search.resources import (
     OF_A_RETRAINING,
     TrialResources,
     check_fits,
-    gpus_in_sight,
     missing,
     trials_at_once,
+    visible_gpus,
 )
 
 
@@ -39,7 +39,7 @@ def test_a_retraining_calls_them_otherwise() -> None:
 
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
 def test_gpus_that_are_hidden(visible: str) -> None:
-    assert gpus_in_sight({"CUDA_VISIBLE_DEVICES": visible}) == 0
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": visible}) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from hico_platform.errors import HicoError
 from hico_platform.search.ray_executor import session_folder as module
-from hico_platform.search.ray_executor.session_folder import LONGEST, PREFIX, for_ray, session_folder, temporary_places
+from hico_platform.search.ray_executor.session_folder import LONGEST, PREFIX, for_ray, session_folder, temporary_folders
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_long_folder_for_temporary_files_is_left_aside(monkeypatch: pytest.Mon
     deep = tmp_path / ("x" * LONGEST)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    assert temporary_places() == [Path("/tmp")]
+    assert temporary_folders() == [Path("/tmp")]
     with session_folder() as folder:
         assert folder.parent == Path("/tmp")
 
@@ -48,13 +48,13 @@ def test_the_folder_of_a_login_comes_last(monkeypatch: pytest.MonkeyPatch, short
     monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
     short.chmod(0o700)
-    assert temporary_places() == [Path("/tmp"), short]
+    assert temporary_folders() == [Path("/tmp"), short]
     short.chmod(0o755)
-    assert temporary_places() == [Path("/tmp")]
+    assert temporary_folders() == [Path("/tmp")]
 
 
 def test_none_that_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "temporary_places", lambda: [tmp_path / "none"])
+    monkeypatch.setattr(module, "temporary_folders", lambda: [tmp_path / "none"])
     message = rf"^TMPDIR: a folder that can be written, .* at most {LONGEST} bytes.*/tmp"
     with pytest.raises(HicoError, match=message), session_folder():
         pass
@@ -97,9 +97,9 @@ def test_on_a_network_file_system_those_of_other_machines_stay(monkeypatch: pyte
 
 def test_a_network_file_system_has_fewer_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * (LONGEST - 1))
-    assert len(temporary_places()) == 2
+    assert len(temporary_folders()) == 2
     monkeypatch.setattr(module, "network_file_system", lambda place: "nfs4")
-    assert temporary_places() == [Path("/tmp")]
+    assert temporary_folders() == [Path("/tmp")]
 
 
 def test_a_machine_is_known_without_the_name_of_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
