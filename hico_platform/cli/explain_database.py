@@ -67,55 +67,44 @@ _SQLITE: tuple[tuple[str, str, str, int], ...] = (
         FAILED,
     ),
 )
+# Any other error of SQLite: rule, remedy, exit code.
+_OTHER = (
+    "a database that SQLite can use",
+    "check the file and its disk; --traceback shows where it was used",
+    FAILED,
+)
 
 
 def database(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
     """An error of SQLite, of a database server's driver, or of SQLAlchemy."""
     libraries = libraries_of(link)
     if "sqlite3" in libraries:
-        text = str(link).lower()
-        file = database_of(chain, scene)
-        if "disk i/o error" in text and isinstance(file, Path) and is_disk_full(file.parent):
-            return one_problem(disk_full(file, short(link)), FAILED)
-        for words, rule, remedy, code in _SQLITE:
-            if words in text:
-                return one_problem(
-                    Problem(file=database_of(chain, scene), rule=rule, value=short(link), remedy=remedy), code
-                )
-        problem = Problem(
-            file=database_of(chain, scene),
-            rule="a database that SQLite can use",
-            value=short(link),
-            remedy="check the file and its disk; --traceback shows where it was used",
+        return _sqlite(link, database_of(chain, scene))
+    is_sqlite = any("sqlite3" in libraries_of(one) for one in chain)
+    if lacks_rights(link) and not is_sqlite:
+        rule, value, remedy = "a database in which this account may do what the command does", chain[-1], REMEDY
+        code = USAGE
+    elif libraries & {"psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "mysql"}:
+        rule, value, code = "a database server that answers", link, FAILED
+        remedy = (
+            "check that the server runs, the network, and the user's rights; then run the command again "
+            "(a search with --resume)"
         )
-        return one_problem(problem, FAILED)
-    if lacks_rights(link) and not any("sqlite3" in libraries_of(one) for one in chain):
-        *_, lowest = chain
-        problem = Problem(
-            file=database_of(chain, scene),
-            rule="a database in which this account may do what the command does",
-            value=short(lowest),
-            remedy=REMEDY,
-        )
-        return one_problem(problem, USAGE)
-    if libraries & {"psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "mysql"}:
-        problem = Problem(
-            file=database_of(chain, scene),
-            rule="a database server that answers",
-            value=short(link),
-            remedy="check that the server runs, the network, and the user's rights; then run the command again "
-            "(a search with --resume)",
-        )
-        return one_problem(problem, FAILED)
-    if "sqlalchemy" in libraries and not any("sqlite3" in libraries_of(one) for one in chain):
-        problem = Problem(
-            file=database_of(chain, scene),
-            rule="a database that can be used",
-            value=short(link),
-            remedy="check its address; --traceback shows where it was used",
-        )
-        return one_problem(problem, FAILED)
-    return None
+    elif "sqlalchemy" in libraries and not is_sqlite:
+        rule, value, code = "a database that can be used", link, FAILED
+        remedy = "check its address; --traceback shows where it was used"
+    else:
+        return None
+    return one_problem(Problem(file=database_of(chain, scene), rule=rule, value=short(value), remedy=remedy), code)
+
+
+def _sqlite(error: BaseException, file: Path | str | None) -> Explanation:
+    """An error of SQLite, by the words of its message."""
+    text, value = str(error).lower(), short(error)
+    if "disk i/o error" in text and isinstance(file, Path) and is_disk_full(file.parent):
+        return one_problem(disk_full(file, value), FAILED)
+    rule, remedy, code = next(((rule, remedy, code) for words, rule, remedy, code in _SQLITE if words in text), _OTHER)
+    return one_problem(Problem(file=file, rule=rule, value=value, remedy=remedy), code)
 
 
 def disk_full(file: Path | str | None, value: str) -> Problem:

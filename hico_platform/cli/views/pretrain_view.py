@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from hico_platform.cli.views.progress_view import ProgressView
 from hico_platform.enums import Decision, Level
 from hico_platform.search.messages import EpochReport
 from hico_platform.train.guards import EpochProgress
@@ -19,8 +19,10 @@ from hico_platform.train.loop import EpochResult
 _LINE_EVERY_S = 30.0
 
 
-class PretrainView:
+class PretrainView(ProgressView):
     """Two lines that stay on a terminal; in a log a line an epoch, and one now and then within a long one."""
+
+    _progress: _Bar
 
     def __init__(self, *, epochs: int, quiet: bool, console: Console | None = None) -> None:
         self.epoch = 0  # the last whole one
@@ -42,36 +44,25 @@ class PretrainView:
         )
         self._bar = self._progress.add_task("", total=epochs, shown=0, text="")
 
-    def __enter__(self) -> PretrainView:
-        """Shows the bar from here on."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leaves the last state on the screen."""
-        self._progress.stop()
-
     def watch(self, result: EpochResult) -> None:
-        """An epoch is done."""
+        """Shows a finished epoch."""
         self.epoch = result.epoch
         self.trained += 1
         self._show(result.epoch, result.epoch, "", result.losses, result.sequences_per_s)
 
-    def progress(self, said: EpochProgress) -> None:
-        """An epoch is under way."""
-        self.epoch = max(self.epoch, said.epoch - 1)
-        done = said.epoch - 1 + said.step / said.steps
-        within = f" step {said.step} of {said.steps}"
-        self._show(done, said.epoch, within, said.losses, said.sequences_per_s)
+    def progress(self, now: EpochProgress) -> None:
+        """Shows the progress of an epoch."""
+        self.epoch = max(self.epoch, now.epoch - 1)
+        done = now.epoch - 1 + now.step / now.steps
+        within = f" step {now.step} of {now.steps}"
+        self._show(done, now.epoch, within, now.losses, now.sequences_per_s)
 
-    def report(self, said: EpochReport) -> Decision:
-        """A validation is done, or was before the run was cut off."""
-        self.epoch = said.epoch
-        self._begin(said.epoch)
-        self._knn = f"{said.metrics['knn_top1']:.1%}"
-        self._line(f"epoch {said.epoch} of {self._epochs} validation kNN {self._knn}")
+    def report(self, report: EpochReport) -> Decision:
+        """Shows the score of a validation, of this process or of an interrupted one; the answer is to go on."""
+        self.epoch = report.epoch
+        self._begin(report.epoch)
+        self._knn = f"{report.metrics['knn_top1']:.1%}"
+        self._line(f"epoch {report.epoch} of {self._epochs} validation kNN {self._knn}")
         return Decision.CONTINUE
 
     def _show(self, done: float, epoch: int, within: str, losses: Mapping[str, float], sequences_per_s: float) -> None:
@@ -87,7 +78,7 @@ class PretrainView:
             self._line(f"epoch {epoch} of {self._epochs}{within} {loss} {text}")
 
     def _begin(self, epochs_before: int) -> None:
-        """Time left is reckoned from what this process did, not from what it resumed."""
+        """Takes note of the epochs that were done before: time left is estimated from those of this process."""
         if self._first is not None:
             return
         self._first = epochs_before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from hico_platform.cli.terminal import plain_line, rich_text
+from hico_platform.cli.views.progress_view import ProgressView
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
 from hico_platform.retrain.run import RetrainReport
@@ -20,7 +20,7 @@ from hico_platform.retrain.task_source import RunProgress
 LOG_WIDTH = 120
 
 
-class RetrainView:
+class RetrainView(ProgressView):
     """A bar for each run with the time left; plain lines where there is no terminal."""
 
     def __init__(self, *, name: str, quiet: bool) -> None:
@@ -39,17 +39,6 @@ class RetrainView:
             console=Console(stderr=True),
             disable=not self._live,
         )
-
-    def __enter__(self) -> RetrainView:
-        """Shows the bars from here on."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leaves the last state on the screen."""
-        self._progress.stop()
 
     def __call__(self, now: RunProgress) -> None:
         """Shows the progress of a run."""
