@@ -108,18 +108,18 @@ class HomePaths:
         return self.home / "searches" / check_known_name(name, field="name")
 
     def trials(self, search: NamedSearch) -> Path:
-        """The folder of a search's trials, each with its checkpoints: one search's alone, for ever.
+        """The folder of a search's trials, each with its checkpoints: of this search alone.
 
-        A search that was deleted, or lies in another database, may have had the same name.
+        A search that was deleted, or is in another database, may have had the same name.
         """
         folder = f"trials-{search.key[:12]}" if search.key else "trials"
         return self.search(search.name) / folder
 
     def checkpoint(self, search: NamedSearch, recorded: str) -> Path:
-        """Where a checkpoint lies that the ledger names by its place in the trials' folder.
+        """The path of a checkpoint that the ledger names relative to the trials' folder.
 
         Older versions recorded the whole path, which may be of a home that this one was moved or copied from: what
-        lies here goes first.
+        this home has is preferred.
         """
         path = Path(recorded)
         if path.is_absolute() and "trials" in path.parts:

@@ -39,7 +39,7 @@ def _kept_token(file: Path) -> str:
             opened.write(f"{secrets.token_urlsafe(32)}\n")
     with open(
         os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"
-    ) as opened:  # a pipe keeps nobody waiting
+    ) as opened:  # opening a pipe would wait for a writer
         state = os.fstat(opened.fileno())
         if not stat.S_ISREG(state.st_mode):
             raise _unusable(file, "it is no file; give one")

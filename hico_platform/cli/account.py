@@ -10,7 +10,7 @@ import pwd
 from pathlib import Path
 
 NOWHERE = "/nonexistent"
-"""A home that holds nothing, as that of the user nobody; libraries then do without, or use a temporary folder."""
+"""A home folder that does not exist, as the user nobody has; libraries then use a temporary folder or none."""
 _NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
 

@@ -29,29 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Describe the store."""
-    said, drawn = describe_dataset(
+    found, drawn = describe_dataset(
         arguments.dir, home=home_of(arguments), picture=arguments.draw, count=arguments.draw_count
     )
     if arguments.json:
-        print(json.dumps(said.as_dict() | {"drawn": drawn}))
+        print(json.dumps(found.as_dict() | {"drawn": drawn}))
         return 0
-    _show(f"{said.dataset}: {said.sequences:,} sequences, {len(said.classes)} classes, layout {said.layout}")
-    _show(f"digest    {said.digest}")
-    for name, parts in said.protocols.items():
+    _show(f"{found.dataset}: {found.sequences:,} sequences, {len(found.classes)} classes, layout {found.layout}")
+    _show(f"digest    {found.digest}")
+    for name, parts in found.protocols.items():
         _show(f"protocol  {name}: {_counts(parts)}")
-    lengths = said.frames
+    lengths = found.frames
     _show(
         f"frames    {lengths.shortest} to {lengths.longest}, median {lengths.median:g}, mean {lengths.mean:.1f}, "
         f"{lengths.total:,} in all"
     )
-    _show(f"bodies    {_counts(said.bodies)}")
-    held = {name: count for name, count in said.classes.items() if count}
-    empty = len(said.classes) - len(held)
+    _show(f"bodies    {_counts(found.bodies)}")
+    held = {name: count for name, count in found.classes.items() if count}
+    empty = len(found.classes) - len(held)
     _show(f"classes   {_counts(held)}" + (f"; {empty} without a sequence" if empty else ""))
-    for column, counts in said.columns.items():
+    for column, counts in found.columns.items():
         _show(f"{column:<9} {_counts(counts)}")
-    shares = {joint: f"{share:.1%}" for joint, share in said.missing_joints.items() if share > 0}
-    _show(f"missing   {_counts(shares) if shares else 'no joint'}; body absent in {said.empty_frames:.1%} of frames")
+    shares = {joint: f"{share:.1%}" for joint, share in found.missing_joints.items() if share > 0}
+    _show(f"missing   {_counts(shares) if shares else 'no joint'}; body absent in {found.empty_frames:.1%} of frames")
     if drawn:
         _show(f"drawn     {arguments.draw}: {', '.join(drawn)}")
     return 0

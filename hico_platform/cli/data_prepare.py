@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         raise
     if arguments.json:
-        said = {
+        printed = {
             "out": str(arguments.out),
             "read": report.read,
             "kept": report.kept,
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             "reasons": report.reasons(),
             "problems": [problem.as_dict() for problem in report.skipped],
         }
-        print(json.dumps(said))
+        print(json.dumps(printed))
         return 0
     print(f"read {report.read:,}, kept {report.kept:,}, skipped {len(report.skipped):,}, left out {report.left_out:,}")
     if report.resumed_items:

@@ -44,14 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
         progress=show,
     )
     if arguments.json:
-        said = {
+        printed = {
             "out": str(arguments.out),
             "preset": arguments.preset,
             "seed": arguments.seed,
             "sequences": len(store),
             "digest": store.digest,
         }
-        print(json.dumps(said))
+        print(json.dumps(printed))
         return 0
     print(f"{len(store):,} sequences of {len(store.class_names)} classes; digest {store.digest}")
     print(f"next: {command('data', 'info', arguments.out)}")

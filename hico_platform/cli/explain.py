@@ -1,7 +1,7 @@
-"""Turns whatever ended a command into problems that name what, which rule, which value and what to do.
+"""Turns the error that ended a command into problems that name field, rule, value and remedy.
 
-Errors of the operating system and of libraries come from below without a name of ours. Here each kind gets one;
-what is left is a fault of this package, and is called that. Libraries are recognised by the modules of their
+Errors of the operating system and of libraries name none of these. Here each kind gets a problem of its own;
+any other error is a fault of this package, and is reported as one. Libraries are recognised by the modules of their
 errors' classes, so nothing is imported to explain one.
 """
 
@@ -20,7 +20,7 @@ _KINDS = (full_disk, no_memory, database, tracking_store, operating_system, enco
 
 
 def explain(error: BaseException, scene: Scene) -> Explanation:
-    """The problems that an error stands for; those of a HicoError are its own."""
+    """The problems that explain an error; a HicoError has its own."""
     if isinstance(error, HicoError):
         return Explanation(problems=error.problems, exit_code=error.exit_code)
     chain = tuple(_chain(error))

@@ -142,7 +142,7 @@ def tracking_store(link: BaseException, chain: Chain, scene: Scene) -> Explanati
 
 
 def database_of(chain: Chain, scene: Scene) -> Path | str | None:
-    """The database that an error came from: the tracking store's where MLflow was at work, else the studies'."""
+    """The database that an error came from: the tracking store's where MLflow raised it, else the studies'."""
     modules = [module for link in chain for module in modules_of(link)]
     if any(module.startswith(("mlflow", "hico_platform.tracking")) for module in modules):
         return scene.tracking

@@ -49,7 +49,7 @@ _RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def full_disk(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
-    """A full disk or an exhausted quota, whoever noticed it."""
+    """A full disk or an exhausted quota, whichever library noticed it."""
     if link is not chain[0] or not is_full(link):
         return None
     file = next((one.filename for one in chain if isinstance(one, OSError) and one.filename), None)
@@ -119,7 +119,7 @@ def _exists(path: Path) -> bool:
 
 
 def _nearest(path: Path) -> Path:
-    """The folder in which a path was to be made; what is made beside a file first has a name that nobody gave."""
+    """The existing folder nearest to a path; a temporary file beside it has a name that the user did not give."""
     return next(parent for parent in path.absolute().parents if _exists(parent))
 
 

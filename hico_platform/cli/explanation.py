@@ -1,4 +1,4 @@
-"""What explains an error: the scene that it came from, and the problems that it is shown as."""
+"""The context in which an error was raised, and the problems that it is shown as."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Chain = tuple[BaseException, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What a command was about when it ended: its home, where it writes, its databases, and data that it was given."""
+    """The paths of a command: its home, where it writes, its databases, and the data that it was given."""
 
     home: Path | None = None
     out: Path | None = None
@@ -40,7 +40,7 @@ def one_problem(problem: Problem, exit_code: int) -> Explanation:
 
 
 def short(error: BaseException) -> str:
-    """What an error says, in a line of bounded length."""
+    """The message of an error, in a line of bounded length."""
     text = first_line(error) if isinstance(error, Exception) else type(error).__name__
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} ..."
 

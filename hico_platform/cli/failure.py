@@ -68,7 +68,7 @@ def _masked_dict(problem: Problem, secrets: tuple[str, ...]) -> Mapping[str, obj
 
 
 def _print(line: str, *, to_stderr: bool) -> None:
-    """Prints as long as somebody reads: a full disk or a closed pipe under the stream is no second error."""
+    """Prints; a full disk or a closed pipe under the stream does not raise a second error."""
     stream = sys.stderr if to_stderr else sys.stdout
     try:
         print(line, file=stream, flush=True)

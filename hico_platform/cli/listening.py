@@ -1,4 +1,4 @@
-"""Where ``ui`` listens, and by which names it may be called there."""
+"""The socket on which ``ui`` listens, and the host names under which it is reached."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _listener(opened: socket.socket, host: str) -> Listener:
     bound = opened.getsockname()[0]
     ip = ipaddress.ip_address(bound.partition("%")[0])
     if ip.is_loopback:
-        # The number is shown, not localhost: that may lead to ::1 as well, where somebody else may listen.
+        # The number is shown, not localhost: that may resolve to ::1 as well, where another process may listen.
         names = {bound, "localhost"} if bound in _LOCALHOST else {bound}
         return _of(opened, names, address=bound, is_local=True)
     machine = socket.gethostname()

@@ -28,15 +28,15 @@ from hico_platform.masking import mask_warnings
 # name: (module, one line of help). A group's name holds the space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("search", "search for the best configuration"),
-    "status": ("status", "how searches stand"),
+    "status": ("status", "show the state of searches"),
     "schema": ("schema", "the JSON Schema of space files, for editors"),
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),
     "retrain": ("retrain", "train the best configuration again, with seeds, and score it on the test split"),
-    "report": ("report", "write what a search came to as one page"),
+    "report": ("report", "write the results of a search as one page"),
     "data synth": ("data_synth", "write the embedded dataset"),
     "data prepare": ("data_prepare", "turn raw skeleton files into a store"),
-    "data info": ("data_info", "what is in a store"),
+    "data info": ("data_info", "describe a store"),
     "data verify": ("data_verify", "check a store's digests and invariants"),
 }
 EPILOG = """examples:
@@ -52,7 +52,10 @@ Everything is kept in one folder: --home DIR, else $HICO_HOME, else ~/.hico.
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. SIGTERM and SIGHUP interrupt it as Ctrl-C does."""
     _open_closed_streams()
-    with _umask_restored(), interruptible(leave=os._exit if argv is None else None):  # else the process is the caller's
+    with (
+        _umask_restored(),
+        interruptible(leave=os._exit if argv is None else None),
+    ):  # else the process belongs to the caller
         try:
             return _main(argv)
         except KeyboardInterrupt:
@@ -61,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _umask_restored() -> Iterator[None]:
-    """Commands set it as their home demands; the caller has the one from before again."""
+    """Commands set the umask that their home requires; the caller gets its own back."""
     before = os.umask(0o077)
     os.umask(before)
     try:
@@ -94,7 +97,7 @@ def _main(argv: Sequence[str] | None) -> int:
         if home is not None:
             complete_environment(home)
         code = int(module.run(arguments))
-        sys.stdout.flush()  # a full disk or a closed pipe under it shows here, not after the end
+        sys.stdout.flush()  # an error of a full disk or a closed pipe is raised here, not at exit
         return code
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):
@@ -117,7 +120,7 @@ def _refuse_stripped_docstrings() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Stands something in for standard streams that are closed, or the next files opened would be taken for them."""
+    """Opens /dev/null for standard streams that are closed; else the next files opened would be taken for them."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""Write what a search came to as one page: learning curves, parameters, trials, and the final comparison.
+"""Write the results of a search as one page: learning curves, parameters, trials, and the final comparison.
 
 The page is one file without anything from elsewhere; it can be made while the search runs, and again later.
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.commands.report import report_content
     from hico_platform.report.page import render, write_page
 
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a cache in a temporary folder is no news
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache in a temporary folder
     paths = home_paths(arguments)
     check_known_name(arguments.name, field="NAME")
     content = report_content(paths, arguments.name)
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if arguments.out is None:
             follow_home(paths.home)
-        # The search's own report is this command's to renew; a file that the user names is the user's.
+        # The report in the search's folder is written over; a file that the user names is not.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(content), default=sorted))

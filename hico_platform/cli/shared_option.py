@@ -19,7 +19,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 
 
 def make_home(home: Path, arguments: argparse.Namespace) -> None:
-    """The home made where there is none; this process writes as it demands; what changes for others is said."""
+    """Makes the home where there is none, sets the umask that it requires, and prints what changes for others."""
     notice = prepare_home(home, shared=arguments.shared)
     if notice is not None:
         print(notice, file=sys.stderr)

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for one in every:
                 line = _headline(one) if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
-                print(plain_line(line))  # whoever may write a shared database names studies in it
+                print(plain_line(line))  # names in a shared database are written by others
         return 0
     watch = SearchWatch(paths, check_known_name(arguments.name, field="NAME"))
     if arguments.watch:
@@ -79,7 +79,7 @@ def _watch(watch: SearchWatch, *, every_s: float, as_json: bool) -> None:
         with Live(console=console, auto_refresh=False) as live:
             for status in _looks(watch, every_s=every_s):
                 live.update(_picture(status), refresh=True)
-            live.update(Group(*_picture(status).whole()))  # drawn a last time, as tall as it comes
+            live.update(Group(*_picture(status).whole()))  # drawn a last time, with every trial
         return
     shown = ""
     for status in _looks(watch, every_s=every_s):
@@ -100,7 +100,7 @@ def _looks(watch: SearchWatch, *, every_s: float) -> Iterator[SearchStatus]:
 
 
 def _picture(status: SearchStatus) -> SearchPicture:
-    """The search as it is shown, with what came of its reports and what it cost."""
+    """The search as it is shown, with its reports by epoch and its cost."""
     return SearchPicture(
         name=status.search.name,
         progress=status.progress,

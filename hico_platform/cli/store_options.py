@@ -1,4 +1,4 @@
-"""Options of the commands that work on searches: where searches are kept."""
+"""The options of commands that work on searches: the study database and the tracking store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRACKING_ELSEWHERE = (
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Options that say where searches are kept, other than the home."""
+    """Adds the options for databases other than those of the home."""
     parser.add_argument(
         "--storage", metavar="URL", default=os.environ.get("HICO_STORAGE"),
         help="study database, such as postgresql+psycopg://host/db (default: $HICO_STORAGE, else study.db in the home)",
@@ -31,7 +31,7 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 
 def home_paths(arguments: argparse.Namespace) -> HomePaths:
-    """The paths that the options name; warns of a password among the words of the command."""
+    """The home's paths with the stores that the options name; warns of a password on the command line."""
     for option, value, known, elsewhere in (
         ("--storage", arguments.storage, os.environ.get("HICO_STORAGE"), _STORAGE_ELSEWHERE),
         ("--tracking", arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI"), _TRACKING_ELSEWHERE),
@@ -48,7 +48,7 @@ def store_words(arguments: argparse.Namespace) -> str:
         "--storage": (arguments.storage, os.environ.get("HICO_STORAGE")),
         "--tracking": (arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI")),
     }
-    said = {
+    shown = {
         option: masked(value, secrets=secrets_of(value)) for option, (value, known) in given.items() if value != known
     }
-    return "".join(f" {option} {shlex.quote(value)}" for option, value in said.items())
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in shown.items())

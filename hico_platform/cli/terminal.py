@@ -1,4 +1,4 @@
-"""Text from a study or a file, made safe for a terminal: whoever may write a shared study does not steer it."""
+"""Text from a study or a file, made safe for a terminal: a shared study may hold escape sequences."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Browse searches, trials, checkpoints and models in MLflow's pages.
 
-The printed addresses hold a token: whoever has one can see and change what is in the store, and nobody else can.
+The printed addresses hold a token: anyone who has one can see and change what is in the store; nobody else can.
 With a tracking server (--tracking http://...) its pages are there already; their addresses are printed.
 
 examples:

@@ -1,1 +1,1 @@
-"""The only place that wires rooms together: one function a command."""
+"""One thin function a command: the only package that connects search, retraining, tracking and the worker."""

@@ -23,9 +23,9 @@ BODY_ORDERS = tuple(BodyOrder)
 DEFAULT_LAYOUT = ReadOptions().layout.name
 
 
-def open_dataset(place: Path | str, *, home: Path) -> Store:
+def open_dataset(location: Path | str, *, home: Path) -> Store:
     """The store at a folder, or at ``file://``, ``s3://`` or ``gs://`` through the cache under ``home``."""
-    return open_store(place, cache=home / "cache")
+    return open_store(location, cache=home / "cache")
 
 
 def prepare_dataset(
@@ -49,13 +49,13 @@ def prepare_dataset(
     )
 
 
-def describe_dataset(place: str, *, home: Path, picture: Path | None, count: int) -> tuple[Description, list[str]]:
+def describe_dataset(location: str, *, home: Path, picture: Path | None, count: int) -> tuple[Description, list[str]]:
     """What is in a store, and the names of the sequences drawn to ``picture``."""
-    store = open_dataset(place, home=home)
+    store = open_dataset(location, home=home)
     drawn = draw(store, picture, count=count) if picture is not None else []
     return describe(store), drawn
 
 
-def verify_dataset(place: str, *, home: Path, progress: Progress | None) -> list[Problem]:
+def verify_dataset(location: str, *, home: Path, progress: Progress | None) -> list[Problem]:
     """What is wrong with a store; nothing where it is sound."""
-    return verify(open_dataset(place, home=home), progress=progress)
+    return verify(open_dataset(location, home=home), progress=progress)

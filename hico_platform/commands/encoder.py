@@ -1,4 +1,4 @@
-"""A trained encoder from wherever it is: an exported folder, a model's folder, or the model registry."""
+"""Loads a trained encoder from an exported folder, a model's folder, or the model registry."""
 
 from __future__ import annotations
 

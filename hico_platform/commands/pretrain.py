@@ -24,15 +24,19 @@ from hico_platform.worker.run_task import TrialData, run_task
 
 
 def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -> Path:
-    """The folder in ``runs`` of a configuration on a dataset under a protocol: ``NAME-DIGEST``, no other run's.
+    """The folder in ``runs`` of a configuration on a dataset under a protocol, ``NAME-DIGEST``: for this run alone.
 
-    What the weights do not depend on (threads, evaluation) is not in the digest. Older versions called the folder
-    ``NAME``: that is taken where it holds this very run.
+    The digest leaves out what the weights do not depend on (threads, evaluation). Older versions named the folder
+    ``NAME``; it is used where it holds this run.
     """
-    content = {"config": _weighty(to_mapping(config)), "data": source.open()[0].digest, "protocol": source.protocol}
+    content = {
+        "config": _of_the_weights(to_mapping(config)),
+        "data": source.open()[0].digest,
+        "protocol": source.protocol,
+    }
     older = newest_facts(runs / name)
     if older is not None and content == {
-        "config": _weighty(older["config"]),
+        "config": _of_the_weights(older["config"]),
         "data": older["provenance"].get("data_digest"),
         "protocol": older["provenance"].get("protocol"),
     }:
@@ -41,8 +45,8 @@ def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -
     return runs / f"{name}-{digest[:8]}"
 
 
-def _weighty(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a configuration that decides the weights."""
+def _of_the_weights(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that the weights depend on."""
     budget = {field: value for field, value in config["budget"].items() if field != "threads"}
     return {group: value for group, value in config.items() if group != "evaluation"} | {"budget": budget}
 

@@ -1,4 +1,4 @@
-"""What a search works on: the datasets, as facts for the ledger and as a function that carries out a trial."""
+"""What a search works on: its datasets, as facts for the ledger and as the function that runs a trial on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hico_platform.worker.run_task import TrialData, run_task
 
 @dataclass(frozen=True, kw_only=True)
 class SearchInputs:
-    """The facts and the function of a search, and the data it is about.
+    """The facts and the function of a search, and its data.
 
     ``probe`` measures what its trials take of a GPU, on the machine on which it is called.
     """
@@ -41,7 +41,7 @@ def search_inputs(
         space: gives the protocol and the transfer dataset.
         home: where generated datasets are kept.
         data: a prepared folder or its address; the embedded dataset by default.
-        progress: is told what is being made.
+        progress: is called while a dataset is generated.
 
     Raises:
         DataError: a store is torn, or the protocol does not fit it.
@@ -57,10 +57,10 @@ def search_inputs(
         seed=settings.sampler.seed,
         more={
             "dataset": store.dataset,
-            "data": masked(portable(source.place, home=home)),
+            "data": masked(portable(source.location, home=home)),
             "train_sequences": len(split.train),
             "validation_sequences": len(split.val),
-            "transfer": None if target is None else masked(portable(target.place, home=home)),
+            "transfer": None if target is None else masked(portable(target.location, home=home)),
             "transfer_digest": None if target is None else target.open()[0].digest,
         },
     )
@@ -74,7 +74,7 @@ def search_inputs(
 
 
 def _transfer(space: CheckedSpace, *, layout: Layout, home: Path, progress: Progress | None) -> Dataset | None:
-    """The transfer dataset; none where only the generated one is at hand and has another layout."""
+    """The transfer dataset; none where there is only the generated one, in another layout."""
     settings = space.settings
     target = dataset(
         settings.transfer, protocol=settings.transfer_protocol, home=home, preset=TRANSFER, progress=progress

@@ -21,7 +21,7 @@ def synthesise_dataset(
 ) -> Store:
     """Generate a preset as a store at ``out`` and, where wanted, as .skeleton files; neither may exist.
 
-    Raises UsageError for a negative seed or two places that are one, DataError where a place is taken.
+    Raises UsageError for a negative seed or two equal folders, DataError where a folder exists already.
     """
     if seed < 0:
         raise UsageError(Problem(field="seed", rule="is 0 or more", value=seed, remedy="choose another seed"))
@@ -33,12 +33,12 @@ def synthesise_dataset(
             )  # fmt: skip
         refuse_existing(skeleton_files)
 
-    def told(what: str) -> Callable[[int, int], None] | None:
+    def progress_of(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
-    synthesise(out, preset=PRESETS[preset], seed=seed, progress=told("generating"))
+    synthesise(out, preset=PRESETS[preset], seed=seed, progress=progress_of("generating"))
     if skeleton_files is not None:
         write_skeleton_files(
-            skeleton_files, preset=PRESETS[preset], seed=seed, progress=told("writing .skeleton files")
+            skeleton_files, preset=PRESETS[preset], seed=seed, progress=progress_of("writing .skeleton files")
         )
     return Store.open(out)

@@ -65,7 +65,7 @@ class Importance:
 class ReportContent:
     """A whole report.
 
-    ``state`` is the search's in one word, ``progress`` says how many trials have ended (``5 of 20 trials ended``).
+    ``state`` is the search's state in one word, ``progress`` counts its trials (``5 of 20 trials ended``).
     ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
     are the fields that were searched on a log scale.
     """

@@ -105,18 +105,18 @@ def _parameter(axis: Any, trials: Sequence[ReportedTrial], name: str, *, log: bo
     values = [trial.values[name] for trial in trials]
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     if len(numbers) == len(values):
-        places: list[float] = [float(value) for value in numbers]
+        positions: list[float] = [float(value) for value in numbers]
         if log:
             _log_scale(axis)
     else:
         labels = sorted({str(value) for value in values})
-        places = [float(labels.index(str(value))) for value in values]
+        positions = [float(labels.index(str(value))) for value in values]
         axis.set_xticks(range(len(labels)), labels)
         axis.margins(x=0.2)
-    for trial, place in zip(trials, places, strict=True):
+    for trial, position in zip(trials, positions, strict=True):
         colour = STATE_COLOURS.get(trial.state, _GREY)
         axis.scatter(
-            place,
+            position,
             100 * (trial.value or 0.0),
             s=22,
             color=colour if trial.state == "complete" else "none",

@@ -11,7 +11,7 @@ from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.base import LOADER, Tracker, TrackingError, TrackingRefused
 
 SEARCH_STATE, FINISHED = "search_state", "finished"
-"""The fact that says how the search was when its best configuration was taken: ``running, 5 of 12 trials ended``."""
+"""The fact with the search's state when its best configuration was taken: ``running, 5 of 12 trials ended``."""
 
 Summary = Mapping[Entry, Mapping[str, Spread]]
 
@@ -25,7 +25,7 @@ def register_champion(
     summary: Summary,
     facts: Mapping[str, str],
 ) -> tuple[int | None, str | None]:
-    """Registers the first seed's model: to choose the seed by its test score would be selecting on the test split.
+    """Registers the first seed's model: choosing the seed by its test score would select on the test split.
 
     Returns:
         the version of the registered model, or why there is none.
@@ -61,7 +61,7 @@ def _register(
 
 
 def description(name: str, summary: Summary, facts: Mapping[str, str]) -> str:
-    """What people read of the model: which configuration it is, and its score on the test split."""
+    """The model's description in the registry: its configuration, and its score on the test split."""
     score = summary[Entry.BEST]["knn_top1"]
     state = facts.get(SEARCH_STATE, FINISHED)
     if "config" in facts:

@@ -27,7 +27,7 @@ DEFAULT_PROTOCOL = "xsub"
 class RetrainInputs:
     """A configuration with the data to train and score it on; ``facts`` go with every number.
 
-    ``cpus`` and ``gpus`` are what a run holds: as much as a trial of the search did.
+    ``cpus`` and ``gpus`` are what a run holds, by default as much as a trial of the search.
     """
 
     name: str
@@ -39,7 +39,7 @@ class RetrainInputs:
 
     @property
     def best_so_far_of(self) -> str | None:
-        """What the search is and how far, such as ``running, 5 of 12 trials ended``, unless it is over."""
+        """The state of a search that is not over, such as ``running, 5 of 12 trials ended``."""
         state = self.facts.get(SEARCH_STATE, FINISHED)
         return None if state == FINISHED else state
 
@@ -50,8 +50,8 @@ def inputs_of_search(
     """The best trial of a search, on the data that it was searched on.
 
     Raises:
-        UsageError: there is no such search, none of its trials has ended well, or it still runs: what is best may
-            change, so it is wanted ``though_running``.
+        UsageError: there is no such search, none of its trials has ended well, or it still runs: its best may
+            change, so ``though_running`` has to be set.
         DataError: the data is not there any more, or has changed.
     """
     from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
@@ -79,8 +79,11 @@ def inputs_of_search(
             )
         )
     space = space_from(search.source)
-    place, target = data or located(str(search.facts.more["data"]), home=paths.home), search.facts.more.get("transfer")
-    source = dataset(place, protocol=search.facts.protocol, home=paths.home)
+    location, target = (
+        data or located(str(search.facts.more["data"]), home=paths.home),
+        search.facts.more.get("transfer"),
+    )
+    source = dataset(location, protocol=search.facts.protocol, home=paths.home)
     resources, gpus = space.settings.resources, ledger.note(GPUS)
     inputs = _inputs(
         name,
@@ -101,7 +104,7 @@ def inputs_of_search(
     if inputs.facts["data_digest"] != search.facts.data_digest:
         raise DataError(
             Problem(
-                file=place,
+                file=location,
                 field="digest",
                 rule=f"the data that was searched on, {search.facts.data_digest[:12]}",
                 value=inputs.facts["data_digest"][:12],

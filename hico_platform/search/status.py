@@ -1,4 +1,4 @@
-"""The status stage: the state of a search, from its ledger alone."""
+"""The status of a search, from its ledger alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hico_platform.search.stopping import HOUR_S, busy_s
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """Trials at one epoch of reports: how many came there, how many were stopped there, and the best score."""
+    """Trials at one report epoch: how many reached it, how many were stopped there, and the best score."""
 
     reached: int
     stopped: int
@@ -66,7 +66,7 @@ class SearchStatus:
 
     @property
     def owner(self) -> str | None:
-        """The user who ran it last, and may go on with it; nobody where an older version ran it."""
+        """The user who ran it last, and may resume it; None where an older version ran it."""
         return self.drivers[-1].user if self.drivers else None
 
     @property
@@ -92,7 +92,7 @@ class SearchStatus:
 
     @property
     def rungs(self) -> dict[int, Rung]:
-        """What came of trials at each epoch at which some reported."""
+        """The trials at each epoch at which some reported."""
         rungs = {}
         for epoch in sorted({report.epoch for trial in self.trials for report in trial.reports}):
             here = [report for trial in self.trials for report in trial.reports if report.epoch == epoch]
@@ -154,7 +154,7 @@ def search_status(paths: HomePaths, name: str, *, at_s: float | None = None) -> 
 
 
 def progress_of(paths: HomePaths, name: str) -> SearchProgress:
-    """The state of the search ``name``, and how many of its trials have ended: for who goes on with its results.
+    """The state of the search ``name``, and how many of its trials have ended: for commands that use its results.
 
     Raises:
         UsageError: there is no search of that name.

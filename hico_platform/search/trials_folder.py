@@ -1,4 +1,4 @@
-"""The folder of a search's trials belongs to that search alone, and says so."""
+"""The folder of a search's trials, marked as that search's."""
 
 from __future__ import annotations
 

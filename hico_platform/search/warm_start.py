@@ -1,4 +1,4 @@
-"""The points of earlier searches with which another begins."""
+"""The best points of earlier searches, which a search tries first."""
 
 from __future__ import annotations
 

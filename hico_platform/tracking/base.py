@@ -1,4 +1,4 @@
-"""What a tracking store is to this package: runs that people browse, and models that they fetch."""
+"""The interface of a tracking store: runs that people browse, and models that they fetch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 Param = bool | int | float | str | None
 
 KEY_TAG = "hico.key"
-"""Names a run for ever: whoever opens a run of a known key gets that run, never a second one."""
+"""Identifies a run: opening a run of a known key gives that run, never a second one."""
 
 PARENT_TAG = "mlflow.parentRunId"
 """Names the run under which MLflow's pages show a run."""
 
 USER_TAG = "mlflow.user"
-"""Names the person whom MLflow's pages show with a run."""
+"""Names the user whom MLflow's pages show with a run."""
 
 CHAMPION = "champion"
 
@@ -26,7 +26,7 @@ LOADER = "hico_platform.export"
 
 
 class RunStatus(StrEnum):
-    """Where a run stands; the names are MLflow's."""
+    """The status of a run; the names are MLflow's."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
@@ -56,7 +56,7 @@ class Run:
 class TrackingError(Exception):
     """The store is away; what was to be written can be written again.
 
-    ``answered`` says that a server was there, and answered with an error of its own.
+    ``answered``: a server answered, with an error of its own.
     """
 
     def __init__(self, message: str, *, answered: bool = False) -> None:
@@ -113,7 +113,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
-        """Adds metrics of one or more epochs, and tags, in one request."""
+        """Logs metrics of one or more epochs, and tags, in one request."""
 
     @abstractmethod
     def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether a tracking store takes what is written, asked before work begins."""
+"""Checks before work begins whether a tracking store accepts writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATIENCE_S = 10.0
 
 
 def check_tracking(tracker: Tracker, experiment: str, *, patience_s: float = PATIENCE_S) -> None:
-    """Refuses a store that will certainly take nothing; one that is away, or slow, may be back later.
+    """Rejects a store that refuses all writes; one that is away, or slow, may be back later.
 
     Raises:
         UsageError: the store refuses what is written.
@@ -24,7 +24,7 @@ def check_tracking(tracker: Tracker, experiment: str, *, patience_s: float = PAT
         except TrackingRefused as refusal:
             refusals.append(refusal)
         except TrackingError:
-            pass  # whoever writes says so
+            pass  # the first write reports it
 
     asking = threading.Thread(target=ask, name="tracking check", daemon=True)
     asking.start()
@@ -34,13 +34,13 @@ def check_tracking(tracker: Tracker, experiment: str, *, patience_s: float = PAT
 
 
 def refused(tracker: Tracker, refusal: TrackingRefused, *, rule: str) -> UsageError:
-    """What a refusal is to whoever gave the store."""
+    """The error of a command whose store refuses it."""
     remedy = f"it refuses: {refusal}; {refusal.remedy}".removesuffix("; ")
     return UsageError(Problem(field="--tracking", rule=rule, value=tracker.address, remedy=remedy))
 
 
 def away(tracker: Tracker, error: TrackingError) -> HicoError:
-    """What a store that is away is to whoever asks it now."""
+    """The error of a command that needs a store which is away."""
     remedy = f"{error}; try again when it is back"
     return HicoError(
         Problem(field="--tracking", rule="a tracking store that answers", value=tracker.address, remedy=remedy)

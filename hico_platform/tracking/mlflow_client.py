@@ -15,7 +15,7 @@ from hico_platform.tracking.failures import in_one_line, is_answered, is_away, r
 from hico_platform.tracking.moved_home import follow_moved_home
 
 # Read by MLflow: no telemetry, no bars among a command's own; a request is made once, since one whose answer is lost
-# may have made a run, and whoever tries again looks first. At the end of a run it would print the server's address,
+# may have made a run, and a second try looks for it first. At the end of a run it would print the server's address,
 # with the password in it.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -48,7 +48,7 @@ def open_client(uri: str) -> Any:
     from mlflow import MlflowClient
     from mlflow.store.db import utils
 
-    # MLflow tries to connect to a database for 100 s; whoever writes tries again.
+    # MLflow tries to connect to a database for 100 s; the outbox tries again.
     utils.MAX_RETRY_COUNT = 1
     with alone_in(None if file is None else file.parent):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)

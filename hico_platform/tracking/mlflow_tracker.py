@@ -125,7 +125,7 @@ class MlflowTracker(Tracker):
                 run_id = str(known.info.run_id)
                 if known.info.status != RunStatus.RUNNING:
                     self._client.update_run(run_id, status=str(RunStatus.RUNNING))
-                # MLflow lets no parameter change: what the run began with stands.
+                # MLflow lets no parameter change: a resumed run keeps its first ones.
                 params = {name: value for name, value in params.items() if name not in known.data.params}
                 log_batch(self._client, run_id, tags=tags)
             log_batch(self._client, run_id, params=params)
@@ -175,7 +175,7 @@ class MlflowTracker(Tracker):
             if known:
                 latest = max(known, key=lambda one: int(one.version))
                 version = int(latest.version)
-                if CODE_TAG not in latest.tags:  # of an earlier version, whose requirements nobody can meet
+                if CODE_TAG not in latest.tags:  # of an earlier version, whose requirements cannot be installed
                     self._log_model(run_id, model, loader)
                 self._client.update_model_version(name, str(version), description=description)
                 for tag, value in tags.items():
@@ -198,7 +198,7 @@ class MlflowTracker(Tracker):
 
     @property
     def _client(self) -> Any:
-        with self._opening:  # whoever checks the store may still be at it when the first write comes
+        with self._opening:  # a check may still be running when the first write comes
             if self._opened is None:
                 self._opened = open_client(self._uri)
             return self._opened

@@ -20,16 +20,16 @@ MOST_REASONS = 10
 
 
 class Outbox:
-    """A line of writes and one thread that makes them.
+    """A queue of writes and one thread that makes them.
 
     A write that fails with TrackingError is tried again, and those behind it wait, so that nothing arrives
     out of order. A write that is refused is left out and counted. Writes are kept in memory alone, and only so
-    many: whoever submits them can make them again from what it has.
+    many: the caller can make them again from the ledger or from results on disk.
 
     Args:
         first_wait_s: the wait before a failed write is tried again; it doubles each time.
         most_waiting: writes that are kept.
-        most_answers: so many errors of a server that is there count as a refusal; by default none do.
+        most_answers: so many error answers of a server count as a refusal; by default none do.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Outbox:
         most_waiting: int = MOST_WAITING,
         most_answers: int | None = None,
     ) -> None:
-        self._line: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._first_wait_s = first_wait_s
         self._most_waiting = most_waiting
         self._most_answers = most_answers
@@ -60,11 +60,11 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """Writes that are not made yet."""
-        return self._line.unfinished_tasks
+        return self._queue.unfinished_tasks
 
     @property
     def is_full(self) -> bool:
-        """Whether as many writes wait as are kept; what comes now is better made again later."""
+        """Whether as many writes wait as are kept; further ones should be made again later."""
         return self.waiting >= self._most_waiting
 
     @property
@@ -78,8 +78,8 @@ class Outbox:
         return self._refusals[0] if self._refusals else None
 
     def submit(self, write: Callable[[], None]) -> None:
-        """Puts a write at the end of the line, full or not; returns at once."""
-        self._line.put(write)
+        """Adds a write at the end of the queue, full or not; returns at once."""
+        self._queue.put(write)
 
     @contextmanager
     def leaving_out_what_is_refused(self) -> Iterator[None]:
@@ -90,17 +90,17 @@ class Outbox:
             self._count(str(error))
 
     def hurry(self, *, patience_s: float, at_most_s: float = float("inf")) -> None:
-        """Begins to close: the line has ``patience_s`` without a success, and ``at_most_s`` in all."""
+        """Begins to close: the queue has ``patience_s`` without a success, and ``at_most_s`` in all."""
         now_s = time.monotonic()
         self._patience_s, self._end_s = patience_s, now_s + at_most_s
         self._deadline_s = now_s + patience_s
         self._closing.set()
 
     def close(self, *, patience_s: float, at_most_s: float = float("inf")) -> int:
-        """Waits for the line to empty; gives up on a store that takes nothing for ``patience_s``.
+        """Waits for the queue to empty; gives up on a store that takes nothing for ``patience_s``.
 
         Args:
-            patience_s: how long a store that is away is waited for; each write that it takes begins it anew.
+            patience_s: how long a store that is away is waited for; each write that it takes restarts the wait.
             at_most_s: the end in any case, even of a write that is being made.
 
         Returns:
@@ -108,25 +108,25 @@ class Outbox:
         """
         if not self._closing.is_set():
             self.hurry(patience_s=patience_s, at_most_s=at_most_s)
-        self._line.put(None)
+        self._queue.put(None)
         left_s = self._end_s - time.monotonic()
         self._thread.join(None if left_s == float("inf") else max(0.0, left_s))
         if self._unexpected is not None:
             raise self._unexpected
-        return max(0, self._line.unfinished_tasks - 1)
+        return max(0, self._queue.unfinished_tasks - 1)
 
     def _work(self) -> None:
         while True:
-            write = self._line.get()
+            write = self._queue.get()
             if write is None:
-                self._line.task_done()
+                self._queue.task_done()
                 return
             if time.monotonic() > self._end_s or not self._make(write):
                 return
-            self._line.task_done()
+            self._queue.task_done()
 
     def _make(self, write: Callable[[], None]) -> bool:
-        """Makes a write, as often as it takes; whether the next one comes."""
+        """Makes a write, and tries again while the store is away; returns whether to go on with the next one."""
         wait_s = self._first_wait_s
         answers = 0
         while True:
@@ -144,7 +144,7 @@ class Outbox:
                     return False
                 if self._closing.is_set():
                     time.sleep(wait_s)
-                elif self._closing.wait(wait_s):  # little time is left: ask often again
+                elif self._closing.wait(wait_s):  # little time is left: try often again
                     wait_s = self._first_wait_s
                     continue
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)

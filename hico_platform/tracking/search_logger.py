@@ -1,9 +1,9 @@
 """Logs a search from its ledger to the tracking store, in the background.
 
-The ledger has everything first, with its times, and a run is known by its key. So the logger may be cut off anywhere
-and complete its runs later: nothing is written twice. The ledger is also the spool: while the store is away the outbox
-grows to its limit and no further, and what did not fit is then read from the ledger. Uploads have an outbox of their
-own; a tag of a run says which of its files are missing.
+The ledger has everything first, with its times, and a run is known by its key. So the logger may be interrupted at any
+time and complete its runs later: nothing is written twice. The ledger is also the spool: while the store is away the
+outbox grows to its limit and no further, and what did not fit is then read from the ledger. Uploads have an outbox of
+their own; a tag of a run tells whether its files are missing.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class SearchLogger(BackgroundLogger):
         return self._outbox.close(patience_s=patience_s) + self._uploads.close(patience_s=patience_s)
 
     def _unfinished(self) -> list[int]:
-        """Trials that have not ended; where the study was deleted meanwhile, those that this driver saw begin."""
+        """Trials that have not ended; where the study has been deleted, those that began under this driver."""
         try:
             return [trial.number for trial in self._ledger.trials() if not trial.state.is_final]
         except HicoError:
@@ -138,7 +138,7 @@ class SearchLogger(BackgroundLogger):
     def _complete(
         self, trials: Sequence[TrialRecord], known: Mapping[str, Run], *, submitted: Collection[int] = ()
     ) -> None:
-        """Completes the runs of trials that have ended, or that this driver saw begin.
+        """Completes the runs of trials that have ended, or that began under this driver.
 
         All that happened to ``submitted`` trials waits in the outbox behind this write; only their runs are looked up.
         """
@@ -163,7 +163,7 @@ class SearchLogger(BackgroundLogger):
             self._begin(trial, fresh=False)
             self._end(trial.number, ending, trial.value)
             return
-        if run.tags.get(PARENT_TAG) != self._runs.parent:  # the search's run was deleted, and opened anew
+        if run.tags.get(PARENT_TAG) != self._runs.parent:  # the search's run was deleted, and opened again
             self._tracker.set_tags(run.run_id, {PARENT_TAG: self._runs.parent})
         if are_missing(run):
             self._upload(trial.number, ending)

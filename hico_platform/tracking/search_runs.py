@@ -190,7 +190,7 @@ class SearchRuns:
 
 
 def key_of(search: SearchRecord, number: int | None = None) -> str:
-    """The key of a search's run, or of a trial's; a search begun anew under an old name has other keys."""
+    """The key of a search's run, or of a trial's; a new search of an old name has other keys."""
     key = f"{search.name}@{search.began_at_s:.6f}"
     return key if number is None else f"{key}/{number}"
 
@@ -202,5 +202,5 @@ def is_complete(run: Run, ending: Ending) -> bool:
 
 
 def _user_tag(driver: DriverRecord | None) -> Mapping[str, str]:
-    """The user who began a run, whoever logs it; none where that is not known."""
+    """The user who began a run, whichever driver logs it; none where that is not known."""
     return {} if driver is None else {USER_TAG: driver.user}

@@ -1,4 +1,4 @@
-"""Files that are kept with a run after it has ended; a tag of the run says which are missing."""
+"""Files that are uploaded to a run after it has ended; a tag of the run tells whether they are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a stage gets its data: a prepared store, or the embedded dataset, made on first use."""
+"""The data that commands train on: a prepared store, or the embedded dataset, generated on first use."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ EMBEDDED_SEED = 0
 INSIDE = "home:"
 
 Progress = Callable[[str, int, int], None]
-"""Told what is made, how many sequences are done, and of how many."""
+"""Called with what is generated, how many sequences are done, and of how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A store under a protocol; travels between processes as its place."""
+    """A store under a protocol; only its location is sent between processes."""
 
-    place: str
+    location: str
     protocol: str
     cache: Path
 
     def open(self) -> tuple[Store, Split]:
         """The store and its split. Raises DataError where it is torn or the protocol does not fit."""
-        store = open_store(self.place, cache=self.cache)
+        store = open_store(self.location, cache=self.cache)
         return store, split_store(store, find_protocol_rule(self.protocol))
 
 
 def dataset(
-    place: str | None, *, protocol: str, home: Path, preset: str = EMBEDDED, progress: Progress | None = None
+    location: str | None, *, protocol: str, home: Path, preset: str = EMBEDDED, progress: Progress | None = None
 ) -> Dataset:
-    """The dataset at ``place`` (a folder, or ``file://``, ``s3://``, ``gs://``), else a generated one of ``home``."""
-    if place is None:
-        place = str(generated(preset, home=home, progress=progress))
-    elif "://" not in place:
-        place = str(Path(place).expanduser().absolute())
-    return Dataset(place=place, protocol=protocol, cache=home / "cache")
+    """The dataset at a location (a folder, or ``file://``, ``s3://``, ``gs://``), else a generated one of ``home``."""
+    if location is None:
+        location = str(generated(preset, home=home, progress=progress))
+    elif "://" not in location:
+        location = str(Path(location).expanduser().absolute())
+    return Dataset(location=location, protocol=protocol, cache=home / "cache")
 
 
-def portable(place: str, *, home: Path) -> str:
-    """A dataset's place for the ledger: inside the home as ``home:...``, which stays true when the home is moved."""
-    if "://" in place or not Path(place).is_relative_to(home):
-        return place
-    return f"{INSIDE}{Path(place).relative_to(home)}"
+def portable(location: str, *, home: Path) -> str:
+    """A dataset's location for the ledger: inside the home as ``home:...``, so that the home can be moved."""
+    if "://" in location or not Path(location).is_relative_to(home):
+        return location
+    return f"{INSIDE}{Path(location).relative_to(home)}"
 
 
 def located(recorded: str, *, home: Path) -> str:
     """The inverse of :func:`portable`.
 
-    Older versions recorded whole paths, of generated datasets too: this home's own goes before that of another. A
-    generated dataset that this home lacks, since the search ran in another one, is made.
+    Older versions recorded whole paths, of generated datasets too: this home's own dataset is preferred. A generated
+    dataset that this home lacks, since the search ran in another one, is generated.
     """
     name = Path(recorded).name
     presets = {f"{preset}-{EMBEDDED_SEED}": preset for preset in (EMBEDDED, TRANSFER)}
@@ -76,14 +76,14 @@ def generated(preset: str, *, home: Path, progress: Progress | None = None) -> P
     directory = home / "data" / f"{preset}-{EMBEDDED_SEED}"
     if not directory.exists():
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             if progress is not None:
                 progress(preset, done, total)
 
         try:
-            synthesise(directory, preset=PRESETS[preset], seed=EMBEDDED_SEED, progress=told)
+            synthesise(directory, preset=PRESETS[preset], seed=EMBEDDED_SEED, progress=report)
         except DataError:
-            if not directory.exists():  # else another process made it meanwhile
+            if not directory.exists():  # else another process generated it
                 raise
     return directory
 

@@ -1,4 +1,4 @@
-"""What a search's trials take of a GPU: its greediest configurations, trained and evaluated for a moment."""
+"""The GPU memory of a search's trials: its largest configurations, trained for a few steps and evaluated."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class Meter(Protocol):
     device: torch.device
 
     def start(self) -> None:
-        """Forgets the peak so far."""
+        """Resets the peak."""
 
     def peak_bytes(self) -> int:
         """The most that was held since :meth:`start`."""
 
     def need(self, trial_bytes: int) -> MemoryNeed:
-        """``trial_bytes`` beside what the device has and what its process takes."""
+        """``trial_bytes`` with the memory of the device and of a process's context."""
 
 
 class CudaMeter:
-    """The first GPU that this process sees; to be made before anything is put on it.
+    """The first GPU that this process sees; constructed before anything is allocated on it.
 
-    What others hold is not asked of the driver's tools, which count by another order of devices or are not there:
-    a second process opens the GPU as this one has, and what is free then falls by one context.
+    Memory of other processes is not read from the driver's tools, which order devices differently or are missing: a
+    second process opens the GPU as this one did, and the free memory falls by one context.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class CudaMeter:
         self._foreign_bytes = max(total - free - self._context_bytes, 0)
 
     def start(self) -> None:
-        """Forgets the peak so far, and gives back what is not in use."""
+        """Resets the peak, and frees cached memory."""
         torch.cuda.synchronize(self.device)
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(self.device)
@@ -77,9 +77,9 @@ class CudaMeter:
         return torch.cuda.max_memory_reserved(self.device)
 
     def need(self, trial_bytes: int) -> MemoryNeed:
-        """The context is what the device lacks beyond what PyTorch reserved and what others held before.
+        """The context is the used memory less what PyTorch reserved and what other processes held at first.
 
-        It is no less than it was at first, whatever others gave back meanwhile.
+        It is at least what it was at first, whatever other processes have freed since.
         """
         free, total = torch.cuda.mem_get_info(self.device)
         context = total - free - torch.cuda.memory_reserved(self.device) - self._foreign_bytes
@@ -95,18 +95,18 @@ class CudaMeter:
 def measure_need(
     configs: Sequence[TrialConfig], *, data: TrialData, meter: Callable[[], Meter] = CudaMeter
 ) -> MemoryNeed:
-    """What the greediest of ``configs`` takes: a few steps of each, and the whole evaluation of the greediest.
+    """The most memory that one of ``configs`` takes: a few steps of each, and the whole evaluation of the largest.
 
-    One that does not fit alone counts as the whole device: such trials get a GPU each, and say so themselves.
+    One that runs out of memory alone counts as the whole device: its trials get a GPU each.
     """
-    gauge = meter()
+    device = meter()
     split, target = data.splits()
-    peaks = [_peak_bytes(config, gauge, split, None, steps=STEPS) for config in configs]
+    peaks = [_peak_bytes(config, device, split, None, steps=STEPS) for config in configs]
     order = sorted(range(len(configs)), key=lambda index: peaks[index], reverse=True)
     for index in order[:EVALUATED]:
-        peaks[index] = max(peaks[index], _peak_bytes(configs[index], gauge, split, target, steps=STEPS, evaluate=True))
-    gauge.start()
-    return gauge.need(max(peaks))
+        peaks[index] = max(peaks[index], _peak_bytes(configs[index], device, split, target, steps=STEPS, evaluate=True))
+    device.start()
+    return device.need(max(peaks))
 
 
 def machine_with_gpus(space: CheckedSpace, machine: Machine, *, probe: Callable[[], MemoryNeed]) -> Machine:
@@ -119,11 +119,11 @@ def machine_with_gpus(space: CheckedSpace, machine: Machine, *, probe: Callable[
 
 
 def greedy_configs(space: CheckedSpace) -> tuple[TrialConfig, ...]:
-    """Configurations among which is the one that takes the most memory, or one close to it.
+    """Configurations that include the one that takes the most memory, or one close to it.
 
     More of a number (width, layers, keys, frames, sequences in a batch) never takes less, so ranges and choices
     among numbers are at their highest; other choices are combined. The base, the listed points and some draws
-    stand beside them, for spaces whose constraints forbid the highest.
+    are added, for spaces whose constraints forbid the highest.
     """
     axes = [axis for parameter in space.parameters for axis in parameter.coordinates()]
     named = [axis for axis in axes if isinstance(axis, Choice) and not _is_numeric(axis)]
@@ -137,7 +137,7 @@ def greedy_configs(space: CheckedSpace) -> tuple[TrialConfig, ...]:
     found += [space.values(lambda axis: uniform(axis, draw=draw)) for _ in range(DRAWN)]
     configs = []
     for values in found:
-        with contextlib.suppress(ConfigError):  # values at odds with one another, which no trial will have
+        with contextlib.suppress(ConfigError):  # values that break a rule between fields, which no trial will have
             if space.admits(values):
                 configs.append(_as_measured(space.config(values)))
     return tuple(dict.fromkeys(configs))
@@ -180,7 +180,7 @@ def _peak_bytes(
 
 
 def _as_measured(config: TrialConfig) -> TrialConfig:
-    """The same without what cannot matter to memory, so that no two measurements are one."""
+    """The same with fixed values for what memory does not depend on, so that none is measured twice."""
     return replace(
         config,
         {
@@ -208,14 +208,14 @@ _OPEN = "import torch; torch.zeros(1, device='cuda:0'); print(torch.cuda.mem_get
 
 
 def _open(device: torch.device) -> None:
-    """Makes the context, and the first block of PyTorch's own."""
+    """Creates the context, and PyTorch's first block."""
     torch.zeros(1, device=device)
 
 
 def _free_beside() -> int | None:
-    """What is free while a second process has the GPU open as well; nothing where none can be started."""
+    """Free bytes while a second process has the GPU open as well; None where none can be started."""
     try:
-        said = subprocess.run([sys.executable, "-c", _OPEN], capture_output=True, text=True, check=True, timeout=120)
-        return int(said.stdout.split()[-1])
+        done = subprocess.run([sys.executable, "-c", _OPEN], capture_output=True, text=True, check=True, timeout=120)
+        return int(done.stdout.split()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None

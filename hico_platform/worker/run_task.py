@@ -1,4 +1,4 @@
-"""One task on a worker: opens the data, chooses the device, runs the trial."""
+"""Runs one task on a worker: opens the data, chooses the device, runs the trial."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hico_platform.worker.datasets import Dataset
 
 @dataclass(frozen=True, kw_only=True)
 class TrialData:
-    """What a trial learns from and is scored on.
+    """The data that a trial trains and is scored on.
 
     ``on_test_split`` trains on the whole training split and scores on the test split: in retraining alone.
     Otherwise validation subjects are taken from the training split and the test split stays untouched.
@@ -53,7 +53,7 @@ def run_task(
     Every step of the work gives a sign of life, through the ``alive`` of ``report`` where it has one.
     """
     prepare_threads(task)
-    return_memory()  # what an error of the trial before kept alive
+    return_memory()  # which the traceback of the previous trial kept alive
     alive = alive_of(report)
     split, target = data.splits()
     alive()
@@ -136,12 +136,12 @@ def device_of(task: TrialTask) -> torch.device:
 
 
 def prepare_threads(task: TrialTask) -> None:
-    """As many threads as the task holds CPUs, unless its configuration says otherwise."""
+    """As many threads as the task holds CPUs, unless its configuration gives a number."""
     torch.set_num_threads(task.config.budget.threads or max(1, int(task.cpus)))
 
 
 def return_memory() -> None:
-    """Gives freed memory back to the system.
+    """Returns freed memory to the system.
 
     A worker runs each trial in a thread of its own, glibc gives each thread an arena of its own, and an arena
     keeps what was freed in it: without this a worker grows by some 100 MiB a trial, up to gigabytes. On a GPU

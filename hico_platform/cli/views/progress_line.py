@@ -35,7 +35,7 @@ class ProgressLine:
         every = _EVERY_S if self._terminal else _EVERY_S_IN_A_FILE
         if done < total and now - self._shown_s < every and self._seen:
             return
-        self._seen.append((now, done))  # the first comes at once where an earlier run had done it
+        self._seen.append((now, done))  # the first call comes at once where an earlier run was resumed
         while now - self._seen[0][0] > _WINDOW_S and len(self._seen) > 2:
             self._seen.popleft()
         if done < total and now - self._shown_s < every:

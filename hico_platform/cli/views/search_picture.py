@@ -17,7 +17,7 @@ from hico_platform.search.state import SearchProgress, TrialStatus, trial_status
 ENCODER = "model.encoder"
 GAP = "  "
 LEAST_TRIALS = 3
-"""Lines that trials keep on the lowest screen; what is said besides makes room for them."""
+"""Lines that trials keep on the lowest screen; headline and notes are cut for them."""
 
 _STYLES = {
     TrialStatus.RUNNING: "cyan",
@@ -66,11 +66,11 @@ class SearchPicture:
 
     @property
     def headline(self) -> str:
-        """All about the search in one line."""
+        """The search in one line."""
         return ", ".join(self._facts())
 
     def whole(self) -> list[Text]:
-        """Every trial in full, then the notes and the headline, for whoever scrolls or pipes."""
+        """Every trial in full, then the notes and the headline, to scroll through or to pipe."""
         return [*self._table(self.trials), *map(Text, self.notes), Text(self.headline, style="bold")]
 
     def fitting(self, *, width: int, height: int) -> list[Text]:
@@ -94,7 +94,7 @@ class SearchPicture:
         return lines[:height]
 
     def _facts(self) -> list[str]:
-        """What there is to say of the search, the most wanted first."""
+        """The facts of the headline, the most important first."""
         facts = [f"{self.name}: {self.progress.state}", *self.progress.parts]
         if self.left_s is not None:
             facts.append(f"ETA {clock(self.left_s)}")
@@ -110,7 +110,7 @@ class SearchPicture:
         return facts
 
     def _table(self, trials: Sequence[TrialRecord]) -> list[Text]:
-        """A heading and a line for each trial; what may be cut off on the right comes last."""
+        """A heading and a line for each trial; the column that may be cut off on the right is the last."""
         if not trials:
             return []
         weighed_by = ["size" if one is Objective.PARAMETERS else str(one) for one in self.objectives]
@@ -178,7 +178,7 @@ def shown_measures(measures: Sequence[float], objectives: Sequence[Objective]) -
 
 
 def endings(trials: Sequence[TrialRecord]) -> list[str]:
-    """``5 stopped at epoch 1``, ``2 at epoch 3``, ``3 complete``, ``1 failed``: what came of trials that ended."""
+    """``5 stopped at epoch 1``, ``2 at epoch 3``, ``3 complete``, ``1 failed``: how trials ended."""
     stopped = Counter(trial.epoch for trial in trials if trial.state is TrialState.PRUNED)
     parts = [
         f"{count} {'' if index else f'{TrialStatus.PRUNED.word} '}at epoch {epoch}"

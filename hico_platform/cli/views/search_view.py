@@ -1,4 +1,4 @@
-"""What a search looks like while it runs: a live screen on a terminal, plain lines elsewhere."""
+"""Shows a search while it runs: a live screen on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SearchView:
         """Leaves every trial on the terminal, with the state in which the search is left."""
         self._has_driver, self._has_ended = False, error is None
         if self._live is not None:
-            self._live.stop()  # draws a last time, as tall as it comes
+            self._live.stop()  # draws a last time, with every trial
 
     def on_start(self, search: SearchRecord, trials: Sequence[TrialRecord]) -> None:
         """Takes over the limit and the trials of earlier drivers, so that counts and the best are right."""
@@ -56,7 +56,7 @@ class SearchView:
         self._trials |= {trial.number: trial for trial in trials}
 
     def __call__(self, event: Event) -> None:
-        """Takes an event in."""
+        """Shows an event."""
         number = event.trial.number if isinstance(event, TrialBegan) else event.number
         known = number in self._trials
         if isinstance(event, TrialBegan):
@@ -76,7 +76,7 @@ class SearchView:
     def _line(self, event: Event, trial: TrialRecord, *, known: bool) -> str:
         prefix = f"[{clock(time.monotonic() - self._began_s)}] trial {trial.number}"
         if isinstance(event, TrialBegan):
-            # From which epoch its worker goes on is known to the worker alone: its checkpoint may be gone.
+            # Only the worker knows from which epoch it resumes: a checkpoint may be missing.
             begins = "taken up again" if known or trial.reports else "begins"
             begins += f", last report at epoch {trial.epoch}" if trial.reports else ""
             return f"{prefix} {begins}: {shown_values(trial.values)}"
@@ -147,5 +147,5 @@ class _Console(Console):
 
 
 def is_screen(console: Console) -> bool:
-    """Whether lines can be drawn anew: a terminal, and not one that only takes what is typed (``TERM=dumb``)."""
+    """Whether lines can be redrawn: a terminal, and not a dumb one (``TERM=dumb``)."""
     return console.is_terminal and not console.is_dumb_terminal

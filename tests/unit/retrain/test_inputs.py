@@ -67,7 +67,7 @@ def test_a_home_that_was_moved_is_retrained_on_its_own_data(tmp_path: Path) -> N
     finished_search(one)
     one.rename(other)
     inputs = inputs_of_search(HomePaths(home=other), "toy")
-    assert inputs.data.source.place == str(other / "data" / "small")
+    assert inputs.data.source.location == str(other / "data" / "small")
 
 
 def test_a_colleagues_search_is_retrained_in_an_own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_colleagues_search_is_retrained_in_an_own_home(tmp_path: Path, monkeyp
     paths = HomePaths(home=mine, storage=HomePaths(home=theirs).storage_url)
     inputs = inputs_of_search(paths, "toy")
     assert made == [mine / "data" / "embedded-0"]
-    assert inputs.data.source.place == str(made[0])
+    assert inputs.data.source.location == str(made[0])
     assert inputs_of_search(paths, "toy").facts == inputs.facts
     assert len(made) == 1
 
@@ -95,7 +95,7 @@ def test_transfer_is_measured_on_the_dataset_on_which_the_search_measured_it(tmp
     inputs = inputs_of_search(HomePaths(home=tmp_path), "toy")
     assert inputs.data.on_test_split, "trained on the whole training split and scored on the test split"
     assert inputs.data.target is not None
-    assert inputs.data.target.place == str(tmp_path / "data" / "target")
+    assert inputs.data.target.location == str(tmp_path / "data" / "target")
     assert inputs.data.target.protocol == "odd-subjects"
     assert inputs.facts["transfer_digest"] == target.digest != inputs.facts["data_digest"]
 

@@ -35,7 +35,7 @@ class Stage:
         self.folder = folder
         self.best = small_config(budget__epochs=4)
         self.data = TrialData(
-            source=Dataset(place="none", protocol="xsub", cache=folder), target=None, on_test_split=True
+            source=Dataset(location="none", protocol="xsub", cache=folder), target=None, on_test_split=True
         )
         self.tracker = MemoryTracker()
 

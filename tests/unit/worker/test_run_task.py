@@ -79,8 +79,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset
     small_store(folder / "target", count=72, seed=1)
     (folder / "even.yaml").write_text("train: {subject: even}")
     return (
-        Dataset(place=str(folder / "source"), protocol="odd-subjects", cache=folder / "cache"),
-        Dataset(place=str(folder / "target"), protocol=str(folder / "even.yaml"), cache=folder / "cache"),
+        Dataset(location=str(folder / "source"), protocol="odd-subjects", cache=folder / "cache"),
+        Dataset(location=str(folder / "target"), protocol=str(folder / "even.yaml"), cache=folder / "cache"),
     )
 
 
