@@ -23,7 +23,7 @@ import pytest
 from tests.e2e.failed_restores import check_failed_restores
 from tests.e2e.s3_store import s3_store
 from tests.e2e.stack import Stack
-from tests.e2e.test_final_stage import SMALL
+from tests.e2e.test_retrain import SMALL
 
 pytestmark = pytest.mark.e2e
 

@@ -24,7 +24,7 @@ SMALL = (
     "base.contrast.queue_size=32", "base.evaluation.linear_epochs=5", "scheduler.grace_epochs=1",
 )  # fmt: skip
 
-# The code's version enters what the final stage keeps, and a checkout may move on while the tests run.
+# The code's version enters what a retraining keeps, and a checkout may move on while the tests run.
 ENVIRONMENT = {**os.environ, "HICO_COMMIT": "tested", "PYTHONUNBUFFERED": "1"}
 
 
