@@ -77,7 +77,9 @@ class Stock:
             metric="knn_top1",
             mode="max",
             seed=seed,
-            points_to_evaluate=[{name.replace(".", "-"): value for name, value in space.nearest(base).items()}],
+            points_to_evaluate=[
+                {name.replace(".", "-"): value for name, value in space.nearest_coordinates(base).items()}
+            ],
         )
         self._scheduler = ASHAScheduler(
             metric="knn_top1",

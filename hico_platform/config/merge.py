@@ -29,14 +29,14 @@ def nested(document: Document, *, sections: AbstractSet[str], whole: AbstractSet
     files: dict[FieldPath, Path | str | None] = {}
     problems: list[Problem] = []
 
-    def place(old: FieldPath, new: FieldPath) -> None:
+    def copy_location(old: FieldPath, new: FieldPath) -> None:
         if old in document.lines:
             lines[new] = document.lines[old]
         if old in document.files:
             files[new] = document.files[old]
 
     def walk(data: Any, old: FieldPath, new: FieldPath, *, unfold: bool) -> Any:
-        place(old, new)
+        copy_location(old, new)
         if isinstance(data, list):
             return [walk(item, (*old, i), (*new, i), unfold=False) for i, item in enumerate(data)]
         if not isinstance(data, Mapping):
@@ -48,7 +48,7 @@ def nested(document: Document, *, sections: AbstractSet[str], whole: AbstractSet
         for key, child in data.items():
             parts = key.split(".")
             for depth in range(1, len(parts)):
-                place((*old, key), (*new, *parts[:depth]))
+                copy_location((*old, key), (*new, *parts[:depth]))
             inside = bool(new) or parts[0] in sections
             value = walk(child, (*old, key), (*new, *parts), unfold=inside)
             for part in reversed(parts[1:]):
@@ -139,8 +139,8 @@ def override(document: Document, assignments: Iterable[str], *, whole: AbstractS
         data: Any = value
         for part in reversed(path):
             data = {part: data}
-        places: dict[FieldPath, Path | str | None] = {path: SET}
-        document = lay_over(Document(data=data, file=document.file, files=places), document, whole=whole)
+        sources: dict[FieldPath, Path | str | None] = {path: SET}
+        document = lay_over(Document(data=data, file=document.file, files=sources), document, whole=whole)
     return document
 
 

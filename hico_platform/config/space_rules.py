@@ -214,7 +214,7 @@ def _points(space: CheckedSpace, document: Document) -> list[Problem]:
             ]
         if len(problems) > before:
             continue
-        found = space.place(base | given)
+        found = space.nearest_point(base | given)
         for name, value in given.items():
             if name not in found:
                 rule, remedy = f"{name} is varied where its `when:` holds, which it does not here", "give its condition"

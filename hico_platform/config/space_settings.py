@@ -216,16 +216,16 @@ class CheckedSpace:
                 values |= parameter.decode({axis.name: draw(axis) for axis in parameter.coordinates()})
         return values
 
-    def nearest(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def nearest_coordinates(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The coordinates of the point of the space that is nearest to dotted field ``values``."""
         drawn: dict[str, Scalar] = {}
         for parameter in self.parameters:
             drawn |= parameter.encode(values)
         return drawn
 
-    def place(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def nearest_point(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The fields of the point of the space that is nearest to ``values``, which has every searched field."""
-        drawn = self.nearest(values)
+        drawn = self.nearest_coordinates(values)
         return self.values(lambda axis: drawn[axis.name])
 
     def admits(self, values: Mapping[str, Scalar]) -> bool:

@@ -22,7 +22,7 @@ def enqueue_first_points(ledger: Ledger, space: CheckedSpace, *, warm_points: Se
     """
     enqueued = list(ledger.note(ENQUEUED) or [])
     for origin, values in _first_points(space, warm_points, is_new=is_new):
-        point = space.place(values)
+        point = space.nearest_point(values)
         if point not in enqueued:
             enqueued.append(point)
             if space.admits(point):

@@ -68,7 +68,7 @@ class MemoryLedger(Ledger):
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Enqueues the nearest point of the space."""
-        drawn = space.nearest(values)
+        drawn = space.nearest_coordinates(values)
         if all(other != drawn for other, _ in self._queue):
             self._queue.append((drawn, origin))
 

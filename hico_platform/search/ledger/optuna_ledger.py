@@ -200,7 +200,7 @@ class StudyLedger(Ledger):
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Enqueues the nearest point of the space."""
         names = parameter_names(space, self._distributions)
-        drawn = {names.get(name, name): value for name, value in space.nearest(values).items()}
+        drawn = {names.get(name, name): value for name, value in space.nearest_coordinates(values).items()}
         self._study.enqueue_trial(drawn, user_attrs={"origin": str(origin)}, skip_if_exists=True)
 
     @explains_deleted_study
