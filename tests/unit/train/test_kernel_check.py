@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +18,7 @@ from hico_platform.enums import Decision, EncoderType, Precision
 from hico_platform.errors import ConfigError
 from hico_platform.feature_flags import left_out, switched_off, without
 from hico_platform.model.contrast import Losses
-from hico_platform.ops.cpu import library
-from hico_platform.ops.cpu.library import Argument, Kernels
+from hico_platform.ops import _backend
 from hico_platform.ops.precision import arithmetic, has_bf16, has_tf32
 from hico_platform.search.task import TrialTask
 from hico_platform.train import kernel_check
@@ -28,7 +28,11 @@ from tests.small import small_config, small_split, small_store
 from tests.unit.worker.test_gpu_memory import Data
 
 CPU = torch.device("cpu")
-needs_kernels = pytest.mark.skipif(library.kernels() is None, reason="no C compiler, or HICO_KERNELS=off")
+needs_kernels = pytest.mark.skipif(
+    not _backend.has_kernels(torch.device("cpu")),
+    reason="no CPU kernels: no ops/cpu, no C compiler, or HICO_KERNELS=off",
+)
+Kernels = getattr(_backend._module("cpu.library"), "Kernels", None)  # whose calls are made faulty here
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +54,7 @@ def faulty(named: str, fault: Callable[..., None]) -> Callable[..., None]:
     """Calls as ever, and then what ``fault`` does with the arguments of kernels so named."""
     call = Kernels.call
 
-    def called(self: Kernels, name: str, *arguments: Argument) -> None:
+    def called(self: Any, name: str, *arguments: object) -> None:
         call(self, name, *arguments)
         if name.startswith(named):
             fault(*arguments)
@@ -58,30 +62,30 @@ def faulty(named: str, fault: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def a_last_unit_forgotten(*arguments: Argument) -> None:
+def a_last_unit_forgotten(*arguments: object) -> None:
     """Of what the downsampling makes, for a later granularity."""
     levels = arguments[10]
     assert isinstance(levels, torch.Tensor)
     levels[-1, :, -1] = 0
 
 
-def a_gradient_too_large(*arguments: Argument) -> None:
+def a_gradient_too_large(*arguments: object) -> None:
     gradient = arguments[-1]
     assert isinstance(gradient, torch.Tensor)
     gradient *= 1.03
 
 
-def a_sequence_without_numbers(*arguments: Argument) -> None:
+def a_sequence_without_numbers(*arguments: object) -> None:
     made = arguments[-1]
     assert isinstance(made, torch.Tensor)
     made[:, -1] = float("nan")
 
 
-def a_failure(*arguments: Argument) -> None:
+def a_failure(*arguments: object) -> None:
     raise RuntimeError("no such instruction\nand more")
 
 
-def no_memory(*arguments: Argument) -> None:
+def no_memory(*arguments: object) -> None:
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
 
 
