@@ -41,7 +41,7 @@ def main() -> int:
     def timed(self: library.Kernels, name: str, *given: library.Argument) -> None:
         started = time.perf_counter()
         plain(self, name, *given)
-        sizes = f" {given[0]} x {given[2]} times {given[2]} x {given[1]}" if name == "float_product" else ""
+        sizes = f" {given[0]} x {given[2]} times {given[2]} x {given[1]}" if name == "matmul" else ""
         terms[name + sizes].append(time.perf_counter() - started)
 
     library.Kernels.call = timed  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from torch import Tensor
 from hico_platform.augment.frames import StoredPoses
 from hico_platform.ops.transfer import Transfer
 
-BATCHES_AHEAD = 2
+PREFETCHED_BATCHES = 2
 
 
 class StreamedPoses:
@@ -29,19 +29,19 @@ class StreamedPoses:
         self._transfer = Transfer(device)
 
     def take(self, indices: Tensor) -> StoredPoses:
-        """Poses on the device of the sequences ``indices`` (n,); at once for the batch that ``ahead`` is at."""
+        """Poses on the device of the sequences ``indices`` (n,); at once for the batch that ``prefetch`` is at."""
         if self._ready is not None and self._ready[0] is indices:
             return self._ready[1]
         return self._arrived(self._send(indices.cpu()))
 
-    def ahead(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    def prefetch(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """The same batches of indices; the next ones' poses are read, pinned and copied meanwhile."""
         batches = iter(batches)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="poses") as pool:
             waiting: deque[tuple[Tensor, Future[StoredPoses]]] = deque()
             try:
                 while True:
-                    for batch in islice(batches, BATCHES_AHEAD + 1 - len(waiting)):
+                    for batch in islice(batches, PREFETCHED_BATCHES + 1 - len(waiting)):
                         waiting.append((batch, pool.submit(self._send, batch.cpu())))
                     if not waiting:
                         return
@@ -59,9 +59,9 @@ class StreamedPoses:
         first = rows.cumsum(0) - rows  # where each sequence begins in the batch, in rows
         within = torch.arange(int(rows.sum())) - first.repeat_interleave(rows)
         windows = host.values.as_strided((len(host.values) - row + 1, row), (1, 1))
-        places = host.offsets.repeat_interleave(rows) + within * row
-        values = self._transfer.empty(len(places), row)
-        torch.index_select(windows, 0, places, out=values)
+        starts = host.offsets.repeat_interleave(rows) + within * row
+        values = self._transfer.empty(len(starts), row)
+        torch.index_select(windows, 0, starts, out=values)
         sent = self._transfer.send(values.flatten(), first * row, host.num_frames, host.num_bodies)
         return StoredPoses(
             values=sent[0],

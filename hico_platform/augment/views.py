@@ -41,9 +41,9 @@ class Views:
         """Whether all poses lie where views are made of them."""
         return isinstance(self.poses, StoredPoses)
 
-    def ahead(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
-        """The same batches of indices, each to be used before the next is asked for; poses are sent ahead."""
-        return self.poses.ahead(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)
+    def prefetch(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The same batches of indices, each to be used before the next is asked for; poses are copied meanwhile."""
+        return self.poses.prefetch(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)
 
     def random(self, indices: Tensor, *, generator: torch.Generator) -> Tensor:
         """One random view of each sequence of ``indices`` (N,): crop-resize, then corruption or shear."""

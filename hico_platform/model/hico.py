@@ -15,9 +15,9 @@ from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 from hico_platform.model.projector import Projectors, unit_vectors
 from hico_platform.model.queue import KeyQueue
 from hico_platform.model.transformer import SelfAttention
-from hico_platform.ops._backend import bf16_products
 from hico_platform.ops.cuda_streams import concurrently
 from hico_platform.ops.info_nce import Logits, contrast_logits
+from hico_platform.ops.precision import bf16_products
 
 
 class Contrast(NamedTuple):

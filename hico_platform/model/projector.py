@@ -47,8 +47,8 @@ class Projectors(nn.Module):
             Representation.SPATIAL_DOMAIN: lambda: features.spatial.flatten(1),
             Representation.INSTANCE: features.instance,
         }
-        made = concurrently(*(partial(self._projected, name, make) for name, make in inputs.items()))
-        return dict(zip(inputs, made, strict=True))
+        projections = concurrently(*(partial(self._projected, name, make) for name, make in inputs.items()))
+        return dict(zip(inputs, projections, strict=True))
 
     def _projected(self, name: Representation, make: Callable[[], Tensor]) -> Tensor:
         return self.heads[name.value](make())  # type: ignore[no-any-return]

@@ -32,6 +32,6 @@ class KeyQueue(nn.Module):
         size = len(self.keys)
         count = len(keys)
         skipped = max(0, count - size)
-        places = torch.arange(skipped, count, device=keys.device) + self.pointer
-        self.keys.index_copy_(0, places % size, keys[skipped:].to(self.keys.dtype))
+        rows = torch.arange(skipped, count, device=keys.device) + self.pointer
+        self.keys.index_copy_(0, rows % size, keys[skipped:].to(self.keys.dtype))
         self.pointer.copy_((self.pointer + count) % self.wrap_at)

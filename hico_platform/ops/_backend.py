@@ -64,11 +64,6 @@ def autocast_dtype(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
 
 
-def bf16_products(x: Tensor, *, enabled: bool) -> AbstractContextManager[None]:
-    """Has products with ``x`` be computed in bfloat16 if ``enabled``."""
-    return torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
 def without_autocast(x: Tensor) -> AbstractContextManager[None]:
     """Has operators compute in the types of their arguments."""
     return torch.autocast(x.device.type, enabled=False)

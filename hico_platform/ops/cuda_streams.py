@@ -9,11 +9,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-def concurrently(*work: Callable[[], Made]) -> list[Made]:
-    """What each of ``work`` makes; while a CUDA graph is recorded, each is a path of its own through it.
+def concurrently(*work: Callable[[], Result]) -> list[Result]:
+    """The results of ``work``; while a CUDA graph is recorded, each is a path of its own through it.
 
     Most kernels of a step fill a part of a GPU only. Outside a recording they are launched one after the other, which
     takes longer than they do. The gradients go the same ways backwards; so what a work saves for its gradient it must
@@ -25,20 +25,20 @@ def concurrently(*work: Callable[[], Made]) -> list[Made]:
     with _SIDES.taken(len(work) - 1) as sides:
         for side in sides:
             side.wait_stream(main)
-        made: list[Made] = []
+        results: list[Result] = []
         try:
             for stream, run in zip([main, *sides], work, strict=True):
                 with torch.cuda.stream(stream):
-                    made.append(run())
+                    results.append(run())
         except BaseException:
             with suppress(RuntimeError):  # of a recording that is lost: what it was lost by is to be heard
                 _join(main, sides)
             raise
         _join(main, sides)
-        for each in made[1:]:
+        for each in results[1:]:
             for tensor in _tensors(each):
                 tensor.record_stream(main)  # its memory is not given out again before this
-        return made
+        return results
 
 
 def join_sides() -> None:
@@ -82,11 +82,11 @@ class _Sides:
 _SIDES = _Sides()
 
 
-def _tensors(made: object) -> Iterator[Tensor]:
-    if isinstance(made, Tensor):
-        yield made
-    elif isinstance(made, dict):
-        yield from _tensors(made.values())
-    elif isinstance(made, Iterable):
-        for each in made:
+def _tensors(result: object) -> Iterator[Tensor]:
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, dict):
+        yield from _tensors(result.values())
+    elif isinstance(result, Iterable):
+        for each in result:
             yield from _tensors(each)

@@ -17,20 +17,20 @@ class Packing:
     At step t the granularities that have a t-th token go together, longest first; a backward direction takes its
     own t-th token from the end. So 64 + 32 + 16 + 8 tokens are 64 steps and not 120, without padding.
 
-    ``order`` int64 (2, P): the token at each place of each direction. ``place`` (2, P) is its inverse.
+    ``order`` int64 (2, P): the token that each direction visits at each index. ``inverse`` (2, P) is its inverse.
     ``before`` (2, P): the token that a direction visits before each token, -1 for its first. ``counts``:
     granularities that go together at each step. ``spans``: first and last token (exclusive) of each granularity.
     """
 
     order: Tensor
-    place: Tensor
+    inverse: Tensor
     before: Tensor
     counts: tuple[int, ...]
     spans: tuple[tuple[int, int], ...]
 
     @property
     def bounds(self) -> list[tuple[int, int]]:
-        """First and last place (exclusive) of each step."""
+        """First and last index (exclusive) of each step in ``order``."""
         return list(pairwise([0, *accumulate(self.counts)]))
 
 
@@ -45,7 +45,7 @@ def packing(lengths: tuple[int, ...], device: torch.device) -> Packing:
     order = torch.tensor([forwards, backwards])
     return Packing(
         order=order.to(device),
-        place=order.argsort(dim=1).to(device),
+        inverse=order.argsort(dim=1).to(device),
         before=torch.tensor([_before(first, step=1), _before(first, step=-1)]).to(device),
         counts=counts,
         spans=tuple(pairwise(first)),

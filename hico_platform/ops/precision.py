@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
+from torch import Tensor
 
 from hico_platform.enums import Precision
 from hico_platform.errors import ConfigError, Problem
@@ -84,3 +85,8 @@ def recurrences_in_tf32() -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return bool(torch.backends.cudnn.allow_tf32)
+
+
+def bf16_products(x: Tensor, *, enabled: bool) -> AbstractContextManager[None]:
+    """Has products with ``x`` be computed in bfloat16 if ``enabled``."""
+    return torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=enabled)

@@ -29,4 +29,4 @@ def rnn(module: nn.RNNBase, x: Tensor, lengths: tuple[int, ...]) -> Tensor:
     with without_autocast(x):  # cuDNN's own autocast would make float16 of all
         data = x.to(weights[0][0].dtype).index_select(0, packed.order[0]).flatten(0, 1)  # (P*N, D)
         output: Tensor = module(PackedSequence(data, sizes))[0].data
-    return output.view(x.shape).index_select(0, packed.place[0])
+    return output.view(x.shape).index_select(0, packed.inverse[0])

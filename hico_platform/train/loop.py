@@ -74,7 +74,7 @@ def pretrain(
             order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
             batches = order[: len(order) // batch_size * batch_size].split(batch_size)
             record = LossRecord(state, steps=len(batches), batch_size=batch_size, progress=progress)
-            for batch in views.ahead(batches):
+            for batch in views.prefetch(batches):
                 record.add(step(batch))
             means = record.finish()
         elapsed_s = time.perf_counter() - started

@@ -2,105 +2,124 @@
    worked on at a time, whole, in a core's cache: scores and their softmax never lie in memory, the gradient makes them
    again. Arithmetic is float32.
 
-   ``qkv`` (P*N, 3D) holds queries, keys and values of all granularities' tokens, ``lengths`` (G) adds up to P. */
+   A head's scores are softmax(scale * q k), (L, L); the gradient of its softmax p is p * (grad_p - sum of p * grad_p). */
 
-/* The tokens' queries, keys and values or gradients of one head: row l is at[l * lead]. */
-static void NAME(gather)(const T *at, int64_t lead, int64_t L, int64_t size, float factor, float *to) {
+/* The tokens' queries, keys and values or gradients of one head: row l is at[l * row_stride]. */
+static void NAME(gather)(const T *at, int64_t row_stride, int64_t L, int64_t size, float scale, float *to) {
     for (int64_t l = 0; l < L; l++)
-        for (int64_t j = 0; j < size; j++) to[l * size + j] = factor * READ(at[l * lead + j]);
+        for (int64_t j = 0; j < size; j++) to[l * size + j] = scale * READ(at[l * row_stride + j]);
 }
 
-static void NAME(scatter)(const float *from, int64_t L, int64_t size, float factor, T *at, int64_t lead) {
+static void NAME(scatter)(const float *from, int64_t L, int64_t size, float scale, T *at, int64_t row_stride) {
     for (int64_t l = 0; l < L; l++)
-        for (int64_t j = 0; j < size; j++) at[l * lead + j] = WRITE(factor * from[l * size + j]);
+        for (int64_t j = 0; j < size; j++) at[l * row_stride + j] = WRITE(scale * from[l * size + j]);
 }
 
-/* The head's queries times ``factor``, keys and values, and its scores, L rows of ``head->wide``. */
-static void NAME(scores)(const T *q, int64_t lead, int64_t D, int64_t L, int64_t size, float factor, const Head *head) {
-    NAME(gather)(q, lead, L, size, factor, head->q);
-    NAME(gather)(q + D, lead, L, size, 1.0f, head->k);
-    NAME(gather)(q + 2 * D, lead, L, size, 1.0f, head->v);
-    multiply((Matrix){head->q, size, 1}, (Matrix){head->k, 1, size}, L, L, size, head, head->p, head->wide);
+/* A head's queries times ``scale``, keys and values, and its scores. */
+static void NAME(scores)(const T *q, int64_t row_stride, int64_t D, int64_t L, int64_t size, float scale,
+                         const AttentionWorkspace *work) {
+    NAME(gather)(q, row_stride, L, size, scale, work->q);
+    NAME(gather)(q + D, row_stride, L, size, 1.0f, work->k);
+    NAME(gather)(q + 2 * D, row_stride, L, size, 1.0f, work->v);
+    small_matmul((Matrix){work->q, size, 1}, (Matrix){work->k, 1, size}, L, L, size, work, work->p, work->score_cols);
 }
 
-/* ``out`` (P*N, D). */
-int NAME(attention_forward)(const T *qkv, const int64_t *lengths, int64_t G, int64_t N, int64_t heads, int64_t D,
-                            float factor, const Drop *drop, T *out) {
-    const Attended all = {lengths, G, N, heads, D / heads};
+int NAME(attention_forward)(
+    const T *qkv,           /* (P*N, 3D) queries, keys and values */
+    const int64_t *lengths, /* (G) */
+    int64_t G,
+    int64_t N,
+    int64_t heads,
+    int64_t D,
+    float softmax_scale,    /* 1 / sqrt(D / heads) */
+    const Dropout *dropout, /* of the softmax */
+    T *out                  /* (P*N, D) out */
+) {
+    const AttentionShape all = {lengths, G, N, heads, D / heads};
     int failed = 0;
     #pragma omp parallel reduction(| : failed)
     {
-        Head head;
-        const int able = head_room(all, &head);
+        AttentionWorkspace work;
+        const int able = allocate_attention(all, &work);
         failed |= !able;
         #pragma omp for schedule(dynamic, 4)
         for (int64_t task = 0; task < G * N * heads; task++) {
             if (!able) continue;
-            const Place at = place_in(all, task);
-            const int64_t size = all.size, L = at.length, wide = head.wide;
-            NAME(scores)(qkv + at.token * 3 * D + at.head * size, 3 * D * N, D, L, size, factor, &head);
+            const HeadIndex at = head_index(all, task);
+            const int64_t size = all.size, L = at.length, score_cols = work.score_cols;
+            NAME(scores)(qkv + at.token * 3 * D + at.head * size, 3 * D * N, D, L, size, softmax_scale, &work);
             for (int64_t l = 0; l < L; l++) {
-                float *row = head.p + l * wide;
+                float *row = work.p + l * score_cols;
                 softmax(row, L);
-                if (drop->dropped) {
-                    const Dropping how = dropping(at.score + l * L, *drop);
+                if (dropout->threshold) {
+                    const DropoutRow mask = dropout_row(at.score + l * L, *dropout);
                     #pragma omp simd
-                    for (int64_t j = 0; j < L; j++) row[j] *= kept(j, how);
+                    for (int64_t j = 0; j < L; j++) row[j] *= dropout_factor(j, mask);
                 }
             }
-            multiply((Matrix){head.p, wide, 1}, (Matrix){head.v, size, 1}, L, size, L, &head, head.made, size);
-            NAME(scatter)(head.made, L, size, 1.0f, out + at.token * D + at.head * size, D * N);
+            small_matmul((Matrix){work.p, score_cols, 1}, (Matrix){work.v, size, 1}, L, size, L, &work, work.out, size);
+            NAME(scatter)(work.out, L, size, 1.0f, out + at.token * D + at.head * size, D * N);
         }
-        free(head.all);
+        free(work.all);
     }
     return failed;
 }
 
-/* ``of_out`` (P*N, D) to ``of_qkv`` (P*N, 3D). */
-int NAME(attention_backward)(const T *qkv, const T *of_out, const int64_t *lengths, int64_t G, int64_t N, int64_t heads,
-                             int64_t D, float factor, const Drop *drop, T *of_qkv) {
-    const Attended all = {lengths, G, N, heads, D / heads};
+int NAME(attention_backward)(
+    const T *qkv,           /* (P*N, 3D) */
+    const T *grad_out,      /* (P*N, D) */
+    const int64_t *lengths, /* (G) */
+    int64_t G,
+    int64_t N,
+    int64_t heads,
+    int64_t D,
+    float softmax_scale,    /* 1 / sqrt(D / heads) */
+    const Dropout *dropout, /* the draw of the forward pass */
+    T *grad_qkv             /* (P*N, 3D) out */
+) {
+    const AttentionShape all = {lengths, G, N, heads, D / heads};
     int failed = 0;
     #pragma omp parallel reduction(| : failed)
     {
-        Head head;
-        const int able = head_room(all, &head);
+        AttentionWorkspace work;
+        const int able = allocate_attention(all, &work);
         failed |= !able;
         #pragma omp for schedule(dynamic, 4)
         for (int64_t task = 0; task < G * N * heads; task++) {
             if (!able) continue;
-            const Place at = place_in(all, task);
-            const int64_t size = all.size, L = at.length, wide = head.wide, first = at.token * 3 * D + at.head * size;
-            T *of_q = of_qkv + first;
-            NAME(scores)(qkv + first, 3 * D * N, D, L, size, factor, &head);
-            NAME(gather)(of_out + at.token * D + at.head * size, D * N, L, size, 1.0f, head.given);
-            multiply((Matrix){head.given, size, 1}, (Matrix){head.v, 1, size}, L, L, size, &head, head.of_p, wide);
+            const HeadIndex at = head_index(all, task);
+            const int64_t size = all.size, L = at.length, score_cols = work.score_cols, first = at.token * 3 * D + at.head * size;
+            T *grad_q = grad_qkv + first;
+            NAME(scores)(qkv + first, 3 * D * N, D, L, size, softmax_scale, &work);
+            NAME(gather)(grad_out + at.token * D + at.head * size, D * N, L, size, 1.0f, work.grad_out);
+            small_matmul((Matrix){work.grad_out, size, 1}, (Matrix){work.v, 1, size}, L, L, size, &work, work.grad_p, score_cols);
             for (int64_t l = 0; l < L; l++) {
-                float *p = head.p + l * wide, *of_p = head.of_p + l * wide, *dropped = head.dropped + l * wide;
+                float *p = work.p + l * score_cols, *grad_p = work.grad_p + l * score_cols, *dropped_p = work.dropped_p + l * score_cols;
                 float sum = 0.0f;
                 softmax(p, L);
-                if (drop->dropped) {
-                    const Dropping how = dropping(at.score + l * L, *drop);
+                if (dropout->threshold) {
+                    const DropoutRow mask = dropout_row(at.score + l * L, *dropout);
                     #pragma omp simd
                     for (int64_t j = 0; j < L; j++) {
-                        const float keep = kept(j, how);
-                        dropped[j] = p[j] * keep;
-                        of_p[j] *= keep;
+                        const float keep = dropout_factor(j, mask);
+                        dropped_p[j] = p[j] * keep;
+                        grad_p[j] *= keep;
                     }
-                } else memcpy(dropped, p, L * sizeof(float));
+                } else memcpy(dropped_p, p, L * sizeof(float));
                 #pragma omp simd reduction(+ : sum)
-                for (int64_t j = 0; j < L; j++) sum += p[j] * of_p[j];
+                for (int64_t j = 0; j < L; j++) sum += p[j] * grad_p[j];
                 #pragma omp simd
-                for (int64_t j = 0; j < L; j++) of_p[j] = p[j] * (of_p[j] - sum);
+                for (int64_t j = 0; j < L; j++) grad_p[j] = p[j] * (grad_p[j] - sum);
             }
-            multiply((Matrix){head.dropped, 1, wide}, (Matrix){head.given, size, 1}, L, size, L, &head, head.made, size);
-            NAME(scatter)(head.made, L, size, 1.0f, of_q + 2 * D, 3 * D * N);
-            multiply((Matrix){head.of_p, 1, wide}, (Matrix){head.q, size, 1}, L, size, L, &head, head.made, size);
-            NAME(scatter)(head.made, L, size, 1.0f, of_q + D, 3 * D * N);
-            multiply((Matrix){head.of_p, wide, 1}, (Matrix){head.k, size, 1}, L, size, L, &head, head.made, size);
-            NAME(scatter)(head.made, L, size, factor, of_q, 3 * D * N);
+            small_matmul((Matrix){work.dropped_p, 1, score_cols}, (Matrix){work.grad_out, size, 1}, L, size, L, &work, work.out,
+                         size);
+            NAME(scatter)(work.out, L, size, 1.0f, grad_q + 2 * D, 3 * D * N);
+            small_matmul((Matrix){work.grad_p, 1, score_cols}, (Matrix){work.q, size, 1}, L, size, L, &work, work.out, size);
+            NAME(scatter)(work.out, L, size, 1.0f, grad_q + D, 3 * D * N);
+            small_matmul((Matrix){work.grad_p, score_cols, 1}, (Matrix){work.k, size, 1}, L, size, L, &work, work.out, size);
+            NAME(scatter)(work.out, L, size, softmax_scale, grad_q, 3 * D * N);
         }
-        free(head.all);
+        free(work.all);
     }
     return failed;
 }

@@ -21,5 +21,5 @@ def crop_resize(
     shape = len(start), frames, bodies, joints, coordinates
     out = torch.empty(shape)
     index = [each.contiguous() for each in (offsets, num_bodies, start, length)]
-    call("crop_views", values, *index, None if matrices is None else matrices.contiguous(), *shape, out)
+    call("crop_resize", values, *index, None if matrices is None else matrices.contiguous(), *shape, out)
     return out

@@ -1,77 +1,86 @@
-/* What pretraining on a CPU does: matrix products, and what lies between them, each in one pass over memory.
+/* What a training step does on a CPU: matrix products, and what lies between them, each in one pass over memory.
 
-   Compiled where it runs, at first use (library.py); arithmetic is float32 whatever the type of the tensors. Pointers are
-   to contiguous tensors. Functions return nonzero where memory is out. */
+   Compiled where it runs, at first use (library.py). Arithmetic is float32 whatever the type of the tensors. Pointers are to
+   contiguous tensors. Functions that allocate memory return nonzero where there is none.
+
+   Letters of shapes, everywhere: N sequences, L tokens of a sequence, G granularities, P tokens of all granularities together
+   (the sum of ``lengths``), D width of a token, H hidden units a direction, K keys of a queue. Rows of a tensor (P, N, D) or
+   (L, N, D) are tokens of sequences, all sequences' first tokens first. */
 #include <math.h>
 #include <stdlib.h>
 
-#include "numbers.h"
+#include "scalar_math.h"
 
-/* Dropout keeps an element where its random bits, a hash of the seed and its place, reach ``dropped``; so nothing of the
-   mask is stored. ``scale`` is 1 over the share that is kept. */
+/* One draw of a dropout mask: an element is kept where its random bits, a hash of the seed and its index, reach ``threshold``,
+   so nothing of the mask is stored; what is kept is multiplied by ``scale``. A threshold of 0 drops nothing. */
 typedef struct {
-    uint32_t first, second, dropped;
+    uint32_t seed_low, seed_high, threshold;
     float scale;
-} Drop;
+} Dropout;
 
-/* A row of places, which counts from 0 in 32 bits: 64 would halve what a register holds. */
+/* The same for a row of elements, which counts them from 0 in 32 bits: 64 would halve what a register holds. */
 typedef struct {
-    uint32_t from, first, second, dropped;
+    uint32_t first, seed_low, seed_high, threshold;
     float scale;
-} Dropping;
+} DropoutRow;
 
-static inline Dropping dropping(int64_t from, Drop drop) {
-    return (Dropping){(uint32_t)from, drop.first, drop.second + (uint32_t)(from >> 32) * 0x9e3779b9u, drop.dropped,
-                      drop.scale};
+static inline DropoutRow dropout_row(int64_t first, Dropout draw) {
+    return (DropoutRow){(uint32_t)first, draw.seed_low, draw.seed_high + (uint32_t)(first >> 32) * 0x9e3779b9u,
+                        draw.threshold, draw.scale};
 }
 
-static inline float kept(int64_t j, Dropping row) {
-    return random_bits(row.from + (uint32_t)j, row.first, row.second) >= row.dropped ? row.scale : 0.0f;
+static inline float dropout_factor(int64_t j, DropoutRow row) {
+    return random_bits(row.first + (uint32_t)j, row.seed_low, row.seed_high) >= row.threshold ? row.scale : 0.0f;
 }
 
-/* What one step of a recurrence visits: see recurrent.h. */
+/* One step of a recurrence: the token that each direction visits in each granularity that has one, (2, granularities), and
+   the one that it visited a step earlier, or null. ``max_rows`` are the rows (tokens of sequences) of the first step in a
+   direction, ``all_rows`` those of all steps. */
 typedef struct {
-    const int64_t *token, *before;
-    int64_t count, sequences, width, room, places;
-} Visit;
+    const int64_t *token, *previous;
+    int64_t granularities, sequences, hidden, max_rows, all_rows;
+} Step;
 
-/* The sequences that are worked on together: ``size`` of them from ``first``. */
-typedef struct {
-    int64_t first, size;
-} Part;
+/* Sequences that are worked on together. */
+typedef struct { int64_t first, count; } Sequences;
 
-/* Where row r of a part lies: its place among the gates of all tokens, and that of the token before, or -1. */
-static inline int64_t place_of(const int64_t *token, const Visit *v, Part part, int64_t d, int64_t r) {
+/* The row, in tensors (P*N, 2, .), of row r of a step in direction d; -1 where there is no token. */
+static inline int64_t token_row(const int64_t *token, const Step *step, Sequences some, int64_t d, int64_t r) {
     if (!token) return -1;
-    return (token[d * v->count + r / part.size] * v->sequences + part.first + r % part.size) * 2 + d;
+    return (token[d * step->granularities + r / some.count] * step->sequences + some.first + r % some.count) * 2 + d;
 }
 
-enum { RUN = 4096 }; /* elements that are dropped as a row where there are no rows */
-enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias and the weights of the convolution */
+enum {
+    DROPOUT_RUN = 4096,             /* elements that are dropped as a row where there are no rows */
+    KERNEL = 5, MARGIN = 2,         /* tokens of the convolution, and how many of them lie before the one in the middle */
+    DOWNSAMPLE_SUMS = 3 + KERNEL    /* gradients of LayerNorm's weight and bias, of the bias and of the taps */
+};
 
-#include "products.h"
+#include "matmul.h"
 #ifdef LANES
-#include "heads.h"
-#include "parts.h"
+#include "attention_workspace.h"
+#include "rnn_threads.h"
 #endif
 
-/* T is the type of tensors, Y of what a layer makes: the last one's stays float, for among bfloat16 a maximum over tokens
-   has many equals. */
+/* What follows is compiled for each type T of tensors, float and bfloat16; Y is the type of what LayerNorm gives: the last
+   Transformer layer's stays float, for among bfloat16 a maximum over tokens has many equals. */
 #define T float
 #define NAME(name) name##_float
 #define READ(x) read_float(x)
 #define WRITE(x) write_float(x)
-#include "norm.h"
+#include "norm_stats.h"
 #define Y float
 #define NAME_Y(name) name##_float
 #define READ_Y(x) read_float(x)
 #define WRITE_Y(x) write_float(x)
 #include "add_norm.h"
-#include "cells.h"
-#include "recurrent.h"
-#include "embedding.h"
-#include "tokens.h"
-#include "transformer.h"
+#include "rnn_cell.h"
+#include "rnn_step.h"
+#include "norm_relu.h"
+#include "downsample.h"
+#include "token_max.h"
+#include "column_sums.h"
+#include "relu_dropout.h"
 #ifdef LANES
 #include "attention.h"
 #endif
@@ -84,7 +93,7 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define NAME(name) name##_bf16
 #define READ(x) read_bf16(x)
 #define WRITE(x) write_bf16(x)
-#include "norm.h"
+#include "norm_stats.h"
 #define Y bf16
 #define NAME_Y(name) name##_bf16
 #define READ_Y(x) read_bf16(x)
@@ -95,22 +104,25 @@ enum { KERNEL = 5, MARGIN = 2, SUMS = 3 + KERNEL }; /* sums: gamma, beta, bias a
 #define READ_Y(x) read_float(x)
 #define WRITE_Y(x) write_float(x)
 #include "add_norm.h"
-#include "cells.h"
-#include "recurrent.h"
-#include "embedding.h"
-#include "tokens.h"
-#include "transformer.h"
+#include "rnn_cell.h"
+#include "rnn_step.h"
+#include "norm_relu.h"
+#include "downsample.h"
+#include "token_max.h"
+#include "column_sums.h"
+#include "relu_dropout.h"
 #ifdef LANES
 #include "attention.h"
 #endif
-#undef NAME
 #undef T
+#undef NAME
 #undef READ
 #undef WRITE
 
 #ifdef LANES
-#include "layers.h"
-#include "gradients.h"
-#include "contrast.h"
+#include "rnn_layer.h"
+#include "rnn_weight_grad.h"
+#include "info_nce.h"
 #endif
-#include "views.h"
+#include "crop_resize.h"
+#include "joints_first.h"

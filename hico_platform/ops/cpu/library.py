@@ -65,8 +65,8 @@ class Kernels:
 
 
 # What allocates, and so says whether it could.
-_FALLIBLE = ("downsample_", "maximum_backward", "crop_views", "gru_layer_", "lstm_layer_", "float_product",
-             "rnn_weight_grad", "info_nce", "attention_")  # fmt: skip
+_FALLIBLE = ("downsample_", "token_max_backward", "crop_resize", "rnn_layer_", "rnn_weight_grad", "matmul", "info_nce",
+             "attention_")  # fmt: skip
 
 
 def passed(argument: Argument) -> object:

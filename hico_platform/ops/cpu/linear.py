@@ -67,9 +67,9 @@ def add_matmul_(out: Tensor, left: Tensor, right: Tensor) -> None:
 
 
 def column_sums(x: Tensor) -> Tensor:
-    """(M, K) to (K,), in float32."""
-    if not x.is_contiguous():
-        return x.sum(dim=0, dtype=torch.float32)
+    """(M, K) to (K,), in float32 at least."""
+    if not x.is_contiguous() or x.dtype not in (torch.float32, torch.bfloat16):
+        return x.sum(dim=0, dtype=torch.promote_types(x.dtype, torch.float32))
     sums = torch.empty(x.shape[1])
     call(f"column_sums_{suffix(x.dtype)}", x, *x.shape, sums)
     return sums
@@ -83,7 +83,7 @@ def _packing_pays(left: Tensor, right: Tensor) -> bool:
 def _matmul(left: Tensor, right: Tensor, bias: Tensor | None, out: Tensor, *, add: bool) -> None:
     (rows, depth), cols = left.shape, right.shape[1]
     call(
-        "float_product", rows, cols, depth, left, *left.stride(), right, *right.stride(), bias, out, cols, int(add)
+        "matmul", rows, cols, depth, left, *left.stride(), right, *right.stride(), bias, out, cols, int(add)
     )  # fmt: skip
 
 

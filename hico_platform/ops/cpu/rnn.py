@@ -15,7 +15,16 @@ from torch.autograd.function import once_differentiable
 from hico_platform.ops._backend import autocast_dtype, without_autocast
 from hico_platform.ops.cpu.library import call
 from hico_platform.ops.cpu.linear import add_matmul_, column_sums, matmul
-from hico_platform.ops.cpu.rnn_steps import LayerSettings, Pointers, all_steps, backward_steps, forward_steps, steps_of
+from hico_platform.ops.cpu.rnn_steps import (
+    GRU,
+    LSTM,
+    LayerSettings,
+    Pointers,
+    all_steps,
+    backward_steps,
+    forward_steps,
+    steps_of,
+)
 from hico_platform.ops.granularities import Packing, packing
 
 
@@ -81,7 +90,7 @@ class _Lstm(torch.autograd.Function):
             cells = torch.empty_like(states) if settings.saves else None
             weight_ih, weight_hh = Pointers(factors.weight_ih), Pointers(factors.weight_hh)
             all_steps(
-                "lstm_layer_forward", steps, factors.x, depth, weight_ih.array, weight_hh.array, bias, gates, cells,
+                "forward", LSTM, steps, factors.x, depth, weight_ih.array, weight_hh.array, bias, None, gates, cells,
                 states,
             )  # fmt: skip
         else:
@@ -107,7 +116,7 @@ class _Lstm(torch.autograd.Function):
         steps, grad_out = steps_of(settings.packed, sequences, hidden), gradients[0].float().contiguous()
         if settings.one_call:
             weight_hh, grad_gates = Pointers(factors.weight_hh), gates  # written over
-            all_steps("lstm_layer_backward", steps, weight_hh.array, grad_out, gates, cells, grad_gates)
+            all_steps("backward", LSTM, steps, weight_hh.array, grad_out, gates, cells, states, grad_gates, None)
             grad_weight_ih = states.new_empty(2, size, depth)
             grad_weight_hh = states.new_empty(2, size, hidden)
             grad_bias = states.new_zeros(2, size)
@@ -149,7 +158,7 @@ class _Gru(torch.autograd.Function):
             gates = bias.new_empty(tokens * sequences, 2 * size) if settings.saves else None
             weight_ih, weight_hh = Pointers(factors.weight_ih), Pointers(factors.weight_hh)
             all_steps(
-                "gru_layer_forward", steps, factors.x, depth, weight_ih.array, weight_hh.array, bias, candidate_bias_hh,
+                "forward", GRU, steps, factors.x, depth, weight_ih.array, weight_hh.array, bias, candidate_bias_hh,
                 gates, candidate_hh, states,
             )  # fmt: skip
         else:
@@ -177,7 +186,7 @@ class _Gru(torch.autograd.Function):
             weight_hh, flat = Pointers(factors.weight_hh), gates  # the gates' gradient is written over them
             grad_candidate_hh = torch.empty_like(states)
             all_steps(
-                "gru_layer_backward", steps, weight_hh.array, grad_out, gates, candidate_hh, states, flat,
+                "backward", GRU, steps, weight_hh.array, grad_out, gates, candidate_hh, states, flat,
                 grad_candidate_hh,
             )  # fmt: skip
             grad_gates = flat.view(tokens, sequences, 2, size)

@@ -17,9 +17,11 @@ from torch import Tensor
 from hico_platform.ops.cpu.library import Argument, call, multiplies, passed, repeated, suffix
 from hico_platform.ops.granularities import Packing
 
+GRU, LSTM = 3, 4  # gates of a unit, by which a kernel tells the cells apart
+
 
 class _Step(ctypes.Structure):
-    """The C structure ``Step`` (rnn_step.h)."""
+    """The C structure ``Step`` (kernels.c)."""
 
     _fields_ = (
         ("token", ctypes.c_void_p),
@@ -74,9 +76,9 @@ class LayerSettings(NamedTuple):
         return self.precision is torch.float32 and multiplies()
 
 
-def all_steps(name: str, steps: Steps, *arguments: Argument) -> None:
-    """All steps of a layer by one call of the kernel ``name``."""
-    call(name, steps.array, len(steps.array), torch.get_num_threads(), *arguments)
+def all_steps(direction: str, num_gates: int, steps: Steps, *arguments: Argument) -> None:
+    """All steps of a layer by one call, "forward" or "backward"; ``num_gates`` is GRU or LSTM."""
+    call(f"rnn_layer_{direction}", num_gates, steps.array, len(steps.array), torch.get_num_threads(), *arguments)
 
 
 class Pointers:

@@ -28,7 +28,7 @@ class _TokenMax(torch.autograd.Function):
         x = x.contiguous()
         out = x.new_empty(x.shape[1], len(lengths), x.shape[2])
         ctx.sizes = lengths_tensor(lengths), len(lengths), x.shape[1], x.shape[2]
-        call(f"maximum_forward_{suffix(x.dtype)}", x, *ctx.sizes, out)
+        call(f"token_max_forward_{suffix(x.dtype)}", x, *ctx.sizes, out)
         ctx.save_for_backward(x, out)
         return out
 
@@ -37,5 +37,5 @@ class _TokenMax(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         x, out = ctx.saved_tensors
         grad_x = torch.empty_like(x)
-        call(f"maximum_backward_{suffix(x.dtype)}", x, out, *ctx.sizes, gradients[0].contiguous(), grad_x)
+        call(f"token_max_backward_{suffix(x.dtype)}", x, out, *ctx.sizes, gradients[0].contiguous(), grad_x)
         return grad_x, None

@@ -7,7 +7,7 @@ import torch
 
 from hico_platform import build
 from hico_platform.augment.frames import StoredPoses
-from hico_platform.augment.streaming import BATCHES_AHEAD, StreamedPoses
+from hico_platform.augment.streaming import PREFETCHED_BATCHES, StreamedPoses
 from hico_platform.augment.views import Views
 from hico_platform.build import build_views
 from hico_platform.data.store import Store
@@ -34,7 +34,7 @@ def test_streamed_views_are_bit_for_bit_those_of_a_resident_dataset(store: Store
     for views in (build_views(small_config().views, store=store, device=CPU), streamed(store)):
         generator = torch.Generator().manual_seed(1)
         found.append(
-            [views.random(batch, generator=generator) for batch in views.ahead(batches) for _ in range(2)]
+            [views.random(batch, generator=generator) for batch in views.prefetch(batches) for _ in range(2)]
             + [views.centre(batches[0], share=0.95)]
         )
     assert len(found[0]) == 2 * len(batches) + 1
@@ -53,16 +53,16 @@ def test_each_batch_is_sent_once_and_few_are_ahead(store: Store, monkeypatch: py
 
     monkeypatch.setattr(StreamedPoses, "_send", noted)
     generator = torch.Generator().manual_seed(1)
-    for used, batch in enumerate(views.ahead(torch.arange(24).split(3)), start=1):
+    for used, batch in enumerate(views.prefetch(torch.arange(24).split(3)), start=1):
         for _ in range(2):
             views.random(batch, generator=generator)
-        assert len(sent) <= used + BATCHES_AHEAD
+        assert len(sent) <= used + PREFETCHED_BATCHES
     assert sent == [3] * 8
 
 
 def test_an_epoch_left_early_leaves_no_thread_and_takes_still_work(store: Store) -> None:
     views = streamed(store)
-    ahead = views.ahead(torch.arange(24).split(3))
+    ahead = views.prefetch(torch.arange(24).split(3))
     next(ahead)
     ahead.close()  # type: ignore[attr-defined]
     assert views.centre(torch.arange(4), share=0.95).shape[0] == 4
@@ -70,7 +70,7 @@ def test_an_epoch_left_early_leaves_no_thread_and_takes_still_work(store: Store)
 
 def test_a_failure_to_read_reaches_the_loop(store: Store) -> None:
     with pytest.raises(IndexError):
-        list(streamed(store).ahead([torch.tensor([len(store)])]))
+        list(streamed(store).prefetch([torch.tensor([len(store)])]))
 
 
 @pytest.mark.gpu
@@ -84,6 +84,6 @@ def test_a_dataset_that_does_not_fit_is_streamed(store: Store, monkeypatch: pyte
         assert isinstance(views.poses, kind)
         generator = torch.Generator(device).manual_seed(1)
         batches = torch.arange(24, device=device).split(6)
-        found.append([views.random(batch, generator=generator) for batch in views.ahead(batches)])
+        found.append([views.random(batch, generator=generator) for batch in views.prefetch(batches)])
     for resident, sent in zip(*found, strict=True):
         assert torch.equal(resident, sent)

@@ -11,7 +11,8 @@ import torch
 
 from hico_platform.feature_flags import without
 from hico_platform.ops import _backend
-from hico_platform.ops._backend import autocast_dtype, bf16_products, chosen, has_kernels, kernels, without_autocast
+from hico_platform.ops._backend import autocast_dtype, chosen, has_kernels, kernels, without_autocast
+from hico_platform.ops.precision import bf16_products
 
 CPU = torch.device("cpu")
 needs_kernels = pytest.mark.skipif(not has_kernels(CPU), reason="no CPU kernels: no C compiler, or HICO_KERNELS=off")

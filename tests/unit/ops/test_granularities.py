@@ -13,5 +13,5 @@ def test_packing_visits_every_token_once_in_each_direction_longest_first() -> No
     assert packed.bounds == [(0, 3), (3, 5), (5, 6), (6, 7)]
     assert packed.order.tolist() == [[0, 4, 6, 1, 5, 2, 3], [3, 5, 6, 2, 4, 1, 0]]
     assert packed.spans == ((0, 4), (4, 6), (6, 7))
-    for order, place in zip(packed.order, packed.place, strict=True):
-        assert order[place].tolist() == list(range(7))
+    for order, inverse in zip(packed.order, packed.inverse, strict=True):
+        assert order[inverse].tolist() == list(range(7))

@@ -67,7 +67,7 @@ def test_a_product_of_any_shape_and_layout(kernels: Kernels, shape: tuple[int, i
         out.copy_(there)
         sizes = rows, columns, deep
         strides = *left.stride(), right, *right.stride()
-        kernels.call("float_product", *sizes, left, *strides, given, out, framed.stride(0), int(add))
+        kernels.call("matmul", *sizes, left, *strides, given, out, framed.stride(0), int(add))
         inside = out.clone()
         out.fill_(7.0)
         assert (framed == 7.0).all()
@@ -168,7 +168,7 @@ def test_narrower_registers(kernels: Kernels, flags: list[str], tmp_path: Path) 
         left, right = random(rows, deep), random(columns, deep, seed=1).T
         out = torch.empty(rows, columns)
         strides = *left.stride(), right, *right.stride()
-        narrow.call("float_product", rows, columns, deep, left, *strides, None, out, columns, 0)
+        narrow.call("matmul", rows, columns, deep, left, *strides, None, out, columns, 0)
         close(out, left.double() @ right.double())
 
 

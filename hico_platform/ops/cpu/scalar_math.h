@@ -1,4 +1,4 @@
-/* Numbers: bfloat16 as its bits, and exponentials that a compiler turns into vector code. */
+/* Scalar arithmetic: bfloat16 as its bits, and exponentials that a compiler turns into vector code. */
 #include <stdint.h>
 #include <string.h>
 
@@ -48,12 +48,12 @@ static inline void two_sigmoids(float x, float y, float *of_x, float *of_y) {
     *of_y = inverse * a;
 }
 
-/* 32 random bits of a place under a seed of two words, the same in any order (two rounds of lowbias32). */
-static inline uint32_t random_bits(uint32_t place, uint32_t first, uint32_t second) {
-    uint32_t x = place ^ first;
+/* 32 random bits of an index under a seed of two words, the same in any order (two rounds of lowbias32). */
+static inline uint32_t random_bits(uint32_t index, uint32_t seed_low, uint32_t seed_high) {
+    uint32_t x = index ^ seed_low;
     x = (x ^ (x >> 16)) * 0x7feb352du;
     x = (x ^ (x >> 15)) * 0x846ca68bu;
-    x = (x ^ (x >> 16)) + second;
+    x = (x ^ (x >> 16)) + seed_high;
     x = (x ^ (x >> 16)) * 0x7feb352du;
     x = (x ^ (x >> 15)) * 0x846ca68bu;
     return x ^ (x >> 16);
