@@ -24,6 +24,7 @@ from hico_platform.enums import Level
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.model.encoder import HierarchicalEncoder
 from hico_platform.model.hico import HiCo
+from hico_platform.ops.precision import resolve_precision
 
 BODIES = 2  # M
 COORDINATES = 3  # C
@@ -45,7 +46,7 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
         temperature=config.contrast.temperature,
         momentum=config.contrast.momentum,
         level_weights=level_weights(config.contrast),
-        precision=config.model.precision,
+        precision=resolve_precision(config.model.precision, device),
     )
     model.initialise(torch.Generator().manual_seed(config.budget.seed))
     return model.to(device)

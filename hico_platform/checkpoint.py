@@ -147,6 +147,15 @@ def newest_facts(directory: Path) -> Mapping[str, Any] | None:
     return None
 
 
+def precision_of(directory: Path) -> str | None:
+    """The precision that the run in a directory trains in; nothing where it has no checkpoint.
+
+    Checkpoints of the first versions name none: those knew float32 alone.
+    """
+    facts = newest_facts(directory)
+    return None if facts is None else facts.get("config", {}).get("model", {}).get("precision", "float32")
+
+
 def _folders(directory: Path) -> list[Path]:
     """Checkpoints, the oldest first."""
     if not directory.is_dir():

@@ -39,6 +39,9 @@ class Stream(StrEnum):
 class Precision(StrEnum):
     """In what the encoders and projectors compute during training; weights, queues and losses are always float32."""
 
+    AUTO = "auto"
+    """On a GPU that has it TF32, else FLOAT32; a run that is resumed keeps what it began with."""
+
     FLOAT32 = "float32"
     """Exact: within 1e-5 of the released code."""
 

@@ -26,7 +26,7 @@ from hico_platform.evaluate.downstream import EvalData, EvalFeatures, downstream
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult
-from hico_platform.train.same_run import check_same_run
+from hico_platform.train.same_run import check_same_run, with_precision
 from hico_platform.train.session import begin_session
 from hico_platform.train.state import TrainingState
 
@@ -93,7 +93,7 @@ def run_trial(
     so reports arrive at least once. Whatever interrupts the trial, its last whole epoch is saved.
 
     Args:
-        config: what is trained, and for how long.
+        config: what is trained, and for how long. ``auto`` precision is resolved: checkpoints say what was used.
         split: the sequences to train on and to score on.
         target: those of another dataset, for transfer.
         directory: where checkpoints are kept.
@@ -109,6 +109,7 @@ def run_trial(
         TrainingError: a loss or gradient is not finite, or memory ran out; the message names the saved state.
         CheckpointError: ``directory`` holds a run of another configuration or on other data.
     """
+    config = with_precision(config, directory=directory, device=device)
     with memory_explained(config):
         training = _Training(
             config=config,

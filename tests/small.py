@@ -58,6 +58,7 @@ def small_config(**values: object) -> TrialConfig:
         "model.encoder": "gru",
         "model.hidden_width": 16,
         "model.projection_width": 8,
+        "model.precision": "float32",
         "contrast.queue_size": 24,
         "contrast.momentum": 0.9,
         "views.frames": 16,

@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, shows how it goes, prints the metrics."""
+    from hico_platform.checkpoint import precision_of
     from hico_platform.cli.main import home_of
     from hico_platform.cli.views.dataset_progress import dataset_progress
     from hico_platform.cli.views.pretrain_view import PretrainView
@@ -103,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         "protocol": arguments.protocol,
         "split": "validation subjects of the training split",
         "seed": config.budget.seed,
+        "precision": precision_of(outcome.checkpoint.parent),
         "epochs": outcome.epoch,
         "epochs_trained_now": view.trained,
         "metrics": dict(outcome.metrics),

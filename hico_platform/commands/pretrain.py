@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from hico_platform.checkpoint import newest_facts
-from hico_platform.config.schema import to_mapping
+from hico_platform.config.schema import replace, to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
+from hico_platform.enums import Precision
 from hico_platform.errors import Problem, UsageError
 from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
@@ -27,22 +28,33 @@ def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -
     """The folder in ``runs`` of a configuration on a dataset under a protocol, ``NAME-DIGEST``: for this run alone.
 
     The digest leaves out what the weights do not depend on (threads, evaluation). Older versions named the folder
-    ``NAME``; it is used where it holds this run.
+    ``NAME``, and knew no ``auto`` precision: theirs is used where it holds this run, in float32.
     """
-    content = {
-        "config": _of_the_weights(to_mapping(config)),
-        "data": source.open()[0].digest,
-        "protocol": source.protocol,
-    }
-    older = newest_facts(runs / name)
-    if older is not None and content == {
-        "config": _of_the_weights(older["config"]),
-        "data": older["provenance"].get("data_digest"),
-        "protocol": older["provenance"].get("protocol"),
-    }:
-        return runs / name
+    data = {"data": source.open()[0].digest, "protocol": source.protocol}
+    own = _folder(runs, name, {"config": _of_the_weights(to_mapping(config)), **data})
+    if config.model.precision is Precision.AUTO:
+        config = replace(config, {"model.precision": Precision.FLOAT32.value})
+    in_float32 = {"config": _of_the_weights(to_mapping(config)), **data}
+    for folder in (own, runs / name, _folder(runs, name, in_float32)):
+        facts = newest_facts(folder)
+        if facts is not None and (folder == own or in_float32 == _content_of(facts)):
+            return folder
+    return own
+
+
+def _folder(runs: Path, name: str, content: Mapping[str, Any]) -> Path:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return runs / f"{name}-{digest[:8]}"
+
+
+def _content_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its run, as :func:`run_folder` tells runs apart."""
+    provenance = facts["provenance"]
+    return {
+        "config": _of_the_weights(facts["config"]),
+        "data": provenance.get("data_digest"),
+        "protocol": provenance.get("protocol"),
+    }
 
 
 def _of_the_weights(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def run_search(
         storage = open_storage(paths.storage_url)
         stack.enter_context(driver_lock(storage, name=request.name))
         started = start_search(storage, request, at_s=began_s)
-        ledger = started.ledger
+        request, ledger = dataclasses.replace(request, space=started.space), started.ledger
         stack.enter_context(heartbeat(ledger))
         on_start(ledger.search, ledger.trials())
         search_logger = SearchLogger(

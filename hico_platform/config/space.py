@@ -32,6 +32,7 @@ from hico_platform.config.space_settings import (
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import Document, read_yaml
 from hico_platform.data.address import REMEDY, RULE, has_credentials
+from hico_platform.enums import Precision
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.masking import masked, secrets_of
 
@@ -49,6 +50,7 @@ __all__ = [
     "check",
     "load_space",
     "space_from",
+    "with_begun_precision",
 ]
 
 
@@ -73,6 +75,8 @@ def load_space(path: Path, *, assignments: Iterable[str] = ()) -> CheckedSpace:
 def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) -> CheckedSpace:
     """The space that a ledger keeps as plain data (:attr:`CheckedSpace.source`), with overrides.
 
+    A ledger of a version without ``auto`` precision may name none, which meant float32.
+
     Raises:
         ConfigError: an override is wrong, or another version wrote what this one cannot read.
     """
@@ -81,7 +85,7 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
         document = override(kept, assignments_in(assignments), whole=search_section.SPECIFICATION)
         if _transfer_of(document.data) != _transfer_of(source):  # a ledger of an older version may hold keys
             _refuse_keys(document)
-        return check(document)
+        return check(_with_precision(document, Precision.FLOAT32))
     except ConfigError as error:
         remedy = "another version of this package wrote it: use that version, or a newer one"
         raise ConfigError(
@@ -90,6 +94,27 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
                 for problem in error.problems
             ]
         ) from error
+
+
+def with_begun_precision(space: CheckedSpace, *, begun: CheckedSpace) -> CheckedSpace:
+    """The space of a search that is resumed: ``auto`` is the precision that it began with."""
+    precision = begun.base.model.precision
+    if space.base.model.precision is not Precision.AUTO or precision is Precision.AUTO:
+        return space
+    return space_from(space.source, assignments=[f"model.precision={precision}"])
+
+
+def _with_precision(document: Document, default: Precision) -> Document:
+    """The document with a precision, so that what is kept of it means the same under another default."""
+    data = document.data
+    base = data.get("base", {}) if isinstance(data, Mapping) else None
+    if not isinstance(base, Mapping):
+        return document
+    model = base.get("model", {})
+    if not isinstance(model, Mapping) or "precision" in model:
+        return document
+    filled = {**data, "base": {**base, "model": {**model, "precision": default.value}}}
+    return dataclasses.replace(document, data=filled)
 
 
 def _transfer_of(source: object) -> object:
@@ -110,6 +135,7 @@ def check(document: Document) -> CheckedSpace:
     Raises:
         ConfigError: with every problem found, each with its place.
     """
+    document = _with_precision(document, Precision.AUTO)
     problems: list[Problem] = []
     space = _collect(problems, lambda: parse(Space, document))
     before = len(problems)

@@ -23,8 +23,9 @@ class ModelConfig(Settings):
     granularities: Whole = Field(4, description="G, granularities of a branch", ge=1, le=6)
     projection_width: Whole = Field(128, description="P, projection width", ge=1)
     precision: Precision = Field(
-        Precision.FLOAT32,
-        description="float32; tf32 for products in TensorFloat-32 (GPU), bf16 in bfloat16 where the hardware has it",
+        Precision.AUTO,
+        description="auto: tf32 on a GPU that has it, else float32; or float32 (exact), tf32 (products in "
+        "TensorFloat-32, GPU) or bf16 (in bfloat16 where the hardware has it)",
     )
 
     @model_validator(mode="after")

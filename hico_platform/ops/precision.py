@@ -29,6 +29,13 @@ def has_tf32(device: torch.device) -> bool:
     return device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
+def resolve_precision(precision: Precision, device: torch.device) -> Precision:
+    """What ``precision`` means on ``device``: AUTO is TF32 where the device has it, else FLOAT32; others stay."""
+    if precision is not Precision.AUTO:
+        return precision
+    return Precision.TF32 if has_tf32(device) else Precision.FLOAT32
+
+
 def refuse_missing(precision: Precision, device: torch.device) -> None:
     """Raises ConfigError where ``precision`` would be emulated, which is slower than float32, or not be used."""
     if precision is Precision.BF16 and not has_bf16(device):

@@ -150,7 +150,11 @@ class RetrainLogger(BackgroundLogger):
         points = [Point(epoch=result.epoch, at_s=at_s, metrics=_test_names(result.metrics))]
         files = _files(result)
         self._tracker.close_run(
-            self._id(self.key_of(run)), status=RunStatus.FINISHED, points=points, tags=_waiting(files), at_s=at_s
+            self._id(self.key_of(run)),
+            status=RunStatus.FINISHED,
+            points=points,
+            tags={**_waiting(files), **({"hico.precision": result.precision} if result.precision else {})},
+            at_s=at_s,
         )
         self._open_runs.discard(self.key_of(run))
         self._upload(run, files)

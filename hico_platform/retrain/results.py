@@ -25,7 +25,11 @@ METRICS: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """The scores of one run; ``checkpoint`` is the folder of a trained run's checkpoint."""
+    """The scores of one run.
+
+    ``checkpoint`` is the folder of a trained run's checkpoint, ``precision`` what it trained in; older versions noted
+    none.
+    """
 
     entry: Entry
     seed: int
@@ -33,6 +37,7 @@ class RunResult:
     metrics: Mapping[str, float]
     checkpoint: str | None
     seconds: float
+    precision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.checkpoint import precision_of
 from hico_platform.enums import Decision
 from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
@@ -119,6 +120,7 @@ class RetrainTaskSource:
             metrics=outcome.metrics,
             checkpoint=str(outcome.checkpoint) if run.entry.is_trained else None,
             seconds=self._clock() - began_at_s,
+            precision=precision_of(outcome.checkpoint.parent) if run.entry.is_trained else None,
         )
         write_result(self._directory / run.key, result)
         self._logger.end(run, result, at_s=self._clock())

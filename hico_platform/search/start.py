@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hico_platform.config.schema import Scalar
-from hico_platform.config.space import CheckedSpace, space_from
+from hico_platform.config.space import CheckedSpace, space_from, with_begun_precision
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.agreement import check_agreement, resumed_limit
@@ -45,9 +45,16 @@ class SearchRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class StartedSearch:
-    """A search in its ledger, and the points of earlier searches that it tries first."""
+    """A search in its ledger.
+
+    Args:
+        ledger: the search's memory.
+        space: what is searched; a resumed search keeps the precision that it began with where its file says ``auto``.
+        warm_points: the points of earlier searches that it tries first.
+    """
 
     ledger: Ledger
+    space: CheckedSpace
     warm_points: Sequence[Mapping[str, Scalar]]
 
 
@@ -64,12 +71,13 @@ def start_search(storage: Storage, request: SearchRequest, *, at_s: float) -> St
         before = StudyLedger.open(storage, name=name, settle=False).drivers()
         driver = admitted(driver, before=before, name=name, take_over=request.take_over)
         ledger = StudyLedger.open(storage, name=name)
+        space = with_begun_precision(space, begun=space_from(ledger.search.source))
         check_agreement(ledger.search, space=space, facts=request.facts)
         ledger.record_driver(driver)
         taken = space_from(ledger.search.source).settings.warm_start if ledger.trials() else ()
         points = warm_points(storage, [other for other in space.settings.warm_start if other not in taken])
         ledger.reopen(source=space.source, limit=request.limit or resumed_limit(ledger.search, space))
-        return StartedSearch(ledger=ledger, warm_points=points)
+        return StartedSearch(ledger=ledger, space=space, warm_points=points)
     StudyLedger.forget_unbegun(storage, name=name)
     points = warm_points(storage, space.settings.warm_start)
     ledger = StudyLedger.create(
@@ -81,7 +89,7 @@ def start_search(storage: Storage, request: SearchRequest, *, at_s: float) -> St
         at_s=driver.began_at_s,
     )
     ledger.record_driver(driver)
-    return StartedSearch(ledger=ledger, warm_points=points)
+    return StartedSearch(ledger=ledger, space=space, warm_points=points)
 
 
 def check_startable(
@@ -120,6 +128,7 @@ def check_startable(
     ledger = StudyLedger.open(storage, name=name, settle=False)
     if resume:
         admitted(this_driver(), before=ledger.drivers(), name=name, take_over=take_over)
+        space = with_begun_precision(space, begun=space_from(ledger.search.source))
         check_agreement(ledger.search, space=space, facts=facts or ledger.search.facts)
     elif ledger.trials():
         raise name_is_taken(name, drivers=ledger.drivers())

@@ -26,7 +26,7 @@ from hico_platform.feature_flags import without
 from hico_platform.model.contrast import Losses
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
-from hico_platform.ops.precision import arithmetic, float32_products, refuse_missing
+from hico_platform.ops.precision import arithmetic, float32_products, refuse_missing, resolve_precision
 from hico_platform.train.cuda_graph import LAUNCHED, CapturedStep, can_capture
 from hico_platform.train.guards import ran_out_of_memory
 
@@ -77,6 +77,7 @@ def checked_kernels(config: TrialConfig, *, layout: Layout, device: torch.device
     Raises:
         ConfigError: the device lacks the precision, or the layout has too few tokens for the granularities.
     """
+    config = replace(config, {"model.precision": resolve_precision(config.model.precision, device).value})
     refuse_missing(config.model.precision, device)
     faulty: tuple[str, ...] = ()
     if arithmetic(device) == "kernels" or can_capture(device):
@@ -161,7 +162,7 @@ class _FirstStep:
     def __init__(self, config: TrialConfig, layout: Layout, device: torch.device, *, seed: int = 0) -> None:
         config = replace(config, {"budget.seed": seed})
         self._model = build_model(config, layout=layout, device=device).train()
-        self._precision = config.model.precision
+        self._precision = self._model.precision
         joints = BODIES * len(layout.joints)
         draw = torch.Generator().manual_seed(seed)
         shapes = (config.views.frames, joints * COORDINATES), (joints, config.views.frames * COORDINATES)

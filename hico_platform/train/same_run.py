@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from hico_platform.build import learning_rate
-from hico_platform.checkpoint import Checkpoint
+from hico_platform.checkpoint import Checkpoint, precision_of
 from hico_platform.config.document import Document
-from hico_platform.config.schema import parse
+from hico_platform.config.schema import parse, replace
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Precision
 from hico_platform.errors import CheckpointError, Problem
+from hico_platform.ops.precision import resolve_precision
 
 # These may change when a run is resumed, since the weights do not depend on them. The number of epochs may change too
 # where every epoch so far had the learning rate that it would have had in the longer run.
@@ -18,6 +23,17 @@ _MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic")
 _EPOCHS = "budget.epochs"
 _OF_A_RUN = ("config", "provenance")
 _OWNER = "provenance.run"
+
+
+def with_precision(config: TrialConfig, *, directory: Path, device: torch.device) -> TrialConfig:
+    """The configuration with its precision resolved, as checkpoints keep it.
+
+    ``auto`` is the precision of the run in ``directory``, if there is one, else what ``device`` has.
+    """
+    if config.model.precision is not Precision.AUTO:
+        return config
+    precision = precision_of(directory) or resolve_precision(Precision.AUTO, device).value
+    return replace(config, {"model.precision": precision})
 
 
 def check_same_run(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:

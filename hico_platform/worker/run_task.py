@@ -18,6 +18,7 @@ from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
+from hico_platform.train.same_run import with_precision
 from hico_platform.trial import TrainEvalSplit, TrialCallbacks, run_trial
 from hico_platform.worker.datasets import Dataset
 
@@ -58,14 +59,15 @@ def run_task(
     split, target = data.splits()
     alive()
     device = device_of(task)
+    config = with_precision(task.config, directory=task.directory, device=device)
     try:
         with (
-            memory_explained(task.config),
-            checked_kernels(task.config, layout=split.store.layout, device=device) as arithmetic,
+            memory_explained(config),
+            checked_kernels(config, layout=split.store.layout, device=device) as arithmetic,
         ):
             alive()
             return run_trial(
-                task.config,
+                config,
                 split=split,
                 target=target,
                 directory=task.directory,
@@ -78,6 +80,7 @@ def run_task(
                 ),
                 provenance={
                     "arithmetic": arithmetic,
+                    "precision": config.model.precision.value,
                     "data_digest": split.store.digest,
                     "protocol": data.source.protocol,
                     "scored_on": "test" if data.on_test_split else "val",

@@ -16,10 +16,10 @@ from hico_platform.checkpoint import load_checkpoint, newest_checkpoint
 from hico_platform.cli.main import main
 from hico_platform.config.document import Document
 from hico_platform.config.schema import parse
-from hico_platform.config.space import load_space, space_from
+from hico_platform.config.space import load_space, space_from, with_begun_precision
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
-from hico_platform.enums import Decision
+from hico_platform.enums import Decision, Precision
 from hico_platform.home import HomePaths
 from hico_platform.retrain.inputs import inputs_of_search
 from hico_platform.retrain.plan import Entry, make_plan
@@ -57,9 +57,15 @@ def test_the_list_of_searches_has_it(home: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_the_space_file_is_the_space_that_the_ledger_keeps(home: Path) -> None:
-    then, now = space_from(ledger_of(home).search.source), load_space(HERE / "small.yaml")
+    """The file names no precision, which meant float32 then."""
+    kept = ledger_of(home).search.source
+    then = space_from(kept)
+    now = with_begun_precision(load_space(HERE / "small.yaml"), begun=then)
     assert now == then
-    assert now.source == ledger_of(home).search.source
+    assert now.base.model.precision is Precision.FLOAT32
+    source = {**now.source, "base": {**now.source["base"], "model": dict(now.source["base"]["model"])}}
+    del source["base"]["model"]["precision"]
+    assert source == kept
 
 
 def test_trials_keep_their_states_and_reports(home: Path) -> None:

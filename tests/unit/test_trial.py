@@ -179,6 +179,17 @@ def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> N
         run(store, tmp_path, recorder([]), optimiser__learning_rate=1e-4, optimiser__weight_decay=0.5)
 
 
+def test_checkpoints_say_what_auto_precision_was_and_a_resumed_run_keeps_it(store: Store, tmp_path: Path) -> None:
+    """An older version's run says float32, which a device with TensorFloat-32 keeps."""
+    began = run(store, tmp_path, recorder([], stop_at=2), model__precision="auto")
+    assert load_checkpoint(began.checkpoint).facts["config"]["model"]["precision"] == "float32"
+    with pytest.MonkeyPatch.context() as during:
+        during.setattr("hico_platform.ops.precision.has_tf32", lambda device: True)
+        resumed = run(store, tmp_path, recorder([]), model__precision="auto")
+    assert resumed.epoch == 4
+    assert load_checkpoint(resumed.checkpoint).facts["config"]["model"]["precision"] == "float32"
+
+
 def test_a_longer_run_goes_on_where_its_epochs_would_have_been_the_same(store: Store, tmp_path: Path) -> None:
     constant = {"optimiser__schedule": "constant"}
     run(store, tmp_path / "constant", recorder([]), **constant)

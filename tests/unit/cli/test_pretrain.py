@@ -137,6 +137,30 @@ def test_each_configuration_has_its_own_result(words: list[str], capsys: pytest.
     assert (again["checkpoint"], again["metrics"]) == (first["checkpoint"], first["metrics"])
 
 
+def test_a_run_of_a_version_that_knew_no_auto_precision_goes_on(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is in the folder of float32, which no precision meant then."""
+    assert main([*words, "--json", "--set", "model.precision=float32"]) == 0
+    began = json.loads(capsys.readouterr().out)
+    assert main([*words, "--json"]) == 0
+    resumed = json.loads(capsys.readouterr().out)
+    assert (resumed["checkpoint"], resumed["epochs_trained_now"]) == (began["checkpoint"], 0)
+    assert began["precision"] == resumed["precision"] == "float32"
+
+
+def test_a_run_of_auto_precision_is_its_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--json"]) == 0
+    began = json.loads(capsys.readouterr().out)
+    assert main([*words, "--json", "--set", "model.precision=float32"]) == 0
+    other = json.loads(capsys.readouterr().out)
+    assert main([*words, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["checkpoint"], began["precision"]) == (began["checkpoint"], "float32")
+    assert other["checkpoint"] != began["checkpoint"]
+    assert [result["epochs_trained_now"] for result in (began, other, again)] == [3, 3, 0]
+
+
 def test_another_configuration_in_a_folder_that_was_given_is_refused(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

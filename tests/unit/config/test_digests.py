@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from hico_platform.config.parameters import uniform
 from hico_platform.config.schema import flatten, parse, replace, to_mapping
 from hico_platform.config.space import load_space, space_from
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Precision
 from hico_platform.retrain.plan import make_plan, released_settings
 from tests.small import small_config
 
@@ -55,7 +57,7 @@ def digest(value: object) -> str:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_configurations(name: str) -> None:
-    config = replace(TrialConfig(), CONFIGS[name])
+    config = replace(TrialConfig(), {"model.precision": "float32", **CONFIGS[name]})
     found = {
         "mapping": digest(to_mapping(config)),
         "flat": digest(flatten(config)),
@@ -72,25 +74,49 @@ def test_a_small_configuration() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_spaces())
-def test_spaces(name: str) -> None:
-    space = load_space(find_space(name))
+def test_spaces_that_ledgers_hold(name: str) -> None:
+    """What they held when no space had to name a precision, which was float32."""
+    source = without_precision(load_space(find_space(name)).source)
+    assert digest(source) == OF_SPACES[name]["source"]
+    space = space_from(json.loads(json.dumps(source)))
+    assert space.base.model.precision is Precision.FLOAT32
     draw = random.Random(7)
     points = [space.values(partial(uniform, draw=draw)) for _ in range(20)]
     found = {
-        "source": digest(space.source),
+        "source": digest(without_precision(space.source)),
         "base": digest(to_mapping(space.base)),
         "settings": digest(to_mapping(space.settings)),
         "points": digest(points),
         "trials": digest([to_mapping(space.config(point)) for point in points if space.admits(point)]),
     }
     assert found == OF_SPACES[name]
-    assert digest(space_from(json.loads(json.dumps(space.source))).source) == found["source"]
+    again = space_from(json.loads(json.dumps(space.source)))
+    assert digest(without_precision(again.source)) == found["source"]
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_a_space_file_that_names_no_precision_means_auto_and_a_ledger_keeps_that(name: str) -> None:
+    space = load_space(find_space(name))
+    again = space_from(json.loads(json.dumps(space.source)))
+    assert space.base.model.precision is again.base.model.precision is Precision.AUTO
+    assert to_mapping(again.base) == to_mapping(space.base)
+    assert again.source == space.source
+
+
+def without_precision(source: Mapping[str, Any]) -> dict[str, Any]:
+    """A space as versions kept it that named no precision."""
+    model = {key: value for key, value in source["base"]["model"].items() if key != "precision"}
+    base = {**source["base"], "model": model}
+    if not model:
+        del base["model"]
+    return {**source, "base": base}
 
 
 def test_overrides() -> None:
     assignments = ["budget.epochs=30", "optimiser.clip_gradient_norm=5", "resources.gpus=auto", "stop.hours=2"]
     space = load_space(find_space("level_weights"), assignments=assignments)
-    assert [digest(space.source), digest(to_mapping(space.settings))] == OF_OVERRIDES
+    source = without_precision(space.source)
+    assert [digest(source), digest(to_mapping(space_from(source).settings))] == OF_OVERRIDES
 
 
 OF_CONFIGS: dict[str, dict[str, str]] = {

@@ -79,6 +79,16 @@ def result(entry: Entry, seed: int, **metrics: float) -> RunResult:
     return RunResult(entry=entry, seed=seed, epoch=3, metrics=metrics, checkpoint=None, seconds=1.5)
 
 
+def test_a_result_says_what_precision_it_was_trained_in_and_older_ones_none(tmp_path: Path) -> None:
+    written = dataclasses.replace(result(Entry.BEST, 0), precision="tf32")
+    write_result(tmp_path / "run", written)
+    assert read_result(tmp_path / "run") == written
+    older = json.loads((tmp_path / "run" / "result.json").read_text())
+    del older["precision"]
+    (tmp_path / "run" / "result.json").write_text(json.dumps(older))
+    assert read_result(tmp_path / "run") == dataclasses.replace(written, precision=None)
+
+
 def test_results_round_trip(tmp_path: Path) -> None:
     assert read_result(tmp_path / "none") is None
     written = result(Entry.RAW_POSE, 0, knn_top1=0.25)
