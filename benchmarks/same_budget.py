@@ -77,14 +77,15 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
         while spent < epochs and (task := controller.next_task()) is not None:
             before = spent
 
-            def report(said: EpochReport, number: int = task.number, before: int = before) -> Decision:
+            def deliver(report: EpochReport, number: int = task.number, before: int = before) -> Decision:
                 nonlocal spent
-                spent = before + said.epoch
-                value = said.metrics["knn_top1"]
-                if said.epoch == trial_epochs and spent <= epochs and value > max([v for _, v in course], default=0.0):
+                spent = before + report.epoch
+                value = report.metrics["knn_top1"]
+                best = max([known for _, known in course], default=0.0)
+                if report.epoch == trial_epochs and spent <= epochs and value > best:
                     course.append((spent, value))
-                print(f"{arm} {seed}: {spent} epochs, trial {number} at {said.epoch}: {value:.4f}", flush=True)
-                return controller.reported(number, said)
+                print(f"{arm} {seed}: {spent} epochs, trial {number} at {report.epoch}: {value:.4f}", flush=True)
+                return controller.reported(number, report)
 
             outcome = run_trial(
                 task.config,
@@ -92,7 +93,7 @@ def train(arm: str, seed: int, *, epochs: int, trial_epochs: int, home: Path) ->
                 target=None,
                 directory=task.directory,
                 report_epochs=task.report_epochs,
-                report=report,
+                report=deliver,
                 device=torch.device("cpu"),
             )
             controller.finished(task.number, outcome)

@@ -148,7 +148,7 @@ def toy_outcome(epoch: int, value: float = 0.5, *, stopped_early: bool = False) 
     )
 
 
-def carry_out_toy(
+def run_toy_task(
     controller: SearchController, task: TrialTask, *, before_report: Callable[[int], None] = lambda _: None
 ) -> None:
     """What an executor does with a toy task: delivers its reports, each after ``before_report``, and its outcome."""

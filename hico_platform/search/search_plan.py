@@ -1,4 +1,4 @@
-"""The plan and the price of a search, without starting anything."""
+"""The plan and the cost of a search, without starting anything."""
 
 from __future__ import annotations
 
@@ -31,10 +31,17 @@ _FACTS = Facts(data_digest="", protocol="", code_version="", seed=0)
 class SearchPlan:
     """What a search would do.
 
-    ``first`` are the values of the first trials, and ``origins`` where they come from. ``rungs`` maps a report's
-    epoch to the expected number of trials that get there. ``seconds_per_epoch`` is measured, or nothing where no
-    data was given; so is ``seconds_evaluating``, what a trial takes besides its epochs. ``gpus`` are those that a
-    trial holds; nothing: measured when the search begins.
+    Args:
+        limit: trials in all.
+        origins: where the values of the first trials come from.
+        first: the values of the first trials.
+        rungs: the expected number of trials that reach each report epoch.
+        epochs: the expected number of epochs in all.
+        epochs_without_stopping: the number if no trial were stopped early.
+        workers: trials at once.
+        seconds_per_epoch: measured; None where no data was given.
+        seconds_evaluating: what a trial takes besides its epochs, likewise.
+        gpus: GPUs that a trial holds; None where they are measured when the search begins.
     """
 
     limit: int
@@ -80,7 +87,7 @@ class SearchPlan:
 
 
 def this_machine(*, cpus: int | None = None, gpus: float = 0.0, gpus_per_trial: float | None = None) -> Machine:
-    """The machine at hand, with all its CPUs unless fewer are to be used."""
+    """This machine, with all its CPUs unless fewer are to be used."""
     return Machine(cpus=cpus or available_cpus(), gpus=gpus, gpus_per_trial=gpus_per_trial)
 
 
@@ -134,25 +141,25 @@ def plan_search(
 
 
 def gpus_of(space: CheckedSpace, *, machine: Machine) -> float | None:
-    """GPUs of a trial; nothing where they are still to be measured."""
+    """GPUs that a trial holds; None where they are still to be measured."""
     resources = space.settings.resources
     return machine.gpus_per_trial if resources.gpus is GpuShare.AUTO else resources.given_gpus
 
 
 def workers_of(space: CheckedSpace, *, machine: Machine) -> int:
-    """Trials at once: what the machine holds, and no more than the space wants."""
+    """Trials at once: as many as the machine holds, up to the limit of the space."""
     resources = space.settings.resources
     gpus = gpus_of(space, machine=machine) or 0.0
-    rooms = [machine.cpus / resources.cpus]
-    if gpus > 0:  # a plan for GPUs that are elsewhere is a plan for one of them
-        rooms.append(max(machine.gpus, 1.0) / gpus)
+    limits = [machine.cpus / resources.cpus]
+    if gpus > 0:  # if this machine has no GPU, the plan is for one elsewhere
+        limits.append(max(machine.gpus, 1.0) / gpus)
     if resources.max_concurrent is not None:
-        rooms.append(resources.max_concurrent)
-    return max(1, int(min(rooms)))
+        limits.append(resources.max_concurrent)
+    return max(1, int(min(limits)))
 
 
 def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
-    """A search in which a trial's rank is random, and wavers between reports; so is its encoder's size."""
+    """A search in which a trial's quality is random, its scores are noisy, and its encoder's size is random."""
     draw = random.Random(seed)
     qualities: dict[int, float] = {}
     known: dict[int, float] = {}

@@ -7,7 +7,7 @@ So policies are compared, resumes are replayed and a search is priced by what it
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hico_platform.enums import Decision
@@ -59,6 +59,15 @@ class _NextReport:
     epoch: int = field(compare=False)
     task: TrialTask = field(compare=False)
 
+    def report(self, metrics: Mapping[str, float], losses: Mapping[str, float]) -> EpochReport:
+        history = ((self.epoch, losses),)
+        return EpochReport(epoch=self.epoch, metrics=metrics, history=history, checkpoint=self.task.directory)
+
+    def outcome(self, metrics: Mapping[str, float], *, stopped_early: bool) -> TrialOutcome:
+        return TrialOutcome(
+            epoch=self.epoch, stopped_early=stopped_early, metrics=metrics, checkpoint=self.task.directory
+        )
+
 
 def simulate(
     source: TaskSource,
@@ -97,26 +106,16 @@ def simulate(
         event = heapq.heappop(upcoming)
         clock.now_s = event.at_s
         value = curve_of(event.task)(event.epoch)
-        report = EpochReport(
-            epoch=event.epoch,
-            metrics={"knn_top1": value, "parameters": parameters_of(event.task)},
-            history=((event.epoch, {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)}),),
-            checkpoint=event.task.directory,
-        )
-        decision = source.reported(event.number, report)
+        metrics = {"knn_top1": value, "parameters": parameters_of(event.task)}
+        speed = {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)}
+        decision = source.reported(event.number, event.report(metrics, speed))
         reports.append(
             SimulatedReport(at_s=event.at_s, number=event.number, epoch=event.epoch, value=value, decision=decision)
         )
         last = event.epoch >= event.task.report_epochs[-1]
         if last or decision is Decision.STOP:
             epochs += event.epoch
-            outcome = TrialOutcome(
-                epoch=event.epoch,
-                stopped_early=not last,
-                metrics={"knn_top1": value},
-                checkpoint=event.task.directory,
-            )
-            source.finished(event.number, outcome)
+            source.finished(event.number, event.outcome({"knn_top1": value}, stopped_early=not last))
             start_tasks()
         else:
             schedule_report(event.task, event.epoch)

@@ -1,4 +1,4 @@
-"""The status of a search, from its ledger alone."""
+"""The status of a search, from its ledger and its locks alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hico_platform.search.stopping import HOUR_S, busy_s
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """Trials at one report epoch: how many reached it, how many were stopped there, and the best score."""
+    """The reports at one epoch: how many trials reached it, how many stopped there, and the best score."""
 
     reached: int
     stopped: int
@@ -35,7 +35,7 @@ class Rung:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What trials took so far, in hours: of workers, and of the CPUs and GPUs that those held."""
+    """Hours that trials have taken so far: of workers, and of the CPUs and GPUs that these held."""
 
     trial_hours: float
     cpu_hours: float
@@ -46,9 +46,19 @@ class Cost:
 class SearchStatus:
     """A search at one moment.
 
-    ``driver`` is the process that runs it, if one does; ``drivers`` are all that ever did, in order. ``gpus`` are
-    those that a trial holds. ``machines_left_out`` are those on which the last driver began no further trial, each
-    with host, reason and trials.
+    Args:
+        search: its record.
+        space: what is searched.
+        trials: all its trials; a checkpoint is the path of the file in this home.
+        best: the best trial so far.
+        driver: the process that runs the search, if one does.
+        drivers: all processes that have run it, in order.
+        seconds_left: an estimate while a driver runs it.
+        ended_by: the stop rule that ended it, if one did.
+        cost: hours spent so far.
+        gpus: GPUs that a trial holds.
+        machines_left_out: machines that the last driver excluded, each with host, reason and trials.
+        at_s: the moment, Unix time.
     """
 
     search: SearchRecord
@@ -66,17 +76,17 @@ class SearchStatus:
 
     @property
     def owner(self) -> str | None:
-        """The user who ran it last, and may resume it; None where an older version ran it."""
+        """The user who ran it last and may resume it; None if an older version ran it."""
         return self.drivers[-1].user if self.drivers else None
 
     @property
     def front(self) -> tuple[TrialRecord, ...]:
-        """The trials of the whole budget that no other beats in all objectives."""
+        """The Pareto front of the complete trials."""
         return pareto_front(self.trials, self.space.settings.objectives)
 
     @property
     def progress(self) -> SearchProgress:
-        """The search's state, and how many of its trials are what."""
+        """The state of the search, and the number of trials in each state."""
         return search_progress(
             self.trials,
             limit=self.search.limit,
@@ -87,12 +97,12 @@ class SearchStatus:
 
     @property
     def state(self) -> SearchState:
-        """In one word."""
+        """The state alone."""
         return self.progress.state
 
     @property
     def rungs(self) -> dict[int, Rung]:
-        """The trials at each epoch at which some reported."""
+        """The reports at each epoch at which any trial reported."""
         rungs = {}
         for epoch in sorted({report.epoch for trial in self.trials for report in trial.reports}):
             here = [report for trial in self.trials for report in trial.reports if report.epoch == epoch]
@@ -127,7 +137,7 @@ class SearchStatus:
 
 
 class SearchWatch:
-    """Looks at one search again and again; its database stays open, and trials that are over are read once.
+    """Reads the status of one search repeatedly, with its database open all the time.
 
     Raises:
         UsageError: there is no search of that name.
@@ -154,7 +164,7 @@ def search_status(paths: HomePaths, name: str, *, at_s: float | None = None) -> 
 
 
 def progress_of(paths: HomePaths, name: str) -> SearchProgress:
-    """The state of the search ``name``, and how many of its trials have ended: for commands that use its results.
+    """The state of the search ``name`` and the number of trials in each state, for commands that use its results.
 
     Raises:
         UsageError: there is no search of that name.
@@ -168,8 +178,8 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
     resources = space.settings.resources
-    over = [trial for trial in trials if driver or trial.ending is not None]
-    hours = sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in over) / HOUR_S
+    counted = [trial for trial in trials if driver or trial.ending is not None]
+    hours = sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in counted) / HOUR_S
     measured = ledger.note(GPUS)
     gpus = resources.given_gpus if measured is None else float(measured)
     return SearchStatus(
@@ -195,7 +205,7 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
 
 
 def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord) -> TrialRecord:
-    """A trial whose checkpoint is named by where it lies in this home."""
+    """A trial with the path of its checkpoint in this home."""
     if trial.ending is None or trial.ending.checkpoint is None:
         return trial
     file = paths.checkpoint(search, trial.ending.checkpoint)
@@ -203,7 +213,7 @@ def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord) -> T
 
 
 def _driver(paths: HomePaths, ledger: Ledger, *, now_s: float) -> Mapping[str, object] | None:
-    """The process that runs a search: by its locks in this home at once, from elsewhere by its sign of life."""
+    """The process that runs a search: known by its locks in this home, or else by its heartbeat in the ledger."""
     files = paths.locks(ledger.search.name)
     for file in files:
         found = holder(file)
@@ -227,7 +237,7 @@ class OtherStudy:
 
 
 def searches(paths: HomePaths) -> tuple[SearchStatus | OtherStudy, ...]:
-    """All searches of a home by name; one that cannot be read keeps none of the others from being shown."""
+    """All searches of a home by name; one that cannot be read is listed with the reason."""
     from hico_platform.search.ledger.names import other_study_names, search_names
     from hico_platform.search.ledger.optuna_ledger import open_storage
 

@@ -74,7 +74,7 @@ def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
 
 
 def grid_is_done(space: CheckedSpace, trials: Sequence[TrialRecord]) -> str | None:
-    """Whether a grid has been tried whole."""
+    """Why the search ends if it tries a grid: every point was tried."""
     if space.settings.sampler.name is not SamplerName.GRID or grid_left(space, [trial.values for trial in trials]):
         return None
     return "every point of the grid was tried"

@@ -18,10 +18,10 @@ WARM_POINTS = 3
 
 
 def warm_points(storage: Storage, names: Sequence[str]) -> list[Mapping[str, Scalar]]:
-    """The best points of the searches ``names``, those of the whole budget first.
+    """The best points of the searches ``names``, those of complete trials first.
 
-    A point has the fields that its search varied, less those whose conditions did not hold; the search that
-    takes it up fills in its own base, and takes the nearest point that it holds.
+    A point has the fields that its search varied, without those whose conditions did not hold. The new search adds its
+    own base and uses the nearest point of its space.
 
     Raises:
         UsageError: there is no search of one of the names.
@@ -44,10 +44,10 @@ def warm_points(storage: Storage, names: Sequence[str]) -> list[Mapping[str, Sca
 
 
 def warm_points_at(paths: HomePaths, space: CheckedSpace) -> list[Mapping[str, Scalar]]:
-    """The same for a space at a home, without making anything there.
+    """The warm points of a space, from the searches of a home; nothing is created there.
 
     Raises:
-        UsageError: there is no search of one of the names, or nothing at all.
+        UsageError: there is no search of one of the names, or no database.
     """
     from hico_platform.search.ledger.optuna_ledger import open_storage
 

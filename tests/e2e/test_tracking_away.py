@@ -24,7 +24,7 @@ from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
 from tests.e2e import test_search as search
-from tests.toy import FACTS, carry_out_toy, toy_space
+from tests.toy import FACTS, run_toy_task, toy_space
 
 pytestmark = pytest.mark.e2e
 
@@ -112,7 +112,7 @@ class Search:
         """The next trial, to its end."""
         task = self.controller.next_task()
         assert task is not None
-        carry_out_toy(self.controller, task, before_report=before_report)
+        run_toy_task(self.controller, task, before_report=before_report)
 
 
 def test_a_server_that_goes_away_and_comes_back(server: Server, tmp_path: Path) -> None:

@@ -51,20 +51,20 @@ def run(
 
 
 def recorder(reports: list[EpochReport], *, stop_at: int | None = None, cut_at: int | None = None):
-    def report(said: EpochReport) -> Decision:
-        if said.epoch == cut_at:
+    def deliver(report: EpochReport) -> Decision:
+        if report.epoch == cut_at:
             raise Cut
-        reports.append(said)
-        return Decision.STOP if said.epoch == stop_at else Decision.CONTINUE
+        reports.append(report)
+        return Decision.STOP if report.epoch == stop_at else Decision.CONTINUE
 
-    return report
+    return deliver
 
 
 def test_reports_validation_knn_with_every_epoch_and_a_checkpoint(store: Store, tmp_path: Path) -> None:
     reports: list[EpochReport] = []
     outcome = run(store, tmp_path, recorder(reports))
-    assert [said.epoch for said in reports] == [2, 4]
-    assert [[epoch for epoch, _ in said.history] for said in reports] == [[1, 2], [3, 4]]
+    assert [report.epoch for report in reports] == [2, 4]
+    assert [[epoch for epoch, _ in report.history] for report in reports] == [[1, 2], [3, 4]]
     assert set(reports[0].history[0][1]) == {
         "loss", "loss_clip", "loss_part", "loss_domain", "loss_instance", "sequences_per_s",
     }  # fmt: skip
@@ -93,11 +93,11 @@ def test_a_report_cut_off_in_delivery_is_made_again_and_the_result_is_the_same(
     outcome = run(store, tmp_path / "cut", recorder(reports))
     assert outcome.metrics == expected.metrics
 
-    def losses(said: EpochReport) -> list[tuple[int, float]]:
-        return [(epoch, values["loss"]) for epoch, values in said.history]
+    def losses(report: EpochReport) -> list[tuple[int, float]]:
+        return [(epoch, values["loss"]) for epoch, values in report.history]
 
-    assert [(said.epoch, said.metrics, losses(said)) for said in reports] == [
-        (said.epoch, said.metrics, losses(said)) for said in whole
+    assert [(report.epoch, report.metrics, losses(report)) for report in reports] == [
+        (report.epoch, report.metrics, losses(report)) for report in whole
     ]
 
 

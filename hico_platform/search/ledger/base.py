@@ -242,7 +242,7 @@ def config_of(trial: TrialRecord, space: CheckedSpace) -> TrialConfig:
 
 
 def best_trial(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The highest validation kNN top-1 among trials of the whole budget; else among those that got furthest.
+    """The highest validation kNN top-1 among complete trials; if there are none, among those with the most epochs.
 
     Scores at different epochs are not compared: a trial that stopped early is best only where none went on.
     """

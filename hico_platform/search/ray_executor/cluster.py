@@ -214,7 +214,7 @@ def _shielded_children() -> Iterator[None]:
     """Processes that Ray starts in the block ignore SIGTERM and SIGHUP, and so do their children.
 
     Slurm and systemd send SIGTERM to all of a job's processes at once, a closed terminal sends SIGHUP: were Ray's
-    processes gone before the driver has asked workers to save, their last epochs would be lost. Ray does the same for
+    processes ended before the driver has asked workers to save, their last epochs would be lost. Ray does the same for
     SIGINT. The driver ends them by SIGKILL, and so does Linux if the driver is killed; elsewhere Ray needs SIGTERM.
     """
     blocked = {signal.SIGTERM, signal.SIGHUP} if sys.platform == "linux" else {signal.SIGHUP}

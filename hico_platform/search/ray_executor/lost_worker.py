@@ -18,7 +18,7 @@ _NAMES = ("class_name:", "actor_id:", "pid:", "name:", "namespace:", "ip:")
 
 @dataclass(frozen=True, kw_only=True)
 class LostWorker:
-    """A worker that is gone.
+    """A worker that was lost.
 
     Args:
         reason: in one line.

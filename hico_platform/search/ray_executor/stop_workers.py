@@ -118,7 +118,7 @@ class _WorkerState:
             if task is not None:
                 task.stop()
             ray.get(mailbox.stopped.remote(worker))
-        except ray.exceptions.RayError:  # the driver is gone, and its mailbox
+        except ray.exceptions.RayError:  # the driver ended, and its mailbox with it
             return
 
 
@@ -134,5 +134,5 @@ def stop_workers(mailbox: Any, *, within_s: float) -> int:
     """Asks the workers of a cluster to save and stop; returns how many did not answer in time."""
     try:
         return int(ray.get(mailbox.stop.remote(within_s), timeout=within_s + 1))
-    except ray.exceptions.RayError:  # the cluster is gone as well
+    except ray.exceptions.RayError:  # the cluster ended as well
         return 0

@@ -16,24 +16,24 @@ from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
-from tests.toy import FACTS, carry_out_toy, toy_space
+from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=5)
 
 
-def steering_of(ledger: Ledger, folder: Path, observe: Observer = lambda event: None) -> SearchController:
+def controller_of(ledger: Ledger, folder: Path, observe: Observer = lambda event: None) -> SearchController:
     space = space_from(ledger.search.source)
     scheduler = make_scheduler(space.settings.scheduler, epochs=9)
     return SearchController(ledger=ledger, space=space, scheduler=scheduler, directory=folder, observe=observe)
 
 
 def carry_out(ledger: Ledger, folder: Path, observe: Observer, *, fail: int | None = None) -> tuple[TrialRecord, ...]:
-    controller = steering_of(ledger, folder, observe)
+    controller = controller_of(ledger, folder, observe)
     while task := controller.next_task():
         if task.number == fail:
             controller.failed(task.number, TrialFailure(reason="ValueError: no"))
             continue
-        carry_out_toy(controller, task)
+        run_toy_task(controller, task)
     return ledger.trials()
 
 

@@ -20,8 +20,8 @@ from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import TrialFailure
 from hico_platform.search.start import check_startable
 from hico_platform.search.status import progress_of, search_status
-from tests.toy import FACTS, carry_out_toy
-from tests.unit.cli.test_search import SPACE, finished, home, steering_of
+from tests.toy import FACTS, run_toy_task
+from tests.unit.cli.test_search import SPACE, controller_of, finished, home
 
 __all__ = ["finished", "home"]
 
@@ -108,9 +108,9 @@ class TestOneStateEverywhere:
         """A home whose driver was killed: one trial has ended, two were at work, one of them with a report."""
         storage = open_storage(sqlite_url(tmp_path / "study.db"))
         ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
-        controller = steering_of(ledger, tmp_path / "searches" / "toy" / "trials")
+        controller = controller_of(ledger, tmp_path / "searches" / "toy" / "trials")
         tasks = [controller.next_task() for _ in range(3)]
-        carry_out_toy(controller, tasks[0])
+        run_toy_task(controller, tasks[0])
         return tmp_path
 
     def pages(self, home: Path, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str, dict, str, list]:
@@ -165,7 +165,7 @@ class TestOneStateEverywhere:
     def test_a_search_with_too_many_failures_is_failed(self, cut_off: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ledger = StudyLedger.open(open_storage(sqlite_url(cut_off / "study.db")), name="toy")
         ledger.reopen(source=dict(SPACE.source) | {"resources": {"cpus": 1, "max_failures": 1}}, limit=5)
-        controller = steering_of(ledger, cut_off)
+        controller = controller_of(ledger, cut_off)
         for _ in range(2):
             controller.failed(controller.next_task().number, TrialFailure(reason="ValueError: no"))
         table, listed, plain, report, _ = self.pages(cut_off, capsys)

@@ -15,7 +15,7 @@ from hico_platform.search.result import SearchResult
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.start import SearchRequest
 from hico_platform.tracking.memory import MemoryTracker
-from tests.toy import FACTS, carry_out_toy, toy_space
+from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=2)
 
@@ -33,7 +33,7 @@ def paths(tmp_path: Path) -> HomePaths:
         observe=lambda event: None,
     )
     while task := controller.next_task():
-        carry_out_toy(controller, task)
+        run_toy_task(controller, task)
     return HomePaths(home=tmp_path)
 
 

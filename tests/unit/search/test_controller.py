@@ -24,7 +24,9 @@ def ledger_of(space: CheckedSpace) -> MemoryLedger:
     return MemoryLedger(name="toy", space=space, facts=FACTS, limit=space.settings.trials, at_s=0.0)
 
 
-def steer(ledger: Ledger, space: CheckedSpace, folder: Path, events: list[Event] | None = None) -> SearchController:
+def make_controller(
+    ledger: Ledger, space: CheckedSpace, folder: Path, events: list[Event] | None = None
+) -> SearchController:
     return SearchController(
         ledger=ledger,
         space=space,
@@ -42,32 +44,32 @@ def work(controller: SearchController, task: TrialTask) -> None:
 def test_when_nothing_is_left(tmp_path: Path) -> None:
     space = toy_space(trials=2)
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     assert not controller.is_over
     first, second = controller.next_task(), controller.next_task()
     assert first is not None
     assert second is not None
     work(controller, first)
     # The next driver finds one that was cut off, and the one after that nothing.
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     assert not controller.is_over
     again = controller.next_task()
     assert again is not None
     work(controller, again)
-    assert steer(ledger, space, tmp_path).is_over
+    assert make_controller(ledger, space, tmp_path).is_over
 
 
 def test_a_trial_that_was_cut_off_goes_on_with_what_it_began_with(tmp_path: Path) -> None:
     space = toy_space(trials=2)
     ledger = ledger_of(space)
-    first = steer(ledger, space, tmp_path).next_task()
+    first = make_controller(ledger, space, tmp_path).next_task()
     assert first is not None
     wider = toy_space(
         trials=2,
         base={"model": {"hidden_width": 32}, "budget": {"epochs": 9}},
         search={**space.source["search"], "model.hidden_width": {"choice": [16, 32]}},
     )
-    again = steer(ledger, wider, tmp_path).next_task()
+    again = make_controller(ledger, wider, tmp_path).next_task()
     assert again is not None
     assert (again.number, again.config) == (0, first.config)
     assert again.key == first.key == f"{ledger.search.key}/0"
@@ -76,7 +78,7 @@ def test_a_trial_that_was_cut_off_goes_on_with_what_it_began_with(tmp_path: Path
 def test_checkpoints_are_recorded_by_their_place_among_the_trials(tmp_path: Path) -> None:
     space = toy_space(trials=1)
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     task = controller.next_task()
     assert task is not None
     work(controller, task)
@@ -108,7 +110,7 @@ def test_a_clock_that_was_set_back_reorders_no_trials(tmp_path: Path) -> None:
 def test_what_was_measured_is_held_and_noted(tmp_path: Path) -> None:
     space = toy_space(resources={"gpus": "auto"})
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     controller.hold_gpus(0.25)
     task = controller.next_task()
     assert task is not None
@@ -119,7 +121,7 @@ def test_what_was_measured_is_held_and_noted(tmp_path: Path) -> None:
 def test_a_whole_search(tmp_path: Path) -> None:
     space = toy_space(trials=8)
     ledger, events = ledger_of(space), list[Event]()
-    controller = steer(ledger, space, tmp_path, events)
+    controller = make_controller(ledger, space, tmp_path, events)
     while task := controller.next_task():
         work(controller, task)
     trials = ledger.trials()
@@ -140,7 +142,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
 
 def test_the_task(tmp_path: Path) -> None:
     space = toy_space(resources={"cpus": 2, "gpus": 0.5})
-    task = steer(ledger_of(space), space, tmp_path).next_task()
+    task = make_controller(ledger_of(space), space, tmp_path).next_task()
     assert task is not None
     assert (task.number, task.cpus, task.gpus) == (0, 2.0, 0.5)
     assert task.directory == tmp_path / "0000"
@@ -151,7 +153,7 @@ def test_the_task(tmp_path: Path) -> None:
 def test_the_same_report_gets_the_same_answer(tmp_path: Path) -> None:
     space = toy_space()
     ledger, events = ledger_of(space), list[Event]()
-    controller = steer(ledger, space, tmp_path, events)
+    controller = make_controller(ledger, space, tmp_path, events)
     first, second = controller.next_task(), controller.next_task()
     assert first is not None
     assert second is not None
@@ -159,7 +161,7 @@ def test_the_same_report_gets_the_same_answer(tmp_path: Path) -> None:
     assert controller.reported(1, toy_report(1, 0.4)) is Decision.STOP
     assert controller.reported(1, toy_report(1, 0.9)) is Decision.STOP
     assert sum(isinstance(event, TrialReported) for event in events) == 2
-    again = steer(ledger, space, tmp_path)
+    again = make_controller(ledger, space, tmp_path)
     assert again.next_task() is not None
     assert again.reported(1, toy_report(1, 0.9)) is Decision.STOP
 
@@ -167,7 +169,7 @@ def test_the_same_report_gets_the_same_answer(tmp_path: Path) -> None:
 def test_epochs_that_were_told_before_are_not_told_again(tmp_path: Path) -> None:
     space = toy_space()
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     assert controller.next_task() is not None
     losses = [(epoch, {"loss": 1.0}) for epoch in (1, 2, 3)]
     controller.reported(0, toy_report(1, history=losses[:1]))
@@ -178,11 +180,11 @@ def test_epochs_that_were_told_before_are_not_told_again(tmp_path: Path) -> None
 def test_unfinished_trials_come_first_then_the_rest(tmp_path: Path) -> None:
     space = toy_space(trials=4)
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     begun = [controller.next_task() for _ in range(3)]
     assert begun[1] is not None
     work(controller, begun[1])
-    again = steer(ledger, space, tmp_path)
+    again = make_controller(ledger, space, tmp_path)
     numbers = []
     while task := again.next_task():
         numbers.append(task.number)
@@ -194,7 +196,7 @@ def test_unfinished_trials_come_first_then_the_rest(tmp_path: Path) -> None:
 def test_a_failed_trial_does_not_end_the_search_but_too_many_do(tmp_path: Path) -> None:
     space = toy_space(trials=6, resources={"cpus": 1, "max_failures": 1})
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     for number in range(2):
         assert not controller.failures_exceeded
         task = controller.next_task()
@@ -212,7 +214,7 @@ def test_a_failed_trial_does_not_end_the_search_but_too_many_do(tmp_path: Path) 
 def test_a_configuration_that_rules_refuse_is_a_failed_trial(tmp_path: Path) -> None:
     space = toy_space(trials=2)
     ledger = ledger_of(space)
-    controller = steer(ledger, space, tmp_path)
+    controller = make_controller(ledger, space, tmp_path)
     ledger._queue[0] = ({"contrast.temperature": -1.0, "model.encoder": "gru"}, Origin.LISTED)
     task = controller.next_task()
     assert task is not None
@@ -227,16 +229,16 @@ def test_a_search_that_was_cut_off_ends_as_the_uninterrupted_one(tmp_path: Path,
     def search(folder: Path, *, reports_until_cut: int | None) -> list[object]:
         space = toy_space(trials=6)
         ledger = ledger_of(space)
-        controller = steer(ledger, space, folder)
-        told = 0
+        controller = make_controller(ledger, space, folder)
+        delivered = 0
 
         class Cut(Exception):
             pass
 
         def deliver(report: EpochReport) -> Decision:
-            nonlocal told
-            told += 1
-            if told == reports_until_cut:
+            nonlocal delivered
+            delivered += 1
+            if delivered == reports_until_cut:
                 raise Cut
             return controller.reported(task.number, report)
 
@@ -244,7 +246,7 @@ def test_a_search_that_was_cut_off_ends_as_the_uninterrupted_one(tmp_path: Path,
             try:
                 outcome = toy_trial(task, deliver)
             except Cut:
-                controller = steer(ledger, space, folder)
+                controller = make_controller(ledger, space, folder)
                 continue
             controller.finished(task.number, outcome)
         return [(trial.values, trial.curve, trial.state) for trial in ledger.trials()]
@@ -272,14 +274,14 @@ def test_a_driver_that_knows_the_study_alone_decides_as_one_that_saw_it_grow(nam
         storage = open_storage("memory:")
         ledger = StudyLedger.create(storage, name="toy", space=space, facts=FACTS, limit=12, at_s=0.0)
         draw, answers = random.Random(5), dict[tuple[int, int], Decision]()
-        controller = steer(ledger, space, Path("toy"))
+        controller = make_controller(ledger, space, Path("toy"))
         tasks = [controller.next_task() for _ in range(12)]
         waiting = {task.number: list(task.report_epochs) for task in tasks if task is not None}
         while any(waiting.values()):
             number = draw.choice([number for number, epochs in waiting.items() if epochs])
             epoch = waiting[number].pop(0)
             if new_driver_for_every_report:
-                controller = steer(StudyLedger.open(storage, name="toy"), space, Path("toy"))
+                controller = make_controller(StudyLedger.open(storage, name="toy"), space, Path("toy"))
                 for _ in waiting:
                     controller.next_task()
             metrics = {"knn_top1": draw.random(), "parameters": float(number % 4)}
@@ -365,9 +367,9 @@ def test_a_trial_lost_after_the_time_was_up_ends_at_its_last_report(tmp_path: Pa
 def test_machines_left_out_are_noted_for_this_driver(tmp_path: Path) -> None:
     space = toy_space()
     ledger = ledger_of(space)
-    steer(ledger, space, tmp_path).machine_excluded(host="node7", reason="OSError: no", trials=(1, 2, 4))
+    make_controller(ledger, space, tmp_path).machine_excluded(host="node7", reason="OSError: no", trials=(1, 2, 4))
     assert ledger.note(EXCLUDED_MACHINES) == [
         {"host": "node7", "reason": "OSError: no", "trials": [1, 2, 4], "at_s": 1.0}
     ]
-    steer(ledger, space, tmp_path)
+    make_controller(ledger, space, tmp_path)
     assert ledger.note(EXCLUDED_MACHINES) == []

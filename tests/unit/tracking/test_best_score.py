@@ -19,7 +19,7 @@ from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
 from tests.mlflow_store import mlflow_home
-from tests.toy import FACTS, carry_out_toy, toy_space
+from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=9, scheduler={"name": "median", "grace_epochs": 3})
 
@@ -60,7 +60,7 @@ class Search:
             if index == 1:
                 self.controller.failed(task.number, TrialFailure(reason="ValueError: no", traceback="Traceback"))
             else:
-                carry_out_toy(self.controller, task)
+                run_toy_task(self.controller, task)
 
     def close(self, status: RunStatus = RunStatus.FINISHED) -> None:
         assert self.logger.close(status=status, patience_s=10) == 0

@@ -17,7 +17,7 @@ from hico_platform.tracking.base import PARENT_TAG, RunStatus
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
-from tests.toy import FACTS, carry_out_toy, toy_space
+from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=5)
 
@@ -51,7 +51,7 @@ class World:
         )
 
     def work(self, task: TrialTask, before_report: Callable[[int], None] = lambda epoch: None) -> None:
-        carry_out_toy(self.controller, task, before_report=before_report)
+        run_toy_task(self.controller, task, before_report=before_report)
 
     def work_off(self) -> None:
         while task := self.controller.next_task():
