@@ -92,7 +92,7 @@ class Stock:
         self._at_work: set[int] = set()
 
     @property
-    def at_work(self) -> int:
+    def tasks_running(self) -> int:
         return len(self._at_work)
 
     def next_task(self) -> TrialTask:

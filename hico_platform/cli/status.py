@@ -116,7 +116,7 @@ def _picture(status: SearchStatus) -> SearchPicture:
             f"reports: {_rungs(status)}" if status.rungs else "no reports yet",
             f"cost: {_cost(status)}",
             *_people(status.drivers),
-            *(f"left out: {plain_line(_machine(machine))}" for machine in status.machines_left_out),
+            *(f"excluded: {plain_line(_machine(machine))}" for machine in status.machines_left_out),
         ),
     )
 

@@ -69,7 +69,7 @@ class RetrainTaskSource:
         return not self._waiting and not self._began_at_s
 
     @property
-    def at_work(self) -> int:
+    def tasks_running(self) -> int:
         """How many runs are on workers."""
         return len(self._began_at_s)
 

@@ -72,7 +72,7 @@ class SearchController:
         }
         endings = [trial.ending for trial in self._trials.values() if trial.ending is not None]
         self._ended_at_s = max((ending.at_s for ending in endings), default=0.0)
-        self._at_work: set[int] = set()
+        self._running: set[int] = set()
         self._gpus = space.settings.resources.given_gpus
         self._stop_rules = StopRules(ledger, space, clock=clock, timer=timer)
         ledger.set_note(EXCLUDED_MACHINES, [])
@@ -91,9 +91,9 @@ class SearchController:
         self._ledger.set_note(GPUS, gpus)
 
     @property
-    def at_work(self) -> int:
+    def tasks_running(self) -> int:
         """How many trials are running on workers."""
-        return len(self._at_work)
+        return len(self._running)
 
     @property
     def time_is_up(self) -> bool:
@@ -116,7 +116,7 @@ class SearchController:
                 self._trials[trial.number] = trial
             else:
                 return None
-            self._at_work.add(trial.number)
+            self._running.add(trial.number)
             self._observe(TrialBegan(trial=trial))
             try:
                 return self._task(trial)
@@ -184,11 +184,11 @@ class SearchController:
 
     def lost(self, number: int, *, reason: str) -> None:
         """A trial's worker was lost; the trial is handed out next, or ends here where the time is up."""
-        if number not in self._at_work:
+        if number not in self._running:
             return
         trial = self._trials[number]
         if self._time_is_up() is None:
-            self._at_work.remove(number)
+            self._running.remove(number)
             self._unfinished.insert(0, trial)
             return
         epochs = self._space.base.budget.epochs
@@ -200,11 +200,11 @@ class SearchController:
         self._ledger.set_note(EXCLUDED_MACHINES, [*(self._ledger.note(EXCLUDED_MACHINES) or []), excluded])
 
     def _end(self, number: int, ending: Ending) -> None:
-        if number not in self._at_work:
+        if number not in self._running:
             return
         self._ledger.record_ending(number, ending)
         self._trials[number] = dataclasses.replace(self._trials[number], state=ending.state, ending=ending)
-        self._at_work.remove(number)
+        self._running.remove(number)
         self._observe(TrialEnded(number=number, ending=ending))
 
     def _decide(self, number: int, epoch: int, own: Measures) -> Decision:

@@ -98,7 +98,7 @@ def simulate(
         heapq.heappush(upcoming, _NextReport(at_s=at_s, number=task.number, epoch=epoch, task=task))
 
     def start_tasks() -> None:
-        while source.at_work < workers and (task := source.next_task()) is not None:
+        while source.tasks_running < workers and (task := source.next_task()) is not None:
             schedule_report(task, 0)
 
     start_tasks()

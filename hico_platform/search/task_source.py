@@ -17,7 +17,7 @@ class TaskSource(Protocol):
     """
 
     @property
-    def at_work(self) -> int:
+    def tasks_running(self) -> int:
         """How many tasks are running on workers."""
 
     @property

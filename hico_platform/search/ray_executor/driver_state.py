@@ -212,14 +212,14 @@ class DriverState:
             KeyboardInterrupt: the driver was asked to stop.
             HicoError: Tune ended too early for a reason of its own; the search can be resumed.
         """
-        if self.no_task_left and not self.controller.at_work:
+        if self.no_task_left and not self.controller.tasks_running:
             return
         if self.interrupted.is_set():
             raise KeyboardInterrupt
         raise HicoError(
             Problem(
-                rule="Ray Tune at work until no task is left",
-                value=f"ended with {self.controller.at_work} tasks at work",
+                rule="Ray Tune running until no task is left",
+                value=f"ended with {self.controller.tasks_running} tasks running",
                 remedy="go on with --resume",
             )
         )

@@ -29,12 +29,12 @@ class TaskSearcher(Searcher):  # type: ignore[misc]
         """The next task; none while the cluster is full or a running task may still be lost; FINISHED after that."""
         heed_again()  # Tune has a handler of its own for SIGUSR1, by which it ends as if all were done
         self._nodes.warn_if_none_fits()
-        if self._state.controller.at_work >= self._capacity():
+        if self._state.controller.tasks_running >= self._capacity():
             return None
         task = self._state.controller.next_task()
         if task is not None:
             return {"task": task}
-        if self._state.controller.at_work:
+        if self._state.controller.tasks_running:
             return None
         self._state.no_task_left = True
         return str(Searcher.FINISHED)

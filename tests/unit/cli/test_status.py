@@ -126,14 +126,14 @@ class TestOneStateEverywhere:
         reported = json.loads(capsys.readouterr().out)
         return table, listed, plain, f"{reported['state']}, {reported['progress']}", reported["trials"]
 
-    def test_machines_that_were_left_out(self, cut_off: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_machines_that_were_excluded(self, cut_off: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ledger = StudyLedger.open(open_storage(sqlite_url(cut_off / "study.db")), name="toy")
         left_out = {"host": "node7", "reason": "RuntimeError: CUDA \x1b[2J", "trials": [3, 4, 5], "at_s": 9.0}
         ledger.set_note("machines_left_out", [left_out])
         table, _, plain, _, _ = self.pages(cut_off, capsys)
-        (line,) = [line for line in table if line.startswith("left out: ")]
+        (line,) = [line for line in table if line.startswith("excluded: ")]
         assert line.startswith(
-            "left out: node7, on which trials 3, 4, 5 failed that went on elsewhere (RuntimeError: CUDA"
+            "excluded: node7, on which trials 3, 4, 5 failed that went on elsewhere (RuntimeError: CUDA"
         )
         assert "\x1b" not in line
         assert plain["machines_left_out"] == [left_out]

@@ -45,7 +45,7 @@ def test_every_run_is_handed_out_once_and_keeps_its_result(plan: RetrainPlan, tm
     while (task := stage.source.next_task()) is not None:
         tasks.append(task)
     assert [task.entry for task in tasks] == [Entry.BEST, Entry.RELEASED, Entry.UNTRAINED, Entry.RAW_POSE]
-    assert stage.source.at_work == 4
+    assert stage.source.tasks_running == 4
     assert tasks[0].report_epochs == tuple(range(2, 41, 2))
     history = ((1, {"loss": 3.0}), (2, {"loss": 2.0}))
     answer = stage.source.reported(0, EpochReport(epoch=2, metrics={}, history=history, checkpoint=Path("c")))
@@ -53,7 +53,7 @@ def test_every_run_is_handed_out_once_and_keeps_its_result(plan: RetrainPlan, tm
     for task in tasks:
         stage.finish(task.number)
         stage.finish(task.number)  # said twice, taken once
-    assert stage.source.at_work == 0
+    assert stage.source.tasks_running == 0
     results = [read_result(tmp_path / run.key) for run in plan.runs]
     there = [str(tmp_path / run.key / "there") for run in plan.runs[:2]]
     assert [result and result.checkpoint for result in results] == [*there, None, None]

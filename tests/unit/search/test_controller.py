@@ -208,7 +208,7 @@ def test_a_failed_trial_does_not_end_the_search_but_too_many_do(tmp_path: Path) 
     ending = ledger.trials()[0].ending
     assert ending is not None
     assert (ending.state, ending.reason, ending.traceback) == (TrialState.FAILED, "ValueError: no", "Traceback ...")
-    assert controller.at_work == 0
+    assert controller.tasks_running == 0
 
 
 def test_a_configuration_that_rules_refuse_is_a_failed_trial(tmp_path: Path) -> None:
