@@ -123,7 +123,7 @@ def raylet_killed(home: Path, draw: random.Random) -> Iterator[str]:
     for pid, parent, command in rows:
         if int(parent) == driver.pid and "/raylet/raylet" in command:
             os.kill(int(pid), signal.SIGKILL)
-    ended_with(driver, "a Ray cluster that lives as long as the search; got 'raylet died'; go on with --resume")
+    ended_with(driver, "a Ray cluster that lives as long as the search, got 'raylet died'; go on with --resume")
     resume(home)
     yield f"raylet killed after {lines} epochs"
 
@@ -157,7 +157,7 @@ def disk_filled(home: Path, draw: random.Random) -> Iterator[str]:
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(4096))
-        ended_with(driver, "room to write: the disk is full")
+        ended_with(driver, "free space on the disk")
         filler.unlink()
         resume(home)
         yield f"disk full after {lines} epochs"

@@ -101,10 +101,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
             problem("a whole checkpoint", str(error), "use an older one, or train again")
         ) from error
     except OSError as error:
-        raise CheckpointError(problem("a readable checkpoint", str(error), "see to the disk")) from error
+        raise CheckpointError(problem("a readable checkpoint", str(error), "check the disk")) from error
     if version != SCHEMA_VERSION:
         raise CheckpointError(
-            problem(f"checkpoint schema version {SCHEMA_VERSION}", version, "use the version that wrote it")
+            problem(f"the checkpoint schema version {SCHEMA_VERSION}", version, "use the version that wrote it")
         )
     named = _NAME.fullmatch(path.name)
     whole = (
@@ -114,7 +114,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     )
     if not whole:
         raise TornCheckpointError(
-            problem("content that matches its digest", "another digest", "use an older one; it was altered")
+            problem("a checkpoint that matches its digest", "another digest", "use an older one: it was altered")
         )
     return Checkpoint(path=path, epoch=content["epoch"], tensors=load(blob), facts=content["facts"])
 

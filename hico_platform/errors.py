@@ -9,7 +9,8 @@
     ├── CheckpointError      exit code 1    a checkpoint is torn, altered or of another version
     └── TrainingError        exit code 1    training cannot go on (non-finite loss, out of memory)
 
-A message names where (file, line, field), which rule, which value, and what to do.
+All messages have one grammar: where (file, line, field), ``expected RULE, got VALUE; REMEDY``. A rule is a noun phrase
+("a whole number above 0"), a remedy begins with a verb ("give another"); tests/unit/test_errors.py reads all of them.
 """
 
 from __future__ import annotations
@@ -24,17 +25,26 @@ from hico_platform.masking import masked
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One broken rule, with its place, the offending value and the remedy."""
+    """One broken rule, with where it was broken, the value that was found and the remedy.
+
+    Attributes:
+        rule: what was expected, a phrase that reads after that word.
+        value: what was found instead; None where there is nothing to show.
+        remedy: what to do, beginning with a verb; None where nothing can be done.
+        file: the file in which it was found, or that was to be read or written.
+        line: of the file, from 1.
+        field: the option, key or column.
+    """
 
     rule: str
     value: object = None
-    remedy: str = ""
+    remedy: str | None
     file: Path | str | None = None
     line: int | None = None
     field: str = ""
 
     def __str__(self) -> str:
-        """``file:line: field: rule; got value; remedy``, leaving out what is not known; passwords are masked."""
+        """``file:line: field: expected RULE, got VALUE; REMEDY`` without what is not known; passwords are masked."""
         return self.shown()
 
     def shown(self, *, secrets: Iterable[str] = ()) -> str:
@@ -45,13 +55,13 @@ class Problem:
         def hidden(part: object) -> str:
             return masked(str(part), secrets=known)
 
-        place = ""
-        if self.file is not None:
-            place = f"{hidden(self.file)}:{self.line}: " if self.line is not None else f"{hidden(self.file)}: "
+        file = "" if self.file is None else f"{hidden(self.file)}: "
+        if self.file is not None and self.line is not None:
+            file = f"{hidden(self.file)}:{self.line}: "
         field = f"{hidden(self.field)}: " if self.field else ""
-        value = "" if self.value is None else f"; got {hidden(repr(self.value))}"
-        remedy = f"; {hidden(self.remedy)}" if self.remedy else ""
-        return f"{place}{field}{hidden(self.rule)}{value}{remedy}"
+        value = "" if self.value is None else f", got {hidden(repr(self.value))}"
+        advice = "" if self.remedy is None else f"; {hidden(self.remedy)}"
+        return f"{file}{field}expected {hidden(self.rule)}{value}{advice}"
 
     def as_dict(self) -> dict[str, object]:
         """The same as plain values, for ``--json``."""
@@ -61,7 +71,7 @@ class Problem:
             "field": self.field,
             "rule": masked(self.rule),
             "value": None if self.value is None else masked(str(self.value)),
-            "remedy": masked(self.remedy),
+            "remedy": masked(self.remedy or ""),
         }
 
 
@@ -70,14 +80,8 @@ class HicoError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str | Problem | Sequence[Problem]) -> None:
-        self.problems: tuple[Problem, ...]
-        if isinstance(message, str):
-            self.problems = (Problem(rule=message),)
-        elif isinstance(message, Problem):
-            self.problems = (message,)
-        else:
-            self.problems = tuple(message)
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def __reduce__(self) -> tuple[type[HicoError], tuple[tuple[Problem, ...]]]:

@@ -138,7 +138,7 @@ def load_encoder(directory: Path) -> Encoder:
     raise CheckpointError(
         Problem(
             file=directory,
-            rule=f"encoder schema version {SCHEMA_VERSION}",
+            rule=f"the encoder schema version {SCHEMA_VERSION}",
             value=description.get("schema_version"),
             remedy="use the version that wrote it",
         )

@@ -39,7 +39,7 @@ def home_folder(chosen: str | None = None) -> Path:
                 field="--home",
                 rule="a folder that can be found",
                 value=chosen,
-                remedy="this user has no home folder here; give one by --home DIR or HICO_HOME",
+                remedy="give one by --home DIR or HICO_HOME: this user has no home folder here",
             )
         ) from error
 
@@ -99,9 +99,9 @@ class HomePaths:
             remedy="give one of your own by --home or HICO_HOME; status, report and ui read others' homes",
         )
         if not is_served(self.tracking_uri):
-            _check(sqlite_file(self.tracking_uri), what="a tracking database")
+            _check(sqlite_file(self.tracking_uri), rule="a tracking database")
         if study:
-            _check(self.storage_file, what="a study database")
+            _check(self.storage_file, rule="a study database")
 
     def search(self, name: str) -> Path:
         """The folder of a search; raises UsageError where the name could lead out of the home."""
@@ -149,6 +149,6 @@ def is_served(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def _check(file: Path | None, *, what: str) -> None:
+def _check(file: Path | None, *, rule: str) -> None:
     if file is not None:
-        check_database(file, what=what, writing=True)
+        check_database(file, rule=rule, writing=True)

@@ -11,7 +11,7 @@ RULE = (
     "a name of letters, digits, dot, dash and underscore that begins with a letter or digit, "
     f"at most {MOST_CHARACTERS} characters"
 )
-REMEDY = "it names folders and tracking experiments"
+REMEDY = "give another: it names folders and tracking experiments"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_BYTES = 255
 """Of one folder's name, on all file systems in use."""

@@ -100,8 +100,8 @@ def is_read_only(url: str) -> bool:
     return "uri=true" in url and ("mode=ro" in url or "immutable=1" in url)
 
 
-def check_database(file: Path, *, what: str, writing: bool) -> None:
-    """Refuses by name what SQLite would refuse in its own words; ``what`` is such as ``a study database``.
+def check_database(file: Path, *, rule: str, writing: bool) -> None:
+    """Refuses by name what SQLite would refuse in its own words; ``rule`` is such as ``a study database``.
 
     Raises:
         UsageError: it is something else, or this user may not write it.
@@ -110,21 +110,21 @@ def check_database(file: Path, *, what: str, writing: bool) -> None:
     if writing and not file.exists():
         return
     if file.is_dir():
-        raise UsageError(Problem(file=file, rule=f"{what}, a file", value="a folder", remedy="give another home"))
+        raise UsageError(Problem(file=file, rule=f"{rule}, a file", value="a folder", remedy="give another home"))
     with file.open("rb") as stream:
         begins = stream.read(len(_MAGIC))
     if not begins and not writing:
         raise UsageError(
-            Problem(file=file, rule=what, value="an empty file", remedy="start a search first, or give another home")
+            Problem(file=file, rule=rule, value="an empty file", remedy="start a search first, or give another home")
         )
     if begins not in (b"", _MAGIC):
         remedy = "give another home or database, or move this file away"
-        raise UsageError(Problem(file=file, rule=what, value="a file that is not a database", remedy=remedy))
+        raise UsageError(Problem(file=file, rule=rule, value="a file that is not a database", remedy=remedy))
     if writing and not _may_write(file):
         raise UsageError(
             Problem(
                 file=file,
-                rule=f"{what} that this user may write, in a folder that this user may write",
+                rule=f"{rule} that this user may write, in a folder that this user may write",
                 remedy="give a home of your own by --home or HICO_HOME; status, report and ui read others' homes",
             )
         )
@@ -145,7 +145,7 @@ def alone_in(folder: Path | None) -> Iterator[None]:
         os.close(handle)
 
 
-def prepare_database(file: Path, *, what: str) -> None:
+def prepare_database(file: Path, *, rule: str) -> None:
     """Makes a database safe to write beside others that read it, and its folder where there is none.
 
     On a disk of this machine that is write-ahead mode: who reads does not wait for who writes. Over a network it
@@ -157,7 +157,7 @@ def prepare_database(file: Path, *, what: str) -> None:
         OSError: its folder cannot be made.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    check_database(file, what=what, writing=True)
+    check_database(file, rule=rule, writing=True)
     kind = network_file_system(file)
     if kind is None:
         with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:

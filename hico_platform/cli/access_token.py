@@ -26,7 +26,7 @@ def access_token(file: Path | None) -> str:
     try:
         return _kept_token(file)
     except OSError as error:
-        raise _unusable(file, f"{error.strerror}; give one in a folder of your own") from error
+        raise _unusable(file, error.strerror or str(error), "give one in a folder of your own") from error
 
 
 def _kept_token(file: Path) -> str:
@@ -42,18 +42,20 @@ def _kept_token(file: Path) -> str:
     ) as opened:  # opening a pipe would wait for a writer
         state = os.fstat(opened.fileno())
         if not stat.S_ISREG(state.st_mode):
-            raise _unusable(file, "it is no file; give one")
+            raise _unusable(file, "something that is no file", "give a file")
         if state.st_uid not in {os.geteuid(), 0} or state.st_mode & 0o077:
-            raise _unusable(file, f"others may read or write it; make it yours alone: chmod 600 {file}")
+            raise _unusable(file, "one that others may read or write", f"make it yours alone: chmod 600 {file}")
         token = opened.read(_LONGEST).decode("latin-1").strip()
     if len(token) < _FEWEST or not _WRITTEN.fullmatch(token):
         raise _unusable(
-            file, f"it holds no token of at least {_FEWEST} letters, digits, - or _; remove it, and one is made"
+            file,
+            f"one without a token of at least {_FEWEST} letters, digits, - or _",
+            "remove it, and one is made",
         )
     return token
 
 
-def _unusable(file: Path, remedy: str) -> UsageError:
+def _unusable(file: Path, value: str, remedy: str) -> UsageError:
     return UsageError(
-        Problem(field="--token-file", rule="a file of this user with a token", value=str(file), remedy=remedy)
+        Problem(file=file, field="--token-file", rule="a file of this user with a token", value=value, remedy=remedy)
     )

@@ -47,7 +47,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _unknown(error: BaseException) -> Explanation:
     problem = Problem(
-        rule=f"an error that hico-platform does not know ({type(error).__name__}: {short(error)})",
+        rule="an error that hico-platform knows",
+        value=f"{type(error).__name__}: {short(error)}",
         remedy="run again with --traceback and report it",
     )
     return one_problem(problem, FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from hico_platform.cli.explanation import (
     FAILED,
@@ -21,50 +22,64 @@ from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.errors import Problem
 from hico_platform.file_systems import is_disk_full
 
-# Words of SQLite's messages: rule, remedy, exit code.
-_SQLITE: tuple[tuple[str, str, str, int], ...] = (
-    ("not a database", "an SQLite database", "give another home or database, or move this file away", USAGE),
-    (
-        "malformed",
-        "a whole database: this one is damaged",
-        "restore a copy, or save what can be read: sqlite3 FILE .recover | sqlite3 NEW",
-        FAILED,
+
+class _Known(NamedTuple):
+    """Words of SQLite's messages, and what they mean to a user."""
+
+    words: str
+    rule: str
+    remedy: str
+    exit_code: int
+
+
+_SQLITE = (
+    _Known(
+        words="not a database",
+        rule="an SQLite database",
+        remedy="give another home or database, or move this file away",
+        exit_code=USAGE,
     ),
-    (
-        "locked",
-        "a database that no other process holds for so long",
-        "wait for the process that writes, or end it",
-        FAILED,
+    _Known(
+        words="malformed",
+        rule="a whole database",
+        remedy="restore a copy of this damaged one, or save what can be read: sqlite3 FILE .recover | sqlite3 NEW",
+        exit_code=FAILED,
     ),
-    (
-        "busy",
-        "a database that no other process holds for so long",
-        "wait for the process that writes, or end it",
-        FAILED,
+    _Known(
+        words="locked",
+        rule="a database that no other process holds for so long",
+        remedy="wait for the process that writes, or end it",
+        exit_code=FAILED,
     ),
-    (
-        "readonly",
-        "a database that this user may write, in a folder that this user may write",
-        "give a home of your own by --home or HICO_HOME; status, report and ui read others' homes",
-        USAGE,
+    _Known(
+        words="busy",
+        rule="a database that no other process holds for so long",
+        remedy="wait for the process that writes, or end it",
+        exit_code=FAILED,
     ),
-    (
-        "unable to open",
-        "a database that can be opened, in a folder that this user may use",
-        "check the folder and its rights, or give another home",
-        USAGE,
+    _Known(
+        words="readonly",
+        rule="a database that this user may write, in a folder that this user may write",
+        remedy="give a home of your own by --home or HICO_HOME; status, report and ui read others' homes",
+        exit_code=USAGE,
     ),
-    (
-        "no such",
-        "a database of this package's tables",
-        "give another home or database; one of a newer version is read by that version",
-        USAGE,
+    _Known(
+        words="unable to open",
+        rule="a database that can be opened, in a folder that this user may use",
+        remedy="check the folder and its rights, or give another home",
+        exit_code=USAGE,
     ),
-    (
-        "disk i/o error",
-        "a disk that reads and writes",
-        "check the disk and its mount, then run the command again",
-        FAILED,
+    _Known(
+        words="no such",
+        rule="a database of this package's tables",
+        remedy="give another home or database; one of a newer version is read by that version",
+        exit_code=USAGE,
+    ),
+    _Known(
+        words="disk i/o error",
+        rule="a disk that reads and writes",
+        remedy="check the disk and its mount, then run the command again",
+        exit_code=FAILED,
     ),
 )
 # Any other error of SQLite: rule, remedy, exit code.
@@ -111,9 +126,9 @@ def disk_full(file: Path | str | None, value: str) -> Problem:
     """The problem of a full disk."""
     return Problem(
         file=file,
-        rule="room to write: the disk is full",
+        rule="free space on the disk",
         value=value,
-        remedy="free some space, then run the command again (a search with --resume); no report is lost",
+        remedy="free some space, then run the command again (a search with --resume): no report is lost",
     )
 
 
@@ -124,11 +139,16 @@ def tracking_store(link: BaseException, chain: Chain, scene: Scene) -> Explanati
         return None
     text = short(link)
     if "database schema" in text:
-        rule, remedy = "a tracking database of this MLflow's schema", "back it up, then: mlflow db upgrade URI"
+        rule, remedy = "a tracking database of this MLflow's schema", "back it up, then run: mlflow db upgrade URI"
         return one_problem(Problem(file=path_of(scene.tracking), rule=rule, value=text, remedy=remedy), USAGE)
     if type(link).__name__ == "TrackingRefused":
-        rule, remedy = "a tracking store that takes what is asked of it", str(getattr(link, "remedy", ""))
-        return one_problem(Problem(file=path_of(scene.tracking), rule=rule, value=text, remedy=remedy), USAGE)
+        problem = Problem(
+            file=path_of(scene.tracking),
+            rule="a tracking store that takes what is asked of it",
+            value=text,
+            remedy=getattr(link, "remedy", None),
+        )
+        return one_problem(problem, USAGE)
     nonsense = re.search(r"<!doctype|<html|JSONDecodeError|Expecting value|error code 404", str(link), re.IGNORECASE)
     problem = Problem(
         file=path_of(scene.tracking),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import NamedTuple
 
 from hico_platform.cli.explain_database import database_of, disk_full
 from hico_platform.cli.explanation import (
@@ -23,26 +24,71 @@ from hico_platform.cli.explanation import (
 from hico_platform.errors import Problem
 from hico_platform.search.disk_full import is_full
 
-# What an error of the operating system is about: rule, remedy, exit code.
-_SYSTEM: dict[int, tuple[str, str, int]] = {
-    errno.EACCES: ("a path that this user may use", "check its owner and rights, or give another", USAGE),
-    errno.EPERM: ("a path that this user may change", "check its owner and rights, or give another", USAGE),
-    errno.EROFS: ("a path that can be written", "its file system is read-only; give another", USAGE),
-    errno.ENOENT: ("an existing file or folder", "check how it is written, or make it", USAGE),
-    errno.ENOTDIR: ("a path whose parents are folders", "one of them is a file; give another", USAGE),
-    errno.EISDIR: ("a file, not a folder", "give a file in it, or another path", USAGE),
-    errno.EEXIST: ("a folder, or a new path", "a file is there; move it away or give another", USAGE),
-    errno.ENAMETOOLONG: ("a path that the file system takes", "give a shorter one", USAGE),
-    errno.ELOOP: ("a path without a loop of links", "mend the links, or give another", USAGE),
-    errno.EADDRINUSE: ("an address and port that are free", "another process listens there; give another", USAGE),
-    errno.EADDRNOTAVAIL: ("an address of this machine", "give one of its own, such as 127.0.0.1", USAGE),
-    errno.EMFILE: ("fewer open files than this user may have", "raise the limit: ulimit -n 65536", FAILED),
-    errno.ENFILE: ("fewer open files than this machine allows", "end what else holds files open", FAILED),
-    errno.EIO: ("a disk that reads and writes", "check the disk and its mount, then run the command again", FAILED),
-    errno.ESTALE: ("a network file system that answers", "mount it again, then run the command again", FAILED),
-    errno.ECONNREFUSED: ("a server that answers", "check the address, and that the server runs", FAILED),
-    errno.ENOEXEC: ("a program that this machine can run", "install it for this processor", FAILED),
-}  # fmt: skip
+
+class _Known(NamedTuple):
+    """What an error of the operating system is about."""
+
+    rule: str
+    remedy: str
+    exit_code: int
+
+
+_SYSTEM: dict[int, _Known] = {
+    errno.EACCES: _Known(
+        rule="a path that this user may use", remedy="check its owner and rights, or give another", exit_code=USAGE
+    ),
+    errno.EPERM: _Known(
+        rule="a path that this user may change", remedy="check its owner and rights, or give another", exit_code=USAGE
+    ),
+    errno.EROFS: _Known(
+        rule="a path that can be written", remedy="give another: its file system is read-only", exit_code=USAGE
+    ),
+    errno.ENOENT: _Known(
+        rule="an existing file or folder", remedy="check how it is written, or make it", exit_code=USAGE
+    ),
+    errno.ENOTDIR: _Known(
+        rule="a path whose parents are folders", remedy="give another: one of them is a file", exit_code=USAGE
+    ),
+    errno.EISDIR: _Known(rule="a file, not a folder", remedy="give a file in it, or another path", exit_code=USAGE),
+    errno.EEXIST: _Known(
+        rule="a folder, or a new path", remedy="move away the file that is there, or give another", exit_code=USAGE
+    ),
+    errno.ENAMETOOLONG: _Known(rule="a path that the file system takes", remedy="give a shorter one", exit_code=USAGE),
+    errno.ELOOP: _Known(
+        rule="a path without a loop of links", remedy="mend the links, or give another", exit_code=USAGE
+    ),
+    errno.EADDRINUSE: _Known(
+        rule="an address and port that are free", remedy="give another: another process listens there", exit_code=USAGE
+    ),
+    errno.EADDRNOTAVAIL: _Known(
+        rule="an address of this machine", remedy="give one of its own, such as 127.0.0.1", exit_code=USAGE
+    ),
+    errno.EMFILE: _Known(
+        rule="fewer open files than this user may have", remedy="raise the limit: ulimit -n 65536", exit_code=FAILED
+    ),
+    errno.ENFILE: _Known(
+        rule="fewer open files than this machine allows", remedy="end what else holds files open", exit_code=FAILED
+    ),
+    errno.EIO: _Known(
+        rule="a disk that reads and writes",
+        remedy="check the disk and its mount, then run the command again",
+        exit_code=FAILED,
+    ),
+    errno.ESTALE: _Known(
+        rule="a network file system that answers", remedy="mount it again, then run the command again", exit_code=FAILED
+    ),
+    errno.ECONNREFUSED: _Known(
+        rule="a server that answers", remedy="check the address, and that the server runs", exit_code=FAILED
+    ),
+    errno.ENOEXEC: _Known(
+        rule="a program that this machine can run", remedy="install it for this processor", exit_code=FAILED
+    ),
+}
+_OTHER = _Known(
+    rule="a request that the operating system carries out",
+    remedy="check what the message names, then run the command again",
+    exit_code=FAILED,
+)
 
 
 _RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -76,10 +122,8 @@ def operating_system(link: BaseException, chain: Chain, scene: Scene) -> Explana
     if not isinstance(link, OSError):
         return None
     file = next((one.filename for one in chain if isinstance(one, OSError) and one.filename is not None), None)
-    rule, remedy, code = _SYSTEM.get(
-        link.errno or 0,
-        ("what the operating system does", "check what the message names, then run the command again", FAILED),
-    )
+    known = _SYSTEM.get(link.errno or 0, _OTHER)
+    rule, remedy, code = known.rule, known.remedy, known.exit_code
     path = path_of(file)
     in_home = isinstance(path, Path) and scene.home is not None and _is_in(path, scene.home)
     if isinstance(path, Path) and link.errno in _RIGHTS and not _exists(path):

@@ -44,9 +44,9 @@ def listen(host: str, port: int) -> Listener:
         raise UsageError(
             Problem(
                 field="--host",
-                rule="an address or the name of this machine",
+                rule="an address or name of this machine, which resolves",
                 value=host,
-                remedy="it does not resolve; give such as 127.0.0.1, ::1 or 0.0.0.0",
+                remedy="give such as 127.0.0.1, ::1 or 0.0.0.0",
             )
         ) from error
     opened = socket.socket(family, kind, protocol)
@@ -62,8 +62,8 @@ def listen(host: str, port: int) -> Listener:
             Problem(
                 field="--port",
                 rule="an address and port that can be listened on",
-                value=f"{in_address(host)}:{port}",
-                remedy=f"{error.strerror}; give another --port or --host",
+                value=f"{in_address(host)}:{port} ({error.strerror})",
+                remedy="give another --port or --host",
             )
         ) from error
     return _listener(opened, host)

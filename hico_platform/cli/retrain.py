@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             Problem(
                 field="NAME",
-                rule="either the name of a search or --config FILE",
+                rule="the name of a search or --config FILE",
                 remedy="see hico-platform retrain --help; hico-platform status lists the searches",
             )
         )

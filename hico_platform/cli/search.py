@@ -160,7 +160,9 @@ def _check_options(arguments: argparse.Namespace) -> None:
     if arguments.take_over and not arguments.resume:
         raise UsageError(
             Problem(
-                field="--take-over", rule="--resume beside it", remedy="a new search is nobody else's; leave it out"
+                field="--take-over",
+                rule="a search that is resumed",
+                remedy="leave it out: a new search is nobody else's",
             )
         )
 
@@ -203,7 +205,7 @@ def _space(arguments: argparse.Namespace, paths: HomePaths) -> CheckedSpace:
         raise UsageError(
             Problem(
                 field="--space",
-                rule="given, unless --resume and --name are",
+                rule="a space file, or --resume and --name",
                 remedy="try --space level_weights.yaml",
             )
         )

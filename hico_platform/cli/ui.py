@@ -58,7 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     paths = home_paths(arguments)
     if paths.tracking is None and not (paths.home / "mlflow.db").exists():
-        raise UsageError(f"there is nothing to browse in {paths.home} yet: run a search first, or give --home")
+        raise UsageError(
+            Problem(
+                file=paths.home,
+                rule="a home with something to browse",
+                remedy="run a search first, or give another by --home",
+            )
+        )
     if is_served(paths.tracking_uri):
         _show(without_credentials(paths.tracking_uri), _experiments(paths.tracking_uri), token=None)
         return 0
@@ -69,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         _check_reach(listener, arguments, tls)
         file = sqlite_file(paths.tracking_uri)
         if file is not None:
-            check_database(file, what="a tracking database", writing=False)
+            check_database(file, rule="a tracking database", writing=False)
         uri = copy_if_read_only(paths.tracking_uri)
         if uri == paths.tracking_uri:
             return _serve(uri, arguments, listener, tls, paths)
@@ -142,8 +148,8 @@ def _tls(arguments: argparse.Namespace) -> Tls | None:
             Problem(
                 field="--tls-cert",
                 rule="a certificate and its key, as PEM files without a password",
-                value=f"{certificate} and {key}",
-                remedy=f"{getattr(error, 'strerror', None) or error}; give others",
+                value=f"{certificate} and {key} ({getattr(error, 'strerror', None) or error})",
+                remedy="give others",
             )
         ) from error
     return Tls(certificate=certificate, key=key)
@@ -160,8 +166,8 @@ def _check_reach(listener: Listener, arguments: argparse.Namespace, tls: Tls | N
                 rule="an address of this machine alone, or TLS",
                 value=arguments.host,
                 remedy=(
-                    "give --tls-cert and --tls-key; or leave out --host and forward the port: "
-                    f"ssh -L {arguments.port}:127.0.0.1:{arguments.port} THIS_MACHINE; or give --insecure"
+                    "give --tls-cert and --tls-key, or leave out --host and forward the port: "
+                    f"ssh -L {arguments.port}:127.0.0.1:{arguments.port} THIS_MACHINE, or give --insecure"
                 ),
             )
         )

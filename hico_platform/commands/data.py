@@ -42,7 +42,7 @@ def prepare_dataset(
 ) -> Report:
     """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file."""
     if workers < 1:
-        raise UsageError(Problem(field="workers", rule="is 1 or more", value=workers, remedy="name another number"))
+        raise UsageError(Problem(field="workers", rule="at least 1", value=workers, remedy="give another number"))
     options = ReadOptions(layout=find_layout(layout), missing=missing, bodies=BodyOrder(bodies))
     return import_dataset(
         raw, out, format_name=format_name, options=options, workers=workers, strict=strict, progress=progress

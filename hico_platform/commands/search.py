@@ -237,7 +237,7 @@ def _failures(trials: Sequence[TrialRecord], *, most: int, name: str) -> list[Pr
             field=f"trial {trial.number}",
             rule="a trial that trains",
             value=trial.ending.reason if trial.ending else None,
-            remedy=f"its traceback is in the tracking store: hico-platform ui, {name}-{trial.number:04d}",
+            remedy=f"see its traceback in the tracking store: hico-platform ui, {name}-{trial.number:04d}",
         )
         for trial in failed
     ]
@@ -246,7 +246,8 @@ def _failures(trials: Sequence[TrialRecord], *, most: int, name: str) -> list[Pr
             field="resources.max_failures",
             rule=f"at most {most} failed trials",
             value=len(failed),
-            remedy=f"mend what failed, then --resume --name {shlex.quote(name)} with a larger resources.max_failures",
+            remedy=f"mend what failed, then give --resume --name {shlex.quote(name)} and a larger "
+            "resources.max_failures",
         ),
         *reasons,
     ]

@@ -24,12 +24,12 @@ def synthesise_dataset(
     Raises UsageError for a negative seed or two equal folders, DataError where a folder exists already.
     """
     if seed < 0:
-        raise UsageError(Problem(field="seed", rule="is 0 or more", value=seed, remedy="choose another seed"))
+        raise UsageError(Problem(field="seed", rule="at least 0", value=seed, remedy="give another"))
     if skeleton_files is not None:
         if skeleton_files.absolute() == out.absolute():
             raise UsageError(
-                Problem(field="write-skeleton", rule="is another folder than out", value=str(out),
-                        remedy="name a folder of its own")
+                Problem(field="write-skeleton", rule="another folder than out", value=str(out),
+                        remedy="give a folder of its own")
             )  # fmt: skip
         refuse_existing(skeleton_files)
 

@@ -26,7 +26,9 @@ class Document:
     lines: Mapping[FieldPath, int] = field(default_factory=dict)
     files: Mapping[FieldPath, Path | str | None] = field(default_factory=dict)
 
-    def problem(self, path: FieldPath, *, rule: str, remedy: str, value: object = None, show: bool = True) -> Problem:
+    def problem(
+        self, path: FieldPath, *, rule: str, remedy: str | None, value: object = None, show: bool = True
+    ) -> Problem:
         """A problem at ``path``, with the place of the nearest part that has one."""
         prefixes = [path[:n] for n in range(len(path), -1, -1)]
         near = next((p for p in prefixes if p in self.files or p in self.lines), ())

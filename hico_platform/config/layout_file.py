@@ -20,12 +20,12 @@ def find_layout(name_or_file: str) -> Layout:
     file = Path(name_or_file)
     if not file.is_file():
         raise ConfigError(
-            Problem(field="layout", rule=f"is one of {', '.join(LAYOUTS)}, or a YAML file", value=name_or_file,
+            Problem(field="layout", rule=f"one of {', '.join(LAYOUTS)}, or a YAML file", value=name_or_file,
                     remedy="check the name or the path")
         )  # fmt: skip
     document = read_yaml(file)
     if not isinstance(document.data, Mapping):
-        raise ConfigError(document.problem((), rule="a layout is a mapping", remedy="see docs/data.md"))
+        raise ConfigError(document.problem((), rule="a mapping of a layout's keys", remedy="see docs/data.md"))
     try:
         return Layout.from_plain(document.data)
     except ConfigError as error:

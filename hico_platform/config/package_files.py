@@ -37,6 +37,6 @@ def find_space(text: str) -> Path:
         Problem(
             file=text,
             rule="an existing file or the name of a space that ships with the package",
-            remedy=f"the shipped ones are {', '.join(shipped)}",
+            remedy=f"check the path; the shipped ones are {', '.join(shipped)}",
         )
     )

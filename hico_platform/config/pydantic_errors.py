@@ -20,12 +20,7 @@ _BROKEN = "broken_rule"
 _FOLLOWS = "default_factory_not_called"
 """Of a default that is made from a field that is wrong itself."""
 
-_BOUNDS = {
-    "greater_than_equal": ("at least", "ge"),
-    "greater_than": ("above", "gt"),
-    "less_than_equal": ("at most", "le"),
-    "less_than": ("below", "lt"),
-}
+_BOUNDS = {"greater_than_equal", "greater_than", "less_than_equal", "less_than"}
 
 
 class _Words(NamedTuple):
@@ -62,11 +57,11 @@ def problems_of(error: ValidationError, kind: Any, document: Document, *, at: Fi
 
 def unknown_key(document: Document, path: FieldPath, key: str, known: list[str]) -> Problem:
     """The problem of a key that is not in ``known``, with the nearest that is."""
-    remedy = nearest(key, known) or f"use one of {', '.join(known)}"
+    remedy = nearest_remedy(key, known) or f"use one of {', '.join(known)}"
     return document.problem((*path, key), rule="a known key", value=key, remedy=remedy)
 
 
-def nearest(text: object, known: list[str]) -> str | None:
+def nearest_remedy(text: object, known: list[str]) -> str | None:
     """The remedy of a text that is like one of the ``known`` ones."""
     near = difflib.get_close_matches(str(text), known, n=1)
     return f"did you mean {near[0]}?" if near else None
@@ -120,9 +115,19 @@ def _words(error: ErrorDetails, annotation: Any, details: Mapping[str, Any]) -> 
         case "enum":
             return _choice(value, annotation)
         case bound if bound in _BOUNDS:
-            words, limit = _BOUNDS[bound]
-            return _Words(f"{words} {details[limit]:g}", "choose another value")
-    return _OTHER_WORDS.get(error["type"]) or _Words(error["msg"].removeprefix("Input should be "), "correct it")
+            return _Words(_bound_rule(bound, details), "choose another value")
+    return _OTHER_WORDS.get(error["type"]) or _Words(f"a valid value ({error['msg']})", "correct it")
+
+
+def _bound_rule(kind: str, details: Mapping[str, Any]) -> str:
+    match kind:
+        case "greater_than_equal":
+            return f"at least {details['ge']:g}"
+        case "greater_than":
+            return f"above {details['gt']:g}"
+        case "less_than_equal":
+            return f"at most {details['le']:g}"
+    return f"below {details['lt']:g}"
 
 
 def _choice(value: object, annotation: Any) -> _Words:
@@ -131,7 +136,7 @@ def _choice(value: object, annotation: Any) -> _Words:
     if float in options:
         remedy = number_remedy(str(value)) or "write a number without quotes"
         return _Words(f"a number, or {', '.join(names)}", remedy)
-    return _Words(f"one of {', '.join(names)}", nearest(str(value).lower(), names) or "choose one of them")
+    return _Words(f"one of {', '.join(names)}", nearest_remedy(str(value).lower(), names) or "choose one of them")
 
 
 def _number_remedy(value: object) -> str:

@@ -56,10 +56,10 @@ def plain_scalar(text: str) -> Scalar | None:
 def _whole(text: str) -> int:
     digits = text.lstrip("+-")
     if len(digits) > 1 and digits.startswith("0") and len(digits) <= 19:
-        remedies = [f"write {int(text)}"]
+        octal = ""
         if not set(digits) & {"8", "9"} and int(digits, 8) != int(digits):
-            remedies.append(f"0o{digits.lstrip('0')} for the octal number {int(digits, 8)}")
-        raise ScalarError("a number without leading zeros", f"{', '.join(remedies)}, or quote it for a text")
+            octal = f", 0o{digits.lstrip('0')} for the octal number {int(digits, 8)}"
+        raise ScalarError("a number without leading zeros", f"write {int(text)}{octal}, or quote it for a text")
     return _fitting(text, base=10)
 
 
@@ -78,7 +78,7 @@ def number_remedy(text: str) -> str | None:
         value = 0
         for digits in text.lstrip("+-").split(":"):
             value = 60 * value + int(digits)
-        return f"{text} is a text in YAML 1.2 and {value} in YAML 1.1; write the number that you mean"
+        return f"write the number that you mean: {text} is a text in YAML 1.2 and {value} in YAML 1.1"
     plain = text.replace("_", "")
     if "_" in text and _FLOAT.fullmatch(plain):
         return f"write {plain}, without underscores"
@@ -97,5 +97,5 @@ def truth_remedy(value: object) -> str | None:
     """What to write for a text that YAML 1.1 takes for true or false, if it is one."""
     word = value.lower() if isinstance(value, str) else ""
     if word in {"yes", "on", "y"}:
-        return f"{value} is a text in YAML 1.2; write true"
-    return f"{value} is a text in YAML 1.2; write false" if word in {"no", "off", "n"} else None
+        return f"write true: {value} is a text in YAML 1.2"
+    return f"write false: {value} is a text in YAML 1.2" if word in {"no", "off", "n"} else None

@@ -71,7 +71,7 @@ class RangeForm(Settings, Generic[T]):
     def _holds_numbers(self) -> Self:
         low, high, step = cast(float, self.low), cast(float, self.high), self.step
         if low >= high:
-            remedy = "exchange them, or widen the range"
+            remedy = "swap them, or widen the range"
             raise broken_rule(f"below high {high:g}", field=("low",), remedy=remedy)
         if self.log and step is not None and not (isinstance(low, int) and step == 1):
             raise broken_rule("no step on a log range", field=("step",), remedy="remove step or log")
@@ -86,7 +86,7 @@ class RangeForm(Settings, Generic[T]):
         if not math.isclose(steps, round(steps)):
             reached = low + math.floor(steps) * step
             remedy = f"take {reached:g}" if reached > low else f"take a step of at most {high - low:g}"
-            raise broken_rule("low plus a whole number of steps", field=("high",), remedy=remedy)
+            raise broken_rule("the sum of low and a whole number of steps", field=("high",), remedy=remedy)
         return self
 
 
@@ -122,12 +122,12 @@ class SimplexForm(Settings, Generic[W]):
         count, total = len(self.simplex), self.sum
         equal = f"{total / count:g}"
         if self.low > self.high:
-            raise broken_rule(f"at most high {self.high:g}", field=("low",), remedy="exchange them")
+            raise broken_rule(f"at most high {self.high:g}", field=("low",), remedy="swap them")
         if count * self.low >= total:
-            rule = f"{count} weights that sum to {total:g} are each below {equal} at least"
+            rule = f"below {equal}, so that {count} weights can sum to {total:g}"
             raise broken_rule(rule, field=("low",), remedy=f"take low below {equal}, or a larger sum")
         if count * self.high <= total:
-            rule = f"{count} weights of at most high can sum to {total:g}"
+            rule = f"above {equal}, so that {count} weights can sum to {total:g}"
             raise broken_rule(rule, field=("high",), remedy=f"take high above {equal}, or a smaller sum")
         return self
 

@@ -72,12 +72,12 @@ class _Reader:
         ends = [name for name in self.types if name.split(".")[-1] == str(path[-1])]
         if ends:
             problem = dataclasses.replace(problem, remedy=f"did you mean {ends[0]}?")
-        elif "did you mean" not in problem.remedy:
+        elif "did you mean" not in (problem.remedy or ""):
             near = difflib.get_close_matches(dotted(path), list(self.types), n=1)
             problem = dataclasses.replace(problem, remedy=f"did you mean {near[0]}?") if near else problem
         self.problems.append(problem)
 
-    def wrong(self, path: FieldPath, rule: str, value: object, remedy: str) -> None:
+    def wrong(self, path: FieldPath, rule: str, value: object, remedy: str | None) -> None:
         self.problems.append(self.document.problem(("search", *path), rule=rule, value=value, remedy=remedy))
 
     def has_form(self, form: type[Settings], path: FieldPath) -> bool:
@@ -109,7 +109,7 @@ class _Reader:
             if self.has_form(form_of(FixedForm, name), path):
                 self.found[name] = Fixed(name=name, value=value["fixed"], when=_when(value))
         elif self.types[name] not in (int, float):
-            self.wrong(path, "a range is for numbers", dict(value), "use {choice: [..]}")
+            self.wrong(path, "a choice, since a range is for numbers", dict(value), "use {choice: [..]}")
         elif self.has_form(range_form(name), path):
             self.found[name] = Range(
                 name=name,

@@ -87,7 +87,7 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
             _refuse_keys(document)
         return check(_with_precision(document, Precision.FLOAT32))
     except ConfigError as error:
-        remedy = "another version of this package wrote it: use that version, or a newer one"
+        remedy = "use the version of this package that wrote it, or a newer one"
         raise ConfigError(
             [
                 dataclasses.replace(problem, remedy=remedy) if problem.file == LEDGER else problem

@@ -74,7 +74,12 @@ def _rules(space: Space, document: Document) -> list[Problem]:
     if not (is_known_name(space.name) if document.file == LEDGER else is_name(space.name)):
         problems.append(document.problem(("name",), rule=RULE, value=space.name, remedy=REMEDY))
     problems += [
-        document.problem(("warm_start", index), rule="names of searches", value=name, remedy="status lists them")
+        document.problem(
+            ("warm_start", index),
+            rule="names of searches",
+            value=name,
+            remedy="choose among those that hico-platform status lists",
+        )
         for index, name in enumerate(space.warm_start)
         if not is_known_name(name)
     ]
@@ -101,62 +106,58 @@ def _objectives(space: Space, document: Document) -> list[Problem]:
     """What fits several objectives, and what does not."""
     several = len(space.objectives) > 1
     sampler, scheduler = space.sampler.name, space.scheduler.name
-    rules: list[tuple[bool, FieldPath, str, object, str]] = [
-        (
-            space.objectives[:1] != (Objective.KNN,),
+    problems: list[Problem] = []
+
+    def refuse(path: FieldPath, *, rule: str, value: object, remedy: str) -> None:
+        shown = str(value) if isinstance(value, str) else value
+        problems.append(document.problem(path, rule=rule, value=shown, remedy=remedy))
+
+    listed = ", ".join(space.objectives)
+    if space.objectives[:1] != (Objective.KNN,):
+        refuse(
             ("objectives",),
-            f"{Objective.KNN} first: the best trial, targets and retraining go by it",
-            ", ".join(space.objectives),
-            f"write [{Objective.KNN}, {Objective.PARAMETERS}]",
-        ),
-        (
-            len(set(space.objectives)) < len(space.objectives),
-            ("objectives",),
-            "each objective once",
-            ", ".join(space.objectives),
-            "remove one of the two",
-        ),
-        (
-            several and sampler is SamplerName.CMAES,
+            rule=f"the objective {Objective.KNN} first: the best trial, targets and retraining go by it",
+            value=listed,
+            remedy=f"write [{Objective.KNN}, {Objective.PARAMETERS}]",
+        )
+    if len(set(space.objectives)) < len(space.objectives):
+        refuse(("objectives",), rule="each objective once", value=listed, remedy="remove one of the two")
+    if several and sampler is SamplerName.CMAES:
+        refuse(
             ("sampler", "name"),
-            "a sampler of several objectives",
-            sampler,
-            "take nsga2, or one objective",
-        ),
-        (
-            several and sampler is SamplerName.TPE and scheduler is not SchedulerName.NONE,
+            rule="a sampler of several objectives",
+            value=sampler,
+            remedy="take nsga2, or one objective",
+        )
+    if several and sampler is SamplerName.TPE and scheduler is not SchedulerName.NONE:
+        refuse(
             ("objectives",),
-            f"one objective where sampler.name is tpe and {scheduler} stops trials",
-            ", ".join(space.objectives),
-            "take sampler: {name: nsga2}, or scheduler: {name: none}",
-        ),
-        (
-            several and scheduler is SchedulerName.MEDIAN,
+            rule=f"one objective where sampler.name is tpe and {scheduler} stops trials",
+            value=listed,
+            remedy="take sampler: {name: nsga2}, or scheduler: {name: none}",
+        )
+    if several and scheduler is SchedulerName.MEDIAN:
+        refuse(
             ("scheduler", "name"),
-            "a scheduler of several objectives",
-            scheduler,
-            "take asha, hyperband or none",
-        ),
-        (
-            several and space.stop.improvement is not None,
+            rule="a scheduler of several objectives",
+            value=scheduler,
+            remedy="take asha, hyperband or none",
+        )
+    if several and space.stop.improvement is not None:
+        refuse(
             ("stop", "improvement"),
-            "given with one objective",
-            space.stop.improvement,
-            "remove it, or take patience",
-        ),
-        (
-            sampler is SamplerName.NSGA2 and space.sampler.startup_trials < 2,
+            rule="one objective beside it",
+            value=space.stop.improvement,
+            remedy="remove it, or take patience",
+        )
+    if sampler is SamplerName.NSGA2 and space.sampler.startup_trials < 2:
+        refuse(
             ("sampler", "startup_trials"),
-            "a population of at least 2",
-            space.sampler.startup_trials,
-            "take 8 or more",
-        ),
-    ]
-    return [
-        document.problem(path, rule=rule, value=str(value) if isinstance(value, str) else value, remedy=remedy)
-        for broken, path, rule, value, remedy in rules
-        if broken
-    ]
+            rule="a population of at least 2",
+            value=space.sampler.startup_trials,
+            remedy="take 8 or more",
+        )
+    return problems
 
 
 def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
@@ -182,7 +183,7 @@ def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
             return [
                 document.problem(
                     ("search", *problem.field.split(".")),
-                    rule=f"{problem.rule} wherever the search goes",
+                    rule=f"{problem.rule}, wherever the search goes",
                     value=shown,
                     remedy=f"{problem.remedy}, or set `when:` on one of them",
                 )
@@ -209,7 +210,7 @@ def _points(space: CheckedSpace, document: Document) -> list[Problem]:
                 )
                 continue
             problems += [
-                document.problem(where, rule=f"{name}: {p.rule}", value=p.value, remedy=p.remedy)
+                document.problem((*where, name), rule=p.rule, value=p.value, remedy=p.remedy)
                 for p in field_problems(TrialConfig, name, value)
             ]
         if len(problems) > before:
@@ -217,9 +218,12 @@ def _points(space: CheckedSpace, document: Document) -> list[Problem]:
         found = space.nearest_point(base | given)
         for name, value in given.items():
             if name not in found:
-                rule, remedy = f"{name} is varied where its `when:` holds, which it does not here", "give its condition"
+                rule, remedy = f"a point at which the `when:` of {name} holds", "give its condition"
             elif not _same(found[name], value):
-                rule, remedy = f"{name} within what is searched", f"the nearest is {found[name]}; or widen the search"
+                rule, remedy = (
+                    f"a value of {name} that is searched",
+                    f"give the nearest, {found[name]}, or widen the search",
+                )
             else:
                 continue
             problems.append(document.problem(where, rule=rule, value=value, remedy=remedy))

@@ -115,7 +115,7 @@ class ResourcesConfig(Settings):
     @model_validator(mode="after")
     def _whole_gpus(self) -> Self:
         if isinstance(self.gpus, float) and self.gpus > 1 and self.gpus % 1:
-            remedy = "a part of one GPU, such as 0.5, or whole ones"
+            remedy = "give a part of one GPU, such as 0.5, or whole ones"
             raise broken_rule("a whole number above 1", field=("gpus",), value=self.gpus, remedy=remedy)
         return self
 

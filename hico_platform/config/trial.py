@@ -31,10 +31,10 @@ class ModelConfig(Settings):
     @model_validator(mode="after")
     def _widths_fit(self) -> Self:
         if self.encoder is EncoderType.TRANSFORMER and self.hidden_width % self.heads:
-            rule = f"divides hidden_width {self.hidden_width}"
+            rule = f"a divisor of hidden_width {self.hidden_width}"
             raise broken_rule(rule, field=("heads",), value=self.heads, remedy="change one of the two")
         if self.encoder is not EncoderType.TRANSFORMER and self.hidden_width % 2:
-            rule, remedy = "even for a bidirectional encoder", f"take {self.hidden_width + 1}"
+            rule, remedy = "an even number for a bidirectional encoder", f"take {self.hidden_width + 1}"
             raise broken_rule(rule, field=("hidden_width",), value=self.hidden_width, remedy=remedy)
         return self
 
@@ -50,7 +50,7 @@ class LevelWeights(Settings):
     @model_validator(mode="after")
     def _some_weight(self) -> Self:
         if self.clip + self.part + self.domain + self.instance <= 0:
-            raise broken_rule("at least one level has weight", value=0, remedy="give a weight")
+            raise broken_rule("at least one level with weight", value=0, remedy="give a weight")
         return self
 
 

@@ -222,7 +222,7 @@ class _Composer:
         found = _SURROGATE.search(text) or re.search("\0", text)
         if found is not None:
             code = f"\\u{ord(found.group()):04x}"
-            raise self._wrong(line, "characters of a text", code, "remove the escape")
+            raise self._wrong(line, "a character that a text can hold", code, "remove the escape")
         return text
 
     def _known_tag(self, tag: str | None, known: tuple[str, ...], line: int) -> None:

@@ -11,7 +11,7 @@ from hico_platform.errors import ConfigError, Problem
 MOST_BYTES = 256 * 1024
 """Far more than any configuration; a YAML parser takes some seconds for it."""
 
-_UTF8 = "text in UTF-8"
+_UTF8_RULE = "text in UTF-8"
 # UTF-32 comes first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -22,7 +22,7 @@ _MARKS = (
 # What YAML calls printable (5.1), without a byte order mark: one in the middle is no text either.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_SAVE = "save it as UTF-8"
+_SAVE_REMEDY = "save it as UTF-8"
 
 
 def read_text(file: Path) -> str:
@@ -60,7 +60,7 @@ def check_text(text: str, *, file: Path | str | None) -> None:
                 line=_line_of(text, found.start()),
                 rule="text without control characters",
                 value=value,
-                remedy="it may be no text file; remove the character, or check the path",
+                remedy="remove the character, or check the path: it may be no text file",
             )
         )
 
@@ -68,15 +68,15 @@ def check_text(text: str, *, file: Path | str | None) -> None:
 def _decoded(data: bytes, file: Path) -> str:
     for mark, name in _MARKS:
         if data.startswith(mark):
-            raise ConfigError(Problem(file=file, rule=_UTF8, value=name, remedy=_SAVE))
+            raise ConfigError(Problem(file=file, rule=_UTF8_RULE, value=name, remedy=_SAVE_REMEDY))
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
         # Every second byte of plain text in UTF-16 is zero, and none of it in UTF-8.
         halves = data[: len(data) // 2 * 2][::2], data[1::2]
         wide = len(data) > 1 and any(half.count(0) > 0.8 * len(half) for half in halves)
-        remedy = _SAVE if wide else "it may be no text file; check the path"
+        remedy = _SAVE_REMEDY if wide else "check the path: it may be no text file"
         value = "UTF-16 without a byte order mark" if wide else f"a NUL byte on line {_byte_line(data, data.index(0))}"
-        raise ConfigError(Problem(file=file, rule=_UTF8, value=value, remedy=remedy))
+        raise ConfigError(Problem(file=file, rule=_UTF8_RULE, value=value, remedy=remedy))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -87,9 +87,9 @@ def _decoded(data: bytes, file: Path) -> str:
             Problem(
                 file=file,
                 line=_byte_line(data, error.start),
-                rule=_UTF8,
+                rule=_UTF8_RULE,
                 value=f"the byte 0x{byte:02x}{shown}",
-                remedy=_SAVE,
+                remedy=_SAVE_REMEDY,
             )
         ) from error
 

@@ -25,11 +25,13 @@ def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
     """
     suffix = path.suffix.lower()
     if suffix not in (".png", ".gif"):
-        raise UsageError(Problem(field="draw", rule="is a .png or .gif file", value=path.name, remedy="name it so"))
+        raise UsageError(
+            Problem(field="draw", rule="a .png or .gif file", value=path.name, remedy="give a name that ends so")
+        )
     if count < 1 or not len(store):
         raise UsageError(
-            Problem(field="draw-count", rule=f"is 1 or more, of the {len(store)} sequences that there are", value=count,
-                    remedy="draw another number")
+            Problem(field="draw-count", rule=f"at least 1, of the {len(store)} sequences that there are", value=count,
+                    remedy="give another number")
         )  # fmt: skip
     chosen = _spread(store, count)
     try:
@@ -39,7 +41,9 @@ def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
             _moving(store, chosen, path)
     except OSError as error:
         raise UsageError(
-            Problem(file=path, field="draw", rule="cannot be written", value=str(error), remedy="name another place")
+            Problem(
+                file=path, field="draw", rule="a file that can be written", value=str(error), remedy="give another path"
+            )
         ) from None
     return [store.names[i] for i in chosen]
 

@@ -60,8 +60,8 @@ class Report:
         counts: dict[str, int] = {}
         for problem in self.skipped:
             field = re.sub(r"\[[^\]]*\]", "[]", problem.field.rpartition(": ")[2])  # whichever row or name it is
-            rule = f"{field}: {problem.rule}" if field else problem.rule
-            counts[rule] = counts.get(rule, 0) + 1
+            reason = f"{field}: expected {problem.rule}" if field else f"expected {problem.rule}"
+            counts[reason] = counts.get(reason, 0) + 1
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
@@ -83,7 +83,7 @@ def import_dataset(
     """
     if format_name not in FORMATS:
         raise UsageError(
-            Problem(field="format", rule="is no format", value=format_name, remedy=f"choose {', '.join(FORMATS)}")
+            Problem(field="format", rule="a format", value=format_name, remedy=f"choose {', '.join(FORMATS)}")
         )
     refuse_existing(directory)
     options = options or ReadOptions()
@@ -92,7 +92,11 @@ def import_dataset(
         source = FORMATS[format_name](raw, options)
         plan = source.plan()
     except OSError as error:
-        raise DataError(Problem(file=raw, rule="cannot be read", value=str(error), remedy="check its rights")) from None
+        raise DataError(
+            Problem(
+                file=raw, rule="a file or folder that this user may read", value=str(error), remedy="check its rights"
+            )
+        ) from None
     if strict and plan.problems:
         raise DataError(plan.problems)
     try:
@@ -103,8 +107,8 @@ def import_dataset(
             shutil.rmtree(work)
     except OSError as error:
         raise HicoError(
-            Problem(file=directory, rule="cannot be written", value=str(error),
-                    remedy="see to space and rights, and run the same command again: it goes on where it stopped")
+            Problem(file=directory, rule="a folder that can be written", value=str(error),
+                    remedy="check its space and rights, then run the same command again: it goes on where it stopped")
         ) from None  # fmt: skip
     return report
 
@@ -148,7 +152,9 @@ def _run(
             if progress is not None:
                 progress(done, total)
         if not kept:
-            raise DataError([Problem(rule="no usable recording was found", remedy="see the reasons"), *skipped[:20]])
+            raise DataError(
+                [Problem(rule="at least one usable recording", value=0, remedy="see the reasons below"), *skipped[:20]]
+            )
         writer.note("report", {"kept": kept, "skipped": len(skipped), "left_out": plan.left_out})
     return Report(
         read=kept + len(skipped),
@@ -166,8 +172,8 @@ def _put(writer: StoreWriter, outcome: Outcome, places: dict[str, str]) -> Probl
     place = outcome.file if outcome.line is None else f"{outcome.file}:{outcome.line}"
     if found.name in places:
         return Problem(
-            file=outcome.file, line=outcome.line, field="name", rule="a name comes once; this one was met before",
-            value=found.name, remedy=f"the one kept is of {places[found.name]}",
+            file=outcome.file, line=outcome.line, field="name", rule="a name that no other sequence has",
+            value=found.name, remedy=f"rename or remove one of the two; the one kept is of {places[found.name]}",
         )  # fmt: skip
     places[found.name] = place
     writer.add(found)
@@ -201,8 +207,9 @@ def _finished(
                 yield i
         except BrokenProcessPool:
             raise HicoError(
-                Problem(rule="a worker process was killed, perhaps for want of memory",
-                        remedy="run the same command again, it goes on where it stopped; or use fewer --workers")
+                Problem(rule="every worker process alive until the import ends",
+                        value="one that was killed, perhaps for want of memory",
+                        remedy="run the same command again, which goes on where it stopped, or use fewer --workers")
             ) from None  # fmt: skip
         finally:
             stop.set()
@@ -238,7 +245,8 @@ def _work(path: Path, items: list[Item]) -> None:
 def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
     for item in items:
         if _stop is not None and _stop.is_set():
-            raise HicoError("the import was stopped")  # so that its driver need not wait for the rest of the chunk
+            # So that its driver need not wait for the rest of the chunk.
+            raise HicoError(Problem(rule="an import that goes on", value="a stop", remedy="run the same command again"))
         try:
             for found in source.read(item):
                 yield Outcome(file=str(item.file), line=item.line, found=_ready(source, item, found))
@@ -246,7 +254,10 @@ def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
             for problem in error.problems:
                 yield Outcome(file=str(item.file), line=item.line, found=problem)
         except OSError as error:
-            problem = Problem(file=item.file, line=item.line, rule="cannot be read", value=str(error))
+            problem = Problem(
+                file=item.file, line=item.line, rule="a file that this user may read", value=str(error),
+                remedy="check the file and its rights",
+            )  # fmt: skip
             yield Outcome(file=str(item.file), line=item.line, found=problem)
 
 
@@ -298,7 +309,7 @@ def _work_folder(directory: Path, fingerprint: str) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
-                Problem(file=directory, rule="another import is writing this store",
+                Problem(file=directory, rule="a store that no other import is writing",
                         remedy="wait for it, or name another folder")
             ) from None  # fmt: skip
         try:

@@ -27,20 +27,20 @@ class Layout:
     def __post_init__(self) -> None:
         count = len(self.joints)
         if len(self.parents) != count:
-            raise _wrong("parents", f"has one parent a joint, so {count}; the root names itself", len(self.parents))
+            raise _wrong("parents", f"a list of {count}, one parent for each joint", len(self.parents))
         for key in ("parents", "z_axis", "x_axis"):
             for joint in getattr(self, key):
                 if not 0 <= joint < count:
-                    raise _wrong(key, f"holds joint indices, 0 to {count - 1}", joint)
+                    raise _wrong(key, f"a joint's index, 0 to {count - 1}", joint)
         if not 0 <= self.centre < count:
-            raise _wrong("centre", f"is a joint index, 0 to {count - 1}", self.centre)
+            raise _wrong("centre", f"a joint's index, 0 to {count - 1}", self.centre)
         rooted = {joint for joint in range(count) if self.parents[joint] == joint}
         for joint in range(count):  # each is visited once, since a file may list very many
             path: set[int] = set()
             ancestor = joint
             while ancestor not in rooted:
                 if ancestor in path:
-                    raise _wrong("parents", "lead from every joint to a root, which is its own parent", joint)
+                    raise _wrong("parents", "a path from every joint to a root, which is its own parent", joint)
                 path.add(ancestor)
                 ancestor = self.parents[ancestor]
             rooted |= path
@@ -53,22 +53,22 @@ class Layout:
         """
         names = {field.name for field in fields(cls)}
         for key in sorted(names ^ set(plain)):
-            rule = "is not a key of a layout" if key in plain else "is missing"
+            rule = "no key of this name" if key in plain else "a value for this key"
             raise ConfigError(
-                Problem(field=f"layout.{key}", rule=rule, remedy=f"a layout has {', '.join(sorted(names))}")
+                Problem(field=f"layout.{key}", rule=rule, remedy=f"give exactly {', '.join(sorted(names))}")
             )
         if not isinstance(plain["name"], str):
-            raise _wrong("name", "is text", plain["name"])
+            raise _wrong("name", "a text", plain["name"])
         if not _all(plain["joints"], str):
-            raise _wrong("joints", "is a list of names", plain["joints"])
+            raise _wrong("joints", "a list of names", plain["joints"])
         for key in ("parents", "z_axis", "x_axis"):
             if not _all(plain[key], int):
-                raise _wrong(key, "is a list of joint indices", plain[key])
+                raise _wrong(key, "a list of joint indices", plain[key])
         for key in ("z_axis", "x_axis"):
             if len(plain[key]) != 2:
-                raise _wrong(key, "is two joint indices, from and to", plain[key])
+                raise _wrong(key, "a pair of joint indices, from and to", plain[key])
         if not _all([plain["centre"]], int):
-            raise _wrong("centre", "is a joint index", plain["centre"])
+            raise _wrong("centre", "a joint's index", plain["centre"])
         return cls(
             name=plain["name"],
             joints=tuple(plain["joints"]),

@@ -29,11 +29,11 @@ def map_array(path: Path) -> npt.NDArray[Any]:
             warnings.simplefilter("ignore")  # on headers of Python 2
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except BROKEN_HEADER as error:
-        raise _no_array(path, f" ({type(error).__name__}: {error})") from None
+        raise _no_array(path, f"{type(error).__name__}: {error}") from None
     if not isinstance(array, np.ndarray):
-        raise _no_array(path, "")
+        raise _no_array(path, "an archive of arrays")
     return array
 
 
-def _no_array(path: Path, why: str) -> DataError:
-    return DataError(Problem(file=path, rule=f"cannot be read as an .npy array{why}", remedy="make the file again"))
+def _no_array(path: Path, value: str) -> DataError:
+    return DataError(Problem(file=path, rule="an .npy array", value=value, remedy="make the file again"))

@@ -56,7 +56,7 @@ class StoredArray:
             values = np.zeros(0)
         if values.size != wanted:
             raise DataError(
-                Problem(file=path, rule="an array in a pickle has as many values as its shape",
+                Problem(file=path, rule="a pickled array with as many values as its shape",
                         value=f"{values.size} for {list(self.shape)}", remedy="get the file again")
             )  # fmt: skip
         return values.reshape(self.stored_shape, order="F" if self.fortran else "C").transpose(self.axes)

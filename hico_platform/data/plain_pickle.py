@@ -51,15 +51,15 @@ def read_plain_pickle(path: Path) -> Any:
             return _Machine().run(data)
     except Refused as refusal:
         raise DataError(
-            Problem(file=path, rule="a pickle may hold numpy arrays and plain containers only; nothing of it was run",
-                    value=str(refusal), remedy="do not trust this file; ask for it as .npz or .npy")
+            Problem(file=path, rule="a pickle of numpy arrays and plain containers alone",
+                    value=str(refusal),
+                    remedy="ask for it as .npz or .npy, and do not trust this file: nothing of it was run")
         ) from None  # fmt: skip
     except _BROKEN as error:
         raise DataError(
-            Problem(
-                file=path, rule=f"is no whole pickle ({type(error).__name__}: {error})", remedy="get the file again"
-            )
-        ) from None
+            Problem(file=path, rule="a whole pickle", value=f"{type(error).__name__}: {error}",
+                    remedy="get the file again")
+        ) from None  # fmt: skip
 
 
 _BROKEN = (

@@ -67,7 +67,7 @@ def _fetch(filesystem: fs.FileSystem, path: str, target: Path, place: str) -> No
         measured = measured_digest(Store.open(partial))
         if measured != target.name:
             raise DataError(
-                Problem(file=place, field="digest", rule=f"what arrived has the digest {target.name}", value=measured,
+                Problem(file=place, field="digest", rule=f"a store of the digest {target.name}", value=measured,
                         remedy="fetch again; if it comes again, the source is damaged: `hico-platform data verify` it")
             )  # fmt: skip
         partial.rename(target)
@@ -79,6 +79,6 @@ def _fetch(filesystem: fs.FileSystem, path: str, target: Path, place: str) -> No
 
 def _unreachable(place: str, why: str) -> DataError:
     return DataError(
-        Problem(file=place, rule=f"this store cannot be fetched ({why})",
+        Problem(file=place, rule="a store that can be fetched", value=why,
                 remedy="check the address, and that this machine may read it (its cloud credentials)")
     )  # fmt: skip

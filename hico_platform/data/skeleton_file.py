@@ -100,11 +100,11 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose
     """
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):  # reading a pipe would wait for ever
-        raise DataError(Problem(file=path, rule="is a folder, pipe or device where a file belongs", remedy="remove it"))
+        raise DataError(Problem(file=path, rule="a file", value="a folder, pipe or device", remedy="remove it"))
     size = state.st_size
     if size > MOST_BYTES:
         raise DataError(
-            Problem(file=path, rule=f"a recording's file has at most {MOST_BYTES} bytes", value=size,
+            Problem(file=path, rule=f"a recording's file of at most {MOST_BYTES} bytes", value=size,
                     remedy="cut the recording into actions")
         )  # fmt: skip
     data = path.read_bytes()
@@ -202,24 +202,24 @@ class _Lines:
         self._path = path
         self.number = 0
 
-    def wrong(self, rule: str, value: object = None, remedy: str = "the file is damaged: get it again") -> DataError:
+    def wrong(self, rule: str, value: object = None, remedy: str = "get the file again: it is damaged") -> DataError:
         line = max(self.number, 1)
         return DataError(Problem(file=self._path, line=line, rule=rule, value=value, remedy=remedy))
 
     def take(self, what: str, count: int) -> list[str]:
         """The numbers on the next line, as text; ``count`` of them."""
         if self.number >= len(self._lines):
-            raise self.wrong("the file goes on to its last frame", f"the end before {what}")
+            raise self.wrong("a file that goes on to its last frame", f"the end before {what}")
         self.number += 1
         try:
             fields = self._lines[self.number - 1].decode("ascii").split()
         except UnicodeDecodeError:
-            raise self.wrong(f"{what} is text", remedy="this is a binary file") from None
+            raise self.wrong(f"text for {what}", remedy="get the file again: this one is binary") from None
         for text in fields:
             if not is_number(text):
-                raise self.wrong(f"{what} is numbers", text[:40])
+                raise self.wrong(f"numbers for {what}", text[:40])
         if len(fields) != count:
-            raise self.wrong(f"{what} has {count} number{'s' if count > 1 else ''}", len(fields))
+            raise self.wrong(f"a line of {count} number{'s' if count > 1 else ''} for {what}", len(fields))
         return fields
 
     def whole(self, what: str) -> int:
@@ -229,25 +229,25 @@ class _Lines:
 
     def natural(self, text: str, what: str) -> int:
         if not text.isdigit() or len(text) > 20:
-            raise self.wrong(f"{what} is a whole number", text[:40])
+            raise self.wrong(f"a whole number for {what}", text[:40])
         return int(text)
 
     def finish(self) -> None:
         if self.number < len(self._lines):
             self.number += 1
             said = self._lines[self.number - 1][:40].decode("ascii", "replace")
-            raise self.wrong("the file ends after the frames it announced", said)
+            raise self.wrong("a file that ends after the frames it announced", said)
 
 
 def _parse_by_line(data: bytes, path: Path) -> _Parsed:
     lines = _Lines(data, path)
     if not data.strip():
-        raise lines.wrong("a .skeleton file is not empty")
+        raise lines.wrong("a .skeleton file with content")
     num_frames = lines.whole("the number of frames")
     if num_frames == 0:
-        raise lines.wrong("a recording has at least one frame", 0, "leave this file out")
+        raise lines.wrong("a recording of at least one frame", 0, "leave this file out")
     if num_frames > MOST_FRAMES:
-        raise lines.wrong(f"a recording has at most {MOST_FRAMES} frames", num_frames, "cut it into actions")
+        raise lines.wrong(f"a recording of at most {MOST_FRAMES} frames", num_frames, "cut it into actions")
     frames: list[int] = []
     places: list[int] = []
     ids: list[int] = []
@@ -258,14 +258,14 @@ def _parse_by_line(data: bytes, path: Path) -> _Parsed:
             fields = lines.take("a body", _BODY_FIELDS)
             identity = lines.natural(fields[0], "a bodyID")
             if identity in here:
-                raise lines.wrong("a bodyID stands once in a frame", identity)
+                raise lines.wrong("a bodyID that occurs once in a frame", identity)
             here.add(identity)
             frames.append(frame)
             places.append(place)
             ids.append(identity)
             count = lines.whole("the number of joints")
             if count != NUM_JOINTS:
-                raise lines.wrong(f"a body has {NUM_JOINTS} joints", count)
+                raise lines.wrong(f"a body of {NUM_JOINTS} joints", count)
             joints.extend(_joints(lines))
     lines.finish()
     coordinates = np.array(joints, np.float64).reshape(-1, NUM_JOINTS, 3)
@@ -276,7 +276,7 @@ def _joints(lines: _Lines) -> Iterable[list[float]]:
     for _ in range(NUM_JOINTS):
         xyz = [float(text) for text in lines.take("a joint", _JOINT_FIELDS)[:3]]
         if not all(map(np.isfinite, xyz)):
-            raise lines.wrong("a coordinate is a finite number", " ".join(map(str, xyz)))
+            raise lines.wrong("a coordinate that is a finite number", " ".join(map(str, xyz)))
         if max(map(abs, xyz)) > MOST_METRES:
-            raise lines.wrong(f"a coordinate is within {MOST_METRES:g} metres", " ".join(map(str, xyz)))
+            raise lines.wrong(f"a coordinate within {MOST_METRES:g} metres", " ".join(map(str, xyz)))
         yield xyz

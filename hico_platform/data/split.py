@@ -64,19 +64,19 @@ class Condition:
         values = store.column(self.column)
         if values is None:
             raise DataError(
-                Problem(field=self.column, rule="is no metadata column of this dataset", value=store.dataset,
-                        remedy=f"it has {', '.join(store.columns) or 'none'}; choose another protocol")
+                Problem(field=self.column, rule=f"a metadata column of the dataset {store.dataset}", value=self.column,
+                        remedy=f"choose another protocol; the columns are {', '.join(store.columns) or 'none'}")
             )  # fmt: skip
         numeric = values.dtype != object
         if isinstance(self.accepts, Parity):
             if not numeric:
-                raise self._unfit("odd and even need a column of whole numbers", values)
+                raise self._unfit("a column of whole numbers, since the rule is odd or even", "a column of text")
             chosen: Mask = np.mod(values, 2) == (1 if self.accepts is Parity.ODD else 0)
             return chosen
         if not numeric:
             return np.isin(values.astype(str), [str(value) for value in self.accepts]) & known(values)
         if any(isinstance(value, str) for value in self.accepts):
-            raise self._unfit("this column holds numbers, so the rule must", self.accepts)
+            raise self._unfit("numbers, as the column holds", self.accepts)
         return np.isin(values, self.accepts)
 
     def _unfit(self, rule: str, value: object) -> DataError:
@@ -93,18 +93,18 @@ class Rule:
     def from_plain(cls, plain: object, *, field: str) -> Rule:
         """A rule from ``{subject: odd, camera: [2, 3]}``. Raises ConfigError naming ``field``."""
         if not isinstance(plain, Mapping) or not plain:
-            raise _malformed(field, "is a mapping from metadata column to odd, even or a list", plain)
+            raise _malformed(field, "a mapping from metadata column to odd, even or a list", plain)
         conditions = []
         for column, accepts in plain.items():
             place = f"{field}.{column}"
             if not isinstance(column, str):
-                raise _malformed(field, "names metadata columns", column)
+                raise _malformed(field, "the name of a metadata column", column)
             if isinstance(accepts, str) and accepts in tuple(Parity):
                 conditions.append(Condition(column=column, accepts=Parity(accepts)))
                 continue
             values = accepts if isinstance(accepts, list | tuple) else [accepts]
             if not values or not all(isinstance(v, int | str) and not isinstance(v, bool) for v in values):
-                raise _malformed(place, "is odd, even, or one or more whole numbers or texts", accepts)
+                raise _malformed(place, "one of odd, even, a whole number, a text, or a list of these", accepts)
             conditions.append(Condition(column=column, accepts=tuple(values)))
         return cls(conditions=tuple(conditions))
 
@@ -131,11 +131,11 @@ class ProtocolRule:
         Raises ConfigError naming ``field``.
         """
         if not isinstance(plain, Mapping) or "train" not in plain:
-            raise _malformed(field, "is a mapping with train, and where wanted test and val", plain)
+            raise _malformed(field, "a mapping with train and, if wanted, test and val", plain)
         unknown = sorted(set(map(str, plain)) - {"train", "test", "val"})
         if unknown:
-            raise _malformed(f"{field}.{unknown[0]}", "is not a key of a protocol", unknown[0])
-        rules = {key: Rule.from_plain(rule, field=f"{field}.{key}") for key, rule in plain.items()}
+            raise _malformed(f"{field}.{unknown[0]}", "one of train, test and val", unknown[0])
+        rules = {key: Rule.from_plain(part, field=f"{field}.{key}") for key, part in plain.items()}
         return cls(name=name, train=rules["train"], test=rules.get("test"), val=rules.get("val"))
 
 
@@ -172,7 +172,7 @@ def _by(column: str, accepts: Parity | tuple[int | str, ...]) -> Rule:
 
 
 def _protocols(**train: Rule) -> dict[str, ProtocolRule]:
-    return {name: ProtocolRule(name=name, train=rule) for name, rule in train.items()}
+    return {name: ProtocolRule(name=name, train=part) for name, part in train.items()}
 
 
 PUBLISHED: dict[str, dict[str, ProtocolRule]] = {
@@ -198,7 +198,7 @@ def find_protocol(store: Described, name: str) -> ProtocolRule:
     protocols = _protocols_of(store)
     if name not in protocols:
         raise DataError(
-            Problem(field="protocol", rule="is no protocol of this dataset", value=name,
+            Problem(field="protocol", rule="a protocol of this dataset", value=name,
                     remedy=f"choose {', '.join(sorted(protocols))}, or write a rule")
         )  # fmt: skip
     return protocols[name]
@@ -207,9 +207,9 @@ def find_protocol(store: Described, name: str) -> ProtocolRule:
 def fitting_protocols(store: Described) -> dict[str, dict[str, int]]:
     """The protocols that a store's metadata allow, each with the number of sequences of each part."""
     fitting = {}
-    for name, rule in _protocols_of(store).items():
+    for name, protocol in _protocols_of(store).items():
         try:
-            split = split_store(store, rule)
+            split = split_store(store, protocol)
         except DataError:
             continue
         fitting[name] = {part.value: len(split.part(part)) for part in Part}
@@ -231,16 +231,16 @@ def split_store(store: Described, protocol: str | ProtocolRule, *, validation_sh
     videos, else single sequences; where the protocol gives a validation part, that one. The test part never
     enters. Raises DataError where the protocol does not fit the store or a part would be empty.
     """
-    rule = find_protocol(store, protocol) if isinstance(protocol, str) else protocol
-    whole_train = rule.train.select(store)
-    test = rule.test.select(store) if rule.test else _the_rest(store, rule.train) & ~whole_train
-    val = rule.val.select(store) if rule.val else np.zeros_like(whole_train)
-    _check_parts(rule.name, train=whole_train, test=test, val=val)
+    chosen = find_protocol(store, protocol) if isinstance(protocol, str) else protocol
+    whole_train = chosen.train.select(store)
+    test = chosen.test.select(store) if chosen.test else _the_rest(store, chosen.train) & ~whole_train
+    val = chosen.val.select(store) if chosen.val else np.zeros_like(whole_train)
+    _check_parts(chosen.name, train=whole_train, test=test, val=val)
     val_by = "given"
     if not val.any():
         val, val_by = _validation(store, whole_train, validation_share)
     return Split(
-        protocol=rule.name,
+        protocol=chosen.name,
         train=np.flatnonzero(whole_train & ~val),
         val=np.flatnonzero(val),
         test=np.flatnonzero(test),
@@ -267,13 +267,13 @@ def _check_parts(name: str, **parts: Mask) -> None:
     for part in ("train", "test"):
         if not parts[part].any():
             raise DataError(
-                Problem(field=f"protocol {name}", rule=f"leaves no sequence to {part}",
+                Problem(field=f"protocol {name}", rule=f"at least one sequence in the {part} part", value=0,
                         remedy="choose a protocol that fits the metadata; `hico-platform data info` prints it")
             )  # fmt: skip
     both: Mask = np.sum(list(parts.values()), axis=0) > 1
     if both.any():
         raise DataError(
-            Problem(field=f"protocol {name}", rule="puts a sequence in one part only",
+            Problem(field=f"protocol {name}", rule="every sequence in one part alone",
                     value=f"{int(both.sum())} sequences in two", remedy="make its rules exclude each other")
         )  # fmt: skip
 
@@ -288,7 +288,7 @@ def _validation(store: Described, train: Mask, share: float) -> tuple[Mask, str]
     candidates = sorted({str(_plain(key)) for key in keys[train & known(keys)]})
     if len(candidates) < 2:
         raise DataError(
-            Problem(field=f"{by}s", rule=f"validation needs at least 2 {by}s in the training part",
+            Problem(field=f"{by}s", rule=f"at least 2 {by}s in the training part, for validation",
                     value=len(candidates), remedy="choose a protocol that trains on more, or prepare more data")
         )  # fmt: skip
     count = min(max(1, round(share * len(candidates))), len(candidates) - 1)
@@ -307,5 +307,5 @@ def _stable_hash(key: str) -> str:
 def _malformed(field: str, rule: str, value: object) -> ConfigError:
     return ConfigError(
         Problem(field=field, rule=rule, value=value,
-                remedy="for example {train: {subject: odd}} or {train: {camera: [2, 3]}}")
+                remedy="write such as {train: {subject: odd}} or {train: {camera: [2, 3]}}")
     )  # fmt: skip

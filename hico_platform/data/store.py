@@ -68,10 +68,10 @@ class Store:
             """Protocol hints: name to a plain rule, as ``hico_platform.data.split`` reads it."""
             sequences = header["counts"]["sequences"]
         except (KeyError, TypeError, ConfigError) as error:
-            raise _torn(self.directory / HEADER_FILE, f"cannot be understood ({error})") from None
+            raise _torn(self.directory / HEADER_FILE, "a whole header", str(error)) from None
         self._index = _read_index(self.directory / INDEX_FILE)
         if len(self._index) != sequences:
-            raise _torn(self.directory / INDEX_FILE, "holds another number of sequences than store.json says")
+            raise _torn(self.directory / INDEX_FILE, f"an index of {sequences} sequences", len(self._index))
 
     @classmethod
     def open(cls, directory: Path | str) -> Store:
@@ -232,7 +232,7 @@ class StoreWriter:
         check_sequence(sequence, num_joints=self._joints, num_classes=self._classes)
         if sequence.name in self._names:
             raise DataError(
-                Problem(field="name", rule="a sequence's name comes once", value=sequence.name,
+                Problem(field="name", rule="a name that no other sequence has", value=sequence.name,
                         remedy="rename or drop one of the two")
             )  # fmt: skip
         self._names.add(sequence.name)
@@ -284,7 +284,6 @@ class StoreWriter:
 def check_sequence(sequence: Sequence, *, num_joints: int, num_classes: int) -> None:
     """Raise DataError unless the sequence may stand in a store of these joints and classes."""
     pose, name = sequence.pose, sequence.name
-    wanted = f"float32 (T >= 1, M 1 or 2, J {num_joints}, C {COORDINATES})"
     if (
         pose.dtype != np.float32
         or pose.ndim != 4
@@ -292,12 +291,18 @@ def check_sequence(sequence: Sequence, *, num_joints: int, num_classes: int) -> 
         or not 1 <= pose.shape[1] <= MOST_BODIES
         or pose.shape[2:] != (num_joints, COORDINATES)
     ):
-        raise DataError(Problem(field=f"{name}: pose", rule=f"is {wanted}", value=f"{pose.dtype} {pose.shape}"))
+        raise DataError(
+            Problem(field=f"{name}: pose", rule=f"float32 (T >= 1, M 1 or 2, J {num_joints}, C {COORDINATES})",
+                    value=f"{pose.dtype} {pose.shape}", remedy="correct or leave out this recording")
+        )  # fmt: skip
     if not np.isfinite(pose).all():
-        raise DataError(Problem(field=f"{name}: pose", rule="is finite", remedy="mark a missing joint by three zeros"))
+        raise DataError(
+            Problem(field=f"{name}: pose", rule="a finite value for every coordinate",
+                    remedy="mark a missing joint by three zeros")
+        )  # fmt: skip
     if not 0 <= sequence.label < num_classes:
         raise DataError(
-            Problem(field=f"{name}: label", rule=f"is 0 to {num_classes - 1}", value=sequence.label,
+            Problem(field=f"{name}: label", rule=f"a class, 0 to {num_classes - 1}", value=sequence.label,
                     remedy="name every class, or correct the label")
         )  # fmt: skip
 
@@ -320,7 +325,7 @@ def refuse_existing(directory: Path) -> None:
     """Raise DataError where something of the user's is in the way; an empty folder is not."""
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise DataError(
-            Problem(file=directory, rule="a store is written to a new or empty folder, never over another",
+            Problem(file=directory, rule="a new or empty folder: a store is never written over another",
                     remedy="name another folder, or remove this one")
         )  # fmt: skip
 
@@ -329,27 +334,26 @@ def _read_header(directory: Path) -> dict[str, Any]:
     path = directory / HEADER_FILE
     if not path.is_file():
         raise DataError(
-            Problem(file=directory, rule="is no prepared dataset: it has no store.json",
+            Problem(file=directory, rule="a prepared dataset, a folder with store.json",
                     remedy="make one with `hico-platform data synth` or `hico-platform data prepare`")
         )  # fmt: skip
     try:
         header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = header["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise _torn(path, f"cannot be read ({error})") from None
+        raise _torn(path, "a header in JSON", str(error)) from None
     if version != SCHEMA_VERSION:
         raise DataError(
-            Problem(file=path, field="schema_version", rule=f"this version reads {SCHEMA_VERSION}",
+            Problem(file=path, field="schema_version", rule=f"the schema version {SCHEMA_VERSION}",
                     value=version, remedy="prepare the dataset again with this version")
         )  # fmt: skip
     if not isinstance(header.get("files"), dict):
-        raise _torn(path, "does not name its files")
+        raise _torn(path, "a header that names the store's files", header.get("files"))
     for name in (POSE_FILE, INDEX_FILE):
         size = header["files"].get(name)
         actual = (directory / name).stat().st_size if (directory / name).is_file() else None
         if actual != size:
-            said = "is missing" if actual is None else f"has {actual} bytes instead of {size}"
-            raise _torn(directory / name, said)
+            raise _torn(directory / name, f"a file of {size} bytes", "no file" if actual is None else actual)
     return header
 
 
@@ -358,15 +362,15 @@ def _read_index(path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as source:
             index = pa.ipc.open_file(source).read_all().combine_chunks()
     except (pa.ArrowException, OSError) as error:
-        raise _torn(path, f"cannot be read ({error})") from None
+        raise _torn(path, "an Arrow file", str(error)) from None
     missing = {"name", "label", "num_frames", "num_bodies", "offset"} - set(index.column_names)
     if missing:
-        raise _torn(path, f"lacks the columns {', '.join(sorted(missing))}")
+        raise _torn(path, f"an index with the columns {', '.join(sorted(missing))}", index.column_names)
     return index
 
 
-def _torn(path: Path, what: str) -> DataError:
+def _torn(path: Path, rule: str, value: object) -> DataError:
     return DataError(
-        Problem(file=path, rule=f"the store is torn: this file {what}",
-                remedy="prepare the dataset again, or copy it again whole")
+        Problem(file=path, rule=rule, value=value,
+                remedy="prepare the dataset again, or copy it again whole: this store is torn")
     )  # fmt: skip

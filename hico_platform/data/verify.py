@@ -28,7 +28,10 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
     if problems:
         return problems
     if len(set(store.names)) < len(store):
-        problems.append(Problem(file=store.directory, field="name", rule="a sequence's name comes once"))
+        problems.append(
+            Problem(file=store.directory, field="name", rule="a name that no other sequence has",
+                    remedy="prepare the dataset again")
+        )  # fmt: skip
     for i, name in enumerate(store.names):
         sequence = Sequence(name=name, label=int(store.labels[i]), pose=store.pose(i))
         try:
@@ -42,8 +45,8 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
     measured = measured_digest(store)
     if measured != store.digest:
         problems.append(
-            Problem(file=store.directory, field="digest", rule=f"is that of the content, {measured}",
-                    value=store.digest, remedy="the files were altered or damaged: prepare or copy the dataset again")
+            Problem(file=store.directory, field="digest", rule=f"the digest of the content, {measured}",
+                    value=store.digest, remedy="prepare or copy the dataset again: its files were altered")
         )  # fmt: skip
     return problems
 
@@ -63,7 +66,7 @@ def _check_places(store: Store) -> list[Problem]:
     try:
         starts = pose_offsets(path)
     except (OSError, ValueError) as error:
-        return [Problem(file=path, rule=f"is an Arrow file of poses ({error})", remedy="prepare the dataset again")]
+        return [Problem(file=path, rule="an Arrow file of poses", value=str(error), remedy="prepare the dataset again")]
     sizes = store.num_frames * store.num_bodies * len(store.layout.joints) * COORDINATES
     stated = store.offsets.numpy()
     sound = len(starts) == len(stated) and bool((starts == stated).all()) and bool((sizes > 0).all())
@@ -73,4 +76,4 @@ def _check_places(store: Store) -> list[Problem]:
         sound = False
     if sound:
         return []
-    return [Problem(file=path, rule="holds each sequence where the index says", remedy="prepare the dataset again")]
+    return [Problem(file=path, rule="every sequence where the index says", remedy="prepare the dataset again")]

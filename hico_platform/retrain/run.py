@@ -78,7 +78,12 @@ def retrain(
             refuses what is written.
         KeyboardInterrupt: interrupted; the same command goes on from the checkpoints.
     """
-    with search_lock(directory / "lock", name=inputs.name, what="a retraining", otherwise="train under another home"):
+    with search_lock(
+        directory / "lock",
+        name=inputs.name,
+        rule="a retraining that is not running already",
+        otherwise="train under another home",
+    ):
         plan = make_plan(inputs.best, seeds=seeds, epochs=epochs, facts=_digested(inputs.facts))
         folder = directory / plan.digest[:12]
         if any(read_result(folder / run.key) is None for run in plan.runs):

@@ -40,8 +40,8 @@ def explain_disk_full(home: Path) -> Iterator[None]:
         raise HicoError(
             Problem(
                 file=home,
-                rule="room to write: the disk is full",
+                rule="free space on the disk",
                 value=str(error).strip().splitlines()[0],
-                remedy="free some space, then go on with --resume; nothing that was reported is lost",
+                remedy="free some space, then go on with --resume: nothing that was reported is lost",
             )
         ) from error

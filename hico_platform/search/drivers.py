@@ -126,9 +126,9 @@ def _not_yours(driver: DriverRecord, *, before: Sequence[DriverRecord], name: st
     return Problem(
         field="name",
         rule=f"a search that {driver.user} began or took over",
-        value=name,
-        remedy=f"{last.user} {verb} at {clock_time(since.began_at_s)}{seen}, last seen on {last.host} as process "
-        f"{last.pid}: ask {last.user}, then add --take-over to go on with it, which the ledger records; "
+        value=f"{name}: {last.user} {verb} at {clock_time(since.began_at_s)}{seen}, last seen on {last.host} as "
+        f"process {last.pid}",
+        remedy=f"ask {last.user}, then add --take-over to go on with it, which the ledger records, "
         "or begin one of your own by another --name",
     )
 

@@ -17,13 +17,14 @@ from hico_platform.own_file import open_own_file
 from hico_platform.search.drivers import DriverRecord, clock_time, printable, user_name
 
 TRIES, BETWEEN_TRIES_S = 5, 0.1
+NOT_RUNNING_RULE = "a search that is not running already"
 
 
 @contextmanager
 def search_lock(
-    file: Path, *, name: str, what: str = "a search", otherwise: str = "give another --name"
+    file: Path, *, name: str, rule: str = NOT_RUNNING_RULE, otherwise: str = "give another --name"
 ) -> Iterator[None]:
-    """Holds the lock of the search ``name`` in ``file``; ``what`` and ``otherwise`` word the refusal.
+    """Holds the lock of the search ``name`` in ``file``; ``rule`` and ``otherwise`` word the refusal.
 
     The file names its holder (user, process, host, since when) for the error of a second driver. A file that a dead
     process left is not locked any more and is reused.
@@ -35,7 +36,7 @@ def search_lock(
     file.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(open_own_file(file), "r+", encoding="utf-8") as handle:
         if not _taken(handle, file):
-            raise already_running(file, name=name, what=what, otherwise=otherwise)
+            raise already_running(file, name=name, rule=rule, otherwise=otherwise)
         handle.seek(0)
         handle.truncate()
         content = {"user": user_name(), "pid": os.getpid(), "host": socket.gethostname(), "since_s": time.time()}
@@ -49,15 +50,19 @@ def search_lock(
 
 
 def already_running(
-    file: Path, *, name: str, what: str = "a search", otherwise: str = "give another --name"
+    file: Path,
+    *,
+    name: str,
+    rule: str = NOT_RUNNING_RULE,
+    otherwise: str = "give another --name",
 ) -> UsageError:
     """The error of a second driver; it names the first."""
     return UsageError(
         Problem(
             field="name",
-            rule=f"{what} that is not running already",
-            value=name,
-            remedy=f"{_holder(file)}; wait for it, end it, or {otherwise}",
+            rule=rule,
+            value=f"{name}: {_holder(file)}",
+            remedy=f"wait for it, end it, or {otherwise}",
         )
     )
 
@@ -66,7 +71,7 @@ def name_is_taken(name: str, *, drivers: Sequence[DriverRecord] = ()) -> UsageEr
     """The error of a new search under the name of an old one; of another person's, it says whose that is."""
     remedy = "give --resume to go on with it, or another --name"
     if drivers and drivers[-1].user != user_name():
-        remedy = f"it is {drivers[-1].user}'s: give another --name"
+        remedy = f"give another --name: this one is {drivers[-1].user}'s"
     return UsageError(Problem(field="name", rule="a name that no search has yet", value=name, remedy=remedy))
 
 

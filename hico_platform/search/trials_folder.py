@@ -36,7 +36,7 @@ def claimed(folder: Path, search: SearchRecord) -> Path:
                 file=file,
                 rule=f"the mark of the search {search.name}, {search.key}",
                 value=owner,
-                remedy="these are another search's checkpoints: move the folder away, then go on with --resume",
+                remedy="move the folder away, which holds another search's checkpoints, then go on with --resume",
             )
         )
     return folder

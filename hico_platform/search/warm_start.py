@@ -32,9 +32,14 @@ def warm_points(storage: Storage, names: Sequence[str]) -> list[Mapping[str, Sca
     points: list[Mapping[str, Scalar]] = []
     for name in names:
         if not StudyLedger.exists(storage, name=name):
-            known = ", ".join(search_names(storage)) or "there are none yet"
+            known = ", ".join(search_names(storage)) or "none yet"
             raise UsageError(
-                Problem(field="warm_start", rule="names of searches", value=name, remedy=f"searches here: {known}")
+                Problem(
+                    field="warm_start",
+                    rule="names of searches",
+                    value=name,
+                    remedy=f"choose among the searches here: {known}",
+                )
             )
         trials = StudyLedger.open(storage, name=name, settle=False).trials()
         scored = [trial for trial in trials if trial.value is not None and trial.state is not TrialState.FAILED]
@@ -53,6 +58,6 @@ def warm_points_at(paths: HomePaths, space: CheckedSpace) -> list[Mapping[str, S
 
     names = space.settings.warm_start
     if names and paths.storage is None and not (paths.home / "study.db").exists():
-        remedy = f"there are none yet at {paths.home}; name another by --home, or leave it out"
+        remedy = f"give another home by --home, or leave it out: there are none yet at {paths.home}"
         raise UsageError(Problem(field="warm_start", rule="names of searches", value=", ".join(names), remedy=remedy))
     return warm_points(open_storage(paths.storage_url, create=False), names) if names else []

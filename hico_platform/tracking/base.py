@@ -67,7 +67,7 @@ class TrackingError(Exception):
 class TrackingRefused(Exception):  # noqa: N818  (what is refused stays refused; an error passes)
     """The store does not take what was written; writing it again would not help. ``remedy`` says what may."""
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
         self.remedy = remedy
         super().__init__(message)
 

@@ -43,5 +43,10 @@ def away(tracker: Tracker, error: TrackingError) -> HicoError:
     """The error of a command that needs a store which is away."""
     remedy = f"{error}; try again when it is back"
     return HicoError(
-        Problem(field="--tracking", rule="a tracking store that answers", value=tracker.address, remedy=remedy)
+        Problem(
+            field="--tracking",
+            rule="a tracking store that answers",
+            value=f"{tracker.address} ({error})",
+            remedy="try again when it is back",
+        )
     )

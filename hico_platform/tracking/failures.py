@@ -14,7 +14,7 @@ import sqlite3
 import ssl
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.masking import masked
@@ -44,10 +44,25 @@ _AWAY_CLASSES = {
     "botocore.HTTPClientError", "botocore.ConnectionError", "google.TransportError", "google.RetryError",
     "azure.ServiceRequestError", "azure.ServiceResponseError", "sqlalchemy.TimeoutError",
 }  # fmt: skip
-_REMEDIES = (
-    ("filesystem tracking backend", "give a database, such as sqlite:////FOLDER/mlflow.db, or http://HOST:PORT"),
-    ("database schema", "upgrade an older database by: mlflow db upgrade URI; for a newer one install its MLflow"),
-    ("readonly database", "make the file and its folder writable, or give another store"),
+
+
+class _Known(NamedTuple):
+    """Words of MLflow's messages, and what to do where they occur."""
+
+    words: str
+    remedy: str
+
+
+_KNOWN = (
+    _Known(
+        words="filesystem tracking backend",
+        remedy="give a database, such as sqlite:////FOLDER/mlflow.db, or http://HOST:PORT",
+    ),
+    _Known(
+        words="database schema",
+        remedy="upgrade an older database by mlflow db upgrade URI, or install the MLflow of a newer one",
+    ),
+    _Known(words="readonly database", remedy="make the file and its folder writable, or give another store"),
 )
 _DATABASE_CLASSES = {"OperationalError", "InterfaceError"}
 _PASSING_SSL = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError)
@@ -110,9 +125,9 @@ def remedy(error: BaseException) -> str:
     if status == 413:
         return "raise the size of a request that the server, or the proxy before it, accepts"
     text = " ".join(str(one) for one in _chain(error))
-    for sign, advice in _REMEDIES:
-        if sign in text:
-            return advice
+    for known in _KNOWN:
+        if known.words in text:
+            return known.remedy
     if lacks_rights(error):
         return REMEDY
     if any(isinstance(one, PermissionError) for one in _chain(error)):

@@ -40,7 +40,7 @@ def open_client(uri: str) -> Any:
     file = sqlite_file(uri)
     if file is not None and not is_read_only(uri):
         try:
-            prepare_database(file, what="a tracking database")  # the UI reads while a search writes
+            prepare_database(file, rule="a tracking database")  # the UI reads while a search writes
         except UsageError as error:
             raise TrackingRefused(str(error)) from error
         follow_moved_home(file)

@@ -47,9 +47,9 @@ def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
         raise UsageError(
             Problem(
                 field="model",
-                rule="models:/NAME@ALIAS or models:/NAME/VERSION",
+                rule="an address models:/NAME@ALIAS or models:/NAME/VERSION",
                 value=uri,
-                remedy="a search's best model is models:/NAME@champion",
+                remedy="give models:/NAME@champion for a search's best model",
             )
         )
     name, alias, version = found.group("name", "alias", "version")
@@ -126,6 +126,6 @@ def _foreign(shown: str, *, rule: str, value: object) -> DataError:
             file=shown,
             rule=rule,
             value=value,
-            remedy=f"it is no model of this project and was not loaded; one is registered by {command('retrain')} NAME",
+            remedy=f"register one by {command('retrain')} NAME: this is no model of this project and was not loaded",
         )
     )

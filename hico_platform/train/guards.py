@@ -160,10 +160,10 @@ def memory_explained(config: TrialConfig) -> Iterator[None]:
         raise TrainingError(
             Problem(
                 field="budget.batch_size",
-                rule=f"fits in memory: {config.budget.batch_size} sequences a batch of {config.views.frames} frames at "
+                rule=f"memory for {config.budget.batch_size} sequences a batch of {config.views.frames} frames at "
                 f"hidden_width {model.hidden_width}, and queues of {keys} keys, {queues_mib:,.0f} MiB",
                 value=str(error).splitlines()[0] if str(error) else "out of memory",
-                remedy="lower budget.batch_size; then model.hidden_width, contrast.queue_size or "
-                "model.projection_width; or run fewer trials at a time on this device",
+                remedy="lower budget.batch_size, then model.hidden_width, contrast.queue_size or "
+                "model.projection_width, or run fewer trials at a time on this device",
             )
         ) from error

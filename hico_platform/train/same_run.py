@@ -60,7 +60,7 @@ def check_same_run(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
             Problem(
                 file=checkpoint.path,
                 field=field,
-                rule=f"{then[name]!r}, as when this run began"
+                rule=f"the value {then[name]!r}, as when this run began"
                 + (" (the learning rates of its epochs depend on it)" if field == _EPOCHS else ""),
                 value=value,
                 remedy="set it back, or train in another folder",

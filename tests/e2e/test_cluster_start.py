@@ -40,7 +40,7 @@ def test_an_environment_made_for_other_clusters(tmp_path: Path) -> None:
 def test_more_than_there_is_is_refused_before_anything_begins(tmp_path: Path, resources: dict[str, float]) -> None:
     done = driver(tmp_path, trials=2, gpus=0, space={"resources": resources})
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "that a search may use on this machine; got" in done.stdout
+    assert "that a search may use on this machine, got" in done.stdout
     assert not (tmp_path / "study.db").exists()
 
 
@@ -48,7 +48,7 @@ def test_more_than_there_is_is_refused_before_anything_begins(tmp_path: Path, re
 def test_a_machine_that_does_not_reach_itself(tmp_path: Path) -> None:
     done = driver(tmp_path, wrap=("unshare", "--net"), trials=2)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "Ray: connections of this machine to itself, at 127.0.0.1; got" in done.stdout
+    assert "Ray: expected a connection of this machine to itself, at 127.0.0.1, got" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -64,6 +64,6 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     output, _ = started.communicate(timeout=LIMIT_S)
     assert started.returncode == 1, output
-    assert "a Ray cluster that lives as long as the search; got 'its folder" in output
+    assert "a Ray cluster that lives as long as the search, got 'its folder" in output
     search.finish(search.start(tmp_path, trials=3, resume=True, log=True))
     search.check_whole(tmp_path, trials=3)

@@ -102,15 +102,15 @@ def test_a_home_that_may_only_be_read_is_shown_and_left_as_it_is(ledger: StudyLe
     refused(
         command("report", "toy", "--home", home),
         2,
-        ["a folder that this user may write; got 'a folder that may only be read'", "--out"],
+        ["a folder that this user may write, got 'a folder that may only be read'", "--out"],
     )
     space = "level_weights.yaml"
     refused(
         command("search", "--space", space, "--home", home),
         2,
-        [f"{home}: a home in a folder that this user may write", "--home or HICO_HOME"],
+        [f"{home}: expected a home in a folder that this user may write", "--home or HICO_HOME"],
     )
-    refused(command("data", "synth", "--out", home / "set"), 2, [f"{home}: a folder that this user may write"])
+    refused(command("data", "synth", "--out", home / "set"), 2, [f"{home}: expected a folder that this user may write"])
     assert names(home) == before
 
 

@@ -154,7 +154,7 @@ def test_two_drivers_that_share_no_home(server: str) -> None:
     StudyLedger.create(storage, name="shared", space=toy_space(), facts=FACTS, limit=3, at_s=0.0)
     with driver_lock(storage, name="shared"):
         with (
-            pytest.raises(UsageError, match="a driver on another machine holds it"),
+            pytest.raises(UsageError, match="the driver on another machine that holds it"),
             driver_lock(open_storage(f"{server}/hico"), name="shared"),
         ):
             pass
@@ -204,7 +204,7 @@ def test_missing_rights_are_refused_and_not_awaited(
     home = ["--home", str(tmp_path / "home")]
     assert main(["status", "r", *home, "--storage", f"{reader}/hico"]) == 0  # to look takes no more
     assert main(["status", "r", *home, "--storage", f"{reader}/closed"]) == 2
-    assert "a study database that this account may use; got " in capsys.readouterr().err
+    assert "a study database that this account may use, got " in capsys.readouterr().err
     ledger = StudyLedger.open(open_storage(f"{reader}/hico"), name="r")
     with pytest.raises(Exception, match="An exception is raised during the commit") as raised:  # Optuna's words
         ledger.set_note("a", 1)

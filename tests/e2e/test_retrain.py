@@ -167,4 +167,4 @@ def test_an_unknown_search_is_a_usage_error(tmp_path: Path) -> None:
     assert "start a search first, or name its home" in done.stderr
     both = hico("retrain", "nothing", "--config", "x.yaml", home=tmp_path, check=False)
     assert both.returncode == 2
-    assert "either the name of a search or --config FILE" in both.stderr
+    assert "expected the name of a search or --config FILE" in both.stderr

@@ -197,7 +197,7 @@ def test_kill_the_raylet(tmp_path: Path) -> None:
     os.kill(raylet, signal.SIGKILL)
     output, _ = driver.communicate(timeout=LIMIT_S)
     assert driver.returncode == 1, output
-    assert "a Ray cluster that lives as long as the search; got 'raylet died'; go on with --resume" in output
+    assert "a Ray cluster that lives as long as the search, got 'raylet died'; go on with --resume" in output
     finish(start(tmp_path, trials=3, resume=True, log=True))
     check_whole(tmp_path, trials=3)
 
@@ -237,7 +237,7 @@ def test_a_full_disk(small_disk: Path) -> None:
             file.write(bytes(4096))
     output, _ = driver.communicate(timeout=LIMIT_S)
     assert driver.returncode == 1, output
-    assert "room to write: the disk is full" in output
+    assert "free space on the disk" in output
     assert "--resume" in output
     assert TrialState.FAILED not in {trial.state for trial in trials_of(small_disk)}
     filler.unlink()

@@ -92,7 +92,7 @@ def test_served_as_mlflow_calls_it(exported: tuple[Path, Store]) -> None:
 @pytest.mark.parametrize("shape", [(5, 24, 3), (0, 25, 3), (5, 25), (5, 1, 25, 2)])
 def test_other_shapes_are_refused(exported: tuple[Path, Store], shape: tuple[int, ...]) -> None:
     encoder = load_encoder(exported[0] / "encoder")
-    with pytest.raises(DataError, match=r"poses\[1\]: frames x 25 joints x 3.*layout kinect-v2"):
+    with pytest.raises(DataError, match=r"poses\[1\]: expected frames x 25 joints x 3.*layout kinect-v2"):
         encoder.features([recordings()[0], np.zeros(shape, dtype=np.float32)])
 
 
@@ -173,7 +173,7 @@ def test_weights_of_another_type_or_with_one_too_many_are_refused(exported: tupl
     name = sorted(weights)[0]
     for other in ({**weights, name: weights[name].double()}, {**weights, "stray": torch.zeros(1)}):
         save_file(other, tmp_path / "encoder" / WEIGHTS)
-        with pytest.raises(CheckpointError, match=rf"a whole exported encoder; got .*({name}: F64|stray: F32)"):
+        with pytest.raises(CheckpointError, match=rf"a whole exported encoder, got .*({name}: F64|stray: F32)"):
             load_encoder(tmp_path / "encoder")
 
 

@@ -248,7 +248,7 @@ def test_a_home_that_every_account_may_write_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(0o2777)
-    with pytest.raises(UsageError, match=r"a home in which not every account may write; got.*2777.*; chmod go-w "):
+    with pytest.raises(UsageError, match=r"a home in which not every account may write, got.*2777.*; chmod go-w "):
         prepare_home(home)
 
 
@@ -259,7 +259,7 @@ def test_a_home_with_something_of_another_account_is_refused(tmp_path: Path, pla
     (home / planted).mkdir(parents=True)
     home.chmod(0o1777)
     os.chown(home / planted, 54321, 54321)
-    with pytest.raises(UsageError, match=r"a home whose files are yours or root's; got .*54321"):
+    with pytest.raises(UsageError, match=r"a home whose files are yours or root's, got .*54321"):
         prepare_home(home)
 
 
@@ -270,7 +270,7 @@ def test_a_home_of_another_account_is_not_changed(tmp_path: Path) -> None:
     os.chown(home, 65534, 65534)
     assert prepare_home(home) is None
     assert mode(home) == 0o755
-    with pytest.raises(UsageError, match=r"^--shared: a home of your own"):
+    with pytest.raises(UsageError, match=r"^--shared: expected a home of your own"):
         prepare_home(home, shared=True)
 
 

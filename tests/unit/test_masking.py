@@ -120,7 +120,7 @@ def test_what_sqlalchemy_takes_for_the_password_is_known(password: str, escaped:
     assert not escaped or found in secrets
     for text in (url, f"no login at {url!r}", repr(password), json.dumps({"url": url}, ensure_ascii=False)):
         assert "s3cr3t" not in masked(text, secrets=secrets)
-    assert "s3cr3t" not in masked(str(HicoError(Problem(rule="x", value=url))), secrets=secrets)
+    assert "s3cr3t" not in masked(str(HicoError(Problem(rule="x", value=url, remedy=None))), secrets=secrets)
 
 
 def test_a_token_in_an_address_of_a_repository() -> None:
@@ -174,8 +174,8 @@ def test_an_address_without_a_password_has_no_secrets(address: str) -> None:
 
 
 def test_the_name_of_a_field_hides_nothing_of_a_problem() -> None:
-    problem = Problem(field="env_vars.API_TOKEN", rule="a text", value="password=s3cr3t")
-    assert str(problem) == "env_vars.API_TOKEN: a text; got 'password=***'"
+    problem = Problem(field="env_vars.API_TOKEN", rule="a text", value="password=s3cr3t", remedy=None)
+    assert str(problem) == "env_vars.API_TOKEN: expected a text, got 'password=***'"
 
 
 @pytest.mark.parametrize(

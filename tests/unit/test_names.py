@@ -18,7 +18,7 @@ HARMFUL = ["../evil", "a/b", "", ".", "..", "\x1b[31m", "a\n", "a\x00", "é" * 1
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_new_name_follows_the_rule(name: str) -> None:
-    with pytest.raises(UsageError, match=r"--name: a name of letters, digits, dot, dash and underscore"):
+    with pytest.raises(UsageError, match=r"--name: expected a name of letters, digits, dot, dash and underscore"):
         check_name(name, field="--name")
 
 
@@ -30,7 +30,7 @@ def test_good_names(name: str) -> None:
 @pytest.mark.parametrize("name", HARMFUL)
 def test_an_older_search_may_have_any_name_that_is_one_folder(name: str) -> None:
     assert check_known_name("o'brien [bold]", field="NAME")
-    with pytest.raises(UsageError, match="NAME: a name of letters"):
+    with pytest.raises(UsageError, match="NAME: expected a name of letters"):
         check_known_name(name, field="NAME")
     with pytest.raises(UsageError):
         HomePaths(home=Path("/home")).lock(name)
@@ -81,7 +81,7 @@ def test_searches_that_are_older_than_the_rule_stay_readable(
     assert main(["status", old, "--home", str(tmp_path)]) == 0
     assert f"{old}: interrupted" in capsys.readouterr().out
     assert main(["report", old, "--home", str(tmp_path)]) == 0
-    with pytest.raises(ConfigError, match="name: a name of letters"):
+    with pytest.raises(ConfigError, match="name: expected a name of letters"):
         toy_space(name="n" * 120)
 
 

@@ -156,22 +156,24 @@ class TestChecks:
     def test_what_is_no_database_is_refused_by_name(self, tmp_path: Path) -> None:
         text = tmp_path / "text.db"
         text.write_text("dear diary, today")
-        with pytest.raises(UsageError, match=r"text.db: a study database; got 'a file that is not a database'"):
-            check_database(text, what="a study database", writing=True)
-        with pytest.raises(UsageError, match="a study database, a file; got 'a folder'"):
-            check_database(tmp_path, what="a study database", writing=True)
+        with pytest.raises(
+            UsageError, match=r"text.db: expected a study database, got 'a file that is not a database'"
+        ):
+            check_database(text, rule="a study database", writing=True)
+        with pytest.raises(UsageError, match="a study database, a file, got 'a folder'"):
+            check_database(tmp_path, rule="a study database", writing=True)
         empty = tmp_path / "empty.db"
         empty.touch()
-        check_database(empty, what="a study database", writing=True)
+        check_database(empty, rule="a study database", writing=True)
         with pytest.raises(UsageError, match="got 'an empty file'"):
-            check_database(empty, what="a study database", writing=False)
+            check_database(empty, rule="a study database", writing=False)
 
     @pytest.mark.usefixtures("others")
     def test_one_that_may_only_be_read_is_not_written(self, tmp_path: Path) -> None:
         fill(tmp_path / "study.db")
-        check_database(tmp_path / "study.db", what="a study database", writing=False)
+        check_database(tmp_path / "study.db", rule="a study database", writing=False)
         with pytest.raises(UsageError, match=r"that this user may write.*give a home of your own by --home"):
-            prepare_database(tmp_path / "study.db", what="a study database")
+            prepare_database(tmp_path / "study.db", rule="a study database")
 
 
 class TestJournal:
@@ -182,7 +184,7 @@ class TestJournal:
         monkeypatch.setattr(sqlite_files, "_mentioned", set())
 
     def test_write_ahead_on_a_disk_of_this_machine(self, tmp_path: Path) -> None:
-        prepare_database(tmp_path / "new" / "study.db", what="a study database")
+        prepare_database(tmp_path / "new" / "study.db", rule="a study database")
         assert journal(tmp_path / "new" / "study.db") == "wal"
 
     @pytest.mark.usefixtures("nfs")
@@ -191,7 +193,7 @@ class TestJournal:
     ) -> None:
         for name in ("study.db", "mlflow.db"):
             fill(tmp_path / name)
-            prepare_database(tmp_path / name, what="a database")
+            prepare_database(tmp_path / name, rule="a database")
             assert journal(tmp_path / name) == "delete"
         assert [
             record.message for record in caplog.records if "(nfs4)" in record.message and "--storage" in record.message
@@ -205,6 +207,6 @@ class TestJournal:
         with closing(sqlite3.connect(file)) as other:
             other.execute("SELECT * FROM t").fetchall()
             with pytest.raises(UsageError, match=r"without write-ahead log on a network file system \(nfs4\)"):
-                prepare_database(file, what="a study database")
-        prepare_database(file, what="a study database")
+                prepare_database(file, rule="a study database")
+        prepare_database(file, rule="a study database")
         assert journal(file) == "delete"

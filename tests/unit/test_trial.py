@@ -166,15 +166,17 @@ def test_a_run_cut_off_within_an_epoch_keeps_every_whole_one(
 def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> None:
     run(store, tmp_path, recorder([]), provenance={"data_digest": "one"})
     with pytest.raises(
-        CheckpointError, match=r"contrast.temperature: 0.2, as when this run began; got 0.5; set it back"
+        CheckpointError,
+        match=r"contrast.temperature: expected the value 0.2, as when this run began, got 0.5; set it back",
     ):
         run(store, tmp_path, recorder([]), contrast__temperature=0.5)
-    with pytest.raises(CheckpointError, match=r"optimiser.name: 'adamw', .*; got 'sgd'"):
+    with pytest.raises(CheckpointError, match=r"optimiser.name: expected the value 'adamw', .*, got 'sgd'"):
         run(store, tmp_path, recorder([]), optimiser__name="sgd")
-    with pytest.raises(CheckpointError, match=r"data_digest: 'one', .*; got 'two'"):
+    with pytest.raises(CheckpointError, match=r"data_digest: expected the value 'one', .*, got 'two'"):
         run(store, tmp_path, recorder([]), provenance={"data_digest": "two"})
     with pytest.raises(
-        CheckpointError, match=r"learning_rate: 0.001, .*; got 0.0001(.|\n)*weight_decay: 0.0001, .*0.5"
+        CheckpointError,
+        match=r"learning_rate: expected the value 0.001, .*, got 0.0001(.|\n)*weight_decay: expected the value 0.0001, .*0.5",
     ):
         run(store, tmp_path, recorder([]), optimiser__learning_rate=1e-4, optimiser__weight_decay=0.5)
 
@@ -197,7 +199,10 @@ def test_a_longer_run_goes_on_where_its_epochs_would_have_been_the_same(store: S
     straight = run(store, tmp_path / "straight", recorder([]), epochs=5, **constant)
     assert (longer.epoch, longer.metrics) == (5, straight.metrics)
     run(store, tmp_path / "step", recorder([]))  # its last epoch had a tenth of the rate
-    with pytest.raises(CheckpointError, match=r"budget.epochs: 4, .*learning rates of its epochs depend on it.*got 8"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"budget.epochs: expected the value 4, .*learning rates of its epochs depend on it.*got 8",
+    ):
         run(store, tmp_path / "step", recorder([]), epochs=8)
 
 

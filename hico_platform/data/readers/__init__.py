@@ -23,7 +23,9 @@ class Format:
         for name in (option.name for option in fields(options)):
             if name not in self.takes and getattr(options, name) != getattr(ReadOptions(), name):
                 fitting = ", ".join(format_name for format_name, said in FORMATS.items() if name in said.takes)
-                raise UsageError(Problem(field=name, rule=f"goes with the formats {fitting}", remedy="leave it out"))
+                raise UsageError(
+                    Problem(field=name, rule=f"one of the formats {fitting} beside it", remedy="leave it out")
+                )
         return self.opens(raw, options)
 
 

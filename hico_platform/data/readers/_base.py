@@ -96,22 +96,22 @@ def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, nan_is_missin
         return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy=remedy))
 
     if len(pose) == 0:
-        raise wrong("a recording has at least one frame", 0)
+        raise wrong("a recording of at least one frame", 0)
     if len(pose) > MOST_FRAMES:
-        raise wrong(f"a recording has at most {MOST_FRAMES} frames", len(pose), "cut it into actions")
+        raise wrong(f"a recording of at most {MOST_FRAMES} frames", len(pose), "cut it into actions")
     if pose.size > MOST_VALUES:
-        raise wrong(f"a recording has at most {MOST_VALUES} coordinates", pose.size, "cut it into actions")
+        raise wrong(f"a recording of at most {MOST_VALUES} coordinates", pose.size, "cut it into actions")
     if pose.shape[1] == 0:
-        raise wrong("a recording has at least one body", 0)
+        raise wrong("a recording of at least one body", 0)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         cleaned = np.array(pose, np.float64)
     missing = np.isnan(cleaned).any(axis=-1)  # (T, M, J)
     if missing.any():
         if not nan_is_missing:
-            raise wrong("a coordinate is a number", "nan")
+            raise wrong("a coordinate that is a number", "nan")
         cleaned[missing] = 0
     if not (np.abs(cleaned) <= MOST_METRES).all():
-        raise wrong(f"a coordinate is finite and within {MOST_METRES:g} metres", float(np.abs(cleaned).max()))
+        raise wrong(f"a finite coordinate within {MOST_METRES:g} metres", float(np.abs(cleaned).max()))
     if not cleaned.any():
-        raise wrong("a recording shows at least one joint", remedy="leave it out: every joint is missing")
+        raise wrong("a recording that shows at least one joint", remedy="leave it out: every joint is missing")
     return cleaned.astype(np.float32)

@@ -95,10 +95,13 @@ class CTRGCN:
 def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
     """The archive at ``raw``. Raises DataError where it is none, lacks an array, or expands beyond measure."""
     if not raw.is_file():
-        raise DataError(Problem(file=raw, rule="is no file", remedy="name the .npz itself"))
+        raise DataError(Problem(file=raw, rule="a file", remedy="give the .npz itself"))
     classes = {_members(raw, part, options.layout)[1].shape[1] for part in _PARTS}
     if len(classes) != 1:
-        raise DataError(Problem(file=raw, rule="y_train and y_test have as many classes", value=sorted(classes)))
+        raise DataError(
+            Problem(file=raw, rule="the same number of classes in y_train and y_test", value=sorted(classes),
+                    remedy="get the file again")
+        )  # fmt: skip
     return CTRGCN(
         dataset=raw.stem,
         layout=options.layout,
@@ -113,17 +116,17 @@ def _members(file: Path, part: str, layout: Layout) -> tuple[Member, Member]:
     width = len(layout.joints) * 3
     if len(poses.shape) != 3 or poses.shape[2] == 0 or poses.shape[2] % width or poses.shape[1] > MOST_FRAMES:
         raise DataError(
-            Problem(file=file, field=poses.name, rule=f"is (N, T, M*{width})", value=list(poses.shape),
+            Problem(file=file, field=poses.name, rule=f"an array (N, T, M*{width})", value=list(poses.shape),
                     remedy=f"name another layout than {layout.name}, or another file")
         )  # fmt: skip
     if poses.shape[1] * poses.shape[2] > MOST_VALUES:
         raise DataError(
-            Problem(file=file, field=poses.name, rule=f"has at most {MOST_VALUES} coordinates a recording",
+            Problem(file=file, field=poses.name, rule=f"at most {MOST_VALUES} coordinates a recording",
                     value=poses.shape[1] * poses.shape[2], remedy="cut the recordings into actions")
         )  # fmt: skip
     if len(labels.shape) != 2 or labels.shape[0] != poses.shape[0] or not 1 <= labels.shape[1] <= MOST_CLASSES:
         raise DataError(
-            Problem(file=file, field=labels.name, rule=f"is one-hot, ({poses.shape[0]}, classes)",
+            Problem(file=file, field=labels.name, rule=f"a one-hot array ({poses.shape[0]}, classes)",
                     value=list(labels.shape), remedy="get the file again")
         )  # fmt: skip
     return poses, labels
@@ -135,9 +138,9 @@ def _member(file: Path, name: str, *, free_bytes: int) -> Member:
             info = archive.getinfo(f"{name}.npy")
             if info.file_size > free_bytes and info.file_size > MOST_EXPANSION * info.compress_size:
                 raise DataError(
-                    Problem(file=file, field=name, rule=f"an array expands at most {MOST_EXPANSION} times",
+                    Problem(file=file, field=name, rule=f"an array that expands at most {MOST_EXPANSION} times",
                             value=f"{info.compress_size} to {info.file_size} bytes",
-                            remedy="this looks like a zip bomb: get the file from its source")
+                            remedy="get the file from its source: this looks like a zip bomb")
                 )  # fmt: skip
             with archive.open(info) as stream:
                 shape, dtype = _header(stream)
@@ -153,9 +156,9 @@ def _member(file: Path, name: str, *, free_bytes: int) -> Member:
             lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
             return Member(name=name, shape=shape, dtype=dtype.str, start=info.header_offset + 30 + lengths + start)
     except KeyError:
-        raise _unreadable(file, name, "is not in the archive") from None
+        raise _unreadable(file, name, "no array of this name") from None
     except _BROKEN as error:
-        raise _unreadable(file, name, f"cannot be read ({error})") from None
+        raise _unreadable(file, name, str(error)) from None
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -182,7 +185,7 @@ def _rows(file: Path, member: Member, first: int, last: int) -> Iterator[npt.NDA
             packed.seek(first * member.row_bytes, os.SEEK_CUR)  # unpacks and forgets
             yield from _take(packed, member, last - first)
     except _BROKEN as error:
-        raise _unreadable(file, member.name, f"cannot be read ({error})") from None
+        raise _unreadable(file, member.name, str(error)) from None
 
 
 def _take(stream: IO[bytes], member: Member, count: int) -> Iterator[npt.NDArray[Any]]:
@@ -197,13 +200,14 @@ def _label(hot: npt.NDArray[Any], file: Path) -> int:
     classes = np.flatnonzero(hot)
     if len(classes) != 1 or hot[classes[0]] != 1:
         raise DataError(
-            Problem(file=file, rule="a label is one 1 among zeros", value=hot[classes][:5].tolist(),
+            Problem(file=file, rule="a label of one 1 among zeros", value=hot[classes][:5].tolist(),
                     remedy="correct or leave out this recording")
         )  # fmt: skip
     return int(classes[0])
 
 
-def _unreadable(file: Path, name: str, what: str) -> DataError:
+def _unreadable(file: Path, name: str, value: str) -> DataError:
     return DataError(
-        Problem(file=file, field=name, rule=f"{what}", remedy="the archive holds x_train, y_train, x_test, y_test")
-    )
+        Problem(file=file, field=name, rule="an array that can be read", value=value,
+                remedy="give an archive that holds x_train, y_train, x_test, y_test")
+    )  # fmt: skip

@@ -46,14 +46,16 @@ class HiCo:
             names, labels = _labels(file)
             frames = _num_frames(file, shape[0])
             if len(names) != shape[0]:
-                raise _wrong(_beside(file, "_label.pkl"), f"names {shape[0]} sequences, as {file.name}", len(names))
+                raise _wrong(
+                    _beside(file, "_label.pkl"), f"the names of {shape[0]} sequences, as in {file.name}", len(names)
+                )
             rows = []
             for i, (name, label) in enumerate(zip(names, labels, strict=True)):
                 if isinstance(name, str) and isinstance(label, int) and 0 <= label < MOST_CLASSES:
                     rows.append((i, name.removesuffix(SUFFIX), label, None if frames is None else frames[i]))
                 else:
                     problems.append(
-                        Problem(file=_beside(file, "_label.pkl"), field=f"[{i}]", rule="is a name and a label, "
+                        Problem(file=_beside(file, "_label.pkl"), field=f"[{i}]", rule="a name and a label, "
                                 f"0 to {MOST_CLASSES - 1}", value=f"{brief(name)!r}, {brief(label)!r}",
                                 remedy="correct the file")
                     )  # fmt: skip
@@ -70,7 +72,7 @@ class HiCo:
             pose = data[i].transpose(1, 3, 2, 0)  # (C, T, J, M) to (T, M, J, C)
             try:
                 if num_frames is not None and num_frames < 1:
-                    raise _wrong(item.file, "a recording has at least one frame", num_frames)
+                    raise _wrong(item.file, "a recording of at least one frame", num_frames)
                 cleaned = clean(pose, file=item.file, line=None, nan_is_missing=False)
             except DataError as error:
                 for said in error.problems:
@@ -106,8 +108,8 @@ def _data_files(folder: Path) -> list[Path]:
     found = sorted(folder.glob(f"*{_DATA}"))
     if not found:
         raise DataError(
-            Problem(file=folder, rule=f"holds no *{_DATA}",
-                    remedy="name the folder of one protocol, for example NTU-RGB-D-60-AGCN/xsub")
+            Problem(file=folder, rule=f"a folder with *{_DATA} files",
+                    remedy="give the folder of one protocol, for example NTU-RGB-D-60-AGCN/xsub")
         )  # fmt: skip
     return found
 
@@ -120,9 +122,9 @@ def _shape(file: Path, layout: Layout) -> tuple[int, ...]:
     array = map_array(file)
     joints = len(layout.joints)
     if array.ndim != 5 or array.shape[1] != 3 or array.shape[3] != joints or array.dtype.kind != "f":
-        raise _wrong(file, f"is floats (N, 3, T, {joints}, M)", f"{array.dtype} {list(array.shape)}")
+        raise _wrong(file, f"an array of floats (N, 3, T, {joints}, M)", f"{array.dtype} {list(array.shape)}")
     if array.shape[2] > MOST_FRAMES:
-        raise _wrong(file, f"has at most {MOST_FRAMES} frames a recording", array.shape[2])
+        raise _wrong(file, f"at most {MOST_FRAMES} frames a recording", array.shape[2])
     shape: tuple[int, ...] = array.shape
     return shape
 
@@ -130,12 +132,12 @@ def _shape(file: Path, layout: Layout) -> tuple[int, ...]:
 def _labels(file: Path) -> tuple[list[Any], list[Any]]:
     path = _beside(file, "_label.pkl")
     if not path.is_file():
-        raise _wrong(path, f"goes with {file.name}, and is not there")
+        raise _wrong(path, f"a file of labels, which goes with {file.name}")
     content = read_plain_pickle(path)
     pair = content if isinstance(content, list | tuple) and len(content) == 2 else ([], None)
     names, labels = (part.load(path).tolist() if isinstance(part, StoredArray) else part for part in pair)
     if not isinstance(names, list | tuple) or not isinstance(labels, list | tuple) or len(names) != len(labels):
-        raise _wrong(path, "is a pair of lists, names and labels, of one length")
+        raise _wrong(path, "a pair of lists, names and labels, of one length")
     return list(names), list(labels)
 
 
@@ -145,7 +147,7 @@ def _num_frames(file: Path, count: int) -> list[int] | None:
         return None
     array = map_array(path)
     if array.shape != (count,) or array.dtype.kind not in "iu":
-        raise _wrong(path, f"is {count} whole numbers", f"{array.dtype} {list(array.shape)}")
+        raise _wrong(path, f"an array of {count} whole numbers", f"{array.dtype} {list(array.shape)}")
     return [int(number) for number in array]
 
 

@@ -62,7 +62,7 @@ class Manifest:
         joints = len(self.layout.joints)
         if array.ndim not in (3, 4) or array.shape[-2:] != (joints, 3):
             raise DataError(
-                Problem(file=self.folder / path, rule=f"an array is (T, {joints}, 3) or (T, M, {joints}, 3)",
+                Problem(file=self.folder / path, rule=f"an array (T, {joints}, 3) or (T, M, {joints}, 3)",
                         value=list(array.shape),
                         remedy=f"correct the array, or name its layout (this is {self.layout.name})")
             )  # fmt: skip
@@ -82,7 +82,7 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
         file = found[0] if found else raw / _FILE_NAMES[0]
     if not file.is_file():
         raise DataError(
-            Problem(file=file, rule="there is no manifest here",
+            Problem(file=file, rule="a manifest",
                     remedy=f"give the folder of {' or '.join(_FILE_NAMES)}, or the file itself")
         )  # fmt: skip
     labels = [item.value[2] for line, row in _read_rows(file)[0] if (item := _item(file, line, row)[0]) is not None]
@@ -98,10 +98,13 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
 def _item(file: Path, line: int, row: Row) -> tuple[Item | None, Problem | None]:
     path, label = row.pop("path"), row.pop("label")
     if not isinstance(path, str) or not path:
-        return None, Problem(file=file, line=line, field="path", rule="is the path of an .npy array", value=path)
+        return None, Problem(
+            file=file, line=line, field="path", rule="the path of an .npy array", value=path,
+            remedy="correct or leave out this row",
+        )  # fmt: skip
     if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_CLASSES:
         return None, Problem(
-            file=file, line=line, field="label", rule=f"is a whole number, 0 to {MOST_CLASSES - 1}", value=label,
+            file=file, line=line, field="label", rule=f"a whole number, 0 to {MOST_CLASSES - 1}", value=label,
             remedy="number the classes from 0",
         )  # fmt: skip
     name = row.pop("name", None)
@@ -112,13 +115,13 @@ def _item(file: Path, line: int, row: Row) -> tuple[Item | None, Problem | None]
 def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
     size = file.stat().st_size
     if size > _MOST_BYTES:
-        raise _unreadable(file, f"is a manifest of more than {_MOST_BYTES} bytes")
+        raise _unusable(file, f"a manifest of at most {_MOST_BYTES} bytes", size)
     columns, rows, problems = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
         raise DataError(
-            Problem(file=file, line=1, field=missing[0], rule="is a column of every manifest",
-                    value=list(columns), remedy="the first line names the columns: path,label,...")
+            Problem(file=file, line=1, field=missing[0], rule="a column of this name",
+                    value=list(columns), remedy="name the columns in the first line: path,label,...")
         )  # fmt: skip
     return rows, problems
 
@@ -130,15 +133,15 @@ def _read_parquet(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Pr
         for batch in _unpacked(file):
             rows.extend(batch.to_pylist())
     except _BROKEN_PARQUET as error:
-        raise _unreadable(file, f"cannot be read as Parquet ({error})") from None
+        raise _unusable(file, "a Parquet file", str(error)) from None
     if len(set(names)) < len(names):
-        raise _unreadable(file, "names a column twice")
+        raise _unusable(file, "a manifest that names each column once", names)
     for name in names:
         for line, row in enumerate(rows, start=1):
             value = row[name]
             if not isinstance(value, int | float | str | None) or (isinstance(value, int) and abs(value) >= 2**63):
                 raise DataError(
-                    Problem(file=file, line=line, field=name, rule="is a number of 64 bits, or text",
+                    Problem(file=file, line=line, field=name, rule="a number of 64 bits, or text",
                             value=str(value)[:60],
                             remedy="leave the column out, or write it as text")
                 )  # fmt: skip
@@ -160,11 +163,11 @@ def _unpacked(file: Path) -> Iterator[pa.RecordBatch]:
                 if pa.types.is_dictionary(column.type):
                     longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
                     if longest > csv.field_size_limit():
-                        raise _unreadable(file, f"has a cell of {longest} bytes, of at most {csv.field_size_limit()}")
+                        raise _unusable(file, f"a cell of at most {csv.field_size_limit()} bytes", longest)
                     column = column.dictionary_decode()  # noqa: PLW2901
                 unpacked_bytes += column.nbytes
             if unpacked_bytes > _MOST_BYTES:
-                raise _unreadable(file, f"is a manifest of more than {_MOST_BYTES} bytes, unpacked")
+                raise _unusable(file, f"a manifest of at most {_MOST_BYTES} bytes, unpacked", unpacked_bytes)
             yield batch
 
 
@@ -182,13 +185,13 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
                     cells.append(row)
                 else:
                     problems.append(
-                        Problem(file=file, line=reader.line_num, rule=f"a row has {len(columns)} fields",
+                        Problem(file=file, line=reader.line_num, rule=f"a row of {len(columns)} fields",
                                 value=len(row), remedy="correct the row; quote a field that holds a comma")
                     )  # fmt: skip
     except (csv.Error, UnicodeDecodeError) as error:
-        raise _unreadable(file, f"cannot be read as CSV ({error})") from None
+        raise _unusable(file, "a CSV file", str(error)) from None
     if len(set(columns)) < len(columns):
-        raise _unreadable(file, "names a column twice")
+        raise _unusable(file, "a manifest that names each column once", columns)
     typed = [_typed(name, [row[i] for row in cells]) for i, name in enumerate(columns)]
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*typed, strict=True)]
     return columns, list(zip(lines, rows, strict=True)), problems
@@ -227,14 +230,14 @@ def _is_float(cell: str) -> bool:
 def _load_array(path: Path, *, manifest: Path, line: int | None) -> Any:
     if not path.is_file():
         raise DataError(
-            Problem(file=manifest, line=line, field="path", rule="names a file that is not there", value=str(path),
-                    remedy="paths are relative to the manifest")
+            Problem(file=manifest, line=line, field="path", rule="the path of a file that exists", value=str(path),
+                    remedy="give paths relative to the manifest")
         )  # fmt: skip
     array = map_array(path)
     if array.dtype.kind != "f":
-        raise _unreadable(path, f"holds {array.dtype} where floats belong")
+        raise _unusable(path, "an array of floats", str(array.dtype))
     return array
 
 
-def _unreadable(file: Path, what: str) -> DataError:
-    return DataError(Problem(file=file, rule=f"this file {what}", remedy="make the file again"))
+def _unusable(file: Path, rule: str, value: object) -> DataError:
+    return DataError(Problem(file=file, rule=rule, value=value, remedy="make the file again"))

@@ -13,6 +13,10 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.data.skeleton_file import SUFFIX, BodyOrder, SkeletonName, read_skeleton
 from hico_platform.errors import DataError, Problem
 
+_NAME_RULE = "a name like SsssCcccPpppRrrrAaaa.skeleton"
+_NAME_REMEDY = "restore its name, which says setup, camera, performer, repetition and action"
+_LIST_REMEDY = "give the list of missing skeletons that comes with the dataset"
+
 
 @dataclass(frozen=True, kw_only=True)
 class NTU:
@@ -35,12 +39,11 @@ class NTU:
             name = SkeletonName.parse(file.stem)
             if name is None:
                 problems.append(
-                    Problem(file=file, rule="a file is called SsssCcccPpppRrrrAaaa.skeleton", value=file.name,
-                            remedy="its name says setup, camera, performer, repetition and action: restore it")
+                    Problem(file=file, rule=_NAME_RULE, value=file.name, remedy=_NAME_REMEDY)
                 )  # fmt: skip
             elif not 1 <= name.action <= len(self.class_names):
                 problems.append(
-                    Problem(file=file, field="label", rule=f"an action of {self.dataset} is 1 to "
+                    Problem(file=file, field="label", rule=f"an action of {self.dataset}, 1 to "
                             f"{len(self.class_names)}", value=name.action,
                             remedy="use --format ntu120 for the actions from 61")
                 )  # fmt: skip
@@ -50,7 +53,7 @@ class NTU:
                 items.append(Item(file=file))
         if not items and not problems:
             raise DataError(
-                Problem(file=self.folder, rule="holds no .skeleton file", remedy="name the folder of the files")
+                Problem(file=self.folder, rule="a folder of .skeleton files", remedy="give the folder of the files")
             )
         return Plan(items=items, problems=problems, left_out=skipped)
 
@@ -58,7 +61,7 @@ class NTU:
         """The one sequence of a file."""
         name = SkeletonName.parse(item.file.stem)
         if name is None:
-            raise DataError(Problem(file=item.file, rule="a file is called SsssCcccPpppRrrrAaaa.skeleton"))
+            raise DataError(Problem(file=item.file, rule=_NAME_RULE, value=item.file.name, remedy=_NAME_REMEDY))
         pose = read_skeleton(item.file, bodies=self.bodies)
         counts = 1 if pose.shape[1] else 2  # line 1 counts the frames, line 2 the bodies of the first
         yield Sequence(
@@ -87,20 +90,19 @@ def read_missing(file: Path) -> frozenset[str]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(Problem(file=file, rule="the missing list is a text file", value=str(error))) from None
+        raise DataError(Problem(file=file, rule="a text file", value=str(error), remedy=_LIST_REMEDY)) from None
     stems = (line.strip().removesuffix(SUFFIX) for line in lines)
     names = frozenset(stem for stem in stems if SkeletonName.parse(stem))
     if not names:
         raise DataError(
-            Problem(file=file, rule="the missing list holds names like S001C002P005R002A008, one a line",
-                    remedy="name the list that comes with the dataset")
-        )  # fmt: skip
+            Problem(file=file, rule="a list of names like S001C002P005R002A008, one a line", remedy=_LIST_REMEDY)
+        )
     return names
 
 
 def _open(raw: Path, options: ReadOptions, *, dataset: str, actions: int) -> NTU:
     if not raw.is_dir():
-        raise DataError(Problem(file=raw, rule="is no folder", remedy="name the folder of the .skeleton files"))
+        raise DataError(Problem(file=raw, rule="a folder", remedy="give the folder of the .skeleton files"))
     return NTU(
         dataset=dataset,
         folder=raw,

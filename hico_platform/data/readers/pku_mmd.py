@@ -57,7 +57,7 @@ class PKUMMD:
         for stem in sorted(skeletons):
             if stem not in labels:
                 problems.append(
-                    Problem(file=skeletons[stem], rule="a video has a file of label rows of the same name",
+                    Problem(file=skeletons[stem], rule="a file of label rows of the same name as this video",
                             remedy="put the label folder beside the skeletons")
                 )  # fmt: skip
                 continue
@@ -65,13 +65,13 @@ class PKUMMD:
             items.append(Item(file=skeletons[stem], value=(labels[stem], parts), reads=(skeletons[stem], labels[stem])))
         for stem in sorted(set(labels) - set(skeletons)):
             problems.append(
-                Problem(file=labels[stem], rule="label rows belong to a video of the same name",
+                Problem(file=labels[stem], rule="a video of the same name as these label rows",
                         remedy="put the skeleton folder beside the labels")
             )  # fmt: skip
         if not items:
             raise DataError(
-                [Problem(file=self.folder, rule=f"holds no videos of {self.dataset} with labels, named like "
-                         f"{self.name}-L.txt", remedy="name the folder that holds skeletons and labels"),
+                [Problem(file=self.folder, rule=f"a folder with videos of {self.dataset} and labels, named like "
+                         f"{self.name}-L.txt", remedy="give the folder that holds skeletons and labels"),
                  *problems[:20]]
             )  # fmt: skip
         return Plan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
@@ -89,7 +89,7 @@ class PKUMMD:
                 label, start, end, confidence = _row(text, len(frames), file=labels, line=line)
                 cut_frames += end - start + 1
                 if cut_frames > _MOST_TIMES * len(frames):
-                    raise _wrong_row(f"the rows of a video are together at most {_MOST_TIMES} times as long as it",
+                    raise _wrong_row(f"rows that are together at most {_MOST_TIMES} times as long as the video",
                                      cut_frames, labels, line)  # fmt: skip
                 pose = clean(frames[start - 1 : end], file=labels, line=line, nan_is_missing=False)
             except DataError as error:
@@ -111,7 +111,7 @@ def open_part_2(raw: Path, options: ReadOptions) -> PKUMMD:
 
 def _open(raw: Path, *, dataset: str, name: str) -> PKUMMD:
     if not raw.is_dir():
-        raise DataError(Problem(file=raw, rule="is no folder", remedy="name the folder of skeletons and labels"))
+        raise DataError(Problem(file=raw, rule="a folder", remedy="give the folder of skeletons and labels"))
     protocols = {
         protocol: {"train": {f"split_{protocol}": "train"}, "test": {f"split_{protocol}": "test"}}
         for protocol in _read_splits(raw, name)
@@ -161,8 +161,8 @@ def _read_splits(folder: Path, name: str) -> Splits:
                 for video in filter(None, (cell.strip() for cell in text.split(","))):
                     if listed.setdefault(video, part) != part:
                         raise DataError(
-                            Problem(file=file, line=line, rule="a video trains or validates, not both", value=video,
-                                    remedy="correct the split file")
+                            Problem(file=file, line=line, rule="a video in one part alone, training or validation",
+                                    value=video, remedy="correct the split file")
                         )  # fmt: skip
         splits[protocol] = listed
     return splits
@@ -176,39 +176,42 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
 
     cells = [cell.strip() for cell in text.split(",")]
     if len(cells) != 4 or not all(re.fullmatch(r"-?\d{1,9}", cell) for cell in cells):
-        raise wrong("a label row is four whole numbers: class,start,end,confidence")
+        raise wrong("a label row of four whole numbers: class,start,end,confidence")
     number, start, end, confidence = map(int, cells)
     if not 1 <= number <= _CLASSES:
-        raise wrong(f"a class is 1 to {_CLASSES}", number)
+        raise wrong(f"a class, 1 to {_CLASSES}", number)
     if end < start:
-        raise wrong("a row ends after it starts")
+        raise wrong("a row that ends after it starts")
     if not 1 <= start <= num_frames:
-        raise wrong(f"a row starts within the video, frame 1 to {num_frames}")
+        raise wrong(f"a row that starts within the video, frame 1 to {num_frames}")
     return number - 1, start, min(end, num_frames), confidence
 
 
 def _wrong_row(rule: str, value: object, file: Path, line: int) -> DataError:
-    return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy="the row is left out"))
+    return DataError(Problem(file=file, line=line, rule=rule, value=value, remedy="correct the row, which is left out"))
 
 
 def _text(file: Path) -> str:
     size = file.stat().st_size
     if size > _MOST_LIST_BYTES:
         raise DataError(
-            Problem(file=file, rule=f"a file of label rows or of a split has at most {_MOST_LIST_BYTES} bytes",
+            Problem(file=file, rule=f"a file of label rows or of a split of at most {_MOST_LIST_BYTES} bytes",
                     value=size, remedy="get the file again")
         )  # fmt: skip
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(Problem(file=file, line=1, rule="is a text file", remedy="get the file again")) from None
+        raise DataError(Problem(file=file, line=1, rule="a text file", remedy="get the file again")) from None
 
 
 def _read_frames(file: Path) -> npt.NDArray[np.float64]:
     """All frames of a video, (T, M, J, C)."""
     size = file.stat().st_size
     if size > _MOST_BYTES:
-        raise DataError(Problem(file=file, rule=f"a video's file has at most {_MOST_BYTES} bytes", value=size))
+        raise DataError(
+            Problem(file=file, rule=f"a video's file of at most {_MOST_BYTES} bytes", value=size,
+                    remedy="get the file again")
+        )  # fmt: skip
     data = file.read_bytes()
     text = take_apart(data)
     if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and _within_reach(text.values):
@@ -224,9 +227,9 @@ def _within_reach(values: npt.NDArray[np.float64]) -> bool:
 def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
     """The same line by line, which is slow and names the first line that is wrong."""
 
-    def wrong(line: int, rule: str, value: object = None) -> DataError:
+    def wrong_at(line: int, rule: str, value: object = None) -> DataError:
         return DataError(
-            Problem(file=file, line=line, rule=rule, value=value, remedy="the file is damaged: get it again")
+            Problem(file=file, line=line, rule=rule, value=value, remedy="get the file again: it is damaged")
         )
 
     frames = []
@@ -234,13 +237,13 @@ def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
         fields = raw.decode("utf-8", "replace").split()
         for field in fields:
             if not is_number(field) or not np.isfinite(float(field)):
-                raise wrong(line, "a coordinate is a finite number", field[:40])
+                raise wrong_at(line, "a coordinate that is a finite number", field[:40])
             if abs(float(field)) > MOST_METRES:
-                raise wrong(line, f"a coordinate is within {MOST_METRES:g} metres", field[:40])
+                raise wrong_at(line, f"a coordinate within {MOST_METRES:g} metres", field[:40])
         if fields and len(fields) != _FIELDS:
-            raise wrong(line, f"a frame is {_FIELDS} numbers", len(fields))
+            raise wrong_at(line, f"a frame of {_FIELDS} numbers", len(fields))
         if fields:
             frames.append([float(field) for field in fields])
     if not frames:
-        raise wrong(1, "a video has at least one frame")
+        raise wrong_at(1, "a video of at least one frame")
     return frames

@@ -55,7 +55,11 @@ class Pyskl:
         joints = len(self.layout.joints)
         if len(array.shape) != 4 or array.shape[2:] != (joints, 3) or array.dtype[1:2] != "f":
             raise _wrong(
-                self.file, i, "keypoint", f"is floats (M, T, {joints}, 3)", f"{array.dtype} {list(array.shape)}"
+                self.file,
+                i,
+                "keypoint",
+                f"an array of floats (M, T, {joints}, 3)",
+                f"{array.dtype} {list(array.shape)}",
             )
         pose = array.load(self.file).swapaxes(0, 1)  # (T, M, J, C)
         pose = clean(pose, file=self.file, line=None, nan_is_missing=False)
@@ -87,11 +91,11 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
 
 def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
-        raise DataError(Problem(file=file, rule="is no file", remedy="name the annotation pickle itself"))
+        raise DataError(Problem(file=file, rule="a file", remedy="give the annotation pickle itself"))
     content = read_plain_pickle(file)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
         raise DataError(
-            Problem(file=file, field="annotations", rule="the pickle is a dict with a list of annotations",
+            Problem(file=file, field="annotations", rule="a pickle of a dict with a list of annotations",
                     value=type(content).__name__, remedy="export it with pyskl or MMAction2 once more")
         )  # fmt: skip
     return content
@@ -101,7 +105,10 @@ def _parts(content: dict[str, Any], file: Path) -> dict[str, dict[str, str]]:
     """Train and test names by column: ``xsub_train`` and ``xsub_val`` make ``split_xsub``, bare ones ``split``."""
     splits = content.get("split", {})
     if not isinstance(splits, dict) or not all(isinstance(names, list) for names in splits.values()):
-        raise DataError(Problem(file=file, field="split", rule="is a dict of lists of names"))
+        raise DataError(
+            Problem(file=file, field="split", rule="a dict of lists of names", value=type(splits).__name__,
+                    remedy="export it with pyskl or MMAction2 once more")
+        )  # fmt: skip
     columns: dict[str, dict[str, str]] = {}
     for key, names in splits.items():
         protocol, _, part = key.rpartition("_") if isinstance(key, str) else ("", "", "")
@@ -114,17 +121,17 @@ def _parts(content: dict[str, Any], file: Path) -> dict[str, dict[str, str]]:
 
 def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int, StoredArray]:
     if not isinstance(annotation, dict):
-        raise _wrong(file, i, "", "an annotation is a dict", type(annotation).__name__)
+        raise _wrong(file, i, "", "a dict", type(annotation).__name__)
     name, label, array = (annotation.get(key) for key in ("frame_dir", "label", "keypoint"))
     if not isinstance(name, str) or not name:
-        raise _wrong(file, i, "frame_dir", "is the name of the sequence", name)
+        raise _wrong(file, i, "frame_dir", "the name of the sequence", name)
     if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_CLASSES:
-        raise _wrong(file, i, "label", f"is a whole number, 0 to {MOST_CLASSES - 1}", label)
+        raise _wrong(file, i, "label", f"a whole number, 0 to {MOST_CLASSES - 1}", label)
     if not isinstance(array, StoredArray):
-        raise _wrong(file, i, "keypoint", "is an array", type(array).__name__)
+        raise _wrong(file, i, "keypoint", "an array", type(array).__name__)
     total = annotation.get("total_frames")
     if total is not None and (len(array.shape) < 2 or total != array.shape[1]):
-        raise _wrong(file, i, "total_frames", "is the number of frames of keypoint", total)
+        raise _wrong(file, i, "total_frames", "the number of frames of keypoint", total)
     return name, label, array
 
 

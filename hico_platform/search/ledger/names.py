@@ -36,6 +36,6 @@ def refuse_other_study(storage: Storage, *, name: str) -> None:
                 field="name",
                 rule="a name that no other study has",
                 value=name,
-                remedy="the study of that name was not made by this package; give another --name",
+                remedy="give another --name: the study of that name was not made by this package",
             )
         )

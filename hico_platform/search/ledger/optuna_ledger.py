@@ -142,10 +142,15 @@ class StudyLedger(Ledger):
             UsageError: there is none of that name.
         """
         if not cls.exists(storage, name=name):
-            names = ", ".join(search_names(storage)) or "there are none yet"
-            other = "a study that this package did not make; " if name in other_study_names(storage) else ""
+            names = ", ".join(search_names(storage)) or "none yet"
+            other = ", a study that this package did not make" if name in other_study_names(storage) else ""
             raise UsageError(
-                Problem(field="name", rule="the name of a search", value=name, remedy=f"{other}searches here: {names}")
+                Problem(
+                    field="name",
+                    rule="the name of a search",
+                    value=f"{name}{other}",
+                    remedy=f"choose among the searches here: {names}",
+                )
             )
         return cls(optuna.load_study(study_name=name, storage=storage), storage, settle=settle)
 
@@ -289,7 +294,14 @@ class StudyLedger(Ledger):
         if ending.state is TrialState.COMPLETE:
             epochs = self._epochs[number]
             if not epochs:
-                raise HicoError(f"trial {number} ended without a report; it cannot be complete")
+                raise HicoError(
+                    Problem(
+                        field=f"trial {number}",
+                        rule="at least one report of a complete trial",
+                        value=0,
+                        remedy="report it: this is an error of hico-platform",
+                    )
+                )
             several = len(self._study.directions) > 1
             values = self._measures[number][max(epochs)] if several else epochs[max(epochs)]
         self._study.tell(number, values, state=_STATES[ending.state], skip_if_finished=True)

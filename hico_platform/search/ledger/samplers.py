@@ -69,7 +69,7 @@ def _cmaes(space: CheckedSpace, seed: int) -> optuna.samplers.BaseSampler:
                 field="sampler.name",
                 rule="a sampler whose library is installed",
                 value="cmaes",
-                remedy="pip install 'hico-platform[cmaes]', or take another sampler",
+                remedy="run pip install 'hico-platform[cmaes]', or take another sampler",
             )
         )
     return optuna.samplers.CmaEsSampler(

@@ -37,7 +37,7 @@ def readable(name: str, *, written_by: object) -> Iterator[None]:
                 field=name,
                 rule="a search that this version can read",
                 value=f"{type(error).__name__}: {error}",
-                remedy=f"it was written by version {written_by or 'unknown'}: use that version, or a newer one",
+                remedy=f"use the version that wrote it ({written_by or 'unknown'}), or a newer one",
             )
         ) from error
 

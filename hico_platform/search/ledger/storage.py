@@ -25,7 +25,7 @@ from hico_platform.sqlite_files import (
 Storage = optuna.storages.BaseStorage
 
 MEMORY = "memory:"
-WHAT = "a study database"
+RULE = "a study database"
 # SQLite's and PostgreSQL's words.
 _MISSING_TABLE = re.compile(r"no such table: \w+|relation \"\w+\" does not exist")
 
@@ -58,11 +58,11 @@ def open_storage(url: str, *, create: bool = True) -> Storage:
     if create:
         file.parent.mkdir(parents=True, exist_ok=True)
         with alone_in(file.parent):
-            prepare_database(file, what=WHAT)
+            prepare_database(file, rule=RULE)
             return _connect(url, create=True, timeout_s=BUSY_TIMEOUT_S)
     if not file.exists():
         _refuse_missing(file)
-    check_database(file, what=WHAT, writing=False)
+    check_database(file, rule=RULE, writing=False)
     return _connect(url_for_looking(url), create=False, timeout_s=LOOK_TIMEOUT_S)
 
 
@@ -100,12 +100,12 @@ def _problem(error: Exception, url: str) -> Problem | None:
             value="one of a newer Optuna" if newer else "one of an older Optuna",
             remedy="install a newer Optuna (pip install -U optuna)"
             if newer
-            else "back it up, then: optuna storage upgrade --storage URL",
+            else "back it up, then run: optuna storage upgrade --storage URL",
         )
     if any(_MISSING_TABLE.search(str(link)) for link in (error, error.__cause__, error.__context__)):
         return Problem(
             file=file or masked(url),
-            rule=WHAT,
+            rule=RULE,
             value="a database in which no search has begun",
             remedy="start a search first, or give another --home or --storage",
         )

@@ -132,7 +132,7 @@ def _start(folder: Path, *, cpus: int, gpus: int | None, options: dict[str, Any]
             socket.create_connection(probe.getsockname(), timeout=REACH_S).close()
         except OSError as error:
             raise failed(
-                "connections of this machine to itself, at 127.0.0.1",
+                "a connection of this machine to itself, at 127.0.0.1",
                 str(error),
                 "bring the loopback interface up (ip link set lo up), and let firewalls pass it",
             ) from error
@@ -151,13 +151,13 @@ def _start(folder: Path, *, cpus: int, gpus: int | None, options: dict[str, Any]
         raise failed(
             f"a Ray cluster that starts on this machine within {START_S:.0f} s",
             "one that does not",
-            "look for what slows or blocks its processes: memory, limits (ulimit -a), a firewall on 127.0.0.1",
+            "check what slows or blocks its processes: memory, limits (ulimit -a), a firewall on 127.0.0.1",
         ) from error
     except Exception as error:
         raise failed(
             "a Ray cluster that starts on this machine",
             first_line(error),
-            f"look for free memory, room in {folder.parent} and /dev/shm, and limits (ulimit -a)",
+            f"check the free memory, the space in {folder.parent} and /dev/shm, and the limits (ulimit -a)",
         ) from error
 
 
@@ -245,7 +245,7 @@ def _join(address: str, options: dict[str, Any]) -> None:
             raise refused(
                 "a Ray cluster that can be reached from this machine, which belongs to it",
                 f"{address} ({error})",
-                "look with ray status; start it with ray start --head, or leave --address out",
+                "check it with ray status, start it with ray start --head, or leave --address out",
             ) from error
     try:
         with _time_limit(START_S), _without_rays_sigterm_handler():

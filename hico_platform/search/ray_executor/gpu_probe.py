@@ -70,7 +70,7 @@ def _failed(value: str) -> HicoError:
     return HicoError(
         Problem(
             field="resources.gpus",
-            rule="auto measures what a trial takes of a GPU",
+            rule="a GPU on which auto can measure what a trial takes",
             value=value,
             remedy="give a number, such as --set resources.gpus=0.25",
         )

@@ -21,7 +21,7 @@ def test_prepare_info_and_verify(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert prepare(raw, tmp_path / "out") == 0
     said = capsys.readouterr()
     assert "read 12, kept 11, skipped 1, left out 0" in said.out
-    assert "r5.npy: an array is (T, 25, 3)" in said.out
+    assert "r5.npy: expected an array (T, 25, 3)" in said.out
     assert "reading: 12 of 12 (100%)" in said.err
 
     assert main(["data", "info", str(tmp_path / "out"), "--draw", str(tmp_path / "out.png")]) == 0
@@ -84,14 +84,16 @@ def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     raw = make_manifest(tmp_path / "raw", 2)
     assert prepare(raw, tmp_path / "out", "--layout", "octopus") == 2
     assert prepare(raw, tmp_path / "out", "--missing", "list.txt") == 2
-    assert "missing: goes with the formats ntu60, ntu120; leave it out" in capsys.readouterr().err
+    assert "missing: expected one of the formats ntu60, ntu120 beside it; leave it out" in capsys.readouterr().err
     words = ["data", "prepare", "--format", "ntu60", "--raw", str(raw), "--out", str(tmp_path / "out")]
     assert main([*words, "--layout", "kinect-v1"]) == 2
-    assert "layout: goes with the formats pyskl, ctrgcn, hico, manifest; leave" in capsys.readouterr().err
+    assert (
+        "layout: expected one of the formats pyskl, ctrgcn, hico, manifest beside it; leave" in capsys.readouterr().err
+    )
     assert prepare(raw, tmp_path / "out", "--bodies", "released") == 2
-    assert "bodies: goes with the formats ntu60, ntu120; leave it out" in capsys.readouterr().err
+    assert "bodies: expected one of the formats ntu60, ntu120 beside it; leave it out" in capsys.readouterr().err
     assert prepare(raw, tmp_path / "out", "--workers", "0") == 2
-    assert "workers: is 1 or more; got 0" in capsys.readouterr().err
+    assert "workers: expected at least 1, got 0" in capsys.readouterr().err
     assert main(["data", "info", str(tmp_path), "--draw", "x.svg"]) == 3
     with pytest.raises(SystemExit, match="2"):
         main(["data", "prepare", "--format", "xml"])

@@ -32,15 +32,15 @@ def test_an_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "mine").touch()
     assert synth("--out", str(tmp_path / "out"), "--write-skeleton", str(tmp_path / "raw")) == 3
-    assert "never over another" in capsys.readouterr().err
+    assert "never written over another" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--seed", "-1"], "seed: is 0 or more; got -1"),
-        (["--write-skeleton", "OUT"], "write-skeleton: is another folder than out"),
+        (["--seed", "-1"], "seed: expected at least 0, got -1"),
+        (["--write-skeleton", "OUT"], "write-skeleton: expected another folder than out"),
     ],
 )
 def test_usage(words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,10 +89,10 @@ class TestStudyDatabase:
     @pytest.mark.parametrize(
         ("damage", "code", "words"),
         [
-            (text, 2, "a study database; got 'a file that is not a database'"),
-            (truncated, 1, "a whole database: this one is damaged"),
-            (folder, 2, "a study database, a file; got 'a folder'"),
-            (empty, 2, "a study database; got 'an empty file'"),
+            (text, 2, "a study database, got 'a file that is not a database'"),
+            (truncated, 1, "expected a whole database, got"),
+            (folder, 2, "a study database, a file, got 'a folder'"),
+            (empty, 2, "a study database, got 'an empty file'"),
             (of_a_newer_optuna, 2, "got 'one of a newer Optuna'; install a newer Optuna"),
             (of_another_program, 2, "got 'a database in which no search has begun'"),
         ],
@@ -116,7 +116,7 @@ class TestStudyDatabase:
         shown = printed.out if "--json" in words_of_command else printed.err
         if "--json" in words_of_command:
             (problem,) = json.loads(shown)["errors"]
-            shown = f"{problem['file']}: {problem['rule']}; got {problem['value']!r}; {problem['remedy']}"
+            shown = f"{problem['file']}: expected {problem['rule']}, got {problem['value']!r}; {problem['remedy']}"
         assert str(home / "study.db") in shown
         assert words in shown
 
@@ -128,7 +128,7 @@ class TestStudyDatabase:
             other.execute("PRAGMA locking_mode=EXCLUSIVE")
             other.execute("BEGIN EXCLUSIVE")
             assert main(["status", "toy", "--home", str(home)]) == 1
-        assert "that no other process holds for so long; got" in one_line(capsys)
+        assert "that no other process holds for so long, got" in one_line(capsys)
 
     @pytest.mark.parametrize(
         ("url", "words"),
@@ -154,8 +154,8 @@ class TestTrackingStore:
     @pytest.mark.parametrize(
         ("damage", "words"),
         [
-            (text, "a tracking database; got 'a file that is not a database'"),
-            (folder, "a tracking database, a file; got 'a folder'"),
+            (text, "a tracking database, got 'a file that is not a database'"),
+            (folder, "a tracking database, a file, got 'a folder'"),
             (empty, "got 'an empty file'"),
         ],
     )
@@ -221,12 +221,16 @@ LONG = "n" * 300
 @pytest.mark.parametrize(
     ("words", "code", "shown"),
     [
-        (["status", "--home", "{file}"], 2, "{file}/study.db: a path whose parents are folders"),
+        (["status", "--home", "{file}"], 2, "{file}/study.db: expected a path whose parents are folders"),
         (["status", "--home", "{tmp}/" + LONG], 2, "a path that the file system takes"),
-        (["search", "--space", "level_weights.yaml", "--home", "{file}"], 2, "{file}: a home in a folder that"),
-        (["search", "--space", "level_weights.yaml", "--home", "{diary}"], 2, "a tracking database; got 'a file that"),
+        (
+            ["search", "--space", "level_weights.yaml", "--home", "{file}"],
+            2,
+            "{file}: expected a home in a folder that",
+        ),
+        (["search", "--space", "level_weights.yaml", "--home", "{diary}"], 2, "a tracking database, got 'a file that"),
         (["search", "--space", "level_weights.yaml", "--home", "{tmp}/" + LONG], 2, "that the file system takes"),
-        (["retrain", "toy", "--home", "{file}/x"], 2, "{file}: a home in a folder that"),
+        (["retrain", "toy", "--home", "{file}/x"], 2, "{file}: expected a home in a folder that"),
         (["search", "--space", "level_weights.yaml", "--home", "{file}", "--dry-run"], 0, ""),
         (["search", "--space", "{tmp}"], 2, "an existing file or the name of a space"),
         (["search", "--space", "level_weights.yaml", "--runtime-env", "{tmp}"], 2, "{tmp}"),
@@ -235,9 +239,9 @@ LONG = "n" * 300
         (
             ["pretrain", "--config", "{yaml}", "--out", "{file}/x"],
             2,
-            "{file}: a folder for checkpoints that this user may write; got 'a file'",
+            "{file}: expected a folder for checkpoints that this user may write, got 'a file'",
         ),
-        (["pretrain", "--config", "{yaml}", "--home", "{file}"], 2, "{file}: a folder for checkpoints"),
+        (["pretrain", "--config", "{yaml}", "--home", "{file}"], 2, "{file}: expected a folder for checkpoints"),
         (["pretrain", "--config", "{tmp}/none.yaml"], 2, "none.yaml"),
         (["report", "toy", "--home", "{home}", "--out", "{file}/page.html"], 2, "{file}"),
         (["report", "toy", "--home", "{home}", "--out", "{tmp}"], 2, "{tmp}"),
@@ -251,10 +255,10 @@ LONG = "n" * 300
         (
             ["ui", "--home", "{tracked}", "--host", "nowhere.invalid"],
             2,
-            "--host: an address or the name of this machine",
+            "--host: expected an address or name of this machine, which resolves",
         ),
         (["ui", "--home", "{tracked}", "--host", "192.0.2.1"], 2, "Cannot assign requested address"),
-        (["status", "--home", "~nobody-of-that-name/x"], 2, "--home: a folder that can be found"),
+        (["status", "--home", "~nobody-of-that-name/x"], 2, "--home: expected a folder that can be found"),
     ],
 )
 def test_places_that_cannot_be_used(
@@ -300,40 +304,44 @@ class TestKinds:
             (
                 PermissionError(errno.EACCES, "Permission denied", "/etc/hosts"),
                 2,
-                "/etc/hosts: .*this user may use; got 'Permission",
+                "/etc/hosts: expected .*this user may use, got 'Permission",
             ),
             (PermissionError(errno.EACCES, "Permission denied", "/usr/bin"), 3, "/usr/bin: .*this user may use"),
             (
                 OSError(errno.EROFS, "Read-only file system", "/etc/hosts"),
                 2,
-                "read-only; give another; the home is given by",
+                "give another: its file system is read-only; the home is given by",
             ),
             (
                 PermissionError(errno.EACCES, "Permission denied", "/usr/bin/x"),
                 3,
-                "/usr/bin: a folder that this user may",
+                "/usr/bin: expected a folder that this user may",
             ),
             (
                 OSError(errno.ENOSPC, "No space left on device", "/etc/hosts"),
                 1,
-                "/etc/hosts: room to write: the disk is full",
+                "/etc/hosts: expected free space on the disk",
             ),
             (OSError(errno.EIO, "Input/output error"), 1, "a disk that reads and writes"),
             (OSError(errno.EMFILE, "Too many open files"), 1, "ulimit -n"),
-            (OSError(errno.EXDEV, "Invalid cross-device link", "/a"), 1, "/a: what the operating system does"),
-            (sqlite3.DatabaseError("database disk image is malformed"), 1, "/etc/study.db: a whole database"),
+            (
+                OSError(errno.EXDEV, "Invalid cross-device link", "/a"),
+                1,
+                "/a: expected a request that the operating system carries out",
+            ),
+            (sqlite3.DatabaseError("database disk image is malformed"), 1, "/etc/study.db: expected a whole database"),
             (sqlite3.OperationalError("attempt to write a readonly database"), 2, "that this user may write"),
             (sqlite3.OperationalError("disk I/O error"), 1, "a disk that reads and writes"),
-            (sqlite3.OperationalError("database or disk is full"), 1, "/etc/study.db: room to write: the disk is full"),
+            (sqlite3.OperationalError("database or disk is full"), 1, "/etc/study.db: expected free space on the disk"),
             (MemoryError(), 1, "memory enough"),
             (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 3, "text in UTF-8"),
             (ModuleNotFoundError("No module named 'cmaes'", name="cmaes"), 1, "the package cmaes"),
             (
                 TypeError("unsupported operand"),
                 1,
-                r"does not know \(TypeError: unsupported operand\); run again with --tr",
+                r"expected an error that hico-platform knows, got 'TypeError: unsupported operand'; run again with --tr",
             ),
-            (AssertionError(), 1, r"does not know \(AssertionError: AssertionError\)"),
+            (AssertionError(), 1, r"that hico-platform knows, got 'AssertionError: AssertionError'"),
         ],
     )
     def test_each_is_explained(self, error: Exception, code: int, shown: str) -> None:
@@ -395,7 +403,7 @@ class TestBoundary:
     def test_control_characters_do_not_reach_the_terminal(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        self.fail_with(monkeypatch, HicoError(Problem(rule="\x1b]0;owned\x07 \x9b2J \u202eevil [/x]")))
+        self.fail_with(monkeypatch, HicoError(Problem(rule="\x1b]0;owned\x07 \x9b2J \u202eevil [/x]", remedy=None)))
         main(["schema"])
         shown = one_line(capsys)
         assert shown.isprintable()
@@ -463,4 +471,4 @@ def test_stdout_on_a_full_disk(capfd: pytest.CaptureFixture[str], monkeypatch: p
         monkeypatch.setattr(sys, "stdout", full)
         assert main(["schema"]) == 1
         full.flush()  # as at the process's end: what could not be written is dropped, not complained of again
-    assert "error: standard output: room to write: the disk is full" in capfd.readouterr().err
+    assert "error: standard output: expected free space on the disk" in capfd.readouterr().err

@@ -32,7 +32,7 @@ def test_with_closed_standard_streams_no_file_is_taken_for_one(tmp_path: Path) -
 def test_a_home_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = os.fsdecode(os.fsencode(tmp_path) + b"/b\xff")
     assert main(["status", "--home", home]) == 2
-    assert "--home: a path in UTF-8" in capsys.readouterr().err
+    assert "--home: expected a path in UTF-8" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -40,7 +40,7 @@ def test_without_docstrings_nothing_is_begun(tmp_path: Path) -> None:
     command = [sys.executable, "-OO", "-m", "hico_platform", "status", "--home", str(tmp_path)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("error: PYTHONOPTIMIZE: at most 1; got 2; ")
+    assert ended.stderr.startswith("error: PYTHONOPTIMIZE: expected at most 1, got 2; ")
 
 
 def test_the_overview_needs_no_parser_and_no_pydantic() -> None:

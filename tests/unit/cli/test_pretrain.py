@@ -168,8 +168,8 @@ def test_another_configuration_in_a_folder_that_was_given_is_refused(
     assert main(words) == 0
     assert main([*words, "--set", "contrast.temperature=0.5", "--set", "optimiser.learning_rate=0.5"]) == 1
     said = capsys.readouterr().err
-    assert "contrast.temperature: 0.2, as when this run began; got 0.5" in said
-    assert "optimiser.learning_rate: 0.001, as when this run began; got 0.5" in said
+    assert "contrast.temperature: expected the value 0.2, as when this run began, got 0.5" in said
+    assert "optimiser.learning_rate: expected the value 0.001, as when this run began, got 0.5" in said
 
 
 def test_a_folder_of_an_older_version_is_gone_on_with(
@@ -187,10 +187,10 @@ def test_a_folder_of_an_older_version_is_gone_on_with(
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        (["--gpus", "1"], 2, "gpus: a GPU that PyTorch can use; got 1.0; leave it out to train on the CPU"),
+        (["--gpus", "1"], 2, "gpus: expected a GPU that PyTorch can use, got 1.0; leave it out to train on the CPU"),
         (["--set", "model.hidden_width=1"], 2, "hidden_width"),
         (["--data", "nowhere"], 3, "nowhere"),
-        (["--set", "budget.batch_size=900"], 3, "budget.batch_size: at most the"),
+        (["--set", "budget.batch_size=900"], 3, "budget.batch_size: expected at most the"),
     ],
 )
 def test_mistakes_have_their_exit_codes(

@@ -64,7 +64,7 @@ class TestSearch:
         file.write_text("search:\n  model.encoder: {choice: [gruu, lstm]}\n")
         assert main(["search", "--space", str(file), "--home", str(tmp_path)]) == 2
         error = capsys.readouterr().err
-        assert f"error: {file}:2: search.model.encoder.choice[0]: one of gru, lstm, transformer" in error
+        assert f"error: {file}:2: search.model.encoder.choice[0]: expected one of gru, lstm, transformer" in error
         assert "did you mean gru?" in error
 
     def test_as_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,12 +76,13 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ([], "--space: given, unless --resume and --name are; try --space level_weights.yaml"),
-            (["--space", "queue", "--trials", "0"], "--trials: at least 1; got 0; give a count"),
-            (["--space", "queue", "--cpus", "0"], "--cpus: at least 1; got 0; give a count"),
+            ([], "--space: expected a space file, or --resume and --name; try --space level_weights.yaml"),
+            (["--space", "queue", "--trials", "0"], "--trials: expected at least 1, got 0; give a count"),
+            (["--space", "queue", "--cpus", "0"], "--cpus: expected at least 1, got 0; give a count"),
             (["--space", "queue", "--dry-run", "--cpus", "1", "--set", "resources.cpus=8"],
-             "resources.cpus: at most the 1 CPU that a search may use on this machine; got 8.0; give --set resources."),
-            (["--space", "queue", "--set", "trials"], "--set: KEY=VALUE; got 'trials'"),
+             "resources.cpus: expected at most the 1 CPU that a search may use on this machine, got 8.0; "
+             "give --set resources."),
+            (["--space", "queue", "--set", "trials"], "--set: expected KEY=VALUE, got 'trials'"),
             (["--resume", "--name", "none"], "an existing study database"),
         ],
     )  # fmt: skip
@@ -92,7 +93,7 @@ class TestSearch:
 
 def test_ui_without_anything_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ui", "--home", str(tmp_path)]) == 2
-    assert "nothing to browse" in capsys.readouterr().err
+    assert "a home with something to browse" in capsys.readouterr().err
 
 
 def test_ui_on_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +103,7 @@ def test_ui_on_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         taken.listen()
         port = taken.getsockname()[1]
         assert main(["ui", "--home", str(tmp_path), "--port", str(port)]) == 2
-    assert f"got '127.0.0.1:{port}'; Address already in use; give another --port" in capsys.readouterr().err
+    assert f"got '127.0.0.1:{port}' (Address already in use)'; give another --port" in capsys.readouterr().err
 
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:

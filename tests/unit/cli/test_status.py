@@ -97,7 +97,10 @@ class TestStatus:
 
     def test_an_unknown_name(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["status", "toi", "--home", str(home)]) == 2
-        assert "name: the name of a search; got 'toi'; searches here: toy" in capsys.readouterr().err
+        assert (
+            "name: expected the name of a search, got 'toi'; choose among the searches here: toy"
+            in capsys.readouterr().err
+        )
 
 
 class TestOneStateEverywhere:
@@ -231,10 +234,12 @@ class TestOthers:
         assert main(["status", "--home", str(home)]) == 0
         damaged, lacking, newer, toy = capsys.readouterr().out.splitlines()
         assert toy.startswith("toy: finished")
-        assert newer.startswith("newer: cannot be read: ledger: curriculum: a known key; got 'curriculum'; another")
+        assert newer.startswith(
+            "newer: cannot be read: ledger: curriculum: expected a known key, got 'curriculum'; use the version"
+        )
         assert damaged.startswith("damaged: cannot be read: ")
         assert "lacking: cannot be read: " in lacking
-        assert "written by version 9.0: use that version, or a newer one" in lacking
+        assert "use the version that wrote it (9.0), or a newer one" in lacking
         assert main(["status", "--json", "--home", str(home)]) == 0
         every = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
         assert every["newer"]["state"] is None
@@ -272,12 +277,12 @@ class TestOthers:
         assert (
             capsys.readouterr()
             .err.strip()
-            .endswith("got 'theirs'; a study that this package did not make; searches here: toy")
+            .endswith("got 'theirs, a study that this package did not make'; choose among the searches here: toy")
         )
-        with pytest.raises(UsageError, match="a name that no other study has; got 'theirs'"):
+        with pytest.raises(UsageError, match="a name that no other study has, got 'theirs'"):
             StudyLedger.create(storage, name="theirs", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
         for resume in (False, True):
-            with pytest.raises(UsageError, match="a name that no other study has; got 'theirs'"):
+            with pytest.raises(UsageError, match="a name that no other study has, got 'theirs'"):
                 check_startable(HomePaths(home=home), "theirs", SPACE, facts=FACTS, resume=resume)
         assert "search" not in optuna.load_study(study_name="theirs", storage=storage).user_attrs
 

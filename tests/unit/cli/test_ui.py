@@ -102,7 +102,7 @@ def test_the_token_may_be_kept_in_a_file(
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("short", "it holds no token"), ("with a blank, and long enough", "it holds no token")]
+    ("content", "words"), [("short", "one without a token"), ("with a blank, and long enough", "one without a token")]
 )
 def test_a_file_without_a_token(
     served: list[SimpleNamespace], home: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
@@ -159,7 +159,7 @@ def test_a_certificate_goes_with_its_key(
     served: list[SimpleNamespace], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ui(home, "--tls-cert", "a.pem") == 2
-    assert "--tls-key: a certificate and its key" in capsys.readouterr().err
+    assert "--tls-key: expected a certificate and its key" in capsys.readouterr().err
     assert ui(home, "--tls-cert", str(home / "a.pem"), "--tls-key", str(home / "b.pem")) == 2
     assert "No such file" in capsys.readouterr().err
     assert served == []
@@ -170,11 +170,11 @@ def test_a_certificate_goes_with_its_key(
     [
         (
             "nowhere.invalid",
-            "--host: an address or the name of this machine; got 'nowhere.invalid'; it does not resolve",
+            "--host: expected an address or name of this machine, which resolves, got 'nowhere.invalid'",
         ),
-        ("a" * 70 + ".b", "--host: an address or the name of this machine"),
-        ("::ffff:300.1.1.1", "--host: an address"),
-        ("192.0.2.1", "--port: an address and port that can be listened on; got '192.0.2.1:5000'"),
+        ("a" * 70 + ".b", "--host: expected an address or name of this machine, which resolves"),
+        ("::ffff:300.1.1.1", "--host: expected an address"),
+        ("192.0.2.1", "--port: expected an address and port that can be listened on, got '192.0.2.1:5000 ("),
     ],
 )
 def test_an_address_that_is_none_of_this_machine(host: str, words: str) -> None:

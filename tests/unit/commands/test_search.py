@@ -57,6 +57,8 @@ def test_refused_writes_are_counted_apart_from_those_that_wait(paths: HomePaths)
 def test_a_search_is_not_begun_or_resumed_over_a_store_that_refuses_everything(paths: HomePaths) -> None:
     tracker = MemoryTracker()
     tracker.refuses = {"check"}
-    with pytest.raises(UsageError, match="a tracking store that takes what is written; got 'memory'"):
+    with pytest.raises(
+        UsageError, match="a tracking store that takes what is written, got 'memory, which refuses: check"
+    ):
         resume(paths, tracker)
     assert tracker.requests == 0

@@ -22,11 +22,15 @@ def test_gpus_that_are_measured() -> None:
 @pytest.mark.parametrize(
     ("gpus", "message"),
     [
-        (1.5, "resources.gpus: a whole number above 1; got 1.5; a part of one GPU, such as 0.5, or whole ones"),
-        (-1, "resources.gpus: at least 0; got -1"),
-        ("half", "resources.gpus: a number, or auto; got 'half'; write a number without quotes"),
-        (True, "resources.gpus: a number; got True"),
-        ([1], r"resources.gpus: a number; got \[1\]"),
+        (
+            1.5,
+            "resources.gpus: expected a whole number above 1, got 1.5; "
+            "give a part of one GPU, such as 0.5, or whole ones",
+        ),
+        (-1, "resources.gpus: expected at least 0, got -1"),
+        ("half", "resources.gpus: expected a number, or auto, got 'half'; write a number without quotes"),
+        (True, "resources.gpus: expected a number, got True"),
+        ([1], r"resources.gpus: expected a number, got \[1\]"),
     ],
 )
 def test_gpus_that_are_refused(gpus: object, message: str) -> None:

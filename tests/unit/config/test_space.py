@@ -139,7 +139,7 @@ class TestReading:
     def test_a_mistake_in_an_extended_file_is_named_there(self, tmp_path: Path) -> None:
         write(tmp_path, "base:\n  model: {hidden_width: -1}", "lower.yaml")
         file = write(tmp_path, "extends: lower.yaml\nsearch: {model.layers: {low: 1, high: 2}}")
-        with pytest.raises(ConfigError, match=r"lower.yaml:2: base.model.hidden_width: at least 2; got -1"):
+        with pytest.raises(ConfigError, match=r"lower.yaml:2: base.model.hidden_width: expected at least 2, got -1"):
             load_space(file)
 
     def test_files_that_extend_one_another(self, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ class TestReading:
 
     def test_extends_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(
-            ConfigError, match=r"space.yaml:1: extends: an existing file, or the name of .*; got 'no.yaml'"
+            ConfigError, match=r"space.yaml:1: extends: expected an existing file, or the name of .*, got 'no.yaml'"
         ):
             load_space(write(tmp_path, "extends: no.yaml"))
 
@@ -209,13 +209,19 @@ class TestSet:
     @pytest.mark.parametrize(
         ("assignment", "message"),
         [
-            ("budget.epochs=0", r"^--set: base.budget.epochs: at least 1; got 0"),
-            ("trial=3", r"^--set: trial: a known key; got 'trial'; did you mean trials"),
-            ("trials", r"^--set: KEY=VALUE; got 'trials'"),
-            ("trials={", r"^--set: trials: valid YAML; got .expected the node content, but found '<stream end>'"),
-            ("trials=010", r"^--set: trials: a number without leading zeros; got '010'; write 10, 0o10 for the octal"),
-            ("trials=[&a [*a]]", r"^--set: trials: an alias of what does not hold it; got '\*a'"),
-            (f"{'a.' * 5000}b=1", r"^--set: at most 32 levels; got 'a.a."),
+            ("budget.epochs=0", r"^--set: base.budget.epochs: expected at least 1, got 0"),
+            ("trial=3", r"^--set: trial: expected a known key, got 'trial'; did you mean trials"),
+            ("trials", r"^--set: expected KEY=VALUE, got 'trials'"),
+            (
+                "trials={",
+                r"^--set: trials: expected valid YAML, got .expected the node content, but found '<stream end>'",
+            ),
+            (
+                "trials=010",
+                r"^--set: trials: expected a number without leading zeros, got '010'; write 10, 0o10 for the octal",
+            ),
+            ("trials=[&a [*a]]", r"^--set: trials: expected an alias of what does not hold it, got '\*a'"),
+            (f"{'a.' * 5000}b=1", r"^--set: expected at most 32 levels, got 'a.a."),
         ],
     )
     def test_mistakes_are_named_as_of_the_command_line(self, tmp_path: Path, assignment: str, message: str) -> None:
@@ -229,23 +235,26 @@ class TestMistakes:
         [
             (
                 "contrast.temprature: {low: 0.1, high: 1}",
-                "space.yaml:2: search.contrast.temprature: a known key; got 'temprature'; did you mean temperature?",
+                "space.yaml:2: search.contrast.temprature: expected a known key, got 'temprature'; "
+                "did you mean temperature?",
             ),
             (
                 "temperature: {low: 0.1, high: 1}",
-                "space.yaml:2: search.temperature: a known key; got 'temperature'; did you mean contrast.temperature?",
+                "space.yaml:2: search.temperature: expected a known key, got 'temperature'; "
+                "did you mean contrast.temperature?",
             ),
             (
                 "contrast.temperature: {low: 2, high: 1}",
-                "space.yaml:2: search.contrast.temperature.low: below high 1; got 2; exchange them, or widen the range",
+                "space.yaml:2: search.contrast.temperature.low: expected below high 1, got 2; "
+                "swap them, or widen the range",
             ),
             (
                 "contrast.temperature: {low: 1, high: 2, lo: 3}",
-                "space.yaml:2: search.contrast.temperature.lo: a known key; got 'lo'; did you mean low?",
+                "space.yaml:2: search.contrast.temperature.lo: expected a known key, got 'lo'; did you mean low?",
             ),
             (
                 "contrast.temperature: {low: 1}",
-                "space.yaml:2: search.contrast.temperature: a value for high; got {'low': 1}; add high:",
+                "space.yaml:2: search.contrast.temperature: expected a value for high, got {'low': 1}; add high:",
             ),
             (
                 "optimiser.clip_gradient_norm: {low: null, high: 1}",
@@ -253,87 +262,98 @@ class TestMistakes:
             ),
             (
                 "contrast.temperature: [1, 2]",
-                "space.yaml:2: search.contrast.temperature: a range, a choice or a value; got [1, 2]; "
+                "space.yaml:2: search.contrast.temperature: expected a range, a choice or a value, got [1, 2]; "
                 "write {choice: [..]}",
             ),
             (
                 "contrast.temperature: {low: 0, high: 1}",
-                "space.yaml:2: search.contrast.temperature.low: above 0; got 0; choose another value",
+                "space.yaml:2: search.contrast.temperature.low: expected above 0, got 0; choose another value",
             ),
             (
                 "contrast.momentum: {low: 0, high: 1, log: true}",
-                "space.yaml:2: search.contrast.momentum.low: above 0 on a log range; got 0; raise low or remove log",
+                "space.yaml:2: search.contrast.momentum.low: expected above 0 on a log range, got 0; "
+                "raise low or remove log",
             ),
             (
                 "model.layers: {low: 1, high: 2.5}",
-                "space.yaml:2: search.model.layers.high: a whole number; got 2.5; write it without quotes or units",
+                "space.yaml:2: search.model.layers.high: expected a whole number, got 2.5; "
+                "write it without quotes or units",
             ),
             (
                 "model.layers: {low: 1, high: 4, step: 2}",
-                "space.yaml:2: search.model.layers.high: low plus a whole number of steps; got 4; take 3",
+                "space.yaml:2: search.model.layers.high: expected the sum of low and a whole number of steps, "
+                "got 4; take 3",
             ),
             (
                 "model.dropout: {low: 0, high: 0.5, step: 2}",
-                "space.yaml:2: search.model.dropout.high: low plus a whole number of steps; got 0.5; "
+                "space.yaml:2: search.model.dropout.high: expected the sum of low and a whole number of steps, "
+                "got 0.5; "
                 "take a step of at most 0.5",
             ),
             (
                 "contrast.temperature: {low: 0.1, high: 0.5, step: .inf}",
-                "space.yaml:2: search.contrast.temperature.step: a number above 0; got inf; write a finite number",
+                "space.yaml:2: search.contrast.temperature.step: expected a number above 0, got inf; "
+                "write a finite number",
             ),
             (
                 "model.layers: {low: 1, high: 9, step: .inf}",
-                "space.yaml:2: search.model.layers.step: a whole number above 0; got inf; write a finite number",
+                "space.yaml:2: search.model.layers.step: expected a whole number above 0, got inf; "
+                "write a finite number",
             ),
             (
                 "contrast.temperature: {low: 1, high: 1e308, step: 1e-300}",
-                "space.yaml:2: search.contrast.temperature.step: at most 1,000,000 steps in a range; got 1e-300; "
+                "space.yaml:2: search.contrast.temperature.step: expected at most 1,000,000 steps in a range, "
+                "got 1e-300; "
                 "take larger steps, or none",
             ),
             (
                 "model.dropout: {low: 0, high: 0.5, step: -1}",
-                "space.yaml:2: search.model.dropout.step: a number above 0; got -1; choose another value",
+                "space.yaml:2: search.model.dropout.step: expected a number above 0, got -1; choose another value",
             ),
             (
                 "model.encoder: {choice: [grru, lstm]}",
-                "space.yaml:2: search.model.encoder.choice[0]: one of gru, lstm, transformer; got 'grru'; "
+                "space.yaml:2: search.model.encoder.choice[0]: expected one of gru, lstm, transformer, got 'grru'; "
                 "did you mean gru?",
             ),
             (
                 "model.encoder: {choice: [gru]}",
-                "space.yaml:2: search.model.encoder.choice: at least two values; got ['gru']; write the value alone",
+                "space.yaml:2: search.model.encoder.choice: expected at least two values, got ['gru']; "
+                "write the value alone",
             ),
             (
                 "model.encoder: {choice: [gru, gru]}",
-                "space.yaml:2: search.model.encoder.choice[1]: values that differ; got 'gru'; remove one of the two",
+                "space.yaml:2: search.model.encoder.choice[1]: expected values that differ, got 'gru'; "
+                "remove one of the two",
             ),
             (
                 "model.encoder: {low: 1, high: 2}",
-                "space.yaml:2: search.model.encoder: a range is for numbers; got {'low': 1, 'high': 2}; "
+                "space.yaml:2: search.model.encoder: expected a choice, since a range is for numbers, got "
+                "{'low': 1, 'high': 2}; "
                 "use {choice: [..]}",
             ),
             (
                 "model.layers: 0",
-                "space.yaml:2: search.model.layers: at least 1; got 0; choose another value",
+                "space.yaml:2: search.model.layers: expected at least 1, got 0; choose another value",
             ),
             (
                 "budget.epochs: {low: 1, high: 2}",
-                "space.yaml:2: search.budget.epochs: the same for every trial; got {'low': 1, 'high': 2}; "
+                "space.yaml:2: search.budget.epochs: expected the same for every trial, got {'low': 1, 'high': 2}; "
                 "set it under base: as budget.epochs",
             ),
             (
                 "contrast: {low: 1, high: 2}",
-                "space.yaml:2: search.contrast: a field, not a group; got 'contrast'; "
+                "space.yaml:2: search.contrast: expected a field, not a group, got 'contrast'; "
                 "name one of its fields, or use simplex:",
             ),
             (
                 "model.layers: {low: 1, high: 2, when: {model.encoder: lstm}}",
-                "space.yaml:2: search.model.layers.when.model.encoder: a parameter that has a choice in this search; "
+                "space.yaml:2: search.model.layers.when.model.encoder: expected a parameter that has a choice "
+                "in this search, "
                 "got 'model.encoder'; search it, or drop it",
             ),
             (
                 "model.layers: {low: 1, high: 2, when: {model.encode: lstm}}",
-                "space.yaml:2: search.model.layers.when.model.encode: a parameter of this search; "
+                "space.yaml:2: search.model.layers.when.model.encode: expected a parameter of this search, "
                 "got 'model.encode'; name it as under search:",
             ),
         ],
@@ -346,21 +366,21 @@ class TestMistakes:
         [
             (
                 "{simplex: [clip, part], sum: 4, low: 2.5}",
-                ".low: 2 weights that sum to 4 are each below 2 at least; got 2.5; take low below 2, or a larger sum",
+                ".low: expected below 2, so that 2 weights can sum to 4, got 2.5; take low below 2, or a larger sum",
             ),
             (
                 "{simplex: [clip, part], sum: 4, high: 1.5}",
-                ".high: 2 weights of at most high can sum to 4; got 1.5; take high above 2, or a smaller sum",
+                ".high: expected above 2, so that 2 weights can sum to 4, got 1.5; take high above 2, or a smaller sum",
             ),
-            ("{simplex: [clip, part], sum: 4, low: 3, high: 2.5}", ".low: at most high 2.5; got 3; exchange them"),
-            ("{simplex: [clip, clip]}", ".simplex[1]: each weight once; got 'clip'; remove one of the two"),
+            ("{simplex: [clip, part], sum: 4, low: 3, high: 2.5}", ".low: expected at most high 2.5, got 3; swap them"),
+            ("{simplex: [clip, clip]}", ".simplex[1]: expected each weight once, got 'clip'; remove one of the two"),
             (
                 "{simplex: [clip, domains]}",
-                ".simplex[1]: one of clip, part, domain, instance; got 'domains'; did you mean domain?",
+                ".simplex[1]: expected one of clip, part, domain, instance, got 'domains'; did you mean domain?",
             ),
             (
                 "{simplex: [clip]}",
-                ".simplex: at least two weights; got ['clip']; write [clip, part, domain, instance]",
+                ".simplex: expected at least two weights, got ['clip']; write [clip, part, domain, instance]",
             ),
             ("{simplex: [clip, part], sum: 0}", ".sum: a number above 0; got 0; correct it"),
             ("{simplex: [clip, part], sum: .inf}", ".sum: a number above 0; got inf; write a finite number"),
@@ -369,7 +389,7 @@ class TestMistakes:
             ("{simplex: [clip, part], sum: null}", ".sum: a number above 0; correct it"),
             (
                 "{simplex: [clip, part], total: 4}",
-                ".total: a known key; got 'total'; use one of simplex, sum, low, high, when",
+                ".total: expected a known key, got 'total'; use one of simplex, sum, low, high, when",
             ),
         ],
     )
@@ -379,13 +399,13 @@ class TestMistakes:
 
     def test_a_simplex_of_something_else(self, tmp_path: Path) -> None:
         assert messages(tmp_path, "model: {simplex: [heads, layers]}") == [
-            "space.yaml:2: search.model: a group of weights; got 'model'; use contrast.level_weights"
+            "space.yaml:2: search.model: expected a group of weights, got 'model'; use contrast.level_weights"
         ]
 
     def test_a_rule_between_fields_is_found_in_the_combinations(self, tmp_path: Path) -> None:
         (message,) = messages(tmp_path, "model.hidden_width: {choice: [64, 96]}\nmodel.heads: {choice: [4, 5]}")
         assert message.startswith(
-            "space.yaml:3: search.model.heads: divides hidden_width 64 wherever the search goes; "
+            "space.yaml:3: search.model.heads: expected a divisor of hidden_width 64, wherever the search goes, "
             "got 'model.hidden_width 64, model.heads 5'"
         )
 
@@ -415,95 +435,106 @@ class TestMistakes:
         [
             (
                 "name: a/b\n",
-                f"space.yaml:3: name: {RULE}; got 'a/b'",
+                f"space.yaml:3: name: expected {RULE}, got 'a/b'",
             ),
             (
                 "base: {budget: {epochs: 2}}\nscheduler: {grace_epochs: 3}\n",
-                "space.yaml:4: scheduler.grace_epochs: at most base.budget.epochs 2; got 3; lower it or train longer",
+                "space.yaml:4: scheduler.grace_epochs: expected at most base.budget.epochs 2, got 3; "
+                "lower it or train longer",
             ),
             (
                 "sampler: {name: tpo}\n",
-                "space.yaml:3: sampler.name: one of tpe, random, gp, cmaes, qmc, grid, nsga2; got 'tpo'; "
+                "space.yaml:3: sampler.name: expected one of tpe, random, gp, cmaes, qmc, grid, nsga2, got 'tpo'; "
                 "did you mean tpe?",
             ),
             (
                 "constraints: [model.layer <= 2]\n",
-                "space.yaml:3: constraints[0]: fields of a trial, which model.layer is not; got 'model.layer <= 2'",
+                "space.yaml:3: constraints[0]: expected fields of a trial, which model.layer is not, got "
+                "'model.layer <= 2'",
             ),
             (
                 "constraints: [open('x')]\n",
-                "space.yaml:3: constraints[0]: a comparison of fields and numbers (open('x') is not part of it)",
+                "space.yaml:3: constraints[0]: expected a comparison of fields and numbers (open('x') is not "
+                "part of it)",
             ),
             (
                 "constraints: ['1 <']\n",
-                "space.yaml:3: constraints[0]: a comparison of fields and numbers (invalid syntax)",
+                "space.yaml:3: constraints[0]: expected a comparison of fields and numbers (invalid syntax)",
             ),
             (
                 "constraints: [model.layers > 2]\n",
-                "space.yaml:3: constraints: constraints that some part of the space meets; got 'none of 1000 points'",
+                "space.yaml:3: constraints: expected constraints that some part of the space meets, got "
+                "'none of 1000 points'",
             ),
             (
                 "points: [{contrast.temperature: 1}]\n",
-                "space.yaml:3: points[0]: fields that the search varies; got 'contrast.temperature'; use model.layers",
+                "space.yaml:3: points[0]: expected fields that the search varies, got 'contrast.temperature'; "
+                "use model.layers",
             ),
-            ("points: [{model.layers: 0}]\n", "space.yaml:3: points[0]: model.layers: at least 1; got 0"),
-            ("stop: {target: 2}\n", "space.yaml:3: stop.target: at most 1; got 2"),
+            ("points: [{model.layers: 0}]\n", "space.yaml:3: points[0].model.layers: expected at least 1, got 0"),
+            ("stop: {target: 2}\n", "space.yaml:3: stop.target: expected at most 1, got 2"),
             (
                 "points: [{model.layers: 9}]\n",
-                "space.yaml:3: points[0]: model.layers within what is searched; got 9; the nearest is 2; or widen",
+                "space.yaml:3: points[0]: expected a value of model.layers that is searched, got 9; "
+                "give the nearest, 2, or widen",
             ),
             (
                 "points: [{model.layers: 2}]\nconstraints: [model.layers < 2]\n",
-                "space.yaml:3: points[0]: a point that meets model.layers < 2; got {'model.layers': 2}; change one",
+                "space.yaml:3: points[0]: expected a point that meets model.layers < 2, got "
+                "{'model.layers': 2}; change one",
             ),
             (
                 "constraints: [model.layers * 2]\n",
-                "space.yaml:3: constraints[0]: a comparison of fields and numbers "
+                "space.yaml:3: constraints[0]: expected a comparison of fields and numbers "
                 "(it comes to a number, and is to be true or false)",
             ),
             (
                 "constraints: [model.layers > model.encoder]\n",
-                "space.yaml:3: constraints[0]: a comparison of fields and numbers "
+                "space.yaml:3: constraints[0]: expected a comparison of fields and numbers "
                 "(model.encoder in model.layers > model.encoder is a text, and is to be a number)",
             ),
             (
                 "constraints: [optimiser.clip_gradient_norm > 1]\n",
-                "space.yaml:3: constraints: constraints that some part of the space meets",
+                "space.yaml:3: constraints: expected constraints that some part of the space meets",
             ),
             (
                 "objectives: [parameters, knn_top1]\nsampler: {name: nsga2}\n",
-                "space.yaml:3: objectives: knn_top1 first: the best trial, targets and retraining go by it; "
+                "space.yaml:3: objectives: expected the objective knn_top1 first: the best trial, "
+                "targets and retraining go by it, "
                 "got 'parameters, knn_top1'; write [knn_top1, parameters]",
             ),
             (
                 "objectives: [knn_top1, knn_top1]\nscheduler: {name: none}\n",
-                "space.yaml:3: objectives: each objective once; got 'knn_top1, knn_top1'; remove one of the two",
+                "space.yaml:3: objectives: expected each objective once, got 'knn_top1, knn_top1'; "
+                "remove one of the two",
             ),
             (
                 "objectives: [knn_top1, params]\n",
-                "space.yaml:3: objectives[1]: one of knn_top1, parameters, sequences_per_s; got 'params'; "
+                "space.yaml:3: objectives[1]: expected one of knn_top1, parameters, sequences_per_s, got 'params'; "
                 "did you mean parameters?",
             ),
             (
                 "objectives: [knn_top1, parameters]\n",
-                "space.yaml:3: objectives: one objective where sampler.name is tpe and asha stops trials; "
+                "space.yaml:3: objectives: expected one objective where sampler.name is tpe and asha stops trials, "
                 "got 'knn_top1, parameters'; take sampler: {name: nsga2}, or scheduler: {name: none}",
             ),
             (
                 "sampler: {name: cmaes}\nobjectives: [knn_top1, parameters]\n",
-                "space.yaml:3: sampler.name: a sampler of several objectives; got 'cmaes'; take nsga2, or one",
+                "space.yaml:3: sampler.name: expected a sampler of several objectives, got 'cmaes'; take nsga2, or one",
             ),
             (
                 "sampler: {name: nsga2}\nobjectives: [knn_top1, parameters]\nscheduler: {name: median}\n",
-                "space.yaml:5: scheduler.name: a scheduler of several objectives; got 'median'; take asha, hyper",
+                "space.yaml:5: scheduler.name: expected a scheduler of several objectives, got 'median'; "
+                "take asha, hyper",
             ),
             (
                 "sampler: {name: nsga2}\nobjectives: [knn_top1, parameters]\nstop: {improvement: 0.1}\n",
-                "space.yaml:5: stop.improvement: given with one objective; got 0.1; remove it, or take patience",
+                "space.yaml:5: stop.improvement: expected one objective beside it, got 0.1; "
+                "remove it, or take patience",
             ),
             (
                 "sampler: {name: nsga2, startup_trials: 1}\n",
-                "space.yaml:3: sampler.startup_trials: a population of at least 2; got 1; take 8 or more",
+                "space.yaml:3: sampler.startup_trials: expected a population of at least 2, got 1; take 8 or more",
             ),
         ],
     )
@@ -514,7 +545,8 @@ class TestMistakes:
     def test_a_grid_wants_steps(self, tmp_path: Path) -> None:
         (message,) = messages(tmp_path, "contrast.temperature: {low: 0.1, high: 1}", "sampler: {name: grid}\n")
         assert message.startswith(
-            "space.yaml:2: search.contrast.temperature: a choice or a range of whole numbers or steps, for the grid"
+            "space.yaml:2: search.contrast.temperature: expected a choice or a range of whole numbers or steps, "
+            "for the grid"
         )
 
     def test_a_grid_too_large_to_try(self, tmp_path: Path) -> None:
@@ -522,7 +554,7 @@ class TestMistakes:
             tmp_path, "contrast.queue_size: {low: 1, high: 100000}", "sampler:\n  name: grid\n  seed: 3\n"
         )
         assert message == (
-            "space.yaml:4: sampler.name: a grid of at most 10000 points; got 'grid of 100000'; "
+            "space.yaml:4: sampler.name: expected a grid of at most 10000 points, got 'grid of 100000'; "
             "take larger steps, or another sampler"
         )
 
@@ -534,7 +566,7 @@ class TestMistakes:
             "points: [{model: {encoder: lstm, heads: 2}}]\n",
         )
         assert message == (
-            "space.yaml:4: points[0]: model.heads is varied where its `when:` holds, which it does not here; got 2; "
+            "space.yaml:4: points[0]: expected a point at which the `when:` of model.heads holds, got 2; "
             "give its condition"
         )
 
@@ -544,7 +576,7 @@ class TestMistakes:
             "contrast.level_weights: {simplex: [clip, part], sum: 2}",
             "points: [{contrast.level_weights: {clip: 1.5, part: 1.5}}]\n",
         )
-        assert "contrast.level_weights.clip within what is searched; got 1.5; the nearest is 1.0" in found[0]
+        assert "a value of contrast.level_weights.clip that is searched, got 1.5; give the nearest, 1.0" in found[0]
 
     def test_a_condition_on_no_value(self, tmp_path: Path) -> None:
         (message,) = messages(
@@ -552,18 +584,18 @@ class TestMistakes:
             "model.encoder: {choice: [lstm, transformer]}\nmodel.heads: {choice: [2, 4], when: {model.encoder: []}}",
         )
         assert message == (
-            "space.yaml:3: search.model.heads.when.model.encoder: at least one value; got []; "
+            "space.yaml:3: search.model.heads.when.model.encoder: expected at least one value, got []; "
             "name the values, or drop it"
         )
 
     @pytest.mark.parametrize("text", ["trials: 3", "search: {model.layers: 2}"])
     def test_nothing_to_search(self, tmp_path: Path, text: str) -> None:
-        with pytest.raises(ConfigError, match="search: at least one parameter that varies"):
+        with pytest.raises(ConfigError, match="search: expected at least one parameter that varies"):
             load_space(write(tmp_path, text))
 
     def test_dotted_and_nested_at_once(self, tmp_path: Path) -> None:
         text = "contrast.temperature: {low: 0.1, high: 1}\ncontrast: {temperature: {low: 0.1, high: 1}}"
-        assert "a field that is set once; got 'search.contrast.temperature'" in messages(tmp_path, text)[0]
+        assert "a field that is set once, got 'search.contrast.temperature'" in messages(tmp_path, text)[0]
 
     def test_no_mapping(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="a mapping of fields"):

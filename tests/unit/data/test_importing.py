@@ -80,11 +80,11 @@ def test_bad_rows_are_skipped_and_named_and_strict_makes_them_fatal(tmp_path: Pa
     report = run(raw, tmp_path / "out")
     assert (report.read, report.kept) == (10, 5)
     said = [str(problem) for problem in report.skipped]
-    assert f"{raw}/r2.npy: an array is (T, 25, 3) or (T, M, 25, 3); got [3, 24, 3]" in said[0]
-    assert f"{raw}/manifest.csv:8: name: a name comes once; this one was met before; got 'r1'" in said[1]
-    assert f"{raw}/manifest.csv:9: path: names a file that is not there" in said[2]
+    assert f"{raw}/r2.npy: expected an array (T, 25, 3) or (T, M, 25, 3), got [3, 24, 3]" in said[0]
+    assert f"{raw}/manifest.csv:8: name: expected a name that no other sequence has, got 'r1'" in said[1]
+    assert f"{raw}/manifest.csv:9: path: expected the path of a file that exists" in said[2]
     assert list(report.reasons().values()) == [2, 1, 1, 1]
-    with pytest.raises(DataError, match=r"r2\.npy: an array is"):
+    with pytest.raises(DataError, match=r"r2\.npy: expected an array"):
         run(raw, tmp_path / "strict", strict=True)
     assert not (tmp_path / "strict").exists()
 
@@ -93,12 +93,12 @@ def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw", 2)
     for i in range(2):
         np.save(raw / f"r{i}.npy", np.full((3, 25, 3), np.nan, np.float32))
-    with pytest.raises(DataError, match=r"no usable recording was found(.|\n)*shows at least one joint"):
+    with pytest.raises(DataError, match=r"at least one usable recording(.|\n)*shows at least one joint"):
         run(raw, tmp_path / "out")
 
 
 def test_an_unknown_format_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"format: is no format; got 'xml'; choose .*manifest"):
+    with pytest.raises(UsageError, match=r"format: expected a format, got 'xml'; choose .*manifest"):
         import_dataset(tmp_path, tmp_path / "out", format_name="xml")
 
 
@@ -109,10 +109,12 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("hico_platform.data.importing.write_chunk", full)
-    with pytest.raises(HicoError, match=r"out: cannot be written; got .*No space left.*run the same command again"):
+    with pytest.raises(
+        HicoError, match=r"out: expected a folder that can be written, got .*No space left.*run the same command again"
+    ):
         run(raw, tmp_path / "out")
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(DataError, match=r"raw: cannot be read; got .*No space left"):
+    with pytest.raises(DataError, match=r"raw: expected a file or folder that this user may read, got .*No space left"):
         run(raw, tmp_path / "out")
 
 
@@ -124,7 +126,11 @@ def test_a_worker_that_dies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise BrokenProcessPool
 
     monkeypatch.setattr(victim, broken)
-    with pytest.raises(HicoError, match=r"a worker process was killed, .* run the same command again"):
+    with pytest.raises(
+        HicoError,
+        match=r"every worker process alive until the import ends, got "
+        r"'one that was killed, .* run the same command again",
+    ):
         run(raw, tmp_path / "out", workers=2)
 
 
@@ -134,7 +140,7 @@ def test_two_imports_to_one_place_are_refused(tmp_path: Path) -> None:
     def another(done: int, total: int) -> None:
         run(raw, tmp_path / "out")
 
-    with pytest.raises(UsageError, match="another import is writing this store"):
+    with pytest.raises(UsageError, match="a store that no other import is writing"):
         run(raw, tmp_path / "out", progress=another)
 
 

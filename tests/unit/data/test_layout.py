@@ -31,5 +31,5 @@ def test_a_layout_is_checked_in_as_many_steps_as_it_has_joints() -> None:
 
 
 def test_a_cycle_beside_a_root_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"lead from every joint to a root.*got 2"):
+    with pytest.raises(ConfigError, match=r"a path from every joint to a root.*got 2"):
         chain((0, 0, 3, 2))

@@ -81,31 +81,39 @@ def edit(number: int, change: Callable[[str], str]) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("harm", "line", "message"),
     [
-        (lambda text: "", 1, "a .skeleton file is not empty"),
-        (lambda text: " \n\n", 1, "a .skeleton file is not empty"),
-        (lambda text: "0\n", 1, "a recording has at least one frame; got 0"),
-        (lambda text: "-1\n", 1, "the number of frames is a whole number; got '-1'"),
-        (lambda text: "1e3\n" + text[2:], 1, "the number of frames is a whole number; got '1e3'"),
-        (lambda text: text[: len(text) * 3 // 4], 44, "the file goes on to its last frame; got 'the end before"),
-        (lambda text: "3" + text[1:], 57, "the file goes on to its last frame; got 'the end before"),
-        (lambda text: "1" + text[1:], 30, "the file ends after the frames it announced; got '1'"),
-        (lambda text: "99999" + text[1:], 57, "the file goes on to its last frame"),
-        (lambda text: "100001" + text[1:], 1, "a recording has at most 100000 frames; got 100001; cut it into actions"),
-        (lambda text: "999999999999" + text[1:], 1, "a recording has at most 100000 frames; got 999999999999; cut"),
-        (edit(2, lambda _: "2"), 30, "a body has 10 numbers; got 1"),
-        (edit(2, lambda _: "x"), 2, "the number of bodies is numbers; got 'x'"),
-        (edit(2, lambda _: "1 1"), 2, "the number of bodies has 1 number; got 2"),
-        (edit(3, lambda line: line[:-2]), 3, "a body has 10 numbers; got 9"),
-        (edit(3, lambda line: "1.5" + line[1:]), 3, "a bodyID is a whole number; got '1.5"),
-        (edit(4, lambda _: "20"), 4, "a body has 25 joints; got 20"),
-        (lambda text: "\n".join(text.split("\n")[:24] + text.split("\n")[29:]), 25, "a joint has 12 numbers; got 1"),
-        (edit(9, lambda line: line.replace("1.5", "nan", 1)), 9, "a coordinate is a finite number; got 'nan 1.5 1.5'"),
-        (edit(9, lambda line: line.replace("1.5", "-inf", 1)), 9, "a coordinate is a finite number; got '-inf"),
-        (edit(9, lambda line: line.replace("1.5", "1e5", 1)), 9, "a coordinate is within 10000 metres; got '100000.0"),
-        (edit(9, lambda line: line.replace("1.5", "1,5", 1)), 9, "a joint is numbers; got '1,5'"),
-        (edit(9, lambda line: line.replace("1.5", "1_5", 1)), 9, "a joint is numbers; got '1_5'"),
-        (edit(9, lambda line: line + " 1"), 9, "a joint has 12 numbers; got 13"),
-        (edit(9, lambda line: line[:-1] + "left"), 9, "a joint is numbers; got 'left'"),
+        (lambda text: "", 1, "a .skeleton file with content"),
+        (lambda text: " \n\n", 1, "a .skeleton file with content"),
+        (lambda text: "0\n", 1, "a recording of at least one frame, got 0"),
+        (lambda text: "-1\n", 1, "a whole number for the number of frames, got '-1'"),
+        (lambda text: "1e3\n" + text[2:], 1, "a whole number for the number of frames, got '1e3'"),
+        (lambda text: text[: len(text) * 3 // 4], 44, "a file that goes on to its last frame, got 'the end before"),
+        (lambda text: "3" + text[1:], 57, "a file that goes on to its last frame, got 'the end before"),
+        (lambda text: "1" + text[1:], 30, "a file that ends after the frames it announced, got '1'"),
+        (lambda text: "99999" + text[1:], 57, "a file that goes on to its last frame"),
+        (lambda text: "100001" + text[1:], 1, "a recording of at most 100000 frames, got 100001; cut it into actions"),
+        (lambda text: "999999999999" + text[1:], 1, "a recording of at most 100000 frames, got 999999999999; cut"),
+        (edit(2, lambda _: "2"), 30, "a line of 10 numbers for a body, got 1"),
+        (edit(2, lambda _: "x"), 2, "numbers for the number of bodies, got 'x'"),
+        (edit(2, lambda _: "1 1"), 2, "a line of 1 number for the number of bodies, got 2"),
+        (edit(3, lambda line: line[:-2]), 3, "a line of 10 numbers for a body, got 9"),
+        (edit(3, lambda line: "1.5" + line[1:]), 3, "a whole number for a bodyID, got '1.5"),
+        (edit(4, lambda _: "20"), 4, "a body of 25 joints, got 20"),
+        (
+            lambda text: "\n".join(text.split("\n")[:24] + text.split("\n")[29:]),
+            25,
+            "a line of 12 numbers for a joint, got 1",
+        ),
+        (
+            edit(9, lambda line: line.replace("1.5", "nan", 1)),
+            9,
+            "a coordinate that is a finite number, got 'nan 1.5 1.5'",
+        ),
+        (edit(9, lambda line: line.replace("1.5", "-inf", 1)), 9, "a coordinate that is a finite number, got '-inf"),
+        (edit(9, lambda line: line.replace("1.5", "1e5", 1)), 9, "a coordinate within 10000 metres, got '100000.0"),
+        (edit(9, lambda line: line.replace("1.5", "1,5", 1)), 9, "numbers for a joint, got '1,5'"),
+        (edit(9, lambda line: line.replace("1.5", "1_5", 1)), 9, "numbers for a joint, got '1_5'"),
+        (edit(9, lambda line: line + " 1"), 9, "a line of 12 numbers for a joint, got 13"),
+        (edit(9, lambda line: line[:-1] + "left"), 9, "numbers for a joint, got 'left'"),
     ],
 )
 def test_damage_is_named_with_its_line(tmp_path: Path, harm: Callable[[str], str], line: int, message: str) -> None:
@@ -119,16 +127,18 @@ def test_damage_is_named_with_its_line(tmp_path: Path, harm: Callable[[str], str
 def test_a_binary_file_one_body_twice_and_a_giant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.skeleton"
     path.write_bytes(bytes(range(128, 256)) * 100)
-    with pytest.raises(DataError, match=r"a.skeleton:1: the number of frames is text; this is a binary file"):
+    with pytest.raises(
+        DataError, match=r"a.skeleton:1: expected text for the number of frames; get the file again: this one is binary"
+    ):
         read_skeleton(path)
     path.write_bytes(b"\x00" * 100)
-    with pytest.raises(DataError, match=r"the number of frames is numbers"):
+    with pytest.raises(DataError, match=r"numbers for the number of frames"):
         read_skeleton(path)
     path.write_text(text_of([[(7, 1), (7, 2)]]))
-    with pytest.raises(DataError, match=r"a.skeleton:30: a bodyID stands once in a frame; got 7"):
+    with pytest.raises(DataError, match=r"a.skeleton:30: expected a bodyID that occurs once in a frame, got 7"):
         read_skeleton(path)
     monkeypatch.setattr(skeleton_file, "MOST_BYTES", 100)
-    with pytest.raises(DataError, match=r"a recording's file has at most 100 bytes"):
+    with pytest.raises(DataError, match=r"a recording's file of at most 100 bytes"):
         read_skeleton(path)
 
 
@@ -136,7 +146,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.skeleton")
     (tmp_path / "folder.skeleton").mkdir()
     for name in ("pipe.skeleton", "folder.skeleton"):
-        with pytest.raises(DataError, match=f"{name}: is a folder, pipe or device where a file belongs"):
+        with pytest.raises(DataError, match=f"{name}: expected a file, got 'a folder, pipe or device'"):
             read_skeleton(tmp_path / name)
 
 

@@ -128,13 +128,13 @@ def test_a_missing_value_belongs_to_neither_part() -> None:
 @pytest.mark.parametrize(
     ("plain", "message"),
     [
-        ({"test": {"subject": "odd"}}, "protocol: is a mapping with train"),
-        ([1], "protocol: is a mapping with train"),
-        ({"train": {"subject": "odd"}, "tset": {}}, "protocol.tset: is not a key of a protocol"),
-        ({"train": {}}, "protocol.train: is a mapping from metadata column"),
-        ({"train": {"subject": []}}, "protocol.train.subject: is odd, even, or one or more"),
-        ({"train": {"subject": True}}, "protocol.train.subject: is odd, even, or one or more"),
-        ({"train": {1: "odd"}}, "protocol.train: names metadata columns; got 1; for example"),
+        ({"test": {"subject": "odd"}}, "protocol: expected a mapping with train"),
+        ([1], "protocol: expected a mapping with train"),
+        ({"train": {"subject": "odd"}, "tset": {}}, "protocol.tset: expected one of train, test and val"),
+        ({"train": {}}, "protocol.train: expected a mapping from metadata column"),
+        ({"train": {"subject": []}}, "protocol.train.subject: expected one of odd, even, a whole number, a text"),
+        ({"train": {"subject": True}}, "protocol.train.subject: expected one of odd, even, a whole number, a text"),
+        ({"train": {1: "odd"}}, "protocol.train: expected the name of a metadata column, got 1; write such as"),
     ],
 )
 def test_a_malformed_rule_is_named(plain: object, message: str) -> None:
@@ -145,12 +145,19 @@ def test_a_malformed_rule_is_named(plain: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ({"setup": "even"}, "setup: is no metadata column of this dataset; got 'toy'; it has subject, camera"),
-        ({"condition": "odd"}, "condition: odd and even need a column of whole numbers"),
-        ({"camera": ["front"]}, "camera: this column holds numbers, so the rule must; got"),
-        ({"camera": [7]}, "protocol mine: leaves no sequence to train; choose a protocol"),
-        ({"camera": [1, 2, 3]}, "protocol mine: leaves no sequence to test"),
-        ({"subject": [1]}, "subjects: validation needs at least 2 subjects in the training part; got 1; choose"),
+        (
+            {"setup": "even"},
+            "setup: expected a metadata column of the dataset toy, got 'setup'; choose another protocol; "
+            "the columns are subject, camera",
+        ),
+        ({"condition": "odd"}, "condition: expected a column of whole numbers, since the rule is odd or even"),
+        ({"camera": ["front"]}, "camera: expected numbers, as the column holds, got"),
+        ({"camera": [7]}, "protocol mine: expected at least one sequence in the train part, got 0; choose a protocol"),
+        ({"camera": [1, 2, 3]}, "protocol mine: expected at least one sequence in the test part, got 0"),
+        (
+            {"subject": [1]},
+            "subjects: expected at least 2 subjects in the training part, for validation, got 1; choose",
+        ),
     ],
 )
 def test_a_rule_that_does_not_fit_the_data_is_named(train: dict[str, Any], message: str) -> None:
@@ -164,7 +171,7 @@ def test_parts_that_overlap_are_refused() -> None:
         train=Rule.from_plain({"subject": "odd"}, field="train"),
         test=Rule.from_plain({"camera": 1}, field="test"),
     )
-    with pytest.raises(DataError, match="puts a sequence in one part only; got '10 sequences in two'"):
+    with pytest.raises(DataError, match="every sequence in one part alone, got '10 sequences in two'"):
         split_store(store(), rule)
 
 

@@ -122,14 +122,14 @@ def test_an_empty_store_opens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        ({"pose": np.ones((2, 1, 24, 3), np.float32)}, r"pose: is float32 \(T >= 1, M 1 or 2, J 25, C 3\)"),
-        ({"pose": np.ones((2, 3, 25, 3), np.float32)}, "pose: is float32"),
-        ({"pose": np.ones((0, 1, 25, 3), np.float32)}, "pose: is float32"),
-        ({"pose": np.ones((2, 1, 25, 3))}, "pose: is float32"),
-        ({"pose": np.full((2, 1, 25, 3), np.nan, np.float32)}, "pose: is finite"),
-        ({"label": 3}, "label: is 0 to 2; got 3"),
-        ({"label": -1}, "label: is 0 to 2; got -1"),
-        ({"name": "sequence-0"}, "a sequence's name comes once; got 'sequence-0'"),
+        ({"pose": np.ones((2, 1, 24, 3), np.float32)}, r"pose: expected float32 \(T >= 1, M 1 or 2, J 25, C 3\)"),
+        ({"pose": np.ones((2, 3, 25, 3), np.float32)}, "pose: expected float32"),
+        ({"pose": np.ones((0, 1, 25, 3), np.float32)}, "pose: expected float32"),
+        ({"pose": np.ones((2, 1, 25, 3))}, "pose: expected float32"),
+        ({"pose": np.full((2, 1, 25, 3), np.nan, np.float32)}, "pose: expected a finite value for every coordinate"),
+        ({"label": 3}, "label: expected a class, 0 to 2, got 3"),
+        ({"label": -1}, "label: expected a class, 0 to 2, got -1"),
+        ({"name": "sequence-0"}, "a name that no other sequence has, got 'sequence-0'"),
     ],
 )
 def test_a_sequence_that_breaks_an_invariant_is_refused(tmp_path: Path, change: dict[str, object], rule: str) -> None:
@@ -141,7 +141,7 @@ def test_a_sequence_that_breaks_an_invariant_is_refused(tmp_path: Path, change: 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     write(tmp_path / "store", sequences(1))
-    with pytest.raises(DataError, match="never over another; name another folder"):
+    with pytest.raises(DataError, match="never written over another; name another folder"):
         write(tmp_path / "store", sequences(2))
     assert len(Store.open(tmp_path / "store")) == 1
 
@@ -169,22 +169,31 @@ def _set(path: Path, key: str, value: object) -> None:
     [
         (
             lambda d: (d / "store.json").unlink(),
-            "is no prepared dataset: it has no store.json; make one with",
+            "a prepared dataset, a folder with store.json; make one with",
         ),
-        (lambda d: (d / "pose.arrow").unlink(), "the store is torn: this file is missing"),
-        (lambda d: _cut(d / "pose.arrow"), "the store is torn: this file has .* bytes instead of"),
-        (lambda d: _zero(d / "index.arrow"), "the store is torn: this file cannot be read"),
-        (lambda d: _set(d / "store.json", "files", None), "the store is torn: this file does not name its files"),
-        (lambda d: _set(d / "store.json", "counts", {"sequences": 9}), "another number of sequences than store.json"),
-        (lambda d: _set(d / "store.json", "layout", {}), "cannot be understood .layout.centre: is missing"),
-        (lambda d: _cut(d / "store.json"), "the store is torn: this file cannot be read"),
+        (lambda d: (d / "pose.arrow").unlink(), "expected a file of .* bytes, got 'no file'; .*: this store is torn"),
+        (lambda d: _cut(d / "pose.arrow"), "expected a file of .* bytes, got .*: this store is torn"),
+        (lambda d: _zero(d / "index.arrow"), "expected an Arrow file, got .*: this store is torn"),
+        (
+            lambda d: _set(d / "store.json", "files", None),
+            "expected a header that names the store's files; .*: this store is torn",
+        ),
+        (
+            lambda d: _set(d / "store.json", "counts", {"sequences": 9}),
+            "expected an index of 9 sequences, got .*: this store is torn",
+        ),
+        (
+            lambda d: _set(d / "store.json", "layout", {}),
+            "expected a whole header, got .layout.centre: expected a value for this key",
+        ),
+        (lambda d: _cut(d / "store.json"), "expected a header in JSON, got .*: this store is torn"),
         (
             lambda d: _set(d / "store.json", "digest", None),
-            "the store is torn: this file cannot be understood .'digest'.",
+            "expected a whole header, got .*'digest'.*: this store is torn",
         ),
         (
             lambda d: _set(d / "store.json", "schema_version", 99),
-            "schema_version: this version reads 1; got 99; prepare the dataset again",
+            "schema_version: expected the schema version 1, got 99; prepare the dataset again",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def test_an_altered_value_changes_the_digest(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(5))
     poke(store, 3, 1.25)
     (problem,) = verify(Store.open(store.directory))
-    assert "digest: is that of the content, " in str(problem)
+    assert "digest: expected the digest of the content, " in str(problem)
     assert "prepare or copy the dataset again" in str(problem)
 
 
@@ -41,7 +41,7 @@ def test_an_invariant_that_broke_is_named(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(5))
     poke(store, 3, np.nan)
     problems = verify(Store.open(store.directory))
-    assert "sequence-3: pose: is finite" in str(problems[0])
+    assert "sequence-3: pose: expected a finite value for every coordinate" in str(problems[0])
 
 
 @pytest.mark.parametrize(("key", "value"), [("class_names", ["z", "b", "c"]), ("protocols", {}), ("dataset", "ntu60")])
@@ -58,7 +58,7 @@ def test_a_pose_file_that_is_no_arrow_file(tmp_path: Path) -> None:
     path = store.directory / "pose.arrow"
     path.write_bytes(b"\0" * path.stat().st_size)
     (problem,) = verify(Store.open(store.directory))
-    assert "pose.arrow: is an Arrow file of poses" in str(problem)
+    assert "pose.arrow: expected an Arrow file of poses" in str(problem)
 
 
 def test_a_description_counts(tmp_path: Path) -> None:
@@ -85,17 +85,19 @@ def test_skeletons_are_drawn(tmp_path: Path, suffix: str) -> None:
 
 
 def test_another_picture_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"draw: is a \.png or \.gif file; got 'out.svg'"):
+    with pytest.raises(UsageError, match=r"draw: expected a \.png or \.gif file, got 'out.svg'"):
         draw(write(tmp_path / "store", sequences(2)), tmp_path / "out.svg")
 
 
 def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(2))
-    with pytest.raises(UsageError, match="draw-count: is 1 or more, of the 2 sequences that there are; got 0"):
+    with pytest.raises(UsageError, match="draw-count: expected at least 1, of the 2 sequences that there are, got 0"):
         draw(store, tmp_path / "out.png", count=0)
-    with pytest.raises(UsageError, match="draw-count: is 1 or more, of the 0 sequences"):
+    with pytest.raises(UsageError, match="draw-count: expected at least 1, of the 0 sequences"):
         draw(write(tmp_path / "empty", []), tmp_path / "out.png")
-    with pytest.raises(UsageError, match=r"absent/out\.png: draw: cannot be written; got .*No such file"):
+    with pytest.raises(
+        UsageError, match=r"absent/out\.png: draw: expected a file that can be written, got .*No such file"
+    ):
         draw(store, tmp_path / "absent" / "out.png", count=1)
 
 
@@ -134,12 +136,12 @@ def test_what_a_killed_fetch_or_a_torn_cache_left_is_fetched_again(tmp_path: Pat
 def test_a_remote_store_that_was_altered_is_refused(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(5))
     poke(store, 2, 7)
-    with pytest.raises(DataError, match=r"digest: what arrived has the digest .*; fetch again"):
+    with pytest.raises(DataError, match=r"digest: expected a store of the digest .*; fetch again"):
         open_store(f"file://{store.directory}", cache=tmp_path / "cache")
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("place", ["file:///absent/store", "ftp://host/store"])
 def test_a_remote_store_that_cannot_be_reached(tmp_path: Path, place: str) -> None:
-    with pytest.raises(DataError, match=r"this store cannot be fetched .*; check the address"):
+    with pytest.raises(DataError, match=r"a store that can be fetched, got .*; check the address"):
         open_store(place, cache=tmp_path / "cache")

@@ -106,7 +106,7 @@ class TestWriting:
         file = tmp_path / "report.html"
         file.write_text("mine")
         with pytest.raises(
-            UsageError, match=r"--out: a file that does not exist yet; got .*; give another, or --force"
+            UsageError, match=r"--out: expected a file that does not exist yet, got .*; give another, or --force"
         ):
             write_page("one", file, overwrite=False)
         assert file.read_text() == "mine"

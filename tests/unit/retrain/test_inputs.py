@@ -106,7 +106,7 @@ def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tm
     paths = HomePaths(home=tmp_path)
     with search_lock(paths.lock("toy"), name="toy"):
         with pytest.raises(
-            UsageError, match=r"a search that is over; got 'toy: running, 1 of 4 .*; .* by --unfinished"
+            UsageError, match=r"a search that is over, got 'toy: running, 1 of 4 .*; .* by --unfinished"
         ):
             inputs_of_search(paths, "toy")
         inputs = inputs_of_search(paths, "toy", though_running=True)

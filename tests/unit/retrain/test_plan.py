@@ -156,5 +156,5 @@ def test_digest_changes_with_configuration_budget_and_facts_but_not_with_the_num
 
 
 def test_epochs_below_one_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"budget.epochs: at least 1; got 0"):
+    with pytest.raises(ConfigError, match=r"budget.epochs: expected at least 1, got 0"):
         make_plan(small_config(), seeds=1, epochs=0, facts={})

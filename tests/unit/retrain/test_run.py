@@ -117,9 +117,7 @@ def test_a_model_that_cannot_be_exported_costs_no_result(stage: Stage) -> None:
 
 def test_what_is_still_to_be_trained_is_not_begun_over_a_store_that_refuses(stage: Stage) -> None:
     stage.tracker.refuses = {"check"}
-    with pytest.raises(
-        UsageError, match="a tracking store that takes what is written; got 'memory'; it refuses: check"
-    ):
+    with pytest.raises(UsageError, match="a tracking store that takes what is written, got 'memory'; check"):
         stage.retrain(seeds=2)
     assert stage.retrain().model_version == 1, "nothing is to be trained"
 
@@ -150,12 +148,14 @@ def test_failures_name_run_reason_and_remedy() -> None:
     from hico_platform.retrain.run import _failures
 
     error = HicoError(_failures({"best-seed-0": "out of memory"}))
-    assert str(error) == ("best-seed-0: a run that trains; got 'out of memory'; mend it and run the command again")
+    assert str(error) == (
+        "best-seed-0: expected a run that trains, got 'out of memory'; mend it and run the command again"
+    )
 
 
 def test_one_process_at_a_time_retrains_a_search(tmp_path: Path) -> None:
     with (
         search_lock(tmp_path / "lock", name="x"),
-        pytest.raises(UsageError, match=r"a retraining that is not running already; got 'x'; process \d+ on"),
+        pytest.raises(UsageError, match=r"a retraining that is not running already, got 'x'; process \d+ on"),
     ):
         Stage(tmp_path).retrain()

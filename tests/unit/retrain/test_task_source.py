@@ -101,9 +101,9 @@ def test_a_failed_run_is_kept_as_failed_and_shown(plan: RetrainPlan, tmp_path: P
     tracker = MemoryTracker()
     stage = Stage(plan, tmp_path, tracker)
     stage.source.next_task()
-    stage.source.failed(0, TrialFailure(reason="a finite loss in epoch 3; got nan", traceback="Traceback ..."))
-    assert stage.source.failures == {"best-seed-0": "a finite loss in epoch 3; got nan"}
-    assert stage.seen[-1].failure == "a finite loss in epoch 3; got nan"
+    stage.source.failed(0, TrialFailure(reason="a finite loss in epoch 3, got nan", traceback="Traceback ..."))
+    assert stage.source.failures == {"best-seed-0": "a finite loss in epoch 3, got nan"}
+    assert stage.seen[-1].failure == "a finite loss in epoch 3, got nan"
     assert read_result(tmp_path / "best-seed-0") is None
     stage.logger.close({}, epoch=40, at_s=9)
     assert tracker.runs("x")["x/final/1/best-seed-0"].status is RunStatus.FAILED

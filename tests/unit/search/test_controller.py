@@ -221,7 +221,7 @@ def test_a_configuration_that_rules_refuse_is_a_failed_trial(tmp_path: Path) -> 
     assert task.number == 1
     ending = ledger.trials()[0].ending
     assert ending is not None
-    assert "contrast.temperature: above 0; got -1.0" in str(ending.reason)
+    assert "contrast.temperature: expected above 0, got -1.0" in str(ending.reason)
 
 
 @pytest.mark.parametrize("cut", [1, 4, 7, 11])

@@ -98,7 +98,7 @@ def test_another_persons_search_is_refused_with_whose_it_is_since_when_and_where
         admitted(BOB, before=[ALICE, resumed], name="toy")
     assert raised.value.exit_code == 2
     message = str(raised.value)
-    assert message.startswith("name: a search that bob began or took over; got 'toy'; alice began it at 197")
+    assert message.startswith("name: expected a search that bob began or took over, got 'toy'; alice began it at 197")
     assert "and last ran it at 197" in message
     assert "last seen on gpu-3 as process 99: ask alice, then add --take-over" in message
 

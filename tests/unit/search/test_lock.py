@@ -102,7 +102,7 @@ def test_a_link_is_not_followed(tmp_path: Path, how: str) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     getattr(tmp_path / "lock", how)(victim)
-    with pytest.raises(UsageError, match="a file of your own, no link; got"):
+    with pytest.raises(UsageError, match="a file of your own, no link, got"):
         search_lock(tmp_path / "lock", name="toy").__enter__()
     assert victim.read_text() == "precious"
 
@@ -143,7 +143,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(HicoError, match="a file system that has locks; got 'No locks available'"):
+    with pytest.raises(HicoError, match="a file system that has locks, got 'No locks available'"):
         search_lock(tmp_path / "lock", name="toy").__enter__()
 
 

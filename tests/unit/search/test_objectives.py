@@ -182,7 +182,9 @@ class TestSearch:
     def test_other_objectives_are_another_search(self) -> None:
         space = space_of("nsga2", trials=3)
         ledger = carry_out(space)
-        with pytest.raises(UsageError, match=r"objectives: the same as when the search began: knn_top1, parameters"):
+        with pytest.raises(
+            UsageError, match=r"objectives: expected the same as when the search began: knn_top1, parameters"
+        ):
             ledger.reopen(source=toy_space().source, limit=9)
 
 

@@ -23,17 +23,17 @@ def test_all_that_is_too_much_is_named_with_its_remedy() -> None:
         check_fits(TrialResources(cpus=8, gpus=1), cpus=2, gpus=0)
     cpus, gpus = map(str, refused.value.problems)
     assert cpus == (
-        "resources.cpus: at most the 2 CPUs that a search may use on this machine; got 8; "
+        "resources.cpus: expected at most the 2 CPUs that a search may use on this machine, got 8; "
         "give --set resources.cpus=2, or --address for a cluster with larger machines"
     )
     assert gpus == (
-        "resources.gpus: at most the 0 GPUs that a search may use on this machine; got 1; "
+        "resources.gpus: expected at most the 0 GPUs that a search may use on this machine, got 1; "
         "give --set resources.gpus=0, or --address for a cluster with GPUs"
     )
 
 
 def test_a_retraining_calls_them_otherwise() -> None:
-    with pytest.raises(UsageError, match=r"^--cpus: at most the 1 CPU that.*; got 2; give --cpus 1, or"):
+    with pytest.raises(UsageError, match=r"^--cpus: expected at most the 1 CPU that.*, got 2; give --cpus 1, or"):
         check_fits(TrialResources(cpus=2, gpus=0, options=OF_A_RETRAINING), cpus=1, gpus=0)
 
 

@@ -107,13 +107,15 @@ class TestStartable:
 
     def test_a_name_that_is_taken(self, paths: HomePaths) -> None:
         self.begin(paths)
-        with pytest.raises(UsageError, match="a name that no search has yet; got 'toy'; give --resume"):
+        with pytest.raises(UsageError, match="a name that no search has yet, got 'toy'; give --resume"):
             self.check(paths)
 
     def test_one_that_goes_on_must_agree(self, paths: HomePaths) -> None:
         self.begin(paths)
         self.check(paths, resume=True, trials=9)
-        with pytest.raises(UsageError, match=r"base.budget.epochs: the same as when the search toy began: 9; got 12"):
+        with pytest.raises(
+            UsageError, match=r"base.budget.epochs: the same as when the search toy began: expected 9, got 12"
+        ):
             self.check(paths, resume=True, epochs=12)
 
     def test_one_that_runs(self, paths: HomePaths) -> None:

@@ -118,7 +118,9 @@ class TestRecordedCurves:
         assert max(trial.value or 0.0 for trial in ledger.trials()) > 0.9 * score(0.1, 9)
 
     def test_too_few(self) -> None:
-        with pytest.raises(UsageError, match=r"curves: at least 2 trials of the whole budget; got 0; record a search"):
+        with pytest.raises(
+            UsageError, match=r"curves: expected at least 2 trials of the whole budget, got 0; record a search"
+        ):
             RecordedCurves(toy_space(), ())
 
 

@@ -60,7 +60,7 @@ def of_alice(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> HomePaths:
 
 def test_another_persons_search_is_not_resumed_and_nothing_is_written(of_alice: HomePaths) -> None:
     tracker, before = MemoryTracker(), ledger_of(of_alice).trials()
-    with pytest.raises(UsageError, match="a search that bob began or took over; got 'toy'; alice began it at"):
+    with pytest.raises(UsageError, match="a search that bob began or took over, got 'toy'; alice began it at"):
         resume(of_alice, tracker)
     assert not tracker.kept
     assert ledger_of(of_alice).drivers() == (ALICE,)
@@ -107,7 +107,7 @@ def test_the_command_refuses_before_anything_is_made(of_alice: HomePaths, capsys
 
 def test_taking_over_goes_with_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "--space", "queue", "--take-over", "--home", str(tmp_path)]) == 2
-    assert "--take-over: --resume beside it" in capsys.readouterr().err
+    assert "--take-over: expected a search that is resumed" in capsys.readouterr().err
 
 
 def test_a_new_search_under_another_persons_name_says_whose_that_is(
@@ -115,7 +115,7 @@ def test_a_new_search_under_another_persons_name_says_whose_that_is(
 ) -> None:
     words = ["search", "--space", "queue", "--name", "toy", "--dry-run", "--home", str(of_alice.home)]
     assert main(words) == 2
-    assert "it is alice's: give another --name" in capsys.readouterr().err
+    assert "give another --name: this one is alice's" in capsys.readouterr().err
 
 
 def test_a_ledger_that_somebody_else_wrote_steers_no_terminal(

@@ -26,7 +26,9 @@ def test_searches_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
 
 def test_another_searchs_folder_is_refused(tmp_path: Path) -> None:
     claimed(tmp_path, search("a" * 32))
-    with pytest.raises(UsageError, match=rf"{OWNER}: the mark of the search toy, b+; got 'a+'; .*move the folder away"):
+    with pytest.raises(
+        UsageError, match=rf"{OWNER}: expected the mark of the search toy, b+, got 'a+'; .*move the folder away"
+    ):
         claimed(tmp_path, search("b" * 32))
     (tmp_path / OWNER).write_text("{")
     with pytest.raises(UsageError, match="got 'no key'"):

@@ -36,13 +36,15 @@ def test_whole_trials_come_before_higher_scores_of_stopped_ones() -> None:
         ledger.record_report(trial.number, report(epoch, value))
         ledger.record_ending(trial.number, Ending(state=state, epoch=epoch, at_s=1.0))
     assert warm_points(storage, ["earlier"]) == [values[2], values[1], values[4]]
-    with pytest.raises(UsageError, match=r"warm_start: names of searches; got 'none'; searches here: earlier"):
+    with pytest.raises(
+        UsageError, match=r"warm_start: expected names of searches, got 'none'; choose among the searches here: earlier"
+    ):
         warm_points(storage, ["earlier", "none"])
 
 
 def test_a_home_without_searches(tmp_path: Path) -> None:
     space = toy_space(warm_start=["earlier"])
-    with pytest.raises(UsageError, match=r"warm_start: names of searches; got 'earlier'; there are none yet at"):
+    with pytest.raises(UsageError, match=r"warm_start: expected names of searches, got 'earlier'; none yet at"):
         warm_points_at(HomePaths(home=tmp_path), space)
     assert warm_points_at(HomePaths(home=tmp_path), toy_space()) == []
     assert not list(tmp_path.iterdir())
@@ -51,4 +53,4 @@ def test_a_home_without_searches(tmp_path: Path) -> None:
 def test_a_dry_run_finds_the_missing_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["search", "--space", "queue", "--set", "warm_start=[nothing]", "--home", str(tmp_path)]
     assert main([*command, "--dry-run"]) == 2
-    assert "warm_start: names of searches; got 'nothing'" in capsys.readouterr().err
+    assert "warm_start: expected names of searches, got 'nothing'" in capsys.readouterr().err

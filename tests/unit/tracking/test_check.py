@@ -29,8 +29,8 @@ def test_a_store_that_refuses_is_said_before_work_begins() -> None:
     with pytest.raises(UsageError) as raised:
         check_tracking(Refusing(), "toy")
     assert str(raised.value) == (
-        "--tracking: a tracking store that takes what is written; got 'memory'; "
-        "it refuses: HTTP 401: no; give a password"
+        "--tracking: expected a tracking store that takes what is written, got 'memory, which refuses: "
+        "HTTP 401: no'; give a password"
     )
 
 

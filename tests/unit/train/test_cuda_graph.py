@@ -277,5 +277,7 @@ def test_only_a_gpu_records_steps() -> None:
 
 
 def test_tf32_is_refused_on_a_cpu() -> None:
-    with pytest.raises(ConfigError, match=r"model.precision: float32 on this cpu, which has no TensorFloat-32.*Ampere"):
+    with pytest.raises(
+        ConfigError, match=r"model.precision: expected float32 on this cpu, which has no TensorFloat-32.*Ampere"
+    ):
         refuse_missing(Precision.TF32, torch.device("cpu"))

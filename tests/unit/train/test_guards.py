@@ -78,7 +78,7 @@ def test_non_finite_loss_stops_the_run(store: Store) -> None:
     run = Run(store)
     with torch.no_grad():
         next(run.state.model.query.parameters()).fill_(float("nan"))
-    expected = r"loss: a finite loss in epoch 1, step 1 of 3; got nan; lower optimiser.learning_rate, raise "
+    expected = r"loss: expected a finite loss in epoch 1, step 1 of 3, got nan; lower optimiser.learning_rate, raise "
     with pytest.raises(TrainingError, match=expected):
         list(run.train(1))
 
@@ -93,7 +93,7 @@ def test_non_finite_gradient_in_an_epochs_last_step_stops_the_run(
     results = run.train(3)
     next(results)
     before = run.copy()
-    with pytest.raises(TrainingError, match=r"a finite gradient in epoch 2, step 3 of 3; got .* not finite") as caught:
+    with pytest.raises(TrainingError, match=r"a finite gradient in epoch 2, step 3 of 3, got .* not finite") as caught:
         next(results)
     assert clip is not None or name in str(caught.value)
     assert run.is_as(before, epoch=1)
@@ -102,7 +102,7 @@ def test_non_finite_gradient_in_an_epochs_last_step_stops_the_run(
 def test_non_finite_gradient_in_the_midst_shows_in_the_next_loss(store: Store) -> None:
     run = Run(store)
     run.at_step(1, to_infinity)
-    with pytest.raises(TrainingError, match="step 2 of 3, and a finite gradient in the step before; got nan"):
+    with pytest.raises(TrainingError, match="step 2 of 3, and a finite gradient in the step before, got nan"):
         list(run.train(1))
 
 
@@ -160,7 +160,7 @@ def test_clipping_bounds_the_step(store: Store) -> None:
 
 
 MEMORY = (
-    r"budget.batch_size: fits in memory: 8 sequences a batch of 16 frames at hidden_width 16, and queues of 24 keys"
+    r"budget.batch_size: expected memory for 8 sequences a batch of 16 frames at hidden_width 16, and queues of 24 keys"
 )
 
 

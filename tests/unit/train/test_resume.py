@@ -89,7 +89,7 @@ def test_precision_without_hardware_is_refused_and_the_remedy_named(
     monkeypatch.setattr("hico_platform.ops.precision.has_bf16", lambda device: False)
     start(small_config(model__encoder=encoder), store)
     with pytest.raises(
-        ConfigError, match=r"model.precision: float32 on this cpu.*got .bf16.; set model.precision to f"
+        ConfigError, match=r"model.precision: expected float32 on this cpu.*got .bf16.; set model.precision to f"
     ):
         start(small_config(model__encoder=encoder, model__precision="bf16"), store)
 
@@ -109,7 +109,7 @@ def test_loss_falls_once_the_queues_hold_real_keys(store: Store) -> None:
 
 def test_batch_larger_than_the_training_part_is_refused(store: Store) -> None:
     config = small_config(budget__batch_size=64)
-    with pytest.raises(DataError, match=r"budget.batch_size: at most the 24 sequences .*got 64; lower"):
+    with pytest.raises(DataError, match=r"budget.batch_size: expected at most the 24 sequences .*got 64; lower"):
         train(start(config, store), config, store, epochs=1)
 
 

@@ -62,8 +62,8 @@ def test_parquet_columns_of_other_kinds(tmp_path: Path) -> None:
         return open_source(tmp_path, ReadOptions())
 
     assert open_with(left=[True]).plan().items[0].value[3] == {"left": 1}
-    assert "label: is a whole number" in str(open_with(label=[True]).plan().problems[0])
-    with pytest.raises(DataError, match=r"parquet:1: where: is a number of 64 bits, or text; got '\[1\]'"):
+    assert "label: expected a whole number" in str(open_with(label=[True]).plan().problems[0])
+    with pytest.raises(DataError, match=r"parquet:1: where: expected a number of 64 bits, or text, got '\[1\]'"):
         open_with(where=[[1]])
 
 
@@ -74,27 +74,27 @@ def test_a_manifest_beyond_measure_is_refused(tmp_path: Path, monkeypatch: pytes
 
     packed("x" * 200_000, 100)
     assert (tmp_path / "manifest.parquet").stat().st_size < 400_000
-    with pytest.raises(DataError, match="has a cell of 200000 bytes, of at most 131072"):
+    with pytest.raises(DataError, match="a cell of at most 131072 bytes, got 200000"):
         open_source(tmp_path, ReadOptions())
     packed("x" * 20_000, 100)
     monkeypatch.setattr(manifest, "_MOST_BYTES", 10**6)
-    with pytest.raises(DataError, match="is a manifest of more than 1000000 bytes, unpacked"):
+    with pytest.raises(DataError, match="a manifest of at most 1000000 bytes, unpacked"):
         open_source(tmp_path, ReadOptions())
-    with pytest.raises(DataError, match="is a manifest of more than 1000000 bytes; make"):
+    with pytest.raises(DataError, match="a manifest of at most 1000000 bytes, got"):
         opened(tmp_path, "path,label\n" * 100_000)
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.npy,-1", "manifest.csv:3: label: is a whole number, 0 to 9999; got -1; number the classes from 0"),
-        ("a.npy,10000", "label: is a whole number, 0 to 9999; got 10000"),
-        ("a.npy,walk", "manifest.csv:3: label: is a whole number, 0 to 9999; got 'walk'"),
-        ("a.npy,1.5", "label: is a whole number"),
-        (f"{'a' * 300}.npy,1,2", "manifest.csv:3: a row has 2 fields"),
-        (",1", "manifest.csv:3: path: is the path of an .npy array; got ''"),
-        ("a.npy,1,2", "manifest.csv:3: a row has 2 fields; got 3; correct the row; quote"),
-        ("a.npy", "manifest.csv:3: a row has 2 fields; got 1"),
+        ("a.npy,-1", "manifest.csv:3: label: expected a whole number, 0 to 9999, got -1; number the classes from 0"),
+        ("a.npy,10000", "label: expected a whole number, 0 to 9999, got 10000"),
+        ("a.npy,walk", "manifest.csv:3: label: expected a whole number, 0 to 9999, got 'walk'"),
+        ("a.npy,1.5", "label: expected a whole number"),
+        (f"{'a' * 300}.npy,1,2", "manifest.csv:3: expected a row of 2 fields"),
+        (",1", "manifest.csv:3: path: expected the path of an .npy array, got ''"),
+        ("a.npy,1,2", "manifest.csv:3: expected a row of 2 fields, got 3; correct the row; quote"),
+        ("a.npy", "manifest.csv:3: expected a row of 2 fields, got 1"),
     ],
 )
 def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message: str) -> None:
@@ -106,11 +106,11 @@ def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "manifest.csv:1: path: is a column of every manifest"),
-        ("\n\n\npath,label\n", "manifest.csv:1: path: is a column of every manifest"),
-        ("path;label\na;1\n", "manifest.csv:1: path: is a column of every manifest; got"),
-        ("path,path,label\n", "this file names a column twice"),
-        ('path,label\n"a,1\n', "this file cannot be read as CSV"),
+        ("", "manifest.csv:1: path: expected a column of this name"),
+        ("\n\n\npath,label\n", "manifest.csv:1: path: expected a column of this name"),
+        ("path;label\na;1\n", "manifest.csv:1: path: expected a column of this name, got"),
+        ("path,path,label\n", "expected a manifest that names each column once"),
+        ('path,label\n"a,1\n', "expected a CSV file, got"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
@@ -119,17 +119,17 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str, message: str)
 
 
 def test_no_manifest_a_binary_one_and_a_broken_parquet(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"manifest\.csv: there is no manifest here; give the folder of manifest\.csv"):
+    with pytest.raises(DataError, match=r"manifest\.csv: expected a manifest; give the folder of manifest\.csv"):
         open_source(tmp_path, ReadOptions())
     (tmp_path / "manifest.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(DataError, match="cannot be read as CSV"):
+    with pytest.raises(DataError, match="expected a CSV file, got"):
         open_source(tmp_path, ReadOptions())
     (tmp_path / "m.parquet").write_bytes(b"PAR1 nothing")
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
+    with pytest.raises(DataError, match="expected a Parquet file, got"):
         open_source(tmp_path / "m.parquet", ReadOptions())
     pq.write_table(pa.table({"path": ["a.npy"], "label": [0], "nameless": [1]}), tmp_path / "m.parquet")
     (tmp_path / "m.parquet").write_bytes((tmp_path / "m.parquet").read_bytes().replace(b"nameless", b"name\xb0ess"))
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
+    with pytest.raises(DataError, match="expected a Parquet file, got"):
         open_source(tmp_path / "m.parquet", ReadOptions())
 
 
@@ -141,19 +141,19 @@ def _claims(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.ones((3, 25, 2)), r"an array is \(T, 25, 3\) or \(T, M, 25, 3\); got \[3, 25, 2\]"),
+        (np.ones((3, 25, 2)), r"expected an array \(T, 25, 3\) or \(T, M, 25, 3\), got \[3, 25, 2\]"),
         (np.ones((25, 3)), r"got \[25, 3\]"),
-        (np.ones((0, 25, 3)), "a recording has at least one frame; got 0"),
-        (np.ones((3, 0, 25, 3)), "a recording has at least one body"),
-        (np.ones((3, 25, 3), int), "holds int64 where floats belong"),
-        (np.full((3, 25, 3), np.inf), "a coordinate is finite and within 10000 metres; got inf"),
+        (np.ones((0, 25, 3)), "a recording of at least one frame, got 0"),
+        (np.ones((3, 0, 25, 3)), "a recording of at least one body"),
+        (np.ones((3, 25, 3), int), "an array of floats, got 'int64'"),
+        (np.full((3, 25, 3), np.inf), "a finite coordinate within 10000 metres, got inf"),
         (np.full((3, 25, 3), 1e30), "within 10000 metres"),
-        (np.full((3, 25, 3), np.nan), "a recording shows at least one joint"),
-        (np.array([{}], object), "cannot be read as an .npy array"),
-        (b"", "cannot be read as an .npy array"),
-        (b"\x80\x04K\x01.", "cannot be read as an .npy array"),
-        (_claims((10**9, 25, 3)), "cannot be read as an .npy array"),
-        (json.dumps({"pose": []}).encode(), "cannot be read as an .npy array"),
+        (np.full((3, 25, 3), np.nan), "a recording that shows at least one joint"),
+        (np.array([{}], object), "expected an .npy array, got"),
+        (b"", "expected an .npy array, got"),
+        (b"\x80\x04K\x01.", "expected an .npy array, got"),
+        (_claims((10**9, 25, 3)), "expected an .npy array, got"),
+        (json.dumps({"pose": []}).encode(), "expected an .npy array, got"),
     ],
 )
 def test_a_bad_array_is_named(tmp_path: Path, content: np.ndarray | bytes, message: str) -> None:

@@ -70,25 +70,28 @@ def test_names_and_labels_that_do_not_fit_are_skipped(tmp_path: Path) -> None:
     report = import_dataset(tmp_path / "raw", tmp_path / "out", format_name="ntu60")
     said = "\n".join(map(str, report.skipped))
     assert (report.read, report.kept) == (4, 1)
-    assert "A061.skeleton: label: an action of ntu60 is 1 to 60; got 61; use --format ntu120" in said
-    assert "walk.skeleton: a file is called SsssCcccPpppRrrrAaaa.skeleton" in said
-    assert "name: a name comes once; this one was met before; got 'S001C001P001R001A001'; the one kept is of" in said
+    assert "A061.skeleton: label: expected an action of ntu60, 1 to 60, got 61; use --format ntu120" in said
+    assert "walk.skeleton: expected a name like SsssCcccPpppRrrrAaaa.skeleton" in said
+    assert (
+        "name: expected a name that no other sequence has, got 'S001C001P001R001A001'; "
+        "rename or remove one of the two; the one kept is of" in said
+    )
 
 
 def test_no_body_in_any_frame_is_skipped(tmp_path: Path) -> None:
     make(tmp_path / "raw", "S001C001P001R001A001")
     (tmp_path / "raw" / "S001C001P001R001A002.skeleton").write_text("2\n0\n0\n")
     report = import_dataset(tmp_path / "raw", tmp_path / "out", format_name="ntu120")
-    assert "A002.skeleton:2: a recording has at least one body; got 0" in str(report.skipped[0])
+    assert "A002.skeleton:2: expected a recording of at least one body, got 0" in str(report.skipped[0])
 
 
 def test_what_is_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no \.skeleton file; name the folder"):
+    with pytest.raises(DataError, match=r"a folder of \.skeleton files; give the folder"):
         FORMATS["ntu60"](tmp_path, ReadOptions()).plan()
-    with pytest.raises(DataError, match=r"is no folder; name the folder of the \.skeleton files"):
+    with pytest.raises(DataError, match=r"a folder; give the folder of the \.skeleton files"):
         FORMATS["ntu60"](tmp_path / "absent", ReadOptions())
     (tmp_path / "list.txt").write_text("nothing\n")
-    with pytest.raises(DataError, match="the missing list holds names like S001C002P005R002A008, one a line"):
+    with pytest.raises(DataError, match="a list of names like S001C002P005R002A008, one a line"):
         read_missing(tmp_path / "list.txt")
-    with pytest.raises(DataError, match="the missing list is a text file"):
+    with pytest.raises(DataError, match="a text file"):
         read_missing(tmp_path / "absent.txt")

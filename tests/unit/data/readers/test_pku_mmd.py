@@ -50,7 +50,7 @@ def test_a_video_is_cut_by_its_rows(tmp_path: Path) -> None:
 def test_a_row_that_ends_before_it_starts_is_skipped_and_named(tmp_path: Path) -> None:
     make(tmp_path, "0043-L", labels="1,4925,4036,2\n\n2,5,90,0\n")
     bad, kept = read(tmp_path)
-    assert f"{tmp_path}/Label/0043-L.txt:1: a row ends after it starts; got '1,4925,4036,2'" in str(bad)
+    assert f"{tmp_path}/Label/0043-L.txt:1: expected a row that ends after it starts, got '1,4925,4036,2'" in str(bad)
     assert isinstance(kept, Sequence)
     assert len(kept.pose) == 26
 
@@ -58,27 +58,27 @@ def test_a_row_that_ends_before_it_starts_is_skipped_and_named(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("0,1,5,2", "a class is 1 to 51; got 0"),
-        ("52,1,5,2", "a class is 1 to 51; got 52"),
-        ("1,0,5,2", "a row starts within the video, frame 1 to 30; got '1,0,5,2'"),
-        ("1,31,35,2", "a row starts within the video, frame 1 to 30"),
-        ("1,1,5", "a label row is four whole numbers: class,start,end,confidence; got '1,1,5'"),
-        ("1,1,x,2", "a label row is four whole numbers"),
-        ("1,1,5.5,2", "a label row is four whole numbers"),
+        ("0,1,5,2", "a class, 1 to 51, got 0"),
+        ("52,1,5,2", "a class, 1 to 51, got 52"),
+        ("1,0,5,2", "a row that starts within the video, frame 1 to 30, got '1,0,5,2'"),
+        ("1,31,35,2", "a row that starts within the video, frame 1 to 30"),
+        ("1,1,5", "a label row of four whole numbers: class,start,end,confidence, got '1,1,5'"),
+        ("1,1,x,2", "a label row of four whole numbers"),
+        ("1,1,5.5,2", "a label row of four whole numbers"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     make(tmp_path, "0002-L", labels=f"1,1,5,2\n{row}\n1,6,9,2\n")
     found = read(tmp_path)
     assert [isinstance(one, Problem) for one in found] == [False, True, False]
-    assert f"Label/0002-L.txt:2: {message}" in str(found[1])
+    assert f"Label/0002-L.txt:2: expected {message}" in str(found[1])
 
 
 def test_rows_that_are_many_times_the_video_are_cut_short(tmp_path: Path) -> None:
     make(tmp_path, "0002-L", labels="1,1,30,2\n" * 12)
     found = read(tmp_path)
     assert [isinstance(one, Problem) for one in found] == [False] * 10 + [True] * 2
-    assert "Label/0002-L.txt:11: the rows of a video are together at most 10 times as long as it; got 330" in str(
+    assert "Label/0002-L.txt:11: expected rows that are together at most 10 times as long as the video, got 330" in str(
         found[10]
     )
 
@@ -86,10 +86,15 @@ def test_rows_that_are_many_times_the_video_are_cut_short(tmp_path: Path) -> Non
 def test_a_row_that_ends_before_it_starts_and_lists_beyond_measure(tmp_path: Path) -> None:
     make(tmp_path, "0002-L", labels="1,9,3,2\n1,6,9,2\n")
     (bad, good) = read(tmp_path)
-    assert "Label/0002-L.txt:1: a row ends after it starts; got '1,9,3,2'; the row is left out" in str(bad)
+    assert (
+        "Label/0002-L.txt:1: expected a row that ends after it starts, got '1,9,3,2'; "
+        "correct the row, which is left out" in str(bad)
+    )
     assert isinstance(good, Sequence)
     (tmp_path / "Label" / "0002-L.txt").write_text("1,1,2,2\n" * 200_000)
-    with pytest.raises(DataError, match=r"0002-L.txt: a file of label rows or of a split has at most 1048576 bytes"):
+    with pytest.raises(
+        DataError, match=r"0002-L.txt: expected a file of label rows or of a split of at most 1048576 bytes"
+    ):
         read(tmp_path)
 
 
@@ -97,7 +102,7 @@ def test_a_coordinate_out_of_reach_is_named_with_its_line(tmp_path: Path) -> Non
     make(tmp_path, "0002-L")
     file = tmp_path / "Skeleton" / "0002-L.txt"
     file.write_text(file.read_text().replace("\n", "\n99999", 1).replace("99999-", "99999"))
-    with pytest.raises(DataError, match=r"0002-L.txt:2: a coordinate is within 10000 metres; got '99999"):
+    with pytest.raises(DataError, match=r"0002-L.txt:2: expected a coordinate within 10000 metres, got '99999"):
         read(tmp_path)
 
 
@@ -105,7 +110,7 @@ def test_empty_stretches_are_named(tmp_path: Path) -> None:
     make(tmp_path, "0002-L", labels="1,1,2,2\n")
     (tmp_path / "Skeleton" / "0002-L.txt").write_text("\n".join([" ".join(["0"] * 150)] * 4))
     (found,) = read(tmp_path)
-    assert "Label/0002-L.txt:1: a recording shows at least one joint" in str(found)
+    assert "Label/0002-L.txt:1: expected a recording that shows at least one joint" in str(found)
 
 
 def test_a_number_with_a_plus_is_a_number(tmp_path: Path) -> None:
@@ -120,12 +125,12 @@ def test_a_number_with_a_plus_is_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda text: text.replace(" ", " x", 1), ":1: a coordinate is a finite number; got 'x"),
-        (lambda text: text.replace("\n", "\nnan ", 1), ":2: a coordinate is a finite number; got 'nan'"),
-        (lambda text: text[:-20], ":30: a frame is 150 numbers; got 14"),
-        (lambda text: "", ":1: a video has at least one frame"),
-        (lambda text: "\u0661\n", ":1: a coordinate is a finite number"),
-        (lambda text: "\x00\x01\n", ":1: a coordinate is a finite number"),
+        (lambda text: text.replace(" ", " x", 1), ":1: expected a coordinate that is a finite number, got 'x"),
+        (lambda text: text.replace("\n", "\nnan ", 1), ":2: expected a coordinate that is a finite number, got 'nan'"),
+        (lambda text: text[:-20], ":30: expected a frame of 150 numbers, got 14"),
+        (lambda text: "", ":1: expected a video of at least one frame"),
+        (lambda text: "\u0661\n", ":1: expected a coordinate that is a finite number"),
+        (lambda text: "\x00\x01\n", ":1: expected a coordinate that is a finite number"),
     ],
 )
 def test_a_damaged_video_is_named(tmp_path: Path, harm, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -165,17 +170,20 @@ def test_videos_and_labels_without_each_other(tmp_path: Path) -> None:
     (tmp_path / "Skeleton" / "0004-L.txt").unlink()
     plan = open_part_1(tmp_path, ReadOptions()).plan()
     assert len(plan.items) == 1
-    assert "Skeleton/0003-L.txt: a video has a file of label rows of the same name" in str(plan.problems[0])
-    assert "Label/0004-L.txt: label rows belong to a video of the same name" in str(plan.problems[1])
+    assert "Skeleton/0003-L.txt: expected a file of label rows of the same name as this video" in str(plan.problems[0])
+    assert "Label/0004-L.txt: expected a video of the same name as these label rows" in str(plan.problems[1])
 
 
 def test_a_video_on_both_sides_and_no_videos_at_all(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no videos of pku-mmd-1 with labels"):
+    with pytest.raises(DataError, match="a folder with videos of pku-mmd-1 and labels"):
         open_part_1(tmp_path, ReadOptions()).plan()
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="a folder"):
         FORMATS["pku-mmd-2"](tmp_path / "absent", ReadOptions())
     (tmp_path / "cross-subject.txt").write_text("Training videos:\n0002-L\nValidataion videos:\n0002-L\n")
-    with pytest.raises(DataError, match=r"cross-subject.txt:4: a video trains or validates, not both; got '0002-L'"):
+    with pytest.raises(
+        DataError,
+        match=r"cross-subject.txt:4: expected a video in one part alone, training or validation, got '0002-L'",
+    ):
         open_part_1(tmp_path, ReadOptions())
 
 

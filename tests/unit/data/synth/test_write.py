@@ -47,8 +47,8 @@ def test_skeleton_files_come_back_exactly(tmp_path: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
-    with pytest.raises(DataError, match="never over another"):
+    with pytest.raises(DataError, match="never written over another"):
         synthesise(tmp_path / "mine", preset=TINY, seed=0)
-    with pytest.raises(DataError, match="never over another"):
+    with pytest.raises(DataError, match="never written over another"):
         write_skeleton_files(tmp_path / "mine", preset=TINY, seed=0)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

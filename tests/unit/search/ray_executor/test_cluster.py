@@ -13,7 +13,9 @@ from hico_platform.search.ray_executor.cluster import ray_cluster
 
 def test_rays_client_is_refused() -> None:
     with (
-        pytest.raises(UsageError, match=r"--address: the address of a cluster that this machine belongs to.*ray job"),
+        pytest.raises(
+            UsageError, match=r"--address: expected the address of a cluster that this machine belongs to.*ray job"
+        ),
         ray_cluster(address="ray://head:10001", cpus=None, gpus=None),
     ):
         pass
@@ -21,7 +23,7 @@ def test_rays_client_is_refused() -> None:
 
 def test_a_runtime_environment_that_is_none() -> None:
     with (
-        pytest.raises(UsageError, match=r"--runtime-env: a runtime environment as Ray takes it; got .*conda"),
+        pytest.raises(UsageError, match=r"--runtime-env: expected a runtime environment as Ray takes it, got .*conda"),
         ray_cluster(address=None, cpus=1, gpus=0, runtime_env={"env_vars": {"A": "b"}, "conda": 3}),
     ):
         pass
