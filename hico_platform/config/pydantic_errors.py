@@ -98,7 +98,7 @@ def _problem(error: ErrorDetails, kind: Any, document: Document, at: FieldPath) 
     words = _words(error, annotation, details)
     if described is not None:
         written = number_remedy(str(value)) if isinstance(value, (str, float)) else None
-        words = _Words(described.rule, written or described.remedy)
+        words = _Words(described.rule, remedy or described.remedy)
     return document.problem(path, rule=words.rule, value=value, remedy=words.remedy)
 
 

@@ -176,7 +176,8 @@ def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> N
         run(store, tmp_path, recorder([]), provenance={"data_digest": "two"})
     with pytest.raises(
         CheckpointError,
-        match=r"learning_rate: expected the value 0.001, .*, got 0.0001(.|\n)*weight_decay: expected the value 0.0001, .*0.5",
+        match=r"learning_rate: expected the value 0.001, .*, got "
+        r"0.0001(.|\n)*weight_decay: expected the value 0.0001, .*0.5",
     ):
         run(store, tmp_path, recorder([]), optimiser__learning_rate=1e-4, optimiser__weight_decay=0.5)
 

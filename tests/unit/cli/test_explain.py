@@ -339,7 +339,8 @@ class TestKinds:
             (
                 TypeError("unsupported operand"),
                 1,
-                r"expected an error that hico-platform knows, got 'TypeError: unsupported operand'; run again with --tr",
+                r"expected an error that hico-platform knows, got 'TypeError: unsupported operand'; "
+                r"run again with --tr",
             ),
             (AssertionError(), 1, r"that hico-platform knows, got 'AssertionError: AssertionError'"),
         ],
@@ -359,7 +360,7 @@ class TestKinds:
         wrapped.__cause__ = outer
         assert "no other process holds" in str(explain(wrapped, self.SCENE).problems[0])
         ours = RuntimeError("a library's")
-        ours.__cause__ = UsageError("ours")
+        ours.__cause__ = UsageError(Problem(rule="ours", remedy=None))
         assert explain(ours, self.SCENE).exit_code == 2
 
     def test_a_server_that_went_away(self) -> None:

@@ -120,5 +120,5 @@ def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tm
 def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:
     finished_search(tmp_path)
     small_store(tmp_path / "other", seed=1)
-    with pytest.raises(DataError, match="digest: the data that was searched on"):
+    with pytest.raises(DataError, match="digest: expected the data that was searched on"):
         inputs_of_search(HomePaths(home=tmp_path), "toy", data=str(tmp_path / "other"))

@@ -117,7 +117,9 @@ def test_a_model_that_cannot_be_exported_costs_no_result(stage: Stage) -> None:
 
 def test_what_is_still_to_be_trained_is_not_begun_over_a_store_that_refuses(stage: Stage) -> None:
     stage.tracker.refuses = {"check"}
-    with pytest.raises(UsageError, match="a tracking store that takes what is written, got 'memory'; check"):
+    with pytest.raises(
+        UsageError, match="a tracking store that takes what is written, got 'memory, which refuses: check"
+    ):
         stage.retrain(seeds=2)
     assert stage.retrain().model_version == 1, "nothing is to be trained"
 
@@ -156,6 +158,6 @@ def test_failures_name_run_reason_and_remedy() -> None:
 def test_one_process_at_a_time_retrains_a_search(tmp_path: Path) -> None:
     with (
         search_lock(tmp_path / "lock", name="x"),
-        pytest.raises(UsageError, match=r"a retraining that is not running already, got 'x'; process \d+ on"),
+        pytest.raises(UsageError, match=r"a retraining that is not running already, got 'x: process \d+ on"),
     ):
         Stage(tmp_path).retrain()

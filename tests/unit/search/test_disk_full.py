@@ -29,7 +29,7 @@ def test_what_is_behind_an_error(error: Exception, full: bool) -> None:
 
 def test_it_is_said_with_the_remedy(tmp_path: Path) -> None:
     with (
-        pytest.raises(HicoError, match=r"room to write: the disk is full; got .*free some space.*--resume"),
+        pytest.raises(HicoError, match=r"free space on the disk, got .*free some space.*--resume"),
         explain_disk_full(tmp_path),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -98,16 +98,18 @@ def test_another_persons_search_is_refused_with_whose_it_is_since_when_and_where
         admitted(BOB, before=[ALICE, resumed], name="toy")
     assert raised.value.exit_code == 2
     message = str(raised.value)
-    assert message.startswith("name: expected a search that bob began or took over, got 'toy'; alice began it at 197")
+    assert message.startswith("name: expected a search that bob began or took over, got 'toy: alice began it at 197")
     assert "and last ran it at 197" in message
-    assert "last seen on gpu-3 as process 99: ask alice, then add --take-over" in message
+    assert "last seen on gpu-3 as process 99'; ask alice, then add --take-over" in message
 
 
 def test_a_search_that_was_taken_over_is_the_takers() -> None:
     taken = admitted(BOB, before=[ALICE], name="toy", take_over=True)
     assert taken == dataclasses.replace(BOB, resumed=True, took_over_from="alice")
     assert admitted(BOB, before=[ALICE, taken], name="toy").took_over_from is None
-    with pytest.raises(UsageError, match=r"; bob took it over at 197.*, last seen on gpu-2 as process 8: ask bob"):
+    with pytest.raises(
+        UsageError, match=r"got 'toy: bob took it over at 197.*, last seen on gpu-2 as process 8'; ask bob"
+    ):
         admitted(ALICE, before=[ALICE, taken], name="toy")
 
 

@@ -24,7 +24,7 @@ def test_a_second_driver_is_refused_by_the_first_ones_name(tmp_path: Path) -> No
         assert known["pid"] == os.getpid()
         with (
             pytest.raises(
-                UsageError, match=rf"got 'toy'; process {os.getpid()} on \S+ \(\S+\) has run it since \d{{4}}-"
+                UsageError, match=rf"got 'toy: process {os.getpid()} on \S+ \(\S+\) has run it since \d{{4}}-"
             ),
             search_lock(file, name="toy"),
         ):

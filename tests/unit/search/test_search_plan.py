@@ -114,7 +114,7 @@ class TestStartable:
         self.begin(paths)
         self.check(paths, resume=True, trials=9)
         with pytest.raises(
-            UsageError, match=r"base.budget.epochs: the same as when the search toy began: expected 9, got 12"
+            UsageError, match=r"base.budget.epochs: expected the same as when the search toy began: 9, got 12"
         ):
             self.check(paths, resume=True, epochs=12)
 

@@ -14,7 +14,7 @@ import pytest
 from hico_platform.cli.main import main
 from hico_platform.commands import search, search_inputs
 from hico_platform.commands.search import run_search
-from hico_platform.errors import UsageError
+from hico_platform.errors import Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
@@ -60,7 +60,7 @@ def of_alice(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> HomePaths:
 
 def test_another_persons_search_is_not_resumed_and_nothing_is_written(of_alice: HomePaths) -> None:
     tracker, before = MemoryTracker(), ledger_of(of_alice).trials()
-    with pytest.raises(UsageError, match="a search that bob began or took over, got 'toy'; alice began it at"):
+    with pytest.raises(UsageError, match="a search that bob began or took over, got 'toy: alice began it at"):
         resume(of_alice, tracker)
     assert not tracker.kept
     assert ledger_of(of_alice).drivers() == (ALICE,)
@@ -141,7 +141,7 @@ def test_the_command_that_the_ledger_keeps_has_no_secret(tmp_path: Path, monkeyp
     def not_run(request: SearchRequest, **options: object) -> None:
         assert request.driver is not None
         kept.append(request.driver)
-        raise UsageError("no more of this")
+        raise UsageError(Problem(rule="no more of this", remedy=None))
 
     monkeypatch.setattr(search, "run_search", not_run)
     inputs = SimpleNamespace(facts=SimpleNamespace(more={"dataset": "d"}, protocol="xsub"), function=None, probe=None)

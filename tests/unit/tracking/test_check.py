@@ -53,6 +53,6 @@ def test_the_pages_of_a_store_that_refuses_or_is_away_end_in_a_line(
 ) -> None:
     assert main(["ui", "--tracking", address, "--port", "59731"]) == code
     shown = capsys.readouterr().err
-    assert shown.startswith("error: --tracking: a tracking store that")
+    assert shown.startswith("error: --tracking: expected a tracking store that")
     assert words in shown
     assert len(shown.splitlines()) == 1

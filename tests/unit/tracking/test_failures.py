@@ -125,7 +125,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         store.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
     with pytest.raises(TrackingRefused, match="database schema") as raised:
         tracker_of(tmp_path).check("toy")
-    assert "for a newer one install its MLflow" in raised.value.remedy
+    assert "or install the MLflow of a newer one" in raised.value.remedy
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

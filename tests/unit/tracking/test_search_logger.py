@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.errors import HicoError
+from hico_platform.errors import HicoError, Problem
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -230,7 +230,7 @@ def test_a_study_that_was_deleted_leaves_no_run_running(world: World, monkeypatc
         time.sleep(0.001)
 
     def gone(*_: object, **__: object) -> None:
-        raise HicoError("the study was deleted")
+        raise HicoError(Problem(rule="a study that exists", remedy=None))
 
     for method in ("trials", "note", "set_note", "record_run"):
         monkeypatch.setattr(world.ledger, method, gone)

@@ -181,7 +181,7 @@ def test_out_of_memory_names_the_batch_the_queue_and_what_to_lower(error: Except
 
     with pytest.raises(TrainingError, match=MEMORY) as caught, memory_explained(small_config()):
         run_out()
-    assert "lower budget.batch_size; then model.hidden_width, contrast.queue_size" in str(caught.value)
+    assert "lower budget.batch_size, then model.hidden_width, contrast.queue_size" in str(caught.value)
 
 
 def test_other_errors_pass_through() -> None:

@@ -14,7 +14,7 @@ from hico_platform.cli.views.search_picture import SearchPicture, endings, shown
 from hico_platform.cli.views.search_view import SearchView, console_on
 from hico_platform.config.space import Objective
 from hico_platform.enums import Decision
-from hico_platform.errors import HicoError
+from hico_platform.errors import HicoError, Problem
 from hico_platform.search.events import TrialBegan
 from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState, best_trial
 from hico_platform.search.objectives import pareto_front
@@ -99,7 +99,11 @@ class TestView:
         [
             (None, "running, 1 of 5 trials ended, 1 running", "running"),
             (KeyboardInterrupt(), "interrupted, 1 of 5 trials ended, 1 interrupted", "interrupted"),
-            (HicoError("the cluster died"), "interrupted, 1 of 5 trials ended, 1 interrupted", "interrupted"),
+            (
+                HicoError(Problem(rule="a cluster that lives", remedy=None)),
+                "interrupted, 1 of 5 trials ended, 1 interrupted",
+                "interrupted",
+            ),
         ],
     )
     def test_what_is_left_on_the_screen_is_the_state_in_which_the_search_is_left(

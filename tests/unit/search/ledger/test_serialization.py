@@ -82,7 +82,9 @@ def test_a_report_of_a_version_with_one_objective_has_no_measures() -> None:
 
 def test_a_value_of_a_newer_version_is_an_error_that_names_it() -> None:
     with (
-        pytest.raises(UsageError, match=r"a search that this version can read; .*'pause'.* written by version 9\.9"),
+        pytest.raises(
+            UsageError, match=r"a search that this version can read, .*'pause'.* the version that wrote it \(9\.9\)"
+        ),
         readable("mine", written_by="9.9"),
     ):
         report_from_plain({**json.loads(REPORT_TEXT), "decision": "pause"})

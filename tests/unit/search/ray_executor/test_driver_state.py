@@ -291,7 +291,7 @@ def test_a_machine_that_fails_trial_after_trial_is_left_out(
     assert driver.hand_out().placement is not None
     driver.state.check_machines_left()
     driver.hosts = ["a"]
-    with pytest.raises(HicoError, match="a machine on which trials go on; got 'OSError: 2'; mend the machine"):
+    with pytest.raises(HicoError, match="a machine on which trials go on, got 'OSError: 2'; mend the machine"):
         driver.state.check_machines_left()
 
 

@@ -28,7 +28,7 @@ def test_keys_of_the_environment_are_in_no_runtime_environment(name: str, monkey
 def test_what_tune_stumbles_over_when_the_cluster_is_lost_is_the_lost_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "lost_process", lambda: "its folder /x is gone")
     with (
-        pytest.raises(HicoError, match="a Ray cluster that lives as long as the search; got 'its folder /x is gone'"),
+        pytest.raises(HicoError, match="a Ray cluster that lives as long as the search, got 'its folder /x is gone'"),
         executor._errors_explained(),
     ):
         raise FileNotFoundError("error.txt")
