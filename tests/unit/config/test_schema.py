@@ -64,7 +64,7 @@ class TestParse:
 
     def test_rules_between_fields_name_one_of_them(self) -> None:
         assert refused({"model": {"hidden_width": 90}}) == [
-            ("model.heads", "divides hidden_width 90", 4, "change one of the two")
+            ("model.heads", "a divisor of hidden_width 90", 4, "change one of the two")
         ]
         assert refused({"model": {"encoder": "gru", "hidden_width": 91}}) == [
             ("model.hidden_width", "even for a bidirectional encoder", 91, "take 92")
@@ -87,7 +87,7 @@ class TestParse:
 
         assert refused({"length": "ab"}, Other) == [
             ("", "a value for pattern", {"length": "ab"}, "add pattern:"),
-            ("length", "String should have at most 1 character", "ab", "correct it"),
+            ("length", "a valid value (String should have at most 1 character)", "ab", "correct it"),
         ]
 
 
@@ -105,7 +105,7 @@ class TestPlainValues:
         assert flat.keys() == field_types(TrialConfig).keys()
 
     def test_replace_is_under_the_same_rules(self) -> None:
-        with pytest.raises(ConfigError, match=r"contrast\.temprature: a known key"):
+        with pytest.raises(ConfigError, match=r"contrast\.temprature: expected a known key"):
             replace(TrialConfig(), {"contrast.temprature": 1})
         assert replace(ModelConfig(), {"heads": 8}).heads == 8
 

@@ -258,7 +258,8 @@ class TestMistakes:
             ),
             (
                 "optimiser.clip_gradient_norm: {low: null, high: 1}",
-                "space.yaml:2: search.optimiser.clip_gradient_norm.low: a number; write it without quotes or units",
+                "space.yaml:2: search.optimiser.clip_gradient_norm.low: expected a number; "
+                "write it without quotes or units",
             ),
             (
                 "contrast.temperature: [1, 2]",
