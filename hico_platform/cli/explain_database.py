@@ -82,11 +82,11 @@ _SQLITE = (
         exit_code=FAILED,
     ),
 )
-# Any other error of SQLite: rule, remedy, exit code.
-_OTHER = (
-    "a database that SQLite can use",
-    "check the file and its disk; --traceback shows where it was used",
-    FAILED,
+_OTHER = _Known(
+    words="",
+    rule="a database that SQLite can use",
+    remedy="check the file and its disk; --traceback shows where it was used",
+    exit_code=FAILED,
 )
 
 
@@ -118,8 +118,8 @@ def _sqlite(error: BaseException, file: Path | str | None) -> Explanation:
     text, value = str(error).lower(), short(error)
     if "disk i/o error" in text and isinstance(file, Path) and is_disk_full(file.parent):
         return one_problem(disk_full(file, value), FAILED)
-    rule, remedy, code = next(((rule, remedy, code) for words, rule, remedy, code in _SQLITE if words in text), _OTHER)
-    return one_problem(Problem(file=file, rule=rule, value=value, remedy=remedy), code)
+    known = next((known for known in _SQLITE if known.words in text), _OTHER)
+    return one_problem(Problem(file=file, rule=known.rule, value=value, remedy=known.remedy), known.exit_code)
 
 
 def disk_full(file: Path | str | None, value: str) -> Problem:

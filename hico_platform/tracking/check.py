@@ -35,13 +35,12 @@ def check_tracking(tracker: Tracker, experiment: str, *, patience_s: float = PAT
 
 def refused(tracker: Tracker, refusal: TrackingRefused, *, rule: str) -> UsageError:
     """The error of a command whose store refuses it."""
-    remedy = f"it refuses: {refusal}; {refusal.remedy}".removesuffix("; ")
-    return UsageError(Problem(field="--tracking", rule=rule, value=tracker.address, remedy=remedy))
+    value = f"{tracker.address}, which refuses: {refusal}"
+    return UsageError(Problem(field="--tracking", rule=rule, value=value, remedy=refusal.remedy))
 
 
 def away(tracker: Tracker, error: TrackingError) -> HicoError:
     """The error of a command that needs a store which is away."""
-    remedy = f"{error}; try again when it is back"
     return HicoError(
         Problem(
             field="--tracking",

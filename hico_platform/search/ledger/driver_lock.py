@@ -34,7 +34,7 @@ def driver_lock(storage: Storage, *, name: str) -> Iterator[None]:
                     field="name",
                     rule="a search that is not running already",
                     value=name,
-                    remedy="a driver on another machine holds it; wait for it, end it, or give another --name",
+                    remedy="wait for the driver on another machine that holds it, end it, or give another --name",
                 )
             )
         try:

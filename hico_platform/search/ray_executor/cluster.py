@@ -261,7 +261,7 @@ def _join(address: str, options: dict[str, Any]) -> None:
         raise refused(
             "a Ray cluster that can be reached from this machine, which belongs to it",
             f"{address} ({reason})",
-            "look with ray status; start it with ray start --head, or leave --address out",
+            "check it with ray status, start it with ray start --head, or leave --address out",
         ) from error
 
 

@@ -111,7 +111,7 @@ class TestStudyLedger(LedgerContract):
         assert values(interrupted=True) == values(interrupted=False)
 
     def test_a_name_is_taken_once(self, ledger: Ledger, url: str) -> None:
-        with pytest.raises(UsageError, match=r"name: a name that no search has yet; got 'toy'; give --resume"):
+        with pytest.raises(UsageError, match=r"name: expected a name that no search has yet, got 'toy'; give --resume"):
             StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
 
     def test_trials_of_older_versions_have_the_configuration_of_the_space_before_it_changed(self, url: str) -> None:
@@ -156,11 +156,13 @@ class TestStudyLedger(LedgerContract):
             lambda: ledger.note("any"),
             lambda: ledger.set_note("any", 1),
         ):
-            with pytest.raises(HicoError, match=r"study: the study toy in the database .*; got 'deleted'"):
+            with pytest.raises(HicoError, match=r"study: expected the study toy in the database .*, got 'deleted'"):
                 step()
 
     def test_no_such_search(self, ledger: Ledger, url: str) -> None:
-        with pytest.raises(UsageError, match=r"name: the name of a search; got 'toi'; searches here: toy"):
+        with pytest.raises(
+            UsageError, match=r"name: expected the name of a search, got 'toi'; choose among the searches here: toy"
+        ):
             StudyLedger.open(open_storage(url), name="toi")
 
     def test_no_database(self, tmp_path: Path) -> None:

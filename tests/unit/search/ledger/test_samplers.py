@@ -71,7 +71,7 @@ class TestSamplers:
     def test_a_library_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
         with pytest.raises(
-            UsageError, match=r"library is installed; got 'cmaes'; pip install 'hico-platform\[cmaes\]'"
+            UsageError, match=r"library is installed, got 'cmaes'; run pip install 'hico-platform\[cmaes\]'"
         ):
             self.begin_all(toy_space(sampler={"name": "cmaes"}), 1)
 
