@@ -97,8 +97,8 @@ def _problem(error: ErrorDetails, kind: Any, document: Document, at: FieldPath) 
         return document.problem(path, rule=details["rule"], value=value, remedy=details["remedy"])
     words = _words(error, annotation, details)
     if described is not None:
-        number = number_remedy(str(value)) if isinstance(value, (str, float)) else None
-        words = _Words(described.rule, described.remedy if number is None else number)
+        plain_remedy = number_remedy(str(value)) if isinstance(value, (str, float)) else None
+        words = _Words(described.rule, described.remedy if plain_remedy is None else plain_remedy)
     return document.problem(path, rule=words.rule, value=value, remedy=words.remedy)
 
 

@@ -84,7 +84,7 @@ def test_all_of_it_is_taken_over(name: str, store: Store) -> None:
 def test_a_state_that_failed_to_be_taken_over_is_not_whole(store: Store, tmp_path: Path) -> None:
     tensors = begun(small_config(model__hidden_width=32), store).tensors()
     state = begun(small_config(), store)
-    with pytest.raises(CheckpointError, match=r"model.*; got 'Error\(s\) in loading.*; resume with the configuration"):
+    with pytest.raises(CheckpointError, match=r"model.*, got 'Error\(s\) in loading.*; resume with the configuration"):
         state.restore(epoch=1, tensors=tensors)
     assert not state.whole
     assert state.epoch == 0
