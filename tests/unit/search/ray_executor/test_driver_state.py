@@ -321,7 +321,7 @@ def test_tune_that_ends_before_its_time_makes_no_finished_search(controller: Sea
     driver = Driver(controller, tmp_path)
     trial = driver.hand_out()
     assert trial is not None
-    with pytest.raises(HicoError, match=r"Ray Tune running until no task is left; got 'ended with 1 tasks running'"):
+    with pytest.raises(HicoError, match=r"Ray Tune running until no task is left, got 'ended with 1 tasks running'"):
         driver.state.check_finished()
     driver.state.interrupted.set()
     with pytest.raises(KeyboardInterrupt):
