@@ -106,3 +106,13 @@ def test_ties_go_to_the_first() -> None:
     assert nearest(gallery, torch.tensor([[5.0, 0.0]])).tolist() == [[1]]
     labels = torch.tensor([0, 1, 2, 2])
     assert knn_top1(gallery, labels, torch.tensor([[5.0, 0.0]]), torch.tensor([1])) == 1.0
+
+
+@PREFILTERS
+@pytest.mark.parametrize("better", [0, 1])
+def test_of_two_that_are_left_the_better_one_is_taken(make: Make, better: int) -> None:
+    query, across, other = (random_features(1, width=64, seed=seed).double() for seed in range(3))
+    steps = (2e-5, 4e-5) if better == 0 else (4e-5, 2e-5)
+    gallery = torch.cat([*(query + step * across for step in steps), other, -query]).float()
+    assert nearest(gallery, query.float(), prefilter=make(gallery)).tolist() == [[better]]
+    assert nearest(gallery, query.float(), k=2, prefilter=make(gallery)).tolist() == [[better, 1 - better]]

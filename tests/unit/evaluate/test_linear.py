@@ -95,3 +95,12 @@ def test_linear_probe_learns_separable_features_and_is_seeded() -> None:
 
     assert top1(0) > 0.9
     assert top1(0) == top1(0)
+
+
+def test_a_sign_of_life_is_given_at_every_epoch() -> None:
+    signs: list[None] = []
+    linear_probe_top1(
+        *HANDMADE.tensors(), classes=CLASSES, epochs=3, batch_size=64, learning_rate=1.0, seed=0,
+        alive=lambda: signs.append(None),
+    )  # fmt: skip
+    assert len(signs) == 3

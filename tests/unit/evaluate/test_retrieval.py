@@ -40,3 +40,21 @@ def test_a_query_without_relevant_entries_counts_as_zero() -> None:
         k=5,
     )
     assert got == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 7, 30])
+def test_a_query_with_one_relevant_entry_has_the_reciprocal_of_its_rank(rank: int) -> None:
+    angles = torch.linspace(0.1, 1.5, 30)
+    gallery, labels = torch.stack([angles.cos(), angles.sin()], dim=1), torch.zeros(30)
+    labels[rank - 1] = 1
+    got = retrieval(gallery, labels, torch.tensor([[1.0, 0.0]]), torch.tensor([1]), k=7)
+    assert got == (float(rank == 1), float(rank <= 7), pytest.approx(1 / rank, abs=1e-12))
+
+
+def test_entries_of_equal_cosine_are_ranked_by_index() -> None:
+    gallery = random_features(1, width=16).repeat(400, 1)
+    labels = (torch.arange(400) % 3 == 2).long()
+    ranks = np.flatnonzero(labels.numpy()) + 1
+    got = retrieval(gallery, labels, gallery[:2], torch.tensor([1, 1]), k=3)
+    assert got.mean_average_precision == pytest.approx(np.mean(np.arange(1, len(ranks) + 1) / ranks), abs=1e-12)
+    assert (got.top1, got.recall_at_k) == (0.0, 1.0)
