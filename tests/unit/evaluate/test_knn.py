@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from hico_platform.evaluate import knn
@@ -116,3 +117,22 @@ def test_of_two_that_are_left_the_better_one_is_taken(make: Make, better: int) -
     gallery = torch.cat([*(query + step * across for step in steps), other, -query]).float()
     assert nearest(gallery, query.float(), prefilter=make(gallery)).tolist() == [[better]]
     assert nearest(gallery, query.float(), k=2, prefilter=make(gallery)).tolist() == [[better, 1 - better]]
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 20])
+def test_votes_are_those_of_scikit_learn(k: int) -> None:
+    gallery, queries = random_features(200, width=8), random_features(60, width=8, seed=1)
+    labels = torch.arange(200) * 7 % 5
+    classifier = KNeighborsClassifier(n_neighbors=k, metric="cosine").fit(gallery.double().numpy(), labels.numpy())
+    expected = classifier.predict(queries.double().numpy())
+    assert knn_predict(gallery, labels, queries, k=k).tolist() == expected.tolist()
+    if k == 1:
+        assert knn_predict(gallery, labels, queries).tolist() == expected.tolist()
+
+
+@PREFILTERS
+def test_neighbours_of_bfloat16_features_are_exact(make: Make) -> None:
+    gallery = random_features(600, alike=8.0).bfloat16()
+    queries = random_features(200, seed=1, alike=8.0).bfloat16()
+    expected = neighbours_by_definition(gallery, queries, 5)
+    assert torch.equal(nearest(gallery, queries, k=5, prefilter=make(gallery.float())), expected)
