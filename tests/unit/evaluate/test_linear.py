@@ -77,6 +77,13 @@ def test_a_probe_that_departs_from_it_has_another_score(wrong: Recipe) -> None:
     assert abs(probe(HANDMADE) - wrong.score(HANDMADE)) > 3 / len(HANDMADE.eval)
 
 
+def test_the_rate_falls_at_whole_epochs_where_eighths_are_none() -> None:
+    found = probe(HANDMADE, epochs=10)  # 5/8 and 7/8 of 10 are 6.25 and 8.75
+    assert found == pytest.approx(Recipe(drops=(6, 8), epochs=10).score(HANDMADE), abs=1.5 / len(HANDMADE.eval))
+    for drops in ((7, 8), (6, 9), (7, 9)):
+        assert abs(found - Recipe(drops=drops, epochs=10).score(HANDMADE)) > 3 / len(HANDMADE.eval)
+
+
 def test_the_probe_arrives_at_logistic_regression() -> None:
     assert probe(HANDMADE, epochs=300, batch=300, rate=2.0) == pytest.approx(
         sklearn_linear(HANDMADE), abs=1.5 / len(HANDMADE.eval)
