@@ -1,4 +1,4 @@
-"""Whether this machine's kernels compute what PyTorch's operators do, asked before a run spends its time on them.
+"""Kernels are checked against PyTorch's operators before training.
 
 Kernels are compiled where they run, by compilers and for processors and GPUs that no test has seen. So a first step of
 a run's own shapes is computed both ways, on a GPU as a recorded step, and kernels that disagree are left out.

@@ -14,7 +14,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hico_platform.ops.cuda.dropout import DeviceDrop, kept
+from hico_platform.ops.cuda.dropout import DropoutDraw, kept
 from hico_platform.ops.cuda.launch import EXACT, first_tokens, shared_memory
 from hico_platform.ops.precision import products_in_tf32
 
@@ -24,10 +24,18 @@ _CHUNK = {torch.float32: (32, 163840, 122880), torch.bfloat16: (64, 106496, 7372
 
 
 @triton.jit
-def _part(at, row, there, deep, width, k, SIZE: tl.constexpr):
-    """Some units, from ``deep`` on, of a head of all tokens, whose rows are ``width`` long."""
-    inside = there[:, None] & (deep + k < SIZE)[None, :]
-    return tl.load(at + row[:, None] * width + (deep + k)[None, :], mask=inside, other=0.0)
+def _head_units(
+    at,
+    row,
+    mask,  # channels that there are
+    k0,
+    width,
+    k,
+    HEAD_D: tl.constexpr,  # units of a head
+):
+    """Some units, from ``k0`` on, of a head of all tokens, whose rows are ``width`` long."""
+    unit_mask = mask[:, None] & (k0 + k < HEAD_D)[None, :]
+    return tl.load(at + row[:, None] * width + (k0 + k)[None, :], mask=unit_mask, other=0.0)
 
 
 @triton.jit
@@ -45,110 +53,260 @@ def _length(first):
 
 
 @triton.jit
-def _place(first, count, HEADS: tl.constexpr, LONG: tl.constexpr):
+def _program(first, count, HEADS: tl.constexpr, MAX_LENGTH: tl.constexpr):
     """Of this program: its head, its tokens, how many there are, and their rows."""
     begin, length = tl.load(first + tl.program_id(1)), _length(first)
-    i = tl.arange(0, LONG)
+    i = tl.arange(0, MAX_LENGTH)
     return tl.program_id(0) % HEADS, i, length, (begin + i).to(tl.int64) * count + tl.program_id(0) // HEADS
 
 
 @triton.jit
 def _forward(
-    qkv, first, made, seed, dropped, scale, over, count,
-    HEADS: tl.constexpr, SIZE: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr, DROP: tl.constexpr,
-    PRODUCTS: tl.constexpr,
-):  # fmt: skip
+    qkv,  # (P*N, 3, heads, D / heads): queries, keys and values
+    first,  # int32 (G + 1,): each granularity's first token
+    out,  # (P*N, D)
+    seed,  # int32 (2,) on the GPU
+    dropped,  # an element whose 32 random bits are below it is dropped
+    scale,  # 1 / (1 - dropout)
+    softmax_scale,  # (D / heads)^-1/2
+    count,  # N, sequences
+    HEADS: tl.constexpr,  # heads
+    HEAD_D: tl.constexpr,  # units of a head
+    MAX_LENGTH: tl.constexpr,  # power of two, at least the longest sequence
+    BLOCK_K: tl.constexpr,  # units of a head that are read at a time
+    DROPOUT: tl.constexpr,  # whether anything is dropped
+    PRECISION: tl.constexpr,  # of float32's products: tf32, or exact by tf32x3
+):
     length = _length(first)
-    if LONG > 32 and length > 32:
-        _attend(qkv, first, made, seed, dropped, scale, over, count, HEADS, SIZE, 64, LONG, CHUNK, DROP, PRODUCTS)
-    elif LONG > 16 and length > 16:
-        _attend(qkv, first, made, seed, dropped, scale, over, count, HEADS, SIZE, 32, LONG, CHUNK, DROP, PRODUCTS)
+    if MAX_LENGTH > 32 and length > 32:
+        _attend(
+            qkv,
+            first,
+            out,
+            seed,
+            dropped,
+            scale,
+            softmax_scale,
+            count,
+            HEADS,
+            HEAD_D,
+            64,
+            MAX_LENGTH,
+            BLOCK_K,
+            DROPOUT,
+            PRECISION,
+        )
+    elif MAX_LENGTH > 16 and length > 16:
+        _attend(
+            qkv,
+            first,
+            out,
+            seed,
+            dropped,
+            scale,
+            softmax_scale,
+            count,
+            HEADS,
+            HEAD_D,
+            32,
+            MAX_LENGTH,
+            BLOCK_K,
+            DROPOUT,
+            PRECISION,
+        )
     else:
-        _attend(qkv, first, made, seed, dropped, scale, over, count, HEADS, SIZE, 16, LONG, CHUNK, DROP, PRODUCTS)
+        _attend(
+            qkv,
+            first,
+            out,
+            seed,
+            dropped,
+            scale,
+            softmax_scale,
+            count,
+            HEADS,
+            HEAD_D,
+            16,
+            MAX_LENGTH,
+            BLOCK_K,
+            DROPOUT,
+            PRECISION,
+        )
 
 
 @triton.jit
 def _attend(
-    qkv, first, made, seed, dropped, scale, over, count,
-    HEADS: tl.constexpr, SIZE: tl.constexpr, ROOM: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr,
-    DROP: tl.constexpr, PRODUCTS: tl.constexpr,
-):  # fmt: skip
-    """Of a sequence with ``ROOM`` tokens at the most; ``LONG`` are those of any."""
-    h, i, length, row = _place(first, count, HEADS, ROOM)
-    there, k, D = i < length, tl.arange(0, CHUNK), HEADS * SIZE
-    query, key, value = qkv + h * SIZE, qkv + h * SIZE + D, qkv + h * SIZE + 2 * D
-    scores = tl.zeros((ROOM, ROOM), tl.float32)
-    for deep in range(0, SIZE, CHUNK):
-        left, right = _part(query, row, there, deep, 3 * D, k, SIZE), _part(key, row, there, deep, 3 * D, k, SIZE)
-        scores = tl.dot(left, tl.trans(right), scores, input_precision=PRODUCTS)
-    weights = _softmax(scores * over, i, length)
-    if DROP:
-        weights *= kept((row * HEADS + h)[:, None] * LONG + i[None, :], seed, dropped, scale)
+    qkv,  # (P*N, 3, heads, D / heads): queries, keys and values
+    first,  # int32 (G + 1,): each granularity's first token
+    out,  # (P*N, D)
+    seed,  # int32 (2,) on the GPU
+    dropped,  # an element whose 32 random bits are below it is dropped
+    scale,  # 1 / (1 - dropout)
+    softmax_scale,  # (D / heads)^-1/2
+    count,  # N, sequences
+    HEADS: tl.constexpr,  # heads
+    HEAD_D: tl.constexpr,  # units of a head
+    BLOCK_L: tl.constexpr,  # power of two, at least the tokens of the sequence
+    MAX_LENGTH: tl.constexpr,  # power of two, at least the longest sequence
+    BLOCK_K: tl.constexpr,  # units of a head that are read at a time
+    DROPOUT: tl.constexpr,  # whether anything is dropped
+    PRECISION: tl.constexpr,  # of float32's products: tf32, or exact by tf32x3
+):
+    """Of a sequence with ``BLOCK_L`` tokens at the most; ``MAX_LENGTH`` are those of any."""
+    h, i, length, row = _program(first, count, HEADS, BLOCK_L)
+    mask, k, D = i < length, tl.arange(0, BLOCK_K), HEADS * HEAD_D
+    query, key, value = qkv + h * HEAD_D, qkv + h * HEAD_D + D, qkv + h * HEAD_D + 2 * D
+    scores = tl.zeros((BLOCK_L, BLOCK_L), tl.float32)
+    for k0 in range(0, HEAD_D, BLOCK_K):
+        left, right = (
+            _head_units(query, row, mask, k0, 3 * D, k, HEAD_D),
+            _head_units(key, row, mask, k0, 3 * D, k, HEAD_D),
+        )
+        scores = tl.dot(left, tl.trans(right), scores, input_precision=PRECISION)
+    weights = _softmax(scores * softmax_scale, i, length)
+    if DROPOUT:
+        weights *= kept((row * HEADS + h)[:, None] * MAX_LENGTH + i[None, :], seed, dropped, scale)
     weights = weights.to(qkv.dtype.element_ty)
-    for deep in range(0, SIZE, CHUNK):
-        mixed = tl.dot(weights, _part(value, row, there, deep, 3 * D, k, SIZE), input_precision=PRODUCTS)
-        to = made + row[:, None] * D + h * SIZE + (deep + k)[None, :]
-        tl.store(to, mixed.to(made.dtype.element_ty), mask=there[:, None] & (deep + k < SIZE)[None, :])
+    for k0 in range(0, HEAD_D, BLOCK_K):
+        mixed = tl.dot(weights, _head_units(value, row, mask, k0, 3 * D, k, HEAD_D), input_precision=PRECISION)
+        to = out + row[:, None] * D + h * HEAD_D + (k0 + k)[None, :]
+        tl.store(to, mixed.to(out.dtype.element_ty), mask=mask[:, None] & (k0 + k < HEAD_D)[None, :])
 
 
 @triton.jit
 def _backward(
-    qkv, first, given, moved, seed, dropped, scale, over, count,
-    HEADS: tl.constexpr, SIZE: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr, DROP: tl.constexpr,
-    PRODUCTS: tl.constexpr,
-):  # fmt: skip
+    qkv,  # (P*N, 3, heads, D / heads): queries, keys and values
+    first,  # int32 (G + 1,): each granularity's first token
+    grad_out,  # (P*N, D)
+    grad_qkv,  # out (P*N, 3D)
+    seed,  # int32 (2,) on the GPU
+    dropped,  # an element whose 32 random bits are below it is dropped
+    scale,  # 1 / (1 - dropout)
+    softmax_scale,  # (D / heads)^-1/2
+    count,  # N, sequences
+    HEADS: tl.constexpr,  # heads
+    HEAD_D: tl.constexpr,  # units of a head
+    MAX_LENGTH: tl.constexpr,  # power of two, at least the longest sequence
+    BLOCK_K: tl.constexpr,  # units of a head that are read at a time
+    DROPOUT: tl.constexpr,  # whether anything is dropped
+    PRECISION: tl.constexpr,  # of float32's products: tf32, or exact by tf32x3
+):
     length = _length(first)
-    if LONG > 32 and length > 32:
-        _go_back(
-            qkv, first, given, moved, seed, dropped, scale, over, count, HEADS, SIZE, 64, LONG, CHUNK, DROP, PRODUCTS
+    if MAX_LENGTH > 32 and length > 32:
+        _attend_backward(
+            qkv,
+            first,
+            grad_out,
+            grad_qkv,
+            seed,
+            dropped,
+            scale,
+            softmax_scale,
+            count,
+            HEADS,
+            HEAD_D,
+            64,
+            MAX_LENGTH,
+            BLOCK_K,
+            DROPOUT,
+            PRECISION,
         )
-    elif LONG > 16 and length > 16:
-        _go_back(
-            qkv, first, given, moved, seed, dropped, scale, over, count, HEADS, SIZE, 32, LONG, CHUNK, DROP, PRODUCTS
+    elif MAX_LENGTH > 16 and length > 16:
+        _attend_backward(
+            qkv,
+            first,
+            grad_out,
+            grad_qkv,
+            seed,
+            dropped,
+            scale,
+            softmax_scale,
+            count,
+            HEADS,
+            HEAD_D,
+            32,
+            MAX_LENGTH,
+            BLOCK_K,
+            DROPOUT,
+            PRECISION,
         )
     else:
-        _go_back(
-            qkv, first, given, moved, seed, dropped, scale, over, count, HEADS, SIZE, 16, LONG, CHUNK, DROP, PRODUCTS
+        _attend_backward(
+            qkv,
+            first,
+            grad_out,
+            grad_qkv,
+            seed,
+            dropped,
+            scale,
+            softmax_scale,
+            count,
+            HEADS,
+            HEAD_D,
+            16,
+            MAX_LENGTH,
+            BLOCK_K,
+            DROPOUT,
+            PRECISION,
         )
 
 
 @triton.jit
-def _go_back(
-    qkv, first, given, moved, seed, dropped, scale, over, count,
-    HEADS: tl.constexpr, SIZE: tl.constexpr, ROOM: tl.constexpr, LONG: tl.constexpr, CHUNK: tl.constexpr,
-    DROP: tl.constexpr, PRODUCTS: tl.constexpr,
-):  # fmt: skip
-    h, i, length, row = _place(first, count, HEADS, ROOM)
-    there, k, D = i < length, tl.arange(0, CHUNK), HEADS * SIZE
-    query, key, value = qkv + h * SIZE, qkv + h * SIZE + D, qkv + h * SIZE + 2 * D
-    arriving = given + h * SIZE
-    scores = tl.zeros((ROOM, ROOM), tl.float32)
-    of_weights = tl.zeros((ROOM, ROOM), tl.float32)
-    for deep in range(0, SIZE, CHUNK):
-        left, right = _part(query, row, there, deep, 3 * D, k, SIZE), _part(key, row, there, deep, 3 * D, k, SIZE)
-        scores = tl.dot(left, tl.trans(right), scores, input_precision=PRODUCTS)
-        left, right = _part(arriving, row, there, deep, D, k, SIZE), _part(value, row, there, deep, 3 * D, k, SIZE)
-        of_weights = tl.dot(left, tl.trans(right), of_weights, input_precision=PRODUCTS)
-    weights = _softmax(scores * over, i, length)
+def _attend_backward(
+    qkv,  # (P*N, 3, heads, D / heads): queries, keys and values
+    first,  # int32 (G + 1,): each granularity's first token
+    grad_out,  # (P*N, D)
+    grad_qkv,  # out (P*N, 3D)
+    seed,  # int32 (2,) on the GPU
+    dropped,  # an element whose 32 random bits are below it is dropped
+    scale,  # 1 / (1 - dropout)
+    softmax_scale,  # (D / heads)^-1/2
+    count,  # N, sequences
+    HEADS: tl.constexpr,  # heads
+    HEAD_D: tl.constexpr,  # units of a head
+    BLOCK_L: tl.constexpr,  # power of two, at least the tokens of the sequence
+    MAX_LENGTH: tl.constexpr,  # power of two, at least the longest sequence
+    BLOCK_K: tl.constexpr,  # units of a head that are read at a time
+    DROPOUT: tl.constexpr,  # whether anything is dropped
+    PRECISION: tl.constexpr,  # of float32's products: tf32, or exact by tf32x3
+):
+    h, i, length, row = _program(first, count, HEADS, BLOCK_L)
+    mask, k, D = i < length, tl.arange(0, BLOCK_K), HEADS * HEAD_D
+    query, key, value = qkv + h * HEAD_D, qkv + h * HEAD_D + D, qkv + h * HEAD_D + 2 * D
+    grad_mixed = grad_out + h * HEAD_D
+    scores = tl.zeros((BLOCK_L, BLOCK_L), tl.float32)
+    grad_weights = tl.zeros((BLOCK_L, BLOCK_L), tl.float32)
+    for k0 in range(0, HEAD_D, BLOCK_K):
+        left, right = (
+            _head_units(query, row, mask, k0, 3 * D, k, HEAD_D),
+            _head_units(key, row, mask, k0, 3 * D, k, HEAD_D),
+        )
+        scores = tl.dot(left, tl.trans(right), scores, input_precision=PRECISION)
+        left, right = (
+            _head_units(grad_mixed, row, mask, k0, D, k, HEAD_D),
+            _head_units(value, row, mask, k0, 3 * D, k, HEAD_D),
+        )
+        grad_weights = tl.dot(left, tl.trans(right), grad_weights, input_precision=PRECISION)
+    weights = _softmax(scores * softmax_scale, i, length)
     left = weights
-    if DROP:
-        keeps = kept((row * HEADS + h)[:, None] * LONG + i[None, :], seed, dropped, scale)
+    if DROPOUT:
+        keeps = kept((row * HEADS + h)[:, None] * MAX_LENGTH + i[None, :], seed, dropped, scale)
         left = weights * keeps
-        of_weights *= keeps
-    of_scores = weights * (of_weights - tl.sum(weights * of_weights, 1)[:, None]) * over
-    kind = qkv.dtype.element_ty
-    of_scores = of_scores.to(kind)
-    turned = tl.trans(of_scores)
-    left = tl.trans(left.to(kind))
-    for deep in range(0, SIZE, CHUNK):
-        to = moved + row[:, None] * (3 * D) + h * SIZE + (deep + k)[None, :]
-        inside = there[:, None] & (deep + k < SIZE)[None, :]
-        made = tl.dot(of_scores, _part(key, row, there, deep, 3 * D, k, SIZE), input_precision=PRODUCTS)
-        tl.store(to, made.to(kind), mask=inside)
-        made = tl.dot(turned, _part(query, row, there, deep, 3 * D, k, SIZE), input_precision=PRODUCTS)
-        tl.store(to + D, made.to(kind), mask=inside)
-        made = tl.dot(left, _part(arriving, row, there, deep, D, k, SIZE), input_precision=PRODUCTS)
-        tl.store(to + 2 * D, made.to(kind), mask=inside)
+        grad_weights *= keeps
+    grad_scores = weights * (grad_weights - tl.sum(weights * grad_weights, 1)[:, None]) * softmax_scale
+    dtype = qkv.dtype.element_ty
+    grad_scores = grad_scores.to(dtype)
+    grad_scores_t = tl.trans(grad_scores)
+    left = tl.trans(left.to(dtype))
+    for k0 in range(0, HEAD_D, BLOCK_K):
+        to = grad_qkv + row[:, None] * (3 * D) + h * HEAD_D + (k0 + k)[None, :]
+        unit_mask = mask[:, None] & (k0 + k < HEAD_D)[None, :]
+        out = tl.dot(grad_scores, _head_units(key, row, mask, k0, 3 * D, k, HEAD_D), input_precision=PRECISION)
+        tl.store(to, out.to(dtype), mask=unit_mask)
+        out = tl.dot(grad_scores_t, _head_units(query, row, mask, k0, 3 * D, k, HEAD_D), input_precision=PRECISION)
+        tl.store(to + D, out.to(dtype), mask=unit_mask)
+        out = tl.dot(left, _head_units(grad_mixed, row, mask, k0, D, k, HEAD_D), input_precision=PRECISION)
+        tl.store(to + 2 * D, out.to(dtype), mask=unit_mask)
 
 
 def fits(lengths: tuple[int, ...], dtype: torch.dtype) -> bool:
@@ -169,33 +327,37 @@ class Attention(torch.autograd.Function):
     """All heads and granularities in one call; each sequence of a granularity within itself."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, lengths: tuple[int, ...], heads: int, drop: DeviceDrop, tf32: bool) -> Tensor:
+    def forward(ctx: Any, qkv: Tensor, lengths: tuple[int, ...], heads: int, drop: DropoutDraw, tf32: bool) -> Tensor:
         """(P, N, 3D) to (P, N, D); float32's products are exact but for ``tf32``."""
         qkv = qkv.contiguous()
-        places, count, width = qkv.shape
+        tokens, count, width = qkv.shape
         size = width // 3 // heads
-        made = qkv.new_empty(places, count, width // 3)
+        out = qkv.new_empty(tokens, count, width // 3)
         ctx.first, ctx.grid, ctx.drop = first_tokens(lengths, qkv.device), (count * heads, len(lengths)), drop
         ctx.sizes = {
-            "HEADS": heads, "SIZE": size, "LONG": _power(max(lengths)),
-            "CHUNK": min(_CHUNK[qkv.dtype][0], _power(size)),
-            "DROP": drop.dropped > 0, "PRODUCTS": "tf32" if tf32 else EXACT, "num_warps": 4,
+            "HEADS": heads, "HEAD_D": size, "MAX_LENGTH": _power(max(lengths)),
+            "BLOCK_K": min(_CHUNK[qkv.dtype][0], _power(size)),
+            "DROPOUT": drop.dropped > 0, "PRECISION": "tf32" if tf32 else EXACT, "num_warps": 4,
         }  # fmt: skip
-        _forward[ctx.grid](qkv, ctx.first, made, *drop.arguments(qkv), size**-0.5, count, **ctx.sizes)
+        _forward[ctx.grid](qkv, ctx.first, out, *drop.arguments(qkv), size**-0.5, count, **ctx.sizes)
         ctx.save_for_backward(qkv)
-        return made
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """(P, N, D) to (P, N, 3D)."""
         (qkv,) = ctx.saved_tensors
-        moved, given, over = torch.empty_like(qkv), gradients[0].to(qkv.dtype).contiguous(), ctx.sizes["SIZE"] ** -0.5
+        grad_qkv, grad_out, softmax_scale = (
+            torch.empty_like(qkv),
+            gradients[0].to(qkv.dtype).contiguous(),
+            ctx.sizes["HEAD_D"] ** -0.5,
+        )
         sizes = {**ctx.sizes, "num_warps": 8}
         _backward[ctx.grid](
-            qkv, ctx.first, given, moved, *ctx.drop.arguments(qkv), over, qkv.shape[1], **sizes
+            qkv, ctx.first, grad_out, grad_qkv, *ctx.drop.arguments(qkv), softmax_scale, qkv.shape[1], **sizes
         )  # fmt: skip
-        return moved, None, None, None, None
+        return grad_qkv, None, None, None, None
 
 
 def supports(qkv: Tensor, *, lengths: tuple[int, ...]) -> bool:
@@ -205,5 +367,5 @@ def supports(qkv: Tensor, *, lengths: tuple[int, ...]) -> bool:
 
 def attention(qkv: Tensor, lengths: tuple[int, ...], *, heads: int, dropout: float) -> Tensor:
     """(P, N, 3D) to (P, N, D)."""
-    mask = DeviceDrop(dropout, training=dropout > 0, device=qkv.device)
+    mask = DropoutDraw(dropout, training=dropout > 0, device=qkv.device)
     return Attention.apply(qkv, lengths, heads, mask, products_in_tf32())  # type: ignore[no-any-return, no-untyped-call]

@@ -14,7 +14,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_RUN = 2048  # elements of a program
+_BLOCK = 2048  # elements of a program
 
 
 @triton.jit
@@ -25,42 +25,58 @@ def _mixed(x):
 
 
 @triton.jit
-def _bits(place, seed):
+def _bits(offset, seed):
     """32 random bits of a place (int64), as the CPU's kernels make them (numbers.h)."""
     first, second = tl.load(seed).to(tl.uint32), tl.load(seed + 1).to(tl.uint32)
-    second += (place >> 32).to(tl.uint32) * tl.full((), 0x9E3779B9, tl.uint32)
-    return _mixed(_mixed(place.to(tl.uint32) ^ first) + second)
+    second += (offset >> 32).to(tl.uint32) * tl.full((), 0x9E3779B9, tl.uint32)
+    return _mixed(_mixed(offset.to(tl.uint32) ^ first) + second)
 
 
 @triton.jit
-def kept(place, seed, dropped, scale):
+def kept(offset, seed, dropped, scale):
     """What the element at ``place`` (int64) is multiplied by."""
-    return tl.where(_bits(place, seed) >= dropped.to(tl.uint32), scale, 0.0)
+    return tl.where(_bits(offset, seed) >= dropped.to(tl.uint32), scale, 0.0)
 
 
 @triton.jit
-def _relu_dropout_forward(given, left, seed, dropped, scale, size, RUN: tl.constexpr, DROP: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
-    value = tl.load(given + at, mask=at < size, other=0.0).to(tl.float32)
+def _relu_dropout_forward(
+    x,  # (size,)
+    out,  # (size,)
+    seed,  # int32 (2,) on the GPU
+    dropped,  # an element whose 32 random bits are below it is dropped
+    scale,  # 1 / (1 - dropout)
+    size,  # elements
+    BLOCK: tl.constexpr,  # elements of a program
+    DROPOUT: tl.constexpr,  # whether anything is dropped
+):
+    offset = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(x + offset, mask=offset < size, other=0.0).to(tl.float32)
     value = tl.where(value <= 0.0, 0.0, value)
-    if DROP:
-        value *= kept(at, seed, dropped, scale)
-    tl.store(left + at, value.to(left.dtype.element_ty), mask=at < size)
+    if DROPOUT:
+        value *= kept(offset, seed, dropped, scale)
+    tl.store(out + offset, value.to(out.dtype.element_ty), mask=offset < size)
 
 
 @triton.jit
-def _relu_dropout_backward(left, given, moved, scale, size, RUN: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
-    gradient = tl.load(given + at, mask=at < size, other=0.0).to(tl.float32) * scale
-    passes = tl.load(left + at, mask=at < size, other=0.0).to(tl.float32) != 0.0
-    tl.store(moved + at, tl.where(passes, gradient, 0.0).to(moved.dtype.element_ty), mask=at < size)
+def _relu_dropout_backward(
+    out,  # (size,), which is 0 where nothing passes
+    grad_out,  # (size,)
+    grad_x,  # out: gradient of x
+    scale,  # 1 / (1 - dropout)
+    size,  # elements
+    BLOCK: tl.constexpr,  # elements of a program
+):
+    offset = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    gradient = tl.load(grad_out + offset, mask=offset < size, other=0.0).to(tl.float32) * scale
+    passes = tl.load(out + offset, mask=offset < size, other=0.0).to(tl.float32) != 0.0
+    tl.store(grad_x + offset, tl.where(passes, gradient, 0.0).to(grad_x.dtype.element_ty), mask=offset < size)
 
 
-class DeviceDrop:
-    """One draw of a dropout of ``share``, taken to the nearest 2**-32; nothing is dropped outside training."""
+class DropoutDraw:
+    """One draw of a dropout, its probability to the nearest 2**-32; nothing is dropped outside training."""
 
-    def __init__(self, share: float, *, training: bool, device: torch.device) -> None:
-        self.dropped = min(round(share * 2**32), 2**32 - 1) if training else 0
+    def __init__(self, probability: float, *, training: bool, device: torch.device) -> None:
+        self.dropped = min(round(probability * 2**32), 2**32 - 1) if training else 0
         self.scale = 1 / (1 - self.dropped / 2**32)
         # Two words of 32 bits; where nothing is dropped no kernel reads them.
         self.seed = torch.randint(-(2**31), 2**31, (2,), dtype=torch.int32, device=device) if self.dropped else None
@@ -74,32 +90,27 @@ class ReluDropout(torch.autograd.Function):
     """Dropout of what is above zero."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, drop: DeviceDrop) -> Tensor:
-        """Of the shape of ``hidden``."""
-        hidden = hidden.contiguous()
-        left, size = torch.empty_like(hidden), hidden.numel()
-        _relu_dropout_forward[(triton.cdiv(size, _RUN),)](
-            hidden, left, *drop.arguments(hidden), size, RUN=_RUN, DROP=drop.dropped > 0
+    def forward(ctx: Any, x: Tensor, draw: DropoutDraw) -> Tensor:
+        """Of the shape of ``x``."""
+        x = x.contiguous()
+        out, size = torch.empty_like(x), x.numel()
+        _relu_dropout_forward[(triton.cdiv(size, _BLOCK),)](
+            x, out, *draw.arguments(x), size, BLOCK=_BLOCK, DROPOUT=draw.dropped > 0
         )
-        ctx.save_for_backward(left)
-        ctx.scale = drop.scale
-        return left
+        ctx.save_for_backward(out)
+        ctx.scale = draw.scale
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """It passes where something is left."""
-        (left,) = ctx.saved_tensors
-        moved, size = torch.empty_like(left), left.numel()
-        _relu_dropout_backward[(triton.cdiv(size, _RUN),)](
-            left, gradients[0].contiguous(), moved, ctx.scale, size, RUN=_RUN
+        (out,) = ctx.saved_tensors
+        grad_x, size = torch.empty_like(out), out.numel()
+        _relu_dropout_backward[(triton.cdiv(size, _BLOCK),)](
+            out, gradients[0].contiguous(), grad_x, ctx.scale, size, BLOCK=_BLOCK
         )
-        return moved, None
-
-
-def dropped(values: Tensor, drop: DeviceDrop) -> Tensor:
-    """``values`` above zero, some of them dropped."""
-    return ReluDropout.apply(values, drop)  # type: ignore[no-any-return, no-untyped-call]
+        return grad_x, None
 
 
 def supports(x: Tensor) -> bool:
@@ -108,5 +119,6 @@ def supports(x: Tensor) -> bool:
 
 
 def relu_dropout(x: Tensor, *, dropout: float) -> Tensor:
-    """ReLU, then dropout."""
-    return dropped(x, DeviceDrop(dropout, training=dropout > 0, device=x.device))
+    """dropout(relu(x)), of the shape of ``x``."""
+    draw = DropoutDraw(dropout, training=dropout > 0, device=x.device)
+    return ReluDropout.apply(x, draw)  # type: ignore[no-any-return, no-untyped-call]

@@ -16,7 +16,7 @@ EXACT = "tf32x3"  # Triton's name for products whose operands are three TensorFl
 def row_sizes(width: int) -> dict[str, Any]:
     """What a kernel of rows of ``width`` is compiled for."""
     wide = max(16, triton.next_power_of_2(width))
-    return {"D": width, "WIDE": wide, "num_warps": min(8, max(1, wide // 128))}
+    return {"D": width, "BLOCK_D": wide, "num_warps": min(8, max(1, wide // 128))}
 
 
 @cache  # without end: recorded steps read them
