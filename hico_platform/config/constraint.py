@@ -13,7 +13,7 @@ from typing import Any
 from hico_platform.config.schema import Scalar
 
 MOST_CHARACTERS, MOST_DEPTH = 2000, 64
-"""Of an expression. What evaluates it calls itself for each level."""
+"""Limits of an expression; evaluation is recursive, one call a level."""
 
 _DEEP = f"it is more than {MOST_DEPTH} levels deep"
 _OPERATIONS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -39,9 +39,9 @@ class Constraint:
     text: str
 
     def holds(self, values: Mapping[str, Scalar | None]) -> bool:
-        """Whether it is true of ``values``, which has every field that it names.
+        """Whether it is true for ``values``, which has every field that it names.
 
-        It is not where it cannot be told: a division by zero, a number without end, or a field that is not set.
+        False where it cannot be evaluated: a division by zero, an overflow, or a field that is not set.
         """
         try:
             return bool(_evaluate(_parsed(self.text), values))
@@ -50,7 +50,7 @@ class Constraint:
 
 
 class Kind(StrEnum):
-    """What an expression comes to."""
+    """The type of an expression."""
 
     NUMBER = "a number"
     TEXT = "a text"

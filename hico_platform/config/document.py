@@ -1,4 +1,4 @@
-"""Plain data with the place of every part, so that a mistake can be named by it; needs no YAML parser."""
+"""Plain data with the file and line of every part, for error messages; needs no YAML parser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Document:
     def problem(
         self, path: FieldPath, *, rule: str, remedy: str | None, value: object = None, show: bool = True
     ) -> Problem:
-        """A problem at ``path``, with the place of the nearest part that has one."""
+        """A problem at ``path``, with file and line of the nearest enclosing part that has them."""
         prefixes = [path[:n] for n in range(len(path), -1, -1)]
         near = next((p for p in prefixes if p in self.files or p in self.lines), ())
         return Problem(

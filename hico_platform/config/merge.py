@@ -73,7 +73,7 @@ def nested(document: Document, *, sections: AbstractSet[str], whole: AbstractSet
 
 
 def check_depth(document: Document) -> None:
-    """Whether dotted keys name fields at depths that there are; what unfolds them need not mind.
+    """Checks that no dotted key is deeper than any field, so that keys can be unfolded recursively.
 
     Raises:
         ConfigError: a key has too many dots.

@@ -1,4 +1,4 @@
-"""What a search may vary: ranges, choices and weights on a simplex, each with its conditions.
+"""What a search varies: ranges, choices and weights on a simplex, each with its conditions.
 
 A sampler sees *coordinates*: independent ranges and choices. A range or a choice is its own coordinate; K
 weights that keep their sum are K-1 shares in [0, 1] (:class:`Simplex`).
@@ -26,7 +26,7 @@ class ActiveWhen:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter(ABC):
-    """Something that a search varies; ``name`` is a dotted field of the trial configuration, or a group."""
+    """Base of what a search varies; ``name`` is a dotted field of the trial configuration, or a group."""
 
     name: str
     when: tuple[ActiveWhen, ...] = ()
@@ -50,7 +50,7 @@ class Parameter(ABC):
 
     @abstractmethod
     def extremes(self) -> tuple[Mapping[str, Scalar], ...]:
-        """Settings of the fields that stand for all (each choice, each end)."""
+        """Values of the fields at the corners: each choice, each end of a range."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class Range(FieldParameter):
         return tuple(round(number) for number in numbers) if self.integer else tuple(numbers)
 
     def _number(self, index: int) -> float:
-        """The number so many steps above the lowest, in decimals as a file writes them.
+        """The number ``index`` steps above the lowest, computed in decimal as a file writes it.
 
         In binary 0.1 + 2 * 0.1 lies above 0.3, where Optuna finds it outside of the range.
         """
@@ -226,7 +226,7 @@ class Simplex(Parameter):
         return shares
 
     def extremes(self) -> tuple[Mapping[str, Scalar], ...]:
-        """Each weight as large as it can be, the others sharing the rest; and all equal."""
+        """Each weight in turn at its largest with the others equal, and all weights equal."""
         count = len(self.parts)
         most = min(self.high, self.total - (count - 1) * self.low)
         rest = (self.total - most) / (count - 1)
@@ -246,7 +246,7 @@ class Simplex(Parameter):
 
 
 def uniform(axis: Range | Choice, *, draw: random.Random) -> Scalar:
-    """A value of a coordinate, uniform on its scale."""
+    """A value drawn uniformly on the coordinate's scale (linear or logarithmic)."""
     if isinstance(axis, Choice):
         return draw.choice(axis.choices)
     if axis.log:

@@ -1,7 +1,7 @@
-"""The space file: what a search varies, around which settings, for how long, by which means.
+"""The space file: what a search varies, around which settings, for how long, on which resources.
 
-Everything wrong with a file is found here, before anything is started: unknown keys, broken rules, and
-values at which the varied field's own rule, or a rule between fields, would refuse a trial.
+Everything wrong with a file is found here, before anything is started: unknown keys, broken rules, and values that
+the rule of a varied field, or a rule between fields, would refuse in a trial.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _transfer_of(source: object) -> object:
 
 
 def _refuse_keys(document: Document) -> None:
-    """A space is kept in the ledger whole, and shown in the tracking store."""
+    """Refuses credentials in the transfer address: the ledger keeps a space whole, and the tracking store shows it."""
     transfer = _transfer_of(document.data)
     if isinstance(transfer, str) and has_credentials(transfer):
         shown = masked(transfer, secrets=secrets_of(transfer))

@@ -52,10 +52,10 @@ def parse_constraints(document: Document, problems: list[Problem]) -> tuple[Cons
 
 
 def broken_rules(space: CheckedSpace, document: Document, *, sound: bool, searched: bool) -> list[Problem]:
-    """What is wrong between the parts.
+    """Broken rules between the parts of a space.
 
-    Points are asked about where the search section is sound (``searched``), and the costly questions are asked
-    only where all parts are ``sound``.
+    Points are checked where the search section is valid (``searched``), and the costly rules only where all parts are
+    (``sound``).
     """
     problems = [*_rules(space.settings, document), *_objectives(space.settings, document)]
     if searched:
@@ -103,7 +103,7 @@ def _varied(space: CheckedSpace, document: Document) -> list[Problem]:
 
 
 def _objectives(space: Space, document: Document) -> list[Problem]:
-    """What fits several objectives, and what does not."""
+    """Rules for searches with several objectives."""
     several = len(space.objectives) > 1
     sampler, scheduler = space.sampler.name, space.scheduler.name
     problems: list[Problem] = []
@@ -161,7 +161,7 @@ def _objectives(space: Space, document: Document) -> list[Problem]:
 
 
 def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
-    """Rules between fields hold wherever the search goes: combinations of choices and ends are built."""
+    """Checks rules between fields on combinations of choices and ends: they must hold in the whole space."""
     options = [parameter.extremes() for parameter in space.parameters]
     base = flatten(space.base)
     draw = random.Random(0)
@@ -193,7 +193,7 @@ def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
 
 
 def _points(space: CheckedSpace, document: Document) -> list[Problem]:
-    """Listed points name searched fields, and lie in the space just as they are given."""
+    """Checks that listed points name searched fields and lie in the space exactly as given."""
     searched = space.searched
     base = {name: value for name, value in flatten(space.base).items() if value is not None}
     problems: list[Problem] = []
@@ -279,7 +279,7 @@ def _grid(space: CheckedSpace, document: Document) -> list[Problem]:
 
 
 def _satisfiable(space: CheckedSpace, document: Document) -> list[Problem]:
-    """Some part of the space meets the constraints: one of many uniform points does."""
+    """Checks that at least one of many uniform points meets the constraints."""
     draw = random.Random(0)
     if not space.constraints or any(
         space.admits(space.values(functools.partial(uniform, draw=draw))) for _ in range(MOST_DRAWS)

@@ -1,4 +1,4 @@
-"""What a space file holds, typed."""
+"""The sections of a space file as models, and a checked space with what samplers and trials ask of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Objective(StrEnum):
     """Parameters of the encoder that downstream tasks use; the fewer the better."""
 
     SPEED = "sequences_per_s"
-    """Sequences trained a second on what a trial holds, as measured: the cost; the more the better."""
+    """Measured training speed, sequences per second on the resources of one trial; the more the better."""
 
     @property
     def sign(self) -> int:
@@ -47,7 +47,7 @@ class Objective(StrEnum):
 
 
 class SchedulerName(StrEnum):
-    """How it is decided which trials go on."""
+    """How it is decided which trials continue."""
 
     ASHA = "asha"
     HYPERBAND = "hyperband"
@@ -66,7 +66,7 @@ class SamplerConfig(Settings):
 
 
 class SchedulerConfig(Settings):
-    """Which trials go on at a rung."""
+    """Which trials continue at a rung."""
 
     name: SchedulerName = Field(SchedulerName.ASHA, description="asha, hyperband, median or none")
     grace_epochs: Whole = Field(1, description="epochs of the first rung; no trial stops before", ge=1)
@@ -121,12 +121,12 @@ class ResourcesConfig(Settings):
 
     @property
     def given_gpus(self) -> float:
-        """GPUs of a trial as far as the file says; none where they are to be measured."""
+        """GPUs of a trial that the file gives; 0 where they are to be measured."""
         return self.gpus if isinstance(self.gpus, float) else 0.0
 
 
 class StopConfig(Settings):
-    """When a search ends before its number of trials. What is at work then is let finish, unless time is up."""
+    """When a search ends before its number of trials. Running trials finish, unless time is up."""
 
     hours: Number | None = Field(
         None, description="wall-clock hours of one driver; then trials end at their next report", gt=0
@@ -145,10 +145,9 @@ class StopConfig(Settings):
 
 
 class Space(Settings):
-    """A checked space file.
+    """What a search varies, around which settings, for how long and on which resources."""
 
-    ``search`` is the file's section as written; :func:`parameters_of` gives what it means.
-    """
+    # Docstrings of models are descriptions in the JSON Schema. search_section.py reads ``search``, kept as written.
 
     name: str = Field("", description="name of the search; the file's own by default")
     description: str = Field("", description="what is searched and why")
@@ -177,7 +176,7 @@ class Space(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedSpace:
-    """A space with its parameters, in an order in which conditions come before what depends on them."""
+    """A space with its parameters, ordered so that each comes after those that its conditions name."""
 
     settings: Space
     parameters: tuple[Parameter, ...]
