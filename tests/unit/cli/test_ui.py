@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from hico_platform.cli.listening import listen
 from hico_platform.cli.main import main
-from hico_platform.errors import UsageError
 from hico_platform.tracking import mlflow_pages
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.mlflow_store import mlflow_home
@@ -163,27 +161,3 @@ def test_a_certificate_goes_with_its_key(
     assert ui(home, "--tls-cert", str(home / "a.pem"), "--tls-key", str(home / "b.pem")) == 2
     assert "No such file" in capsys.readouterr().err
     assert served == []
-
-
-@pytest.mark.parametrize(
-    ("host", "words"),
-    [
-        (
-            "nowhere.invalid",
-            "--host: expected an address or name of this machine, which resolves, got 'nowhere.invalid'",
-        ),
-        ("a" * 70 + ".b", "--host: expected an address or name of this machine, which resolves"),
-        ("::ffff:300.1.1.1", "--host: expected an address"),
-        ("192.0.2.1", "--port: expected an address and port that can be listened on, got '192.0.2.1:5000 ("),
-    ],
-)
-def test_an_address_that_is_none_of_this_machine(host: str, words: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        listen(host, 5000)
-    assert words in str(caught.value)
-
-
-def test_a_port_that_is_listened_on_stays_ones_own() -> None:
-    listener = listen("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1"))
-    with listener.socket, pytest.raises(UsageError, match="give another --port"):
-        listen("127.0.0.1", listener.socket.getsockname()[1])

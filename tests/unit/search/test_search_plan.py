@@ -7,16 +7,11 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.errors import UsageError
-from hico_platform.home import HomePaths
 from hico_platform.search.cost import Machine, Timing
-from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
-from hico_platform.search.lock import search_lock
 from hico_platform.search.search_plan import plan_search, workers_of
-from hico_platform.search.start import check_startable
 from hico_platform.worker.timing import time_trials
 from tests.small import small_config, small_split, small_store
-from tests.toy import FACTS, toy_space
+from tests.toy import toy_space
 from tests.unit.worker.test_gpu_memory import Data
 
 TWO_CPUS = Machine(cpus=2, gpus=0)
@@ -86,41 +81,6 @@ def test_trials_are_timed(tmp_path: Path) -> None:
     assert timing.epoch_s > 0
     assert timing.report_s > 0
     assert timing.evaluation_s > 0
-
-
-class TestStartable:
-    @pytest.fixture
-    def paths(self, tmp_path: Path) -> HomePaths:
-        return HomePaths(home=tmp_path)
-
-    def begin(self, paths: HomePaths) -> None:
-        storage = open_storage(sqlite_url(paths.home / "study.db"))
-        ledger = StudyLedger.create(storage, name="toy", space=toy_space(), facts=FACTS, limit=3, at_s=0.0)
-        ledger.begin(toy_space(), at_s=0.0)
-
-    def check(self, paths: HomePaths, *, resume: bool = False, **space: object) -> None:
-        check_startable(paths, "toy", toy_space(**space), facts=FACTS, resume=resume)
-
-    def test_a_new_name_leaves_nothing_behind(self, paths: HomePaths) -> None:
-        self.check(paths)
-        assert list(paths.home.iterdir()) == []
-
-    def test_a_name_that_is_taken(self, paths: HomePaths) -> None:
-        self.begin(paths)
-        with pytest.raises(UsageError, match="a name that no search has yet, got 'toy'; give --resume"):
-            self.check(paths)
-
-    def test_one_that_goes_on_must_agree(self, paths: HomePaths) -> None:
-        self.begin(paths)
-        self.check(paths, resume=True, trials=9)
-        with pytest.raises(
-            UsageError, match=r"base.budget.epochs: expected the same as when the search toy began: 9, got 12"
-        ):
-            self.check(paths, resume=True, epochs=12)
-
-    def test_one_that_runs(self, paths: HomePaths) -> None:
-        with search_lock(paths.lock("toy"), name="toy"), pytest.raises(UsageError, match="is not running already"):
-            self.check(paths)
 
 
 def test_a_grid_has_no_more_trials_than_points() -> None:

@@ -17,12 +17,12 @@ from hico_platform.commands.search import run_search
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
-from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
-from hico_platform.search.start import SearchRequest, check_resumable
+from hico_platform.search.start import SearchRequest, check_resumable, check_startable
 from hico_platform.tracking.base import USER_TAG
 from hico_platform.tracking.memory import MemoryTracker
-from tests.toy import FACTS
+from tests.toy import FACTS, toy_space
 from tests.unit.cli.test_search import SPACE, finished, home
 
 __all__ = ["finished", "home"]
@@ -168,3 +168,38 @@ def test_a_running_search_says_that_first(of_alice: HomePaths) -> None:
 def test_what_is_not_there_yet_begins(tmp_path: Path) -> None:
     check_resumable(HomePaths(home=tmp_path), "toy", take_over=False)
     assert list(tmp_path.iterdir()) == []
+
+
+class TestStartable:
+    @pytest.fixture
+    def paths(self, tmp_path: Path) -> HomePaths:
+        return HomePaths(home=tmp_path)
+
+    def begin(self, paths: HomePaths) -> None:
+        storage = open_storage(sqlite_url(paths.home / "study.db"))
+        ledger = StudyLedger.create(storage, name="toy", space=toy_space(), facts=FACTS, limit=3, at_s=0.0)
+        ledger.begin(toy_space(), at_s=0.0)
+
+    def check(self, paths: HomePaths, *, resume: bool = False, **space: object) -> None:
+        check_startable(paths, "toy", toy_space(**space), facts=FACTS, resume=resume)
+
+    def test_a_new_name_leaves_nothing_behind(self, paths: HomePaths) -> None:
+        self.check(paths)
+        assert list(paths.home.iterdir()) == []
+
+    def test_a_name_that_is_taken(self, paths: HomePaths) -> None:
+        self.begin(paths)
+        with pytest.raises(UsageError, match="a name that no search has yet, got 'toy'; give --resume"):
+            self.check(paths)
+
+    def test_one_that_goes_on_must_agree(self, paths: HomePaths) -> None:
+        self.begin(paths)
+        self.check(paths, resume=True, trials=9)
+        with pytest.raises(
+            UsageError, match=r"base.budget.epochs: expected the same as when the search toy began: 9, got 12"
+        ):
+            self.check(paths, resume=True, epochs=12)
+
+    def test_one_that_runs(self, paths: HomePaths) -> None:
+        with search_lock(paths.lock("toy"), name="toy"), pytest.raises(UsageError, match="is not running already"):
+            self.check(paths)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -172,57 +171,6 @@ def picture(trials: Sequence[TrialRecord], *, limit: int = 40, **more: object) -
     options = {"name": "toy", "epochs": 9, "best": best_trial(trials), "has_driver": True} | more
     progress = search_progress(trials, limit=limit, max_failures=3, has_driver=True, has_ended=False)
     return SearchPicture(progress=progress, trials=trials, **options)
-
-
-class TestPicture:
-    """On a screen: never taller or wider, what matters first."""
-
-    TRIALS = (
-        [trial(0, TrialState.RUNNING, epoch=3)]
-        + [trial(number, TrialState.PRUNED, epoch=1 + number % 7) for number in range(1, 20)]
-        + [trial(20, TrialState.COMPLETE, epoch=9), trial(21, TrialState.FAILED)]
-        + [trial(number, TrialState.RUNNING) for number in (22, 23)]
-    )
-    NOTES = ("reports: " + "epoch 1: 4 came; " * 20, "cost: 3 epochs")
-
-    @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 14, 23, 39])
-    @pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 120])
-    def test_it_fits(self, width: int, height: int) -> None:
-        for count, name in itertools.product([0, 1, 5, 24], ["toy", "n" * 100]):
-            shown = picture(self.TRIALS[:count], name=name, notes=self.NOTES, left_s=80.0, elapsed_s=12.0)
-            lines = shown.fitting(width=width, height=height)
-            assert 1 <= len(lines) <= height
-            assert all(line.cell_len <= width and "\n" not in line.plain for line in lines)
-
-    @pytest.mark.parametrize(("width", "height"), [(80, 23), (120, 39), (60, 14), (80, 9)])
-    def test_state_counts_best_and_time_come_first_and_trials_at_work_are_shown(self, width: int, height: int) -> None:
-        shown = picture(self.TRIALS, notes=self.NOTES, left_s=80.0, elapsed_s=12.0)
-        lines = [line.plain for line in shown.fitting(width=width, height=height)]
-        head = " ".join(lines[:4])
-        for fact in ("toy: running", "21 of 40 trials ended", "3 running", "ETA 1:20", "elapsed 0:12"):
-            assert fact in head
-        assert "best knn_top1 0.500 (trial 20, epoch 9)" in head
-        rows = [line.split() for line in lines if line.split()[1:2] and line.split()[1] in ("running", "stopped")]
-        assert {"0", "22", "23"} <= {row[0] for row in rows}
-
-    def test_left_out_are_the_oldest_that_have_ended(self) -> None:
-        lines = [line.plain for line in picture(self.TRIALS).fitting(width=80, height=14)]
-        heading = next(index for index, line in enumerate(lines) if line.split()[:2] == ["trial", "state"])
-        numbers = [int(line.split()[0]) for line in lines[heading + 1 :]]
-        assert numbers == sorted(numbers)
-        assert numbers[0] == 0
-        assert numbers[1:] == list(range(24 - len(numbers) + 1, 24))
-        assert f"{24 - len(numbers)} trials are not shown" in "\n".join(lines)
-        ended = [line.plain for line in picture(self.TRIALS[1:20]).fitting(width=80, height=14)]
-        assert any("earlier trials are not shown" in line for line in ended)
-
-    def test_the_terminal_it_is_printed_to_decides(self) -> None:
-        output = io.StringIO()
-        console = Console(file=output, force_terminal=True, width=60, height=15, color_system=None)
-        console.print(picture(self.TRIALS, notes=self.NOTES))
-        lines = output.getvalue().splitlines()
-        assert len(lines) == 14
-        assert max(map(len, lines)) <= 60
 
 
 class TestBrokenPipe:
