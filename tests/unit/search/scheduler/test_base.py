@@ -12,7 +12,7 @@ from hico_platform.config.space import SchedulerConfig, SchedulerName
 from hico_platform.enums import Decision
 from hico_platform.search.scheduler.asha import Asha
 from hico_platform.search.scheduler.base import LearningCurve, Scheduler
-from hico_platform.search.scheduler.make import SCHEDULERS, make_scheduler
+from hico_platform.search.scheduler.make import make_scheduler
 
 Curves = dict[int, LearningCurve]
 
@@ -30,9 +30,6 @@ def scheduler(request: pytest.FixtureRequest) -> Scheduler:
 
 class TestEveryScheduler:
     """What holds for all of them."""
-
-    def test_is_listed(self) -> None:
-        assert SCHEDULERS.keys() == set(SchedulerName)
 
     def test_reports_rise_and_end_with_the_budget(self, scheduler: Scheduler) -> None:
         epochs = scheduler.report_epochs
