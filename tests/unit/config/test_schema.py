@@ -67,11 +67,11 @@ class TestParse:
             ("model.heads", "a divisor of hidden_width 90", 4, "change one of the two")
         ]
         assert refused({"model": {"encoder": "gru", "hidden_width": 91}}) == [
-            ("model.hidden_width", "even for a bidirectional encoder", 91, "take 92")
+            ("model.hidden_width", "an even number for a bidirectional encoder", 91, "take 92")
         ]
         weights = dict.fromkeys(LevelWeights.model_fields, 0)
         assert refused({"contrast": {"level_weights": weights}}) == [
-            ("contrast.level_weights", "at least one level has weight", 0, "give a weight")
+            ("contrast.level_weights", "at least one level with weight", 0, "give a weight")
         ]
 
     def test_all_problems_at_once_unknown_keys_first(self) -> None:
