@@ -29,7 +29,7 @@ class EncoderType(StrEnum):
 
 
 class Stream(StrEnum):
-    """What of a skeleton is shown to the encoder (METHOD: representation)."""
+    """What of a skeleton is shown to the encoder."""
 
     JOINT = "joint"
     BONE = "bone"

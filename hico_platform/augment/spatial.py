@@ -1,4 +1,4 @@
-"""Spatial augmentation: joint corruption or shear, each with probability 1/2 (METHOD: views, step 2).
+"""Spatial augmentation: joint corruption or shear, each with probability 1/2.
 
 Both put a matrix on a set of joints: shear on all of them, corruption a random or a zero matrix on some.
 """

@@ -1,4 +1,4 @@
-"""Joint, bone and motion streams, and the two token sequences of a view (METHOD: two views of one sequence)."""
+"""Joint, bone and motion streams, and the two token sequences of a view."""
 
 from __future__ import annotations
 

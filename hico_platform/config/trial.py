@@ -118,7 +118,7 @@ class BudgetConfig(Settings):
 
 
 class EvaluationConfig(Settings):
-    """Downstream evaluation (METHOD: settings of the release)."""
+    """Downstream evaluation with the settings of the release."""
 
     centre_crop: Number = Field(0.95, description="share of the frames that evaluation sees", gt=0, le=1)
     linear_epochs: Whole = Field(80, description="epochs of the linear probe", ge=1)

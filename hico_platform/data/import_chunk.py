@@ -62,10 +62,10 @@ def read_chunk(path: Path) -> Iterator[Outcome]:
     """The outcomes of a chunk, in their order; a batch at a time is in memory, whatever the chunk's size."""
     with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
         for batch in reader:
-            files, lines, said = (batch.column(name).to_pylist() for name in ("file", "line", "found"))
+            files, lines, recorded = (batch.column(name).to_pylist() for name in ("file", "line", "found"))
             pose = batch.column("pose")
             values, bounds = numbers_of(pose.values), numbers_of(pose.offsets).tolist()
-            for i, (file, line, text) in enumerate(zip(files, lines, said, strict=True)):
+            for i, (file, line, text) in enumerate(zip(files, lines, recorded, strict=True)):
                 yield Outcome(file=file, line=line, found=_found(json.loads(text), values[bounds[i] : bounds[i + 1]]))
 
 
@@ -78,13 +78,13 @@ def _batch(outcomes: list[Outcome]) -> pa.RecordBatch:
     columns = [
         array_of([outcome.file for outcome in outcomes], str),
         array_of([outcome.line for outcome in outcomes], int),
-        array_of([_said(outcome.found) for outcome in outcomes], str),
+        array_of([_as_json(outcome.found) for outcome in outcomes], str),
         array_of_lists(bounds, np.concatenate(poses), _POSE),
     ]
     return pa.record_batch(columns, schema=_SCHEMA)
 
 
-def _said(found: Sequence | Problem) -> str:
+def _as_json(found: Sequence | Problem) -> str:
     if isinstance(found, Problem):
         problem = asdict(found) | {"file": found.file and str(found.file)}
         return json.dumps({"problem": problem}, default=str)
@@ -93,10 +93,10 @@ def _said(found: Sequence | Problem) -> str:
     )
 
 
-def _found(said: dict[str, object], values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Sequence | Problem:
-    match said:
+def _found(recorded: dict[str, object], values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Sequence | Problem:
+    match recorded:
         case {"problem": dict(problem)}:
             return Problem(**problem)
         case {"name": str(name), "label": int(label), "shape": list(shape), "metadata": dict(metadata)}:
             return Sequence(name=name, label=label, pose=values.reshape(shape), metadata=metadata)
-    raise ValueError(f"no outcome of an import: {said}")
+    raise ValueError(f"no outcome of an import: {recorded}")

@@ -30,7 +30,7 @@ from typing import Any
 
 from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
 from hico_platform.data.normalise import normalise
-from hico_platform.data.readers import FORMATS, Item, Plan, ReadOptions, Source
+from hico_platform.data.readers import FORMATS, Item, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
@@ -87,7 +87,7 @@ def import_dataset(
         )
     refuse_existing(directory)
     options = options or ReadOptions()
-    made = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
+    provenance = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
     try:
         source = FORMATS[format_name](raw, options)
         plan = source.plan()
@@ -101,7 +101,7 @@ def import_dataset(
         raise DataError(plan.problems)
     try:
         with _work_folder(directory, _fingerprint(source, plan, format_name, options)) as work:
-            report = _run(source, plan, work, made, workers=workers, strict=strict, progress=progress)
+            report = _run(source, plan, work, provenance, workers=workers, strict=strict, progress=progress)
             refuse_existing(directory)
             (work / _STORE).rename(directory)
             shutil.rmtree(work)
@@ -115,9 +115,9 @@ def import_dataset(
 
 def _run(
     source: Source,
-    plan: Plan,
+    plan: ReadPlan,
     work: Path,
-    made: Mapping[str, Any],
+    provenance: Mapping[str, Any],
     *,
     workers: int,
     strict: bool,
@@ -127,21 +127,21 @@ def _run(
     size = plan.items_a_chunk
     chunks = [plan.items[start : start + size] for start in range(0, total, size)]
     paths = [work / f"chunk-{i:07d}.arrow" for i in range(len(chunks))]
-    there = [path.exists() for path in paths]
+    written = [path.exists() for path in paths]
     skipped, done, kept = list(plan.problems), 0, 0
-    places: dict[str, str] = {}
+    locations: dict[str, str] = {}
     with StoreWriter(
         work / _STORE,
         dataset=source.dataset,
         layout=source.layout,
         class_names=source.class_names,
-        provenance=made,
+        provenance=provenance,
         normalised=True,
         protocols=source.protocols,
     ) as writer:
-        for i in _finished(source, chunks, paths, there, workers):
+        for i in _finished(source, chunks, paths, written, workers):
             for outcome in read_chunk(paths[i]):
-                problem = _put(writer, outcome, places)
+                problem = _put(writer, outcome, locations)
                 if problem is None:
                     kept += 1
                 elif strict:
@@ -161,32 +161,32 @@ def _run(
         kept=kept,
         skipped=tuple(skipped),
         left_out=plan.left_out,
-        resumed_items=sum(len(chunk) for chunk, was in zip(chunks, there, strict=True) if was),
+        resumed_items=sum(len(chunk) for chunk, was_written in zip(chunks, written, strict=True) if was_written),
     )
 
 
-def _put(writer: StoreWriter, outcome: Outcome, places: dict[str, str]) -> Problem | None:
+def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str]) -> Problem | None:
     found = outcome.found
     if isinstance(found, Problem):
         return found
-    place = outcome.file if outcome.line is None else f"{outcome.file}:{outcome.line}"
-    if found.name in places:
+    location = outcome.file if outcome.line is None else f"{outcome.file}:{outcome.line}"
+    if found.name in locations:
         return Problem(
             file=outcome.file, line=outcome.line, field="name", rule="a name that no other sequence has",
-            value=found.name, remedy=f"rename or remove one of the two; the one kept is of {places[found.name]}",
+            value=found.name, remedy=f"rename or remove one of the two; the one kept is of {locations[found.name]}",
         )  # fmt: skip
-    places[found.name] = place
+    locations[found.name] = location
     writer.add(found)
     return None
 
 
 def _finished(
-    source: Source, chunks: list[list[Item]], paths: list[Path], there: list[bool], workers: int
+    source: Source, chunks: list[list[Item]], paths: list[Path], written: list[bool], workers: int
 ) -> Iterator[int]:
     """The chunks in order, each as soon as it is on disk; at most two a worker are under way."""
     if workers <= 1:
         for i, chunk in enumerate(chunks):
-            if not there[i]:
+            if not written[i]:
                 write_chunk(paths[i], _outcomes(source, chunk))
             yield i
         return
@@ -198,7 +198,7 @@ def _finished(
         try:
             while True:
                 for i in islice(upcoming, max(0, 2 * workers + 1 - len(waiting))):
-                    waiting.append((i, None if there[i] else pool.submit(_work, paths[i], chunks[i])))
+                    waiting.append((i, None if written[i] else pool.submit(_work, paths[i], chunks[i])))
                 if not waiting:
                     return
                 i, future = waiting.popleft()
@@ -270,14 +270,19 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
     try:
         check_sequence(sequence, num_joints=len(source.layout.joints), num_classes=len(source.class_names))
     except DataError as error:
-        said = error.problems[0]
+        problem = error.problems[0]
         return Problem(
-            file=item.file, line=item.line, field=said.field, rule=said.rule, value=said.value, remedy=said.remedy
+            file=item.file,
+            line=item.line,
+            field=problem.field,
+            rule=problem.rule,
+            value=problem.value,
+            remedy=problem.remedy,
         )
     return sequence
 
 
-def _fingerprint(source: Source, plan: Plan, format_name: str, options: ReadOptions) -> str:
+def _fingerprint(source: Source, plan: ReadPlan, format_name: str, options: ReadOptions) -> str:
     """What an import reads and how; chunks of another fingerprint are of no use to it."""
     digest = hashlib.sha256(f"{IMPORT_VERSION} {plan.items_a_chunk} {format_name} {source!r} {options!r}".encode())
     seen: set[Path] = set()

@@ -53,7 +53,7 @@ class Described(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class ColumnCondition:
     """A metadata column has one of ``accepts``, or a number of that parity."""
 
     column: str
@@ -87,7 +87,7 @@ class Condition:
 class Rule:
     """All conditions hold."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[ColumnCondition, ...]
 
     @classmethod
     def from_plain(cls, plain: object, *, field: str) -> Rule:
@@ -100,12 +100,12 @@ class Rule:
             if not isinstance(column, str):
                 raise _malformed(field, "the name of a metadata column", column)
             if isinstance(accepts, str) and accepts in tuple(Parity):
-                conditions.append(Condition(column=column, accepts=Parity(accepts)))
+                conditions.append(ColumnCondition(column=column, accepts=Parity(accepts)))
                 continue
             values = accepts if isinstance(accepts, list | tuple) else [accepts]
             if not values or not all(isinstance(v, int | str) and not isinstance(v, bool) for v in values):
                 raise _malformed(place, "one of odd, even, a whole number, a text, or a list of these", accepts)
-            conditions.append(Condition(column=column, accepts=tuple(values)))
+            conditions.append(ColumnCondition(column=column, accepts=tuple(values)))
         return cls(conditions=tuple(conditions))
 
     def select(self, store: Described) -> Mask:
@@ -168,7 +168,7 @@ _NTU120_SUBJECTS = (
 
 
 def _by(column: str, accepts: Parity | tuple[int | str, ...]) -> Rule:
-    return Rule(conditions=(Condition(column=column, accepts=accepts),))
+    return Rule(conditions=(ColumnCondition(column=column, accepts=accepts),))
 
 
 def _protocols(**train: Rule) -> dict[str, ProtocolRule]:

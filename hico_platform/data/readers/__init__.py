@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl
-from hico_platform.data.readers._base import Item, Plan, ReadOptions, Source
+from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.errors import Problem, UsageError
 
 
@@ -22,7 +22,7 @@ class Format:
         """The dataset at ``raw``. Raises DataError where it is none, UsageError for an option that has no meaning."""
         for name in (option.name for option in fields(options)):
             if name not in self.takes and getattr(options, name) != getattr(ReadOptions(), name):
-                fitting = ", ".join(format_name for format_name, said in FORMATS.items() if name in said.takes)
+                fitting = ", ".join(format_name for format_name, other in FORMATS.items() if name in other.takes)
                 raise UsageError(
                     Problem(field=name, rule=f"one of the formats {fitting} beside it", remedy="leave it out")
                 )
@@ -40,4 +40,4 @@ FORMATS: dict[str, Format] = {
     "manifest": Format(opens=manifest.open_source, takes=("layout",)),
 }
 
-__all__ = ["FORMATS", "Format", "Item", "Plan", "ReadOptions", "Source"]
+__all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source"]

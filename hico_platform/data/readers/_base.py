@@ -42,7 +42,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ReadPlan:
     """The items in the order of the store, what is wrong already, and how many the user left out."""
 
     items: list[Item]
@@ -75,7 +75,7 @@ class Source(Protocol):
     def normalised(self) -> bool:
         """Whether who made the files normalised them already."""
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """What there is to read."""
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:

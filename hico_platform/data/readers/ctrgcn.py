@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import BROKEN_HEADER
-from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
 from hico_platform.data.sequence import MOST_FRAMES, Sequence
 from hico_platform.errors import DataError, Problem
@@ -62,7 +62,7 @@ class CTRGCN:
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """Items of a few rows; few items where a member is compressed, for it opens only from its start."""
         parts = [(part, *_members(self.file, part, self.layout)) for part in _PARTS]
         packed = any(member.start is None for _, *members in parts for member in members)
@@ -72,7 +72,7 @@ class CTRGCN:
             for first in range(0, poses.shape[0], step):
                 last = min(first + step, poses.shape[0])
                 items.append(Item(file=self.file, value=(part, poses, labels, first, last)))
-        return Plan(items=items, problems=[], items_a_chunk=1 if packed else Plan.items_a_chunk)
+        return ReadPlan(items=items, problems=[], items_a_chunk=1 if packed else ReadPlan.items_a_chunk)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of some rows."""
@@ -85,9 +85,9 @@ class CTRGCN:
                 pose = clean(pose, file=self.file, line=None, nan_is_missing=False)
                 label = _label(hot, self.file)
             except DataError as error:
-                for said in error.problems:
-                    yield Problem(file=said.file, field=f"x_{part}[{i}]", rule=said.rule, value=said.value,
-                                  remedy=said.remedy)  # fmt: skip
+                for found in error.problems:
+                    yield Problem(file=found.file, field=f"x_{part}[{i}]", rule=found.rule, value=found.value,
+                                  remedy=found.remedy)  # fmt: skip
                 continue
             yield Sequence(name=f"{part}-{i:06d}", label=label, pose=shown_bodies(pose), metadata={"split": part})
 

@@ -16,7 +16,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
-from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, recorded_frames, shown_bodies
 from hico_platform.data.sequence import MOST_FRAMES, Metadata, Sequence
 from hico_platform.data.skeleton_file import SUFFIX, SkeletonName
@@ -27,7 +27,7 @@ _SPLITS = {"val": "test"}  # the released files call the test part val
 
 
 @dataclass(frozen=True, kw_only=True)
-class HiCo:
+class HiCoReader:
     """A folder of such pairs; the prefix of a pair is its split."""
 
     dataset: str
@@ -37,7 +37,7 @@ class HiCo:
     normalised: bool = True
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """Items of a few rows; a label that is out of range is a problem."""
         items: list[Item] = []
         problems: list[Problem] = []
@@ -62,7 +62,7 @@ class HiCo:
             reads = (file, _beside(file, "_label.pkl"), _beside(file, "_num_frame.npy"))
             for first in range(0, len(rows), ROWS_AN_ITEM):
                 items.append(Item(file=file, value=rows[first : first + ROWS_AN_ITEM], reads=reads))
-        return Plan(items=items, problems=problems)
+        return ReadPlan(items=items, problems=problems)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of some rows."""
@@ -75,9 +75,9 @@ class HiCo:
                     raise _wrong(item.file, "a recording of at least one frame", num_frames)
                 cleaned = clean(pose, file=item.file, line=None, nan_is_missing=False)
             except DataError as error:
-                for said in error.problems:
-                    yield Problem(file=said.file, field=f"[{i}]", rule=said.rule, value=said.value,
-                                  remedy=said.remedy)  # fmt: skip
+                for found in error.problems:
+                    yield Problem(file=found.file, field=f"[{i}]", rule=found.rule, value=found.value,
+                                  remedy=found.remedy)  # fmt: skip
                 continue
             shown = shown_bodies(cleaned)
             frames = num_frames if num_frames is not None else recorded_frames(shown)
@@ -88,7 +88,7 @@ class HiCo:
             yield Sequence(name=name, label=label, pose=np.ascontiguousarray(shown[:frames]), metadata=metadata)
 
 
-def open_source(raw: Path, options: ReadOptions) -> HiCo:
+def open_source(raw: Path, options: ReadOptions) -> HiCoReader:
     """The folder at ``raw``. Raises DataError where it holds no pair, or a label file holds code."""
     labels = [
         label
@@ -96,7 +96,7 @@ def open_source(raw: Path, options: ReadOptions) -> HiCo:
         for label in _labels(file)[1]
         if isinstance(label, int) and 0 <= label < MOST_CLASSES
     ]
-    return HiCo(
+    return HiCoReader(
         dataset=raw.absolute().name,
         layout=options.layout,
         class_names=tuple(str(label) for label in range(max(labels, default=-1) + 1)),

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
-from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem
 
@@ -43,7 +43,7 @@ class Manifest:
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """An item a row; rows that break a rule are problems, with their line."""
         rows, problems = _read_rows(self.file)
         items = []
@@ -53,7 +53,7 @@ class Manifest:
                 problems.append(problem)
             if item is not None:
                 items.append(item)
-        return Plan(items=items, problems=problems)
+        return ReadPlan(items=items, problems=problems)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The one recording of a row."""

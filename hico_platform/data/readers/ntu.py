@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.readers._base import Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.skeleton_file import SUFFIX, BodyOrder, SkeletonName, read_skeleton
 from hico_platform.errors import DataError, Problem
@@ -31,7 +31,7 @@ class NTU:
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """An item a file, by name; files of another name, or of an action beyond this dataset, are problems."""
         left_out = read_missing(self.missing) if self.missing else frozenset()
         items, problems, skipped = [], [], 0
@@ -55,7 +55,7 @@ class NTU:
             raise DataError(
                 Problem(file=self.folder, rule="a folder of .skeleton files", remedy="give the folder of the files")
             )
-        return Plan(items=items, problems=problems, left_out=skipped)
+        return ReadPlan(items=items, problems=problems, left_out=skipped)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The one sequence of a file."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.readers._base import Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import MOST_METRES, Sequence
 from hico_platform.data.text_numbers import is_number, take_apart
 from hico_platform.errors import DataError, Problem
@@ -49,7 +49,7 @@ class PKUMMD:
     layout: Layout = KINECT_V2
     normalised: bool = False
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """An item a video; a video without labels, and labels without a video, are problems."""
         skeletons, labels, _ = _files(self.folder, self.name)
         splits = _read_splits(self.folder, self.name)
@@ -74,7 +74,7 @@ class PKUMMD:
                          f"{self.name}-L.txt", remedy="give the folder that holds skeletons and labels"),
                  *problems[:20]]
             )  # fmt: skip
-        return Plan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
+        return ReadPlan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of a video, one a label row."""

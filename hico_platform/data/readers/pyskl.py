@@ -10,7 +10,7 @@ from typing import Any
 from hico_platform.data.layout import Layout
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
-from hico_platform.data.readers._base import MOST_CLASSES, Item, Plan, ReadOptions, clean
+from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.errors import DataError, Problem
@@ -30,7 +30,7 @@ class Pyskl:
     file: Path
     normalised: bool = False
 
-    def plan(self) -> Plan:
+    def plan(self) -> ReadPlan:
         """An item an annotation; an annotation that breaks a rule is a problem."""
         content = _read(self.file)
         parts = _parts(content, self.file)
@@ -43,11 +43,11 @@ class Pyskl:
                 problems.extend(error.problems)
                 continue
             metadata = {
-                **(said.metadata() if (said := SkeletonName.parse(name)) else {}),
+                **(found.metadata() if (found := SkeletonName.parse(name)) else {}),
                 **{column: listed.get(name) for column, listed in parts.items()},
             }
             items.append(Item(file=self.file, value=(i, name, label, array, metadata)))
-        return Plan(items=items, problems=problems)
+        return ReadPlan(items=items, problems=problems)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The one sequence of an annotation."""

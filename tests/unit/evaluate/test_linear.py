@@ -18,7 +18,7 @@ HANDMADE = points(classes=CLASSES, train=300, held_out=4000, seed=2)
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """METHOD: settings of the release, and ways to be wrong about them."""
+    """The settings of the release, and ways to be wrong about them."""
 
     drops: tuple[int, ...] = (5, 7)  # 5/8 and 7/8 of the epochs: 50 and 70 of 80
     factor: float = 0.1

@@ -13,7 +13,7 @@ from hico_platform.errors import ConfigError
 from hico_platform.retrain.plan import Entry, make_plan, released_settings
 from tests.small import small_config
 
-# METHOD: settings of the release, written here once more.
+# The settings of the release, written here once more.
 RELEASED = {
     "model.encoder": "transformer",
     "model.layers": 1,
