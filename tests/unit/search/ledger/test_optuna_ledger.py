@@ -171,7 +171,7 @@ class TestStudyLedger(LedgerContract):
         assert not (tmp_path / "none.db").exists()
 
     def test_a_server_that_is_not_there(self) -> None:
-        with pytest.raises(UsageError, match=r"storage: a reachable study database.*check the address"):
+        with pytest.raises(UsageError, match=r"storage: expected a reachable study database.*check the address"):
             open_storage("sqlite+nothing://host/db")
 
 
