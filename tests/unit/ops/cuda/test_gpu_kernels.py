@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(
         find_spec("triton") is None,
-        reason="no Triton, which requirements/cpu.lock lacks: pip install triton runs this on a CPU",
+        reason="no Triton, which requirements/dev.lock has for Linux on x86_64",
     ),
     pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason="no CUDA device"),
 ]
