@@ -1,8 +1,9 @@
 #!/bin/sh
-# Writes a backup into a new folder of BACKUPS: both databases, then the home and MLflow's artifacts, and their hashes.
+# Writes a backup into a new folder in BACKUPS: both databases, then the home and MLflow's artifacts, and their hashes.
 #   docker compose -f docker/compose.yaml run --rm backup [NAME]
-# Takes PGHOST and the folder SECRETS. Each database is read by its own role, as it was at one moment. Files come after
-# the databases, which name only files that are there. End or interrupt searches first: running ones go on writing.
+# Reads the variables PGHOST and SECRETS (a folder). Each database is dumped by its own role, as a consistent snapshot. Files
+# are copied after the databases, so all files that a database names exist. End or interrupt searches first: a running
+# search would go on writing.
 set -eu
 name=${1:-$(date -u +%Y%m%dT%H%M%SZ)}
 backups=${BACKUPS:-/backups}
@@ -12,7 +13,7 @@ umask 077
     exit 2
 }
 part=$backups/.$name.part
-trap 'rm -rf "$part"' EXIT # of one that fails; renamed, it is no more
+trap 'rm -rf "$part"' EXIT # of a backup that failed; a complete one has been renamed
 trap 'exit 130' HUP INT TERM
 rm -rf "$part"
 mkdir "$part"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command of hico-platform; one with --address HOST:PORT first makes this container a machine of that cluster,
-# without CPUs, as Ray asks of a driver's machine. Trials run on the workers; the node itself gets no address of a store.
+# Runs a command of hico-platform. With --address HOST:PORT this container first joins that Ray cluster, without CPUs, since
+# Ray requires the driver's machine to be a node. Trials run on the workers; Ray's processes get no address of a store.
 set -eu
 address=
 previous=

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Asks the registry for the newest digest of every image that docker/ names by tag and digest, and writes them there.
-#   docker/pin.sh     then read the difference, build, and test
+# Fetches the newest digest of every image that files in docker/ name by tag and digest, and writes it into them.
+#   docker/pin.sh     then read the diff, build, and test
 set -eu
 cd "$(dirname "$0")"
 for image in $(sed -nE 's/^ *(FROM|image:) +([^ ]+)@sha256:.*/\2/p' Dockerfile compose.yaml | sort -u); do

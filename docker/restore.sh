@@ -1,8 +1,8 @@
 #!/bin/sh
-# Puts a backup back, once its hashes are right: both databases as they were, and its files over those that are there.
+# Restores a backup whose hashes match: replaces both databases, and writes its files over the existing ones.
 #   docker compose -f docker/compose.yaml run --rm restore NAME
-# Takes PGHOST and the folder SECRETS. Stop everything but PostgreSQL first; run the upgrade step after it.
-# Everything is made ready first, and replaces what is there only when it is whole. What failed may be repeated.
+# Reads the variables PGHOST and SECRETS (a folder). Stop all services but PostgreSQL first; run the upgrade step afterwards.
+# Everything is prepared first and replaces the present data only when it is complete. A restore that failed may be repeated.
 set -eu
 [ $# -eq 1 ] || {
     echo "expected the name of a backup, got $# arguments; ls ${BACKUPS:-/backups}" >&2
@@ -36,7 +36,7 @@ sql() {
         "$@" "service=$name user=$name dbname=$name"
 }
 
-# Refuses while others use database $1: they would go on with the tables of before. Those just ending are waited for.
+# Fails if database $1 has other sessions, which would go on with the old tables. Waits a moment for sessions that are ending.
 alone() {
     for _ in 1 2 3; do
         others=$(sql "$1" --command="SELECT count(*) FROM pg_stat_activity
@@ -49,9 +49,9 @@ alone() {
     exit 1
 }
 
-# Writes what replaces database $1. It commits itself by its last line, so whatever cuts it short changes nothing.
+# Writes the SQL that replaces database $1. Its last line commits, so a script that is cut short changes nothing.
 prepare() {
-    { # Everything of today goes first, tables that a newer version added included.
+    { # Drops everything first, including tables that a newer version added.
         echo "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '60s';"
         echo "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
         pg_restore --no-owner --no-privileges --file=- "$backup/$1.dump"
@@ -66,7 +66,7 @@ prepare() {
 trap finish EXIT
 trap 'exit 130' HUP INT TERM
 (cd "$backup" && sha256sum --check --strict --quiet SHA256SUMS)
-clean # what a killed restore left
+clean # removes the leftovers of a killed restore
 mkdir "$work" "$home/.restore.part" "$artifacts/.restore.part"
 for role in hico mlflow; do
     alone "$role"

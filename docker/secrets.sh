@@ -1,15 +1,15 @@
 #!/bin/sh
-# Makes the secrets of compose.yaml: docker/secrets.sh [FOLDER]. Those that are there stay as they are.
+# Creates the secrets of compose.yaml: docker/secrets.sh [FOLDER]. Existing ones are kept.
 #
-# The folder is its owner's alone. The files in it can be read by all, since each is mounted alone into the containers
-# of the services that name it, whose users have other numbers than yours.
+# Only its owner can enter the folder. The files in it are readable by all, since each is mounted by itself into the
+# containers of the services that name it, whose user IDs differ from yours.
 set -eu
 folder=${1:-$(dirname "$0")/secrets}
 umask 077
 mkdir -p "$folder"
 chmod 0700 "$folder"
 
-# Sets "fresh" to a new random value. It ends this script where there is none, which a part of a pipe could not.
+# Sets "fresh" to a new random value, or ends this script if there is none (a function in a pipe could not end it).
 random() {
     fresh=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
     [ ${#fresh} -eq 48 ] || {
@@ -18,20 +18,20 @@ random() {
     }
 }
 
-# Writes standard input as secret $1, whole or not at all.
+# Writes standard input as secret $1, atomically.
 write() {
-    rm -f "$folder/.$1.new" # of a run that was killed; it is read-only
+    rm -f "$folder/.$1.new" # left by a run that was killed; it is read-only
     cat > "$folder/.$1.new"
     chmod 0444 "$folder/.$1.new"
     mv -f "$folder/.$1.new" "$folder/$1"
 }
 
-# Whether secret $1 is to be made. An empty file is none.
+# Whether secret $1 has to be created. An empty file counts as missing.
 missing() {
     [ ! -s "$folder/$1" ]
 }
 
-# What secret $1 has for key $2; it ends this script where that is nothing.
+# Prints the value of key $2 in secret $1; ends this script if there is none.
 value() {
     found=$(sed -n "s/^$2 *[=:] *//p" "$folder/$1")
     [ -n "$found" ] || {

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Brings the study database and MLflow's to the installed Optuna's and MLflow's tables, and makes them where there are
-# none; what is up to date stays. Takes HICO_STORAGE, HICO_TRACKING_DATABASE and the folder SECRETS.
+# Creates the tables of the study database and of MLflow's, or migrates them to the installed versions of Optuna and MLflow;
+# tables that are up to date are not changed. Reads HICO_STORAGE, HICO_TRACKING_DATABASE and SECRETS (a folder).
 # Make a backup first: not every migration can be undone.
 set -eu
 export PGSERVICEFILE="$SECRETS/hico_database"
-python - <<'END' # "optuna storage upgrade" knows no empty database
+python - <<'END' # "optuna storage upgrade" fails on an empty database
 import os
 
 import sqlalchemy
