@@ -85,11 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_home(paths.home, arguments)
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
-    try:
-        result = _search(arguments, space, paths, name, console=console, say=say)
-    except KeyboardInterrupt:
-        print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
-        raise
+    result = _search(arguments, space, paths, name, console=console, say=say)
     if arguments.json:
         print(json.dumps(result.as_dict()))
     else:
@@ -138,17 +134,21 @@ def _search(
         driver=this_driver(command=words),
         take_over=arguments.take_over,
     )
-    with view:
-        return search.run_search(
-            request,
-            paths=paths,
-            function=inputs.function,
-            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-            cluster=ClusterOptions(address=arguments.address, runtime_env=runtime_env, cpus=arguments.cpus),
-            probe=inputs.probe,
-            observers=[view],
-            on_start=view.on_start,
-        )
+    try:
+        with view:
+            return search.run_search(
+                request,
+                paths=paths,
+                function=inputs.function,
+                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+                cluster=ClusterOptions(address=arguments.address, runtime_env=runtime_env, cpus=arguments.cpus),
+                probe=inputs.probe,
+                observers=[view],
+                on_start=view.on_start,
+            )
+    except KeyboardInterrupt:  # from here on there is a search to resume
+        print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
+        raise
 
 
 def _check_options(arguments: argparse.Namespace) -> None:

@@ -44,6 +44,7 @@ class _Reader:
     document: Document
     problems: list[Problem]
     found: dict[str, Parameter] = dataclasses.field(default_factory=dict)
+    faulty: set[str] = dataclasses.field(default_factory=set)
     types: Mapping[str, type] = dataclasses.field(default_factory=lambda: field_types(TrialConfig))
 
     def group(self, section: Mapping[str, Any], path: FieldPath) -> None:
@@ -86,6 +87,7 @@ class _Reader:
             parse(form, self.document, at=("search", *path))
         except ConfigError as error:
             self.problems += error.problems
+            self.faulty.add(dotted(path))
             return False
         return True
 
@@ -160,6 +162,8 @@ class _Reader:
             for value in condition.values:
                 if value not in target.choices:
                     self.wrong(path, f"one of {', '.join(map(str, target.choices))}", value, "correct it")
+        elif condition.name in self.faulty:
+            return  # its own mistake is named already
         elif condition.name in self.types:
             self.wrong(path, "a parameter that has a choice in this search", condition.name, "search it, or drop it")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from hico_platform.ops.downsample import downsample
@@ -15,7 +16,9 @@ class UnifiedDownsampling(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         # HiCo.initialise draws the weights; a constructor that drew too would move the global generator.
-        self.convolution = nn.utils.skip_init(nn.Conv1d, width, width, KERNEL, padding=KERNEL // 2, groups=width)
+        self.convolution = nn.utils.skip_init(
+            nn.Conv1d, width, width, KERNEL, padding=KERNEL // 2, groups=width, device=torch.get_default_device()
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, granularities: int) -> tuple[Tensor, tuple[int, ...]]:

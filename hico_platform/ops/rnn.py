@@ -16,7 +16,7 @@ def rnn(module: nn.RNNBase, x: Tensor, lengths: tuple[int, ...]) -> Tensor:
     """Output of ``module``, a bidirectional nn.GRU or nn.LSTM with D / 2 units a direction: (P, N, D) to (P, N, D).
 
     ``x`` holds the tokens of G granularities one after another, each a sequence of its own with ``lengths[g]`` tokens.
-    Products are computed in autocast's type, gates, cells and the output in float32.
+    Gates, cells and the output are float32; kernels compute products in autocast's type, PyTorch all in float32.
     """
     weights = module.all_weights  # of each layer, forwards and reverse: W_ih, W_hh, b_ih, b_hh
     cell = "lstm" if isinstance(module, nn.LSTM) else "gru"

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.cpus import available_cpus
+from hico_platform.enums import Precision
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.champion import SEARCH_STATE, register_champion
 from hico_platform.retrain.inputs import RetrainInputs
@@ -84,7 +86,7 @@ def retrain(
         rule="a retraining that is not running already",
         otherwise="train under another home",
     ):
-        plan = make_plan(inputs.best, seeds=seeds, epochs=epochs, facts=_digested(inputs.facts))
+        plan = _plan(inputs, directory, seeds=seeds, epochs=epochs)
         folder = directory / plan.digest[:12]
         if any(read_result(folder / run.key) is None for run in plan.runs):
             _check_before_training(inputs, tracker, address)
@@ -116,6 +118,20 @@ def retrain(
             refused=logger.refused,
             refusal=logger.refusal,
         )
+
+
+def _plan(inputs: RetrainInputs, directory: Path, *, seeds: int, epochs: int | None) -> RetrainPlan:
+    """The plan. Versions without ``auto`` precision began it in float32: it goes on so where nothing else began."""
+
+    def made(config: TrialConfig) -> RetrainPlan:
+        return make_plan(config, seeds=seeds, epochs=epochs, facts=_digested(inputs.facts))
+
+    plan = made(inputs.best)
+    if inputs.best.model.precision is Precision.AUTO and not (directory / plan.digest[:12]).is_dir():
+        in_float32 = made(replace(inputs.best, {"model.precision": Precision.FLOAT32.value}))
+        if (directory / in_float32.digest[:12]).is_dir():
+            return in_float32
+    return plan
 
 
 def _digested(facts: Mapping[str, str]) -> dict[str, str]:

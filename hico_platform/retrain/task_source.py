@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.checkpoint import precision_of
 from hico_platform.enums import Decision
 from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
@@ -109,6 +108,8 @@ class RetrainTaskSource:
 
     def finished(self, number: int, outcome: TrialOutcome) -> None:
         """A run has its result: written to disk first, then logged and shown."""
+        from hico_platform.checkpoint import precision_of  # torch, which the driver otherwise does without
+
         began_at_s = self._began_at_s.pop(number, None)
         if began_at_s is None:
             return

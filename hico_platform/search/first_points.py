@@ -8,10 +8,12 @@ from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.space_rules import flat
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Precision
 from hico_platform.search.ledger.base import Ledger, Origin
 from hico_platform.search.notes import ENQUEUED
 
 Values = Mapping[str, Scalar]
+PRECISION = "model.precision"
 
 
 def enqueue_first_points(ledger: Ledger, space: CheckedSpace, *, warm_points: Sequence[Values], is_new: bool) -> None:
@@ -32,7 +34,11 @@ def enqueue_first_points(ledger: Ledger, space: CheckedSpace, *, warm_points: Se
 
 def _first_points(space: CheckedSpace, warm_points: Sequence[Values], *, is_new: bool) -> list[tuple[Origin, Values]]:
     base = _fields(space.base)
+    if PRECISION in space.searched and base[PRECISION] == Precision.AUTO:
+        base[PRECISION] = Precision.FLOAT32.value  # what the release computes in; auto is no choice of a parameter
     released = _without_none({name: _fields(TrialConfig()).get(name) for name in space.searched})
+    if released.get(PRECISION) == Precision.AUTO:
+        released[PRECISION] = Precision.FLOAT32.value
     points = [(Origin.RELEASED, base | released), (Origin.BASE, base)] if is_new else []
     points += [(Origin.LISTED, base | flat(point)) for point in space.settings.points]
     points += [(Origin.WARM_START, base | dict(values)) for values in warm_points]

@@ -46,6 +46,7 @@ class MlflowTracker(Tracker):
         self._experiments: dict[str, str] = {}
         self._doubtful: set[str] = set()
         self._opening = threading.Lock()
+        self._opening_experiment = threading.Lock()
         self._opened: Any = None
 
     @property
@@ -204,18 +205,21 @@ class MlflowTracker(Tracker):
             return self._opened
 
     def _experiment(self, name: str) -> str:
-        if name not in self._experiments:
-            experiment = self._client.get_experiment_by_name(name)
-            if experiment is None:
-                location = None if self._artifacts is None else (self._artifacts / name).absolute().as_uri()
-                self._experiments[name] = self._client.create_experiment(
-                    name, artifact_location=location, tags={EXPERIMENT_KIND_TAG: EXPERIMENT_KIND}
-                )
-            else:
-                if experiment.lifecycle_stage == "deleted":
-                    self._client.restore_experiment(experiment.experiment_id)
-                self._experiments[name] = experiment.experiment_id
-        return self._experiments[name]
+        """The id of an experiment, which is made where there is none."""
+        with self._opening_experiment:  # two threads that find none would both create it, and one be refused
+            if name not in self._experiments:
+                self._experiments[name] = self._open_experiment(name)
+            return self._experiments[name]
+
+    def _open_experiment(self, name: str) -> str:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            location = None if self._artifacts is None else (self._artifacts / name).absolute().as_uri()
+            tags = {EXPERIMENT_KIND_TAG: EXPERIMENT_KIND}
+            return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
+        if experiment.lifecycle_stage == "deleted":
+            self._client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
 
     def _find(self, experiment: str, key: str) -> Any:
         page = self._client.search_runs(

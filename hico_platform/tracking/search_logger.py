@@ -114,12 +114,14 @@ class SearchLogger(BackgroundLogger):
     def _open(self) -> None:
         """Opens the search's run, and writes what an earlier driver did not get to write."""
         trials = self._ledger.trials()
-        known = self._tracker.runs(self._search.name) if trials else {}
+        # A driver that was interrupted before its first trial may have left the search's run.
+        fresh = not trials and len(self._ledger.drivers()) <= 1
+        known = {} if fresh else self._tracker.runs(self._search.name)
         before = known.get(key_of(self._search))
         by_number = before is not None and BEST_STEP_TAG not in before.tags
         self._best = BestScoreLogger(self._tracker, by_number=by_number)
         with self._outbox.leaving_out_what_is_refused():
-            self._runs.open_search(fresh=not trials, by_number=by_number)
+            self._runs.open_search(fresh=fresh, by_number=by_number)
         for trial in trials:
             if trial.ending is not None:
                 self._best.add(trial.number, trial.ending, trial.value)

@@ -14,8 +14,8 @@ from hico_platform.config.document import Document
 from hico_platform.config.schema import parse, replace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Precision
-from hico_platform.errors import CheckpointError, Problem
-from hico_platform.ops.precision import resolve_precision
+from hico_platform.errors import CheckpointError, ConfigError, Problem
+from hico_platform.ops.precision import refuse_missing, resolve_precision
 
 # These may change when a run is resumed, since the weights do not depend on them. The number of epochs may change too
 # where every epoch so far had the learning rate that it would have had in the longer run.
@@ -29,10 +29,26 @@ def with_precision(config: TrialConfig, *, directory: Path, device: torch.device
     """The configuration with its precision resolved, as checkpoints keep it.
 
     ``auto`` is the precision of the run in ``directory``, if there is one, else what ``device`` has.
+
+    Raises:
+        CheckpointError: ``auto``, and ``device`` lacks the precision that the run in ``directory`` began with.
     """
     if config.model.precision is not Precision.AUTO:
         return config
-    precision = precision_of(directory) or resolve_precision(Precision.AUTO, device).value
+    begun = precision_of(directory)
+    precision = resolve_precision(Precision.AUTO, device).value if begun is None else begun
+    try:
+        refuse_missing(Precision(precision), device)
+    except ConfigError as error:
+        raise CheckpointError(
+            Problem(
+                file=directory,
+                field="model.precision",
+                rule=f"a device that has {precision}, as when this run began",
+                value=device.type,
+                remedy="resume it on such a device, or train in another folder",
+            )
+        ) from error
     return replace(config, {"model.precision": precision})
 
 

@@ -59,8 +59,9 @@ def run_task(
     split, target = data.splits()
     alive()
     device = device_of(task)
-    config = with_precision(task.config, directory=task.directory, device=device)
     try:
+        with memory_explained(task.config):  # the first use of the device
+            config = with_precision(task.config, directory=task.directory, device=device)
         with (
             memory_explained(config),
             checked_kernels(config, layout=split.store.layout, device=device) as arithmetic,

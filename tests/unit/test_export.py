@@ -158,7 +158,7 @@ def test_no_memory_is_taken_for_what_a_description_asks_for_and_the_weights_are_
 
         def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
             options = options or {}
-            if function in {torch.empty, torch.zeros, torch.randn, torch.ones, torch.full}:
+            if function in {torch.empty, torch.empty_like, torch.zeros, torch.randn, torch.ones, torch.full}:
                 device = torch.device(options.get("device") or torch.get_default_device())
                 assert device.type == "meta", "memory would be taken"
             return function(*arguments, **options)

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.machine_health import ExcludedMachine, MachineHealth
@@ -124,6 +124,8 @@ class DriverState:
                     self.controller.lost(task.number, reason=failure.reason)
                 else:
                     self.controller.failed(task.number, failure)
+            case _:
+                assert_never(message.content)
         return False
 
     def will_kill(self, key: str, overdue: OverdueWorker, process: WorkerProcess | None) -> None:

@@ -166,10 +166,13 @@ def this_process() -> WorkerProcess:
 
 def _run(task: TrialTask, function: TrialFunction, report: WorkerReport) -> TrialOutcome | TrialFailure | DiskFull:
     try:
-        return function(task, report)
+        outcome = function(task, report)
     except ray.exceptions.RayError:
         raise  # an error of the cluster, not of the trial: the task is handed out again
     except Exception as error:
         if is_full(error):
             return DiskFull(reason=str(error))
         return TrialFailure(reason=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+    if not isinstance(outcome, TrialOutcome):  # which the driver could not read, and would wait for ever
+        return TrialFailure(reason=f"the trial's function returned {type(outcome).__name__}, no TrialOutcome")
+    return outcome

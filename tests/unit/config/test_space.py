@@ -353,6 +353,11 @@ class TestMistakes:
                 "got 'model.encoder'; search it, or drop it",
             ),
             (
+                "model.encoder: {choice: [gru, lsmt]}\nmodel.heads: {choice: [2, 4], when: {model.encoder: gru}}",
+                "space.yaml:2: search.model.encoder.choice[1]: expected one of gru, lstm, transformer, got 'lsmt'; "
+                "did you mean lstm?",
+            ),
+            (
                 "model.layers: {low: 1, high: 2, when: {model.encode: lstm}}",
                 "space.yaml:2: search.model.layers.when.model.encode: expected a parameter of this search, "
                 "got 'model.encode'; name it as under search:",

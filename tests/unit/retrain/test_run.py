@@ -161,3 +161,12 @@ def test_one_process_at_a_time_retrains_a_search(tmp_path: Path) -> None:
         pytest.raises(UsageError, match=r"a retraining that is not running already, got 'x: process \d+ on"),
     ):
         Stage(tmp_path).retrain()
+
+
+def test_a_plan_of_before_auto_precision_is_found_again(tmp_path: Path) -> None:
+    """Versions without ``auto`` precision meant float32 where a configuration named none."""
+    stage = Stage(tmp_path)
+    stage.train()
+    stage.best = small_config(budget__epochs=4, model__precision="auto")
+    stage.retrain()
+    assert len([folder for folder in tmp_path.iterdir() if folder.is_dir()]) == 1

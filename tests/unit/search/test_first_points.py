@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 
 from hico_platform.config.space import CheckedSpace
+from hico_platform.enums import Precision
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import Ledger, Origin
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -37,6 +38,22 @@ def test_first_points_are_the_released_the_base_the_listed_and_the_warm_ones(tmp
         (Origin.WARM_START, 0.5, "lstm"),
     ]
     assert found[5][0] is Origin.SAMPLER
+
+
+@pytest.mark.parametrize("choice", [["bf16", "float32"], ["float32", "bf16"]])
+def test_auto_precision_is_float32_where_precision_is_searched(tmp_path: Path, choice: list[str]) -> None:
+    space = toy_space(search={"model": {"precision": {"choice": choice}}})
+    ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=9, at_s=0.0)
+    controller = SearchController(
+        ledger=ledger,
+        space=space,
+        scheduler=make_scheduler(space.settings.scheduler, epochs=9),
+        directory=tmp_path,
+        observe=[].append,
+    )
+    task = controller.next_task()
+    assert task is not None
+    assert task.config.model.precision is Precision.FLOAT32
 
 
 class TestEnqueuedPoints:

@@ -8,6 +8,7 @@ import pytest
 
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.controller import SearchController
+from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.messages import TrialFailure
@@ -237,3 +238,13 @@ def test_a_study_that_was_deleted_leaves_no_run_running(world: World, monkeypatc
     world.logger.close(status=RunStatus.FAILED, patience_s=5)
     found = sorted(str(kept.run.status) for kept in world.tracker.kept.values())
     assert found == ["FAILED", "FINISHED", "KILLED"]
+
+
+def test_a_search_interrupted_before_its_first_trial_keeps_its_run(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.ledger.record_driver(this_driver(command="search", at_s=1.0))
+    world.logger.close(status=RunStatus.KILLED, patience_s=5.0)
+    world.ledger.record_driver(this_driver(command="search --resume", at_s=2.0))
+    world.start()
+    world.logger.close(status=RunStatus.KILLED, patience_s=5.0)
+    assert len(world.tracker.kept) == 1

@@ -11,6 +11,7 @@ import torch
 from hico_platform.checkpoint import precision_of, save_checkpoint
 from hico_platform.config.schema import to_mapping
 from hico_platform.enums import Precision
+from hico_platform.errors import CheckpointError
 from hico_platform.ops import precision
 from hico_platform.train.same_run import with_precision
 from tests.small import small_config
@@ -26,8 +27,9 @@ def saved(directory: Path, config: dict[str, Any]) -> None:
 
 @pytest.fixture(autouse=True)
 def tf32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device with TensorFloat-32."""
+    """A device with TensorFloat-32 and bfloat16."""
     monkeypatch.setattr(precision, "has_tf32", lambda device: True)
+    monkeypatch.setattr(precision, "has_bf16", lambda device: True)
 
 
 def resolved(directory: Path, asked: str = "auto") -> Precision:
@@ -57,3 +59,10 @@ def test_the_first_versions_knew_float32_alone(tmp_path: Path) -> None:
 def test_a_precision_that_is_asked_for_by_name_stays(tmp_path: Path) -> None:
     saved(tmp_path, to_mapping(small_config(model__precision="tf32")))
     assert resolved(tmp_path, "float32") is Precision.FLOAT32
+
+
+def test_a_run_in_tf32_is_not_resumed_on_a_device_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path, to_mapping(small_config(model__precision="tf32")))
+    monkeypatch.setattr(precision, "has_tf32", lambda device: False)
+    with pytest.raises(CheckpointError, match="expected a device that has tf32, as when this run began, got 'cpu'"):
+        resolved(tmp_path)

@@ -127,6 +127,15 @@ class TestRunOnWorker:
         assert message.content.reason == "ValueError: no"
         assert "Traceback" in str(message.content.traceback)
 
+    def test_what_is_no_outcome_is_a_failure(
+        self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        """The driver cannot read it, and would wait for the trial for ever."""
+        with pytest.raises(TrialFailedError, match="returned NoneType"):
+            self.run(lambda task, deliver: None, mailbox, tmp_path)
+        [message] = reported
+        assert isinstance(message.content, TrialFailure)
+
     def test_a_full_disk_is_no_failure_of_the_trial(
         self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
     ) -> None:
