@@ -158,4 +158,6 @@ def test_a_reader_that_goes_and_a_full_disk_under_the_output() -> None:
             text=True,
             check=False,
         )
-    refused(subprocess.CompletedProcess(done.args, done.returncode, "", done.stderr), 1, ["the disk is full"])
+    refused(
+        subprocess.CompletedProcess(done.args, done.returncode, "", done.stderr), 1, ["expected free space on the disk"]
+    )

@@ -246,7 +246,7 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 
 def test_two_drivers_and_an_extension(tmp_path: Path) -> None:
-    first = start(tmp_path, trials=3, epoch_s=0.2, log=True)
+    first = start(tmp_path, trials=3, epoch_s=1.0, log=True)
     wait_for_lines(tmp_path / "log", 1)
     second = start(tmp_path, trials=3, resume=True)
     output, _ = second.communicate(timeout=LIMIT_S)

@@ -103,7 +103,7 @@ def test_ui_on_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         taken.listen()
         port = taken.getsockname()[1]
         assert main(["ui", "--home", str(tmp_path), "--port", str(port)]) == 2
-    assert f"got '127.0.0.1:{port}' (Address already in use)'; give another --port" in capsys.readouterr().err
+    assert f"got '127.0.0.1:{port} (Address already in use)'; give another --port" in capsys.readouterr().err
 
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,9 @@ def test_an_address_at_which_nobody_answers() -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with (
-        pytest.raises(UsageError, match=rf"--address: a Ray cluster that can be reached.*{address} \(.*refused\)"),
+        pytest.raises(
+            UsageError, match=rf"--address: expected a Ray cluster that can be reached.*{address} \(.*refused\)"
+        ),
         ray_cluster(address=address, cpus=None, gpus=None),
     ):
         pass

@@ -55,7 +55,7 @@ def test_the_folder_of_a_login_comes_last(monkeypatch: pytest.MonkeyPatch, short
 
 def test_none_that_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "temporary_folders", lambda: [tmp_path / "none"])
-    message = rf"^TMPDIR: a folder that can be written, .* at most {LONGEST} bytes.*/tmp"
+    message = rf"^TMPDIR: expected a folder that can be written, .* at most {LONGEST} bytes.*/tmp"
     with pytest.raises(HicoError, match=message), session_folder():
         pass
 

@@ -66,7 +66,7 @@ def test_the_users_own_hook_is_called_after_it(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_a_secret_that_ray_would_log_is_refused(env: dict[str, Any], field: str) -> None:
-    with pytest.raises(UsageError, match=rf"--runtime-env: {field}: no password") as refused:
+    with pytest.raises(UsageError, match=rf"--runtime-env: {field}: expected no password") as refused:
         private_runtime_env(env)
     assert SECRET not in str(refused.value)
 
