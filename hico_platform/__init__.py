@@ -10,7 +10,7 @@ __all__ = ["__version__", "load_encoder"]
 
 
 def __getattr__(name: str) -> object:
-    """``load_encoder``, imported when it is first asked for, as it brings torch and MLflow along."""
+    """``load_encoder``, imported on first use, because it imports torch and MLflow."""
     if name == "load_encoder":
         from hico_platform.commands.encoder import load_encoder
 

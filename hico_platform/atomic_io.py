@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and on the disk before anything builds on them."""
+"""Atomic file writes: a file is complete or absent, and synced to the disk before other files refer to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Has a file or folder on the disk before going on."""
+    """Flushes a file or folder to the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -18,9 +18,9 @@ def sync(path: Path) -> None:
 
 
 def make_unique_folder(parent: Path, *, prefix: str) -> Path:
-    """A new folder, to be filled and then renamed to what others look for.
+    """Creates a folder under a unique name, to be filled and then renamed to its final name.
 
-    Its mode follows the umask; a folder of ``tempfile.mkdtemp`` is its owner's alone, wherever it is moved.
+    Its mode follows the umask; a folder of ``tempfile.mkdtemp`` would be closed to other accounts even when renamed.
     """
     while True:
         folder = parent / f"{prefix}{secrets.token_hex(4)}"
@@ -30,10 +30,10 @@ def make_unique_folder(parent: Path, *, prefix: str) -> Path:
 
 
 def write_synced(file: Path, content: bytes) -> None:
-    """Writes a new file and has it on the disk; a kill may leave a part of it: write beside what is to be replaced.
+    """Writes a new file and flushes it to the disk. A kill may leave a part of it, so choose a temporary name.
 
     Raises:
-        FileExistsError: there is one, or a link, which another account may have made where it may write.
+        FileExistsError: the name is taken, maybe by a link that another account created in a shared folder.
     """
     with file.open("xb") as stream:
         stream.write(content)
@@ -42,12 +42,12 @@ def write_synced(file: Path, content: bytes) -> None:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Writes or replaces a file at once: whoever looks sees the old one or the new, whole. Makes its folder."""
+    """Writes or replaces a file atomically: a reader sees the old content or the new. Creates its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        write_synced(beside, content)
-        beside.replace(file)
+        write_synced(temporary, content)
+        temporary.replace(file)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     sync(file.parent)

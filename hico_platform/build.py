@@ -1,4 +1,4 @@
-"""Turns a configuration into objects: the only place where the two meet."""
+"""Builds the model, the views and the optimiser that a configuration describes; no other module does."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from hico_platform.ops.precision import resolve_precision
 
 BODIES = 2  # M
 COORDINATES = 3  # C
-RESIDENT_SHARE = 0.5  # of a GPU's free memory that a dataset may take
+RESIDENT_SHARE = 0.5  # share of a GPU's free memory that a dataset may take
 
 
 def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) -> HiCo:
     """The model of a configuration, initialised from its seed.
 
     Raises:
-        ConfigError: frames or joints are too few to be halved that often.
+        ConfigError: there are too few frames or joints for the configured number of halvings.
     """
     _check_granularities(config, layout)
     model = HiCo(
@@ -53,12 +53,12 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
 
 
 def build_encoder(config: TrialConfig, *, layout: Layout) -> HierarchicalEncoder:
-    """The encoder of a configuration alone, without key encoder and queues, for weights that are yet to be loaded.
+    """Only the encoder of a configuration, without key encoder and queues, for weights that are loaded afterwards.
 
-    Under ``torch.device("meta")`` it takes no memory for them and has their names and shapes all the same.
+    Under ``torch.device("meta")`` its parameters have names and shapes but take no memory.
 
     Raises:
-        ConfigError: frames or joints are too few to be halved that often.
+        ConfigError: there are too few frames or joints for the configured number of halvings.
     """
     _check_granularities(config, layout)
     return HierarchicalEncoder(**_encoder_arguments(config, layout))
@@ -106,8 +106,8 @@ def level_weights(config: ContrastConfig) -> dict[Level, float]:
 def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> Views:
     """Views of a store's sequences.
 
-    On a CPU the poses stay mapped. A GPU holds them where they fit into half of its free memory, and is sent those of
-    each batch where they do not.
+    On a CPU the poses stay memory-mapped. On a GPU all poses are copied to its memory if they fit into half of what is
+    free; otherwise the poses of each batch are copied.
     """
     mapped = StoredPoses(
         values=store.values,
@@ -135,7 +135,7 @@ def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> V
 
 
 def build_optimiser(config: OptimiserConfig, *, model: HiCo) -> torch.optim.Optimizer:
-    """The optimiser of the query encoder; on a GPU its rate is a tensor there, which a recorded step reads anew."""
+    """The optimiser of the query encoder; on a GPU its learning rate is a tensor that each CUDA graph replay reads."""
     parameters = list(model.query.parameters())
     on_gpu = parameters[0].is_cuda
     rate = torch.tensor(config.learning_rate, device=parameters[0].device) if on_gpu else config.learning_rate
@@ -151,7 +151,7 @@ def build_optimiser(config: OptimiserConfig, *, model: HiCo) -> torch.optim.Opti
 
 
 def learning_rate(config: OptimiserConfig, *, epoch: int, epochs: int) -> float:
-    """The rate of an epoch (0-based) of ``epochs``: a pure function, so a resumed run needs no schedule state."""
+    """The learning rate of an epoch (0-based) of ``epochs``: a pure function, so resuming needs no schedule state."""
     match config.schedule:
         case ScheduleName.CONSTANT:
             return config.learning_rate

@@ -1,9 +1,9 @@
-"""Checkpoints: the whole training state, written at once or not at all, read as data only.
+"""Checkpoints: the whole training state, written atomically and read as data only.
 
-A checkpoint is a folder ``epoch-000012`` with ``state.safetensors`` (tensors) and ``state.json``: the facts, the
-digest of the tensors, and the digest of all that. It is written beside, synced, and renamed; whatever moment a kill
-chooses, a whole checkpoint stays. A second one of the same epoch is ``epoch-000012-1``, and stands before the first
-is removed.
+A checkpoint is a folder ``epoch-000012`` with ``state.safetensors`` (tensors) and ``state.json``: the facts, a
+digest of the tensors, and a digest over both. It is written to a temporary folder, synced, and renamed, so a kill at
+any moment leaves a complete checkpoint. A second one of the same epoch is named ``epoch-000012-1``, and is written
+before the first is removed.
 """
 
 from __future__ import annotations
@@ -53,30 +53,30 @@ def save_checkpoint(
     """Writes a checkpoint into ``directory`` and removes all but the newest ``keep`` epochs; returns its folder.
 
     Raises:
-        OSError: it cannot be written; what was there before is still there.
+        OSError: it cannot be written; earlier checkpoints are unchanged.
     """
     from safetensors.torch import save
 
     _make_folder(directory)
-    blob = save({name: _alone(tensor) for name, tensor in tensors.items()})
+    blob = save({name: _unshared(tensor) for name, tensor in tensors.items()})
     content = {
         "schema_version": SCHEMA_VERSION,
         "epoch": epoch,
         "tensors_sha256": hashlib.sha256(blob).hexdigest(),
         "facts": facts,
     }
-    content = json.loads(json.dumps(content))  # as a reader will see it: keys are text, tuples are lists
-    beside = make_unique_folder(directory, prefix=_WRITING)
+    content = json.loads(json.dumps(content))  # as it is read back: keys are strings, tuples are lists
+    temporary = make_unique_folder(directory, prefix=_WRITING)
     try:
-        write_synced(beside / _TENSORS, blob)
-        write_synced(beside / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())
-        sync(beside)
-        final = _rename_to_free(beside, directory, epoch)
+        write_synced(temporary / _TENSORS, blob)
+        write_synced(temporary / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())
+        sync(temporary)
+        final = _rename_to_free(temporary, directory, epoch)
         sync(directory)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _tidy(directory, final, keep=keep)
+    _remove_replaced(directory, final, keep=keep)
     return final
 
 
@@ -120,13 +120,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def newest_checkpoint(directory: Path) -> Checkpoint | None:
-    """The newest whole checkpoint of a run; a torn one is named in a warning and the one before it used.
+    """The newest complete checkpoint of a run; a torn one is reported in a warning and the previous one is used.
 
-    The torn one is put aside as ``.refused-...``, so that it takes no whole one's place among those that are kept.
+    A torn one is renamed to ``.refused-...``, so that it does not count among the checkpoints that are kept.
 
     Raises:
-        CheckpointError: the newest cannot be read, or is of another schema version: to begin again, or with an
-            older one, would throw away what it holds.
+        CheckpointError: the newest cannot be read, or has another schema version. Starting again, or from an older
+            one, would lose its training.
     """
     for folder in reversed(_folders(directory)):
         try:
@@ -139,7 +139,7 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
 
 
 def newest_facts(directory: Path) -> Mapping[str, Any] | None:
-    """What the newest checkpoint of a run says of it, without its tensors and unchecked; nothing where none can."""
+    """The facts of the newest readable checkpoint of a run, without tensors and digest checks; None without one."""
     for folder in reversed(_folders(directory)):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             facts: Mapping[str, Any] = json.loads((folder / _FACTS).read_bytes())["facts"]
@@ -148,9 +148,9 @@ def newest_facts(directory: Path) -> Mapping[str, Any] | None:
 
 
 def precision_of(directory: Path) -> str | None:
-    """The precision that the run in a directory trains in; nothing where it has no checkpoint.
+    """The precision that the run in a directory trains in; None where it has no checkpoint.
 
-    Checkpoints of the first versions name none: those knew float32 alone.
+    Checkpoints of the first versions do not name it: they always used float32.
     """
     facts = newest_facts(directory)
     return None if facts is None else facts.get("config", {}).get("model", {}).get("precision", "float32")
@@ -160,34 +160,34 @@ def _folders(directory: Path) -> list[Path]:
     """Checkpoints, the oldest first."""
     if not directory.is_dir():
         return []
-    return sorted((folder for folder in directory.iterdir() if _NAME.fullmatch(folder.name)), key=_place)
+    return sorted((folder for folder in directory.iterdir() if _NAME.fullmatch(folder.name)), key=_sort_key)
 
 
-def _place(folder: Path) -> tuple[int, int]:
-    """Epoch, and how many of that epoch were written before."""
+def _sort_key(folder: Path) -> tuple[int, int]:
+    """Epoch, and the number of the checkpoint among those of that epoch."""
     found = _NAME.fullmatch(folder.name)
     return (int(found[1]), int(found[2] or 0)) if found else (-1, 0)
 
 
-def _rename_to_free(beside: Path, directory: Path, epoch: int) -> Path:
-    """Gives a folder the next name of its epoch; another writer may take one meanwhile."""
+def _rename_to_free(temporary: Path, directory: Path, epoch: int) -> Path:
+    """Renames a folder to the next free name of its epoch; tries again when another writer took the name first."""
     while True:
-        taken = [again for at, again in map(_place, _folders(directory)) if at == epoch]
+        taken = [again for at, again in map(_sort_key, _folders(directory)) if at == epoch]
         final = directory / (f"epoch-{epoch:06d}-{max(taken) + 1}" if taken else f"epoch-{epoch:06d}")
         try:
-            return beside.rename(final)
+            return temporary.rename(final)
         except OSError:
             if not final.exists():
                 raise
 
 
-def _tidy(directory: Path, final: Path, *, keep: int) -> None:
-    """Removes what ``final`` replaces, epochs before the newest ``keep``, and what a killed writer left."""
+def _remove_replaced(directory: Path, final: Path, *, keep: int) -> None:
+    """Removes checkpoints that ``final`` replaces, epochs before the newest ``keep``, and files of killed writers."""
     folders = _folders(directory)
-    epoch = _place(final)[0]
-    kept = {epoch, *sorted({_place(folder)[0] for folder in folders})[-keep:]}
+    epoch = _sort_key(final)[0]
+    kept = {epoch, *sorted({_sort_key(folder)[0] for folder in folders})[-keep:]}
     for folder in folders:
-        if _place(folder)[0] not in kept or (_place(folder)[0] == epoch and folder != final):
+        if _sort_key(folder)[0] not in kept or (_sort_key(folder)[0] == epoch and folder != final):
             shutil.rmtree(folder, ignore_errors=True)
     for folder in directory.glob(f"{_WRITING}*"):
         with contextlib.suppress(OSError):
@@ -195,8 +195,8 @@ def _tidy(directory: Path, final: Path, *, keep: int) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _alone(tensor: Tensor) -> Tensor:
-    """On the CPU, contiguous, and sharing its memory with no other."""
+def _unshared(tensor: Tensor) -> Tensor:
+    """The tensor on the CPU, contiguous, and in memory that no other tensor shares."""
     tensor = tensor.detach().cpu().contiguous()
     shares = tensor.untyped_storage().nbytes() != tensor.nbytes
     return tensor.clone() if shares else tensor

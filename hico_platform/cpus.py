@@ -1,8 +1,8 @@
 """How many CPUs this process may use: affinity (cpusets), and the CPU quotas of its cgroups.
 
-Neither ``os.cpu_count`` nor Ray knows cgroup v2. joblib's count comes closest, but looks at the root of the cgroup
-tree alone (a container's own view; a limit of systemd or Slurm lies deeper) and rounds up, and joblib is nobody's
-direct dependency here. The way is that of Rust's ``available_parallelism``.
+Neither ``os.cpu_count`` nor Ray knows cgroup v2. joblib's count comes closest, but reads only the root of the
+cgroup tree (a container's own cgroup; a limit of systemd or Slurm is set further down) and rounds up, and joblib is not
+a direct dependency of this package. The method is that of Rust's ``available_parallelism``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 def available_cpus(*, root: Path = Path("/")) -> int:
     """CPUs that this process may use at once, at least 1; a quota of 2.5 CPUs counts as 2.
 
-    ``root`` is where ``proc`` and the mount points of cgroups are looked for.
+    ``root`` is the folder that contains ``proc`` and the mount points of cgroups.
     """
     try:
         allowed = len(os.sched_getaffinity(0))
@@ -33,7 +33,7 @@ def _quotas(root: Path) -> Iterator[float]:
     try:
         groups = (proc / "cgroup").read_text(encoding="utf-8").splitlines()
         mounts = [_mount(line) for line in (proc / "mountinfo").read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):  # another system, or a /proc that is hidden
+    except (OSError, ValueError):  # not Linux, or /proc is hidden
         return
     for line in groups:
         number, controllers, path = line.split(":", 2)
@@ -52,7 +52,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _mount(line: str) -> tuple[str, list[str], str, str]:
-    """File system, its options, the folder in it that is mounted, and where, of a line of ``mountinfo``."""
+    """From a line of ``mountinfo``: file system, its options, the folder in it that is mounted, and the mount point."""
     before, _, after = line.partition(" - ")
     fields, (kind, _, options) = before.split(), after.split()[:3]
     mounted, point = (_ESCAPED.sub(lambda found: chr(int(found[1], 8)), field) for field in fields[3:5])
@@ -81,7 +81,7 @@ def _quota_v2(folder: Path) -> float | None:
 
 
 def _quota_v1(folder: Path) -> float | None:
-    """The quota and its period have a file each; -1 is no quota."""
+    """The quota and its period are in a file each; -1 means no quota."""
     try:
         quota = int((folder / "cpu.cfs_quota_us").read_text(encoding="ascii"))
         period = int((folder / "cpu.cfs_period_us").read_text(encoding="ascii"))

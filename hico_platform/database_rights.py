@@ -1,7 +1,7 @@
-"""Whether a database refuses for want of rights: its server is there, and the same would be refused again later.
+"""Whether a database refuses an operation for lack of rights: its server answers, and a retry would be refused too.
 
-Drivers that may not be installed are known by what they hang on their errors: an SQLSTATE, a number, or words alone,
-where a connection is refused before the driver knows more.
+Drivers may not be installed, so they are recognised by attributes of their errors: an SQLSTATE, an error number, or
+only the words of the message, where a connection is refused before the driver knows more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WORDS = re.compile(
 
 
 def lacks_rights(error: BaseException) -> bool:
-    """Whether this error, or one that it was made of, is a database's that denies something to this account."""
+    """Whether this error, or one in its chain, says that a database denies something to this account."""
     return any(_denies(one) for one in _chain(error))
 
 
@@ -42,7 +42,7 @@ def _denies(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, what SQLAlchemy wrapped into it, and what caused it."""
+    """An error, the one that SQLAlchemy wrapped in it, and its causes."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""A trained encoder as a folder to ship: weights as data, a configuration, and nothing of the training."""
+"""A trained encoder as a folder to distribute: weights and configuration, without the training state."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 SCHEMA_VERSION = 1
 _PREFIX = "model/query.encoder."
 _MOST_BYTES = 1 << 20
-"""Of a description; one is a few kilobytes."""
+"""Largest accepted description file; one is a few kilobytes."""
 _NOT_WHOLE = (OSError, KeyError, TypeError, ValueError, OverflowError, RuntimeError, ConfigError)
-"""What reading something else raises; of PyTorch where sizes are beyond numbers, of JSON where it is too deep."""
+"""What reading a damaged export raises: PyTorch on sizes that overflow, JSON on too deep nesting, and others."""
 _NAME_OF_TYPE = {torch.float32: "F32"}  # as safetensors writes them
 
 
@@ -51,7 +51,7 @@ class Encoder:
         """Features (n, 2*G*D) of recorded poses, before any normalisation of the features.
 
         Each pose is (T, J, 3) or (T, M, J, 3), metres, NaN or zeros where a joint is missing, as in the data the
-        encoder was trained on; it is normalised and cropped here as there.
+        encoder was trained on; it is normalised and cropped in the same way.
 
         Raises:
             DataError: a pose has another shape.
@@ -91,7 +91,7 @@ class Encoder:
 
 
 def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
-    """Writes the query encoder of a checkpoint into the new folder ``directory``, whole or not at all."""
+    """Writes the query encoder of a checkpoint into the new folder ``directory``, atomically."""
     from safetensors.torch import save
 
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -105,15 +105,15 @@ def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
         "layout": checkpoint.facts["layout"],
         "provenance": checkpoint.facts["provenance"],
     }
-    beside = make_unique_folder(directory.parent, prefix=".writing-")
+    temporary = make_unique_folder(directory.parent, prefix=".writing-")
     try:
-        write_synced(beside / WEIGHTS, save({name: value.contiguous() for name, value in weights.items()}))
-        write_synced(beside / DESCRIPTION, json.dumps(description, indent=1).encode())
-        sync(beside)
-        beside.rename(directory)
+        write_synced(temporary / WEIGHTS, save({name: value.contiguous() for name, value in weights.items()}))
+        write_synced(temporary / DESCRIPTION, json.dumps(description, indent=1).encode())
+        sync(temporary)
+        temporary.rename(directory)
         sync(directory.parent)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
@@ -121,7 +121,7 @@ def load_encoder(directory: Path) -> Encoder:
     """Reads an exported encoder.
 
     Raises:
-        CheckpointError: the folder holds no whole encoder, or one of another schema version.
+        CheckpointError: the folder has no complete encoder, or one of another schema version.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -157,9 +157,9 @@ def _description(file: Path) -> dict[str, Any]:
 
 
 def _check_sizes(file: Path, *, config: TrialConfig, layout: Layout) -> None:
-    """Compares the tensors that a file has, by its header, with those of the configuration; takes no memory for them.
+    """Compares the tensors in a file's header with those of the configuration, without allocating memory for them.
 
-    What a description asks for is made only where weights of that size are there.
+    So a damaged description cannot ask for a larger model than the file has weights for.
 
     Raises:
         ValueError: a name, a shape or a type differs.
@@ -170,15 +170,15 @@ def _check_sizes(file: Path, *, config: TrialConfig, layout: Layout) -> None:
         names = list(stored.keys())
         slices = {name: stored.get_slice(name) for name in names}
         found = {name: (tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
-    if config.model.layers > len(found):  # even their modules, without weights, would take memory
+    if config.model.layers > len(found):  # their modules would take memory even without weights
         raise ValueError(f"{config.model.layers:,} layers, and weights of {len(found)} tensors")
     with torch.device("meta"):
         tensors = build_encoder(config, layout=layout).state_dict()
     expected = {name: (tuple(tensor.shape), _NAME_OF_TYPE.get(tensor.dtype)) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
-        there, wanted = found.get(name), expected.get(name)
-        if there != wanted:
-            raise ValueError(f"{name:.80}: {_in_words(there)}, and the configuration has {_in_words(wanted)}")
+        actual, wanted = found.get(name), expected.get(name)
+        if actual != wanted:
+            raise ValueError(f"{name:.80}: {_in_words(actual)}, and the configuration has {_in_words(wanted)}")
 
 
 def _in_words(tensor: tuple[tuple[int, ...], str | None] | None) -> str:
@@ -204,5 +204,5 @@ class _Served:
 
 
 def _load_pyfunc(path: str) -> _Served:
-    """MLflow's entry into a model folder whose loader is this module."""
+    """Called by MLflow to load a model folder whose ``loader_module`` is this one."""
     return _Served(load_encoder(Path(path)))

@@ -1,4 +1,4 @@
-"""What is left out: by the environment, to look for a fault, or by this process, which found one."""
+"""Features that are off: by an environment variable, to find a fault, or by this process, after it found one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _LEFT_OUT: set[str] = set()
 
 
 def switched_off(name: str) -> bool:
-    """Whether the environment variable ``name`` says off, 0 or no, or this process leaves it out."""
+    """Whether the environment variable ``name`` is off, 0 or no, or this process disabled the feature."""
     return left_out(name) or os.environ.get(name, "").lower() in ("off", "0", "no")
 
 
 def left_out(name: str) -> bool:
-    """Whether this process leaves ``name`` out, whatever the environment says."""
+    """Whether this process disabled ``name``, whatever the environment variable is."""
     return name in _LEFT_OUT
 
 
 @contextmanager
 def without(*names: str) -> Iterator[None]:
-    """Leaves these out for a while, in all threads: a backward pass has its own."""
+    """Disables these features in the block, in all threads, because a backward pass runs in threads of its own."""
     added = set(names) - _LEFT_OUT
     _LEFT_OUT.update(added)
     try:

@@ -1,4 +1,4 @@
-"""Which file system a path is on, as far as Linux tells."""
+"""Which file system a path is on, as far as Linux reports it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
     "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs", "wekafs",
 }  # fmt: skip
-# FUSE file systems of one machine; every other may have a network behind it.
+# FUSE file systems that are local; any other one may be on a network.
 _LOCAL_FUSE = {
     "bindfs", "encfs", "ext2", "fuse-overlayfs", "gocryptfs", "lxcfs", "mergerfs", "ntfs", "ntfs-3g", "overlayfs",
     "portal", "snapfuse", "squashfuse", "unionfs", "zfs",
@@ -20,7 +20,7 @@ _LOCAL_FUSE = {
 
 
 def network_file_system(path: Path, *, mounts: Path = MOUNTS) -> str | None:
-    """The type of the network file system that ``path`` is, or would be, on; nothing for a disk of this machine.
+    """The type of the network file system that ``path`` is, or would be, on; None for a local disk.
 
     Machines that share a file over one do not share memory, and SQLite's write-ahead log needs shared memory.
     """
@@ -34,7 +34,7 @@ def network_file_system(path: Path, *, mounts: Path = MOUNTS) -> str | None:
 
 
 def is_disk_full(folder: Path) -> bool:
-    """Whether the disk under a folder has no room for this user's next page of a database."""
+    """Whether the disk of a folder has no space left for another database page of this user."""
     try:
         disk = os.statvfs(folder)
     except OSError:
@@ -56,7 +56,7 @@ def _type_of(path: Path, mounts: Path) -> str | None:
             continue
         point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
         depth = len(point.parts)
-        # Of two on one mount point the later covers the earlier.
+        # Of two file systems on one mount point the later hides the earlier.
         if whole.is_relative_to(point) and (found is None or depth >= found[0]):
             found = (depth, described[0])
     return None if found is None else found[1]

@@ -1,4 +1,4 @@
-"""The home: the one folder of searches, study database, tracking store, checkpoints and prepared data."""
+"""The home: one folder for searches, study database, tracking store, checkpoints and prepared data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def home_folder(chosen: str | None = None) -> Path:
     """The folder that was chosen, else ``$HICO_HOME``, else ``~/.hico``.
 
     Raises:
-        UsageError: it cannot be found, or its path is not UTF-8.
+        UsageError: there is no home folder of the user, or the path is not UTF-8.
     """
     chosen = chosen or os.environ.get("HICO_HOME") or "~/.hico"
     try:
         home = Path(chosen).expanduser().absolute()
         str(home).encode()
         return home
-    except UnicodeEncodeError as error:  # databases and Ray take no other
+    except UnicodeEncodeError as error:  # databases and Ray accept no other encoding
         raise UsageError(
             Problem(
                 field="--home",
@@ -33,7 +33,7 @@ def home_folder(chosen: str | None = None) -> Path:
                 remedy="rename the folder, or set LC_ALL=C.UTF-8",
             )
         ) from error
-    except RuntimeError as error:  # no HOME, and no such user in the system's list
+    except RuntimeError as error:  # no HOME, and the user is not in the system's user list
         raise UsageError(
             Problem(
                 field="--home",
@@ -45,7 +45,7 @@ def home_folder(chosen: str | None = None) -> Path:
 
 
 class NamedSearch(Protocol):
-    """What a search's folder depends on: its name, and the key that no other search has."""
+    """What a search's folder depends on: its name and its unique key."""
 
     @property
     def name(self) -> str:
@@ -71,7 +71,7 @@ class HomePaths:
 
     @property
     def storage_file(self) -> Path | None:
-        """The file of that database, unless it lies on a server."""
+        """The file of that database; None if it is on a server."""
         return self.home / "study.db" if self.storage is None else sqlite_file(self.storage)
 
     @property
@@ -81,17 +81,17 @@ class HomePaths:
 
     @property
     def artifacts(self) -> Path | None:
-        """The folder of tracking artifacts; a tracking server has its own."""
+        """The folder of tracking artifacts; None with a tracking server, which keeps its own."""
         return None if is_served(self.tracking_uri) else self.home / "mlartifacts"
 
     def check_writable(self, *, study: bool) -> None:
-        """Refuses, before any work, a home that cannot be written; creates nothing.
+        """Raises an error if the home cannot be written, before any work; creates nothing.
 
         Args:
-            study: whether studies are to be written too.
+            study: whether the study database will be written too.
 
         Raises:
-            UsageError: it is no folder, this user may not write it, or a database in it is none.
+            UsageError: it is not a folder, this user may not write it, or a database file in it is not one.
         """
         check_writable(
             self.home,
@@ -108,18 +108,18 @@ class HomePaths:
         return self.home / "searches" / check_known_name(name, field="name")
 
     def trials(self, search: NamedSearch) -> Path:
-        """The folder of a search's trials, each with its checkpoints: of this search alone.
+        """The folder of a search's trials with their checkpoints, which no other search uses.
 
-        A search that was deleted, or is in another database, may have had the same name.
+        Its name includes the key, because a deleted search, or one in another database, may have the same name.
         """
         folder = f"trials-{search.key[:12]}" if search.key else "trials"
         return self.search(search.name) / folder
 
     def checkpoint(self, search: NamedSearch, recorded: str) -> Path:
-        """The path of a checkpoint that the ledger names relative to the trials' folder.
+        """The path of a checkpoint that the ledger records relative to the trials' folder.
 
-        Older versions recorded the whole path, which may be of a home that this one was moved or copied from: what
-        this home has is preferred.
+        Older versions recorded the absolute path, which may be in a home that this one was moved or copied from, so
+        the file in this home is preferred.
         """
         path = Path(recorded)
         if path.is_absolute() and "trials" in path.parts:

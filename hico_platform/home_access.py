@@ -1,10 +1,10 @@
-"""Who may read a home besides its owner: nobody, or its group; all that commands keep in it agrees.
+"""Who may read a home besides its owner: no one or its group. All files of a home get modes that match.
 
-A home is shared where ``--shared`` was given, which its marker keeps, and for as long as its folder has the
-set-group-ID bit and is readable for the group (2750); else it is private. From it follows the umask of the processes
-that write there, so that databases, their journals, checkpoints, artifacts and locks agree, whichever library makes
-them. Ray's processes on this machine inherit it; a worker of another cluster takes it from the folder that it writes
-to.
+A home is shared if ``--shared`` was used, which its marker file records, and as long as its folder has the set-group-ID
+bit and is readable by the group (2750); otherwise it is private. Processes that write to it set their umask
+accordingly, so that databases, their journals, checkpoints, artifacts and locks have matching modes, whichever library
+creates them. Ray's processes on this machine inherit the umask; a worker on another machine derives it from the folder
+that it writes to.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _UNFOLLOWED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class HomeAccess(Enum):
-    """Who may read what lies in a home; the value is the mode of its folders."""
+    """Who may read the files of a home; the value is the mode of its folders."""
 
     OWNER = 0o700
     GROUP = 0o2750
 
     @property
     def umask(self) -> int:
-        """The umask of a process that writes there."""
+        """The umask of a process that writes to such a home."""
         return 0o777 & ~self.value
 
     def mode_of(self, found: os.stat_result) -> int:
-        """The mode of a file or folder there: its group may read, and enter, where its owner may."""
+        """The mode of an entry in such a home: in a shared home the group may read and enter what the owner may."""
         owner = found.st_mode & stat.S_IRWXU
         marked = self.value & stat.S_ISGID if stat.S_ISDIR(found.st_mode) else 0
         return owner | (owner >> 3 & self.value & stat.S_IRWXG) | marked
 
 
 def home_access(home: Path) -> HomeAccess:
-    """Who may read a home; one that is not there yet is private, and so is a folder that was shared for other ends."""
+    """Who may read a home; private if it does not exist yet, or if the folder was shared for another purpose."""
     try:
         mode = home.stat().st_mode
         if not _has_bits_of_group(mode):
@@ -62,37 +62,37 @@ def home_access(home: Path) -> HomeAccess:
 
 
 def follow_home(home: Path) -> None:
-    """What this process writes from now on agrees with the home."""
+    """Sets the umask of this process to match the home."""
     os.umask(home_access(home).umask)
 
 
 def follow_folder(folder: Path) -> None:
-    """What this process writes from now on has the readers of ``folder``, or of its nearest parent that is there."""
+    """Sets the umask to match the mode of ``folder``, or of its nearest existing parent."""
     nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     shared = nearest.stat().st_mode & stat.S_IRGRP
     os.umask((HomeAccess.GROUP if shared else HomeAccess.OWNER).umask)
 
 
 def prepare_home(home: Path, *, shared: bool = False) -> str | None:
-    """Makes a home where there is none, has its content agree, and sets the umask of this process.
+    """Creates the home if needed, sets the modes of its files, and sets the umask of this process.
 
     Args:
-        home: the folder. One that was there, and is no home yet, keeps its mode and what lies in it.
-        shared: its group may read it from now on; else it stays what it is, and a new one is private.
+        home: the folder. An existing folder that is not a home yet keeps its mode and its files.
+        shared: let the group read it from now on. Otherwise nothing changes, and a new home is private.
 
     Returns:
-        What to say to the user, where others can now read less or more of it than before.
+        A message for the user if others can now read less or more of the home than before.
 
     Raises:
-        UsageError: it cannot be shared, or another account may write, or has written, what belongs to it.
-        OSError: it cannot be made.
+        UsageError: it cannot be shared, or another account may write to it, or has written files that belong to it.
+        OSError: it cannot be created.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
-    made = True
+    created = True
     try:
         home.mkdir(mode=HomeAccess.OWNER.value)
     except FileExistsError:
-        made = False
+        created = False
     before = home.stat()
     _check_safe(home, before)
     wanted = HomeAccess.GROUP if shared else home_access(home)
@@ -103,7 +103,7 @@ def prepare_home(home: Path, *, shared: bool = False) -> str | None:
     if not is_own:
         return None
     known = read_record(home)
-    found = HomeRecord(shared=False, whole=True) if made else known or find_record(home, shared=False)
+    found = HomeRecord(shared=False, whole=True) if created else known or find_record(home, shared=False)
     record = replace(found, shared=wanted is HomeAccess.GROUP)
     with suppress(OSError):  # a file system without modes
         if record.whole:
@@ -114,9 +114,9 @@ def prepare_home(home: Path, *, shared: bool = False) -> str | None:
         raise _not_shared(home, is_own=is_own)
     if record != known:
         write_record(home, record)
-    changed = _let_agree(home, wanted, record)
+    changed = _apply_access(home, wanted, record)
     was_shared = known is not None and known.shared and record.shared
-    if made or was_shared or (before.st_mode == home.stat().st_mode and not changed):
+    if created or was_shared or (before.st_mode == home.stat().st_mode and not changed):
         return None
     return _notice(home, before, wanted)
 
@@ -127,7 +127,7 @@ def _has_bits_of_group(mode: int) -> bool:
 
 
 def _check_safe(home: Path, found: os.stat_result) -> None:
-    """Refuses a home in which another account could have prepared what this one writes to."""
+    """Raises an error if another account could have placed files in the home that this one would write to."""
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         raise UsageError(
             Problem(
@@ -138,7 +138,7 @@ def _check_safe(home: Path, found: os.stat_result) -> None:
             )
         )
     for entry in _entries_of_commands(home):
-        with suppress(FileNotFoundError):  # gone meanwhile
+        with suppress(FileNotFoundError):  # deleted meanwhile
             owner = entry.lstat().st_uid
             if not is_own_or_roots(owner):
                 raise UsageError(
@@ -153,7 +153,7 @@ def _check_safe(home: Path, found: os.stat_result) -> None:
 
 def _entries_of_commands(home: Path) -> Iterator[Path]:
     yield from (home / name for name in os.listdir(home) if is_content(name))
-    with suppress(OSError):  # there are none
+    with suppress(OSError):  # the folder is missing
         yield from (home / "searches" / name for name in os.listdir(home / "searches"))
 
 
@@ -172,14 +172,14 @@ def _check_can_be_shared(home: Path, found: os.stat_result, *, is_own: bool) -> 
 
 
 def _notice(home: Path, before: os.stat_result, wanted: HomeAccess) -> str | None:
-    """None where those who could not enter the home before cannot now, and those who could still can."""
+    """The message for the user; None if the same accounts can enter the home as before."""
     was_open_to_all = bool(before.st_mode & stat.S_IXOTH)
     group_could = bool(before.st_mode & stat.S_IXGRP)
     if wanted is HomeAccess.GROUP:
         if group_could and not was_open_to_all:
             return None
         whose = f"{home}: its group ({_group_name(home)}) may read"
-        # A folder that was there before it became a home stays as open as it was.
+        # A folder that existed before it became a home keeps its mode.
         if home.stat().st_mode & stat.S_IRWXO:
             return f"{whose} what commands keep in it from now on"
         return f"{whose} all of it from now on, other accounts nothing"
@@ -191,27 +191,27 @@ def _notice(home: Path, before: os.stat_result, wanted: HomeAccess) -> str | Non
     )
 
 
-def _let_agree(home: Path, access: HomeAccess, record: HomeRecord) -> bool:
-    """Gives what commands made in a home its modes and group; whether there was anything to change.
+def _apply_access(home: Path, access: HomeAccess, record: HomeRecord) -> bool:
+    """Sets mode and group of the files that commands created in a home; returns whether anything changed.
 
-    What agrees at the top agrees within: a folder's own mode comes after its content's. Links are left alone.
+    A folder's own mode is set after its content's, so a folder with the right mode needs no visit. Links are skipped.
     """
     top = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
         group, changed = os.fstat(top).st_gid, False
         for name in os.listdir(top):
             if record.is_kept(name):
-                changed |= _let_one_agree(name, top, access, group=group)
+                changed |= _apply_to_entry(name, top, access, group=group)
                 continue
-            made, nothing_else = generated_in(home, name)
+            generated, nothing_else = generated_in(home, name)
             is_ours = is_content(name) and name not in record.left and (nothing_else or record.whole)
-            with suppress(OSError):  # gone meanwhile
-                if not made and not is_ours:
+            with suppress(OSError):  # deleted meanwhile
+                if not generated and not is_ours:
                     continue
                 folder = os.open(name, _UNFOLLOWED | os.O_DIRECTORY, dir_fd=top)
                 try:
-                    for each in made:
-                        changed |= _let_one_agree(each, folder, access, group=group)
+                    for each in generated:
+                        changed |= _apply_to_entry(each, folder, access, group=group)
                     if is_ours:
                         changed |= _change(None, folder, access, group=group)
                 finally:
@@ -221,11 +221,11 @@ def _let_agree(home: Path, access: HomeAccess, record: HomeRecord) -> bool:
     return changed
 
 
-def _let_one_agree(name: str, folder: int, access: HomeAccess, *, group: int) -> bool:
-    """A file of an open folder, or a folder with all that it holds."""
-    with suppress(OSError):  # gone meanwhile
+def _apply_to_entry(name: str, folder: int, access: HomeAccess, *, group: int) -> bool:
+    """Sets the mode of a file in an open folder, or of a folder and everything in it."""
+    with suppress(OSError):  # deleted meanwhile
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if _agrees(found, access, group=group):
+        if _has_access(found, access, group=group):
             return False
         if not stat.S_ISDIR(found.st_mode):
             return _change(name, folder, access, group=group)
@@ -237,24 +237,24 @@ def _let_one_agree(name: str, folder: int, access: HomeAccess, *, group: int) ->
     return False
 
 
-def _agrees(found: os.stat_result, access: HomeAccess, *, group: int) -> bool:
+def _has_access(found: os.stat_result, access: HomeAccess, *, group: int) -> bool:
     if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
-        return True  # not this one's to change
+        return True  # a link, or another account's file
     if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
-        return True  # it has a name elsewhere too
+        return True  # hard links to it may exist elsewhere
     is_of_group = access is HomeAccess.OWNER or found.st_gid == group
-    # Where a private home inherited the bit from its folder, it means nothing.
+    # A private home may have inherited the set-group-ID bit from its parent; it has no meaning then.
     setgid = stat.S_ISGID if access is HomeAccess.OWNER else 0
     return is_of_group and stat.S_IMODE(found.st_mode) & ~setgid == access.mode_of(found)
 
 
 def _change(name: str | None, folder: int, access: HomeAccess, *, group: int) -> bool:
-    """One file of an open folder, or the folder itself; whether it was changed."""
-    with suppress(OSError):  # a link, gone meanwhile, or a file system without modes
+    """Sets the mode of a file in an open folder, or of the folder itself; returns whether it changed."""
+    with suppress(OSError):  # a link, deleted meanwhile, or a file system without modes
         opened = folder if name is None else os.open(name, _UNFOLLOWED, dir_fd=folder)
         try:
             found = os.fstat(opened)
-            if _agrees(found, access, group=group):
+            if _has_access(found, access, group=group):
                 return False
             if access is HomeAccess.GROUP and found.st_gid != group:
                 os.fchown(opened, -1, group)
@@ -269,7 +269,7 @@ def _change(name: str | None, folder: int, access: HomeAccess, *, group: int) ->
 def _group_name(home: Path) -> str:
     try:
         return home.group()
-    except KeyError:  # a number that no list of groups has
+    except KeyError:  # the group has a number but no name
         return str(home.stat().st_gid)
 
 

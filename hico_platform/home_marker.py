@@ -1,8 +1,8 @@
-"""What a folder was before it became a home, and who may read it: a file in it, ``.hico-home``.
+"""The marker file ``.hico-home``: what a folder was before it became a home, and who may read it.
 
-``data``, ``runs`` and ``cache`` are names that a project has as well. So the mode of a file changes only where it is
-certain that commands made it: in a home that they made, or whose databases hold their records, and below such a
-folder only under the names that commands give. What was there before a folder became a home is left as it is.
+A user's own project may have folders called ``data``, ``runs`` and ``cache`` too. So modes change only for files that
+commands certainly created: in a home that they created, or whose databases hold their records, and in folders with such
+common names only under the file names that commands use. Files from before the folder became a home are not touched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _GENERATED = {
     "runs": re.compile(r".+-[0-9a-f]{8}"),
     "cache": re.compile(r"(\.partial-)?[0-9a-f]{16,64}(\.lock)?"),
 }
-"""What commands make in folders whose names others use too."""
+"""Names that commands create in folders whose own names are common."""
 _RECORDS = {
     "study": "SELECT 1 FROM study_user_attributes WHERE key = 'search' LIMIT 1",
     "mlflow": "SELECT 1 FROM tags WHERE key LIKE 'hico.%' LIMIT 1",
@@ -38,12 +38,12 @@ _TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class HomeRecord:
-    """What the marker of a home keeps.
+    """The content of a marker file.
 
     Attributes:
         shared: its group may read it.
-        whole: nothing but a home, so that the mode of its folder is the home's too.
-        left: names in it that were there before it became a home.
+        whole: the folder is only a home, so the mode of the folder itself is set too.
+        left: names in it from before it became a home.
     """
 
     shared: bool
@@ -51,7 +51,7 @@ class HomeRecord:
     left: frozenset[str] = frozenset()
 
     def is_kept(self, name: str) -> bool:
-        """Whether something directly in the home is all a command's."""
+        """Whether an entry directly in the home was created by commands, with everything in it."""
         if name in _GENERATED or not _CONTENT.fullmatch(name):
             return False
         database = _DATABASE.fullmatch(name)
@@ -64,22 +64,24 @@ def is_content(name: str) -> bool:
 
 
 def generated_in(home: Path, folder: str) -> tuple[list[str], bool]:
-    """What commands made in one of the folders with common names, and whether it holds nothing else."""
+    """The entries that commands created in a folder with a common name, and whether it holds nothing else."""
     pattern = _GENERATED.get(folder)
     if pattern is None or (home / folder).is_symlink() or not (home / folder).is_dir():
         return [], False
     names = os.listdir(home / folder)
-    made = [name for name in names if pattern.fullmatch(name) and (folder != "runs" or _is_run(home / folder / name))]
-    return made, len(made) == len(names)
+    generated = [
+        name for name in names if pattern.fullmatch(name) and (folder != "runs" or _is_run(home / folder / name))
+    ]
+    return generated, len(generated) == len(names)
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether checkpoints lie in it: a name that ends in a date looks the same."""
+    """Whether the folder has checkpoints; a user's folder whose name ends in a date would match by name."""
     return next(folder.glob("epoch-*/state.json"), None) is not None
 
 
 def read_record(home: Path) -> HomeRecord | None:
-    """What the marker says, if there is one that the home's owner, this user or root wrote."""
+    """The content of the marker, if the home's owner, this user or root wrote one."""
     try:
         opened = os.open(home / MARKER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -103,7 +105,7 @@ def write_record(home: Path, record: HomeRecord) -> None:
 
 
 def find_record(home: Path, *, shared: bool) -> HomeRecord:
-    """The record of a folder without a marker, by what it holds; ``shared`` where it proves to be a home."""
+    """The record of a folder without a marker, derived from its content; ``shared`` counts if it is a home."""
     names = os.listdir(home)
     ours = {name for name in _RECORDS if _has_records(home / f"{name}.db", _RECORDS[name])}
     if not ours:

@@ -1,8 +1,8 @@
 """Signals that ask a command to end: SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 do what Ctrl-C does.
 
-Whoever asks with SIGTERM kills after a while: ``docker stop`` after 10 s, Kubernetes and Slurm after 30, systemd after
-90; ``sbatch --signal=USR1@300`` has Slurm say before a job's time is up. A search that is asked ends within
-:data:`GRACE_S`: what it waits for on the way takes its time out of that.
+SIGTERM is followed by SIGKILL: ``docker stop`` sends it after 10 s, Kubernetes and Slurm after 30, systemd after 90;
+with ``sbatch --signal=USR1@300`` Slurm sends a warning before a job's time limit. An interrupted search ends within
+:data:`GRACE_S`; everything that it waits for while it ends shares that time.
 """
 
 from __future__ import annotations
@@ -19,53 +19,54 @@ from types import FrameType
 EXIT_CODE = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 GRACE_S = 7.5
-SAME_WISH_S = 1.0
-"""Signals so close are one: a closed terminal sends SIGHUP twice (kernel and shell), ``uv run`` passes Ctrl-C on."""
+SAME_SIGNAL_S = 1.0
+"""Signals within this time count as one: a closed terminal sends SIGHUP twice (kernel and shell), and ``uv run``
+forwards Ctrl-C."""
 LAST_RESORT_S = 25.0
-"""After so long the process ends whatever it waits for."""
+"""After this time the process ends, whatever it is waiting for."""
 AFTERWARDS_S = 1.5
-"""How long the interpreter may take to end: a library's thread may wait for a server that answers nothing."""
+"""Time for the interpreter to exit: a library's thread may be waiting for a server that does not answer."""
 
 
 class _Handler:
-    """The handler of all these signals, from when they are first heeded until the process ends."""
+    """The handler of all these signals, from its installation to the end of the process."""
 
     def __init__(self, leave: Callable[[int], object] | None) -> None:
         self._leave = leave
         self._before: dict[int, object] = {}
-        self.asked_at_s: float | None = None
+        self.interrupted_at_s: float | None = None
         self.event: threading.Event | None = None
 
     def install(self) -> None:
-        """Heeds the signals; what is ignored (under nohup, say) stays ignored."""
+        """Installs the handler; a signal that is ignored (under nohup, for example) stays ignored."""
         for number in SIGNALS:
             if signal.getsignal(number) not in (signal.SIG_IGN, self):
                 self._before.setdefault(number, signal.getsignal(number))
                 signal.signal(number, self)
 
     def remove(self) -> None:
-        """Puts the handlers back that were there before."""
+        """Restores the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """The first signal interrupts; a second one ends the process at once."""
         now_s = time.monotonic()
-        if self.asked_at_s is None:
-            self.asked_at_s = now_s
+        if self.interrupted_at_s is None:
+            self.interrupted_at_s = now_s
             if number == signal.SIGHUP:
                 _replace_dead_streams()
             self.leave_after(LAST_RESORT_S)
             if self.event is None:
                 raise KeyboardInterrupt
             self.event.set()
-        elif now_s - self.asked_at_s > SAME_WISH_S:
+        elif now_s - self.interrupted_at_s > SAME_SIGNAL_S:
             if self._leave is None:
                 raise KeyboardInterrupt
             self._leave(EXIT_CODE)
 
     def leave_after(self, wait_s: float) -> None:
-        """Ends the process after a while, unless it has ended by itself, or is another's."""
+        """Ends the process after ``wait_s`` seconds, unless it ends before; does nothing in another program."""
         leave = self._leave
         if leave is None:
             return
@@ -85,8 +86,8 @@ def interruptible(*, leave: Callable[[int], object] | None = os._exit) -> Iterat
     """In the block the first of :data:`SIGNALS` raises KeyboardInterrupt in the main thread.
 
     A later one ends the process at once, with exit code 130, and after an interruption the process does not outlive
-    the block for long. Where the process is not this package's, ``leave`` is none: a later signal then raises again,
-    and nothing ends the process. Outside the main thread, and within such a block, nothing changes.
+    the block for long. In a process of another program ``leave`` is None: a later signal then raises again, and
+    nothing ends the process. Outside the main thread, and nested in another such block, this does nothing.
     """
     if _active or threading.current_thread() is not threading.main_thread():
         yield
@@ -98,7 +99,7 @@ def interruptible(*, leave: Callable[[int], object] | None = os._exit) -> Iterat
         yield
     finally:
         _active.clear()
-        if handler.asked_at_s is None or leave is None:
+        if handler.interrupted_at_s is None or leave is None:
             handler.remove()
         else:
             handler.leave_after(AFTERWARDS_S)
@@ -106,9 +107,9 @@ def interruptible(*, leave: Callable[[int], object] | None = os._exit) -> Iterat
 
 @contextmanager
 def interruptions_noted() -> Iterator[threading.Event]:
-    """In the block these signals raise nothing: the first sets an event, for a loop that looks at it now and then.
+    """In the block these signals raise nothing: the first one sets an event, for a loop that polls it.
 
-    The event is not to be waited for in the main thread, where the handler runs.
+    Do not wait for the event in the main thread, because the handler runs there.
     """
     event = threading.Event()
     with interruptible(leave=None):
@@ -123,21 +124,21 @@ def interruptions_noted() -> Iterator[threading.Event]:
             handler.event = None
 
 
-def heed_again() -> None:
-    """Puts the handlers back after a library has replaced them."""
+def reinstall_handlers() -> None:
+    """Installs the handlers again after a library has replaced them."""
     if threading.current_thread() is threading.main_thread():
         for handler in _active:
             handler.install()
 
 
 def time_left_s(most: float, *, least: float = 1.0) -> float:
-    """How long something may still take: ``most`` seconds, or what an interruption leaves of the grace."""
-    asked_at_s = _active[0].asked_at_s if _active else None
-    return most if asked_at_s is None else min(most, max(least, GRACE_S - (time.monotonic() - asked_at_s)))
+    """Seconds that an operation may still take: ``most``, or what is left of the grace period after an interruption."""
+    interrupted_at_s = _active[0].interrupted_at_s if _active else None
+    return most if interrupted_at_s is None else min(most, max(least, GRACE_S - (time.monotonic() - interrupted_at_s)))
 
 
 def _replace_dead_streams() -> None:
-    """Sends what is still to be written to a closed terminal nowhere, where it would be an error otherwise."""
+    """Redirects streams of a closed terminal to the null device, because writing to them would raise errors."""
     for number in (1, 2):
         try:
             poll = select.poll()
@@ -148,10 +149,10 @@ def _replace_dead_streams() -> None:
             continue
 
 
-def _forget_in_a_child() -> None:
-    """A forked child ends as any process does."""
+def _restore_in_child() -> None:
+    """Restores the previous handlers in a forked child, which ends like any other process."""
     while _active:
         _active.pop().remove()
 
 
-os.register_at_fork(after_in_child=_forget_in_a_child)
+os.register_at_fork(after_in_child=_restore_in_child)

@@ -1,4 +1,4 @@
-"""Secrets do not reach a terminal, a log or a report: passwords and tokens in any text are masked."""
+"""Masks passwords and tokens in any text, so that they do not reach a terminal, a log or a report."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 MASK = "***"
 FEWEST_CHARACTERS = 4
-"""Shorter secrets are masked where they are in a URL, not wherever else the same letters occur."""
+"""Shorter secrets are masked only inside URLs, not wherever else the same characters occur."""
 
-# Greedy up to the last @: a password may hold /, ? and @ that nobody escaped, and to mask a part of an address
-# too many is better than to show a part of a password.
+# Greedy up to the last @: a password may hold unescaped /, ? and @, and masking too much of an address is better
+# than showing part of a password.
 _USER = re.compile(
     r"(?P<scheme>(?:\b[A-Za-z][A-Za-z0-9+.-]*:|(?<![:/\w]))//)(?P<user>[^\s:/@'\"]*)(?P<secret>:[^\s'\"]*)?@"
 )
 _WORDS = r"(?:password|passwd|passphrase|secret|token|credential|signature|api[_-]?key|access[_-]?key)"
 _NAMES = rf"(?:[A-Za-z0-9_.-]*{_WORDS}[A-Za-z0-9_.-]*|pwd|pass|sig)"
-# Looked for in any text without what is before them in a name, so that the time is linear in the text.
+# Matches only the end of a name, without what precedes it, so that the search is linear in the length of the text.
 _ENDS_OF_NAMES = rf"(?:(?:(?<![\w-])--)?{_WORDS}[A-Za-z0-9_.-]{{0,64}}|(?<![A-Za-z0-9])(?:pwd|pass|sig))"
-# Before a colon or a space only names that end so: "tokens: 512" is no secret.
+# Before a colon or a space only names that end with one of these: "tokens: 512" is no secret.
 _WHOLE_NAMES = rf"(?:{_WORDS}|access[_-]?key[_-]?id|(?:secret|private)[_-]?key|(?<![A-Za-z0-9])pwd)"
 _VALUE = (
     r"((?:[bru]{1,2}(?=['\"]))?(?:\\+\"[^\"]*\"|\\+'[^']*'|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
@@ -35,14 +35,14 @@ _SECRET_VALUES = tuple(
         rf"({_ENDS_OF_NAMES}{_QUOTE}\s*=(?!={{1,2}}\s*v?\d)\s*){_VALUE}",
         rf"({_WHOLE_NAMES}{_QUOTE}[ \t]*:(?!:)[ \t]*[\[(]?)(?!//|\*\*\*){_VALUE}",
         rf"(?<![\w-])(--[A-Za-z0-9_.-]{{0,64}}{_WHOLE_NAMES}[ \t]+)(?!-){_VALUE}",
-        # pip takes a proxy without a scheme
+        # pip accepts a proxy without a scheme
         r"(proxy['\"]?[ \t]*[=: ][ \t]*['\"]?[^\s:/@'\"]+:(?!//))([^\s'\"]+)(?=@)",
         r"([?&](?:key|auth|code)=)([^\s&;'\"#]+)",
         r"(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)([^\s'\",]+)",
     )
 )
 _WHOLE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^:/@]*)(?::(?P<password>.*))?@", re.DOTALL)
-# An address whose scheme was forgotten or mistyped. file:/a@b is a file.
+# An address whose scheme is missing or mistyped. file:/a@b is a file.
 _BARE = re.compile(r"^(?://)?(?P<user>[^\s:/@]+):(?!//|/[^:]*$)(?P<password>.+)@[^@]*$", re.DOTALL)
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
 _ANY_URL = re.compile(r"(?:\b[A-Za-z][A-Za-z0-9+.-]*:|(?<![:/\w]))//\S+")
@@ -75,10 +75,10 @@ def masked(text: str, *, secrets: Iterable[str] = ()) -> str:
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """The secrets in a URL that was given, as they are written and as they are sent.
+    """The secrets in a URL, as written and as sent (percent-decoded).
 
-    A URL without a scheme counts too, and so do the parts of a password around ``@``, ``/``, ``?`` and ``#``: a parser
-    that splits there reports the rest as a host or a port.
+    A URL without a scheme counts too. So do the parts of a password around ``@``, ``/``, ``?`` and ``#``, because a
+    parser that splits at these reports the rest as a host or a port.
     """
     found = [match.group(1) for match in _ASKED.finditer(url)]
     whole = _WHOLE.match(url) or _BARE.match(url)
@@ -90,8 +90,8 @@ def secrets_of(url: str) -> tuple[str, ...]:
 def credentials_in(text: str) -> bool:
     """Whether a URL in a text holds a password or a token, as URLs are parsed; more exact than :func:`masked`.
 
-    What no parser takes for an address with a password, such as ``https://host:80/package@version``, is none, and
-    neither is one that names a variable (``https://me:${TOKEN}@host``).
+    False for what no parser reads as an address with a password, such as ``https://host:80/package@version``, and for a
+    password that is a variable (``https://me:${TOKEN}@host``).
     """
     return any(_has_credentials(_VARIABLE.sub(_NO_SECRET, url)) for url in _URL.findall(text))
 
@@ -102,14 +102,14 @@ def _has_credentials(url: str) -> bool:
         user, password = parts.username, parts.password
     except ValueError:
         return bool(secrets_of(url))
-    asked = [value for name, value in parse_qsl(parts.query) if re.fullmatch(rf"(?i){_NAMES}", name)]
-    return any(secret != _NO_SECRET for secret in (*asked, password or (user if _is_web(url) else None)) if secret)
+    in_query = [value for name, value in parse_qsl(parts.query) if re.fullmatch(rf"(?i){_NAMES}", name)]
+    return any(secret != _NO_SECRET for secret in (*in_query, password or (user if _is_web(url) else None)) if secret)
 
 
 def holds_secret(text: str, *, name: str = "") -> bool:
-    """Whether a text, the value of ``name``, holds a password or a token, by a parser or by what :func:`masked` hides.
+    """Whether a text, the value of ``name``, holds a password or a token that a URL parser or :func:`masked` finds.
 
-    Variables (``${TOKEN}``), versions of packages, ports and names of files are none.
+    Variables (``${TOKEN}``), package versions, ports and file names do not count.
     """
     text = _VARIABLE.sub(_NO_SECRET, text)
     if re.fullmatch(rf"(?i){_NAMES}", name) and not _is_harmless(name, text):
@@ -126,7 +126,7 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def without_credentials(address: str) -> str:
-    """An address without the user and password in it, as it may be shown and opened by somebody else."""
+    """An address without the user name and password, safe to show and still possible to open."""
     parts = urlsplit(address)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -157,14 +157,14 @@ def _without_password(match: re.Match[str]) -> str:
 
 
 class _Masking(logging.Formatter):
-    """A library's or our own warning, without the secrets of URLs in it."""
+    """Formats warnings, of libraries and of this package, with the secrets of URLs masked."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line as it is shown."""
+        """The formatted line, masked."""
         return masked(super().format(record))
 
 
 def mask_warnings() -> None:
-    """Masks what is warned of where nobody has set up logging, as in a command."""
+    """Masks secrets in warnings if logging has not been configured, as in a command."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_Masking("%(message)s"))

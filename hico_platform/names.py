@@ -1,4 +1,4 @@
-"""One rule for the names of searches: they name folders, tracking experiments, models and studies."""
+"""One rule for the names of searches, which are also names of folders, experiments, models and studies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULE = (
 REMEDY = "give another: it names folders and tracking experiments"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_BYTES = 255
-"""Of one folder's name, on all file systems in use."""
+"""The longest folder name that all file systems in use accept."""
 
 
 def is_name(text: str) -> bool:
@@ -34,7 +34,7 @@ def check_name(text: str, *, field: str) -> str:
 
 
 def is_known_name(text: str) -> bool:
-    """Whether an existing search may have this name: older than the rule, it is one folder's name and no more."""
+    """Whether an existing search may have this name: one from before the rule is any name of a single folder."""
     if is_name(text):
         return True
     too_long = len(text.encode(errors="surrogateescape")) > MOST_BYTES
@@ -42,10 +42,10 @@ def is_known_name(text: str) -> bool:
 
 
 def check_known_name(text: str, *, field: str) -> str:
-    """The name of a search that may be older than the rule.
+    """The name of a search that may have been created before the rule.
 
     Raises:
-        UsageError: it could name something else than a folder of the home's searches.
+        UsageError: it could name something other than a folder of the home's searches.
     """
     if not is_known_name(text):
         raise UsageError(Problem(field=field, rule=RULE, value=text, remedy=REMEDY))
@@ -53,6 +53,6 @@ def check_known_name(text: str, *, field: str) -> str:
 
 
 def name_from(text: str) -> str:
-    """The nearest name to a text, such as a file's: other characters become dashes."""
+    """A valid name close to a text, such as a file's name: other characters become dashes."""
     nearest = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:MOST_CHARACTERS]
     return nearest or "unnamed"

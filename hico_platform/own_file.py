@@ -1,4 +1,4 @@
-"""Files under names that others can foresee, opened for writing where others may write to the folder as well."""
+"""Opens files with predictable names for writing in folders that other accounts may write to as well."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hico_platform.trusted_paths import is_own_or_roots
 
 
 def open_own_file(file: Path) -> int:
-    """A descriptor to read and write a file, which is made (by the umask) where there is none; it is not emptied.
+    """A descriptor to read and write a file, which is created (by the umask) if missing; it is not truncated.
 
-    It is a regular file of this user or root with one name. Anything else another account may have put there to have
-    this one write to a file of its own.
+    The file must be a regular file of this user or root without further hard links. Another account may have created
+    anything else to make this process write to a file of that account's choice.
 
     Raises:
         UsageError: it is something else, a link included.

@@ -1,4 +1,4 @@
-"""SQLite databases in files: their URLs, whether they can be opened, and how they are made safe to write.
+"""SQLite databases in files: their URLs, checks that they can be opened, and settings for safe concurrent writes.
 
 URLs are built and parsed by SQLAlchemy, which Optuna and MLflow use too; a path may hold any character.
 """
@@ -18,10 +18,10 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.file_systems import is_disk_full, network_file_system
 
 BUSY_TIMEOUT_S = 60.0
-"""How long a process that writes waits for another's write."""
+"""How long a writing process waits for another process's write."""
 SWITCH_TIMEOUT_S = 2.0
 LOOK_TIMEOUT_S = 10.0
-"""How long one that only reads waits: a writer holds the whole file for moments."""
+"""How long a reading process waits: a writer locks the whole file only briefly."""
 
 _log = logging.getLogger(__name__)
 _MAGIC = b"SQLite format 3\x00"
@@ -34,16 +34,16 @@ def sqlite_url(file: Path) -> str:
     """The SQLAlchemy URL of a database file.
 
     Raises:
-        UsageError: this SQLAlchemy cannot write the path as a URL.
+        UsageError: the installed SQLAlchemy cannot express the path as a URL.
     """
     plain = f"{_PLAIN}:///{file}"
-    # Of the other spelling MLflow makes no folder, see without_new_folder().
+    # MLflow creates no folder for the other spelling, see without_new_folder().
     url = _render(_QUOTED, str(file))
     return plain if url == f"{_QUOTED}:///{file}" else _checked(url, file)
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL; nothing for a server's, for a database in memory, and for what is no such URL."""
+    """The file of a SQLite URL; None for a server, for a database in memory, and for any other text."""
     if not url.startswith(_PLAIN):
         return None
     from sqlalchemy.engine import make_url
@@ -62,10 +62,10 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def without_new_folder(url: str) -> str:
-    """The URL for MLflow, spelled so that it makes no folder beside or instead of the database's own.
+    """The URL for MLflow, spelled so that MLflow creates no wrong folder.
 
-    MLflow makes the parent of what it reads after ``sqlite:///``, undecoded: of ``file:/home/me/a.db?uri=true`` that is
-    a folder ``file:`` in the current one.
+    MLflow creates the parent folder of what follows ``sqlite:///``, undecoded: for ``file:/home/me/a.db?uri=true`` that
+    is a folder ``file:`` in the current one.
     """
     rest, file = url.removeprefix(f"{_PLAIN}:///"), sqlite_file(url)
     if rest == url or file is None or rest.partition("?")[0] == str(file):
@@ -74,16 +74,17 @@ def without_new_folder(url: str) -> str:
 
 
 def is_memory(url: str) -> bool:
-    """Whether a SQLite URL names a database that is gone with its process."""
+    """Whether a SQLite URL is of a database in memory, which ends with its process."""
     return url.partition(":")[0] in {_PLAIN, _QUOTED} and url.partition("://")[2] in {"", "/", "/:memory:"}
 
 
 def url_for_looking(url: str) -> str:
-    """The URL for a process that reads alone: another one where this user may not write the file or its
-    folder, or the disk is full.
+    """The URL for a process that only reads.
 
-    A live database is read beside its writer, through the writer's shared memory. One at rest in write-ahead mode
-    has none, and none can be made beside it: it is read as it is, since nobody writes it.
+    It differs from ``url`` if this user may not write the file or its folder, or the disk is full.
+
+    While a writer has the database open, readers use the writer's shared-memory file. In write-ahead mode without a
+    writer there is no such file and a reader cannot create one, so the database is opened as immutable.
     """
     file = sqlite_file(url)
     if file is None or "uri=" in url or not file.is_file():
@@ -96,16 +97,16 @@ def url_for_looking(url: str) -> str:
 
 
 def is_read_only(url: str) -> bool:
-    """Whether a URL is one of :func:`url_for_looking` that cannot be written through."""
+    """Whether a URL is a read-only one of :func:`url_for_looking`."""
     return "uri=true" in url and ("mode=ro" in url or "immutable=1" in url)
 
 
 def check_database(file: Path, *, rule: str, writing: bool) -> None:
-    """Refuses by name what SQLite would refuse in its own words; ``rule`` is such as ``a study database``.
+    """Raises a clear error for a file that SQLite could not open; ``rule`` is for example ``a study database``.
 
     Raises:
-        UsageError: it is something else, or this user may not write it.
-        OSError: there is none (unless ``writing``), or it cannot be read.
+        UsageError: it is not a SQLite database, or this user may not write it.
+        OSError: it does not exist (unless ``writing``), or cannot be read.
     """
     if writing and not file.exists():
         return
@@ -132,7 +133,10 @@ def check_database(file: Path, *, rule: str, writing: bool) -> None:
 
 @contextmanager
 def alone_in(folder: Path | None) -> Iterator[None]:
-    """One process at a time opens the databases of a folder: making one twice at once fails, in Optuna and MLflow."""
+    """Lets one process at a time open the databases of a folder.
+
+    Optuna and MLflow fail when two processes create the same database at once.
+    """
     if folder is None:
         yield
         return
@@ -146,22 +150,22 @@ def alone_in(folder: Path | None) -> Iterator[None]:
 
 
 def prepare_database(file: Path, *, rule: str) -> None:
-    """Makes a database safe to write beside others that read it, and its folder where there is none.
+    """Sets the journal mode in which a database can be written while others read it; creates its folder if missing.
 
-    On a disk of this machine that is write-ahead mode: who reads does not wait for who writes. Over a network it
-    is the rollback journal, since write-ahead mode there damages a database without a word.
+    On a local disk this is write-ahead mode, in which readers do not wait for writers. On a network file system it is
+    the rollback journal, because write-ahead mode can silently damage a database there.
 
     Raises:
-        UsageError: it is no database, cannot be written, or is in write-ahead mode on a network file system while
+        UsageError: it is not a database, cannot be written, or is in write-ahead mode on a network file system while
             another process has it open.
-        OSError: its folder cannot be made.
+        OSError: its folder cannot be created.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     check_database(file, rule=rule, writing=True)
     kind = network_file_system(file)
     if kind is None:
         with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:
-            # A file system without shared memory keeps its own mode.
+            # On a file system without shared memory SQLite keeps the previous mode.
             connection.execute("PRAGMA journal_mode=WAL")
         return
     if file.exists() and _is_wal(file):

@@ -48,7 +48,7 @@ class TrainEvalSplit:
     def eval_data(
         self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None
     ) -> EvalData:
-        """The same as tensors on a device, with views as configured."""
+        """The sequences as tensors on a device, with views as configured."""
         return EvalData(
             views=build_views(config.views, store=self.store, device=device),
             labels=torch.tensor(self.store.labels, device=device),
@@ -90,20 +90,20 @@ def run_trial(
     """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped early or not.
 
     Resumes from the newest whole checkpoint in ``directory``. A report that may not have been delivered is sent again,
-    so reports arrive at least once. Whatever interrupts the trial, its last whole epoch is saved.
+    so each report is delivered at least once. When the trial is interrupted, its last complete epoch is saved.
 
     Args:
-        config: what is trained, and for how long. ``auto`` precision is resolved: checkpoints say what was used.
+        config: what is trained, and for how long. ``auto`` precision is resolved, so checkpoints record the one used.
         split: the sequences to train on and to score on.
-        target: those of another dataset, for transfer.
+        target: the sequences of another dataset, for transfer.
         directory: where checkpoints are kept.
         report_epochs: the epochs after which it reports.
         report: delivers a report and returns the decision.
-        device: where it trains.
+        device: the device to train on.
         validate: whether reports have metrics. A retraining scores its test split once, at the end: its reports have
             losses alone.
         provenance: kept in every checkpoint.
-        callbacks: what is called meanwhile.
+        callbacks: called during the trial.
 
     Raises:
         TrainingError: a loss or gradient is not finite, or memory ran out; the message names the saved state.
@@ -153,7 +153,7 @@ class _Training:
         self._session = begin_session(config, layout=split.store.layout, device=device)
         self.encoder = self._session.encoder
         self.features: EvalFeatures | None = None
-        """Of the present weights, where a validation has computed them."""
+        """Metrics of the present weights, if a validation has computed them."""
 
         self._parameters = float(sum(weight.numel() for weight in self.encoder.parameters()))
         self._state = self._session.state
@@ -168,7 +168,7 @@ class _Training:
             decision = self._send(report)
         if decision is Decision.STOP:
             return decision
-        with self._log.saved_whatever_happens(), memory_explained(self._config):
+        with self._log.saving_on_error(), memory_explained(self._config):
             for result in self._session.train(
                 views=self.data.views, sequences=self.data.train, progress=self._callbacks.on_progress
             ):
@@ -224,7 +224,7 @@ class _TrialLog:
         self._state = state
         self._directory = directory
         self._identity = {"config": to_mapping(config), "layout": layout.as_plain(), "provenance": dict(provenance)}
-        self._saved_epoch = 0  # before it there is nothing that the seed does not give again
+        self._saved_epoch = 0  # before the first epoch the seed reproduces the whole state
         self._saved_at_s = time.monotonic()
 
     def add(self, result: EpochResult) -> None:
@@ -249,7 +249,7 @@ class _TrialLog:
         return self.path
 
     def resume(self) -> bool:
-        """Takes over the newest whole checkpoint, where there is one."""
+        """Restores the newest complete checkpoint, if any; returns whether there was one."""
         checkpoint = newest_checkpoint(self._directory)
         if checkpoint is None:
             return False
@@ -261,13 +261,13 @@ class _TrialLog:
         return True
 
     @contextlib.contextmanager
-    def saved_whatever_happens(self) -> Iterator[None]:
-        """Saves the last whole epoch when training is cut off; a TrainingError then names where it is."""
+    def saving_on_error(self) -> Iterator[None]:
+        """Saves the last complete epoch when an exception ends training; a TrainingError then names the saved path."""
         try:
             yield
         except BaseException as error:
             if self._state.whole and self._state.epoch > self._saved_epoch:
-                with contextlib.suppress(OSError):  # a full disk may be what cut it off
+                with contextlib.suppress(OSError):  # a full disk may be the cause
                     self.save()
             if isinstance(error, TrainingError):
                 raise TrainingError(

@@ -1,11 +1,11 @@
-"""Whether another account could change what lies in a folder, by the rule by which ssh trusts a file of keys.
+"""Whether another account could change the files in a folder, by the rule that ssh applies to key files.
 
-Code that is loaded from a cache runs as whoever loads it. A folder is trusted where it and every folder above it
-belong to root or to this user, and neither group nor others may write to them. Unlike ssh, which has no use for it, a
-folder above with the sticky bit (``/tmp``) passes: nobody but its owner can move or remove what lies in it, and that
-which leads to the trusted folder is root's or one's own. A group that has no member but this user is no other
-account: where a umask of 002 is usual, everybody has such a group of the same name, as Debian's ssh takes into
-account. In the user namespace of a container root's files may show another owner: whoever owns ``/`` counts as root.
+Code that is loaded from a cache runs with the rights of the user who loads it. A folder is trusted if it and all its
+parents belong to root or to this user, and neither group nor others may write to them. Unlike in ssh, a parent with the
+sticky bit (``/tmp``) is accepted: only the owner of an entry can move or remove it, and the entry that leads to the
+trusted folder belongs to root or this user. A group whose only member is this user does not count as another account:
+systems with a umask of 002 give every user such a group of the same name, which Debian's ssh accepts too. In the user
+namespace of a container root's files may show another owner, so the owner of ``/`` counts as root.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import stat
 from pathlib import Path
 
 
-class UntrustedPath(OSError):  # noqa: N818  (an OSError, for callers that do without what they cannot read)
+class UntrustedPath(OSError):  # noqa: N818  (an OSError, for callers that go on without a file they cannot read)
     """Another account could change a file or folder; the message names it and says what to change."""
 
 
 def trusted_folder(folder: Path) -> Path:
-    """A folder of this user alone, made with what is missing above it (mode 0700), without symbolic links.
+    """The path, without symbolic links, of a trusted folder; missing folders are created with mode 0700.
 
     Raises:
-        UntrustedPath: another account could change what lies in it.
-        OSError: it cannot be made or looked at.
+        UntrustedPath: another account could change files in it.
+        OSError: it cannot be created or inspected.
     """
     _make(folder)
     folder = folder.resolve(strict=True)
@@ -47,12 +47,12 @@ def open_trusted(file: Path) -> int:
     """A descriptor of a regular file in a trusted folder, open for reading; the caller closes it.
 
     Raises:
-        UntrustedPath: it is no regular file, or another account could change it.
+        UntrustedPath: it is not a regular file, or another account could change it.
         OSError: it cannot be opened, or is a symbolic link.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        found = os.fstat(descriptor)  # of what was opened, whatever bears the name by now
+        found = os.fstat(descriptor)  # of the opened file: the name may mean another file by now
         if not stat.S_ISREG(found.st_mode):
             raise UntrustedPath(f"{file} is no regular file; remove it")
         _check_owner(file, found.st_uid)
@@ -65,7 +65,7 @@ def open_trusted(file: Path) -> int:
 
 
 def _make(folder: Path) -> None:
-    """Makes what is missing, closed to others: a umask of 002 would leave it open to a group."""
+    """Creates missing folders with mode 0700, because a umask of 002 would let a group write to them."""
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -81,7 +81,7 @@ def _others_may_write(found: os.stat_result) -> bool:
 
 
 def _is_own_group(group: int) -> bool:
-    """Whether it is this user's own group, by name and number as by its members; one that is not known is not."""
+    """Whether the group is private to this user, by name, number and members; False for an unknown group."""
     try:
         user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
     except KeyError:
@@ -90,7 +90,7 @@ def _is_own_group(group: int) -> bool:
 
 
 def is_own_or_roots(owner: int) -> bool:
-    """Whether a file's owner is this user or root, whose number in a container's user namespace is that of ``/``."""
+    """Whether a file's owner is this user or root; in a container's user namespace the owner of ``/`` is root."""
     return owner in {0, os.geteuid(), os.stat("/").st_uid}
 
 

@@ -1,4 +1,4 @@
-"""Whether a folder can be written, known before hours of work end at it."""
+"""Checks that a folder can be written, before hours of work are lost because it cannot."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hico_platform.errors import Problem, UsageError
 
 
 def check_writable(folder: Path, *, rule: str, remedy: str) -> None:
-    """Refuses a folder in which, or in whose nearest parent, this user may write nothing; makes nothing.
+    """Raises an error if this user may not write to a folder, or to its nearest existing parent; creates nothing.
 
     Raises:
         UsageError: with ``rule`` and ``remedy``.
-        OSError: the path is none that the file system takes.
+        OSError: the file system does not accept the path.
     """
     nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):

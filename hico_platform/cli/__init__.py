@@ -1,1 +1,1 @@
-"""The command line: one thin file a command; each parses, calls one stage and returns an exit code."""
+"""The command line: a file a command, which parses options, calls a function of commands/ and returns an exit code."""

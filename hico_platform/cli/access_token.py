@@ -1,4 +1,4 @@
-"""The token that ``ui`` asks for: a new one each time, or the one of a file that nobody else can read."""
+"""The access token of ``ui``: a new one each time, or the one in a file that no other account can read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WRITTEN = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def access_token(file: Path | None) -> str:
-    """A fresh token, or the one in a file, which is made where it is missing.
+    """A new token, or the one in a file, which is created if missing.
 
     Raises:
-        UsageError: the file cannot be read or made, others may read it, or it holds no token.
+        UsageError: the file cannot be read or created, others may read it, or it holds no token.
     """
     if file is None:
         return secrets.token_urlsafe(32)
@@ -31,11 +31,11 @@ def access_token(file: Path | None) -> str:
 
 def _kept_token(file: Path) -> str:
     try:
-        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        created = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
         pass
     else:
-        with open(made, "w") as opened:
+        with open(created, "w") as opened:
             opened.write(f"{secrets.token_urlsafe(32)}\n")
     with open(
         os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"

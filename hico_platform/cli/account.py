@@ -1,6 +1,6 @@
-"""Users without an account: in a container a process may run under a number that no list of users has, without HOME.
+"""Support for users without an account: in a container a process may have a user number without a name, and no HOME.
 
-Libraries ask for the user's name and home folder while they are imported, and end in an error where there is none.
+Libraries look up the user's name and home folder when they are imported, and raise an error if there is none.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import pwd
 from pathlib import Path
 
 NOWHERE = "/nonexistent"
-"""A home folder that does not exist, as the user nobody has; libraries then use a temporary folder or none."""
+"""A home folder that does not exist, like that of the user ``nobody``; libraries then use a temporary folder."""
 _NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
 
 def complete_environment(home: Path | None) -> None:
-    """Gives libraries (and workers) a name and a home folder where this user has none.
+    """Sets a user name and a home folder in the environment, for libraries and workers, if this user has none.
 
     Args:
-        home: the home of searches, in which libraries may keep files where this user may write it.
+        home: the home of searches, which libraries may use as home folder if this user may write to it.
     """
     try:
         pwd.getpwuid(os.getuid())

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Describe the store."""
+    """Describes the store."""
     found, drawn = describe_dataset(
         arguments.dir, home=home_of(arguments), picture=arguments.draw, count=arguments.draw_count
     )
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(line: str) -> None:
-    """Prints a line; names of classes and columns come from the store."""
+    """Prints a line, made safe for a terminal, since names of classes and columns come from the store."""
     print(plain_line(line))
 
 

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prepare, and report what was read, kept and skipped, and why."""
+    """Prepares the store, and reports what was read, kept and skipped, and why."""
     try:
         report = prepare_dataset(
             format_name=arguments.format,

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Generate, and say what was made."""
+    """Generates the data, and prints what was written."""
     lines: dict[str, ProgressLine] = {}
 
     def show(what: str, done: int, total: int) -> None:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Verify the store."""
+    """Verifies the store."""
     problems = verify_dataset(arguments.dir, home=home_of(arguments), progress=ProgressLine("verifying"))
     if arguments.json:
         print(json.dumps({"sound": not problems, "problems": [problem.as_dict() for problem in problems]}))

@@ -1,8 +1,8 @@
 """Turns the error that ended a command into problems that name field, rule, value and remedy.
 
-Errors of the operating system and of libraries name none of these. Here each kind gets a problem of its own;
-any other error is a fault of this package, and is reported as one. Libraries are recognised by the modules of their
-errors' classes, so nothing is imported to explain one.
+Errors of the operating system and of libraries name none of these, so each kind gets a problem of its own here. Any
+other error is a bug of this package, and is reported as one. Libraries are recognised by the modules of their errors'
+classes, so that no library is imported to explain an error.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def explain(error: BaseException, scene: Scene) -> Explanation:
             if found is not None:
                 return found
     for link in chain:
-        if isinstance(link, HicoError):  # ours, wrapped by a library
+        if isinstance(link, HicoError):  # raised by this package, wrapped by a library
             return Explanation(problems=link.problems, exit_code=link.exit_code)
     return _unknown(error)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, then what caused it, outermost first."""
+    """An error, then its causes, outermost first."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

@@ -1,4 +1,4 @@
-"""Errors of databases and of the tracking store. Libraries are known by their names: none is imported here."""
+"""Errors of databases and of the tracking store. Libraries are recognised by name; none is imported here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hico_platform.file_systems import is_disk_full
 
 
 class _Known(NamedTuple):
-    """Words of SQLite's messages, and what they mean to a user."""
+    """Part of a SQLite message, and its explanation for a user."""
 
     words: str
     rule: str
@@ -114,7 +114,7 @@ def database(link: BaseException, chain: Chain, scene: Scene) -> Explanation | N
 
 
 def _sqlite(error: BaseException, file: Path | str | None) -> Explanation:
-    """An error of SQLite, by the words of its message."""
+    """An error of SQLite, recognised by its message."""
     text, value = str(error).lower(), short(error)
     if "disk i/o error" in text and isinstance(file, Path) and is_disk_full(file.parent):
         return one_problem(disk_full(file, value), FAILED)
@@ -133,7 +133,7 @@ def disk_full(file: Path | str | None, value: str) -> Problem:
 
 
 def tracking_store(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
-    """An error of MLflow, or of what it asks over the network."""
+    """An error of MLflow, or of a request that MLflow sends."""
     ours = type(link).__name__ in {"TrackingError", "TrackingRefused"}
     if not ours and not libraries_of(link) & {"mlflow", "requests", "urllib3", "botocore", "boto3"}:
         return None
@@ -162,7 +162,7 @@ def tracking_store(link: BaseException, chain: Chain, scene: Scene) -> Explanati
 
 
 def database_of(chain: Chain, scene: Scene) -> Path | str | None:
-    """The database that an error came from: the tracking store's where MLflow raised it, else the studies'."""
+    """The database that an error is about: the tracking store if MLflow raised it, else the study database."""
     modules = [module for link in chain for module in modules_of(link)]
     if any(module.startswith(("mlflow", "hico_platform.tracking")) for module in modules):
         return scene.tracking

@@ -1,4 +1,4 @@
-"""Errors of the operating system, of memory, of text and of packages that are missing."""
+"""Errors of the operating system, of memory, of text encoding and of missing packages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hico_platform.search.disk_full import is_full
 
 
 class _Known(NamedTuple):
-    """What an error of the operating system is about."""
+    """The explanation of an error number of the operating system."""
 
     rule: str
     remedy: str
@@ -109,7 +109,7 @@ def full_disk(link: BaseException, chain: Chain, scene: Scene) -> Explanation | 
 
 
 def no_memory(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
-    """Memory that ran out, on the CPU or a GPU."""
+    """Out of memory, on the CPU or a GPU."""
     refused = isinstance(link, OSError) and link.errno == errno.ENOMEM
     if not (isinstance(link, MemoryError) or type(link).__name__ == "OutOfMemoryError" or refused):
         return None
@@ -145,7 +145,7 @@ def encoding(link: BaseException, chain: Chain, scene: Scene) -> Explanation | N
 
 
 def missing_package(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
-    """A package that is not installed, or not whole."""
+    """A package that is not installed, or is incomplete."""
     if not isinstance(link, ImportError):
         return None
     name = link.name or "a package"
@@ -158,12 +158,12 @@ def missing_package(link: BaseException, chain: Chain, scene: Scene) -> Explanat
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # in a folder that may not be entered
+    except OSError:  # in a folder that this user may not enter
         return True
 
 
 def _nearest(path: Path) -> Path:
-    """The existing folder nearest to a path; a temporary file beside it has a name that the user did not give."""
+    """The nearest existing folder of a path; shown instead of the name of a temporary file, which users do not know."""
     return next(parent for parent in path.absolute().parents if _exists(parent))
 
 

@@ -1,4 +1,4 @@
-"""The context in which an error was raised, and the problems that it is shown as."""
+"""The context of an error, and the problems that explain it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hico_platform.errors import DataError, HicoError, Problem, UsageError, firs
 FAILED, USAGE, DATA = HicoError.exit_code, UsageError.exit_code, DataError.exit_code
 LONGEST_VALUE = 300
 Chain = tuple[BaseException, ...]
-"""An error and what caused it, outermost first."""
+"""An error and its causes, outermost first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """The paths of a command: its home, where it writes, its databases, and the data that it was given."""
+    """The paths of a command: its home, its output, its databases, and its input data."""
 
     home: Path | None = None
     out: Path | None = None
@@ -28,19 +28,19 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Problems to show, and the exit code that goes with them."""
+    """The problems to show, and the exit code."""
 
     problems: tuple[Problem, ...]
     exit_code: int
 
 
 def one_problem(problem: Problem, exit_code: int) -> Explanation:
-    """The explanation by one problem."""
+    """An explanation with one problem."""
     return Explanation(problems=(problem,), exit_code=exit_code)
 
 
 def short(error: BaseException) -> str:
-    """The message of an error, in a line of bounded length."""
+    """The message of an error, in a line of limited length."""
     text = first_line(error) if isinstance(error, Exception) else type(error).__name__
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} ..."
 
@@ -51,12 +51,12 @@ def libraries_of(error: BaseException) -> frozenset[str]:
 
 
 def modules_of(error: BaseException) -> list[str]:
-    """The modules that an error passed through; the one that raised it is the last."""
+    """The modules in an error's traceback; the last one raised it."""
     return [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 def path_of(file: object) -> Path | str | None:
-    """The file that an error names; none for a descriptor."""
+    """The file that an error names; None for a file descriptor."""
     if file is None or isinstance(file, Path):
         return file
     if isinstance(file, bytes):
@@ -68,6 +68,6 @@ def path_of(file: object) -> Path | str | None:
 
 
 def shortened(path: Path | str | None) -> Path | str | None:
-    """A path that fits a line; a name too long is shown by its beginning."""
+    """A path that fits a line; a long name is cut."""
     text = str(path)
     return path if path is None or len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} ..."

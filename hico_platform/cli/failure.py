@@ -1,4 +1,4 @@
-"""Shows what ended a command: a line for each problem, or JSON, and the traceback where it is asked for."""
+"""Shows the error that ended a command: a line for each problem, or JSON, and the traceback on request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_S
 
 
 def show_failure(error: BaseException, arguments: argparse.Namespace, *, home: Path | None) -> int:
-    """Prints what ended a command; returns its exit code."""
+    """Prints the error that ended a command; returns the exit code."""
     secrets = known_secrets(arguments)
     if arguments.traceback or os.environ.get(TRACEBACK, "0") not in {"", "0"}:
         text = "".join(traceback.format_exception(error))
@@ -41,10 +41,10 @@ def show_failure(error: BaseException, arguments: argparse.Namespace, *, home: P
 
 
 def known_secrets(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The secrets that a command was given, by option or environment."""
+    """The secrets in a command's options and environment variables."""
     urls = [getattr(arguments, name, None) for name in _URLS] + [os.environ.get(name) for name in _URL_VARIABLES]
-    given = [secret for url in urls if url for secret in secrets_of(str(url))]
-    return (*given, *(value for name in _SECRET_VARIABLES if (value := os.environ.get(name))))
+    in_urls = [secret for url in urls if url for secret in secrets_of(str(url))]
+    return (*in_urls, *(value for name in _SECRET_VARIABLES if (value := os.environ.get(name))))
 
 
 def _scene(arguments: argparse.Namespace, home: Path | None) -> Scene:
@@ -55,7 +55,7 @@ def _scene(arguments: argparse.Namespace, home: Path | None) -> Scene:
         return Scene(data=paths, out=out)
     storage, tracking = getattr(arguments, "storage", None), getattr(arguments, "tracking", None)
     file: Path | None = None
-    with contextlib.suppress(HicoError):  # a URL that is none is what the error is about
+    with contextlib.suppress(HicoError):  # the error is about this URL
         file = HomePaths(home=home, storage=storage, tracking=tracking).storage_file
     return Scene(home=home, out=out, study=file or storage, tracking=tracking or home / "mlflow.db", data=paths)
 
@@ -68,7 +68,7 @@ def _masked_dict(problem: Problem, secrets: tuple[str, ...]) -> Mapping[str, obj
 
 
 def _print(line: str, *, to_stderr: bool) -> None:
-    """Prints; a full disk or a closed pipe under the stream does not raise a second error."""
+    """Prints a line; a full disk or a closed pipe raises no second error."""
     stream = sys.stderr if to_stderr else sys.stdout
     try:
         print(line, file=stream, flush=True)

@@ -17,9 +17,9 @@ class Listener:
     """A socket that listens.
 
     Attributes:
-        names: the names and addresses that lead to it, as they are written in a web address.
+        names: the names and addresses of the socket, as they are written in a web address.
         address: the one of them to show.
-        is_local: whether only this machine's processes reach it.
+        is_local: whether only processes of this machine can connect.
     """
 
     socket: socket.socket
@@ -29,10 +29,10 @@ class Listener:
 
 
 def listen(host: str, port: int) -> Listener:
-    """Listens on an address; from here on nobody else can take the port.
+    """Opens a listening socket, so that no other process can take the port afterwards.
 
     Raises:
-        UsageError: the name does not resolve, the port is none or taken, or this user may not have it.
+        UsageError: the name does not resolve, or the port is invalid, taken or not allowed for this user.
     """
     if not 1 <= port <= 65535:
         raise UsageError(Problem(field="--port", rule="a port from 1 to 65535", value=port, remedy="give another"))
@@ -78,7 +78,7 @@ def _listener(opened: socket.socket, host: str) -> Listener:
     bound = opened.getsockname()[0]
     ip = ipaddress.ip_address(bound.partition("%")[0])
     if ip.is_loopback:
-        # The number is shown, not localhost: that may resolve to ::1 as well, where another process may listen.
+        # The number is shown instead of localhost, which may also resolve to ::1, where another process may listen.
         names = {bound, "localhost"} if bound in _LOCALHOST else {bound}
         return _of(opened, names, address=bound, is_local=True)
     machine = socket.gethostname()
@@ -95,7 +95,7 @@ def _of(opened: socket.socket, names: set[str], *, address: str, is_local: bool)
 
 
 def _addresses(machine: str, family: int) -> set[str]:
-    """This machine's addresses: those of its name, and the one that it has on the way to others."""
+    """This machine's addresses: those of its host name, and the source address of its outgoing connections."""
     found: set[str] = set()
     with contextlib.suppress(OSError):
         found |= {str(entry[4][0]) for entry in socket.getaddrinfo(machine, None, family)}

@@ -1,8 +1,8 @@
 """Finds the command, runs it, and turns errors into messages and exit codes.
 
 Exit codes: 0 done, 1 the work failed, 2 usage or configuration, 3 data, 130 interrupted (and resumable).
-A command is a module with ``add_arguments(parser)`` and ``run(arguments) -> int``; it is imported only
-when it is called, so that ``hico-platform --help`` stays quick.
+A command is a module with ``add_arguments(parser)`` and ``run(arguments) -> int``. It is imported only when it is
+called, so that ``hico-platform --help`` is fast.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hico_platform.home import home_folder
 from hico_platform.interruptions import EXIT_CODE, interruptible
 from hico_platform.masking import mask_warnings
 
-# name: (module, one line of help). A group's name holds the space between its words.
+# name: (module, one line of help). The name of a command in a group has a space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("search", "search for the best configuration"),
     "status": ("status", "show the state of searches"),
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with (
         _umask_restored(),
         interruptible(leave=os._exit if argv is None else None),
-    ):  # else the process belongs to the caller
+    ):  # otherwise the process belongs to the caller
         try:
             return _main(argv)
         except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _umask_restored() -> Iterator[None]:
-    """Commands set the umask that their home requires; the caller gets its own back."""
+    """Restores the caller's umask, because commands set the one that their home requires."""
     before = os.umask(0o077)
     os.umask(before)
     try:
@@ -97,7 +97,7 @@ def _main(argv: Sequence[str] | None) -> int:
         if home is not None:
             complete_environment(home)
         code = int(module.run(arguments))
-        sys.stdout.flush()  # an error of a full disk or a closed pipe is raised here, not at exit
+        sys.stdout.flush()  # so that a full disk or a closed pipe raises here, not at exit
         return code
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):
@@ -120,7 +120,7 @@ def _refuse_stripped_docstrings() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Opens /dev/null for standard streams that are closed; else the next files opened would be taken for them."""
+    """Opens /dev/null for closed standard streams, whose numbers the next opened files would get otherwise."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -131,11 +131,11 @@ def _open_closed_streams() -> None:
 
 
 def _has_no_reader(stream: TextIO) -> bool:
-    """Whether the reader of a pipe has gone (``| head``); what is left to write is dropped then."""
+    """Whether the reader of a pipe is gone (``| head``); if so, further output is discarded."""
     poll = select.poll()
     try:
         poll.register(stream.fileno(), select.POLLOUT)
-    except (OSError, ValueError):  # no stream of the system, or a closed one
+    except (OSError, ValueError):  # not a stream of the operating system, or a closed one
         return False
     if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
         return False
@@ -150,7 +150,7 @@ def _interrupted() -> int:
 
 
 def home_of(arguments: argparse.Namespace) -> Path:
-    """The one folder of searches, study database, tracking store, checkpoints and prepared data."""
+    """The folder of searches, study database, tracking store, checkpoints and prepared data."""
     return home_folder(arguments.home)
 
 

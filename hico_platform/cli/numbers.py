@@ -1,4 +1,4 @@
-"""Numbers of the command line, refused where they are read if they cannot be meant."""
+"""Numbers of the command line; impossible values are refused when the options are parsed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def count(text: str) -> int:
 
 
 def cpus(text: str) -> float:
-    """CPUs of a run, a part of one at least."""
+    """CPUs of a run, above 0; may be a fraction."""
     number = float(text)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"expected CPUs above 0, got {text}")
@@ -23,7 +23,7 @@ def cpus(text: str) -> float:
 
 
 def gpus(text: str) -> float:
-    """GPUs of a run: none, a part of one, or whole ones."""
+    """GPUs of a run: 0, a fraction of one, or a whole number."""
     number = float(text)
     if not 0 <= number < math.inf or (number > 1 and number % 1):
         raise argparse.ArgumentTypeError(f"expected 0, a part of one GPU or whole ones, got {text}")

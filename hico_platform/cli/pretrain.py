@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Trains, shows how it goes, prints the metrics."""
+    """Trains, shows the progress and prints the metrics."""
     from hico_platform.checkpoint import precision_of
     from hico_platform.cli.main import home_of
     from hico_platform.cli.views.dataset_progress import dataset_progress

@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Gathers, renders, writes."""
+    """Collects the results, renders the page and writes it."""
     from hico_platform.commands.report import report_content
     from hico_platform.report.page import render, write_page
 
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a cache in a temporary folder
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about a cache in a temporary folder
     paths = home_paths(arguments)
     check_known_name(arguments.name, field="NAME")
     content = report_content(paths, arguments.name)
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if arguments.out is None:
             follow_home(paths.home)
-        # The report in the search's folder is written over; a file that the user names is not.
+        # The report in the search's folder is overwritten; a file that the user names is not.
         write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(content), default=sorted))

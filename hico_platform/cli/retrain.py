@@ -85,12 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(report, inputs.facts), indent=1))
     else:
-        print_report(report, inputs.facts, again=_again(arguments))
+        print_report(report, inputs.facts, again=_repeat_command(arguments))
     return 0 if report.unregistered is None else 1
 
 
 def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
-    """The configuration and data that the options name, on as many CPUs and GPUs as they give."""
+    """The configuration, data, CPUs and GPUs that the options select."""
     from hico_platform.cli.views.dataset_progress import dataset_progress
     from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
 
@@ -113,8 +113,8 @@ def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
     )
 
 
-def _again(arguments: argparse.Namespace) -> str:
-    given = {
+def _repeat_command(arguments: argparse.Namespace) -> str:
+    options = {
         "--config": arguments.config,
         "--seeds": arguments.seeds,
         "--epochs": arguments.epochs,
@@ -122,5 +122,5 @@ def _again(arguments: argparse.Namespace) -> str:
         "--protocol": arguments.protocol,
     }
     words = [arguments.name] if arguments.name else []
-    words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    words += [word for option, value in options.items() if value is not None for word in (option, str(value))]
     return f"hico-platform retrain {shlex.join(words)}{store_words(arguments)}"

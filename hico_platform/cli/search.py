@@ -84,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_resumable(paths, name, take_over=arguments.take_over)
     make_home(paths.home, arguments)
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
-    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a line is a line
+    # Without wrapping each message is one line.
+    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
     result = _search(arguments, space, paths, name, console=console, say=say)
     if arguments.json:
         print(json.dumps(result.as_dict()))
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_result(
             result,
             objectives=space.settings.objectives,
-            again=_again(arguments, name),
+            again=_resume_command(arguments, name),
             stores=store_words(arguments),
             say=say,
         )
@@ -147,7 +148,7 @@ def _search(
                 on_start=view.on_start,
             )
     except KeyboardInterrupt:  # from here on there is a search to resume
-        print(f"interrupted; go on with: {_again(arguments, name)}", file=sys.stderr)
+        print(f"interrupted; go on with: {_resume_command(arguments, name)}", file=sys.stderr)
         raise
 
 
@@ -168,9 +169,9 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 
 def _name(arguments: argparse.Namespace, space: CheckedSpace) -> str:
-    """The name of the search: a new one follows the rule, an older one keeps what it has."""
-    given, field = (arguments.name, "--name") if arguments.name is not None else (space.name, "name")
-    return check_known_name(given, field=field) if arguments.resume else check_name(given, field=field)
+    """The name of the search; the rule for names applies to new searches only."""
+    name, field = (arguments.name, "--name") if arguments.name is not None else (space.name, "name")
+    return check_known_name(name, field=field) if arguments.resume else check_name(name, field=field)
 
 
 def _dry_run(arguments: argparse.Namespace, space: CheckedSpace, paths: HomePaths, name: str) -> int:
@@ -216,7 +217,7 @@ def _space(arguments: argparse.Namespace, paths: HomePaths) -> CheckedSpace:
 
 
 def _data(arguments: argparse.Namespace, paths: HomePaths, name: str) -> str | None:
-    """The data given, else what a resumed search is about."""
+    """The dataset of ``--data``, else the one of the search that is resumed."""
     if arguments.data or not arguments.resume:
         return str(arguments.data) if arguments.data else None
     from hico_platform.search.status import search_status
@@ -224,9 +225,9 @@ def _data(arguments: argparse.Namespace, paths: HomePaths, name: str) -> str | N
 
     try:
         return located(str(search_status(paths, name).search.facts.more["data"]), home=paths.home)
-    except UsageError:  # there is nothing to resume; it begins
+    except UsageError:  # no such search yet: this one begins it
         return None
 
 
-def _again(arguments: argparse.Namespace, name: str) -> str:
+def _resume_command(arguments: argparse.Namespace, name: str) -> str:
     return command("search", "--resume", "--name", name) + store_words(arguments)

@@ -1,4 +1,4 @@
-"""The option of commands that write to a home: who else may read it."""
+"""The ``--shared`` option of commands that write to a home: who else may read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hico_platform.home_access import HomeAccess, follow_home, prepare_home
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
-    """Whether the group of the home may read it."""
+    """Adds the option."""
     parser.add_argument(
         "--shared", action="store_true",
         help="let the group of the home read all of it, now and later (default: a new home is its owner's alone)",
@@ -19,14 +19,14 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 
 
 def make_home(home: Path, arguments: argparse.Namespace) -> None:
-    """Makes the home where there is none, sets the umask that it requires, and prints what changes for others."""
+    """Creates the home if needed, sets the umask that it requires, and prints what changes for other accounts."""
     notice = prepare_home(home, shared=arguments.shared)
     if notice is not None:
         print(notice, file=sys.stderr)
 
 
 def follow_option(home: Path, arguments: argparse.Namespace) -> None:
-    """The same for a command that writes to another folder alone, and makes no home."""
+    """The same for a command that writes only to another folder and creates no home."""
     if arguments.shared:
         os.umask(HomeAccess.GROUP.umask)
     else:

@@ -31,7 +31,7 @@ from hico_platform.search.eta import epochs_spent
 from hico_platform.search.status import SearchStatus, SearchWatch, searches
 
 MOST_RUNGS = 8
-"""Reports that are shown apart."""
+"""The most report epochs that are shown one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Looks once, or until the end."""
+    """Shows the state once, or until the search ends."""
     paths = home_paths(arguments)
     if arguments.name is None:
         every = searches(paths)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for one in every:
                 line = _headline(one) if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
-                print(plain_line(line))  # names in a shared database are written by others
+                print(plain_line(line))  # other accounts write names in a shared database
         return 0
     watch = SearchWatch(paths, check_known_name(arguments.name, field="NAME"))
     if arguments.watch:
@@ -66,31 +66,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(picture: SearchPicture) -> None:
-    """Everything, a line a trial; colours on a terminal."""
+    """Prints everything, one line a trial, with colours on a terminal."""
     console = console_on(sys.stdout)
     for line in picture.whole():
         console.print(line, soft_wrap=True, highlight=False)
 
 
 def _watch(watch: SearchWatch, *, every_s: float, as_json: bool) -> None:
-    """A picture on a terminal; in a pipe, a line for each look (JSON) or each change."""
+    """Updates a display on a terminal; in a pipe, prints a line for each poll (JSON) or each change."""
     console = console_on(sys.stdout)
     if is_screen(console) and not as_json:
         with Live(console=console, auto_refresh=False) as live:
-            for status in _looks(watch, every_s=every_s):
+            for status in _polls(watch, every_s=every_s):
                 live.update(_picture(status), refresh=True)
-            live.update(Group(*_picture(status).whole()))  # drawn a last time, with every trial
+            live.update(Group(*_picture(status).whole()))  # drawn one last time, with all trials
         return
     shown = ""
-    for status in _looks(watch, every_s=every_s):
+    for status in _polls(watch, every_s=every_s):
         line = json.dumps(status.as_dict()) if as_json else _picture(status).headline
         if as_json or line != shown:
             print(line, flush=True)
             shown = line
 
 
-def _looks(watch: SearchWatch, *, every_s: float) -> Iterator[SearchStatus]:
-    """A look every so many seconds, the last one when no driver is left."""
+def _polls(watch: SearchWatch, *, every_s: float) -> Iterator[SearchStatus]:
+    """The state every ``every_s`` seconds, the last time when no driver is running."""
     while True:
         status = watch.look()
         yield status
@@ -100,7 +100,7 @@ def _looks(watch: SearchWatch, *, every_s: float) -> Iterator[SearchStatus]:
 
 
 def _picture(status: SearchStatus) -> SearchPicture:
-    """The search as it is shown, with its reports by epoch and its cost."""
+    """The display of a search, with its reports by epoch and its cost."""
     return SearchPicture(
         name=status.search.name,
         progress=status.progress,
@@ -115,7 +115,7 @@ def _picture(status: SearchStatus) -> SearchPicture:
         notes=(
             f"reports: {_rungs(status)}" if status.rungs else "no reports yet",
             f"cost: {_cost(status)}",
-            *_people(status.drivers),
+            *_driver_lines(status.drivers),
             *(f"excluded: {plain_line(_machine(machine))}" for machine in status.machines_left_out),
         ),
     )
@@ -126,8 +126,8 @@ def _headline(status: SearchStatus) -> str:
     return headline if status.owner is None else f"{headline}, run by {status.owner}"
 
 
-def _people(drivers: Sequence[DriverRecord]) -> Iterator[str]:
-    """Who began a search, and who went on with it last."""
+def _driver_lines(drivers: Sequence[DriverRecord]) -> Iterator[str]:
+    """The processes that began the search and last resumed it."""
     first = starter(drivers)
     if first is not None:
         yield f"begun by {_process(first)}"

@@ -42,13 +42,13 @@ def home_paths(arguments: argparse.Namespace) -> HomePaths:
 
 
 def store_words(arguments: argparse.Namespace) -> str:
-    """The options for a command that goes on from here, without passwords; the environment's are left to it."""
-    given = {
+    """The options to repeat in a follow-up command, without passwords and values of environment variables."""
+    options = {
         "--home": (arguments.home, None),
         "--storage": (arguments.storage, os.environ.get("HICO_STORAGE")),
         "--tracking": (arguments.tracking, os.environ.get("MLFLOW_TRACKING_URI")),
     }
     shown = {
-        option: masked(value, secrets=secrets_of(value)) for option, (value, known) in given.items() if value != known
+        option: masked(value, secrets=secrets_of(value)) for option, (value, known) in options.items() if value != known
     }
     return "".join(f" {option} {shlex.quote(value)}" for option, value in shown.items())

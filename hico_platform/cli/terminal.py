@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 
 _KEPT = {"\n", "\t"}
-# Format characters that turn the direction of what follows: a name could show as another.
+# Format characters that change the text direction, with which a name could be displayed as another.
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
 def plain(text: str) -> str:
-    """The text without control characters (escape sequences among them); each becomes a question mark."""
+    """The text with control characters, such as those of escape sequences, replaced by question marks."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -27,7 +27,7 @@ def plain_line(text: str) -> str:
 
 
 def rich_text(text: str) -> str:
-    """The same for a string in which rich reads markup: brackets stay brackets."""
+    """The same for a string that rich parses for markup, with its brackets escaped."""
     from rich.markup import escape
 
     return escape(plain_line(text))

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints where to look, and serves MLflow's pages."""
+    """Prints the addresses, and serves MLflow's pages."""
     from hico_platform.home import is_served
     from hico_platform.sqlite_files import check_database, sqlite_file
     from hico_platform.tracking.mlflow_pages import copy_if_read_only
@@ -95,7 +95,7 @@ def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls
     from hico_platform.tracking.mlflow_app import AccessPolicy
     from hico_platform.tracking.mlflow_pages import serve
 
-    uri = url_for_looking(uri)  # on a full disk a store is read as it is
+    uri = url_for_looking(uri)  # on a full disk the store is opened read-only
     experiments = _experiments(uri)
     policy = AccessPolicy(
         names=listener.names,
@@ -156,7 +156,7 @@ def _tls(arguments: argparse.Namespace) -> Tls | None:
 
 
 def _check_reach(listener: Listener, arguments: argparse.Namespace, tls: Tls | None) -> None:
-    """Refuses, or warns, where other machines can connect."""
+    """Raises an error, or warns, if other machines can connect."""
     if listener.is_local:
         return
     if tls is None and not arguments.insecure:

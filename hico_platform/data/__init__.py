@@ -1,1 +1,1 @@
-"""Skeleton sequences: formats as users have them, one Arrow store, splits, the generated dataset."""
+"""Skeleton sequences: readers of published formats, the Arrow store, splits, and generated datasets."""

@@ -1,4 +1,4 @@
-"""Addresses of datasets that a user gives: they hold no keys, since they are kept with every number."""
+"""Addresses of datasets. They must not contain keys, because they are stored with every result."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ REMEDY = (
 
 
 def has_credentials(address: str) -> bool:
-    """Whether a dataset's address has keys or a password in it, as a URL or as something that was meant to be one."""
+    """Whether a dataset's address contains keys or a password, as a valid URL or a mistyped one."""
     return "://" in address and (credentials_in(address) or bool(secrets_of(address)))
 
 
 def data_address(text: str) -> str:
-    """The same text: a folder, or an address without keys.
+    """Returns the text, a folder or an address, after the check that it has no keys.
 
     Raises:
         UsageError: it has keys.

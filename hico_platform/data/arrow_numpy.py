@@ -1,6 +1,6 @@
-"""Arrow arrays from plain values, and numpy's over the same bytes.
+"""Conversion between Arrow arrays, plain values and numpy arrays, without copies where possible.
 
-pyarrow's own conversions do more, and import pandas where it is installed: half a second and 40 MiB a process.
+pyarrow's own conversions import pandas if it is installed, which costs half a second and 40 MiB a process.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pyarrow as pa
 
 
 def numbers_of(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """The numbers of an array of int64, float32 or float64: a read-only view, or where some are null a copy.
+    """The numbers of an array of int64, float32 or float64: a read-only view, or a copy if some are null.
 
-    Null is NaN, and whole numbers among which there is one come as float64.
+    A null becomes NaN, and an int64 array with nulls becomes float64.
     """
     if isinstance(array, pa.ChunkedArray):
         parts = [numbers_of(chunk) for chunk in array.chunks]
@@ -33,7 +33,7 @@ def numbers_of(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def array_of_numbers(values: npt.NDArray[Any]) -> pa.Array:
-    """The same bytes as an Arrow array."""
+    """An Arrow array that shares the memory of a contiguous numpy array."""
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(_ARROW[values.dtype.str], len(values), [None, pa.py_buffer(values)])
 

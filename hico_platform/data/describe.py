@@ -1,4 +1,4 @@
-"""What is in a store: counts by class and metadata, lengths, missing joints."""
+"""Statistics of a store: counts by class and metadata, lengths, missing joints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_VALUES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
-    """Frames a sequence."""
+    """Numbers of frames in a sequence."""
 
     shortest: int
     median: float
@@ -37,16 +37,17 @@ class Description:
     """Protocols that fit this store, with the sequences of each part."""
     classes: dict[str, int]
     columns: dict[str, dict[str, int]]
-    """Sequences by value of each metadata column; a column of very many values has only their number."""
+    """For each metadata column, the number of sequences by value; for one with very many values only their number."""
     bodies: dict[str, int]
     frames: Lengths
     missing_joints: dict[str, float]
-    """Share of body-frames in which a joint is missing, of those in which the body is there.
+    """For each joint, the share of the non-empty body-frames in which it is missing.
 
-    Normalisation puts the centre joint of the first body at zero, where missing looks the same: it is left out.
+    Normalisation moves the centre joint of the first body to zero, which also marks a missing joint, so that joint does
+    not count as missing.
     """
     empty_frames: float
-    """Share of body-frames in which the body is not there at all."""
+    """Share of body-frames in which every joint is missing."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -54,16 +55,16 @@ class Description:
 
 
 def describe(store: Store) -> Description:
-    """Count over all sequences of ``store``; reads the whole of it once."""
+    """Counts over all sequences of ``store``; reads all poses once."""
     missing = np.zeros(len(store.layout.joints), np.int64)
-    there = body_frames = 0
+    non_empty = body_frames = 0
     for i in range(len(store)):
-        shown: Mask = np.any(store.pose(i), axis=-1)  # (T, M, J)
-        present: Mask = np.any(shown, axis=-1)  # (T, M)
+        visible: Mask = np.any(store.pose(i), axis=-1)  # (T, M, J)
+        present: Mask = np.any(visible, axis=-1)  # (T, M)
         if store.normalised:
-            shown[:, 0, store.layout.centre] = True
-        missing += (~shown[present]).sum(axis=0)
-        there += int(present.sum())
+            visible[:, 0, store.layout.centre] = True
+        missing += (~visible[present]).sum(axis=0)
+        non_empty += int(present.sum())
         body_frames += present.size
     labels = np.bincount(store.labels, minlength=len(store.class_names))
     frames = store.num_frames if len(store) else np.zeros(1, np.int64)
@@ -85,9 +86,9 @@ def describe(store: Store) -> Description:
             total=int(frames.sum()),
         ),
         missing_joints={
-            joint: float(count / max(there, 1)) for joint, count in zip(store.layout.joints, missing, strict=True)
+            joint: float(count / max(non_empty, 1)) for joint, count in zip(store.layout.joints, missing, strict=True)
         },
-        empty_frames=1 - there / max(body_frames, 1),
+        empty_frames=1 - non_empty / max(body_frames, 1),
     )
 
 
@@ -96,12 +97,12 @@ def _counts(store: Store, name: str) -> dict[str, int]:
     if values is None:
         return {}
     present = known(values)
-    given = values[present]
-    if given.dtype == np.float64 and np.equal(np.mod(given, 1), 0).all():
-        given = given.astype(np.int64)
-    distinct, counts = np.unique(given, return_counts=True)
+    observed = values[present]
+    if observed.dtype == np.float64 and np.equal(np.mod(observed, 1), 0).all():
+        observed = observed.astype(np.int64)
+    distinct, counts = np.unique(observed, return_counts=True)
     if len(distinct) > _MOST_VALUES:
         return {f"({len(distinct)} values)": int(present.sum())}
-    said = {str(value): int(count) for value, count in zip(distinct.tolist(), counts, strict=True)}
+    by_value = {str(value): int(count) for value, count in zip(distinct.tolist(), counts, strict=True)}
     absent = int((~present).sum())
-    return said | ({"(none)": absent} if absent else {})
+    return by_value | ({"(none)": absent} if absent else {})

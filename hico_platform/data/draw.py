@@ -1,4 +1,4 @@
-"""Skeletons as pictures: a strip of frames a sequence (PNG), or all moving side by side (GIF)."""
+"""Draws skeletons: a strip of frames for each sequence (PNG), or animated side by side (GIF)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hico_platform.errors import Problem, UsageError
 _STRIP_FRAMES = 6
 _GIF_FRAMES = 60
 _FRAMES_A_SECOND = 15
-_EVERY = 2  # Kinect records 30 frames a second, so every other one is real time
+_EVERY = 2  # Kinect records 30 frames a second; every second one is drawn, at real speed
 _COLOURS = ("tab:blue", "tab:orange")
 
 
 def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
-    """Draw ``count`` sequences of different classes to ``path``, ``.png`` or ``.gif``; returns their names.
+    """Draws ``count`` sequences of different classes to ``path``, ``.png`` or ``.gif``; returns their names.
 
     Raises UsageError for another suffix, fewer than one sequence, or a file that cannot be written.
     """
@@ -49,7 +49,7 @@ def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
 
 
 def _spread(store: Store, count: int) -> list[int]:
-    """Sequences of as many classes as there are, evenly over them."""
+    """Indices of ``count`` sequences, spread evenly over the classes."""
     _, first = np.unique(store.labels, return_index=True)
     at = np.unique(np.linspace(0, len(first) - 1, min(count, len(first))).round().astype(int))
     return [int(i) for i in first[at]]
@@ -91,17 +91,17 @@ def _moving(store: Store, chosen: list[int], path: Path) -> None:
 
 def _title(axis: Any, store: Store, i: int, more: str = "") -> None:
     text = f"{store.names[i]}\n{store.class_names[store.labels[i]]}{more}"
-    axis.set_title(text, fontsize=7, parse_math=False)  # a name may hold dollar signs
+    axis.set_title(text, fontsize=7, parse_math=False)  # a name may contain dollar signs
 
 
 def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:
-    """One frame from the front: x to the right, and up what normalisation turned the spine along."""
+    """Draws one frame from the front: x to the right, and upwards the axis of the spine."""
     across, up = (0, 2) if store.normalised else (0, 1)
     for m, colour in zip(range(pose.shape[1]), _COLOURS, strict=False):
         body = pose[frame, m]
         shown = body.any(axis=-1)
         if store.normalised and m == 0:
-            shown[store.layout.centre] = True  # it stands at zero, where missing joints are too
+            shown[store.layout.centre] = True  # normalisation moves it to zero, which also marks missing joints
         for child, parent in enumerate(store.layout.parents):
             if shown[child] and shown[parent]:
                 bone = body[[child, parent]]

@@ -1,4 +1,4 @@
-"""What a worker read, on disk: a file of outcomes in order, written atomically, so that an import can go on."""
+"""Files of what import workers read, in order and written atomically, so that an import can be resumed."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SCHEMA = pa.schema(
     [
         ("file", pa.string()),
         ("line", pa.int64()),
-        ("found", pa.string()),  # JSON: a problem, or all of a sequence but its pose
+        ("found", pa.string()),  # JSON: a problem, or a sequence without its pose
         ("pose", _POSE),
     ]
 )
-_BATCH_VALUES = 4 * 2**20  # 16 MiB of pose bounds a worker's memory
+_BATCH_VALUES = 4 * 2**20  # 16 MiB of poses, which limits a worker's memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A sequence ready for the store, or what kept it out, with the place it came from."""
+    """A sequence ready for the store, or the problem that excludes it, with its source file and line."""
 
     file: str
     line: int | None
@@ -38,10 +38,10 @@ class Outcome:
 
 
 def write_chunk(path: Path, outcomes: Iterable[Outcome]) -> None:
-    """Write outcomes to ``path``, which appears when it is whole."""
-    beside = path.with_suffix(f".{os.getpid()}.partial")
+    """Writes outcomes to ``path`` atomically."""
+    temporary = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_stream(sink, _SCHEMA) as writer:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, _SCHEMA) as writer:
             pending: list[Outcome] = []
             values = 0
             for outcome in outcomes:
@@ -52,14 +52,14 @@ def write_chunk(path: Path, outcomes: Iterable[Outcome]) -> None:
                     pending, values = [], 0
             if pending:
                 writer.write_batch(_batch(pending))
-        sync(beside)
-        beside.replace(path)
+        sync(temporary)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def read_chunk(path: Path) -> Iterator[Outcome]:
-    """The outcomes of a chunk, in their order; a batch at a time is in memory, whatever the chunk's size."""
+    """The outcomes of a chunk in order; only one batch at a time is in memory."""
     with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
         for batch in reader:
             files, lines, recorded = (batch.column(name).to_pylist() for name in ("file", "line", "found"))

@@ -1,8 +1,8 @@
-"""Raw files to a store: in parallel, resumable, with bounded memory, and with a report of what was left out.
+"""Imports raw files into a store: in parallel, resumable, with bounded memory, and with a report of what was skipped.
 
-The items of a source are cut into chunks. A worker reads and normalises the files of a chunk and writes what it
-found beside the target; the driver puts finished chunks into the store in the order of the plan, so the store
-does not depend on how many workers there were. Killed, an import leaves its chunks, and the next one goes on.
+The items of a source are divided into chunks. A worker reads and normalises the files of a chunk and writes the result
+to a work folder beside the target. The driver adds finished chunks to the store in the order of the plan, so the store
+does not depend on the number of workers. The chunks of a killed import remain, and the next import continues with them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from hico_platform.interruptions import SIGNALS
 from hico_platform.own_file import open_own_file
 
 IMPORT_VERSION = 2
-"""Raised when reading or normalising changes, so that chunks of before are not mixed in."""
+"""Increased when reading or normalising changes, so that older chunks are not used."""
 
 _STORE = "store"
 
@@ -47,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How an import went: recordings met, kept, skipped and why, and left out because the user said so."""
+    """The result of an import: recordings read, kept, skipped with their problems, and excluded by the user."""
 
     read: int
     kept: int
@@ -56,10 +56,11 @@ class Report:
     resumed_items: int
 
     def reasons(self) -> dict[str, int]:
-        """How many were skipped by each rule, most first."""
+        """Number of skipped recordings by rule, largest first."""
         counts: dict[str, int] = {}
         for problem in self.skipped:
-            field = re.sub(r"\[[^\]]*\]", "[]", problem.field.rpartition(": ")[2])  # whichever row or name it is
+            # Without the row or name in brackets, so that equal reasons are counted together.
+            field = re.sub(r"\[[^\]]*\]", "[]", problem.field.rpartition(": ")[2])
             reason = f"{field}: expected {problem.rule}" if field else f"expected {problem.rule}"
             counts[reason] = counts.get(reason, 0) + 1
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
@@ -75,11 +76,11 @@ def import_dataset(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Read ``raw``, in the format of that name, into a new store at ``directory``.
+    """Reads ``raw``, in the format ``format_name``, into a new store at ``directory``.
 
     ``progress(done, total)`` counts items: files, or rows of a manifest. Bad input is skipped and reported;
-    with ``strict`` it raises. Raises DataError where nothing can be read or nothing is left, UsageError where
-    the format is unknown or another import writes to the same place.
+    with ``strict`` it raises. Raises DataError if nothing can be read or every recording is skipped, UsageError if
+    the format is unknown or another import writes to ``directory``.
     """
     if format_name not in FORMATS:
         raise UsageError(
@@ -183,7 +184,7 @@ def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str]) -> Pr
 def _finished(
     source: Source, chunks: list[list[Item]], paths: list[Path], written: list[bool], workers: int
 ) -> Iterator[int]:
-    """The chunks in order, each as soon as it is on disk; at most two a worker are under way."""
+    """Indices of chunks in order, each once its file is written; at most two chunks a worker are in progress."""
     if workers <= 1:
         for i, chunk in enumerate(chunks):
             if not written[i]:
@@ -221,10 +222,10 @@ _stop: Event | None = None
 
 
 def _start(source: Source, stop: Event) -> None:
-    """Keep the source in a worker process, so that it travels there once; leave when the driver is gone."""
+    """Initialises a worker process: keeps the source, so that it is sent once, and exits when the driver is gone."""
     global _source, _stop
     _source, _stop = source, stop
-    for number in SIGNALS:  # a group's signal is the driver's to heed
+    for number in SIGNALS:  # signals go to the whole process group; only the driver handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
@@ -245,7 +246,7 @@ def _work(path: Path, items: list[Item]) -> None:
 def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
     for item in items:
         if _stop is not None and _stop.is_set():
-            # So that its driver need not wait for the rest of the chunk.
+            # The driver then does not wait for the rest of the chunk.
             raise HicoError(Problem(rule="an import that goes on", value="a stop", remedy="run the same command again"))
         try:
             for found in source.read(item):
@@ -262,7 +263,7 @@ def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
 
 
 def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | Problem:
-    """A recording as the store wants it, or why it cannot be."""
+    """A recording normalised for the store, or the problem that excludes it."""
     if isinstance(found, Problem):
         return found
     pose = found.pose if source.normalised else normalise(found.pose, source.layout)
@@ -283,7 +284,7 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
 
 
 def _fingerprint(source: Source, plan: ReadPlan, format_name: str, options: ReadOptions) -> str:
-    """What an import reads and how; chunks of another fingerprint are of no use to it."""
+    """A digest of what an import reads and how; only chunks of the same fingerprint are reused."""
     digest = hashlib.sha256(f"{IMPORT_VERSION} {plan.items_a_chunk} {format_name} {source!r} {options!r}".encode())
     seen: set[Path] = set()
     for item in plan.items:
@@ -298,14 +299,14 @@ def _fingerprint(source: Source, plan: ReadPlan, format_name: str, options: Read
 def _state(file: Path) -> str:
     try:
         state = file.stat()
-    except (OSError, ValueError):  # absent, or no possible name: its reader will say so
+    except (OSError, ValueError):  # missing, or an invalid name: its reader reports it
         return "absent"
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
 @contextmanager
 def _work_folder(directory: Path, fingerprint: str) -> Iterator[Path]:
-    """The folder of chunks beside the target, ours alone; emptied where it is of another import."""
+    """The folder of chunks beside the target, locked by this import; emptied if it is of another import."""
     work = directory.absolute().parent / f".{directory.name}.importing"
     work.mkdir(parents=True, exist_ok=True)
     guard = work.parent / f"{work.name}.lock"

@@ -1,4 +1,4 @@
-"""Skeleton layouts: joints, bones, and the joints that normalisation turns by."""
+"""Skeleton layouts: joints, bones, and the joints that define the rotations of normalisation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Layout:
     """Names and tree of a skeleton; indices are 0-based.
 
     ``parents[j]`` is the parent of joint j, the root is its own parent.
-    Normalisation subtracts ``centre``, turns ``z_axis`` (from, to) along z and then ``x_axis`` along x.
+    Normalisation subtracts the joint ``centre``, rotates ``z_axis`` (from, to) onto z and then ``x_axis`` onto x.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Layout:
         if not 0 <= self.centre < count:
             raise _wrong("centre", f"a joint's index, 0 to {count - 1}", self.centre)
         rooted = {joint for joint in range(count) if self.parents[joint] == joint}
-        for joint in range(count):  # each is visited once, since a file may list very many
+        for joint in range(count):  # each joint is visited once, because a file may list very many
             path: set[int] = set()
             ancestor = joint
             while ancestor not in rooted:
@@ -47,7 +47,7 @@ class Layout:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Layout:
-        """A layout from plain values, as ``as_plain`` gives them and a YAML file holds them.
+        """A layout from plain values, as ``as_plain`` returns them and a YAML file holds them.
 
         Raises ConfigError naming the key that is missing, unknown or of another type.
         """

@@ -1,4 +1,4 @@
-"""Normalisation of recorded skeletons as HiCo and AGCN do it, vectorised and un-padded.
+"""Normalisation of recorded skeletons as in HiCo and AGCN, vectorised and without padding.
 
 Source: the released converter of HiCo (data_gen), whose order of operations is kept: choose the two most
 moving bodies, close leading gaps, repeat, centre, turn.
@@ -17,18 +17,18 @@ MOST_BODIES_KEPT = 2
 Pose = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
-_PARALLEL = 1e-6  # below this a cross product has no direction, and nothing is turned
+_PARALLEL = 1e-6  # below this a cross product has no direction, and nothing is rotated
 
 
 def normalise(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> Pose:
-    """Choose bodies, close leading gaps, centre and turn upright.
+    """Chooses bodies, closes leading gaps, centres the pose and rotates it upright.
 
     ``pose`` is float32 (T, M, J, C) with any number of bodies, in metres, a missing joint all zeros. The
-    result is float32 (T', M', J, C) with M' 1 or 2: bodies by falling motion, T' the frames of the longest
-    once its leading empty frames are out, the shorter repeated from its start. With ``num_frames`` the result
-    is cut or repeated to that length, each body by its own period, as the released files are padded to 300.
+    result is float32 (T', M', J, C) with M' 1 or 2: bodies in order of decreasing motion, T' the frames of the longest
+    one without its leading empty frames, the shorter one repeated from its start. With ``num_frames`` the result is cut
+    or repeated to that length, each body with its own period, as the released files are padded to 300.
 
-    Where no body has a joint in any frame, T' and M' are 0.
+    If no body has a joint in any frame, T' and M' are 0.
     """
     bodies = [closed for m in most_moving(pose) if len(closed := close_gaps(pose[:, m]))]  # each (T_m, J, C)
     length = num_frames if num_frames is not None else max(map(len, bodies), default=0)
@@ -42,7 +42,7 @@ def normalise(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> P
 
 
 def _upright(pose: Pose, layout: Layout) -> Pose:
-    """Turn (T, M, J, C) so that body 0's spine in frame 0 is along z, and then its shoulders along x."""
+    """Rotates (T, M, J, C) so that body 0's spine in frame 0 is along z, and then its shoulders along x."""
     first = pose[0, 0].astype(np.float64)  # (J, C)
     rotation = np.eye(3)
     for (start, end), target in ((layout.z_axis, 2), (layout.x_axis, 0)):
@@ -60,14 +60,14 @@ def most_moving(pose: Pose) -> list[int]:
         body = pose[:, m].astype(np.float64)
         shown = body[body.any(axis=(1, 2))]
         motion.append((float(shown.std(axis=(0, 1)).sum()) if len(shown) else 0.0, m))
-    # A tie goes to the later body, as the reversed argsort of the released converter has it.
+    # Of equal ones the later body is first, as with the reversed argsort of the released converter.
     return [m for _, m in sorted(motion, reverse=True)[:MOST_BODIES_KEPT]]
 
 
 def close_gaps(body: Pose) -> Pose:
-    """Frames of one body (T, J, C) from its first to its last; all gaps go where the first frame is empty.
+    """The frames of one body (T, J, C) up to its last non-empty one; without any empty ones if the first is empty.
 
-    As released: a body that is there from the start keeps its gaps, one that comes late loses them all.
+    As released: a body that is visible from the start keeps its gaps, one that appears later loses all of them.
     """
     shown: npt.NDArray[np.bool_] = np.any(body, axis=(1, 2))
     if not shown.any():
@@ -78,9 +78,9 @@ def close_gaps(body: Pose) -> Pose:
 
 
 def rotation_onto(source: Floats, target: Floats) -> Floats:
-    """The smallest rotation (3, 3) that turns ``source`` along the unit vector ``target``.
+    """The smallest rotation (3, 3) that turns ``source`` into the direction of the unit vector ``target``.
 
-    The identity where either has no direction, or where they are parallel or opposed.
+    The identity if either has no direction, or if they are parallel or antiparallel.
     """
     normal = np.cross(source, target)
     if np.abs(normal).sum() < _PARALLEL or np.abs(source).sum() < _PARALLEL:
@@ -88,6 +88,6 @@ def rotation_onto(source: Floats, target: Floats) -> Floats:
     unit = source / np.linalg.norm(source)
     x, y, z = np.cross(unit, target)
     turn = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    # Rodrigues' formula in the form that needs no angle: 1 / (1 + cos).
+    # Rodrigues' formula in the form without an angle: 1 / (1 + cos).
     rotation: Floats = np.eye(3) + turn + turn @ turn / (1 + unit @ target)
     return rotation

@@ -1,4 +1,4 @@
-"""Opening ``.npy`` arrays that come from elsewhere."""
+"""Opens ``.npy`` arrays from untrusted sources."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ BROKEN_HEADER = (
     ValueError, TypeError, KeyError, EOFError, OSError, SyntaxError, MemoryError, OverflowError, RecursionError,
     tokenize.TokenError,
 )  # fmt: skip
-"""What numpy raises on headers that are damaged in one way or another."""
+"""What numpy raises on damaged headers."""
 
 
 def map_array(path: Path) -> npt.NDArray[Any]:
-    """The array in a file, mapped: a header that promises more than the file holds allocates nothing.
+    """The array in a file, memory-mapped, so that a header with a false shape allocates no memory.
 
-    Nothing is unpickled. Raises DataError where the file is no array, or one of objects.
+    Nothing is unpickled. Raises DataError if the file is not an array, or is an array of objects.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on headers of Python 2
+            warnings.simplefilter("ignore")  # numpy warns about headers from Python 2
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except BROKEN_HEADER as error:
         raise _no_array(path, f"{type(error).__name__}: {error}") from None

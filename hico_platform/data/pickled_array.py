@@ -1,6 +1,7 @@
-"""What a pickle may hold beside plain containers: numpy arrays, as the few calls that make them.
+"""Numpy arrays in a pickle, which stores them as a few function calls.
 
-Nothing here is numpy's own: each call is answered by a pure function that notes what the array is.
+None of numpy's functions is called: pure functions of this module take their places and record the array's dtype, shape
+and bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MOST_SHOWN_BYTES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """Bytes that were left in the file; as UTF-8 of latin-1 where ``as_text`` (pickles of protocol 2 and less)."""
+    """Bytes that stay in the file; with ``as_text`` as latin-1 text in UTF-8 (pickles of protocol 2 and below)."""
 
     start: int
     size: int
@@ -33,14 +34,14 @@ class Blob:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredArray:
-    """An array in a pickle: its kind, and its bytes or their place in the file."""
+    """An array in a pickle: its dtype and shape, and its bytes or their position in the file."""
 
     stored_shape: tuple[int, ...]
     dtype: str
     fortran: bool
     content: Blob | bytes
     axes: tuple[int, ...]
-    """The stored axis that each axis of the array is."""
+    """For each axis of the array, the index of the stored axis."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,7 +49,7 @@ class StoredArray:
         return tuple(self.stored_shape[axis] for axis in self.axes)
 
     def load(self, path: Path) -> npt.NDArray[Any]:
-        """Its values. Raises DataError where the file holds fewer bytes than the shape wants."""
+        """The array's values. Raises DataError if the file has fewer bytes than the shape requires."""
         wanted = math.prod(self.stored_shape)
         try:
             values = np.frombuffer(self._bytes(path), np.dtype(self.dtype))
@@ -71,20 +72,20 @@ class StoredArray:
 
 
 def brief(value: object) -> object:
-    """A value of a pickle for a message: what is long or a container by its kind, for shared lists print endlessly."""
+    """A value of a pickle for a message; only the type of a long value or a container, whose text may be endless."""
     short = isinstance(value, int | float | str | bytes | None) and sys.getsizeof(value) <= _MOST_SHOWN_BYTES
     return value if short else type(value).__name__
 
 
 def plain_key(key: Any) -> Any:
-    """A key that is cheap to hash: tuples of shared tuples may take for ever."""
+    """Returns a key that is cheap to hash; hashing nested shared tuples can take exponential time."""
     if not isinstance(key, str | bytes | int | float | None):
         raise Refused(f"a {type(key).__name__} as a key")
     return key
 
 
 class Refused(Exception):  # noqa: N818 - it becomes a DataError before any user sees it
-    """The pickle names something that is not on the list."""
+    """The pickle names a function or class that is not allowed."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class PickledDtype:
     name: str
 
     def build(self, state: Any) -> None:
-        """Set the byte order."""
+        """Sets the byte order."""
         order = state[1]
         if order not in ("<", ">", "|", "="):
             raise ValueError(f"a byte order {brief(order)}")
@@ -119,7 +120,7 @@ class PickledArray:
     stored: StoredArray | None = None
 
     def build(self, state: Any) -> None:
-        """Set all there is."""
+        """Sets shape, dtype and content."""
         _, shape, dtype, fortran, content = state
         self.stored = _stored(shape, dtype, fortran, content)
 
@@ -192,7 +193,7 @@ _NDARRAY = Name("numpy", "ndarray")
 
 
 def named(value: Any) -> str:
-    """A function, or what stands where one belongs, for a message."""
+    """The name of a function, or of the value in its position, for a message."""
     return str(value if isinstance(value, Name) else brief(value))
 
 

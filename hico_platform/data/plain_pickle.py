@@ -1,9 +1,9 @@
 """Reads a pickle without running it: numbers, text, containers and numpy arrays, and nothing else.
 
-A pickle is a program for a small machine. Here the program is walked opcode by opcode (``pickletools.genops``) and
-every call in it is looked up in a short table of pure functions; whatever else it names is refused by name, and
-nothing is ever imported or called on its behalf. Arrays stay in the file: what is read is where they lie, so a
-pickle of many gigabytes costs the memory of its small parts.
+A pickle is a program for a stack machine. This module goes through the program opcode by opcode
+(``pickletools.genops``) and looks every call up in a short table of pure functions. Any other name is refused with a
+message, and nothing is imported or called for it. Arrays stay in the file and only their positions are read, so a
+pickle of many gigabytes needs memory only for its small parts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hico_platform.data.pickled_array import (
 )  # fmt: skip
 from hico_platform.errors import DataError, Problem
 
-MOST_BYTES = 2**30  # what all but the long arrays may cost; the annotations of NTU-120 cost half of it
+MOST_BYTES = 2**30  # memory for everything but long arrays; the annotations of NTU-120 need half of it
 _BYTES_A_STEP = 64
 _BYTES_A_CALL = 600
 _PAGES_KEPT_OPCODES = 50_000
@@ -42,9 +42,9 @@ _LENGTH_BYTES = {
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """What a pickle holds: None, numbers, text, bytes, lists, tuples, dicts, ``StoredArray``.
+    """The content of a pickle: None, numbers, text, bytes, lists, tuples, dicts, ``StoredArray``.
 
-    Raises DataError where it is no pickle, is too long, or holds anything else, which is named and not executed.
+    Raises DataError if it is not a pickle, is too long, or contains anything else, which is named and not executed.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -69,7 +69,7 @@ _BROKEN = (
 
 
 class _Machine:
-    """The pickle machine, without the parts that act."""
+    """The stack machine of pickle, without the opcodes that import or call arbitrary functions."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
@@ -77,14 +77,14 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def run(self, data: mmap.mmap) -> Any:
-        """What the program leaves on the stack."""
+        """The value that the program leaves on the stack."""
         cost_bytes = 0
         for count, (opcode, argument, position) in enumerate(pickletools.genops(cast(IO[bytes], data))):
             if cost_bytes > MOST_BYTES:
                 raise ValueError(f"more than {MOST_BYTES} bytes beside its arrays")
             cost_bytes += _BYTES_A_CALL if opcode.name == "REDUCE" else _BYTES_A_STEP
             if count % _PAGES_KEPT_OPCODES == 0:
-                data.madvise(mmap.MADV_DONTNEED)  # else the pages of the whole file count as this process's
+                data.madvise(mmap.MADV_DONTNEED)  # otherwise all pages of the file count as memory of this process
             if opcode.name in _LENGTH_BYTES:
                 content = _content(opcode.name, argument, position or 0)
                 cost_bytes += sys.getsizeof(content)
@@ -97,7 +97,7 @@ class _Machine:
         return _finished(self._stack.pop())
 
     def nothing(self, argument: Any) -> None:
-        """For opcodes that only frame the program."""
+        """For opcodes that only delimit the program."""
 
     def literal(self, argument: Any) -> None:
         self._stack.append(argument)
@@ -153,7 +153,7 @@ class _Machine:
         self._stack[-1].build(state)
 
     def gathered(self) -> list[Any]:
-        """What was put on the stack since the last mark."""
+        """The values that were pushed on the stack since the last mark."""
         at = self._marks.pop()
         items = self._stack[at:]
         del self._stack[at:]
@@ -212,10 +212,10 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def _content(name: str, argument: Any, position: int) -> Any:
-    """Bytes or text; where long, only their place."""
+    """Bytes or text; a ``Blob`` with their position if they are long."""
     text = "UNICODE" in name
     start = position + 1 + _LENGTH_BYTES[name]
-    if "STRING" in name:  # bytes of Python 2, which pickletools gives as text
+    if "STRING" in name:  # bytes of Python 2, which pickletools returns as text
         size, content = len(argument), argument
     elif text:
         content = argument
@@ -226,10 +226,10 @@ def _content(name: str, argument: Any, position: int) -> Any:
 
 
 def _finished(value: Any) -> Any:
-    """The value with arrays in place of those under construction, and lists in place of the tuples that hold any."""
+    """The value with arrays under construction replaced by ``StoredArray``, and tuples that contain any by lists."""
     holder = [value]
     seen: set[int] = set()
-    settled: dict[int, tuple[Any, Any]] = {}
+    converted: dict[int, tuple[Any, Any]] = {}
     pending: list[Any] = [holder]
     while pending:
         container = pending.pop()
@@ -237,7 +237,7 @@ def _finished(value: Any) -> Any:
             continue
         seen.add(id(container))
         for key, inner in list(container.items() if isinstance(container, dict) else enumerate(container)):
-            finished = _settled(inner, settled)
+            finished = _convert(inner, converted)
             if finished is not inner:
                 container[key] = finished
             if isinstance(finished, list | dict):
@@ -245,8 +245,8 @@ def _finished(value: Any) -> Any:
     return holder[0]
 
 
-def _settled(value: Any, settled: dict[int, tuple[Any, Any]]) -> Any:
-    """A value finished; ``settled`` holds the tuples met (which keeps their ids theirs) and what became of them."""
+def _convert(value: Any, converted: dict[int, tuple[Any, Any]]) -> Any:
+    """A converted value; ``converted`` maps ids of tuples to the tuples, so that ids stay valid, and their results."""
     if isinstance(value, PickledArray):
         if value.stored is None:
             raise ValueError("an array without values")
@@ -254,9 +254,9 @@ def _settled(value: Any, settled: dict[int, tuple[Any, Any]]) -> Any:
     if isinstance(value, tuple):
         if not any(isinstance(inner, PickledArray | tuple | list | dict | Name | PickledDtype) for inner in value):
             return value
-        if id(value) not in settled:
-            settled[id(value)] = value, [_settled(inner, settled) for inner in value]
-        return settled[id(value)][1]
+        if id(value) not in converted:
+            converted[id(value)] = value, [_convert(inner, converted) for inner in value]
+        return converted[id(value)][1]
     if isinstance(value, Name | PickledDtype):
         raise Refused(f"a bare {value.name}")
     return value

@@ -1,4 +1,4 @@
-"""Stores that lie elsewhere: fetched once into a local cache, and checked by their digest."""
+"""Remote stores: downloaded once into a local cache, and checked by their digest."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from hico_platform.own_file import open_own_file
 _SCHEMES = ("file", "s3", "gs")
 
 
-def open_store(place: Path | str, *, cache: Path) -> Store:
-    """The store at ``place``: a folder, or ``file://``, ``s3://`` or ``gs://``, fetched into ``cache``.
+def open_store(address: Path | str, *, cache: Path) -> Store:
+    """The store at ``address``: a folder, or ``file://``, ``s3://`` or ``gs://``, downloaded into ``cache``.
 
-    A store is cached under its digest, so a second opening reads nothing but ``store.json`` from afar, and the
-    processes of a machine fetch it once. Raises DataError where it cannot be reached or arrives altered.
+    A store is cached under its digest, so opening it again reads only ``store.json`` remotely, and the processes of a
+    machine download it once. Raises DataError if it cannot be reached or its digest differs.
     """
-    scheme, separator, _ = str(place).partition("://")
+    scheme, separator, _ = str(address).partition("://")
     if not separator:
-        return Store.open(place)
+        return Store.open(address)
     if scheme not in _SCHEMES:
-        raise _unreachable(str(place), f"{scheme} is not one of {', '.join(_SCHEMES)}")
+        raise _unreachable(str(address), f"{scheme} is not one of {', '.join(_SCHEMES)}")
     try:
-        filesystem, path = fs.FileSystem.from_uri(str(place))
+        filesystem, path = fs.FileSystem.from_uri(str(address))
         with filesystem.open_input_stream(f"{path}/{HEADER_FILE}") as stream:
             digest = str(json.loads(stream.read())["digest"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-        raise _unreachable(str(place), str(error)) from None
+        raise _unreachable(str(address), str(error)) from None
     if not digest.isalnum():
-        raise _unreachable(str(place), "its store.json has no digest")
+        raise _unreachable(str(address), "its store.json has no digest")
     cache.mkdir(parents=True, exist_ok=True)
     target = cache / digest
     with os.fdopen(open_own_file(cache / f"{digest}.lock"), "r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_whole(target):
             shutil.rmtree(target, ignore_errors=True)
-            _fetch(filesystem, path, target, str(place))
+            _fetch(filesystem, path, target, str(address))
     return Store.open(target)
 
 
@@ -56,9 +56,9 @@ def _is_whole(directory: Path) -> bool:
     return True
 
 
-def _fetch(filesystem: fs.FileSystem, path: str, target: Path, place: str) -> None:
+def _fetch(filesystem: fs.FileSystem, path: str, target: Path, address: str) -> None:
     partial = target.with_name(f".partial-{target.name}")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed fetch left; the lock is ours
+    shutil.rmtree(partial, ignore_errors=True)  # of a killed download; this process has the lock
     partial.mkdir()
     try:
         for name in (POSE_FILE, INDEX_FILE, HEADER_FILE):
@@ -67,18 +67,18 @@ def _fetch(filesystem: fs.FileSystem, path: str, target: Path, place: str) -> No
         measured = measured_digest(Store.open(partial))
         if measured != target.name:
             raise DataError(
-                Problem(file=place, field="digest", rule=f"a store of the digest {target.name}", value=measured,
+                Problem(file=address, field="digest", rule=f"a store of the digest {target.name}", value=measured,
                         remedy="fetch again; if it comes again, the source is damaged: `hico-platform data verify` it")
             )  # fmt: skip
         partial.rename(target)
     except (OSError, pa.ArrowException) as error:
-        raise _unreachable(place, str(error)) from None
+        raise _unreachable(address, str(error)) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _unreachable(place: str, why: str) -> DataError:
+def _unreachable(address: str, why: str) -> DataError:
     return DataError(
-        Problem(file=place, rule="a store that can be fetched", value=why,
+        Problem(file=address, rule="a store that can be fetched", value=why,
                 remedy="check the address, and that this machine may read it (its cloud credentials)")
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One skeleton sequence on its way between a reader, the generator and the store."""
+"""One skeleton sequence, as readers and the generator produce it and the store keeps it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 MOST_FRAMES = 100_000
 MOST_METRES = 10_000.0
-"""How far from the sensor a recorded joint may be."""
+"""Largest accepted absolute coordinate of a joint."""
 
 Metadata = Mapping[str, int | float | str | None]
 

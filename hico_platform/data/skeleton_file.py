@@ -1,10 +1,10 @@
-"""NTU RGB+D ``.skeleton`` text: the one place that reads and writes it.
+"""Reads and writes NTU RGB+D ``.skeleton`` text files.
 
 A file is: the number of frames; for each frame the number of bodies; for each body ten fields, the number of
 joints, and a line of twelve numbers a joint (x y z, four image coordinates, four of orientation, tracking state).
 
-Reading takes the whole file apart at once, in numpy and Arrow. Where anything at all looks odd it is read
-again line by line, which is slow and says what is wrong on which line.
+The whole file is parsed at once, with numpy and Arrow. If anything in it is irregular, it is parsed again line by line,
+which is slow and reports the error and its line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from hico_platform.data.normalise import MOST_BODIES_READ
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES
-from hico_platform.data.text_numbers import NumberText, is_number, take_apart
+from hico_platform.data.text_numbers import NumberText, is_number, parse_numbers
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
@@ -32,7 +32,7 @@ _BODY_FIELDS = 10
 _JOINT_FIELDS = 12
 _BODY_LINES = 2 + NUM_JOINTS
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
-_FIRST_BODY_ID = 72057594037927936  # as the sensor counts: beyond what a float holds exactly
+_FIRST_BODY_ID = 72057594037927936  # like the sensor's ids: too large for a float to represent exactly
 
 Pose = npt.NDArray[np.float32]
 
@@ -44,12 +44,12 @@ class BodyOrder(StrEnum):
     """By its bodyID; the first four that appear."""
 
     RELEASED = "released"
-    """By its place within each frame, as the released reader has it; people mix when the order changes."""
+    """By its position within each frame, as in the released reader; people are mixed up when the order changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SkeletonName:
-    """What the name of a file says; ``action`` counts from 1."""
+    """The fields of a file's name; ``action`` counts from 1."""
 
     setup: int
     camera: int
@@ -59,7 +59,7 @@ class SkeletonName:
 
     @classmethod
     def parse(cls, name: str) -> SkeletonName | None:
-        """From ``SsssCcccPpppRrrrAaaa``; None where it is no such name."""
+        """From ``SsssCcccPpppRrrrAaaa``; None if the name has another form."""
         match = _NAME.fullmatch(name)
         if match is None:
             return None
@@ -67,7 +67,7 @@ class SkeletonName:
         return cls(setup=setup, camera=camera, subject=subject, repetition=repetition, action=action)
 
     def metadata(self) -> dict[str, int]:
-        """What a store keeps of it."""
+        """The metadata for a store."""
         return {"setup": self.setup, "camera": self.camera, "subject": self.subject, "repetition": self.repetition}
 
     def __str__(self) -> str:
@@ -77,9 +77,9 @@ class SkeletonName:
 
 
 def write_skeleton(path: Path, pose: Pose) -> None:
-    """Write (T, M, J, C) in metres; nine digits a number, so that float32 comes back exactly.
+    """Writes (T, M, J, C) in metres, with nine digits a number, so that float32 values are read back exactly.
 
-    A body of zeros is left out of its frame. What no layout here has (image coordinates, orientation) is zero.
+    A body whose coordinates are all zero is omitted from its frame. Image coordinates and orientations are zero.
     """
     lines = [str(len(pose))]
     for frame in pose:
@@ -99,7 +99,7 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose
     Raises DataError with the file and line of the first thing that is wrong.
     """
     state = path.stat()
-    if not stat.S_ISREG(state.st_mode):  # reading a pipe would wait for ever
+    if not stat.S_ISREG(state.st_mode):  # reading from a pipe would block
         raise DataError(Problem(file=path, rule="a file", value="a folder, pipe or device", remedy="remove it"))
     size = state.st_size
     if size > MOST_BYTES:
@@ -114,20 +114,20 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose
 
 @dataclass(frozen=True, kw_only=True)
 class _Parsed:
-    """The bodies of all frames in file order, B of them."""
+    """The B bodies of all frames, in file order."""
 
     num_frames: int
     frames: list[int]
-    """The frame of each."""
-    places: list[int]
-    """The place of each within its frame."""
+    """The frame of each body, (B,)."""
+    positions: list[int]
+    """The position of each body within its frame, (B,)."""
     ids: list[int]
     coordinates: npt.NDArray[np.float64]
     """(B, 25, 3)."""
 
 
 def _assembled(parsed: _Parsed, order: BodyOrder) -> Pose:
-    tracks = parsed.places
+    tracks = parsed.positions
     if order is BodyOrder.FOLLOWED:
         number = {identity: track for track, identity in enumerate(dict.fromkeys(parsed.ids))}
         tracks = [number[identity] for identity in parsed.ids]
@@ -140,62 +140,62 @@ def _assembled(parsed: _Parsed, order: BodyOrder) -> Pose:
 
 
 def _parse_at_once(data: bytes) -> _Parsed | None:
-    """The file in a few passes over the whole; None wherever it is not exactly as it should be."""
-    text = take_apart(data)
+    """The file, parsed in a few passes over all of it; None if it is irregular in any way."""
+    text = parse_numbers(data)
     if text is None:
         return None
-    walked = _walk(data, text)
-    if walked is None:
+    found = _find_bodies(data, text)
+    if found is None:
         return None
-    num_frames, frames, places, ids, lines = walked
-    at = np.array(lines, np.int64)  # line of each body's first joint
-    if (text.tokens[at[:, None] + np.arange(NUM_JOINTS)] != _JOINT_FIELDS).any():
+    num_frames, frames, positions, ids, lines = found
+    starts = np.array(lines, np.int64)  # line of each body's first joint
+    if (text.tokens[starts[:, None] + np.arange(NUM_JOINTS)] != _JOINT_FIELDS).any():
         return None
-    picked = text.first[at][:, None] + np.arange(NUM_JOINTS * _JOINT_FIELDS)
+    picked = text.first[starts][:, None] + np.arange(NUM_JOINTS * _JOINT_FIELDS)
     coordinates = text.values[picked].reshape(-1, NUM_JOINTS, _JOINT_FIELDS)[..., :3]
     if not (np.abs(coordinates) <= MOST_METRES).all():
         return None
-    return _Parsed(num_frames=num_frames, frames=frames, places=places, ids=ids, coordinates=coordinates)
+    return _Parsed(num_frames=num_frames, frames=frames, positions=positions, ids=ids, coordinates=coordinates)
 
 
-def _walk(data: bytes, text: NumberText) -> tuple[int, list[int], list[int], list[int], list[int]] | None:
-    """Frames, places, ids and first joint lines of all bodies, by the counts alone."""
-    on_line = text.tokens.tolist()
-    heads = text.values[np.minimum(text.first, len(text.values) - 1)].tolist()  # first number of each line
+def _find_bodies(data: bytes, text: NumberText) -> tuple[int, list[int], list[int], list[int], list[int]] | None:
+    """The number of frames, and frame, position, id and first joint line of each body, found by the counts alone."""
+    tokens = text.tokens.tolist()
+    first_numbers = text.values[np.minimum(text.first, len(text.values) - 1)].tolist()  # first number of each line
     last = int(np.flatnonzero(text.tokens)[-1])
     frames: list[int] = []
-    places: list[int] = []
+    positions: list[int] = []
     ids: list[int] = []
     lines: list[int] = []
-    line, num_frames = 1, heads[0]
-    if on_line[0] != 1 or not 1 <= num_frames <= min(last, MOST_FRAMES) or num_frames % 1:
+    line, num_frames = 1, first_numbers[0]
+    if tokens[0] != 1 or not 1 <= num_frames <= min(last, MOST_FRAMES) or num_frames % 1:
         return None
     for frame in range(int(num_frames)):
-        if line > last or on_line[line] != 1:
+        if line > last or tokens[line] != 1:
             return None
-        num_bodies = heads[line]
+        num_bodies = first_numbers[line]
         line += 1
         if not 0 <= num_bodies <= last or num_bodies % 1 or line + num_bodies * _BODY_LINES - 1 > last:
             return None
-        for place in range(int(num_bodies)):
-            if on_line[line] != _BODY_FIELDS or on_line[line + 1] != 1 or heads[line + 1] != NUM_JOINTS:
+        for position in range(int(num_bodies)):
+            if tokens[line] != _BODY_FIELDS or tokens[line + 1] != 1 or first_numbers[line + 1] != NUM_JOINTS:
                 return None
             start = text.starts[text.first[line]]
             identity = data[start : start + 24].split(None, 1)[0]
             if not identity.isdigit() or len(identity) > 20:
                 return None
             frames.append(frame)
-            places.append(place)
+            positions.append(position)
             ids.append(int(identity))
             lines.append(line + 2)
             line += _BODY_LINES
     if line != last + 1 or len(set(zip(frames, ids, strict=True))) != len(ids):
         return None
-    return int(num_frames), frames, places, ids, lines
+    return int(num_frames), frames, positions, ids, lines
 
 
 class _Lines:
-    """The lines of a file one by one, each checked, each error with its place."""
+    """Reads the lines of a file one by one and checks each; errors name the file and line."""
 
     def __init__(self, data: bytes, path: Path) -> None:
         self._lines = data.rstrip().split(b"\n")
@@ -223,7 +223,7 @@ class _Lines:
         return fields
 
     def whole(self, what: str) -> int:
-        """The whole number, 0 or more, that stands alone on the next line."""
+        """The whole number, 0 or more, that is the only one on the next line."""
         (text,) = self.take(what, 1)
         return self.natural(text, what)
 
@@ -235,8 +235,8 @@ class _Lines:
     def finish(self) -> None:
         if self.number < len(self._lines):
             self.number += 1
-            said = self._lines[self.number - 1][:40].decode("ascii", "replace")
-            raise self.wrong("a file that ends after the frames it announced", said)
+            extra = self._lines[self.number - 1][:40].decode("ascii", "replace")
+            raise self.wrong("a file that ends after the frames it announced", extra)
 
 
 def _parse_by_line(data: bytes, path: Path) -> _Parsed:
@@ -249,19 +249,19 @@ def _parse_by_line(data: bytes, path: Path) -> _Parsed:
     if num_frames > MOST_FRAMES:
         raise lines.wrong(f"a recording of at most {MOST_FRAMES} frames", num_frames, "cut it into actions")
     frames: list[int] = []
-    places: list[int] = []
+    positions: list[int] = []
     ids: list[int] = []
     joints: list[list[float]] = []
     for frame in range(num_frames):
-        here: set[int] = set()
-        for place in range(lines.whole("the number of bodies")):
+        seen: set[int] = set()
+        for position in range(lines.whole("the number of bodies")):
             fields = lines.take("a body", _BODY_FIELDS)
             identity = lines.natural(fields[0], "a bodyID")
-            if identity in here:
+            if identity in seen:
                 raise lines.wrong("a bodyID that occurs once in a frame", identity)
-            here.add(identity)
+            seen.add(identity)
             frames.append(frame)
-            places.append(place)
+            positions.append(position)
             ids.append(identity)
             count = lines.whole("the number of joints")
             if count != NUM_JOINTS:
@@ -269,7 +269,7 @@ def _parse_by_line(data: bytes, path: Path) -> _Parsed:
             joints.extend(_joints(lines))
     lines.finish()
     coordinates = np.array(joints, np.float64).reshape(-1, NUM_JOINTS, 3)
-    return _Parsed(num_frames=num_frames, frames=frames, places=places, ids=ids, coordinates=coordinates)
+    return _Parsed(num_frames=num_frames, frames=frames, positions=positions, ids=ids, coordinates=coordinates)
 
 
 def _joints(lines: _Lines) -> Iterable[list[float]]:

@@ -1,6 +1,6 @@
 """Protocols: which sequences train, which validate, which test.
 
-A protocol is a rule over metadata. It is looked for, by name, among the hints of the store, then among the
+A protocol is a rule over metadata. It is looked up by name among the store's own protocols (hints), then among the
 published protocols of the store's dataset, then among those that fit any store.
 """
 
@@ -30,7 +30,7 @@ class Parity(StrEnum):
 
 
 class Described(Protocol):
-    """What a protocol needs to know of a dataset; ``Store`` is one."""
+    """The properties of a dataset that a protocol uses; ``Store`` has them."""
 
     @property
     def dataset(self) -> str:
@@ -54,13 +54,13 @@ class Described(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnCondition:
-    """A metadata column has one of ``accepts``, or a number of that parity."""
+    """A metadata column has one of the values ``accepts``, or a number of that parity."""
 
     column: str
     accepts: Parity | tuple[int | str, ...]
 
     def select(self, store: Described) -> Mask:
-        """Sequences that meet the condition, bool (N,). Raises DataError where the column does not fit."""
+        """Mask of the sequences that meet the condition, bool (N,). Raises DataError if the column does not fit."""
         values = store.column(self.column)
         if values is None:
             raise DataError(
@@ -85,7 +85,7 @@ class ColumnCondition:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """All conditions hold."""
+    """A conjunction of conditions."""
 
     conditions: tuple[ColumnCondition, ...]
 
@@ -96,7 +96,7 @@ class Rule:
             raise _malformed(field, "a mapping from metadata column to odd, even or a list", plain)
         conditions = []
         for column, accepts in plain.items():
-            place = f"{field}.{column}"
+            column_field = f"{field}.{column}"
             if not isinstance(column, str):
                 raise _malformed(field, "the name of a metadata column", column)
             if isinstance(accepts, str) and accepts in tuple(Parity):
@@ -104,12 +104,12 @@ class Rule:
                 continue
             values = accepts if isinstance(accepts, list | tuple) else [accepts]
             if not values or not all(isinstance(v, int | str) and not isinstance(v, bool) for v in values):
-                raise _malformed(place, "one of odd, even, a whole number, a text, or a list of these", accepts)
+                raise _malformed(column_field, "one of odd, even, a whole number, a text, or a list of these", accepts)
             conditions.append(ColumnCondition(column=column, accepts=tuple(values)))
         return cls(conditions=tuple(conditions))
 
     def select(self, store: Described) -> Mask:
-        """Sequences that meet every condition, bool (N,)."""
+        """Mask of the sequences that meet every condition, bool (N,)."""
         masks = [condition.select(store) for condition in self.conditions]
         chosen: Mask = np.logical_and.reduce(masks)
         return chosen
@@ -117,7 +117,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolRule:
-    """A protocol over metadata: who trains, and who tests (without a rule, the rest)."""
+    """A protocol over metadata: rules for training and test sequences; without a test rule, all others are test."""
 
     name: str
     train: Rule
@@ -148,7 +148,7 @@ class Split:
     val: Indices
     test: Indices
     val_by: str
-    """What was kept apart for validation: ``subject``, ``video``, ``sequence``, or ``given``."""
+    """The unit of the validation part: ``subject``, ``video``, ``sequence``, or ``given`` by the protocol."""
 
     def part(self, part: Part) -> Indices:
         """The indices of one part."""
@@ -156,7 +156,7 @@ class Split:
 
     @property
     def train_and_val(self) -> Indices:
-        """The whole training split, for the final retraining."""
+        """The whole training split, for retraining."""
         return np.sort(np.concatenate([self.train, self.val]))
 
 
@@ -194,7 +194,7 @@ ANYWHERE: dict[str, ProtocolRule] = {
 
 
 def find_protocol(store: Described, name: str) -> ProtocolRule:
-    """The protocol of that name for this store. Raises DataError naming those that there are."""
+    """The protocol of that name for this store. Raises DataError, which names the existing ones."""
     protocols = _protocols_of(store)
     if name not in protocols:
         raise DataError(
@@ -205,7 +205,7 @@ def find_protocol(store: Described, name: str) -> ProtocolRule:
 
 
 def fitting_protocols(store: Described) -> dict[str, dict[str, int]]:
-    """The protocols that a store's metadata allow, each with the number of sequences of each part."""
+    """The protocols that fit a store's metadata, with the number of sequences in each part."""
     fitting = {}
     for name, protocol in _protocols_of(store).items():
         try:
@@ -224,12 +224,12 @@ def _protocols_of(store: Described) -> dict[str, ProtocolRule]:
 
 
 def split_store(store: Described, protocol: str | ProtocolRule, *, validation_share: float = 0.2) -> Split:
-    """Divide a store into train, validation and test.
+    """Divides a store into train, validation and test.
 
-    Validation is whole subjects of the training part, about ``validation_share`` of them, chosen by a stable
-    hash of the subject, so the same everywhere and for ever. Where the store knows no subjects it is whole
-    videos, else single sequences; where the protocol gives a validation part, that one. The test part never
-    enters. Raises DataError where the protocol does not fit the store or a part would be empty.
+    The validation part is all sequences of some subjects of the training part, about ``validation_share`` of the
+    subjects, chosen by a stable hash of the subject, so it is the same on every machine and in every version. A store
+    without subjects uses whole videos, or else single sequences. A protocol may define the validation part itself. The
+    test part is never used for it. Raises DataError if the protocol does not fit the store or a part would be empty.
     """
     chosen = find_protocol(store, protocol) if isinstance(protocol, str) else protocol
     whole_train = chosen.train.select(store)
@@ -249,7 +249,7 @@ def split_store(store: Described, protocol: str | ProtocolRule, *, validation_sh
 
 
 def known(values: npt.NDArray[Any]) -> Mask:
-    """Where a metadata column has a value, bool (N,)."""
+    """Mask of the sequences for which a metadata column has a value, bool (N,)."""
     if values.dtype == object:
         return np.array([value is not None for value in values], bool)
     present: Mask = ~np.isnan(values)
@@ -257,7 +257,7 @@ def known(values: npt.NDArray[Any]) -> Mask:
 
 
 def _the_rest(store: Described, train: Rule) -> Mask:
-    """Sequences about which the rule can tell: a missing value belongs to neither part."""
+    """Mask of the sequences with values for all columns of the rule; one with a missing value is in neither part."""
     columns = [store.column(condition.column) for condition in train.conditions]
     rest: Mask = np.logical_and.reduce([known(values) for values in columns if values is not None])
     return rest

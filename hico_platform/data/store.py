@@ -1,13 +1,13 @@
-"""The Arrow store: every dataset in one form, memory-mapped and shared between processes.
+"""The Arrow store: one format for every dataset, memory-mapped and shared between processes.
 
 A store is a folder of three files:
 
 - ``pose.arrow``: an Arrow IPC file of record batches, one list of float32 a sequence, laid out (T, M, J, C);
-- ``index.arrow``: name, label, frames, bodies, place in ``pose.arrow`` and the metadata columns;
+- ``index.arrow``: name, label, frames, bodies, offset in ``pose.arrow`` and the metadata columns;
 - ``store.json``: schema version, layout, class names, counts, digest, provenance, protocol hints. It is
   written last.
 
-The writer builds a folder beside the target and renames it when it is whole, so a store exists or does not.
+The writer fills a folder beside the target and renames it when it is complete, so there are no partial stores.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ HEADER_FILE = "store.json"
 COORDINATES = 3
 MOST_BODIES = 2
 
-_BATCH_VALUES = 8 * 2**20  # 32 MiB of float32 a record batch bounds the writer's memory
+_BATCH_VALUES = 8 * 2**20  # 32 MiB of float32 in a record batch, which limits the writer's memory
 _POSE_SCHEMA = pa.schema([pa.field("pose", pa.large_list(pa.field("item", pa.float32(), nullable=False)))])
 
 
 class Store:
-    """A prepared dataset, read through the page cache; cheap to open, to pickle and to reopen.
+    """A prepared dataset, memory-mapped; cheap to open and to pickle.
 
-    Raises DataError where the folder is missing, torn, or of another schema version.
+    Raises DataError if the folder is missing, damaged, or of another schema version.
     """
 
     def __init__(self, directory: Path | str) -> None:
@@ -65,7 +65,7 @@ class Store:
             self.digest: str = header["digest"]
             self.provenance: dict[str, Any] = header["provenance"]
             self.protocols: dict[str, Any] = header["protocols"]
-            """Protocol hints: name to a plain rule, as ``hico_platform.data.split`` reads it."""
+            """Protocols of this store: name to a plain rule, as ``hico_platform.data.split`` reads it."""
             sequences = header["counts"]["sequences"]
         except (KeyError, TypeError, ConfigError) as error:
             raise _torn(self.directory / HEADER_FILE, "a whole header", str(error)) from None
@@ -75,7 +75,7 @@ class Store:
 
     @classmethod
     def open(cls, directory: Path | str) -> Store:
-        """Open the store in ``directory``; 100,000 sequences take milliseconds."""
+        """Opens the store in ``directory``; 100,000 sequences take milliseconds."""
         return cls(directory)
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class Store:
         return len(self._index)
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
-        """Travels between processes as its path."""
+        """Pickled as its path."""
         return type(self), (self.directory,)
 
     @cached_property
@@ -114,7 +114,7 @@ class Store:
         )
 
     def column(self, name: str) -> npt.NDArray[Any] | None:
-        """A metadata column (N,), None where no sequence has it.
+        """A metadata column (N,); None if no sequence has it.
 
         Whole numbers come as int64, or float64 with NaN where some are missing; text as objects with None.
         """
@@ -132,7 +132,7 @@ class Store:
 
     @cached_property
     def values(self) -> torch.Tensor:
-        """The whole of ``pose.arrow`` as float32 (bytes // 4,), mapped and not copied; do not write to it."""
+        """All bytes of ``pose.arrow`` as float32 (bytes // 4,), memory-mapped and not copied; do not write to it."""
         import torch
 
         path = self.directory / POSE_FILE
@@ -141,7 +141,7 @@ class Store:
 
     @cached_property
     def offsets(self) -> torch.Tensor:
-        """Index into ``values`` at which each sequence starts, int64 (N,); it is laid out (T, M, J, C)."""
+        """Index into ``values`` at which each sequence starts, int64 (N,); each is stored as (T, M, J, C)."""
         import torch
 
         return torch.from_numpy(self._numbers("offset").copy())
@@ -169,9 +169,9 @@ class Store:
 class StoreWriter:
     """Writes a store in one pass with bounded memory; a context manager.
 
-    ``protocols`` are hints for ``hico_platform.data.split``: name to a plain rule, for example
-    ``{"xview": {"train": {"camera": [2, 3]}}}``. Raises DataError where the target exists, a sequence breaks
-    an invariant, or a name comes twice. Left by an error, it leaves nothing behind.
+    ``protocols`` are the store's own ones for ``hico_platform.data.split``: name to a plain rule, for example
+    ``{"xview": {"train": {"camera": [2, 3]}}}``. Raises DataError if the target exists, a sequence breaks
+    an invariant, or a name occurs twice. After an exception no files remain.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class StoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish the store, or remove what was begun where an error leaves the block."""
+        """Finishes the store, or removes its files after an exception."""
         if kind is None:
             try:
                 self._finish()
@@ -228,7 +228,7 @@ class StoreWriter:
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def add(self, sequence: Sequence) -> None:
-        """Append a sequence. Raises DataError where it breaks an invariant of the store."""
+        """Appends a sequence. Raises DataError if it breaks an invariant of the store."""
         check_sequence(sequence, num_joints=self._joints, num_classes=self._classes)
         if sequence.name in self._names:
             raise DataError(
@@ -245,7 +245,7 @@ class StoreWriter:
             self._flush()
 
     def note(self, key: str, value: Any) -> None:
-        """Add to the provenance what is known only when the sequences are in; plain values."""
+        """Adds a plain value to the provenance that is known only after the sequences were added."""
         self._header["provenance"][key] = value
 
     def _flush(self) -> None:
@@ -282,7 +282,7 @@ class StoreWriter:
 
 
 def check_sequence(sequence: Sequence, *, num_joints: int, num_classes: int) -> None:
-    """Raise DataError unless the sequence may stand in a store of these joints and classes."""
+    """Raises DataError if the sequence does not fit a store with these numbers of joints and classes."""
     pose, name = sequence.pose, sequence.name
     if (
         pose.dtype != np.float32
@@ -308,9 +308,9 @@ def check_sequence(sequence: Sequence, *, num_joints: int, num_classes: int) -> 
 
 
 def content_digest(header: Mapping[str, Any], index: pa.Table, pose_digest: bytes) -> str:
-    """Sha256 over what a store says: layout, classes, protocols, every index column and, by its digest, the pose.
+    """Sha256 over a store's layout, classes, protocols, every index column and the digest of the poses.
 
-    The place of a sequence in the file does not enter, so the digest does not depend on how it was written.
+    Positions of sequences in the file are not included, so the digest does not depend on the record batches.
     """
     digest = hashlib.sha256()
     keys = ("schema_version", "dataset", "layout", "class_names", "normalised", "protocols")
@@ -322,7 +322,7 @@ def content_digest(header: Mapping[str, Any], index: pa.Table, pose_digest: byte
 
 
 def refuse_existing(directory: Path) -> None:
-    """Raise DataError where something of the user's is in the way; an empty folder is not."""
+    """Raises DataError if the path exists, except for an empty folder."""
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise DataError(
             Problem(file=directory, rule="a new or empty folder: a store is never written over another",

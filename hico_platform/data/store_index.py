@@ -1,4 +1,4 @@
-"""The index of a store: one row a sequence, with its metadata and its place in the pose file."""
+"""The index of a store, with one row of metadata a sequence, and the offsets of sequences in the pose file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METADATA_PREFIX = "metadata."
 
 
 def index_batch(sequences: Items[Sequence]) -> pa.Table:
-    """The index rows of some sequences; a metadata column's type is the widest of its values."""
+    """The index rows of some sequences; a metadata column has the widest type of its values."""
     columns: dict[str, Any] = {
         "name": array_of([s.name for s in sequences], str),
         "label": array_of([s.label for s in sequences], int),
@@ -26,19 +26,19 @@ def index_batch(sequences: Items[Sequence]) -> pa.Table:
     }
     for key in dict.fromkeys(key for s in sequences for key in s.metadata):
         values = [s.metadata.get(key) for s in sequences]
-        given = [value for value in values if value is not None]
-        if not given:
+        present = [value for value in values if value is not None]
+        if not present:
             columns[METADATA_PREFIX + key] = pa.nulls(len(values))
-        elif any(isinstance(value, str) for value in given):
+        elif any(isinstance(value, str) for value in present):
             columns[METADATA_PREFIX + key] = array_of(values, str)
         else:
-            whole = all(isinstance(value, int | np.integer) for value in given)
+            whole = all(isinstance(value, int | np.integer) for value in present)
             columns[METADATA_PREFIX + key] = array_of(values, int if whole else float)
     return pa.table(columns)
 
 
 def joined_index(batches: Items[pa.Table]) -> pa.Table:
-    """All index batches as one, each metadata column in the widest type that any batch gave it."""
+    """All index batches as one table; a metadata column has the widest of its types in the batches."""
     if not batches:
         return index_batch([])
     types: dict[str, set[Any]] = {}
@@ -54,13 +54,13 @@ def joined_index(batches: Items[pa.Table]) -> pa.Table:
 
 
 def pose_offsets(path: Path) -> npt.NDArray[np.int64]:
-    """Where each sequence's values start, in float32 from the file's first byte."""
+    """Offset of each sequence's values from the start of the file, in float32 values, int64 (N,)."""
     with pa.memory_map(str(path)) as source:
         whole = source.read_buffer()
         reader = pa.ipc.open_file(pa.BufferReader(whole))
         starts = [np.zeros(0, np.int64)]
         for i in range(reader.num_record_batches):
             pose = reader.get_batch(i).column(0)
-            place = pose.values.buffers()[1].address - whole.address
-            starts.append(place // 4 + numbers_of(pose.offsets)[:-1])
+            start = pose.values.buffers()[1].address - whole.address
+            starts.append(start // 4 + numbers_of(pose.offsets)[:-1])
     return np.concatenate(starts)

@@ -1,4 +1,4 @@
-"""Text of numbers, taken apart in a few passes of numpy and Arrow over the whole file."""
+"""Parses text of numbers in a few passes of numpy and Arrow over the whole file."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class NumberText:
     """A text in which every token is a number."""
 
     values: npt.NDArray[np.float64]
-    """All of them, in order; never empty."""
+    """All numbers, in order; never empty."""
     starts: Indices
-    """Byte at which each token starts, for numbers that a float does not hold."""
+    """Byte offset of each token, to read numbers that a float cannot represent exactly."""
     first: Indices
     """Index of the first token of each line."""
     tokens: Indices
-    """Tokens on each line."""
+    """Number of tokens on each line."""
 
 
-def take_apart(data: bytes) -> NumberText | None:
-    """The numbers of a text; None where there is none, or where a token is no number."""
+def parse_numbers(data: bytes) -> NumberText | None:
+    """The numbers of a text; None if it has none, or a token is not a number."""
     space = np.frombuffer(data.translate(_IS_SPACE), bool)
     edges = np.flatnonzero(np.diff(space, prepend=True, append=True))
     starts, ends = edges[::2], edges[1::2]

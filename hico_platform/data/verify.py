@@ -1,4 +1,4 @@
-"""Checks a store from end to end: its digest, and what every reader of it relies on."""
+"""Checks a whole store: its digest, and the invariants that its users rely on."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Progress = Callable[[int, int], None]
 
 
 def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
-    """What is wrong with a store, at most a hundred problems; none where it is sound.
+    """The problems of a store, at most a hundred; empty for a valid store.
 
-    Every sequence is read: its place, shape, values and label, its name, and the digest over all.
+    Every sequence is read and checked: its offset, shape, values, label and name, and the digest of the whole store.
     """
-    problems = _check_places(store)
+    problems = _check_offsets(store)
     if problems:
         return problems
     if len(set(store.names)) < len(store):
@@ -52,7 +52,7 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
 
 
 def measured_digest(store: Store) -> str:
-    """The digest of what the files hold, in one pass over them."""
+    """The digest of the files' present content, in one pass over them."""
     pose = hashlib.sha256()
     for i in range(len(store)):
         pose.update(store.pose(i).data)
@@ -60,8 +60,8 @@ def measured_digest(store: Store) -> str:
     return content_digest(header, store.index, pose.digest())
 
 
-def _check_places(store: Store) -> list[Problem]:
-    """Whether the index places every sequence where the pose file has one of its size."""
+def _check_offsets(store: Store) -> list[Problem]:
+    """Checks that every sequence of the index has the size of the one at its offset in the pose file."""
     path: Path = store.directory / POSE_FILE
     try:
         starts = pose_offsets(path)

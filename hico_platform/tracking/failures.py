@@ -1,8 +1,8 @@
-"""What an error of a tracking store means: is the store away for a while, or does it refuse what is written?
+"""Classifies errors of a tracking store: is the store unavailable for a while, or does it refuse the write?
 
-MLflow raises most things as ``MlflowException`` with the code 500, whatever happened, so the evidence is looked for
-in the whole chain of errors: the status of the HTTP answer, the code of the database, the kind of the error below.
-Classes of libraries that may not be installed (boto3, psycopg, ...) are known by their names.
+MLflow raises most errors as ``MlflowException`` with the code 500, whatever the cause, so the whole chain of errors is
+searched: the status of the HTTP answer, the error code of the database, the class of the underlying error. Classes of
+libraries that may not be installed (boto3, psycopg, ...) are recognised by their names.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from hico_platform.masking import masked
 
 LONGEST_LINE = 300
 _WRAPPED = " failed with exception"
-_RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3, which keeps the status nowhere else
+_RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3's message is the only record of the status
 _AWAY_STATUS = {408, 425, 429}
-_NEVER_STATUS = {501, 505}  # what a server never does
+_NEVER_STATUS = {501, 505}  # not implemented or not supported: a retry cannot succeed
 _AWAY_ERRNO = {
     errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EINTR, errno.EIO,
     errno.EMFILE, errno.ENETDOWN, errno.ENETUNREACH, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.ESTALE,
@@ -33,9 +33,9 @@ _AWAY_SQLITE = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
-# Classes of SQLSTATE: connection, rollback, resources, operator intervention; and a lock that is not available.
+# SQLSTATE classes: connection, rollback, resources, operator intervention; and the code of an unavailable lock.
 _AWAY_SQLSTATE = ("08", "40", "53", "57", "55P03")
-# What waiting does not change, beside missing rights: names that there are not, and TLS that does not come about.
+# Besides missing rights, errors that a retry does not cure: unknown names, and a failed TLS handshake.
 _NEVER_DATABASE = re.compile(r"does not exist|unknown database|certificate|does not support SSL", re.I)
 _NEVER_MYSQL = {1049}
 _AWAY_CLASSES = {
@@ -47,7 +47,7 @@ _AWAY_CLASSES = {
 
 
 class _Known(NamedTuple):
-    """Words of MLflow's messages, and what to do where they occur."""
+    """Part of an MLflow message, and the remedy for it."""
 
     words: str
     remedy: str
@@ -69,11 +69,11 @@ _PASSING_SSL = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ss
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the same write may succeed later; else the store refuses it, and trying again would not help.
+    """Whether the same write may succeed later; if not, the store refuses it and a retry is useless.
 
-    Away: connections refused, reset or timed out, names that are not resolved, HTTP 408, 425, 429 and 5xx, a
-    database that is locked, full or gone. Refused: all else, such as other HTTP 4xx, missing packages and rights,
-    wrong addresses and values.
+    Unavailable: connections refused, reset or timed out, names that are not resolved, HTTP 408, 425, 429 and 5xx, a
+    database that is locked, full or unreachable. Refused: everything else, such as other HTTP 4xx, missing packages and
+    rights, wrong addresses and values.
     """
     chain = list(_chain(error))
     for one in chain:
@@ -89,12 +89,12 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_answered(error: BaseException) -> bool:
-    """Whether a server was there and answered with an error of its own (HTTP 5xx)."""
+    """Whether a server answered, with an error of its own (HTTP 5xx)."""
     return (http_status(error) or 0) >= 500
 
 
 def http_status(error: BaseException) -> int | None:
-    """The status of the HTTP answer that an error comes from, or that MLflow's code stands for."""
+    """The status of the HTTP answer behind an error, or the one that MLflow's error code means."""
     return _answer_status(error) or _mlflow_status(error)
 
 
@@ -115,7 +115,7 @@ def _answer_status(error: BaseException) -> int | None:
 
 
 def remedy(error: BaseException) -> str:
-    """What to do about a refusal, where its kind tells."""
+    """What to do about a refusal, by its kind."""
     for one in _chain(error):
         if isinstance(one, ImportError):
             return f"install what MLflow needs for this store: {one.name or one}"
@@ -136,9 +136,10 @@ def remedy(error: BaseException) -> str:
 
 
 def in_one_line(error: BaseException) -> str:
-    """What an error says, in a line of bounded length without passwords."""
+    """An error's message in one line of limited length, with passwords masked."""
     words = str(error).strip().splitlines()
-    if words and _WRAPPED in words[0]:  # MLflow puts all that lies below into its line; the lowest says what happened
+    # MLflow joins the messages of all causes in one line; the innermost says what happened.
+    if words and _WRAPPED in words[0]:
         *_, lowest = _chain(error)
         words = [f"{words[0].partition(_WRAPPED)[0]}: {type(lowest).__name__}: {lowest}"]
     line = f"{type(error).__name__}: {words[0] if words else 'no message'}"
@@ -158,12 +159,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _names(error: BaseException) -> set[str]:
-    """Its classes as ``package.Class``."""
+    """The error's classes as ``package.Class``."""
     return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
 
 
 def _answer(error: BaseException) -> int | None:
-    """The status that MLflow had before it: its errors keep the body alone, and a proxy's body holds no code."""
+    """The HTTP status from MLflow's frame: its errors keep only the body, and a proxy's body has no error code."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "verify_rest_response":
             status = getattr(frame.f_locals.get("response"), "status_code", None)
@@ -172,7 +173,7 @@ def _answer(error: BaseException) -> int | None:
 
 
 def _mlflow_status(error: BaseException) -> int | None:
-    """The status that MLflow's code means; its 500 is also what it says when it knows nothing."""
+    """The status that MLflow's error code means; not 500, which MLflow also uses for unknown errors."""
     status = getattr(error, "get_http_status_code", lambda: None)()
     has_cause = error.__cause__ is not None or error.__context__ is not None
     return status if isinstance(status, int) and status != 500 and not has_cause else None
@@ -189,7 +190,7 @@ def _verdict(error: BaseException) -> bool | None:
     if isinstance(error, ConnectionError | TimeoutError | http.client.HTTPException) or names & _AWAY_CLASSES:
         return True
     if isinstance(error, OSError):
-        # The resolver's errors have numbers of their own.
+        # The resolver's error numbers are not those of errno.
         return type(error).__name__ in {"gaierror", "herror"} or error.errno in _AWAY_ERRNO
     return None
 

@@ -1,7 +1,7 @@
 """Access control around MLflow's app: only requests with the token are served, and only routes that are listed.
 
-Any account of a machine can connect to its loopback addresses, and any page that a browser shows can send requests
-there. So each request is judged by its Host, by the page it comes from, by a token, and by its route, in this order.
+Any account of a machine can connect to its loopback addresses, and any page in a browser can send requests to them. So
+each request is checked by its Host header, the page that sent it, the token, and its route, in this order.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PAGE = "/"
-"""The one document of MLflow's pages; the fragment of its address says what it shows."""
+"""The one HTML document of MLflow's pages; the fragment of its address selects what it shows."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# The app behind learns neither the token nor what a client claims of another address, path or method.
+# MLflow's app gets neither the token nor headers with which a client claims another address, path or method.
 _DROPPED = frozenset(
     b"authorization cookie forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix "
     b"x-forwarded-proto x-http-method x-http-method-override x-method-override x-original-url x-rewrite-url "
@@ -39,15 +39,15 @@ _HEADERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class AccessPolicy:
-    """Who is let in, and to what.
+    """Who may send requests, and which.
 
     Attributes:
         names: names and addresses by which the server may be called; IPv6 addresses in brackets.
         port: the port that it listens on.
-        token: what has to be shown, once by a browser, each time by a script.
+        token: required from a browser once, and from a script with each request.
         secure: whether it is served by TLS.
         read_only: whether requests that change something are refused.
-        session: what a browser keeps once it has shown the token; worth nothing when this process has ended.
+        session: the cookie's value that a browser gets for the token; valid until this process ends.
     """
 
     names: frozenset[str]
@@ -64,19 +64,19 @@ class AccessPolicy:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What a Host header may be."""
+        """Accepted values of the Host header."""
         ported = {f"{name.lower()}:{self.port}" for name in self.names}
         bare = {name.lower() for name in self.names} if self.port == _DEFAULT_PORTS[self.scheme] else set()
         return frozenset(ported | bare)
 
     @property
     def origins(self) -> frozenset[str]:
-        """What an Origin header may be."""
+        """Accepted values of the Origin header."""
         return frozenset(f"{self.scheme}://{host}" for host in self.hosts)
 
     @property
     def cookie(self) -> str:
-        """The name of the cookie: browsers send a machine's cookies to all of its ports."""
+        """The cookie's name, with the port, because browsers send a host's cookies to all of its ports."""
         return f"hico-ui-{self.port}"
 
 
@@ -84,8 +84,8 @@ class AccessGuard:
     """An ASGI app that forwards to MLflow's app what an :class:`AccessPolicy` allows.
 
     Args:
-        app: the app behind.
-        policy: who is let in.
+        app: MLflow's app.
+        policy: who may send requests.
     """
 
     def __init__(self, app: App, *, policy: AccessPolicy) -> None:
@@ -98,7 +98,7 @@ class AccessGuard:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http":  # its start-up work is the assistant's
+        if scope["type"] != "http":  # lifespan: MLflow's start-up only serves its assistant
             return
         refusal = self._refusal_of_caller(scope)
         if refusal is None and _shown_tokens(scope):
@@ -111,7 +111,7 @@ class AccessGuard:
         await self._app(_without_claims(scope), receive, _with_headers(send))
 
     def _refusal_of_caller(self, scope: Scope) -> tuple[int, str] | None:
-        """Why neither the name that the server is called by nor the page that calls may be answered."""
+        """The refusal, if the host name of the request or the page that sent it is not accepted."""
         hosts = _values(scope, b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return 403, "Open the address that hico-platform ui printed, with its host and port."
@@ -152,7 +152,7 @@ class AccessGuard:
         return any(kind.lower() == "bearer" and _same(value.strip(), self._policy.token) for kind, _, value in shown)
 
     async def _exchange_token(self, scope: Scope, send: Send) -> None:
-        """Gives a browser that shows the token a cookie, and the address without the token."""
+        """Sets a cookie in a browser that sent the token, and redirects it to the address without the token."""
         tokens = _shown_tokens(scope)
         if len(tokens) != 1 or not _same(tokens[0], self._policy.token):
             await _refuse(
@@ -160,8 +160,8 @@ class AccessGuard:
             )
             return
         rest = b"&".join(part for part in _parts_of_query(scope) if not part.startswith(b"token="))
-        # Lax, not Strict: Strict would not be sent on after a link in a web terminal or a chat. Pages elsewhere can
-        # make a browser open the page by it, no more: everything else is refused to them above.
+        # Lax, not Strict: with Strict a link in a web terminal or a chat would not work. With Lax, pages of other sites
+        # can make a browser open this page but nothing else, because their other requests are refused above.
         cookie = f"{self._policy.cookie}={self._policy.session}; Path=/; HttpOnly; SameSite=Lax"
         headers = [
             (b"location", _PAGE.encode() + (b"?" + rest if rest else b"")),
@@ -176,7 +176,7 @@ def _asks_for_page(scope: Scope) -> bool:
 
 
 def _shown_tokens(scope: Scope) -> list[str]:
-    """Tokens in the address of the page; nowhere else do they open anything."""
+    """Tokens in the address of the page; they are accepted in no other path."""
     if not _asks_for_page(scope):
         return []
     parts = (part.partition(b"=") for part in _parts_of_query(scope))
@@ -204,10 +204,10 @@ def _without_claims(scope: Scope) -> Scope:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            given: Iterable[tuple[bytes, bytes]] = message.get("headers", [])
-            known = {name.lower() for name, _ in given}
+            headers: Iterable[tuple[bytes, bytes]] = message.get("headers", [])
+            known = {name.lower() for name, _ in headers}
             more = [(name, value) for name, value in _HEADERS.items() if name not in known]
-            message = {**message, "headers": [*given, *more]}
+            message = {**message, "headers": [*headers, *more]}
         await send(message)
 
     return sending

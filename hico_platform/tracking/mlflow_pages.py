@@ -1,4 +1,4 @@
-"""MLflow's pages: how they are served over a tracking store, and where in them the searches are."""
+"""Serves MLflow's pages for a tracking store, and gives the addresses of the searches in them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy
 from hico_platform.tracking.moved_home import follow_moved_home
 
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true"}
-# No jobs for language models (their routes are refused), no code of scorers, no artifacts through the server.
+# No jobs for language models (their routes are refused), no scorers' code, no artifacts through the server.
 _FIXED = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     "_MLFLOW_IN_JOB_EXECUTOR": "false",
     "_MLFLOW_SGI_NAME": "uvicorn",
 }
-# Of another server that this process was started from: they would move its paths and its files.
+# Variables of another server that started this process: they would change paths and folders of this one.
 _NOT_FOR_IT = (
     "_MLFLOW_STATIC_PREFIX",
     "_MLFLOW_SERVER_SERVE_ARTIFACTS",
@@ -36,23 +36,23 @@ _NOT_FOR_IT = (
     "_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE",
     "prometheus_multiproc_dir",
 )
-# Said in the address, or MLflow shows an experiment as an application of language models.
+# Part of the address, because MLflow otherwise shows an experiment as a language-model application.
 _TRAINING = "?workflowType=machine_learning"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
-    """The files of a certificate (with what it is signed by) and of its key."""
+    """The files of a certificate (with its chain) and of its key."""
 
     certificate: Path
     key: Path
 
 
 def copy_if_read_only(uri: str) -> str:
-    """The store to serve: a copy, in a folder of this user's own, of a SQLite store that may only be read.
+    """The store to serve: for a SQLite store that this user may only read, a copy in a temporary folder.
 
-    MLflow writes into a store when it opens it. Artifacts are read where they are; what is changed in the pages is not
-    kept.
+    MLflow writes to a store when it opens it. Artifacts are read from their original folder; changes that are made in
+    the pages are lost.
     """
     file = sqlite_file(uri)
     if file is None or not file.exists() or (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
@@ -63,7 +63,7 @@ def copy_if_read_only(uri: str) -> str:
         address = f"{file.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as store, closing(sqlite3.connect(copy)) as target:
             store.backup(target)
-    except sqlite3.OperationalError:  # nobody has it open: a reader would have to make files beside it
+    except sqlite3.OperationalError:  # no process has it open: a reader would have to create files beside it
         shutil.copyfile(file, copy)
         log = file.with_name(f"{file.name}-wal")
         if log.exists():
@@ -75,43 +75,43 @@ def copy_if_read_only(uri: str) -> str:
 def serve(
     policy: AccessPolicy, *, uri: str, artifacts: Path | None, listening: socket.socket, tls: Tls | None = None
 ) -> None:
-    """Serves the pages over a tracking store from this process, until Ctrl-C or SIGTERM.
+    """Serves the pages of a tracking store from this process, until Ctrl-C or SIGTERM.
 
     Args:
-        policy: who is let in.
-        uri: the tracking store. It may hold a password, so it goes by this process's environment alone.
-        artifacts: where experiments that are made in the pages keep theirs.
+        policy: who may send requests.
+        uri: the tracking store. It may hold a password, so MLflow gets it only through this process's environment.
+        artifacts: the folder for artifacts of experiments that are created in the pages.
         listening: the bound socket.
-        tls: files of a certificate, if it is to be served by TLS.
+        tls: the certificate's files, to serve with TLS.
 
     Raises:
-        KeyboardInterrupt: it was ended.
+        KeyboardInterrupt: a signal ended it.
     """
     os.environ.update(server_environment(policy, uri=uri, artifacts=artifacts))
     for name in _NOT_FOR_IT:
         os.environ.pop(name, None)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what MLflow's dependencies find old in it
+        warnings.simplefilter("ignore")  # deprecation warnings of MLflow's dependencies
         import uvicorn
         from mlflow.server.fastapi_app import app
 
     server = uvicorn.Server(
         uvicorn.Config(
             AccessGuard(app, policy=policy),
-            lifespan="off",  # MLflow's is the assistant's, and ends containers
+            lifespan="off",  # MLflow's lifespan code only serves its assistant, and stops containers
             ws="none",
             log_config=None,
             log_level="warning",
-            access_log=False,  # it would hold the token
+            access_log=False,  # it would contain the token
             server_header=False,
-            proxy_headers=False,  # nobody is believed to be somebody else
+            proxy_headers=False,  # X-Forwarded headers are not trusted
             timeout_graceful_shutdown=2,
             ssl_certfile=None if tls is None else tls.certificate,
             ssl_keyfile=None if tls is None else tls.key,
         )
     )
     before = signal.getsignal(signal.SIGTERM)
-    if before is signal.SIG_DFL:  # uvicorn ends, and raises what ended it once more
+    if before is signal.SIG_DFL:  # uvicorn stops, then raises the same signal again
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.run(sockets=[listening])
@@ -120,7 +120,7 @@ def serve(
 
 
 def server_environment(policy: AccessPolicy, *, uri: str, artifacts: Path | None) -> dict[str, str]:
-    """What MLflow's server reads from its environment; of :data:`ENVIRONMENT` it is what is not set yet."""
+    """Environment variables for MLflow's server; those of :data:`ENVIRONMENT` only if they are not set yet."""
     uri = without_new_folder(uri)
     hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": policy.hosts, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": policy.origins}
     return {
@@ -134,12 +134,12 @@ def server_environment(policy: AccessPolicy, *, uri: str, artifacts: Path | None
 
 
 def page_addresses(base: str, experiments: Mapping[str, str], *, token: str | None = None) -> dict[str, str]:
-    """Address of each search's page, and of the registry.
+    """Addresses of each search's page and of the registry.
 
     Args:
         base: the server's address.
         experiments: ids by name.
-        token: what the server asks for; a browser keeps what follows it (``#...``) over the redirect.
+        token: the access token; a browser keeps the fragment after it (``#...``) over the redirect.
     """
     base = f"{base.rstrip('/')}/" + ("" if token is None else f"?token={token}")
     pages = {name: f"{base}#/experiments/{number}/runs{_TRAINING}" for name, number in experiments.items()}

@@ -1,7 +1,7 @@
 """Which of MLflow's routes ``ui`` serves: those of the tracking pages and of the tracking and registry clients.
 
 MLflow's server also mounts an assistant that runs commands, a gateway to language models, jobs, a proxy that writes
-files, and more. What is not listed here is refused, so that a route of a newer MLflow is closed until it is listed.
+files, and more. A route that is not listed here is refused, so new routes of a newer MLflow are closed until listed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ POST   {api}/2.0/mlflow/registered-models/rename
 POST   {api}/2.0/mlflow/registered-models/set-tag
 PATCH  {api}/2.0/mlflow/registered-models/update
 """
-"""What people do in the pages and clients do by REST: records in the store, never a file."""
+"""Changes from the pages and from REST clients: they write records to the store, never files."""
 
 _REFUSED = (
     r"{api}/3\.0/mlflow/assistant(/.*)?",  # runs commands and reads and writes files
@@ -111,17 +111,17 @@ _REFUSED = (
     r"{api}/2\.0/mlflow/traces(/.*)?|{api}/[23]\.0/mlflow/(get-online-trace-details|unified-traces)",
     r"{api}/3\.0/mlflow/traces(/(delete-traces|batchGet|get|link-to-run|link-prompts|[^/]+/(assessments|tags)(/.*)?))?",
     r"{api}/3\.0/mlflow/workspaces(/.*)?",
-    r"{api}/3\.0/mlflow/ui-telemetry",  # what is sent away, not what is asked
-    r"/build/.*",  # static-files by another name
-    r"{api}/2\.0mlflow/experiments/search-datasets",  # a slip of MLflow's, answered by nothing
+    r"{api}/3\.0/mlflow/ui-telemetry",  # sends usage data to others
+    r"/build/.*",  # another path of static-files
+    r"{api}/2\.0mlflow/experiments/search-datasets",  # a typing error in MLflow; nothing answers it
 )
-"""MLflow's other routes; a test names each that is neither served nor in here."""
+"""MLflow's other routes; a test fails for a route that is in none of these lists."""
 
 _ENCODED = re.compile("%[0-9a-fA-F]{2}")
 
 
 class Access(Enum):
-    """What a request is, by its method and path."""
+    """Kind of a request, by its method and path."""
 
     READ = "read"
     WRITE = "write"
@@ -131,7 +131,7 @@ class Access(Enum):
 
 
 def access_of(method: str, path: str) -> Access:
-    """What a request would do, judged by the path that MLflow's app would route on, exactly as it is written.
+    """The kind of a request, by exactly the path that MLflow's app would route on.
 
     Args:
         method: GET, POST ...; HEAD counts as GET.
@@ -150,9 +150,9 @@ def access_of(method: str, path: str) -> Access:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path reads the same for every router and for whoever decodes it once more.
+    """Whether every router reads a path in the same way, even if it decodes it once more.
 
-    It has no empty or dotted part, no backslash, no control character, and nothing that is still encoded.
+    Such a path has no empty or dotted part, no backslash, no control character, and no percent-encoding left.
     """
     parts = path.split("/")
     return (
@@ -166,7 +166,7 @@ def _is_plain(path: str) -> bool:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """A path of the lists above as a pattern; the parts in braces stand for anything."""
+    """A path of the lists above as a pattern; a part in braces matches anything."""
     named = {"{api}": "(?:/api|/ajax-api)", "{name}": "[^/]+", "{path}": ".+"}
     pieces = re.split(r"(\{[a-z]+\})", template)
     return re.compile("".join(named.get(piece, re.escape(piece)) for piece in pieces))

@@ -1,8 +1,8 @@
-"""A trained encoder as an MLflow model that needs this project's code from nowhere else.
+"""A trained encoder as an MLflow model that includes this project's code.
 
-Requirements name only packages of public indexes: a name that no index has could be taken by anybody, whose code
-``mlflow models serve`` would install. This project's own code lies in the model (``code_paths``), with the sources of
-the kernels, which are compiled where the model runs.
+Requirements name only packages of public indexes: anyone could register a name that no index has, and ``mlflow models
+serve`` would install their code. This project's own code is stored in the model (``code_paths``), with the sources of
+the kernels, which are compiled on the machine that runs the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CODE = "code"
 """The folder of a model's code, as MLflow names it."""
 
 CODE_TAG = "hico.model_code"
-"""``included``: on versions of models that bring their code."""
+"""``included``: on versions of models that include their code."""
 
 PACKAGE = "hico_platform"
 _SOURCES = (".py", ".c", ".h")
@@ -26,8 +26,8 @@ def write_model_package(folder: Path, *, encoder: Path, loader: str) -> None:
     """Writes the new folder ``folder``: an MLflow pyfunc model whose data is ``encoder``.
 
     Args:
-        folder: the model's folder, which is not there yet.
-        encoder: the folder of data, which ``loader`` reads.
+        folder: the model's folder, which must not exist yet.
+        encoder: the exported encoder's folder, which ``loader`` reads.
         loader: the module of this project that MLflow imports to load the model.
     """
     from mlflow import pyfunc
@@ -47,12 +47,12 @@ def write_model_package(folder: Path, *, encoder: Path, loader: str) -> None:
 
 
 def requirements() -> list[str]:
-    """The packages that a model needs, as they are installed here; a build of a version (``+cpu``) is on no index."""
+    """The packages that a model needs, as installed, without the build suffix (``+cpu``), which no index has."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIRED]
 
 
 def _copy_sources(target: Path) -> None:
-    """Sources alone: what else lies in a checkout, or was compiled, is nobody's."""
+    """Copies only source files, not compiled files or other files of a checkout."""
     package = Path(__file__).parents[1]
     for file in sorted(package.rglob("*")):
         if file.suffix in _SOURCES and file.is_file():

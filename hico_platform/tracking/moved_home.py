@@ -1,7 +1,7 @@
-"""A home that was moved or copied: MLflow keeps absolute locations of artifacts, which would lead to the old one.
+"""Updates a home that was moved or copied, because MLflow records absolute locations of artifacts.
 
-The store of a home keeps an experiment's artifacts in ``mlartifacts/NAME`` beside it. Where the store says that they
-lie in another folder of that name, it was taken elsewhere, and its locations follow before MLflow reads them.
+The artifacts of an experiment are in ``mlartifacts/NAME`` beside the home's store. If the store records another folder
+of that name, the home was moved, and the recorded locations are updated before MLflow reads them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"
 _BUSY_TIMEOUT_S = 60
-# Every column of MLflow's schema that holds where artifacts lie, with the condition of those that hold other things.
+# Every column of MLflow's schema with artifact locations, and a condition where the column has other values too.
 _LOCATIONS = (
     ("experiments", "artifact_location", ""),
     ("runs", "artifact_uri", ""),
@@ -30,18 +30,18 @@ _LOCATIONS = (
 
 
 def follow_moved_home(file: Path, *, home: Path | None = None) -> tuple[str, ...]:
-    """Points the locations of a home's store to the artifacts that lie beside it.
+    """Updates the artifact locations in a home's store to the folder beside it.
 
-    A location changes only where it lies in a folder that the store itself names as ``ROOT/mlartifacts/NAME`` of its
-    experiment ``NAME``, and that folder is gone, or its artifacts are here as well. A store that cannot be written
-    stays as it is.
+    A location changes only if it is inside a folder that the store records as ``ROOT/mlartifacts/NAME`` of its
+    experiment ``NAME``, and that folder is gone, or its artifacts are in the new folder as well. A store that cannot be
+    written does not change.
 
     Args:
         file: the store.
-        home: where the artifacts are, if they are not beside the file.
+        home: the folder with the artifacts, if they are not beside the file.
 
     Returns:
-        the folders that the store named until now.
+        the folders that the store recorded before.
     """
     artifacts = (home or file.parent).absolute() / ARTIFACTS
     if not file.is_file():
@@ -57,7 +57,7 @@ def follow_moved_home(file: Path, *, home: Path | None = None) -> tuple[str, ...
             _log.warning("%s can only be read: its artifacts are looked for where they were before it moved", file)
             return ()
         with store:
-            roots = _moved_roots(store, artifacts)  # another process may have been quicker
+            roots = _moved_roots(store, artifacts)  # another process may have updated it meanwhile
             columns = tuple(_columns(store))
             for root in roots:
                 for table, column, condition in columns:
@@ -70,7 +70,7 @@ def follow_moved_home(file: Path, *, home: Path | None = None) -> tuple[str, ...
 
 
 def _moved_roots(store: sqlite3.Connection, artifacts: Path) -> tuple[str, ...]:
-    """The addresses of folders of artifacts that this store names, and that it left."""
+    """The addresses of artifact folders that this store records but was moved away from."""
     if not any(table == "experiments" for table, _, _ in _columns(store)):
         return ()
     named: dict[str, list[str]] = {}
@@ -86,13 +86,13 @@ def _moved_roots(store: sqlite3.Connection, artifacts: Path) -> tuple[str, ...]:
 
 
 def _is_left(root: Path, artifacts: Path, names: list[str]) -> bool:
-    """Whether the store was taken away from a folder of artifacts: it is gone, or they are here as well."""
+    """Whether the store was moved away from an artifact folder: it is gone, or its artifacts are here as well."""
     try:
         if not root.exists():
             return True
         is_here = any((artifacts / name).is_dir() for name in names)
         return is_here and not root.samefile(artifacts)
-    except OSError:  # a folder of somebody else, which cannot be looked at
+    except OSError:  # another account's folder, which cannot be read
         return True
 
 
@@ -104,7 +104,7 @@ def _folder(location: str | None) -> Path | None:
 
 
 def _columns(store: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
-    """Those columns that this version of the schema has."""
+    """The columns that this version of the schema has."""
     for table, column, condition in _LOCATIONS:
         if column in {row[1] for row in store.execute(f"PRAGMA table_info({table})")}:
             yield table, column, condition

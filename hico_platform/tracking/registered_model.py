@@ -1,8 +1,8 @@
 """The encoder of a registered model, read as data.
 
-MLflow loads a model by importing the module that the model names, from code that lies with the model or out of a
-pickle: whoever may write to the registry runs code as whoever loads from it. Here a model is looked at first, and only
-one that this project registered is read: weights and configuration, and none of the code beside them.
+MLflow loads a model by importing the module that the model names, from code stored with the model, or by unpickling, so
+anyone who may write to the registry can run code as the user who loads from it. Here a model is inspected first. Only
+one that this project registered is read: its weights and configuration, never the code stored with them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
     """Downloads the encoder of ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
 
     Args:
-        tracker: the store that has the registry.
-        uri: which model.
-        into: a folder to download to.
+        tracker: the tracking store with the registry.
+        uri: the model's address.
+        into: the folder to download to.
 
     Returns:
         the folder of the encoder, as ``hico_platform.export`` reads it.
 
     Raises:
-        UsageError: it is no such address.
-        DataError: the model is not one of this project's; nothing of it was loaded.
-        TrackingError: the store is away.
-        TrackingRefused: it has no such model, or gives no files.
+        UsageError: the address has another form.
+        DataError: the model is not one of this project's; none of it was loaded.
+        TrackingError: the store is unavailable.
+        TrackingRefused: the store has no such model, or does not return its files.
     """
     found = _URI.fullmatch(uri)
     if found is None:
@@ -61,7 +61,7 @@ def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
 
 
 def fetch_saved(folder: Path, into: Path) -> Path:
-    """The same of a model's folder on disk.
+    """The folder of the encoder, as in :func:`fetch_registered`, from a model's folder on disk.
 
     Raises:
         DataError: the model is not one of this project's.
@@ -101,7 +101,7 @@ def _fetch(location: str, into: Path, *, shown: str, tracking_uri: str | None) -
 
 
 def _check_flavor(file: Path, shown: str) -> None:
-    """Whether MLflow would load the model by this project's module, and by nothing else."""
+    """Checks that MLflow would load the model with this project's module and nothing else."""
     try:
         flavors = _mapping(_mapping(read_yaml(file).data).get("flavors"))
     except ConfigError as error:

@@ -1,7 +1,7 @@
-"""A step of training on a GPU, launched as one CUDA graph.
+"""A training step on a GPU, captured in a CUDA graph.
 
-A step is over a thousand short kernels, and to launch one takes the host longer than the GPU needs for it. So after a
-few steps its launches are recorded once, with whatever they read and write, and each step from then on replays them.
+A step is more than a thousand short kernels, each of which takes the host longer to launch than the GPU to run. So
+after a few eager steps one step is captured, with the memory that it reads and writes, and replayed from then on.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from hico_platform.feature_flags import switched_off
 from hico_platform.model.contrast import Losses
 from hico_platform.ops.cuda_streams import join_sides
 
-LAUNCHED = 3  # steps before the recording: libraries choose their algorithms and optimisers make their state
+EAGER_STEPS = 3
+"""Steps before the capture, in which libraries choose algorithms and optimisers create their state."""
 
 
 def can_capture(device: torch.device) -> bool:
-    """Whether steps on ``device`` are recorded: on an NVIDIA GPU, unless ``HICO_CUDA_GRAPHS=off``."""
+    """Whether steps on ``device`` are captured: on an NVIDIA GPU, unless ``HICO_CUDA_GRAPHS=off``."""
     return device.type == "cuda" and torch.version.hip is None and not switched_off("HICO_CUDA_GRAPHS")
 
 
 class CapturedStep:
-    """``step`` of some tensors, whose shapes never change; recorded at the fourth call.
+    """A function of tensors, ``step``, whose shapes never change; captured at the fourth call.
 
-    ``step`` may read and write any tensor that outlives it, but nothing of the host: what it reads there is what it
-    read while it was recorded. ``generator`` is what it draws from, beside PyTorch's own. The losses that a call
-    returns are overwritten by the next; they know nothing of what led to them, whose nodes belong to the stream of a
-    launched step and would be waited for in the recording.
+    ``step`` may read and write any tensor that outlives it, but no value on the host: a replay would use the value of
+    the capture. ``generator`` is the generator that it draws from, besides PyTorch's own. The losses that a call
+    returns are overwritten by the next call. They are detached, because the autograd nodes of an eager step belong to
+    its stream, and the capture would wait for them.
     """
 
     def __init__(self, step: Callable[..., Losses], *, generator: torch.Generator) -> None:
         self._step = step
         self._generator = generator
-        self._launched = 0
+        self._eager_steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: tuple[Tensor, ...] = ()
         self._losses: Losses | None = None
@@ -45,16 +46,16 @@ class CapturedStep:
         """The losses of one step.
 
         Raises:
-            RuntimeError: the step does what a CUDA graph cannot record; memory ran out.
+            RuntimeError: the step does something that a CUDA graph cannot capture, or memory ran out.
         """
-        if self._launched < LAUNCHED:
-            self._launched += 1
+        if self._eager_steps < EAGER_STEPS:
+            self._eager_steps += 1
             return _detached(self._step(*inputs))
         if self._graph is None or self._losses is None:
             self._inputs = tuple(torch.empty_like(each) for each in inputs)
             self._graph, self._losses = self._capture()
-        for mine, given in zip(self._inputs, inputs, strict=True):
-            mine.copy_(given)
+        for static, new in zip(self._inputs, inputs, strict=True):
+            static.copy_(new)
         self._graph.replay()
         return self._losses
 
@@ -63,28 +64,28 @@ class CapturedStep:
         graph.register_generator_state(self._generator)
         before, failure = torch.cuda.current_stream(), None
         try:
-            # Another thread may copy a next batch to the GPU meanwhile: that is not part of the step.
+            # Another thread may copy the next batch to the GPU at the same time; that is not part of the capture.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 try:
                     losses = self._step(*self._inputs)
                 except BaseException as error:
                     failure = error
-                    join_sides()  # which a backward pass left, or this recording cannot end and give back its memory
+                    join_sides()  # side streams of a failed step: the capture cannot end and free its memory before
                     raise
         except BaseException:
-            torch.cuda.set_stream(before)  # a recording that cannot be ended leaves its own
+            torch.cuda.set_stream(before)  # a failed capture leaves its own stream current
             device = self._generator.device.index or 0
-            _leave_recording(self._generator, *torch.cuda.default_generators[device : device + 1])
+            _leave_capture(self._generator, *torch.cuda.default_generators[device : device + 1])
             if failure is not None:
-                raise failure from None  # and says so, where memory may be what ran out
+                raise failure from None  # the original error, which may say that memory ran out
             raise
         finally:
-            del failure  # or it would keep this frame, and this frame it, with all that the step had made
+            del failure  # a reference cycle with this frame would keep the tensors of the step
         return graph, _detached(losses)
 
 
-def _leave_recording(*generators: torch.Generator) -> None:
-    """Before PyTorch 2.12 a recording that cannot be ended leaves its generators as if they were still in it."""
+def _leave_capture(*generators: torch.Generator) -> None:
+    """Resets generators that a failed capture leaves in capturing state before PyTorch 2.12."""
     for generator in generators:
         with suppress(RuntimeError):
             fresh = torch.Generator(generator.device)

@@ -1,7 +1,7 @@
-"""What keeps a run from going on with a state that is worth nothing, or from losing the one it had.
+"""Checks that stop a run with non-finite losses or weights, and keep its last valid state.
 
-Losses stay on the device and are looked at every ``LOOK_EVERY_S`` seconds and at an epoch's end: no step waits for
-them. A gradient that is not finite shows in the weights, which are looked at then too.
+Losses stay on the device and are checked every ``CHECK_EVERY_S`` seconds and at the end of an epoch, so that no step
+waits for them. A non-finite gradient makes weights non-finite, which is checked at the same time.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hico_platform.errors import Problem, TrainingError
 from hico_platform.model.contrast import Losses
 from hico_platform.train.state import TrainingState
 
-LOOK_EVERY_S = 2.0
+CHECK_EVERY_S = 2.0
 _REMEDY = "lower optimiser.learning_rate, raise contrast.temperature or set optimiser.clip_gradient_norm"
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochProgress:
-    """How far the running epoch (1-based) is: steps done, mean losses by metric name so far, and speed."""
+    """Progress of the running epoch (1-based): steps done, mean losses so far by metric name, and speed."""
 
     epoch: int
     step: int
@@ -52,21 +52,21 @@ class LossRecord:
         self._names = ["loss", *(f"loss_{level}" for level in Level)]
         self._losses = torch.zeros(steps, len(self._names), device=state.device)
         self._step = 0
-        self._started_s = self._looked_s = time.perf_counter()
+        self._started_s = self._checked_s = time.perf_counter()
 
     def add(self, losses: Losses) -> None:
-        """Notes a step's losses.
+        """Adds a step's losses.
 
         Raises:
-            TrainingError: it is time to look, and a loss or a weight is not finite.
+            TrainingError: a check was due, and a loss or a weight is not finite.
         """
         levels = (losses.levels[level] for level in Level)
         self._losses[self._step] = torch.stack([losses.total, *levels]).detach()
         self._step += 1
         now = time.perf_counter()
-        if now - self._looked_s > LOOK_EVERY_S:
-            self._looked_s = now
-            self._look()
+        if now - self._checked_s > CHECK_EVERY_S:
+            self._checked_s = now
+            self._check()
             if self._progress is not None:
                 self._progress(self._so_far(now))
 
@@ -76,7 +76,7 @@ class LossRecord:
         Raises:
             TrainingError: a loss or a weight is not finite.
         """
-        self._look()
+        self._check()
         return self._means()
 
     def _means(self) -> dict[str, float]:
@@ -91,7 +91,7 @@ class LossRecord:
             sequences_per_s=self._step * self._batch_size / (now - self._started_s),
         )
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         epoch, steps = self._state.epoch + 1, len(self._losses)
         broken = ~self._losses[: self._step].isfinite()
         if bool(broken.any()):
@@ -120,9 +120,9 @@ class LossRecord:
 
 @contextmanager
 def whole_epoch(state: TrainingState) -> Iterator[None]:
-    """Counts an epoch when it is done; whatever ends it before puts the state back to where the epoch began.
+    """Counts an epoch when it is complete; an exception restores the state from before the epoch.
 
-    So a state that a caller sees, and saves, is always one after whole epochs; ``state.whole`` says that it is.
+    So a caller only ever sees, and saves, states after complete epochs, for which ``state.whole`` is True.
     """
     epoch = state.epoch
     before = {name: tensor.clone() for name, tensor in state.tensors().items()}
@@ -137,14 +137,14 @@ def whole_epoch(state: TrainingState) -> Iterator[None]:
 
 
 def ran_out_of_memory(error: Exception) -> bool:
-    """Whether this is what a CPU or a GPU without memory says."""
-    of_such = isinstance(error, MemoryError | RuntimeError)
-    return of_such and (isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY))
+    """Whether an error is out of memory, on a CPU or a GPU."""
+    can_be = isinstance(error, MemoryError | RuntimeError)
+    return can_be and (isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY))
 
 
 @contextmanager
 def memory_explained(config: TrialConfig) -> Iterator[None]:
-    """Turns out-of-memory, on a GPU or a CPU, into a message that names what takes it and what to lower.
+    """Turns out-of-memory errors, on a GPU or a CPU, into one that names the settings that need memory.
 
     Raises:
         TrainingError: memory ran out.
@@ -155,7 +155,7 @@ def memory_explained(config: TrialConfig) -> Iterator[None]:
         if not ran_out_of_memory(error):
             raise
         model, keys = config.model, config.contrast.queue_size
-        # Two queues of G*K keys, three of K, float32.
+        # Two queues of G*K keys and three of K keys, float32.
         queues_mib = (2 * model.granularities + 3) * keys * model.projection_width * 4 / 2**20
         raise TrainingError(
             Problem(

@@ -1,7 +1,8 @@
 """Kernels are checked against PyTorch's operators before training.
 
-Kernels are compiled where they run, by compilers and for processors and GPUs that no test has seen. So a first step of
-a run's own shapes is computed both ways, on a GPU as a recorded step, and kernels that disagree are left out.
+Kernels are compiled on the machine that runs them, with compilers and for processors and GPUs that no test has covered.
+So one step with the run's own shapes is computed both ways, on a GPU as a captured step, and kernels that disagree are
+disabled.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from hico_platform.model.contrast import Losses
 from hico_platform.model.encoder import Tokens
 from hico_platform.model.hico import HiCo
 from hico_platform.ops.precision import arithmetic, float32_products, refuse_missing, resolve_precision
-from hico_platform.train.cuda_graph import LAUNCHED, CapturedStep, can_capture
+from hico_platform.train.cuda_graph import EAGER_STEPS, CapturedStep, can_capture
 from hico_platform.train.guards import ran_out_of_memory
 
 _LOG = logging.getLogger(__name__)
-_KERNELS, _RECORDING = "HICO_KERNELS", "HICO_CUDA_GRAPHS"
-_FEWEST = 16  # sequences, keys, numbers of a projection
+_KERNELS, _CUDA_GRAPHS = "HICO_KERNELS", "HICO_CUDA_GRAPHS"
+_MIN_SIZE = 16  # sequences, keys, numbers of a projection
 _DRAWS = 2
-_MOST = 64  # sequences; more take the same kernels
-_SMALL = 0.01  # a weight's gradient that is a smaller share of the whole is measured against that share
+_MAX_SEQUENCES = 64  # sequences; larger batches use the same kernels
+_SMALL = 0.01  # a gradient below this share of the whole gradient's norm is compared with that share of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far apart may be a level's loss, a weight's gradient, and a unit's part of that, relative to PyTorch's."""
+    """Largest relative difference to PyTorch of a level's loss, a weight's gradient, and a row or column of that."""
 
     loss: float
     gradient: float
@@ -56,7 +57,7 @@ TOLERANCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of what, and how large relative to what PyTorch's operators give in float32; ``allowed`` is the most."""
+    """A relative difference ``value`` to PyTorch's operators in float32, of what it is, and the largest ``allowed``."""
 
     name: str
     value: float
@@ -64,96 +65,98 @@ class Difference:
 
     @property
     def share(self) -> float:
-        """Of what is allowed; infinite where there is no number."""
+        """``value`` relative to ``allowed``; infinite if ``value`` is not finite."""
         return self.value / self.allowed if math.isfinite(self.value) else math.inf
 
 
 @contextmanager
 def checked_kernels(config: TrialConfig, *, layout: Layout, device: torch.device) -> Iterator[str]:
-    """Within it runs of ``config`` use this machine's kernels if they agree with PyTorch's operators, else these.
+    """In the block, runs of ``config`` use this machine's kernels if they agree with PyTorch's operators, else PyTorch.
 
-    Gives ``kernels`` or ``pytorch``. A warning says what disagrees. No random state is touched.
+    Yields ``kernels`` or ``pytorch``. A warning names the largest disagreement. No random state changes.
 
     Raises:
         ConfigError: the device lacks the precision, or the layout has too few tokens for the granularities.
     """
     config = replace(config, {"model.precision": resolve_precision(config.model.precision, device).value})
     refuse_missing(config.model.precision, device)
-    faulty: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
     if arithmetic(device) == "kernels" or can_capture(device):
         try:
-            faulty = _faulty(_shapes(config), layout, device, torch.get_num_threads())
+            disabled = _features_to_disable(_shapes(config), layout, device, torch.get_num_threads())
         except HicoError:
             raise
         except Exception as error:
-            if not ran_out_of_memory(error):  # whether a run fits is for the run to say
+            if not ran_out_of_memory(error):  # the run itself reports that it does not fit
                 _LOG.warning("PyTorch's operators fail, so kernels go unchecked: %s", first_line(error), exc_info=True)
         if device.type == "cuda":
-            torch.cuda.empty_cache()  # what is free decides where a dataset lies
-    with without(*faulty):
+            torch.cuda.empty_cache()  # free memory decides whether the dataset is copied to the GPU
+    with without(*disabled):
         yield arithmetic(device)
 
 
 def _shapes(config: TrialConfig) -> TrialConfig:
-    """What kernels see of a configuration, without dropout, which no two implementations draw alike.
+    """The parts of a configuration that kernels depend on, without dropout, whose random numbers depend on the backend.
 
-    They are chosen by how many sequences there are, and compiled for numbers that are multiples of 16 or are not, which
-    is kept.
+    Kernels are chosen by the number of sequences, and compiled for sizes that are multiples of 16 or for others. The
+    reduced sizes here select the same kernels.
     """
     count = config.budget.batch_size
     return TrialConfig(
-        model=replace(config.model, {"dropout": 0.0, "projection_width": _not_few(config.model.projection_width)}),
-        contrast=ContrastConfig(queue_size=_not_few(config.contrast.queue_size)),
+        model=replace(config.model, {"dropout": 0.0, "projection_width": _large_enough(config.model.projection_width)}),
+        contrast=ContrastConfig(queue_size=_large_enough(config.contrast.queue_size)),
         views=ViewsConfig(frames=config.views.frames),
-        budget=BudgetConfig(batch_size=_not_few(count) if count <= _MOST else _MOST + count % 16),
+        budget=BudgetConfig(
+            batch_size=_large_enough(count) if count <= _MAX_SEQUENCES else _MAX_SEQUENCES + count % 16
+        ),
     )
 
 
-def _not_few(number: int) -> int:
-    """Losses of few sequences, few keys or short vectors change with each rounding."""
-    return number if number >= _FEWEST else number + 16
+def _large_enough(number: int) -> int:
+    """A size of at least 16, because losses of fewer sequences, keys or dimensions are sensitive to rounding."""
+    return number if number >= _MIN_SIZE else number + 16
 
 
 @lru_cache(maxsize=64)
-def _faulty(config: TrialConfig, layout: Layout, device: torch.device, threads: int) -> tuple[str, ...]:
-    """What to leave out for these shapes with so many ``threads``: nothing, recording, or the kernels too."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # a model draws its weights
-        recorded = can_capture(device)
-        leaving: tuple[tuple[str, ...], ...] = ((), (_RECORDING,)) if recorded else ((),)
-        for names in leaving:
+def _features_to_disable(config: TrialConfig, layout: Layout, device: torch.device, threads: int) -> tuple[str, ...]:
+    """What to disable for these shapes with ``threads`` threads: nothing, CUDA graphs, or the kernels too."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):  # building a model draws its weights
+        captured = can_capture(device)
+        candidates: tuple[tuple[str, ...], ...] = ((), (_CUDA_GRAPHS,)) if captured else ((),)
+        for names in candidates:
             with without(*names):
-                fault = _fault(config, layout, device)
-            if not fault:
+                disagreement = _disagreement(config, layout, device)
+            if not disagreement:
                 return names
             _LOG.warning(
                 "this machine's %s for a %s do not compute what PyTorch's operators do (%s): training goes on without "
                 "them, which takes longer; please report it",
-                "recorded kernels" if recorded and not names else "kernels",
+                "recorded kernels" if captured and not names else "kernels",
                 "GPU" if device.type == "cuda" else "CPU",
-                fault,
+                disagreement,
             )
-    return _KERNELS, _RECORDING
+    return _KERNELS, _CUDA_GRAPHS
 
 
-def _fault(config: TrialConfig, layout: Layout, device: torch.device) -> str:
-    """What disagrees most, or what a kernel said as it failed; nothing if one of two draws is right.
+def _disagreement(config: TrialConfig, layout: Layout, device: torch.device) -> str:
+    """The largest disagreement, or the error of a kernel that failed; empty if one of two random inputs agrees.
 
-    Two sound implementations take another of two nearly equal tokens now and then, and are far apart where they do.
+    Two correct implementations may pick different tokens where two are nearly equal; their results then differ a lot.
     """
-    fault = ""
+    disagreement = ""
     for seed in range(_DRAWS):
         expected = _FirstStep(config, layout, device, seed=seed)
         try:
             worst = max(expected.differences(), key=lambda each: each.share)
-        except Exception as error:  # of a compiler, a driver, a kernel
+        except Exception as error:  # from a compiler, a driver or a kernel
             if ran_out_of_memory(error):
                 raise
             _LOG.debug("kernels that fail", exc_info=True)
             return first_line(error)
         if worst.share <= 1:
             return ""
-        fault = f"{worst.name} differs by {worst.value:.2g}, at most {worst.allowed:.2g}"
-    return fault
+        disagreement = f"{worst.name} differs by {worst.value:.2g}, at most {worst.allowed:.2g}"
+    return disagreement
 
 
 class _FirstStep:
@@ -167,11 +170,11 @@ class _FirstStep:
         draw = torch.Generator().manual_seed(seed)
         shapes = (config.views.frames, joints * COORDINATES), (joints, config.views.frames * COORDINATES)
         self._inputs = [torch.randn(config.budget.batch_size, *each, generator=draw).to(device) for each in shapes * 2]
-        with without(_KERNELS, _RECORDING):
+        with without(_KERNELS, _CUDA_GRAPHS):
             self._losses, self._gradients = _computed(self._model, self._inputs, Precision.FLOAT32)
 
     def differences(self) -> Iterator[Difference]:
-        """Of each level's loss, each weight's gradient and its worst row or column, as they are computed now."""
+        """Of each level's loss, each weight's gradient and its worst row or column, as now computed."""
         losses, gradients = _computed(self._model, self._inputs, self._precision)
         allowed = TOLERANCES[self._precision]
         for level, expected in self._losses.items():
@@ -187,12 +190,12 @@ class _FirstStep:
 
 
 def _worst_slice(difference: Tensor, expected: Tensor, dim: int, *, least: float) -> float:
-    """The largest of the slices' differences in norm, relative to the slice, or to half of a usual one if it's less."""
-    off, size = (
+    """The largest difference of a slice in norm, relative to the slice's norm, or to half of the RMS norm if larger."""
+    apart, size = (
         each.movedim(dim, 0).flatten(1).norm(dim=1) if each.dim() > 1 else each.abs() for each in (difference, expected)
     )
-    usual = max(float(size.square().mean().sqrt()), least / math.sqrt(len(size)))
-    return float((off / size.clamp(min=usual / 2)).max())
+    typical = max(float(size.square().mean().sqrt()), least / math.sqrt(len(size)))
+    return float((apart / size.clamp(min=typical / 2)).max())
 
 
 def _computed(model: HiCo, inputs: list[Tensor], precision: Precision) -> tuple[dict[str, float], dict[str, Tensor]]:
@@ -200,16 +203,16 @@ def _computed(model: HiCo, inputs: list[Tensor], precision: Precision) -> tuple[
     device = inputs[0].device
     model.precision = precision
 
-    def step(*given: Tensor) -> Losses:
+    def step(*inputs: Tensor) -> Losses:
         with float32_products(precision, device):
-            contrast = model(Tokens(*given[:2]), Tokens(*given[2:]))
+            contrast = model(Tokens(*inputs[:2]), Tokens(*inputs[2:]))
             model.query.zero_grad(set_to_none=True)
             contrast.losses.total.backward()
             return contrast.losses  # type: ignore[no-any-return]
 
     run, times = step, 1
     if can_capture(device):
-        run, times = CapturedStep(step, generator=torch.Generator(device)), LAUNCHED + 2  # recorded, and replayed
+        run, times = CapturedStep(step, generator=torch.Generator(device)), EAGER_STEPS + 2  # the last is a replay
     for _ in range(times):
         losses = run(*inputs)
     weights = model.query.named_parameters()

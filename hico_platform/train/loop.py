@@ -1,4 +1,4 @@
-"""The training loop: it yields what happened; stopping, saving and reporting are the caller's."""
+"""The training loop yields each epoch's result; stopping, saving and reporting are up to the caller."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def pretrain(
     """Trains from ``state.epoch`` to ``epochs`` on the sequences ``train`` (int64), yielding each epoch.
 
     ``learning_rate`` maps a 0-based epoch to its rate. The last, smaller batch of an epoch is dropped. ``progress``
-    is told every few seconds how far an epoch is. Whatever ends an epoch early leaves the state where it began.
+    is called every few seconds within an epoch. An exception restores the state from before the running epoch.
 
     Raises:
-        DataError: there are fewer sequences than a batch holds.
+        DataError: there are fewer sequences than ``batch_size``.
         TrainingError: a loss or a gradient is not finite.
     """
     if len(train) < batch_size:
@@ -66,7 +66,7 @@ def pretrain(
         rate = learning_rate(state.epoch)
         for group in state.optimiser.param_groups:
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)  # where a recorded step reads it
+                group["lr"].fill_(rate)  # in place: a captured step reads this tensor
             else:
                 group["lr"] = rate
         state.model.train()
@@ -82,7 +82,7 @@ def pretrain(
 
 
 def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | None) -> Callable[[Tensor], Losses]:
-    """What a batch of sequences does to the state; recorded on a GPU, views included where their poses lie there."""
+    """The training step on a batch; captured on a GPU, with its views if the poses are in GPU memory."""
 
     def view(batch: Tensor) -> Tokens:
         return tokens(views.random(batch, generator=state.generator))
@@ -115,5 +115,5 @@ def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradien
 
 
 def tokens(poses: Tensor) -> Tokens:
-    """Both token sequences of views (N, T, M, J, C)."""
+    """The temporal and the spatial tokens of views (N, T, M, J, C)."""
     return Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))

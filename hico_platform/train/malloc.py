@@ -1,4 +1,4 @@
-"""Memory that a step frees stays with the process, so that the next step need not fault it in again."""
+"""Keeps memory that a step frees in the process, so that the next step causes no page faults."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _HIGHEST = 2**31 - 1
 
 @cache
 def keep_freed_memory() -> bool:
-    """Has glibc give out large blocks from its heap and keep what is freed; False with another C library.
+    """Makes glibc allocate large blocks from its heap and keep freed memory; False with another C library.
 
-    Left alone, every tensor above 32 MiB is mapped anew in each step, and writing to it for the first time costs
-    ten times the writing. The process then holds on to the most that it ever used.
+    By default every tensor above 32 MiB is mapped anew in each step, and the first write to it takes ten times as long
+    as later ones. With this setting the process keeps the most memory that it ever used.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

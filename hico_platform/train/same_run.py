@@ -18,7 +18,7 @@ from hico_platform.errors import CheckpointError, ConfigError, Problem
 from hico_platform.ops.precision import refuse_missing, resolve_precision
 
 # These may change when a run is resumed, since the weights do not depend on them. The number of epochs may change too
-# where every epoch so far had the learning rate that it would have had in the longer run.
+# if every epoch so far had the learning rate that it has in the longer run.
 _MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic")
 _EPOCHS = "budget.epochs"
 _OF_A_RUN = ("config", "provenance")
@@ -26,9 +26,9 @@ _OWNER = "provenance.run"
 
 
 def with_precision(config: TrialConfig, *, directory: Path, device: torch.device) -> TrialConfig:
-    """The configuration with its precision resolved, as checkpoints keep it.
+    """The configuration with its precision resolved, as checkpoints record it.
 
-    ``auto`` is the precision of the run in ``directory``, if there is one, else what ``device`` has.
+    ``auto`` means the precision of the run in ``directory``, if there is one, else the default of ``device``.
 
     Raises:
         CheckpointError: ``auto``, and ``device`` lacks the precision that the run in ``directory`` began with.
@@ -53,18 +53,18 @@ def with_precision(config: TrialConfig, *, directory: Path, device: torch.device
 
 
 def check_same_run(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
-    """Checks that a run may continue from a checkpoint, finished or not: only from its own.
+    """Checks that a checkpoint, of a finished run or not, is of this run, so that the run may continue from it.
 
     Args:
-        checkpoint: what was found.
-        identity: ``config`` and ``provenance`` of the run, as its own checkpoints have them.
+        checkpoint: the checkpoint in the run's folder.
+        identity: ``config`` and ``provenance`` of the run, in the form that checkpoints have.
 
     Raises:
-        CheckpointError: with every field that differs.
+        CheckpointError: names every field that differs.
     """
     then, again = (dict(_flat({name: facts[name] for name in _OF_A_RUN})) for facts in (checkpoint.facts, identity))
     for one in (then, again):
-        one.setdefault(_OWNER, None)  # a run without a key does not continue one with a key, nor the other way round
+        one.setdefault(_OWNER, None)  # a run with a key and one without are never the same run
     problems = []
     for name, value in again.items():
         field = name.partition(".")[2]
@@ -87,7 +87,7 @@ def check_same_run(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
 
 
 def _same_rates(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> bool:
-    """Whether every epoch so far had the learning rate that the run has now at that epoch."""
+    """Whether every epoch so far had the learning rate that the present configuration has for it."""
     then, again = (parse(TrialConfig, Document(data=facts["config"])) for facts in (checkpoint.facts, identity))
     return all(
         learning_rate(then.optimiser, epoch=epoch, epochs=then.budget.epochs)
@@ -97,7 +97,7 @@ def _same_rates(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> bool:
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names of what a nested mapping holds."""
+    """Values of a nested mapping by dotted name."""
     if not isinstance(value, Mapping):
         yield name, value
         return

@@ -1,4 +1,4 @@
-"""What a configuration trains with: its model, optimiser and training state on a device."""
+"""Sets up training for a configuration: model, optimiser and training state on a device."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from hico_platform.train.state import TrainingState
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSession:
-    """A configuration and the state that it trains; begun by :func:`begin_session`."""
+    """A configuration and its training state; created by :func:`begin_session`."""
 
     config: TrialConfig
     state: TrainingState
 
     @property
     def encoder(self) -> HierarchicalEncoder:
-        """The query encoder, which is evaluated."""
+        """The query encoder, which evaluation uses."""
         return self.state.model.query.encoder
 
     def train(
@@ -40,18 +40,18 @@ class TrainingSession:
         rate: Callable[[int], float] | None = None,
         progress: Callable[[EpochProgress], None] | None = None,
     ) -> Iterator[EpochResult]:
-        """Trains from the state's epoch on, yielding each epoch; what is not given is as configured.
+        """Trains from the state's epoch on, yielding each epoch; None means the configuration's value.
 
         Args:
             views: views of a store's poses.
             sequences: int64 indices (n,) of the sequences to train on.
             epochs: the last epoch.
             batch_size: sequences in a batch.
-            rate: maps a 0-based epoch to its learning rate.
+            rate: maps an epoch (0-based) to its learning rate.
             progress: is called every few seconds within an epoch.
 
         Raises:
-            DataError: there are fewer sequences than a batch holds.
+            DataError: there are fewer sequences than ``batch_size``.
             TrainingError: a loss or a gradient is not finite.
         """
         config = self.config
@@ -71,7 +71,7 @@ class TrainingSession:
 
 
 def begin_session(config: TrialConfig, *, layout: Layout, device: torch.device) -> TrainingSession:
-    """Model and optimiser of a configuration in the state before the first epoch, drawn from its seed.
+    """Creates model and optimiser of a configuration from its seed, in the state before the first epoch.
 
     Raises:
         ConfigError: frames or joints are too few for the granularities, or the device lacks the model's precision.

@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs to go on as if it had never stopped."""
+"""The state that makes a resumed run equal to one that was never interrupted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TrainingState:
     """Model with queues and key encoder, optimiser, random states and the number of finished epochs.
 
     ``generator`` draws the order and the views, on the device of the model. Dropout draws from PyTorch's
-    own generators, whose states belong to a checkpoint as well. ``whole`` is False in the midst of an epoch.
+    own generators, whose states belong to a checkpoint as well. ``whole`` is False during an epoch.
 
     Raises:
         ConfigError: the device lacks the model's precision.
@@ -50,10 +50,10 @@ class TrainingState:
         return found
 
     def restore(self, *, epoch: int, tensors: Mapping[str, Tensor]) -> None:
-        """Takes over a saved state.
+        """Restores a saved state.
 
         Raises:
-            CheckpointError: it belongs to another model, or a GPU's to a CPU or the other way round.
+            CheckpointError: it is of another model, or of a CPU where this one is on a GPU or the reverse.
         """
         if tensors["random/views"].shape != self.generator.get_state().shape:
             raise CheckpointError(

@@ -23,13 +23,13 @@ from hico_platform.errors import ConfigError
 from hico_platform.evaluate.downstream import downstream
 from hico_platform.search.cost import Machine
 from hico_platform.search.gpu_sharing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
-from hico_platform.train.cuda_graph import LAUNCHED
+from hico_platform.train.cuda_graph import EAGER_STEPS
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.session import begin_session
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.run_task import TrialData
 
-STEPS = LAUNCHED + 2  # the last of them recorded and replayed
+STEPS = EAGER_STEPS + 2  # the last of them recorded and replayed
 MOST_COMBINATIONS, DRAWN = 24, 8
 EVALUATED = 2
 """How many of those that train with the most memory are evaluated as well, over all their sequences."""

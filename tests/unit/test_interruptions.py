@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hico_platform import interruptions
-from hico_platform.interruptions import SIGNALS, heed_again, interruptible, interruptions_noted, time_left_s
+from hico_platform.interruptions import SIGNALS, interruptible, interruptions_noted, reinstall_handlers, time_left_s
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_signals_that_come_together_are_one_and_a_later_one_ends_the_process(mon
             ask(signal.SIGHUP)
         ask(signal.SIGHUP)
         assert left == []
-        monkeypatch.setattr(interruptions, "SAME_WISH_S", -1.0)
+        monkeypatch.setattr(interruptions, "SAME_SIGNAL_S", -1.0)
         ask(signal.SIGTERM)
         assert left == [130]
 
@@ -58,17 +58,17 @@ def test_handlers_are_as_before_if_nobody_asked() -> None:
 
 
 def test_noted_for_a_loop_that_looks() -> None:
-    with interruptible(leave=None), interruptions_noted() as asked:
+    with interruptible(leave=None), interruptions_noted() as interrupted:
         ask(signal.SIGTERM)
-        assert asked.is_set()
+        assert interrupted.is_set()
 
 
 def test_a_library_that_takes_the_signal_gives_it_back() -> None:
-    with interruptible(leave=None), interruptions_noted() as asked:
+    with interruptible(leave=None), interruptions_noted() as interrupted:
         signal.signal(signal.SIGTERM, lambda number, frame: None)
-        heed_again()
+        reinstall_handlers()
         ask(signal.SIGTERM)
-        assert asked.is_set()
+        assert interrupted.is_set()
 
 
 def test_what_is_left_of_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:

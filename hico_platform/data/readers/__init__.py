@@ -13,13 +13,13 @@ from hico_platform.errors import Problem, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A way in which a dataset comes, and which of ``ReadOptions`` mean something for it."""
+    """A format of raw data, and which of the ``ReadOptions`` apply to it."""
 
     opens: Callable[[Path, ReadOptions], Source]
     takes: tuple[str, ...]
 
     def __call__(self, raw: Path, options: ReadOptions) -> Source:
-        """The dataset at ``raw``. Raises DataError where it is none, UsageError for an option that has no meaning."""
+        """The dataset at ``raw``. Raises DataError if it is of another format, UsageError for a foreign option."""
         for name in (option.name for option in fields(options)):
             if name not in self.takes and getattr(options, name) != getattr(ReadOptions(), name):
                 fitting = ", ".join(format_name for format_name, other in FORMATS.items() if name in other.takes)

@@ -1,4 +1,4 @@
-"""What every reader gives: a source that plans its items and reads them one by one, in any process."""
+"""The interface of readers: a source, which lists its items and reads them one by one, in any process."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, Sequence
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.errors import DataError, Problem
 
-MOST_VALUES = 20_000_000  # bounds what one recording costs a worker
+MOST_VALUES = 20_000_000  # limits the memory that one recording takes in a worker
 MOST_CLASSES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a user may say about the raw data."""
+    """The user's options for reading raw data."""
 
     layout: Layout = KINECT_V2
     missing: Path | None = None
-    """A file with the names of sequences to leave out."""
+    """A file with the names of sequences to exclude."""
     bodies: BodyOrder = BodyOrder.FOLLOWED
 
 
@@ -36,28 +36,28 @@ class Item:
     file: Path
     line: int | None = None
     value: Any = None
-    """What else the reader needs; plain and small, for it travels to another process."""
+    """Further values for the reader; plain and small, because it is sent to another process."""
     reads: tuple[Path, ...] = ()
-    """The files that hold the recording, where that is not ``file`` alone."""
+    """The files with the recording, if that is not only ``file``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPlan:
-    """The items in the order of the store, what is wrong already, and how many the user left out."""
+    """The items in the order of the store, problems found so far, and how many sequences the user excluded."""
 
     items: list[Item]
     problems: list[Problem]
     left_out: int = 0
     items_a_chunk: int = 32
-    """How many a worker reads in one go; what it had of them is lost where an import is stopped."""
+    """Number of items in a chunk; when an import is stopped, unfinished chunks are lost."""
 
 
 class Source(Protocol):
-    """A dataset as the user has it; small, for it travels to the worker processes."""
+    """A dataset of raw files; small, because it is sent to the worker processes."""
 
     @property
     def dataset(self) -> str:
-        """Its name; names the published protocols."""
+        """The dataset's name, which selects its published protocols."""
 
     @property
     def layout(self) -> Layout:
@@ -65,31 +65,31 @@ class Source(Protocol):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """A name for each label; the labels are 0 to one less than their number."""
+        """Names of the classes; labels are indices into them."""
 
     @property
     def protocols(self) -> Mapping[str, Any]:
-        """Protocol hints for the store."""
+        """Protocols for the store, besides the published ones."""
 
     @property
     def normalised(self) -> bool:
-        """Whether who made the files normalised them already."""
+        """Whether the poses in the files are already normalised."""
 
     def plan(self) -> ReadPlan:
-        """What there is to read."""
+        """Lists the items to read."""
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
-        """The recordings of an item, bodies as found (M of any number), or what is wrong with one.
+        """The recordings of an item, with any number of bodies M, or the problem of a recording.
 
-        Raises DataError where the whole item is unusable.
+        Raises DataError if the whole item is unusable.
         """
 
 
 def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, nan_is_missing: bool) -> npt.NDArray[np.float32]:
     """A recorded pose (T, M, J, C) as float32 with zeros for missing joints.
 
-    Raises DataError where a coordinate is infinite, not a number (unless that marks a missing joint) or beyond
-    ten kilometres, where there are too many frames, or where no joint is there at all.
+    Raises DataError if a coordinate is infinite, NaN (unless that marks a missing joint) or beyond ten kilometres, if
+    there are too many frames, or if every joint is missing.
     """
 
     def wrong(rule: str, value: object = None, remedy: str = "correct or leave out this recording") -> DataError:

@@ -1,7 +1,7 @@
 """CTR-GCN / MAMP: one npz with x_train, x_test (N, 300, 150) and one-hot y_train, y_test.
 
-A row is frames of body, joint, coordinate, padded with zeros. Members of the archive are read as they lie where they
-are not compressed, and else unpacked row by row, so memory does not follow what an archive claims to hold.
+A row is (frame, body, joint, coordinate), padded with zeros. Uncompressed members of the archive are read in place,
+compressed ones are unpacked row by row, so the memory does not depend on the sizes that an archive claims.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from hico_platform.data.sequence import MOST_FRAMES, Sequence
 from hico_platform.errors import DataError, Problem
 
 MOST_EXPANSION = 200
-# What may expand as it likes: little, and one-hot labels, which are almost all zeros (NTU-120's expand 350 times).
+# Small members may expand by any factor, so may one-hot labels, which are almost all zeros (NTU-120's: 350 times).
 _FREE_POSE_BYTES = 16 * 2**20
 _FREE_LABEL_BYTES = 2**30
-_PACKED_ITEMS = 8  # of a compressed part: each unpacks what lies before it again, four and a half times it all
+_PACKED_ITEMS = 8  # of a compressed part: each unpacks all rows before it again, in total 4.5 times the whole
 _MOST_ROWS = 10_000_000
 _PARTS = ("train", "test")
 _BROKEN = (*BROKEN_HEADER, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
@@ -43,7 +43,7 @@ class Member:
     shape: tuple[int, ...]
     dtype: str
     start: int | None
-    """The byte of the archive at which its values lie; None where they are compressed."""
+    """The byte offset of its values in the archive; None if they are compressed."""
 
     @property
     def row_bytes(self) -> int:
@@ -53,7 +53,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class CTRGCN:
-    """An archive whose members were looked at, not read."""
+    """An archive; its members' headers were read, their values not yet."""
 
     dataset: str
     layout: Layout
@@ -63,7 +63,7 @@ class CTRGCN:
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
-        """Items of a few rows; few items where a member is compressed, for it opens only from its start."""
+        """Items of a few rows; only few items if a member is compressed, because it can be read only from its start."""
         parts = [(part, *_members(self.file, part, self.layout)) for part in _PARTS]
         packed = any(member.start is None for _, *members in parts for member in members)
         items = []
@@ -93,7 +93,7 @@ class CTRGCN:
 
 
 def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
-    """The archive at ``raw``. Raises DataError where it is none, lacks an array, or expands beyond measure."""
+    """The archive at ``raw``. Raises DataError if it is not one, lacks an array, or expands too much."""
     if not raw.is_file():
         raise DataError(Problem(file=raw, rule="a file", remedy="give the .npz itself"))
     classes = {_members(raw, part, options.layout)[1].shape[1] for part in _PARTS}
@@ -165,7 +165,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on headers that are damaged
+        warnings.simplefilter("ignore")  # numpy warns about damaged headers
         shape, fortran, dtype = read(stream)
     if fortran or dtype.kind not in "fiu":
         raise ValueError(f"an array of {dtype}" + (" in Fortran order" if fortran else ""))
@@ -182,7 +182,7 @@ def _rows(file: Path, member: Member, first: int, last: int) -> Iterator[npt.NDA
             return
         with zipfile.ZipFile(file) as archive, archive.open(f"{member.name}.npy") as packed:
             _header(packed)
-            packed.seek(first * member.row_bytes, os.SEEK_CUR)  # unpacks and forgets
+            packed.seek(first * member.row_bytes, os.SEEK_CUR)  # unpacks and discards
             yield from _take(packed, member, last - first)
     except _BROKEN as error:
         raise _unreadable(file, member.name, str(error)) from None

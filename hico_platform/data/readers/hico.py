@@ -1,6 +1,6 @@
-"""Released HiCo / AGCN: ``*_data_joint.npy`` (N, 3, 300, 25, 2), ``*_label.pkl`` and, where there, ``*_num_frame.npy``.
+"""Released HiCo / AGCN: ``*_data_joint.npy`` (N, 3, 300, 25, 2), ``*_label.pkl`` and optional ``*_num_frame.npy``.
 
-These were normalised by who made them, and padded to 300 frames by repetition; here they are cut to what was recorded.
+The poses in these files are normalised, and padded to 300 frames by repetition; the padding is cut off again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPLITS = {"val": "test"}  # the released files call the test part val
 
 @dataclass(frozen=True, kw_only=True)
 class HiCoReader:
-    """A folder of such pairs; the prefix of a pair is its split."""
+    """A folder of such files; their prefix is the split."""
 
     dataset: str
     layout: Layout
@@ -89,7 +89,7 @@ class HiCoReader:
 
 
 def open_source(raw: Path, options: ReadOptions) -> HiCoReader:
-    """The folder at ``raw``. Raises DataError where it holds no pair, or a label file holds code."""
+    """The folder at ``raw``. Raises DataError if it has no such files, or a label file contains code."""
     labels = [
         label
         for file in _data_files(raw)

@@ -25,7 +25,7 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
-_MOST_BYTES = 256 * 2**20  # of a manifest, unpacked: some three million rows
+_MOST_BYTES = 256 * 2**20  # of an unpacked manifest: about three million rows
 _ROWS_A_BATCH = 1024
 _BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
 Row = dict[str, Any]
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A manifest that was read; the recordings are read later, one by one."""
+    """A manifest; its recordings are read later, one by one."""
 
     dataset: str
     layout: Layout
@@ -44,7 +44,7 @@ class Manifest:
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
-        """An item a row; rows that break a rule are problems, with their line."""
+        """One item a row; rows that break a rule become problems with their line."""
         rows, problems = _read_rows(self.file)
         items = []
         for line, row in rows:
@@ -74,7 +74,7 @@ class Manifest:
 def open_source(raw: Path, options: ReadOptions) -> Manifest:
     """The manifest at ``raw``, a file or a folder with ``manifest.csv`` or ``manifest.parquet``.
 
-    Raises DataError where there is none, it cannot be read, or it lacks a column.
+    Raises DataError if there is none, it cannot be read, or it lacks a column.
     """
     file = raw
     if raw.is_dir():
@@ -151,9 +151,9 @@ def _read_parquet(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Pr
 
 
 def _unpacked(file: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, some at a time; one that unpacks beyond measure ends with a DataError.
+    """The rows of a Parquet file in batches. Raises DataError if it unpacks to too many bytes.
 
-    Text is taken as dictionaries, in which a long cell that comes a million times is there once.
+    Text is read as dictionary arrays, in which a long cell that occurs a million times is stored once.
     """
     schema, unpacked_bytes = pq.read_schema(file), 0
     texts = [column.name for column in schema if pa.types.is_string(column.type)]
@@ -200,17 +200,17 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
 def _typed(name: str, cells: Items[str]) -> list[Any]:
     """A column's cells as whole numbers, else numbers, else text; an empty cell is None.
 
-    Paths stay text, and in the label column each cell is on its own, so that one wrong label is one wrong row.
+    Paths stay text. Label cells are converted one by one, so that one wrong label affects only its row.
     """
     if name in ("path", "name"):
         return list(cells)
     if name == "label":
         return [int(cell) if _is_int(cell) else cell for cell in cells]
-    given = [cell for cell in cells if cell != ""]
+    filled = [cell for cell in cells if cell != ""]
     kind: type = str
-    if all(map(_is_int, given)):
+    if all(map(_is_int, filled)):
         kind = int
-    elif all(map(_is_float, given)):
+    elif all(map(_is_float, filled)):
         kind = float
     return [kind(cell) if cell != "" else None for cell in cells]
 

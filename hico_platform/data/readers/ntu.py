@@ -1,4 +1,4 @@
-"""NTU RGB+D 60 and 120: a folder of ``.skeleton`` files, one a sequence."""
+"""NTU RGB+D 60 and 120: a folder with one ``.skeleton`` file a sequence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NTU:
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
-        """An item a file, by name; files of another name, or of an action beyond this dataset, are problems."""
+        """One item a file, by name; files with other names, or of an action not in this dataset, become problems."""
         left_out = read_missing(self.missing) if self.missing else frozenset()
         items, problems, skipped = [], [], 0
         for file in sorted(self.folder.rglob(f"*{SUFFIX}"), key=lambda file: (file.stem, str(file))):
@@ -73,19 +73,19 @@ class NTU:
 
 
 def open_ntu60(raw: Path, options: ReadOptions) -> NTU:
-    """The folder of NTU RGB+D 60. Raises DataError where it is none."""
+    """The folder of NTU RGB+D 60. Raises DataError if there is none."""
     return _open(raw, options, dataset="ntu60", actions=60)
 
 
 def open_ntu120(raw: Path, options: ReadOptions) -> NTU:
-    """The folder of NTU RGB+D 120. Raises DataError where it is none."""
+    """The folder of NTU RGB+D 120. Raises DataError if there is none."""
     return _open(raw, options, dataset="ntu120", actions=120)
 
 
 def read_missing(file: Path) -> frozenset[str]:
-    """The names in a list of sequences to leave out; lines that are no names, such as a header, are passed over.
+    """The names in a list of sequences to exclude; other lines, such as a header, are ignored.
 
-    Raises DataError where the file cannot be read or holds no name.
+    Raises DataError if the file cannot be read or has no name.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()

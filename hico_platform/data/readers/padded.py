@@ -1,4 +1,4 @@
-"""What the formats of padded arrays share: telling the recorded frames from those that fill up to 300."""
+"""Shared by the formats with padded arrays: finds the recorded frames among the 300."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ ROWS_AN_ITEM = 8
 
 
 def shown_bodies(pose: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(T, M, J, C) without the bodies that are never there, and without empty frames at the end."""
+    """(T, M, J, C) without bodies that are empty in all frames, and without empty frames at the end."""
     pose = pose[:, pose.any(axis=(0, 2, 3))]
     shown = np.flatnonzero(pose.any(axis=(1, 2, 3)))
     return pose[: shown[-1] + 1 if len(shown) else 0]
 
 
 def recorded_frames(pose: npt.NDArray[Any]) -> int:
-    """Frames of (T, M, J, C) before it repeats itself to the end; each body may have its own period."""
+    """Number of frames of (T, M, J, C) before the repetition that pads it; each body may have its own period."""
     return max((_period(pose[:, m]) for m in range(pose.shape[1])), default=0)
 
 
 def _period(body: npt.NDArray[Any]) -> int:
-    """The smallest p with frame[t + p] == frame[t] for all t; the whole length where there is none."""
+    """The smallest p with frame[t + p] == frame[t] for all t; the number of frames if there is none."""
     flat = body.reshape(len(body), -1)
     for p in np.flatnonzero((flat == flat[:1]).all(axis=1))[1:]:
         if np.array_equal(flat[p:], flat[:-p]):

@@ -1,4 +1,4 @@
-"""PKU-MMD I and II: a text file of frames a video, and one of label rows, by which the video is cut.
+"""PKU-MMD I and II: for each video a text file of frames, and one of label rows, which cut it into sequences.
 
 A skeleton line is a frame: 2 bodies x 25 joints x 3. A label row is ``class,start,end,confidence``, frames counted
 from 1 and both ends included: the sequence is [start-1:end]. A row that ends after the video is cut at its end.
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import MOST_METRES, Sequence
-from hico_platform.data.text_numbers import is_number, take_apart
+from hico_platform.data.text_numbers import is_number, parse_numbers
 from hico_platform.errors import DataError, Problem
 
 _CLASSES = 51
@@ -29,28 +29,28 @@ _FIELDS = _BODIES * _JOINTS * 3
 _CAMERAS = {"L": 1, "M": 2, "R": 3}
 _SNIFFED_BYTES = 4096
 _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
-_VIDEOS_A_CHUNK = 4  # each holds some twenty sequences
-_MOST_TIMES = 10  # rows overlap here and there, so together they may be longer than the video
-_MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split: some kilobytes
+_VIDEOS_A_CHUNK = 4  # each has about twenty sequences
+_MOST_TIMES = 10  # label rows overlap sometimes, so their total length may exceed the video's
+_MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split, have a few kilobytes
 
 Splits = dict[str, dict[str, str]]  # protocol, video-view, train or test
 
 
 @dataclass(frozen=True, kw_only=True)
 class PKUMMD:
-    """A folder that holds, in whatever folders, the skeleton, label and split files of one part."""
+    """A folder with the skeleton, label and split files of one part, in any subfolders."""
 
     dataset: str
     folder: Path
     name: str
-    """Pattern of a video's name without its view."""
+    """Regular expression of a video's name without its view."""
     protocols: Mapping[str, Any]
     class_names: tuple[str, ...] = tuple(str(number) for number in range(1, _CLASSES + 1))
     layout: Layout = KINECT_V2
     normalised: bool = False
 
     def plan(self) -> ReadPlan:
-        """An item a video; a video without labels, and labels without a video, are problems."""
+        """One item a video; a video without labels, and labels without a video, become problems."""
         skeletons, labels, _ = _files(self.folder, self.name)
         splits = _read_splits(self.folder, self.name)
         items, problems = [], []
@@ -77,7 +77,7 @@ class PKUMMD:
         return ReadPlan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
-        """The sequences of a video, one a label row."""
+        """The sequences of a video, one for each label row."""
         labels, parts = item.value
         frames = _read_frames(item.file)  # (T, M, J, C)
         video, view = item.file.stem.rsplit("-", 1)
@@ -100,12 +100,12 @@ class PKUMMD:
 
 
 def open_part_1(raw: Path, options: ReadOptions) -> PKUMMD:
-    """The folder of PKU-MMD I. Raises DataError where it is none, or a split file is unreadable."""
+    """The folder of PKU-MMD I. Raises DataError if it is not one, or a split file is unreadable."""
     return _open(raw, dataset="pku-mmd-1", name=r"\d{4}")
 
 
 def open_part_2(raw: Path, options: ReadOptions) -> PKUMMD:
-    """The folder of PKU-MMD II. Raises DataError where it is none, or a split file is unreadable."""
+    """The folder of PKU-MMD II. Raises DataError if it is not one, or a split file is unreadable."""
     return _open(raw, dataset="pku-mmd-2", name=r"A\d{2}N\d{2}")
 
 
@@ -120,7 +120,7 @@ def _open(raw: Path, *, dataset: str, name: str) -> PKUMMD:
 
 
 def _files(folder: Path, name: str) -> tuple[dict[str, Path], dict[str, Path], list[Path]]:
-    """Skeleton and label files by stem, and split files, told apart by folder, else by their first line."""
+    """Skeleton and label files by stem, and split files; recognised by folder, or else by their first line."""
     video = re.compile(rf"{name}-[LMR]")
     skeletons: dict[str, Path] = {}
     labels: dict[str, Path] = {}
@@ -145,7 +145,7 @@ def _first_line(file: Path) -> bytes:
 
 
 def _read_splits(folder: Path, name: str) -> Splits:
-    """Train and test videos of each split file, by the protocol that its name means."""
+    """Train and test videos of each split file, by the protocol that the file name stands for."""
     splits: Splits = {}
     for file in _files(folder, name)[2]:
         stem = file.stem.lower()
@@ -155,7 +155,7 @@ def _read_splits(folder: Path, name: str) -> Splits:
         for line, text in enumerate(_text(file).split("\n"), start=1):
             if text.startswith("Training"):
                 part = "train"
-            elif text.startswith("Valid"):  # the published files say "Validataion"
+            elif text.startswith("Valid"):  # the published files have "Validataion"
                 part = "test"
             elif part is not None:
                 for video in filter(None, (cell.strip() for cell in text.split(","))):
@@ -213,7 +213,7 @@ def _read_frames(file: Path) -> npt.NDArray[np.float64]:
                     remedy="get the file again")
         )  # fmt: skip
     data = file.read_bytes()
-    text = take_apart(data)
+    text = parse_numbers(data)
     if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and _within_reach(text.values):
         return text.values.reshape(-1, _BODIES, _JOINTS, 3)
     frames = _frames_by_line(data, file)
@@ -221,11 +221,11 @@ def _read_frames(file: Path) -> npt.NDArray[np.float64]:
 
 
 def _within_reach(values: npt.NDArray[np.float64]) -> bool:
-    return bool(values.min() >= -MOST_METRES and values.max() <= MOST_METRES)  # false where a NaN is among them
+    return bool(values.min() >= -MOST_METRES and values.max() <= MOST_METRES)  # False if any is NaN
 
 
 def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
-    """The same line by line, which is slow and names the first line that is wrong."""
+    """The same line by line, which is slower; raises an error that names the first wrong line."""
 
     def wrong_at(line: int, rule: str, value: object = None) -> DataError:
         return DataError(

@@ -21,7 +21,7 @@ _DATASETS = ("ntu60", "ntu120")
 
 @dataclass(frozen=True, kw_only=True)
 class Pyskl:
-    """``{'split': {name: [frame_dir, ...]}, 'annotations': [...]}``; arrays are read where they lie."""
+    """``{'split': {name: [frame_dir, ...]}, 'annotations': [...]}``; arrays stay in the file until they are read."""
 
     dataset: str
     layout: Layout
@@ -31,7 +31,7 @@ class Pyskl:
     normalised: bool = False
 
     def plan(self) -> ReadPlan:
-        """An item an annotation; an annotation that breaks a rule is a problem."""
+        """One item an annotation; one that breaks a rule becomes a problem."""
         content = _read(self.file)
         parts = _parts(content, self.file)
         items: list[Item] = []
@@ -67,7 +67,7 @@ class Pyskl:
 
 
 def open_source(raw: Path, options: ReadOptions) -> Pyskl:
-    """The pickle at ``raw``. Raises DataError where it is none, or holds code."""
+    """The pickle at ``raw``. Raises DataError if it is not one, or contains code."""
     content = _read(raw)
     labels = [
         label
@@ -102,7 +102,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _parts(content: dict[str, Any], file: Path) -> dict[str, dict[str, str]]:
-    """Train and test names by column: ``xsub_train`` and ``xsub_val`` make ``split_xsub``, bare ones ``split``."""
+    """Train and test names by column: ``xsub_train`` and ``xsub_val`` give ``split_xsub``, bare ones ``split``."""
     splits = content.get("split", {})
     if not isinstance(splits, dict) or not all(isinstance(names, list) for names in splits.values()):
         raise DataError(

@@ -1,8 +1,8 @@
-"""What the generated people do: an action is data, named joint angles that swing together.
+"""The actions of generated people: each is a set of named joint angles that oscillate together.
 
-An angle of a class follows ``amplitude * sin(cycles * theta + phase)`` around the posture of the
-moment, theta growing by one turn a cycle of the action. Nothing tells classes apart but which angles
-move, how far, how many times a cycle and when: the posture is the person's.
+An angle follows ``amplitude * sin(cycles * theta + phase)`` around the posture of the sequence, where theta increases
+by one turn in each cycle of the action. Classes differ only in which angles move, how far, how often a cycle and in
+which phase; the posture depends on the person.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ QUARTER, HALF = 90.0, 180.0
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """One swinging angle; ``freedom`` names a row of ``skeleton.FREEDOMS``."""
+    """One oscillating angle; ``freedom`` names a row of ``skeleton.FREEDOMS``."""
 
     freedom: str
     amplitude_deg: float
@@ -27,7 +27,7 @@ Role = tuple[Motion, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """A class: its name, its cycles a second, and the motions of each person in it."""
+    """A class: its name, its cycles per second, and the motions of each person in it."""
 
     name: str
     tempo_hz: float
@@ -40,7 +40,7 @@ def one(freedom: str, amplitude_deg: float, *, cycles: int = 1, phase_deg: float
 
 
 def both(freedom: str, amplitude_deg: float, *, cycles: int = 1, phase_deg: float = 0.0) -> Role:
-    """The same angle left and right, in step."""
+    """The same angle left and right, in phase."""
     return tuple(
         Motion(freedom=f"{freedom}_{side}", amplitude_deg=amplitude_deg, cycles=cycles, phase_deg=phase_deg)
         for side in ("left", "right")
@@ -48,7 +48,7 @@ def both(freedom: str, amplitude_deg: float, *, cycles: int = 1, phase_deg: floa
 
 
 def turns(freedom: str, amplitude_deg: float, *, cycles: int = 1, phase_deg: float = 0.0) -> Role:
-    """The same angle left and right, half a turn apart."""
+    """The same angle left and right, in opposite phase."""
     left, right = both(freedom, amplitude_deg, cycles=cycles, phase_deg=phase_deg)
     return (left, replace(right, phase_deg=right.phase_deg + HALF))
 

@@ -1,4 +1,4 @@
-"""Generates a preset: each sequence from its own random numbers, so none depends on another."""
+"""Generates a preset; each sequence has its own random generator, so none depends on another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hico_platform.data.synth.skeleton import (
 from hico_platform.data.synth.subjects import SPREAD_RAD, Subject, draw_subject
 
 _NUM_SETUPS = 4
-_DECIMALS = 4  # 0.1 mm: a last-bit difference between processors does not show
+_DECIMALS = 4  # 0.1 mm: rounding differences between processors disappear
 _OF_SUBJECT, _OF_SEQUENCE = 1, 2
 
 
@@ -31,7 +31,7 @@ def generate(preset: Preset, *, seed: int) -> Iterator[Sequence]:
     """All sequences of a preset, by action, subject, camera and repetition.
 
     Poses are float32 (T, M, 25, 3), metres in the camera's frame, as a sensor reports them: neither
-    centred nor turned, a lost joint all zeros. Metadata: subject, camera, setup, repetition.
+    centred nor rotated, with zeros for a lost joint. Metadata: subject, camera, setup, repetition.
     """
     ranges = (len(preset.actions), preset.num_subjects, len(preset.cameras), preset.repetitions)
     for action, subject, camera, repetition in product(*map(range, ranges)):
@@ -50,8 +50,8 @@ def one_sequence(preset: Preset, *, seed: int, action: int, subject: int, camera
         action=action + 1,
     )
     world = _performance(preset, action=action, person=person, generator=generator)
-    place = preset.cameras[camera]
-    seen = sense(to_camera(world, place), camera=place, sensor=preset.sensor, generator=generator)
+    viewpoint = preset.cameras[camera]
+    seen = sense(to_camera(world, viewpoint), camera=viewpoint, sensor=preset.sensor, generator=generator)
     return Sequence(
         name=str(name),
         label=action,
@@ -82,7 +82,7 @@ def _performance(preset: Preset, *, action: int, person: Subject, generator: np.
 
 
 def _cycle(num_frames: int, tempo_hz: float, generator: np.random.Generator) -> Array:
-    """The angle theta (T,) that turns once a cycle: any start, a tempo that breathes by 15 %."""
+    """The phase angle theta (T,) of the action: a random start, and a tempo that varies by 15 %."""
     time = np.arange(num_frames) / num_frames
     breath = 1 + 0.15 * np.sin(2 * np.pi * (generator.uniform(0.5, 1.5) * time + generator.random()))
     turned: Array = 2 * np.pi * (generator.random() + np.cumsum(tempo_hz * breath) / FRAMES_PER_S)
@@ -90,7 +90,7 @@ def _cycle(num_frames: int, tempo_hz: float, generator: np.random.Generator) -> 
 
 
 def _angles(preset: Preset, role: Role, person: Subject, theta: Array, generator: np.random.Generator) -> Array:
-    """Joint angles (T, A) in radians: the posture of the moment, and the role's motions around it."""
+    """Joint angles (T, A) in radians: the posture of the sequence, and the role's motions around it."""
     posture = person.posture + preset.posture_spread * SPREAD_RAD * generator.standard_normal(len(SPREAD_RAD))
     room = 0.15 * (HIGHEST_RAD - LOWEST_RAD)
     angles = np.tile(np.clip(posture, LOWEST_RAD + room, HIGHEST_RAD - room), (len(theta), 1))
@@ -104,13 +104,13 @@ def _angles(preset: Preset, role: Role, person: Subject, theta: Array, generator
 
 
 def _face_each_other(bodies: list[Array], *, apart_m: float) -> list[Array]:
-    """Two people (T, J, 3) along the world's x axis, each turned to the other."""
+    """Two people (T, J, 3) on the world's x axis, facing each other."""
     first, second = bodies
     aside = np.array([apart_m / 2, 0.0, 0.0])
     return [first @ _turn(90).T - aside, second @ _turn(-90).T + aside]
 
 
 def _turn(yaw_deg: float) -> Array:
-    """Rotation (3, 3) about the vertical; positive turns forward towards the left."""
+    """Rotation (3, 3) about the vertical axis; positive from forward to the left."""
     cosine, sine = np.cos(np.radians(yaw_deg)), np.sin(np.radians(yaw_deg))
     return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])

@@ -1,4 +1,4 @@
-"""Which datasets can be generated: a preset fixes everything but the seed."""
+"""The datasets that can be generated; a preset defines everything but the seed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hico_platform.data.synth.camera import Camera, Sensor
 class Preset:
     """A dataset: every subject does every action ``repetitions`` times before each camera.
 
-    ``key`` tells the random numbers of presets apart. ``posture_spread`` scales how far a person's posture
-    of the moment is from the habitual one; ``vigour_spread`` and ``tempo_spread`` are deviations of the
-    logarithm of a sequence's amplitude and speed.
+    ``key`` gives each preset its own random numbers. ``posture_spread`` scales how far the posture in a sequence is
+    from the person's habitual one; ``vigour_spread`` and ``tempo_spread`` are standard deviations of the logarithm of a
+    sequence's amplitude and speed.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """A body of NTU's 25 joints that moves by joint angles: forward kinematics, all frames at once.
 
 Body frame, right-handed, metres: x to the person's left, y up, z forward. At zero angles the person
-stands upright, arms hanging.
+is upright with hanging arms.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-# Tree of motion, parents before children; unlike the bones of the layout it grows from the pelvis.
+# Kinematic tree, parents before children; unlike the layout's bones, its root is the pelvis.
 MOTION_PARENTS = {
     1: 0, 20: 1, 2: 20, 3: 2,
     4: 20, 5: 4, 6: 5, 7: 6, 21: 7, 22: 6,
@@ -27,10 +27,10 @@ FEET = (14, 15, 18, 19)
 
 @dataclass(frozen=True, kw_only=True)
 class Freedom:
-    """One angle: the joint it turns, the axis of the body frame, and the axis's sign.
+    """One degree of freedom: the joint, the axis of rotation in the body frame, and its sign.
 
-    Signs make an angle mean the same left and right: positive lifts a limb forward or outward, bends
-    an elbow or knee, leans the trunk forward or to the left.
+    The signs give an angle the same meaning left and right: a positive one lifts a limb forward or outward, bends an
+    elbow or knee, and leans the trunk forward or to the left.
     """
 
     name: str
@@ -141,7 +141,7 @@ def joint_positions(angles: Array, offsets: Array) -> Array:
     for index, freedom in enumerate(FREEDOMS):
         turn = _rotation(freedom.axis, freedom.sign * angles[:, index])
         local[freedom.joint] = local[freedom.joint] @ turn if freedom.joint in local else turn
-    turned = {0: local[0]}  # (T, 3, 3) each: the frame that a joint's children hang in
+    turned = {0: local[0]}  # (T, 3, 3) each: the orientation of a joint's children
     positions = np.zeros((num_frames, NUM_JOINTS, 3))
     for joint, parent in MOTION_PARENTS.items():
         positions[:, joint] = positions[:, parent] + turned[parent] @ offsets[joint]

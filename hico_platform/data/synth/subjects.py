@@ -1,4 +1,4 @@
-"""Who moves: body size, habitual posture and style of a generated person."""
+"""Generated people: body size, habitual posture and style."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from hico_platform.data.synth.skeleton import FREEDOMS, Array, BodySize
 
-# Neutral posture and how far a person, or a person on the day, is from it, in degrees.
+# Neutral posture, and the spread of people around it and of a person's sequences around theirs, in degrees.
 _NEUTRAL_DEG = {
     "pelvis_bend": 10,
     "spine_bend": 8,
@@ -37,7 +37,7 @@ SPREAD_RAD: Array = np.radians([_by_longest_prefix(_SPREAD_DEG, freedom.name) fo
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A person: ``posture`` (A,) radians around which they move; ``vigour`` (A,) scales amplitudes."""
+    """A person: ``posture`` (A,) in radians, around which they move; ``vigour`` (A,) scales their amplitudes."""
 
     size: BodySize
     posture: Array
@@ -46,7 +46,7 @@ class Subject:
 
 
 def draw_subject(generator: np.random.Generator) -> Subject:
-    """A person of average build within the usual spread of adults."""
+    """Draws a person within the usual variation of adults."""
     size = BodySize(
         stature_m=float(generator.uniform(1.52, 1.95)),
         arm=float(generator.normal(1.0, 0.05)),

@@ -25,9 +25,9 @@ Progress = Callable[[int, int], None]
 
 
 def synthesise(directory: Path, *, preset: Preset, seed: int, progress: Progress | None = None) -> None:
-    """Generate a preset into a new normalised store; ``progress(done, total)`` counts sequences.
+    """Generates a preset into a new normalised store; ``progress(done, total)`` counts sequences.
 
-    Raises DataError where ``directory`` exists.
+    Raises DataError if ``directory`` exists.
     """
     with StoreWriter(
         directory,
@@ -46,10 +46,10 @@ def synthesise(directory: Path, *, preset: Preset, seed: int, progress: Progress
 
 
 def write_skeleton_files(directory: Path, *, preset: Preset, seed: int, progress: Progress | None = None) -> None:
-    """Write a preset as raw NTU recordings, a file a sequence; ``progress(done, total)`` counts files.
+    """Writes a preset as raw NTU recordings, one file a sequence; ``progress(done, total)`` counts files.
 
-    Frames in which a joint was lost hold zeros for it, and tracking state 0. The folder appears when it is
-    whole. Raises DataError where ``directory`` exists.
+    A lost joint has zero coordinates and tracking state 0. The folder is written atomically. Raises DataError if
+    ``directory`` exists.
     """
     refuse_existing(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)

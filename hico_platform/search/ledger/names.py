@@ -39,3 +39,17 @@ def refuse_other_study(storage: Storage, *, name: str) -> None:
                 remedy="give another --name: the study of that name was not made by this package",
             )
         )
+
+
+def unknown_search(storage: Storage, *, name: str) -> UsageError:
+    """The error for a name that no search of a database has; it lists the searches that there are."""
+    names = ", ".join(search_names(storage)) or "none yet"
+    other = ", a study that this package did not make" if name in other_study_names(storage) else ""
+    return UsageError(
+        Problem(
+            field="name",
+            rule="the name of a search",
+            value=f"{name}{other}",
+            remedy=f"choose among the searches here: {names}",
+        )
+    )

@@ -20,7 +20,7 @@ import optuna
 
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, space_from
-from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.errors import HicoError, Problem
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import (
     Ending,
@@ -34,7 +34,7 @@ from hico_platform.search.ledger.base import (
     whole_config,
 )
 from hico_platform.search.ledger.deleted_study import explains_deleted_study
-from hico_platform.search.ledger.names import other_study_names, refuse_other_study, search_names
+from hico_platform.search.ledger.names import refuse_other_study, search_names, unknown_search
 from hico_platform.search.ledger.samplers import make_sampler
 from hico_platform.search.ledger.serialization import (
     driver_to_plain,
@@ -142,16 +142,7 @@ class StudyLedger(Ledger):
             UsageError: there is none of that name.
         """
         if not cls.exists(storage, name=name):
-            names = ", ".join(search_names(storage)) or "none yet"
-            other = ", a study that this package did not make" if name in other_study_names(storage) else ""
-            raise UsageError(
-                Problem(
-                    field="name",
-                    rule="the name of a search",
-                    value=f"{name}{other}",
-                    remedy=f"choose among the searches here: {names}",
-                )
-            )
+            raise unknown_search(storage, name=name)
         return cls(optuna.load_study(study_name=name, storage=storage), storage, settle=settle)
 
     @property

@@ -18,7 +18,7 @@ from typing import Any
 
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem, UsageError, first_line
-from hico_platform.interruptions import heed_again, time_left_s
+from hico_platform.interruptions import reinstall_handlers, time_left_s
 from hico_platform.search.ray_executor.processes import cluster_processes, end_processes
 from hico_platform.search.ray_executor.session_folder import for_ray, session_folder
 from hico_platform.search.ray_executor.worker_environment import private_runtime_env
@@ -206,7 +206,7 @@ def _without_rays_sigterm_handler() -> Iterator[None]:
         yield
     finally:
         setattr(module, name, before)
-        heed_again()
+        reinstall_handlers()
 
 
 @contextmanager

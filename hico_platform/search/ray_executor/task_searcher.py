@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from hico_platform.interruptions import heed_again
+from hico_platform.interruptions import reinstall_handlers
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes
 from hico_platform.search.ray_executor.driver_state import DriverState
 
@@ -27,7 +27,7 @@ class TaskSearcher(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next task; none while the cluster is full or a running task may still be lost; FINISHED after that."""
-        heed_again()  # Tune has a handler of its own for SIGUSR1, by which it ends as if all were done
+        reinstall_handlers()  # Tune has a handler of its own for SIGUSR1, by which it ends as if all were done
         self._nodes.warn_if_none_fits()
         if self._state.controller.tasks_running >= self._capacity():
             return None

@@ -23,7 +23,7 @@ from hico_platform.model.contrast import Losses
 from hico_platform.ops.cuda_streams import concurrently
 from hico_platform.ops.precision import refuse_missing
 from hico_platform.train import cuda_graph
-from hico_platform.train.cuda_graph import LAUNCHED, CapturedStep, can_capture
+from hico_platform.train.cuda_graph import EAGER_STEPS, CapturedStep, can_capture
 from hico_platform.train.loop import EpochResult, pretrain
 from hico_platform.train.state import TrainingState
 from tests.small import small_config, small_store
@@ -49,7 +49,7 @@ def start(config: TrialConfig, store: Store) -> TrainingState:
 
 
 def train(state: TrainingState, config: TrialConfig, store: Store, *, epochs: int) -> list[EpochResult]:
-    assert len(store) // config.budget.batch_size > LAUNCHED
+    assert len(store) // config.budget.batch_size > EAGER_STEPS
     return list(
         pretrain(
             state,
@@ -191,13 +191,13 @@ def test_what_fails_while_steps_are_recorded_reaches_the_caller_and_training_goe
 
     value = torch.ones((), device=GPU)
     recorded = CapturedStep(step_of(fails), generator=torch.Generator(GPU))
-    for _ in range(LAUNCHED):
+    for _ in range(EAGER_STEPS):
         recorded(value)
     with pytest.raises(error):
         recorded(value)
     assert math.isfinite(torch.rand(3, device=GPU).sum().item())
     again = CapturedStep(step_of(lambda given: given), generator=torch.Generator(GPU))
-    for _ in range(LAUNCHED + 2):
+    for _ in range(EAGER_STEPS + 2):
         for weight in weights:
             weight.grad = None
         assert again(value).total.item() == 2
@@ -240,7 +240,7 @@ def test_memory_that_runs_out_in_a_recording_is_what_the_caller_is_told(monkeypa
     monkeypatch.setattr(torch.cuda, "graph", recording)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: current[-1])
     monkeypatch.setattr(torch.cuda, "set_stream", current.append)
-    monkeypatch.setattr(cuda_graph, "LAUNCHED", 0)
+    monkeypatch.setattr(cuda_graph, "EAGER_STEPS", 0)
     with pytest.raises(torch.OutOfMemoryError):
         CapturedStep(step, generator=torch.Generator())()
     assert current == ["before", "recording", "before"]
@@ -262,7 +262,7 @@ def test_what_a_failed_recording_held_is_free_at_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "graph", lambda graph, **_: nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
     monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
-    monkeypatch.setattr(cuda_graph, "LAUNCHED", 0)
+    monkeypatch.setattr(cuda_graph, "EAGER_STEPS", 0)
     gc.disable()
     try:
         with suppress(torch.OutOfMemoryError):

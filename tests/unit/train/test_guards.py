@@ -107,7 +107,7 @@ def test_non_finite_gradient_in_the_midst_shows_in_the_next_loss(store: Store) -
 
 
 def test_an_epoch_is_left_when_its_end_is_far(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(guards, "CHECK_EVERY_S", 0.0)
     run = Run(store)
     run.at_step(1, to_infinity)
     before = run.copy()
@@ -118,7 +118,7 @@ def test_an_epoch_is_left_when_its_end_is_far(store: Store, monkeypatch: pytest.
 
 
 def test_progress_is_told_within_an_epoch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(guards, "CHECK_EVERY_S", 0.0)
     run = Run(store)
     results = list(run.train(2))
     assert [(said.epoch, said.step, said.steps) for said in run.told] == [

@@ -38,9 +38,9 @@ Kernels = getattr(_backend._module("cpu.library"), "Kernels", None)  # whose cal
 @pytest.fixture(autouse=True)
 def anew() -> Iterator[None]:
     """Nothing asked yet."""
-    kernel_check._faulty.cache_clear()
+    kernel_check._features_to_disable.cache_clear()
     yield
-    kernel_check._faulty.cache_clear()
+    kernel_check._features_to_disable.cache_clear()
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -247,7 +247,7 @@ def test_a_run_says_by_whose_operators_it_computed(tmp_path: Path, monkeypatch: 
         return checkpoint.facts["provenance"]["arithmetic"], checkpoint.tensors
 
     assert run("sound")[0] == "kernels"
-    kernel_check._faulty.cache_clear()
+    kernel_check._features_to_disable.cache_clear()
     with without("HICO_KERNELS"):
         said, expected = run("without")
     assert said == "pytorch"

@@ -47,7 +47,7 @@ def task(folder: Path) -> TrialTask:
 
 
 def test_the_work_itself_gives_signs_of_life(data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(guards, "CHECK_EVERY_S", 0.0)
     report = LivingReport()
     run_task(task(tmp_path), report, data=data)
     assert [sign for sign in report.signs if sign is not None] == [1, 2, "report"]
