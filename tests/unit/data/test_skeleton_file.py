@@ -168,8 +168,8 @@ def test_both_ways_of_reading_agree(
     path.write_bytes(data)
     fast, slow = skeleton_file._parse_at_once(data), skeleton_file._parse_by_line(data, path)
     assert fast is not None
-    assert (fast.num_frames, fast.frames, fast.places, fast.ids) == (
-        slow.num_frames, slow.frames, slow.places, slow.ids,
+    assert (fast.num_frames, fast.frames, fast.positions, fast.ids) == (
+        slow.num_frames, slow.frames, slow.positions, slow.ids,
     )  # fmt: skip
     np.testing.assert_array_equal(fast.coordinates, slow.coordinates)
 
