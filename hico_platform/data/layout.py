@@ -72,7 +72,8 @@ class Layout:
         return cls(
             name=plain["name"],
             joints=tuple(plain["joints"]),
-            parents=tuple(plain["parents"]),
+            # Many layouts mark a root by -1 instead.
+            parents=tuple(joint if parent == -1 else parent for joint, parent in enumerate(plain["parents"])),
             centre=plain["centre"],
             z_axis=(plain["z_axis"][0], plain["z_axis"][1]),
             x_axis=(plain["x_axis"][0], plain["x_axis"][1]),

@@ -33,3 +33,10 @@ def test_a_layout_is_checked_in_as_many_steps_as_it_has_joints() -> None:
 def test_a_cycle_beside_a_root_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"a path from every joint to a root.*got 2"):
         chain((0, 0, 3, 2))
+
+
+def test_minus_one_marks_a_root_as_many_layouts_do() -> None:
+    plain = chain((0, 0, 1, 1)).as_plain()
+    assert Layout.from_plain(plain | {"parents": [-1, 0, 1, 1]}) == Layout.from_plain(plain)
+    with pytest.raises(ConfigError, match=r"layout.parents: expected a joint's index, 0 to 3, got -2"):
+        Layout.from_plain(plain | {"parents": [-2, 0, 1, 1]})
