@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store, StoreWriter
 
@@ -33,7 +34,7 @@ def make(directory: Path, count: int) -> None:
         layout=KINECT_V2,
         class_names=[str(i) for i in range(60)],
         provenance={},
-        normalised=True,
+        normalisation=Normalisation.RELEASED,
     ) as writer:
         for i in range(count):
             metadata = {"subject": i % 40 + 1, "camera": i % 3 + 1, "setup": i % 17 + 1, "repetition": i % 2 + 1}

@@ -36,13 +36,19 @@ BATCH, FRAMES, PADDED = 64, 64, 300
 
 def make(directory: Path, sequences: int) -> None:
     from hico_platform.data.layout import KINECT_V2
+    from hico_platform.data.normalise import Normalisation
     from hico_platform.data.sequence import Sequence
     from hico_platform.data.store import StoreWriter
 
     random = np.random.default_rng(0)
     noise = random.standard_normal((PADDED + 2000, 2, 25, 3)).astype(np.float32)
     with StoreWriter(
-        directory, dataset="gpu", layout=KINECT_V2, class_names=["any"], provenance={}, normalised=True
+        directory,
+        dataset="gpu",
+        layout=KINECT_V2,
+        class_names=["any"],
+        provenance={},
+        normalisation=Normalisation.RELEASED,
     ) as writer:
         for index in range(sequences):
             start, frames = int(random.integers(2000)), int(random.integers(40, PADDED + 1))

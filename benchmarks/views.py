@@ -30,6 +30,7 @@ BAR = 10.0
 
 def make(folder: Path) -> None:
     from hico_platform.data.layout import KINECT_V2
+    from hico_platform.data.normalise import Normalisation
     from hico_platform.data.sequence import Sequence
     from hico_platform.data.store import StoreWriter
 
@@ -37,7 +38,12 @@ def make(folder: Path) -> None:
     num_frames = random.integers(40, PADDED + 1, SEQUENCES)
     padded = np.zeros((SEQUENCES, 3, PADDED, 25, 2), np.float32)
     with StoreWriter(
-        folder / "store", dataset="views", layout=KINECT_V2, class_names=["any"], provenance={}, normalised=True
+        folder / "store",
+        dataset="views",
+        layout=KINECT_V2,
+        class_names=["any"],
+        provenance={},
+        normalisation=Normalisation.RELEASED,
     ) as writer:
         for index, frames in enumerate(num_frames):
             bodies = 1 + index % 2

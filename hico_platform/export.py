@@ -22,6 +22,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import Document
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
+from hico_platform.data.sequence import nan_where_zero
 from hico_platform.errors import CheckpointError, ConfigError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 
@@ -87,7 +88,7 @@ class Encoder:
                     remedy=f"bring poses in the layout {self.layout.name}",
                 )
             )
-        return normalise(np.nan_to_num(pose), self.layout)
+        return normalise(nan_where_zero(np.nan_to_num(pose)), self.layout)
 
 
 def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store, StoreWriter
 from hico_platform.trial import TrainEvalSplit
@@ -26,7 +27,7 @@ def small_store(directory: Path, *, count: int = 48, seed: int = 0) -> Store:
         layout=KINECT_V2,
         class_names=names,
         provenance={"made": "for tests"},
-        normalised=True,
+        normalisation=Normalisation.RELEASED,
     ) as writer:
         for index in range(count):
             label = index % CLASSES

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             "kept": report.kept,
             "skipped": len(report.skipped),
             "left_out": report.left_out,
+            "remarks": dict(report.remarks),
             "resumed_items": report.resumed_items,
             "reasons": report.reasons(),
             "problems": [problem.as_dict() for problem in report.skipped],
@@ -73,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"read {report.read:,}, kept {report.kept:,}, skipped {len(report.skipped):,}, left out {report.left_out:,}")
     if report.resumed_items:
         print(f"went on from {report.resumed_items:,} that an earlier run had read")
+    for remark, count in report.remarks.items():
+        print(plain(f"  {count:>7,}  {remark}"))
     for reason, count in report.reasons().items():
         print(plain(f"  {count:>7,}  {reason}"))
     for problem in report.skipped[:_MOST_SHOWN]:

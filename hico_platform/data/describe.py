@@ -31,7 +31,8 @@ class Description:
     dataset: str
     sequences: int
     layout: str
-    normalised: bool
+    normalisation: str | None
+    """How the poses were normalised; None if they are as recorded."""
     digest: str
     protocols: dict[str, dict[str, int]]
     """Protocols that fit this store, with the sequences of each part."""
@@ -61,7 +62,7 @@ def describe(store: Store) -> Description:
     for i in range(len(store)):
         visible: Mask = np.any(store.pose(i), axis=-1)  # (T, M, J)
         present: Mask = np.any(visible, axis=-1)  # (T, M)
-        if store.normalised:
+        if store.normalisation is not None:
             visible[:, 0, store.layout.centre] = True
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
@@ -72,7 +73,7 @@ def describe(store: Store) -> Description:
         dataset=store.dataset,
         sequences=len(store),
         layout=store.layout.name,
-        normalised=store.normalised,
+        normalisation=store.normalisation,
         digest=store.digest,
         protocols=fitting_protocols(store),
         classes={name: int(count) for name, count in zip(store.class_names, labels, strict=True)},

@@ -96,11 +96,11 @@ def _title(axis: Any, store: Store, i: int, more: str = "") -> None:
 
 def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:
     """Draws one frame from the front: x to the right, and upwards the axis of the spine."""
-    across, up = (0, 2) if store.normalised else (0, 1)
+    across, up = (0, 2) if store.normalisation else (0, 1)
     for m, colour in zip(range(pose.shape[1]), _COLOURS, strict=False):
         body = pose[frame, m]
         shown = body.any(axis=-1)
-        if store.normalised and m == 0:
+        if store.normalisation is not None and m == 0:
             shown[store.layout.centre] = True  # normalisation moves it to zero, which also marks missing joints
         for child, parent in enumerate(store.layout.parents):
             if shown[child] and shown[parent]:

@@ -89,14 +89,17 @@ def _as_json(found: Sequence | Problem) -> str:
         problem = asdict(found) | {"file": found.file and str(found.file)}
         return json.dumps({"problem": problem}, default=str)
     return json.dumps(
-        {"name": found.name, "label": found.label, "shape": found.pose.shape, "metadata": dict(found.metadata)}
-    )
+        {"name": found.name, "label": found.label, "shape": found.pose.shape, "metadata": dict(found.metadata),
+         "remarks": dict(found.remarks)}
+    )  # fmt: skip
 
 
 def _found(recorded: dict[str, object], values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Sequence | Problem:
     match recorded:
         case {"problem": dict(problem)}:
             return Problem(**problem)
-        case {"name": str(name), "label": int(label), "shape": list(shape), "metadata": dict(metadata)}:
-            return Sequence(name=name, label=label, pose=values.reshape(shape), metadata=metadata)
+        case {"name": str(name), "label": int(label), "shape": list(shape), "metadata": dict(metadata),
+              "remarks": dict(remarks)}:  # fmt: skip
+            pose = values.reshape(shape)
+            return Sequence(name=name, label=label, pose=pose, metadata=metadata, remarks=remarks)
     raise ValueError(f"no outcome of an import: {recorded}")

@@ -17,19 +17,21 @@ import re
 import shutil
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
-from hico_platform.data.normalise import normalise
+from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import FORMATS, Item, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
@@ -37,7 +39,7 @@ from hico_platform.errors import DataError, HicoError, Problem, UsageError
 from hico_platform.interruptions import SIGNALS
 from hico_platform.own_file import open_own_file
 
-IMPORT_VERSION = 2
+IMPORT_VERSION = 3
 """Increased when reading or normalising changes, so that older chunks are not used."""
 
 _STORE = "store"
@@ -54,6 +56,8 @@ class Report:
     skipped: tuple[Problem, ...]
     left_out: int
     resumed_items: int
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    """What reading changed or repaired in the kept recordings: counts by name, summed, in order of name."""
 
     def reasons(self) -> dict[str, int]:
         """Number of skipped recordings by rule, largest first."""
@@ -131,13 +135,15 @@ def _run(
     written = [path.exists() for path in paths]
     skipped, done, kept = list(plan.problems), 0, 0
     locations: dict[str, str] = {}
+    remarks: Counter[str] = Counter()
     with StoreWriter(
         work / _STORE,
         dataset=source.dataset,
         layout=source.layout,
         class_names=source.class_names,
         provenance=provenance,
-        normalised=True,
+        normalisation=Normalisation.RELEASED,
+        missing_joint=source.missing_joint,
         protocols=source.protocols,
     ) as writer:
         for i in _finished(source, chunks, paths, written, workers):
@@ -145,6 +151,7 @@ def _run(
                 problem = _put(writer, outcome, locations)
                 if problem is None:
                     kept += 1
+                    remarks.update(outcome.found.remarks if isinstance(outcome.found, Sequence) else {})
                 elif strict:
                     raise DataError(problem)
                 else:
@@ -156,13 +163,15 @@ def _run(
             raise DataError(
                 [Problem(rule="at least one usable recording", value=0, remedy="see the reasons below"), *skipped[:20]]
             )
-        writer.note("report", {"kept": kept, "skipped": len(skipped), "left_out": plan.left_out})
+        writer.note("report", {"kept": kept, "skipped": len(skipped), "left_out": plan.left_out,
+                               "remarks": dict(sorted(remarks.items()))})  # fmt: skip
     return Report(
         read=kept + len(skipped),
         kept=kept,
         skipped=tuple(skipped),
         left_out=plan.left_out,
         resumed_items=sum(len(chunk) for chunk, was_written in zip(chunks, written, strict=True) if was_written),
+        remarks=dict(sorted(remarks.items())),
     )
 
 
@@ -266,10 +275,15 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
     """A recording normalised for the store, or the problem that excludes it."""
     if isinstance(found, Problem):
         return found
-    pose = found.pose if source.normalised else normalise(found.pose, source.layout)
-    sequence = Sequence(name=found.name, label=found.label, pose=pose, metadata=found.metadata)
+    pose = np.nan_to_num(found.pose) if source.normalised else normalise(found.pose, source.layout)
+    sequence = replace(found, pose=pose)
     try:
-        check_sequence(sequence, num_joints=len(source.layout.joints), num_classes=len(source.class_names))
+        check_sequence(
+            sequence,
+            num_joints=len(source.layout.joints),
+            coordinates=pose.shape[-1],
+            num_classes=len(source.class_names),
+        )
     except DataError as error:
         problem = error.problems[0]
         return Problem(

@@ -6,6 +6,8 @@ moving bodies, close leading gaps, repeat, centre, turn.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,18 +17,27 @@ MOST_BODIES_READ = 4
 MOST_BODIES_KEPT = 2
 
 Pose = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 _PARALLEL = 1e-6  # below this a cross product has no direction, and nothing is rotated
 
 
+class Normalisation(StrEnum):
+    """How poses are brought into one frame of reference."""
+
+    RELEASED = "released"
+    """As HiCo and AGCN: centred, the spine of body 0 in frame 0 turned onto z, then its shoulders onto x."""
+
+
 def normalise(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> Pose:
     """Chooses bodies, closes leading gaps, centres the pose and rotates it upright.
 
-    ``pose`` is float32 (T, M, J, C) with any number of bodies, in metres, a missing joint all zeros. The
-    result is float32 (T', M', J, C) with M' 1 or 2: bodies in order of decreasing motion, T' the frames of the longest
-    one without its leading empty frames, the shorter one repeated from its start. With ``num_frames`` the result is cut
-    or repeated to that length, each body with its own period, as the released files are padded to 300.
+    ``pose`` is float32 (T, M, J, C) with any number of bodies, in metres, a missing joint all NaN. The result is
+    float32 (T', M', J, C), a missing joint all zeros, with M' 1 or 2: bodies in order of decreasing motion, T' the
+    frames of the longest one without its leading empty frames, the shorter one repeated from its start. With
+    ``num_frames`` the result is cut or repeated to that length, each body with its own period, as the released files
+    are padded to 300.
 
     If no body has a joint in any frame, T' and M' are 0.
     """
@@ -35,7 +46,8 @@ def normalise(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> P
     if not bodies or length == 0:
         return np.zeros((0, 0, *pose.shape[2:]), np.float32)
     joined = np.stack([body[np.arange(length) % len(body)] for body in bodies], axis=1)  # (T', M', J, C)
-    present = joined.any(axis=-1, keepdims=True)
+    present = ~np.isnan(joined).any(axis=-1, keepdims=True)
+    joined = np.nan_to_num(joined)
     joined -= joined[:, :1, layout.centre : layout.centre + 1]
     joined *= present
     return _upright(joined, layout)
@@ -58,7 +70,7 @@ def most_moving(pose: Pose) -> list[int]:
     motion = []
     for m in range(min(pose.shape[1], MOST_BODIES_READ)):
         body = pose[:, m].astype(np.float64)
-        shown = body[body.any(axis=(1, 2))]
+        shown = np.nan_to_num(body[_frames_shown(body)])  # as released, a missing joint counts as one at the origin
         motion.append((float(shown.std(axis=(0, 1)).sum()) if len(shown) else 0.0, m))
     # Of equal ones the later body is first, as with the reversed argsort of the released converter.
     return [m for _, m in sorted(motion, reverse=True)[:MOST_BODIES_KEPT]]
@@ -69,12 +81,18 @@ def close_gaps(body: Pose) -> Pose:
 
     As released: a body that is visible from the start keeps its gaps, one that appears later loses all of them.
     """
-    shown: npt.NDArray[np.bool_] = np.any(body, axis=(1, 2))
+    shown = _frames_shown(body)
     if not shown.any():
         return body[:0]
     if not shown[0]:
         return body[shown]
     return body[: len(shown) - int(np.argmax(shown[::-1]))]
+
+
+def _frames_shown(body: npt.NDArray[np.floating]) -> Mask:
+    """Which frames of one body (T, J, C) show a joint, (T,)."""
+    shown: Mask = ~np.isnan(body).any(axis=-1).all(axis=-1)
+    return shown
 
 
 def rotation_onto(source: Floats, target: Floats) -> Floats:

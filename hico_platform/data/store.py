@@ -4,7 +4,7 @@ A store is a folder of three files:
 
 - ``pose.arrow``: an Arrow IPC file of record batches, one list of float32 a sequence, laid out (T, M, J, C);
 - ``index.arrow``: name, label, frames, bodies, offset in ``pose.arrow`` and the metadata columns;
-- ``store.json``: schema version, layout, class names, counts, digest, provenance, protocol hints. It is
+- ``store.json``: schema version, layout, normalisation, class names, counts, digest, provenance, protocol hints. It is
   written last.
 
 The writer fills a folder beside the target and renames it when it is complete, so there are no partial stores.
@@ -29,14 +29,16 @@ import pyarrow as pa
 from hico_platform.atomic_io import make_unique_folder, sync
 from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, numbers_of
 from hico_platform.data.layout import Layout
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.normalise import Normalisation
+from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
     import torch
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)
 POSE_FILE = "pose.arrow"
 INDEX_FILE = "index.arrow"
 HEADER_FILE = "store.json"
@@ -61,13 +63,18 @@ class Store:
             self.dataset: str = header["dataset"]
             self.layout = Layout.from_plain(header["layout"])
             self.class_names: tuple[str, ...] = tuple(header["class_names"])
-            self.normalised: bool = header["normalised"]
+            self.normalisation = Normalisation(header["normalisation"]) if header["normalisation"] else None
+            """How its poses were normalised; None if they are as recorded."""
+            self.missing_joint = MissingJoint(header["missing_joint"])
+            """How the raw files marked a missing joint; in the store it is zeros."""
+            self.coordinates: int = header["coordinates"]
+            """Coordinates C of a joint."""
             self.digest: str = header["digest"]
             self.provenance: dict[str, Any] = header["provenance"]
             self.protocols: dict[str, Any] = header["protocols"]
             """Protocols of this store: name to a plain rule, as ``hico_platform.data.split`` reads it."""
             sequences = header["counts"]["sequences"]
-        except (KeyError, TypeError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise _torn(self.directory / HEADER_FILE, "a whole header", str(error)) from None
         self._index = _read_index(self.directory / INDEX_FILE)
         if len(self._index) != sequences:
@@ -148,7 +155,7 @@ class Store:
 
     def pose(self, i: int) -> npt.NDArray[np.float32]:
         """Sequence i as a read-only view, float32 (T, M, J, C), metres; a missing joint is zeros."""
-        shape = (int(self.num_frames[i]), int(self.num_bodies[i]), len(self.layout.joints), COORDINATES)
+        shape = (int(self.num_frames[i]), int(self.num_bodies[i]), len(self.layout.joints), self.coordinates)
         start = int(self._starts[i])
         return self._mapped[start : start + int(np.prod(shape))].reshape(shape)
 
@@ -182,7 +189,9 @@ class StoreWriter:
         layout: Layout,
         class_names: Items[str],
         provenance: Mapping[str, Any],
-        normalised: bool,
+        normalisation: Normalisation | None,
+        missing_joint: MissingJoint = MissingJoint.ZERO,
+        coordinates: int = COORDINATES,
         protocols: Mapping[str, Any] | None = None,
     ) -> None:
         self.directory = Path(directory)
@@ -192,11 +201,14 @@ class StoreWriter:
             "dataset": dataset,
             "layout": layout.as_plain(),
             "class_names": list(class_names),
-            "normalised": normalised,
+            "normalisation": normalisation,
+            "missing_joint": missing_joint,
+            "coordinates": coordinates,
             "provenance": dict(provenance),
             "protocols": dict(protocols or {}),
         }
         self._joints = len(layout.joints)
+        self._coordinates = coordinates
         self._classes = len(class_names)
         self._names: set[str] = set()
         self._frames = 0
@@ -229,7 +241,7 @@ class StoreWriter:
 
     def add(self, sequence: Sequence) -> None:
         """Appends a sequence. Raises DataError if it breaks an invariant of the store."""
-        check_sequence(sequence, num_joints=self._joints, num_classes=self._classes)
+        check_sequence(sequence, num_joints=self._joints, coordinates=self._coordinates, num_classes=self._classes)
         if sequence.name in self._names:
             raise DataError(
                 Problem(field="name", rule="a name that no other sequence has", value=sequence.name,
@@ -281,18 +293,18 @@ class StoreWriter:
         sync(self.directory.parent)
 
 
-def check_sequence(sequence: Sequence, *, num_joints: int, num_classes: int) -> None:
-    """Raises DataError if the sequence does not fit a store with these numbers of joints and classes."""
+def check_sequence(sequence: Sequence, *, num_joints: int, coordinates: int, num_classes: int) -> None:
+    """Raises DataError if the sequence does not fit a store with these numbers of joints, coordinates and classes."""
     pose, name = sequence.pose, sequence.name
     if (
         pose.dtype != np.float32
         or pose.ndim != 4
         or len(pose) == 0
         or not 1 <= pose.shape[1] <= MOST_BODIES
-        or pose.shape[2:] != (num_joints, COORDINATES)
+        or pose.shape[2:] != (num_joints, coordinates)
     ):
         raise DataError(
-            Problem(field=f"{name}: pose", rule=f"float32 (T >= 1, M 1 or 2, J {num_joints}, C {COORDINATES})",
+            Problem(field=f"{name}: pose", rule=f"float32 (T >= 1, M 1 or 2, J {num_joints}, C {coordinates})",
                     value=f"{pose.dtype} {pose.shape}", remedy="correct or leave out this recording")
         )  # fmt: skip
     if not np.isfinite(pose).all():
@@ -313,7 +325,8 @@ def content_digest(header: Mapping[str, Any], index: pa.Table, pose_digest: byte
     Positions of sequences in the file are not included, so the digest does not depend on the record batches.
     """
     digest = hashlib.sha256()
-    keys = ("schema_version", "dataset", "layout", "class_names", "normalised", "protocols")
+    keys = ["schema_version", "dataset", "layout", "class_names", "protocols"]
+    keys += ["normalised"] if header["schema_version"] == 1 else ["normalisation", "missing_joint", "coordinates"]
     digest.update(json.dumps({key: header[key] for key in keys}, sort_keys=True).encode())
     for name in sorted(set(index.column_names) - {"offset"}):
         digest.update(json.dumps([name, index.column(name).to_pylist()]).encode())
@@ -342,11 +355,17 @@ def _read_header(directory: Path) -> dict[str, Any]:
         version = header["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise _torn(path, "a header in JSON", str(error)) from None
-    if version != SCHEMA_VERSION:
+    if version not in _READABLE:
         raise DataError(
-            Problem(file=path, field="schema_version", rule=f"the schema version {SCHEMA_VERSION}",
+            Problem(file=path, field="schema_version", rule=f"a schema version from {_READABLE[0]} to {_READABLE[-1]}",
                     value=version, remedy="prepare the dataset again with this version")
         )  # fmt: skip
+    if version == 1:  # all of its stores had three coordinates and, where normalised at all, the released normalisation
+        header |= {
+            "normalisation": Normalisation.RELEASED if header.get("normalised") else None,
+            "missing_joint": MissingJoint.ZERO,
+            "coordinates": COORDINATES,
+        }
     if not isinstance(header.get("files"), dict):
         raise _torn(path, "a header that names the store's files", header.get("files"))
     for name in (POSE_FILE, INDEX_FILE):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import COORDINATES, HEADER_FILE, POSE_FILE, Store, check_sequence, content_digest
+from hico_platform.data.store import HEADER_FILE, POSE_FILE, Store, check_sequence, content_digest
 from hico_platform.data.store_index import pose_offsets
 from hico_platform.errors import DataError, Problem
 
@@ -35,7 +35,12 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
     for i, name in enumerate(store.names):
         sequence = Sequence(name=name, label=int(store.labels[i]), pose=store.pose(i))
         try:
-            check_sequence(sequence, num_joints=len(store.layout.joints), num_classes=len(store.class_names))
+            check_sequence(
+                sequence,
+                num_joints=len(store.layout.joints),
+                coordinates=store.coordinates,
+                num_classes=len(store.class_names),
+            )
         except DataError as error:
             problems.extend(error.problems)
         if progress is not None:
@@ -67,7 +72,7 @@ def _check_offsets(store: Store) -> list[Problem]:
         starts = pose_offsets(path)
     except (OSError, ValueError) as error:
         return [Problem(file=path, rule="an Arrow file of poses", value=str(error), remedy="prepare the dataset again")]
-    sizes = store.num_frames * store.num_bodies * len(store.layout.joints) * COORDINATES
+    sizes = store.num_frames * store.num_bodies * len(store.layout.joints) * store.coordinates
     stated = store.offsets.numpy()
     sound = len(starts) == len(stated) and bool((starts == stated).all()) and bool((sizes > 0).all())
     if sound and len(stated) and bool((np.diff(stated) >= sizes[:-1]).all()):

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from hico_platform.checkpoint import load_checkpoint
 from hico_platform.data.layout import KINECT_V2
-from hico_platform.data.normalise import normalise
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.normalise import Normalisation, normalise
+from hico_platform.data.sequence import Sequence, nan_where_zero
 from hico_platform.data.store import Store, StoreWriter
 from hico_platform.errors import CheckpointError, DataError
 from hico_platform.evaluate.features import encoder_features
@@ -35,10 +35,15 @@ def recordings() -> list[np.ndarray]:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
     folder = tmp_path_factory.mktemp("export")
     with StoreWriter(
-        folder / "store", dataset="small", layout=KINECT_V2, class_names=["a", "b"], provenance={}, normalised=True
+        folder / "store",
+        dataset="small",
+        layout=KINECT_V2,
+        class_names=["a", "b"],
+        provenance={},
+        normalisation=Normalisation.RELEASED,
     ) as writer:
         for i, pose in enumerate(recordings()):
-            writer.add(Sequence(name=f"S{i}", label=i % 2, pose=normalise(pose, KINECT_V2)))
+            writer.add(Sequence(name=f"S{i}", label=i % 2, pose=normalise(nan_where_zero(pose), KINECT_V2)))
     store = Store.open(folder / "store")
     indices = np.arange(len(store))
     outcome = run_trial(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, Sequence
+from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, MissingJoint, Sequence, nan_where_zero
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.errors import DataError, Problem
 
@@ -72,6 +72,10 @@ class Source(Protocol):
         """Protocols for the store, besides the published ones."""
 
     @property
+    def missing_joint(self) -> MissingJoint:
+        """How the poses in the files mark a missing joint."""
+
+    @property
     def normalised(self) -> bool:
         """Whether the poses in the files are already normalised."""
 
@@ -85,8 +89,8 @@ class Source(Protocol):
         """
 
 
-def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, nan_is_missing: bool) -> npt.NDArray[np.float32]:
-    """A recorded pose (T, M, J, C) as float32 with zeros for missing joints.
+def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, missing: MissingJoint) -> npt.NDArray[np.float32]:
+    """A recorded pose (T, M, J, C) as float32 with NaN in all coordinates of missing joints.
 
     Raises DataError if a coordinate is infinite, NaN (unless that marks a missing joint) or beyond ten kilometres, if
     there are too many frames, or if every joint is missing.
@@ -105,13 +109,15 @@ def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, nan_is_missin
         raise wrong("a recording of at least one body", 0)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         cleaned = np.array(pose, np.float64)
-    missing = np.isnan(cleaned).any(axis=-1)  # (T, M, J)
-    if missing.any():
-        if not nan_is_missing:
-            raise wrong("a coordinate that is a number", "nan")
-        cleaned[missing] = 0
-    if not (np.abs(cleaned) <= MOST_METRES).all():
-        raise wrong(f"a finite coordinate within {MOST_METRES:g} metres", float(np.abs(cleaned).max()))
-    if not cleaned.any():
+    absent = np.isnan(cleaned).any(axis=-1)  # (T, M, J)
+    if absent.any() and missing is not MissingJoint.NAN:
+        raise wrong("a coordinate that is a number", "nan")
+    furthest = float(np.abs(cleaned[~absent]).max(initial=0))
+    if not furthest <= MOST_METRES:
+        raise wrong(f"a finite coordinate within {MOST_METRES:g} metres", furthest)
+    cleaned[absent] = np.nan
+    recorded = cleaned.astype(np.float32)
+    recorded = nan_where_zero(recorded) if missing is MissingJoint.ZERO else recorded
+    if np.isnan(recorded).all():
         raise wrong("a recording that shows at least one joint", remedy="leave it out: every joint is missing")
-    return cleaned.astype(np.float32)
+    return recorded

@@ -18,7 +18,7 @@ from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, recorded_frames, shown_bodies
-from hico_platform.data.sequence import MOST_FRAMES, Metadata, Sequence
+from hico_platform.data.sequence import MOST_FRAMES, Metadata, MissingJoint, Sequence
 from hico_platform.data.skeleton_file import SUFFIX, SkeletonName
 from hico_platform.errors import DataError, Problem
 
@@ -35,6 +35,7 @@ class HiCoReader:
     class_names: tuple[str, ...]
     folder: Path
     normalised: bool = True
+    missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
@@ -73,7 +74,7 @@ class HiCoReader:
             try:
                 if num_frames is not None and num_frames < 1:
                     raise _wrong(item.file, "a recording of at least one frame", num_frames)
-                cleaned = clean(pose, file=item.file, line=None, nan_is_missing=False)
+                cleaned = clean(pose, file=item.file, line=None, missing=self.missing_joint)
             except DataError as error:
                 for found in error.problems:
                     yield Problem(file=found.file, field=f"[{i}]", rule=found.rule, value=found.value,

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
@@ -41,6 +41,7 @@ class Manifest:
     folder: Path
     file: Path
     normalised: bool = False
+    missing_joint: MissingJoint = MissingJoint.NAN
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
@@ -67,7 +68,7 @@ class Manifest:
                         remedy=f"correct the array, or name its layout (this is {self.layout.name})")
             )  # fmt: skip
         pose = array if array.ndim == 4 else array[:, None]  # (T, M, J, C)
-        pose = clean(pose, file=self.folder / path, line=None, nan_is_missing=True)
+        pose = clean(pose, file=self.folder / path, line=None, missing=self.missing_joint)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.skeleton_file import SUFFIX, BodyOrder, SkeletonName, read_skeleton
 from hico_platform.errors import DataError, Problem
 
@@ -29,6 +29,7 @@ class NTU:
     bodies: BodyOrder
     layout: Layout = KINECT_V2
     normalised: bool = False
+    missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
@@ -67,7 +68,7 @@ class NTU:
         yield Sequence(
             name=str(name),
             label=name.action - 1,
-            pose=clean(pose, file=item.file, line=counts, nan_is_missing=False),
+            pose=clean(pose, file=item.file, line=counts, missing=self.missing_joint),
             metadata=name.metadata(),
         )
 

@@ -12,8 +12,9 @@ ROWS_AN_ITEM = 8
 
 def shown_bodies(pose: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(T, M, J, C) without bodies that are empty in all frames, and without empty frames at the end."""
-    pose = pose[:, pose.any(axis=(0, 2, 3))]
-    shown = np.flatnonzero(pose.any(axis=(1, 2, 3)))
+    shows = np.nan_to_num(pose).any(axis=(2, 3))  # (T, M): a missing joint is NaN or zeros
+    pose, shows = pose[:, shows.any(axis=0)], shows[:, shows.any(axis=0)]
+    shown = np.flatnonzero(shows.any(axis=1))
     return pose[: shown[-1] + 1 if len(shown) else 0]
 
 
@@ -24,7 +25,7 @@ def recorded_frames(pose: npt.NDArray[Any]) -> int:
 
 def _period(body: npt.NDArray[Any]) -> int:
     """The smallest p with frame[t + p] == frame[t] for all t; the number of frames if there is none."""
-    flat = body.reshape(len(body), -1)
+    flat = np.nan_to_num(body).reshape(len(body), -1)
     for p in np.flatnonzero((flat == flat[:1]).all(axis=1))[1:]:
         if np.array_equal(flat[p:], flat[:-p]):
             return int(p)

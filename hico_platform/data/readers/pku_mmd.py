@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
-from hico_platform.data.sequence import MOST_METRES, Sequence
+from hico_platform.data.sequence import MOST_METRES, MissingJoint, Sequence
 from hico_platform.data.text_numbers import is_number, parse_numbers
 from hico_platform.errors import DataError, Problem
 
@@ -48,6 +48,7 @@ class PKUMMD:
     class_names: tuple[str, ...] = tuple(str(number) for number in range(1, _CLASSES + 1))
     layout: Layout = KINECT_V2
     normalised: bool = False
+    missing_joint: MissingJoint = MissingJoint.ZERO
 
     def plan(self) -> ReadPlan:
         """One item a video; a video without labels, and labels without a video, become problems."""
@@ -91,7 +92,7 @@ class PKUMMD:
                 if cut_frames > _MOST_TIMES * len(frames):
                     raise _wrong_row(f"rows that are together at most {_MOST_TIMES} times as long as the video",
                                      cut_frames, labels, line)  # fmt: skip
-                pose = clean(frames[start - 1 : end], file=labels, line=line, nan_is_missing=False)
+                pose = clean(frames[start - 1 : end], file=labels, line=line, missing=self.missing_joint)
             except DataError as error:
                 yield from error.problems
                 continue

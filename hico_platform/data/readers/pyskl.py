@@ -11,7 +11,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.errors import DataError, Problem
 
@@ -29,6 +29,7 @@ class Pyskl:
     protocols: Mapping[str, Any]
     file: Path
     normalised: bool = False
+    missing_joint: MissingJoint = MissingJoint.ZERO
 
     def plan(self) -> ReadPlan:
         """One item an annotation; one that breaks a rule becomes a problem."""
@@ -62,7 +63,7 @@ class Pyskl:
                 f"{array.dtype} {list(array.shape)}",
             )
         pose = array.load(self.file).swapaxes(0, 1)  # (T, M, J, C)
-        pose = clean(pose, file=self.file, line=None, nan_is_missing=False)
+        pose = clean(pose, file=self.file, line=None, missing=self.missing_joint)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
 
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.sequence import Sequence, nan_where_zero
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.data.synth.actions import Role
 from hico_platform.data.synth.camera import FRAMES_PER_S, sense, to_camera
@@ -31,7 +31,7 @@ def generate(preset: Preset, *, seed: int) -> Iterator[Sequence]:
     """All sequences of a preset, by action, subject, camera and repetition.
 
     Poses are float32 (T, M, 25, 3), metres in the camera's frame, as a sensor reports them: neither
-    centred nor rotated, with zeros for a lost joint. Metadata: subject, camera, setup, repetition.
+    centred nor rotated, with NaN for a lost joint. Metadata: subject, camera, setup, repetition.
     """
     ranges = (len(preset.actions), preset.num_subjects, len(preset.cameras), preset.repetitions)
     for action, subject, camera, repetition in product(*map(range, ranges)):
@@ -55,7 +55,7 @@ def one_sequence(preset: Preset, *, seed: int, action: int, subject: int, camera
     return Sequence(
         name=str(name),
         label=action,
-        pose=np.round(seen, _DECIMALS).astype(np.float32),
+        pose=nan_where_zero(np.round(seen, _DECIMALS).astype(np.float32)),
         metadata={
             "subject": name.subject,
             "camera": name.camera,

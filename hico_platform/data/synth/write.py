@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from hico_platform.atomic_io import make_unique_folder
 from hico_platform.data.layout import KINECT_V2
-from hico_platform.data.normalise import normalise
+from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.skeleton_file import SUFFIX, write_skeleton
 from hico_platform.data.store import StoreWriter, refuse_existing
@@ -35,7 +37,7 @@ def synthesise(directory: Path, *, preset: Preset, seed: int, progress: Progress
         layout=KINECT_V2,
         class_names=[action.name for action in preset.actions],
         provenance={"generator": "synth", "preset": preset.name, "seed": seed},
-        normalised=True,
+        normalisation=Normalisation.RELEASED,
         protocols=PROTOCOLS,
     ) as writer:
         for done, raw in enumerate(generate(preset, seed=seed), start=1):
@@ -56,7 +58,7 @@ def write_skeleton_files(directory: Path, *, preset: Preset, seed: int, progress
     partial = make_unique_folder(directory.parent, prefix=f".{directory.name}.partial-")
     try:
         for done, raw in enumerate(generate(preset, seed=seed), start=1):
-            write_skeleton(partial / f"{raw.name}{SUFFIX}", raw.pose)
+            write_skeleton(partial / f"{raw.name}{SUFFIX}", np.nan_to_num(raw.pose))
             if progress is not None:
                 progress(done, len(preset))
         refuse_existing(directory)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
 from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.readers import Item, manifest
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.split import split_store
 from hico_platform.data.store import Store
@@ -36,9 +39,9 @@ def test_a_manifest_becomes_a_store(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "out")
     assert (report.read, report.kept, report.skipped, len(store)) == (80, 80, (), 80)
     assert seen == [(32, 80), (64, 80), (80, 80)]
-    assert (store.dataset, store.class_names, store.normalised) == ("raw", ("0", "1", "2", "3"), True)
+    assert (store.dataset, store.class_names, store.normalisation) == ("raw", ("0", "1", "2", "3"), "released")
     assert store.provenance["format"] == "manifest"
-    assert store.provenance["report"] == {"kept": 80, "skipped": 0, "left_out": 0}
+    assert store.provenance["report"] == {"kept": 80, "skipped": 0, "left_out": 0, "remarks": {}}
     assert len(split_store(store, "odd-subjects").test) > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
 
@@ -151,7 +154,7 @@ def test_a_chunk_gives_back_its_outcomes(tmp_path: Path, monkeypatch: pytest.Mon
     outcomes = [
         Outcome(file="a", line=1, found=Sequence(name="a", label=2, pose=pose, metadata={"subject": 1, "k": None})),
         Outcome(file="b", line=None, found=problem),
-        Outcome(file="c", line=None, found=Sequence(name="c", label=0, pose=pose[:1])),
+        Outcome(file="c", line=None, found=Sequence(name="c", label=0, pose=pose[:1], remarks={"joints repaired": 3})),
     ]
     write_chunk(tmp_path / "chunk.arrow", outcomes)
     first, second, third = read_chunk(tmp_path / "chunk.arrow")
@@ -161,6 +164,7 @@ def test_a_chunk_gives_back_its_outcomes(tmp_path: Path, monkeypatch: pytest.Mon
     assert first.found.metadata == {"subject": 1, "k": None}
     assert second == outcomes[1]
     np.testing.assert_array_equal(third.found.pose, pose[:1])
+    assert (first.found.remarks, third.found.remarks) == ({}, {"joints repaired": 3})
 
 
 def test_real_recordings_are_read(shared_dir: Path, tmp_path: Path) -> None:
@@ -169,3 +173,17 @@ def test_real_recordings_are_read(shared_dir: Path, tmp_path: Path) -> None:
     assert (report.kept, len(store), len(store.class_names)) == (1080, 1080, 15)
     assert (store.num_frames.min(), store.num_frames.max()) == (51, 2518)
     assert len(split_store(store, "odd-subjects").test) == 540
+
+
+def test_remarks_of_kept_recordings_are_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = make_manifest(tmp_path / "raw", 3)
+    read = manifest.Manifest.read
+
+    def remarking(self: manifest.Manifest, item: Item) -> Iterator[Sequence | Problem]:
+        for found in read(self, item):
+            yield replace(found, remarks={"joints repaired": 2, "a": 1}) if isinstance(found, Sequence) else found
+
+    monkeypatch.setattr(manifest.Manifest, "read", remarking)
+    report = run(raw, tmp_path / "out")
+    assert report.remarks == {"a": 3, "joints repaired": 6}
+    assert Store.open(tmp_path / "out").provenance["report"]["remarks"] == report.remarks

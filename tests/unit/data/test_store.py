@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -10,7 +11,8 @@ import pytest
 
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Metadata, Sequence
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store, StoreWriter, content_digest
+from hico_platform.data.verify import verify
 from hico_platform.errors import DataError
 
 
@@ -39,7 +41,7 @@ def write(directory: Path, items: list[Sequence]) -> Store:
         layout=KINECT_V2,
         class_names=("a", "b", "c"),
         provenance={"source": "test"},
-        normalised=False,
+        normalisation=None,
         protocols={"xview": {"train": {"camera": [1]}}},
     ) as writer:
         for sequence in items:
@@ -193,7 +195,7 @@ def _set(path: Path, key: str, value: object) -> None:
         ),
         (
             lambda d: _set(d / "store.json", "schema_version", 99),
-            "schema_version: expected the schema version 1, got 99; prepare the dataset again",
+            "schema_version: expected a schema version from 1 to 2, got 99; prepare the dataset again",
         ),
     ],
 )
@@ -202,3 +204,21 @@ def test_a_store_that_is_not_whole_is_named(tmp_path: Path, harm: Callable[[Path
     harm(tmp_path / "store")
     with pytest.raises(DataError, match=message):
         Store.open(tmp_path / "store")
+
+
+def test_a_store_of_schema_version_1_is_read(tmp_path: Path) -> None:
+    """Its header said ``normalised``, and its digest covers that word instead of the keys that follow it."""
+    store = write(tmp_path / "store", sequences(3))
+    path = tmp_path / "store" / "store.json"
+    header = json.loads(path.read_text())
+    for key in ("normalisation", "missing_joint", "coordinates"):
+        del header[key]
+    header |= {"schema_version": 1, "normalised": True}
+    header["digest"] = content_digest(
+        header, store.index, hashlib.sha256(b"".join(s.pose for s in sequences(3))).digest()
+    )
+    path.write_text(json.dumps(header))
+    old = Store.open(tmp_path / "store")
+    assert (old.normalisation, old.missing_joint, old.coordinates) == ("released", "zero", 3)
+    assert old.digest != store.digest
+    assert verify(old) == []

@@ -38,7 +38,8 @@ def test_arrays_of_one_and_of_many_bodies(tmp_path: Path) -> None:
     assert one.pose.shape == (4, 1, 25, 3)
     assert one.pose.dtype == np.float32
     assert two.pose.shape == (5, 3, 25, 3)
-    assert not two.pose[2, 1, 7].any()
+    assert np.isnan(two.pose[2, 1, 7]).all()
+    assert np.isnan(two.pose).sum() == 3
     assert one.metadata == {"subject": 3, "height": 1.5, "site": "A"}
     assert two.metadata == {"subject": None, "height": 2.0, "site": None}
     assert (one.name, one.label, two.name) == ("one", 0, "many")

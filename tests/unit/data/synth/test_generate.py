@@ -22,12 +22,13 @@ def test_a_sequence_does_not_depend_on_those_before_it() -> None:
     last = list(generate(TINY, seed=1))[-1]
     alone = one_sequence(TINY, seed=1, action=3, subject=3, camera=2, repetition=0)
     assert alone.name == last.name
-    assert np.array_equal(alone.pose, last.pose)
+    np.testing.assert_array_equal(alone.pose, last.pose)
 
 
 def test_presets_draw_other_numbers() -> None:
     twin = dataclasses.replace(TINY, key=99)
-    assert not np.array_equal(next(generate(TINY, seed=0)).pose[:40], next(generate(twin, seed=0)).pose[:40])
+    first, other = next(generate(TINY, seed=0)).pose[:40], next(generate(twin, seed=0)).pose[:40]
+    assert not np.array_equal(first, other, equal_nan=True)
 
 
 def test_a_preset_holds_every_combination_once() -> None:
