@@ -180,6 +180,11 @@ def _ordered(items: Any = ()) -> dict[Any, Any]:
     return {plain_key(key): value for key, value in items}
 
 
+def _unordered(items: Any = ()) -> list[Any]:
+    """A set as a list: what it holds is then not hashed, which can take exponential time."""
+    return list(items)
+
+
 _NUMPY_CORES = ("numpy.core", "numpy._core")
 CALLS: dict[Name, Callable[..., Any]] = {
     **{Name(f"{core}.multiarray", "_reconstruct"): _reconstruct for core in _NUMPY_CORES},
@@ -188,6 +193,7 @@ CALLS: dict[Name, Callable[..., Any]] = {
     Name("numpy", "dtype"): _dtype,
     Name("_codecs", "encode"): _encode,
     Name("collections", "OrderedDict"): _ordered,
+    **{Name(module, name): _unordered for module in ("builtins", "__builtin__") for name in ("set", "frozenset")},
 }
 _NDARRAY = Name("numpy", "ndarray")
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
+from hico_platform.data.file_kind import file_kind
 from hico_platform.data.pickled_array import (
     CALLS,
     NAMES,
@@ -42,7 +43,7 @@ _LENGTH_BYTES = {
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """The content of a pickle: None, numbers, text, bytes, lists, tuples, dicts, ``StoredArray``.
+    """The content of a pickle: None, numbers, text, bytes, lists, tuples, dicts, ``StoredArray``; sets come as lists.
 
     Raises DataError if it is not a pickle, is too long, or contains anything else, which is named and not executed.
     """
@@ -56,10 +57,15 @@ def read_plain_pickle(path: Path) -> Any:
                     remedy="ask for it as .npz or .npy, and do not trust this file: nothing of it was run")
         ) from None  # fmt: skip
     except _BROKEN as error:
-        raise DataError(
-            Problem(file=path, rule="a whole pickle", value=f"{type(error).__name__}: {error}",
-                    remedy="get the file again")
-        ) from None  # fmt: skip
+        raise _no_pickle(path, error) from None
+
+
+def _no_pickle(path: Path, error: Exception) -> DataError:
+    kind = file_kind(path)
+    if kind is not None and kind.remedy is not None:
+        return DataError(Problem(file=path, rule="a pickle", value=kind.name, remedy=kind.remedy))
+    said = f"{type(error).__name__}: {error}" if kind is None or kind.name == "a pickle" else kind.name
+    return DataError(Problem(file=path, rule="a whole pickle", value=said, remedy="get the file again"))
 
 
 _BROKEN = (
@@ -92,6 +98,8 @@ class _Machine:
             elif opcode.name in _STEPS:
                 cost_bytes += sys.getsizeof(argument)
                 _STEPS[opcode.name](self, argument)
+                if opcode.name == "REDUCE":  # which copies what it is given
+                    cost_bytes += sys.getsizeof(self._stack[-1])
             else:
                 raise Refused(f"the opcode {opcode.name}")
         return _finished(self._stack.pop())
@@ -188,6 +196,9 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "NEWTRUE": lambda machine, _: machine.literal(True),
     "NEWFALSE": lambda machine, _: machine.literal(False),
     "EMPTY_LIST": lambda machine, _: machine.literal([]),
+    "EMPTY_SET": lambda machine, _: machine.literal([]),
+    "ADDITEMS": _Machine.extend,
+    "FROZENSET": lambda machine, _: machine.literal(machine.gathered()),
     "EMPTY_DICT": lambda machine, _: machine.literal({}),
     "EMPTY_TUPLE": lambda machine, _: machine.literal(()),
     "MARK": _Machine.mark,

@@ -167,6 +167,14 @@ _NTU120_SUBJECTS = (
 )  # fmt: skip
 
 
+PART_WORDS: dict[Part, tuple[str, ...]] = {
+    Part.TRAIN: ("train", "training"),
+    Part.VAL: ("val", "valid", "validation"),
+    Part.TEST: ("test", "testing"),
+}
+"""What a part is called in files and in the column ``split``."""
+
+
 def _by(column: str, accepts: Parity | tuple[int | str, ...]) -> Rule:
     return Rule(conditions=(ColumnCondition(column=column, accepts=accepts),))
 
@@ -185,9 +193,9 @@ ANYWHERE: dict[str, ProtocolRule] = {
     "odd-subjects": ProtocolRule(name="odd-subjects", train=_by("subject", Parity.ODD)),
     "given": ProtocolRule(
         name="given",
-        train=_by("split", ("train", "training")),
-        val=_by("split", ("val", "validation")),
-        test=_by("split", ("test", "testing")),
+        train=_by("split", PART_WORDS[Part.TRAIN]),
+        val=_by("split", PART_WORDS[Part.VAL]),
+        test=_by("split", PART_WORDS[Part.TEST]),
     ),
 }
 """Protocols that fit any store with the column they read."""

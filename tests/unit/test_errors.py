@@ -31,7 +31,7 @@ REMEDY_BEGINS = frozenset(
     """
     add ask back bring break change check choose chgrp chmod correct cut end export fetch free get give go indent
     install leave lower make mark mend mount move name number prepare put raise record register remove rename
-    report restore resume run save search see set start swap take try unset upgrade use wait widen write
+    report restore resume run save search see set start swap take try unpack unset upgrade use wait widen write
     """.split()  # noqa: SIM905
 )
 """A remedy is an instruction: its first word is a verb."""

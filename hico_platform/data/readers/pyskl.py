@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
+from hico_platform.data.readers.split_parts import protocol_rule, split_parts
 from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.skeleton_file import SkeletonName
+from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
 
-_PARTS = {"train": "train", "val": "test", "test": "test"}
+_LIST_NAME = re.compile(r"(?:(?P<protocol>.+)_)?(?P<word>[a-z]+)(?P<fold>[0-9]*)")
+_REMEDY = "correct or leave out this one"
 _DATASETS = ("ntu60", "ntu120")
 
 
@@ -34,7 +38,7 @@ class Pyskl:
     def plan(self) -> ReadPlan:
         """One item an annotation; one that breaks a rule becomes a problem."""
         content = _read(self.file)
-        parts = _parts(content, self.file)
+        splits = _splits(content, self.file)
         items: list[Item] = []
         problems: list[Problem] = []
         for i, annotation in enumerate(content["annotations"]):
@@ -45,7 +49,7 @@ class Pyskl:
                 continue
             metadata = {
                 **(found.metadata() if (found := SkeletonName.parse(name)) else {}),
-                **{column: listed.get(name) for column, listed in parts.items()},
+                **{split.column: split.parts.get(name) for split in splits},
             }
             items.append(Item(file=self.file, value=(i, name, label, array, metadata)))
         return ReadPlan(items=items, problems=problems)
@@ -54,15 +58,17 @@ class Pyskl:
         """The one sequence of an annotation."""
         i, name, label, array, metadata = item.value
         joints = len(self.layout.joints)
-        if len(array.shape) != 4 or array.shape[2:] != (joints, 3) or array.dtype[1:2] != "f":
+        if len(array.shape) not in (3, 4) or array.shape[-2:] != (joints, 3) or array.dtype[1:2] != "f":
             raise _wrong(
                 self.file,
                 i,
                 "keypoint",
                 f"an array of floats (M, T, {joints}, 3)",
                 f"{array.dtype} {list(array.shape)}",
+                _shape_remedy(array.shape, self.layout),
             )
-        pose = array.load(self.file).swapaxes(0, 1)  # (T, M, J, C)
+        pose = array.load(self.file)
+        pose = pose[:, None] if pose.ndim == 3 else pose.swapaxes(0, 1)  # (T, J, C) or (M, T, J, C) to (T, M, J, C)
         pose = clean(pose, file=self.file, line=None, missing=self.missing_joint)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
 
@@ -73,13 +79,13 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
     labels = [
         label
         for annotation in content["annotations"]
-        if isinstance(annotation, dict) and isinstance(label := annotation.get("label"), int)
+        if isinstance(annotation, dict) and (label := whole_number(annotation.get("label"))) is not None
         if 0 <= label < MOST_CLASSES
     ]
     protocols = {
-        column.removeprefix("split_"): {"train": {column: "train"}, "test": {column: "test"}}
-        for column in _parts(content, raw)
-        if column != "split"
+        split.protocol: protocol_rule(split.column, set(split.parts.values()))
+        for split in _splits(content, raw)
+        if split.protocol is not None
     }
     return Pyskl(
         dataset=next((name for name in _DATASETS if raw.stem.startswith(f"{name}_")), raw.stem),
@@ -102,22 +108,62 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _parts(content: dict[str, Any], file: Path) -> dict[str, dict[str, str]]:
-    """Train and test names by column: ``xsub_train`` and ``xsub_val`` give ``split_xsub``, bare ones ``split``."""
+@dataclass(frozen=True, kw_only=True)
+class _Split:
+    """What the lists of one protocol say."""
+
+    protocol: str | None
+    """None where the lists name none; the protocol ``given`` then reads the column."""
+    column: str
+    parts: dict[str, str]
+    """The part of each named sequence."""
+
+
+def _splits(content: dict[str, Any], file: Path) -> list[_Split]:
+    """The protocols of a file: ``xsub_train`` and ``xsub_val`` are ``xsub``, ``train1`` and ``test1`` are ``split1``.
+
+    Raises DataError if a list is no list of names, or a name is in two parts of a protocol.
+    """
     splits = content.get("split", {})
-    if not isinstance(splits, dict) or not all(isinstance(names, list) for names in splits.values()):
-        raise DataError(
-            Problem(file=file, field="split", rule="a dict of lists of names", value=type(splits).__name__,
-                    remedy="export it with pyskl or MMAction2 once more")
-        )  # fmt: skip
-    columns: dict[str, dict[str, str]] = {}
-    for key, names in splits.items():
-        protocol, _, part = key.rpartition("_") if isinstance(key, str) else ("", "", "")
-        if part not in _PARTS:
-            continue
-        listed = columns.setdefault(f"split_{protocol}" if protocol else "split", {})
-        listed.update({name: _PARTS[part] for name in names if isinstance(name, str)})
-    return columns
+    if not isinstance(splits, dict):
+        raise _malformed_split(file, type(splits).__name__)
+    lists: dict[tuple[str | None, str], dict[str, tuple[str, list[Any]]]] = {}
+    for key, value in splits.items():
+        names = value.load(file).tolist() if isinstance(value, StoredArray) else value
+        if not isinstance(names, list | tuple):
+            raise _malformed_split(file, f"{type(names).__name__} in {brief(key)}")
+        if isinstance(key, str) and (found := _LIST_NAME.fullmatch(key)):
+            protocol, word, fold = found["protocol"], found["word"], found["fold"]
+            if protocol is not None or fold:
+                place = f"{protocol}{fold}" if protocol else f"split{fold}", f"split_{protocol or ''}{fold}"
+            else:
+                place = None, "split"
+            lists.setdefault(place, {})[word] = key, list(names)
+    return [
+        _Split(protocol=protocol, column=column, parts=parts)
+        for (protocol, column), words in lists.items()
+        if (parts := _part_of_each_name(words, file))
+    ]
+
+
+def _part_of_each_name(words: dict[str, tuple[str, list[Any]]], file: Path) -> dict[str, str]:
+    listed: dict[str, str] = {}
+    for word, part in split_parts(words).items():
+        key, names = words[word]
+        for name in names:
+            if isinstance(name, str) and listed.setdefault(name, part) != part:
+                raise DataError(
+                    Problem(file=file, field=f"split.{key}", rule="a name in one part of a protocol alone",
+                            value=brief(name), remedy=f"leave it out of this list: it is in the {listed[name]} part")
+                )  # fmt: skip
+    return listed
+
+
+def _malformed_split(file: Path, value: object) -> DataError:
+    return DataError(
+        Problem(file=file, field="split", rule="a dict of lists of names", value=value,
+                remedy="export it with pyskl or MMAction2 once more")
+    )  # fmt: skip
 
 
 def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int, StoredArray]:
@@ -126,18 +172,27 @@ def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int, StoredAr
     name, label, array = (annotation.get(key) for key in ("frame_dir", "label", "keypoint"))
     if not isinstance(name, str) or not name:
         raise _wrong(file, i, "frame_dir", "the name of the sequence", name)
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_CLASSES:
+    number = whole_number(label)
+    if number is None or not 0 <= number < MOST_CLASSES:
         raise _wrong(file, i, "label", f"a whole number, 0 to {MOST_CLASSES - 1}", label)
     if not isinstance(array, StoredArray):
         raise _wrong(file, i, "keypoint", "an array", type(array).__name__)
-    total = annotation.get("total_frames")
-    if total is not None and (len(array.shape) < 2 or total != array.shape[1]):
-        raise _wrong(file, i, "total_frames", "the number of frames of keypoint", total)
-    return name, label, array
+    total, shape = annotation.get("total_frames"), array.shape
+    if total is not None and (len(shape) < 3 or whole_number(total) != shape[-3]):
+        swapped = len(shape) == 4 and whole_number(total) == shape[0]
+        remedy = f"swap the first two axes of keypoint {list(shape)}: they are (T, M)" if swapped else _REMEDY
+        raise _wrong(file, i, "total_frames", "the number of frames of keypoint", total, remedy)
+    return name, number, array
 
 
-def _wrong(file: Path, i: int, key: str, rule: str, value: object) -> DataError:
+def _shape_remedy(shape: tuple[int, ...], layout: Layout) -> str:
+    if shape[-1:] == (2,):
+        return "give a file of 3D poses: these are 2D"
+    if len(shape) in (3, 4) and shape[-1] == 3:
+        return f"name the layout of {shape[-2]} joints by --layout: this is {layout.name}"
+    return _REMEDY
+
+
+def _wrong(file: Path, i: int, key: str, rule: str, value: object, remedy: str = _REMEDY) -> DataError:
     field = f"annotations[{i}]" + (f".{key}" if key else "")
-    return DataError(
-        Problem(file=file, field=field, rule=rule, value=brief(value), remedy="correct or leave out this one")
-    )
+    return DataError(Problem(file=file, field=field, rule=rule, value=brief(value), remedy=remedy))

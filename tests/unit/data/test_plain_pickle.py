@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import os
 import pickle
 from collections import OrderedDict
@@ -86,7 +88,7 @@ def test_code_is_refused_by_name_and_never_run(tmp_path: Path, protocol: int) ->
         (np.array([{}, []], object), "an array of (O8|objects)"),
         (np.zeros(2, [("a", "f4")]), "an array of V4"),
         (Path("x"), "pathlib"),
-        ({1, 2}, "the opcode EMPTY_SET"),
+        (memoryview, "builtins.memoryview"),
         (np.ndarray, "a bare ndarray"),
         (Harm(np.lib.format.open_memmap, "x"), "numpy"),
     ],
@@ -182,3 +184,35 @@ def test_a_damaged_pickle_is_read_or_refused(tmp_path_factory: pytest.TempPathFa
         read_plain_pickle(path)
     except DataError:
         return
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_sets_come_as_lists(tmp_path: Path, protocol: int) -> None:
+    found = round_trip(tmp_path / "p", {"a": {"x", "y"}, "b": frozenset([1]), "c": set()}, protocol)
+    assert {key: sorted(value) for key, value in found.items()} == {"a": ["x", "y"], "b": [1], "c": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(pickle.dumps([1]), mtime=0), "expected a pickle, got 'a gzip file'; unpack it first, .* gunzip"),
+        (bz2.compress(pickle.dumps([1])), "expected a pickle, got 'a bzip2 file'; unpack it first, .* bunzip2"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "got 'a pointer of Git LFS'; fetch the file itself"),
+        (b"PK\x03\x04rest", r"got 'a zip archive \(an .npz is one\)'"),
+    ],
+    ids=["gzip", "bzip2", "lfs", "zip"],
+)
+def test_another_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "p").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_plain_pickle(tmp_path / "p")
+
+
+@pytest.mark.parametrize("called", [b"cbuiltins\nset\n", b"ccollections\nOrderedDict\n"])
+def test_copies_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: bytes) -> None:
+    monkeypatch.setattr(plain_pickle, "MOST_BYTES", 1_000_000)
+    pairs = b"](" + b"".join(b"(J" + i.to_bytes(4, "little") + b"K\x01l" for i in range(1000)) + b"eq\x00"
+    copies = b"0" + (called + b"h\x00\x85R") * 300
+    (tmp_path / "p").write_bytes(b"\x80\x04" + pairs + copies + b".")
+    with pytest.raises(DataError, match="more than 1000000 bytes beside its arrays"):
+        read_plain_pickle(tmp_path / "p")

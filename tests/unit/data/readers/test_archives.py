@@ -80,6 +80,19 @@ def test_pyskl(tmp_path: Path, protocol: int) -> None:
             {"keypoint": np.zeros((1, 7, 17, 2))},
             r"annotations\[2\].keypoint: expected an array of floats \(M, T, 25, 3\), got '<f8 \[1,",
         ),
+        (
+            {"keypoint": np.zeros((1, 7, 25, 2)), "total_frames": 7},
+            r"got '<f8 \[1, 7, 25, 2\]'; give a file of 3D poses: these are 2D",
+        ),
+        (
+            {"keypoint": np.zeros((1, 7, 20, 3)), "total_frames": 7},
+            r"got '<f8 \[1, 7, 20, 3\]'; name the layout of 20 joints by --layout: this is kinect-v2",
+        ),
+        (
+            {"keypoint": np.zeros((7, 1, 25, 3)), "total_frames": 7},
+            r"total_frames: expected .*, got 7; swap the first two axes of keypoint \[7, 1, 25, 3\]: they are \(T, M\)",
+        ),
+        ({"label": 1.5}, r"annotations\[2\].label: expected a whole number, 0 to 9999, got 1.5"),
         ({"total_frames": 99}, r"annotations\[2\].total_frames: expected the number of frames of keypoint, got 99"),
         ({"keypoint": np.full((1, 7, 25, 3), np.nan)}, "a coordinate that is a number, got 'nan'"),
     ],
@@ -93,6 +106,56 @@ def test_a_bad_annotation_is_named(tmp_path: Path, change: dict[str, Any], messa
     (problem,) = report.skipped
     with pytest.raises(DataError, match=message):
         raise DataError(problem)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, np.array])
+def test_val_is_validation_where_a_pyskl_file_has_a_test_part(tmp_path: Path, kind: Any) -> None:
+    content = pyskl_content()
+    content["split"] = {
+        **{"xsub_train": kind(NAMES[:6]), "xsub_val": kind(NAMES[6:8]), "xsub_test": kind(NAMES[8:])},
+        **{"xview_train": kind(NAMES[4:]), "xview_val": kind(NAMES[:4])},  # as pyskl publishes NTU
+        **{"train": kind(NAMES[:5]), "val": kind(NAMES[5:6]), "test": kind(NAMES[6:])},
+        **{"train1": kind(NAMES[:9]), "test1": kind(NAMES[9:]), "all": kind(NAMES)},
+    }
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(content))
+    store, _ = prepare(tmp_path / "x.pkl", tmp_path / "out", "pyskl")
+    parts = {}
+    for protocol in ("xsub", "xview", "given", "split1"):
+        split = split_store(store, protocol)
+        parts[protocol] = [len(split.train_and_val), len(split.test), split.val_by]
+        assert len(split.val) == {"xsub": 2, "given": 1}.get(protocol, len(split.val))
+    assert parts == {
+        "xsub": [8, 4, "given"], "xview": [8, 4, "subject"], "given": [6, 6, "given"], "split1": [9, 3, "subject"]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"xsub_train": NAMES[:8], "xsub_test": NAMES[7:]},
+         r"split.xsub_test: expected a name in one part of a protocol alone, got 'S001C002P004R001A003'; leave it out"),
+        ({"xsub_train": "x"}, "split: expected a dict of lists of names, got 'str in xsub_train'"),
+        ([NAMES], "split: expected a dict of lists of names, got 'list'"),
+    ],
+)  # fmt: skip
+def test_a_bad_split_of_pyskl_is_named(tmp_path: Path, split: Any, message: str) -> None:
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({**pyskl_content(), "split": split}))
+    with pytest.raises(DataError, match=message):
+        prepare(tmp_path / "x.pkl", tmp_path / "out", "pyskl")
+
+
+def test_pyskl_with_labels_as_floats_and_keypoints_of_one_body(tmp_path: Path) -> None:
+    content = pyskl_content()
+    for annotation in content["annotations"]:
+        annotation["label"] = np.float64(annotation["label"])
+        annotation["total_frames"] = float(annotation["total_frames"])
+    single = content["annotations"][3]
+    single["keypoint"] = single["keypoint"][0]  # (T, J, C)
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(content))
+    store, report = prepare(tmp_path / "x.pkl", tmp_path / "out", "pyskl")
+    assert (report.kept, store.labels.tolist()) == (12, [i % 5 for i in range(12)])
+    expected = poses(12)[3].astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(store.pose(3), normalise(expected[:, :1], KINECT_V2))
 
 
 def test_a_pyskl_pickle_with_code_or_without_annotations(tmp_path: Path) -> None:
