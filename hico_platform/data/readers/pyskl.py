@@ -134,10 +134,8 @@ def _splits(content: dict[str, Any], file: Path) -> list[_Split]:
             raise _malformed_split(file, f"{type(names).__name__} in {brief(key)}")
         if isinstance(key, str) and (found := _LIST_NAME.fullmatch(key)):
             protocol, word, fold = found["protocol"], found["word"], found["fold"]
-            if protocol is not None or fold:
-                place = f"{protocol}{fold}" if protocol else f"split{fold}", f"split_{protocol or ''}{fold}"
-            else:
-                place = None, "split"
+            named = f"{protocol or 'split'}{fold}" if protocol or fold else None
+            place = named, f"split_{protocol or ''}{fold}" if named else "split"
             lists.setdefault(place, {})[word] = key, list(names)
     return [
         _Split(protocol=protocol, column=column, parts=parts)
