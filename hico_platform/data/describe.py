@@ -62,8 +62,8 @@ def describe(store: Store) -> Description:
     for i in range(len(store)):
         visible: Mask = np.any(store.pose(i), axis=-1)  # (T, M, J)
         present: Mask = np.any(visible, axis=-1)  # (T, M)
-        if store.normalisation is not None:
-            visible[:, 0, store.layout.centre] = True
+        if store.normalisation is not None and store.layout.centre_joint is not None:
+            visible[:, 0, store.layout.centre_joint] = True
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
         body_frames += present.size

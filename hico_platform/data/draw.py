@@ -100,8 +100,8 @@ def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int
     for m, colour in zip(range(pose.shape[1]), _COLOURS, strict=False):
         body = pose[frame, m]
         shown = body.any(axis=-1)
-        if store.normalisation is not None and m == 0:
-            shown[store.layout.centre] = True  # normalisation moves it to zero, which also marks missing joints
+        if store.normalisation is not None and m == 0 and store.layout.centre_joint is not None:
+            shown[store.layout.centre_joint] = True  # normalisation moves it to zero, which also marks missing joints
         for child, parent in enumerate(store.layout.parents):
             if shown[child] and shown[parent]:
                 bone = body[[child, parent]]

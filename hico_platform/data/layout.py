@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from hico_platform.errors import ConfigError, Problem
+
+Point = int | tuple[int, ...]
+"""A joint, or two and more joints whose midpoint is meant."""
+
+Line = tuple[Point, Point]
+"""From and to."""
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,26 +25,27 @@ class Layout:
     """Names and tree of a skeleton; indices are 0-based.
 
     ``parents[j]`` is the parent of joint j, the root is its own parent.
-    Normalisation subtracts the joint ``centre``, rotates ``z_axis`` (from, to) onto z and then ``x_axis`` onto x.
+    Normalisation subtracts the point ``centre``, and turns the line ``z_axis`` onto z and ``x_axis`` onto x. Each point
+    is a joint or the midpoint of several, because many layouts have no joint between the hips or the shoulders.
     """
 
     name: str
     joints: tuple[str, ...]
     parents: tuple[int, ...]
-    centre: int
-    z_axis: tuple[int, int]
-    x_axis: tuple[int, int]
+    centre: Point
+    z_axis: Line
+    x_axis: Line
 
     def __post_init__(self) -> None:
         count = len(self.joints)
         if len(self.parents) != count:
             raise _wrong("parents", f"a list of {count}, one parent for each joint", len(self.parents))
-        for key in ("parents", "z_axis", "x_axis"):
-            for joint in getattr(self, key):
+        used = {"parents": self.parents, "centre": _joints_of(self.centre)}
+        used |= {key: tuple(joint for point in getattr(self, key) for joint in _joints_of(point)) for key in _LINES}
+        for key, joints in used.items():
+            for joint in joints:
                 if not 0 <= joint < count:
                     raise _wrong(key, f"a joint's index, 0 to {count - 1}", joint)
-        if not 0 <= self.centre < count:
-            raise _wrong("centre", f"a joint's index, 0 to {count - 1}", self.centre)
         rooted = {joint for joint in range(count) if self.parents[joint] == joint}
         for joint in range(count):  # each joint is visited once, because a file may list very many
             path: set[int] = set()
@@ -61,28 +73,73 @@ class Layout:
             raise _wrong("name", "a text", plain["name"])
         if not _all(plain["joints"], str):
             raise _wrong("joints", "a list of names", plain["joints"])
-        for key in ("parents", "z_axis", "x_axis"):
-            if not _all(plain[key], int):
-                raise _wrong(key, "a list of joint indices", plain[key])
-        for key in ("z_axis", "x_axis"):
-            if len(plain[key]) != 2:
-                raise _wrong(key, "a pair of joint indices, from and to", plain[key])
-        if not _all([plain["centre"]], int):
-            raise _wrong("centre", "a joint's index", plain["centre"])
+        if not _all(plain["parents"], int):
+            raise _wrong("parents", "a list of joint indices", plain["parents"])
         return cls(
             name=plain["name"],
             joints=tuple(plain["joints"]),
             # Many layouts mark a root by -1 instead.
             parents=tuple(joint if parent == -1 else parent for joint, parent in enumerate(plain["parents"])),
-            centre=plain["centre"],
-            z_axis=(plain["z_axis"][0], plain["z_axis"][1]),
-            x_axis=(plain["x_axis"][0], plain["x_axis"][1]),
+            centre=_point("centre", plain["centre"]),
+            z_axis=_line("z_axis", plain["z_axis"]),
+            x_axis=_line("x_axis", plain["x_axis"]),
         )
 
     def as_plain(self) -> dict[str, Any]:
         """The layout as lists, numbers and text, for JSON."""
-        plain = asdict(self)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return plain | {key: list(map(_plain_point, plain[key])) for key in _LINES}
+
+    @property
+    def centre_joint(self) -> int | None:
+        """The joint that is the centre; None if the centre is a midpoint."""
+        return self.centre if isinstance(self.centre, int) else None
+
+    def centre_of(self, pose: Array) -> Array:
+        """The centre of poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
+        return _position(pose, self.centre)
+
+    def z_line(self, pose: Array) -> Array:
+        """The line that points upwards in poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
+        return _position(pose, self.z_axis[1]) - _position(pose, self.z_axis[0])
+
+    def x_line(self, pose: Array) -> Array:
+        """The line across the body in poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
+        return _position(pose, self.x_axis[1]) - _position(pose, self.x_axis[0])
+
+
+_LINES = ("z_axis", "x_axis")
+
+
+def _position(pose: Array, point: Point) -> Array:
+    """A point of poses (..., J, C), (..., C) in their dtype."""
+    if isinstance(point, int):
+        return pose[..., point, :]
+    middle: Array = np.mean(pose[..., list(point), :], axis=-2)
+    return middle
+
+
+def _joints_of(point: Point) -> tuple[int, ...]:
+    return (point,) if isinstance(point, int) else point
+
+
+def _plain_point(point: Point) -> int | list[int]:
+    return point if isinstance(point, int) else list(point)
+
+
+def _point(key: str, plain: Any) -> Point:
+    """A point from plain values: a joint's index, or a list of them."""
+    if _all([plain], int):
+        return int(plain)
+    if not _all(plain, int) or len(set(plain)) != len(plain) or not plain:
+        raise _wrong(key, "a joint's index, or a list of joints, each once, whose midpoint it is", plain)
+    return tuple(plain) if len(plain) > 1 else int(plain[0])
+
+
+def _line(key: str, plain: object) -> Line:
+    if not isinstance(plain, list | tuple) or len(plain) != 2:
+        raise _wrong(key, "a pair of points, from and to", plain)
+    return _point(key, plain[0]), _point(key, plain[1])
 
 
 def _all(values: object, kind: type) -> bool:

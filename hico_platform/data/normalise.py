@@ -47,8 +47,9 @@ def normalise(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> P
         return np.zeros((0, 0, *pose.shape[2:]), np.float32)
     joined = np.stack([body[np.arange(length) % len(body)] for body in bodies], axis=1)  # (T', M', J, C)
     present = ~np.isnan(joined).any(axis=-1, keepdims=True)
+    centre = np.nan_to_num(layout.centre_of(joined[:, :1]))[:, :, None]  # (T', 1, 1, C)
     joined = np.nan_to_num(joined)
-    joined -= joined[:, :1, layout.centre : layout.centre + 1]
+    joined -= centre
     joined *= present
     return _upright(joined, layout)
 
@@ -57,8 +58,8 @@ def _upright(pose: Pose, layout: Layout) -> Pose:
     """Rotates (T, M, J, C) so that body 0's spine in frame 0 is along z, and then its shoulders along x."""
     first = pose[0, 0].astype(np.float64)  # (J, C)
     rotation = np.eye(3)
-    for (start, end), target in ((layout.z_axis, 2), (layout.x_axis, 0)):
-        rotation = rotation_onto(rotation @ (first[end] - first[start]), np.eye(3)[target]) @ rotation
+    for line, target in ((layout.z_line(first), 2), (layout.x_line(first), 0)):
+        rotation = rotation_onto(rotation @ line, np.eye(3)[target]) @ rotation
     return (pose.reshape(-1, 3) @ rotation.T.astype(np.float32)).reshape(pose.shape)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,14 @@ def test_body_one_stands_on_the_axes() -> None:
 def test_a_layout_of_20_joints_is_normalised_by_its_own_axes() -> None:
     pose = normalise(nan_where_zero(walk(20, joints=20)), KINECT_V1)
     assert pose.shape == (20, 1, 20, 3)
+    assert np.abs((pose[0, 0, 8] - pose[0, 0, 4])[1:]).max() < 1e-6
+
+
+def test_a_layout_may_be_centred_on_a_midpoint() -> None:
+    layout = replace(KINECT_V2, centre=(12, 16), z_axis=((12, 16), (4, 8)))
+    raw = walk(20)
+    pose = normalise(nan_where_zero(raw), layout)
+    assert np.abs(pose[:, 0, [12, 16]].mean(axis=1)).max() < 1e-6
     assert np.abs((pose[0, 0, 8] - pose[0, 0, 4])[1:]).max() < 1e-6
 
 
