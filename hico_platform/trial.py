@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,13 @@ class TrainEvalSplit:
     store: Store
     train: npt.NDArray[np.int64]
     eval: npt.NDArray[np.int64]
+    pretrain_only: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Sequences that join ``train`` in pretraining and are left out of every score."""
+
+    @property
+    def pretrain(self) -> npt.NDArray[np.int64]:
+        """All sequences to pretrain on, ascending."""
+        return np.sort(np.concatenate([self.train, self.pretrain_only]))
 
     def eval_data(
         self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None
@@ -150,6 +157,7 @@ class _Training:
         self._validate = validate
         self._callbacks = callbacks
         self.data = split.eval_data(config, device=device, alive=callbacks.alive)
+        self._sequences = torch.tensor(split.pretrain, device=device)
         self._session = begin_session(config, layout=split.store.layout, device=device)
         self.encoder = self._session.encoder
         self.features: EvalFeatures | None = None
@@ -170,7 +178,7 @@ class _Training:
             return decision
         with self._log.saving_on_error(), memory_explained(self._config):
             for result in self._session.train(
-                views=self.data.views, sequences=self.data.train, progress=self._callbacks.on_progress
+                views=self.data.views, sequences=self._sequences, progress=self._callbacks.on_progress
             ):
                 self.features = None
                 self._log.add(result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -117,26 +117,30 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolRule:
-    """A protocol over metadata: rules for training and test sequences; without a test rule, all others are test."""
+    """A protocol over metadata: rules for training and test sequences; without a test rule, all others are test.
+
+    A rule ``pretrain`` selects sequences that are pretrained on and never scored: of another dataset, for example.
+    """
 
     name: str
     train: Rule
     test: Rule | None = None
     val: Rule | None = None
+    pretrain: Rule | None = None
 
     @classmethod
     def from_plain(cls, name: str, plain: object, *, field: str = "protocol") -> ProtocolRule:
-        """A protocol from ``{train: RULE, test: RULE, val: RULE}``; only train is required.
+        """A protocol from ``{train: RULE, test: RULE, val: RULE, pretrain: RULE}``; only train is required.
 
         Raises ConfigError naming ``field``.
         """
         if not isinstance(plain, Mapping) or "train" not in plain:
-            raise _malformed(field, "a mapping with train and, if wanted, test and val", plain)
-        unknown = sorted(set(map(str, plain)) - {"train", "test", "val"})
+            raise _malformed(field, "a mapping with train and, if wanted, test, val and pretrain", plain)
+        unknown = sorted(set(map(str, plain)) - {"train", "test", "val", "pretrain"})
         if unknown:
-            raise _malformed(f"{field}.{unknown[0]}", "one of train, test and val", unknown[0])
+            raise _malformed(f"{field}.{unknown[0]}", "one of train, test, val and pretrain", unknown[0])
         rules = {key: Rule.from_plain(part, field=f"{field}.{key}") for key, part in plain.items()}
-        return cls(name=name, train=rules["train"], test=rules.get("test"), val=rules.get("val"))
+        return cls(name=name, **rules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +153,8 @@ class Split:
     test: Indices
     val_by: str
     """The unit of the validation part: ``subject``, ``video``, ``sequence``, or ``given`` by the protocol."""
+    pretrain_only: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Sequences that join the training part in pretraining and are never scored, nor asked for their labels."""
 
     def part(self, part: Part) -> Indices:
         """The indices of one part."""
@@ -243,7 +249,10 @@ def split_store(store: Described, protocol: str | ProtocolRule, *, validation_sh
     whole_train = chosen.train.select(store)
     test = chosen.test.select(store) if chosen.test else _the_rest(store, chosen.train) & ~whole_train
     val = chosen.val.select(store) if chosen.val else np.zeros_like(whole_train)
-    _check_parts(chosen.name, train=whole_train, test=test, val=val)
+    pretrain_only = chosen.pretrain.select(store) if chosen.pretrain else np.zeros_like(whole_train)
+    if not chosen.test:
+        test &= ~pretrain_only
+    _check_parts(chosen.name, train=whole_train, test=test, val=val, pretrain=pretrain_only)
     val_by = "given"
     if not val.any():
         val, val_by = _validation(store, whole_train, validation_share)
@@ -253,6 +262,7 @@ def split_store(store: Described, protocol: str | ProtocolRule, *, validation_sh
         val=np.flatnonzero(val),
         test=np.flatnonzero(test),
         val_by=val_by,
+        pretrain_only=np.flatnonzero(pretrain_only),
     )
 
 

@@ -155,13 +155,14 @@ def _peak_bytes(
     meter.start()
     try:
         with checked_kernels(config, layout=split.store.layout, device=meter.device):  # whose check takes memory too
-            batch_size = min(config.budget.batch_size, len(split.train))
+            batch_size = min(config.budget.batch_size, len(split.pretrain))
+            sequences = torch.tensor(split.pretrain, device=meter.device)
             source = split.eval_data(config, device=meter.device)
             session = begin_session(config, layout=split.store.layout, device=meter.device)
             for _ in session.train(
                 views=source.views,
-                sequences=source.train[: steps * batch_size],
-                epochs=-(-steps // min(steps, len(source.train) // batch_size)),
+                sequences=sequences[: steps * batch_size],
+                epochs=-(-steps // min(steps, len(sequences) // batch_size)),
                 batch_size=batch_size,
                 rate=lambda epoch: 0.0,  # whatever the configuration, no loss becomes infinite
             ):

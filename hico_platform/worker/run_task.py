@@ -162,8 +162,8 @@ def _opened(dataset: Dataset) -> tuple[Store, TrainEvalSplit, TrainEvalSplit]:
     store, split = dataset.open()
     return (
         store,
-        TrainEvalSplit(store=store, train=split.train, eval=split.val),
-        TrainEvalSplit(store=store, train=split.train_and_val, eval=split.test),
+        TrainEvalSplit(store=store, train=split.train, eval=split.val, pretrain_only=split.pretrain_only),
+        TrainEvalSplit(store=store, train=split.train_and_val, eval=split.test, pretrain_only=split.pretrain_only),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import torch
 
 from hico_platform.config.trial import TrialConfig
 from hico_platform.evaluate.downstream import downstream, eval_features, knn
@@ -66,11 +67,11 @@ def _evaluation_seconds(
 
 def _epoch_seconds(session: TrainingSession, split: TrainEvalSplit) -> float:
     """The seconds of one epoch: from the second of two short ones of a few steps."""
-    batch_size = min(session.config.budget.batch_size, len(split.train))
-    few = dataclasses.replace(split, train=split.train[: STEPS * batch_size])
-    data = few.eval_data(session.config, device=session.state.device)
-    *_, last = session.train(views=data.views, sequences=data.train, epochs=2, batch_size=batch_size)
-    return len(split.train) / last.sequences_per_s
+    batch_size = min(session.config.budget.batch_size, len(split.pretrain))
+    data = split.eval_data(session.config, device=session.state.device)
+    few = torch.tensor(split.pretrain[: STEPS * batch_size], device=session.state.device)
+    *_, last = session.train(views=data.views, sequences=few, epochs=2, batch_size=batch_size)
+    return len(split.pretrain) / last.sequences_per_s
 
 
 def _part(split: TrainEvalSplit) -> tuple[TrainEvalSplit, float]:

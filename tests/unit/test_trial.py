@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from hico_platform.enums import Decision
 from hico_platform.errors import CheckpointError, TrainingError
 from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.train import loop, session
+from hico_platform.train.loop import EpochResult
+from hico_platform.train.session import TrainingSession
 from hico_platform.trial import TrainEvalSplit, run_trial
 from tests.small import small_config, small_split, small_store
 
@@ -258,3 +260,23 @@ def test_features_are_computed_once_for_a_report_and_the_end(
     )
     run(store, tmp_path, recorder([]))
     assert calls == [1, 1, 2]  # two reports, and the transfer target
+
+
+def test_sequences_of_pretraining_alone_are_trained_on_and_never_scored(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = small_split(store)
+    few, more = whole.train[:40], whole.train[40:50]
+    trained: list[list[int]] = []
+    train = TrainingSession.train
+
+    def watched(self: TrainingSession, *, sequences: torch.Tensor, **options: object) -> Iterator[EpochResult]:
+        trained.append(sequences.tolist())
+        return train(self, sequences=sequences, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TrainingSession, "train", watched)
+    split = TrainEvalSplit(store=store, train=few, eval=whole.eval, pretrain_only=more)
+    assert split.eval_data(small_config(), device=torch.device("cpu")).train.tolist() == few.tolist()
+    run_trial(small_config(budget__epochs=1), split=split, target=None, directory=tmp_path, report_epochs={1},
+              report=lambda report: Decision.CONTINUE, device=torch.device("cpu"))  # fmt: skip
+    assert trained == [sorted([*few.tolist(), *more.tolist()])]

@@ -130,7 +130,7 @@ def test_a_missing_value_belongs_to_neither_part() -> None:
     [
         ({"test": {"subject": "odd"}}, "protocol: expected a mapping with train"),
         ([1], "protocol: expected a mapping with train"),
-        ({"train": {"subject": "odd"}, "tset": {}}, "protocol.tset: expected one of train, test and val"),
+        ({"train": {"subject": "odd"}, "tset": {}}, "protocol.tset: expected one of train, test, val and pretrain"),
         ({"train": {}}, "protocol.train: expected a mapping from metadata column"),
         ({"train": {"subject": []}}, "protocol.train.subject: expected one of odd, even, a whole number, a text"),
         ({"train": {"subject": True}}, "protocol.train.subject: expected one of odd, even, a whole number, a text"),
@@ -178,3 +178,16 @@ def test_parts_that_overlap_are_refused() -> None:
 def test_an_unknown_protocol_names_those_there_are() -> None:
     with pytest.raises(DataError, match="got 'xsub'; choose given, odd-subjects, or write a rule"):
         split_store(store(), "xsub")
+
+
+def test_sequences_may_join_pretraining_alone() -> None:
+    """They are in no part that is scored: not in training's gallery, not in validation, not in the test part."""
+    table = {"subject": [1, 1, 3, 3, 2, 2, 9, 9], "split": ["a"] * 6 + ["more"] * 2}
+    rule = {"train": {"subject": "odd", "split": "a"}, "pretrain": {"split": "more"}}
+    split = split_store(Described(table=table), ProtocolRule.from_plain("mine", rule))
+    assert split.pretrain_only.tolist() == [6, 7]
+    assert split.train_and_val.tolist() == [0, 1, 2, 3]
+    assert split.test.tolist() == [4, 5]
+    overlapping = {"train": {"subject": "odd"}, "pretrain": {"split": "more"}}
+    with pytest.raises(DataError, match="every sequence in one part alone"):
+        split_store(Described(table=table), ProtocolRule.from_plain("mine", overlapping))
