@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import MissingJoint, Sequence
+from hico_platform.data.whole_number import whole_number, whole_number_of_text
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
@@ -62,10 +64,11 @@ class Manifest:
         array = _load_array(self.folder / path, manifest=self.file, line=item.line)
         joints = len(self.layout.joints)
         if array.ndim not in (3, 4) or array.shape[-2:] != (joints, 3):
+            flat = array.ndim in (3, 4) and array.shape[-1] == 2
+            remedy = f"correct the array, or name its layout (this is {self.layout.name})"
             raise DataError(
                 Problem(file=self.folder / path, rule=f"an array (T, {joints}, 3) or (T, M, {joints}, 3)",
-                        value=list(array.shape),
-                        remedy=f"correct the array, or name its layout (this is {self.layout.name})")
+                        value=list(array.shape), remedy="give 3D poses: these are 2D" if flat else remedy)
             )  # fmt: skip
         pose = array if array.ndim == 4 else array[:, None]  # (T, M, J, C)
         pose = clean(pose, file=self.folder / path, line=None, missing=self.missing_joint)
@@ -103,14 +106,17 @@ def _item(file: Path, line: int, row: Row) -> tuple[Item | None, Problem | None]
             file=file, line=line, field="path", rule="the path of an .npy array", value=path,
             remedy="correct or leave out this row",
         )  # fmt: skip
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_CLASSES:
+    number = whole_number(label)
+    if number is None or not 0 <= number < MOST_CLASSES:
         return None, Problem(
             file=file, line=line, field="label", rule=f"a whole number, 0 to {MOST_CLASSES - 1}", value=label,
             remedy="number the classes from 0",
         )  # fmt: skip
+    if "\\" in path and not (file.parent / path).is_file():  # written on Windows
+        path = path.replace("\\", "/")
     name = row.pop("name", None)
     name = str(name) if name is not None else path.removesuffix(".npy")
-    return Item(file=file, line=line, value=(path, name, label, row), reads=(file.parent / path,)), None
+    return Item(file=file, line=line, value=(path, name, number, row), reads=(file.parent / path,)), None
 
 
 def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
@@ -120,9 +126,16 @@ def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
     columns, rows, problems = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
+        mark = next((mark for mark in (";", "\t") if len(columns) == 1 and mark in columns[0]), None)
+        remedy = "name the columns in the first line: path,label,..."
         raise DataError(
-            Problem(file=file, line=1, field=missing[0], rule="a column of this name",
-                    value=list(columns), remedy="name the columns in the first line: path,label,...")
+            Problem(file=file, line=1, field=missing[0], rule="a column of this name", value=list(columns),
+                    remedy=remedy if mark is None else f"put commas between the columns, not {mark!r}")
+        )  # fmt: skip
+    if not rows and not problems:
+        raise DataError(
+            Problem(file=file, rule="at least one row below the names of the columns", value=0,
+                    remedy="add a row for each recording")
         )  # fmt: skip
     return rows, problems
 
@@ -190,6 +203,11 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
                                 value=len(row), remedy="correct the row; quote a field that holds a comma")
                     )  # fmt: skip
     except (csv.Error, UnicodeDecodeError) as error:
+        kind = file_kind(file)
+        if kind is not None and "text file" not in kind.name:
+            raise DataError(
+                Problem(file=file, rule="a CSV file", value=kind.name, remedy=kind.remedy or "name it as what it is")
+            ) from None
         raise _unusable(file, "a CSV file", str(error)) from None
     if len(set(columns)) < len(columns):
         raise _unusable(file, "a manifest that names each column once", columns)
@@ -206,7 +224,7 @@ def _typed(name: str, cells: Items[str]) -> list[Any]:
     if name in ("path", "name"):
         return list(cells)
     if name == "label":
-        return [int(cell) if _is_int(cell) else cell for cell in cells]
+        return [cell if (number := whole_number_of_text(cell)) is None else number for cell in cells]
     filled = [cell for cell in cells if cell != ""]
     kind: type = str
     if all(map(_is_int, filled)):

@@ -68,6 +68,28 @@ def test_parquet_columns_of_other_kinds(tmp_path: Path) -> None:
         open_with(where=[[1]])
 
 
+def test_labels_and_paths_as_tools_write_them(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    np.save(tmp_path / "a" / "b.npy", np.ones((4, 25, 3)))
+    np.save(tmp_path / "a\\c.npy", np.ones((5, 25, 3)))
+    (first, second) = read_all(opened(tmp_path, "\ufeffpath,label\na\\b.npy,3.0\na\\c.npy,1e0\n"))
+    assert (first.name, first.label, len(first.pose)) == ("a/b", 3, 4)
+    assert (second.name, second.label, len(second.pose)) == ("a\\c", 1, 5)
+    pq.write_table(pa.table({"path": ["a/b.npy"], "label": [2.0]}), tmp_path / "m.parquet")
+    source = open_source(tmp_path / "m.parquet", ReadOptions())
+    assert [one.label for one in read_all(source)] == [2]
+    assert source.class_names == ("0", "1", "2")
+
+
+def test_a_manifest_that_is_another_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,label\na.npy,0\n", encoding="utf-16")
+    with pytest.raises(DataError, match="expected a CSV file, got 'a text in UTF-16'; save it as UTF-8"):
+        open_source(tmp_path, ReadOptions())
+    np.save(tmp_path / "a.npy", np.ones((4, 25, 3)))
+    with pytest.raises(DataError, match="a.npy: expected a CSV file, got 'an .npy array'; name it as what it is"):
+        open_source(tmp_path / "a.npy", ReadOptions())
+
+
 def test_a_manifest_beyond_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def packed(text: str, rows: int) -> None:
         table = pa.table({"path": ["a.npy"] * rows, "label": [0] * rows, "note": [text] * rows})
@@ -110,6 +132,9 @@ def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message:
         ("", "manifest.csv:1: path: expected a column of this name"),
         ("\n\n\npath,label\n", "manifest.csv:1: path: expected a column of this name"),
         ("path;label\na;1\n", "manifest.csv:1: path: expected a column of this name, got"),
+        ("path;label\na;1\n", "got .*; put commas between the columns, not ';'"),
+        ("path,label\n", "manifest.csv: expected at least one row below the names of the columns, got 0; add a row"),
+        ("path,label\n\n \n".replace(" ", ""), "expected at least one row below the names of the columns"),
         ("path,path,label\n", "expected a manifest that names each column once"),
         ('path,label\n"a,1\n', "expected a CSV file, got"),
     ],
@@ -142,7 +167,11 @@ def _claims(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.ones((3, 25, 2)), r"expected an array \(T, 25, 3\) or \(T, M, 25, 3\), got \[3, 25, 2\]"),
+        (np.ones((3, 25, 2)), r"\(T, M, 25, 3\), got \[3, 25, 2\]; give 3D poses: these are 2D"),
+        (
+            np.ones((3, 20, 3)),
+            r"\(T, M, 25, 3\), got \[3, 20, 3\]; correct the array, or name its layout \(this is kin",
+        ),
         (np.ones((25, 3)), r"got \[25, 3\]"),
         (np.ones((0, 25, 3)), "a recording of at least one frame, got 0"),
         (np.ones((3, 0, 25, 3)), "a recording of at least one body"),
@@ -150,9 +179,14 @@ def _claims(shape: tuple[int, ...]) -> bytes:
         (np.full((3, 25, 3), np.inf), "a finite coordinate within 10000 metres, got inf"),
         (np.full((3, 25, 3), 1e30), "within 10000 metres"),
         (np.full((3, 25, 3), np.nan), "a recording that shows at least one joint"),
-        (np.array([{}], object), "expected an .npy array, got"),
-        (b"", "expected an .npy array, got"),
-        (b"\x80\x04K\x01.", "expected an .npy array, got"),
+        (
+            np.array([{}], object),
+            "expected an .npy array, got 'an array of objects'; save numbers: one array of floats",
+        ),
+        (b"", "expected an .npy array, got 'an empty file'"),
+        (b"\x80\x04K\x01.", "expected an .npy array, got 'a pickle'; save the array by numpy.save"),
+        (b"x,y,z\n1,2,3\n", r"expected an .npy array, got \"a text file that begins with 'x,y,z'\"; save the array by"),
+        (b"PK\x03\x04", r"expected an .npy array, got 'a zip archive \(an .npz is one\)'"),
         (_claims((10**9, 25, 3)), "expected an .npy array, got"),
         (json.dumps({"pose": []}).encode(), "expected an .npy array, got"),
     ],
