@@ -86,7 +86,7 @@ def test_a_manifest_that_is_another_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a CSV file, got 'a text in UTF-16'; save it as UTF-8"):
         open_source(tmp_path, ReadOptions())
     np.save(tmp_path / "a.npy", np.ones((4, 25, 3)))
-    with pytest.raises(DataError, match="a.npy: expected a CSV file, got 'an .npy array'; name it as what it is"):
+    with pytest.raises(DataError, match=r"a\.npy: expected a CSV file, got 'an \.npy array'; name it as what it is"):
         open_source(tmp_path / "a.npy", ReadOptions())
 
 
