@@ -26,7 +26,7 @@ MOST_FRAMES = 300
 
 
 def ours(files: list[Path]) -> list[np.ndarray]:
-    return [normalise(read_skeleton(file, bodies=BodyOrder.RELEASED), KINECT_V2) for file in files]
+    return [normalise(read_skeleton(file, bodies=BodyOrder.RELEASED).pose, KINECT_V2) for file in files]
 
 
 def released(files: list[Path]) -> np.ndarray:

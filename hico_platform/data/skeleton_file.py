@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from hico_platform.data.normalise import MOST_BODIES_READ
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES
 from hico_platform.data.text_numbers import NumberText, is_number, parse_numbers
+from hico_platform.data.tracks import MOST_BODIES_IN_FRAME, find_actors
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
@@ -41,10 +42,20 @@ class BodyOrder(StrEnum):
     """How a body is followed from frame to frame."""
 
     FOLLOWED = "followed"
-    """By its bodyID; the first four that appear."""
+    """By its bodyID, and by its place where the bodyID changes; the two actors that matter (``tracks.find_actors``)."""
 
     RELEASED = "released"
     """By its position within each frame, as in the released reader; people are mixed up when the order changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """The bodies of a file."""
+
+    pose: Pose
+    """Float32 (T, M, 25, C) in metres, zeros where a body or joint is missing."""
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    """What following the bodies changed, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +104,8 @@ def write_skeleton(path: Path, pose: Pose) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Pose:
-    """The bodies of a file, float32 (T, M, 25, C) in metres, M 0 to 4, zeros where a body is absent.
+def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Recording:
+    """The bodies of a file: M is 0 to 2, or 0 to 4 with ``BodyOrder.RELEASED``.
 
     Raises DataError with the file and line of the first thing that is wrong.
     """
@@ -126,17 +137,18 @@ class _Parsed:
     """(B, 25, 3)."""
 
 
-def _assembled(parsed: _Parsed, order: BodyOrder) -> Pose:
-    tracks = parsed.positions
-    if order is BodyOrder.FOLLOWED:
-        number = {identity: track for track, identity in enumerate(dict.fromkeys(parsed.ids))}
-        tracks = [number[identity] for identity in parsed.ids]
-    count = min(max(tracks, default=-1) + 1, MOST_BODIES_READ)
-    pose = np.zeros((parsed.num_frames, count, NUM_JOINTS, 3), np.float32)
-    frame, track = np.array(parsed.frames, np.int64), np.array(tracks, np.int64)
-    read = track < MOST_BODIES_READ
-    pose[frame[read], track[read]] = parsed.coordinates[read]
-    return pose
+def _assembled(parsed: _Parsed, order: BodyOrder) -> Recording:
+    if order is BodyOrder.RELEASED:
+        body = np.array(parsed.positions, np.int64)
+        body[body >= MOST_BODIES_READ] = -1
+        remarks: Mapping[str, int] = {}
+    else:
+        actors = find_actors(parsed.frames, parsed.ids, parsed.coordinates)
+        body, remarks = actors.numbers, actors.remarks
+    pose = np.zeros((parsed.num_frames, body.max(initial=-1) + 1, NUM_JOINTS, 3), np.float32)
+    read = body >= 0
+    pose[np.array(parsed.frames, np.int64)[read], body[read]] = parsed.coordinates[read]
+    return Recording(pose=pose, remarks=remarks)
 
 
 def _parse_at_once(data: bytes) -> _Parsed | None:
@@ -175,7 +187,7 @@ def _find_bodies(data: bytes, text: NumberText) -> tuple[int, list[int], list[in
             return None
         num_bodies = first_numbers[line]
         line += 1
-        if not 0 <= num_bodies <= last or num_bodies % 1 or line + num_bodies * _BODY_LINES - 1 > last:
+        if not 0 <= num_bodies <= MOST_BODIES_IN_FRAME or num_bodies % 1 or line + num_bodies * _BODY_LINES - 1 > last:
             return None
         for position in range(int(num_bodies)):
             if tokens[line] != _BODY_FIELDS or tokens[line + 1] != 1 or first_numbers[line + 1] != NUM_JOINTS:
@@ -254,7 +266,10 @@ def _parse_by_line(data: bytes, path: Path) -> _Parsed:
     joints: list[list[float]] = []
     for frame in range(num_frames):
         seen: set[int] = set()
-        for position in range(lines.whole("the number of bodies")):
+        num_bodies = lines.whole("the number of bodies")
+        if num_bodies > MOST_BODIES_IN_FRAME:
+            raise lines.wrong(f"a frame of at most {MOST_BODIES_IN_FRAME} bodies, as the sensor tracks", num_bodies)
+        for position in range(num_bodies):
             fields = lines.take("a body", _BODY_FIELDS)
             identity = lines.natural(fields[0], "a bodyID")
             if identity in seen:

@@ -63,13 +63,14 @@ class NTU:
         name = SkeletonName.parse(item.file.stem)
         if name is None:
             raise DataError(Problem(file=item.file, rule=_NAME_RULE, value=item.file.name, remedy=_NAME_REMEDY))
-        pose = read_skeleton(item.file, bodies=self.bodies)
-        counts = 1 if pose.shape[1] else 2  # line 1 counts the frames, line 2 the bodies of the first
+        read = read_skeleton(item.file, bodies=self.bodies)
+        counts = 1 if read.pose.shape[1] else 2  # line 1 counts the frames, line 2 the bodies of the first
         yield Sequence(
             name=str(name),
             label=name.action - 1,
-            pose=clean(pose, file=item.file, line=counts, missing=self.missing_joint),
+            pose=clean(read.pose, file=item.file, line=counts, missing=self.missing_joint),
             metadata=name.metadata(),
+            remarks=read.remarks,
         )
 
 

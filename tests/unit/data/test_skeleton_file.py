@@ -35,7 +35,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     pose[3] = 0
     pose[4, 0, 5] = 0
     write_skeleton(tmp_path / "a.skeleton", pose)
-    np.testing.assert_array_equal(read_skeleton(tmp_path / "a.skeleton"), pose)
+    np.testing.assert_array_equal(read_skeleton(tmp_path / "a.skeleton").pose, pose)
 
 
 def test_a_body_is_followed_by_its_id_even_beyond_what_a_float_tells_apart(tmp_path: Path) -> None:
@@ -43,23 +43,40 @@ def test_a_body_is_followed_by_its_id_even_beyond_what_a_float_tells_apart(tmp_p
     assert float(one) == float(two)
     path = tmp_path / "a.skeleton"
     path.write_text(text_of([[(one, 1), (two, 2)], [(two, 2), (one, 1)], [], [(two, 2)]]))
-    followed = read_skeleton(path)
+    followed = read_skeleton(path).pose
     np.testing.assert_array_equal(followed[:, :, 0, 0], [[1, 2], [1, 2], [0, 0], [0, 2]])
-    released = read_skeleton(path, bodies=BodyOrder.RELEASED)
+    released = read_skeleton(path, bodies=BodyOrder.RELEASED).pose
     np.testing.assert_array_equal(released[:, :, 0, 0], [[1, 2], [2, 1], [0, 0], [2, 0]])
 
 
-def test_four_bodies_are_read(tmp_path: Path) -> None:
+def test_four_bodies_are_read_in_the_released_order(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     path.write_text(text_of([[(i, i) for i in range(1, 7)]]))
-    np.testing.assert_array_equal(read_skeleton(path)[0, :, 0, 0], [1, 2, 3, 4])
+    read = read_skeleton(path, bodies=BodyOrder.RELEASED)
+    np.testing.assert_array_equal(read.pose[0, :, 0, 0], [1, 2, 3, 4])
+    assert read.remarks == {}
+
+
+def test_two_actors_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.skeleton"
+    path.write_text(text_of([[(i, i) for i in range(1, 7)]]))
+    read = read_skeleton(path)
+    np.testing.assert_array_equal(read.pose[0, :, 0, 0], [1, 2])
+    assert read.remarks == {"tracks beyond two dropped": 4}
+
+
+def test_more_bodies_than_the_sensor_tracks_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.skeleton"
+    path.write_text(text_of([[(1, 1)], [(i, i) for i in range(1, 8)]]))
+    with pytest.raises(DataError, match=r"a.skeleton:30: expected a frame of at most 6 bodies, as the sensor tracks, got 7"):
+        read_skeleton(path)
 
 
 def test_windows_line_ends_and_trailing_blanks_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     text = text_of([[(5, 1.5)], []])
     path.write_bytes(text.replace("\n", " \r\n").encode() + b"\r\n\r\n")
-    np.testing.assert_array_equal(read_skeleton(path)[:, 0, 0, 0], [1.5, 0])
+    np.testing.assert_array_equal(read_skeleton(path).pose[:, 0, 0, 0], [1.5, 0])
 
 
 def test_names() -> None:

@@ -43,7 +43,7 @@ def test_skeleton_files_come_back_exactly(tmp_path: Path) -> None:
     assert len(list((tmp_path / "raw").iterdir())) == len(sequences)
     for sequence in sequences[::7]:
         read = read_skeleton(tmp_path / "raw" / f"{sequence.name}.skeleton")
-        np.testing.assert_array_equal(nan_where_zero(read), sequence.pose)
+        np.testing.assert_array_equal(nan_where_zero(read.pose), sequence.pose)
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
