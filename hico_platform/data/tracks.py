@@ -21,7 +21,8 @@ MOST_BODIES_IN_FRAME = 6
 MOST_ACTORS = 2
 
 MOST_MISSING_FRAMES = 60
-"""Two seconds. Someone who is found again later than this may be someone else."""
+"""Two seconds. Who is found again later may be someone else. Of 223 tracks of NTU RGB+D 60 that begin after another has
+ended, 124 begin in the next frame and 216 within this many."""
 
 REFOUND_METRES = 0.3
 """How far the centre of a body may be off when it has just been found, or is about to be lost."""
@@ -56,13 +57,13 @@ def find_actors(frames: Sequence[int], ids: Sequence[int], coordinates: Floats) 
     """The one or two actors of a recording.
 
     ``frames`` and ``ids`` hold the frame and the id of each of B bodies, frames in ascending order and an id once a
-    frame; ``coordinates`` is (B, J, C) in metres, a missing joint all zeros. A body without a joint is left out. Of more
-    than two actors those stay whose number of frames times the square of their motion is largest; motion as in
-    ``normalise.most_moving``, so that of actors seen equally long the same two stay as there.
+    frame; ``coordinates`` is (B, J, C) in metres, a missing joint all zeros. A body without a joint is left out. Of
+    more than two actors those stay whose number of frames times the square of their motion is largest; motion as in
+    ``normalise.most_moving``, which would choose the same of actors that are seen equally long.
     """
     if len(set(ids)) < 2:
         return Actors(numbers=np.zeros(len(ids), np.int64))
-    shown = coordinates.any(axis=(1, 2))  # (B,)
+    shown: npt.NDArray[np.bool_] = np.any(coordinates, axis=(1, 2))  # (B,)
     numbers = np.full(len(ids), -1, np.int64)
     if not shown.any():
         numbers[0] = 0
@@ -98,15 +99,14 @@ class _Ends:
         _, starts = np.unique(tracks, return_index=True)
         _, stops = np.unique(tracks[::-1], return_index=True)
         stops = len(tracks) - 1 - stops
-        return cls(
-            first=frames[starts], last=frames[stops], first_centre=centres[starts], last_centre=centres[stops]
-        )
+        return cls(first=frames[starts], last=frames[stops], first_centre=centres[starts], last_centre=centres[stops])
 
 
 def _centres(coordinates: Floats) -> Floats:
     """The mean (B, C) of each body's joints, without missing ones."""
     present = coordinates.any(axis=-1)  # (B, J)
-    return coordinates.sum(axis=1) / np.maximum(present.sum(axis=1), 1)[:, None]
+    centres: Floats = coordinates.sum(axis=1) / np.maximum(present.sum(axis=1), 1)[:, None]
+    return centres
 
 
 def _joined(ends: _Ends) -> list[int]:

@@ -68,7 +68,9 @@ def test_two_actors_are_read(tmp_path: Path) -> None:
 def test_more_bodies_than_the_sensor_tracks_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     path.write_text(text_of([[(1, 1)], [(i, i) for i in range(1, 8)]]))
-    with pytest.raises(DataError, match=r"a.skeleton:30: expected a frame of at most 6 bodies, as the sensor tracks, got 7"):
+    with pytest.raises(
+        DataError, match=r"a.skeleton:30: expected a frame of at most 6 bodies, as the sensor tracks, got 7"
+    ):
         read_skeleton(path)
 
 

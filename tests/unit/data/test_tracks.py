@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ T = 103
 TWO_PEOPLE = len(TINY.actions) - 1
 
 
+@cache
 def generated(action: int) -> np.ndarray:
     """(103, M, 25, 3): a generated action, forwards and backwards as often as it takes."""
     pose = np.nan_to_num(one_sequence(TINY, seed=0, action=action, subject=1, camera=0, repetition=0).pose)
