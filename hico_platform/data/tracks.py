@@ -1,9 +1,9 @@
 """Actors of a recording: tracks of one person joined, and the two that matter chosen.
 
 A track is what the sensor followed under one id. The sensor loses people (behind each other, turned sideways, in an
-embrace) and finds them again under a new id, so one person may have several tracks. As in pyskl and CTR-GCN, tracks that
-do not overlap in time become one actor; unlike there, only if a person could have moved from one to the other, and the
-nearest ones first instead of those that move most.
+embrace) and finds them again under a new id, so one person may have several tracks. As in pyskl and CTR-GCN, tracks
+that do not overlap in time become one actor; unlike there, only if a person could have moved from one to the other,
+and the nearest ones first instead of those that move most.
 """
 
 from __future__ import annotations
