@@ -123,6 +123,20 @@ def make_hico(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_stgcn(folder: Path, random: Random) -> Path:
+    data = np.stack([pose.transpose(3, 0, 2, 1) for pose in poses(random)])
+    kind = ("data", "data_joint", "position")[int(random.integers(3))]
+    np.save(folder / f"train_{kind}.npy", data)
+    if random.random() < 0.3:
+        np.save(folder / "train_label.npy", np.array([[0], [1]]))
+        return folder
+    pair: list[list[object]] = [[f"{NAME}1", f"{NAME}2"], [0, 1]]
+    if random.random() < 0.5:
+        pair[int(random.integers(2))][int(random.integers(2))] = odd(random)
+    (folder / "train_label.pkl").write_bytes(pickle.dumps(tuple(pair)))
+    return folder
+
+
 def make_manifest(folder: Path, random: Random) -> Path:
     for i, pose in enumerate(poses(random)):
         np.save(folder / f"{i}.npy", pose)
@@ -142,11 +156,12 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "pyskl": make_pyskl,
     "ctrgcn": make_ctrgcn,
     "hico": make_hico,
+    "stgcn": make_stgcn,
     "manifest": make_manifest,
 }
 
 
-MAY_BE_ODD = ("pyskl", "ctrgcn", "hico")
+MAY_BE_ODD = ("pyskl", "ctrgcn", "hico", "stgcn")
 """What is damaged in the making, half of the time, for few damages to the whole get past the packing."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl
+from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.errors import Problem, UsageError
 
@@ -37,6 +37,7 @@ FORMATS: dict[str, Format] = {
     "pyskl": Format(opens=pyskl.open_source, takes=("layout",)),
     "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout",)),
     "hico": Format(opens=hico.open_source, takes=("layout",)),
+    "stgcn": Format(opens=stgcn.open_source, takes=("layout",)),
     "manifest": Format(opens=manifest.open_source, takes=("layout",)),
 }
 
