@@ -33,6 +33,7 @@ from hico_platform.errors import DataError, Problem
 _POSITION = "_position.npy"
 _SUFFIXES = ("_data.npy", "_data_joint.npy", _POSITION)
 _ROWS_CHECKED = 8
+_AT_ZERO_M = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ def _refuse_normalised(array: LabelledArray, layout: Layout) -> None:
     data = array.map(layout)
     if array.suffix == _POSITION:
         return
-    first_bodies = data[:_ROWS_CHECKED, ..., :1]  # (N, C, T, J, M)
-    if first_bodies.any() and not first_bodies[..., layout.centre, :].any():
-        found = f"poses whose joint {layout.joints[layout.centre]} is at zero"
+    poses = data[:_ROWS_CHECKED, ..., 0].transpose(0, 2, 3, 1)  # (N, C, T, J) of the first bodies to (N, T, J, C)
+    if poses.any() and np.abs(layout.centre_of(poses)).max() < _AT_ZERO_M:
+        found = "poses whose centre is at zero"
         raise wrong(array.file, "poses in camera coordinates", found, "read them with --format hico")

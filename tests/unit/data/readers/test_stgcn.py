@@ -135,6 +135,5 @@ def test_normalised_files_are_for_the_other_format(tmp_path: Path) -> None:
     make_stgcn(tmp_path / "raw", "_data_joint.npy")
     data = np.load(tmp_path / "raw" / "val_data_joint.npy")
     np.save(tmp_path / "raw" / "val_data_joint.npy", data - data[:, :, :, 1:2])
-    with pytest.raises(DataError, match="poses in camera coordinates, got 'poses whose joint spine_mid is at zero'; "
-                       "read them with --format hico"):  # fmt: skip
+    with pytest.raises(DataError, match="camera coordinates, got 'poses whose centre is at zero'; read them with"):
         prepare(tmp_path / "raw", tmp_path / "out", "stgcn")
