@@ -135,7 +135,7 @@ def _run(
     written = [path.exists() for path in paths]
     skipped, done, kept = list(plan.problems), 0, 0
     locations: dict[str, str] = {}
-    remarks: Counter[str] = Counter()
+    remarks = Counter(plan.remarks)
     with StoreWriter(
         work / _STORE,
         dataset=source.dataset,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +50,8 @@ class ReadPlan:
     left_out: int = 0
     items_a_chunk: int = 32
     """Number of items in a chunk; when an import is stopped, unfinished chunks are lost."""
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    """What else was found and is not read, counted by name, for the report."""
 
 
 class Source(Protocol):

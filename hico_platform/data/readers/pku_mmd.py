@@ -1,13 +1,14 @@
 """PKU-MMD I and II: for each video a text file of frames, and one of label rows, which cut it into sequences.
 
 A skeleton line is a frame: 2 bodies x 25 joints x 3. A label row is ``class,start,end,confidence``, frames counted
-from 1 and both ends included: the sequence is [start-1:end]. A row that ends after the video is cut at its end.
+from 1 and both ends included: the sequence is [start-1:end]. A row that ends after the video is cut at its end; one
+that starts at frame 0, as three of part I do, is cut from the first frame.
 """
 
 from __future__ import annotations
 
 import io
-import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
+from hico_platform.data.readers.pku_split_file import VIDEO_NAMES, SplitFile, dataset_of, is_split, read_split_file
+from hico_platform.data.readers.split_parts import protocol_rule
 from hico_platform.data.sequence import MOST_METRES, MissingJoint, Sequence
 from hico_platform.data.text_numbers import is_number, parse_numbers
+from hico_platform.data.whole_number import whole_number_of_text
 from hico_platform.errors import DataError, Problem
 
 _CLASSES = 51
@@ -32,8 +37,8 @@ _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
 _VIDEOS_A_CHUNK = 4  # each has about twenty sequences
 _MOST_TIMES = 10  # label rows overlap sometimes, so their total length may exceed the video's
 _MOST_LIST_BYTES = 2**20  # the label rows of a video, or a split, have a few kilobytes
-
-Splits = dict[str, dict[str, str]]  # protocol, video-view, train or test
+_AT_ZERO = "label rows that start at frame 0, cut from the first frame"
+_UNLISTED = "sequences that no split file lists"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +47,6 @@ class PKUMMD:
 
     dataset: str
     folder: Path
-    name: str
-    """Regular expression of a video's name without its view."""
     protocols: Mapping[str, Any]
     class_names: tuple[str, ...] = tuple(str(number) for number in range(1, _CLASSES + 1))
     layout: Layout = KINECT_V2
@@ -52,8 +55,9 @@ class PKUMMD:
 
     def plan(self) -> ReadPlan:
         """One item a video; a video without labels, and labels without a video, become problems."""
-        skeletons, labels, _ = _files(self.folder, self.name)
-        splits = _read_splits(self.folder, self.name)
+        found = _files(self.folder, self.dataset)
+        skeletons, labels = found.skeletons, found.labels
+        splits = [split for split in found.splits if split.dataset == self.dataset]
         items, problems = [], []
         for stem in sorted(skeletons):
             if stem not in labels:
@@ -62,7 +66,7 @@ class PKUMMD:
                             remedy="put the label folder beside the skeletons")
                 )  # fmt: skip
                 continue
-            parts = {f"split_{name}": listed.get(stem) for name, listed in splits.items()}
+            parts = {f"split_{split.protocol}": split.parts.get(stem) for split in splits}
             items.append(Item(file=skeletons[stem], value=(labels[stem], parts), reads=(skeletons[stem], labels[stem])))
         for stem in sorted(set(labels) - set(skeletons)):
             problems.append(
@@ -70,12 +74,15 @@ class PKUMMD:
                         remedy="put the skeleton folder beside the labels")
             )  # fmt: skip
         if not items:
+            others = [name for name, count in found.others.items() if count]
+            remedy = "give the folder that holds skeletons and labels"
             raise DataError(
                 [Problem(file=self.folder, rule=f"a folder with videos of {self.dataset} and labels, named like "
-                         f"{self.name}-L.txt", remedy="give the folder that holds skeletons and labels"),
+                         f"{VIDEO_NAMES[self.dataset]}-L.txt", value=f"videos of {others[0]}" if others else None,
+                         remedy=f"use --format {others[0]}" if others else remedy),
                  *problems[:20]]
             )  # fmt: skip
-        return ReadPlan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK)
+        return ReadPlan(items=items, problems=problems, items_a_chunk=_VIDEOS_A_CHUNK, remarks=_not_read(found, self))
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of a video, one for each label row."""
@@ -87,7 +94,8 @@ class PKUMMD:
             if not text.strip():
                 continue
             try:
-                label, start, end, confidence = _row(text, len(frames), file=labels, line=line)
+                label, first, end, confidence = _row(text, len(frames), file=labels, line=line)
+                start = max(first, 1)
                 cut_frames += end - start + 1
                 if cut_frames > _MOST_TIMES * len(frames):
                     raise _wrong_row(f"rows that are together at most {_MOST_TIMES} times as long as the video",
@@ -97,76 +105,85 @@ class PKUMMD:
                 yield from error.problems
                 continue
             metadata = {"video": video, "camera": _CAMERAS[view], "start": start, "confidence": confidence}
-            yield Sequence(name=f"{item.file.stem}.{line:03d}", label=label, pose=pose, metadata=metadata | parts)
+            remarks = {_AT_ZERO: int(first == 0), _UNLISTED: int(not any(parts.values()))}
+            yield Sequence(name=f"{item.file.stem}.{line:03d}", label=label, pose=pose, metadata=metadata | parts,
+                           remarks={remark: count for remark, count in remarks.items() if count})  # fmt: skip
 
 
 def open_part_1(raw: Path, options: ReadOptions) -> PKUMMD:
     """The folder of PKU-MMD I. Raises DataError if it is not one, or a split file is unreadable."""
-    return _open(raw, dataset="pku-mmd-1", name=r"\d{4}")
+    return _open(raw, dataset="pku-mmd-1")
 
 
 def open_part_2(raw: Path, options: ReadOptions) -> PKUMMD:
     """The folder of PKU-MMD II. Raises DataError if it is not one, or a split file is unreadable."""
-    return _open(raw, dataset="pku-mmd-2", name=r"A\d{2}N\d{2}")
+    return _open(raw, dataset="pku-mmd-2")
 
 
-def _open(raw: Path, *, dataset: str, name: str) -> PKUMMD:
+def _open(raw: Path, *, dataset: str) -> PKUMMD:
     if not raw.is_dir():
         raise DataError(Problem(file=raw, rule="a folder", remedy="give the folder of skeletons and labels"))
-    protocols = {
-        protocol: {"train": {f"split_{protocol}": "train"}, "test": {f"split_{protocol}": "test"}}
-        for protocol in _read_splits(raw, name)
-    }
-    return PKUMMD(dataset=dataset, folder=raw, name=name, protocols=protocols)
+    protocols: dict[str, Any] = {}
+    files: dict[str, SplitFile] = {}
+    for split in _files(raw, dataset).splits:
+        if split.dataset != dataset:
+            continue
+        if files.setdefault(split.protocol, split).parts != split.parts:
+            raise DataError(
+                Problem(file=split.file, rule=f"one split for the protocol {split.protocol}",
+                        value=f"another one in {files[split.protocol].file}", remedy="remove or rename one of them")
+            )  # fmt: skip
+        protocols[split.protocol] = protocol_rule(f"split_{split.protocol}", set(split.parts.values()))
+    return PKUMMD(dataset=dataset, folder=raw, protocols=protocols)
 
 
-def _files(folder: Path, name: str) -> tuple[dict[str, Path], dict[str, Path], list[Path]]:
-    """Skeleton and label files by stem, and split files; recognised by folder, or else by their first line."""
-    video = re.compile(rf"{name}-[LMR]")
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """What a folder holds for one part of PKU-MMD, and of the other part."""
+
+    skeletons: dict[str, Path]
+    """Of this part, by name."""
+    labels: dict[str, Path]
+    splits: list[SplitFile]
+    """Of both parts."""
+    others: dict[str, int]
+    """The number of skeleton and label files of the other part, which are not read."""
+
+
+def _files(folder: Path, dataset: str) -> _Files:
+    """The files of a part: by their names, and skeletons and labels by their folder, or else by their first line."""
     skeletons: dict[str, Path] = {}
     labels: dict[str, Path] = {}
-    splits: list[Path] = []
+    splits: list[SplitFile] = []
+    others = dict.fromkeys(VIDEO_NAMES.keys() - {dataset}, 0)
     for file in sorted(folder.rglob("*.txt")):
         if not file.is_file():
             continue
         folders = "/".join(file.relative_to(folder).parts[:-1]).lower()
-        if not video.fullmatch(file.stem):
-            if _first_line(file).startswith(b"Training videos"):
-                splits.append(file)
+        named = dataset_of(file.stem)
+        if named is None:
+            if is_split(_first_line(file)):
+                splits.append(read_split_file(file, _text(file)))
+        elif named != dataset:
+            others[named] += 1
         elif "label" in folders or ("skeleton" not in folders and b"," in _first_line(file)):
             labels.setdefault(file.stem, file)
         else:
             skeletons.setdefault(file.stem, file)
-    return skeletons, labels, splits
+    return _Files(skeletons=skeletons, labels=labels, splits=splits, others=others)
+
+
+def _not_read(found: _Files, source: PKUMMD) -> dict[str, int]:
+    """What the folder holds of the other part, for the report."""
+    splits = [split.dataset for split in found.splits if split.dataset != source.dataset]
+    counts = {f"files of {name}, not read": count for name, count in found.others.items()}
+    counts |= {f"split files of {name}, not read": splits.count(name) for name in splits}
+    return {what: count for what, count in counts.items() if count}
 
 
 def _first_line(file: Path) -> bytes:
     with file.open("rb") as stream:
-        return stream.read(_SNIFFED_BYTES).lstrip().split(b"\n", 1)[0]
-
-
-def _read_splits(folder: Path, name: str) -> Splits:
-    """Train and test videos of each split file, by the protocol that the file name stands for."""
-    splits: Splits = {}
-    for file in _files(folder, name)[2]:
-        stem = file.stem.lower()
-        protocol = "xsub" if "subject" in stem else "xview" if "view" in stem else stem
-        listed: dict[str, str] = {}
-        part = None
-        for line, text in enumerate(_text(file).split("\n"), start=1):
-            if text.startswith("Training"):
-                part = "train"
-            elif text.startswith("Valid"):  # the published files have "Validataion"
-                part = "test"
-            elif part is not None:
-                for video in filter(None, (cell.strip() for cell in text.split(","))):
-                    if listed.setdefault(video, part) != part:
-                        raise DataError(
-                            Problem(file=file, line=line, rule="a video in one part alone, training or validation",
-                                    value=video, remedy="correct the split file")
-                        )  # fmt: skip
-        splits[protocol] = listed
-    return splits
+        return stream.read(_SNIFFED_BYTES).removeprefix(BOM_UTF8).lstrip().split(b"\n", 1)[0]
 
 
 def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int, int, int]:
@@ -175,15 +192,17 @@ def _row(text: str, num_frames: int, *, file: Path, line: int) -> tuple[int, int
     def wrong(rule: str, value: object = text.strip()[:60]) -> DataError:
         return _wrong_row(rule, value, file, line)
 
-    cells = [cell.strip() for cell in text.split(",")]
-    if len(cells) != 4 or not all(re.fullmatch(r"-?\d{1,9}", cell) for cell in cells):
-        raise wrong("a label row of four whole numbers: class,start,end,confidence")
-    number, start, end, confidence = map(int, cells)
+    cells = [whole_number_of_text(cell.strip()) for cell in text.split(",")]
+    match cells:
+        case [int(number), int(start), int(end), int(confidence)]:
+            pass
+        case _:
+            raise wrong("a label row of four whole numbers: class,start,end,confidence")
     if not 1 <= number <= _CLASSES:
         raise wrong(f"a class, 1 to {_CLASSES}", number)
-    if end < start:
+    if end < max(start, 1):
         raise wrong("a row that ends after it starts")
-    if not 1 <= start <= num_frames:
+    if not 0 <= start <= num_frames:
         raise wrong(f"a row that starts within the video, frame 1 to {num_frames}")
     return number - 1, start, min(end, num_frames), confidence
 
@@ -202,7 +221,11 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(Problem(file=file, line=1, rule="a text file", remedy="get the file again")) from None
+        kind = file_kind(file)
+        raise DataError(
+            Problem(file=file, line=1, rule="a text file in UTF-8", value=kind.name if kind else None,
+                    remedy=(kind.remedy if kind else None) or "get the file again")
+        ) from None  # fmt: skip
 
 
 def _read_frames(file: Path) -> npt.NDArray[np.float64]:
@@ -213,7 +236,7 @@ def _read_frames(file: Path) -> npt.NDArray[np.float64]:
             Problem(file=file, rule=f"a video's file of at most {_MOST_BYTES} bytes", value=size,
                     remedy="get the file again")
         )  # fmt: skip
-    data = file.read_bytes()
+    data = file.read_bytes().removeprefix(BOM_UTF8)
     text = parse_numbers(data)
     if text is not None and np.isin(text.tokens, (0, _FIELDS)).all() and _within_reach(text.values):
         return text.values.reshape(-1, _BODIES, _JOINTS, 3)

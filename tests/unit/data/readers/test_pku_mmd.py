@@ -60,7 +60,8 @@ def test_a_row_that_ends_before_it_starts_is_skipped_and_named(tmp_path: Path) -
     [
         ("0,1,5,2", "a class, 1 to 51, got 0"),
         ("52,1,5,2", "a class, 1 to 51, got 52"),
-        ("1,0,5,2", "a row that starts within the video, frame 1 to 30, got '1,0,5,2'"),
+        ("1,-1,5,2", "a row that starts within the video, frame 1 to 30, got '1,-1,5,2'"),
+        ("1,0,0,2", "a row that ends after it starts, got '1,0,0,2'"),
         ("1,31,35,2", "a row that starts within the video, frame 1 to 30"),
         ("1,1,5", "a label row of four whole numbers: class,start,end,confidence, got '1,1,5'"),
         ("1,1,x,2", "a label row of four whole numbers"),
@@ -154,6 +155,105 @@ def test_splits_become_protocols(tmp_path: Path) -> None:
     xsub = split_store(store, "xsub")
     assert (len(xsub.train_and_val), len(xsub.test), xsub.val_by) == (6, 2, "video")
     assert len(split_store(store, "xview").train_and_val) == 4
+
+
+SPLIT = "Training videos:\n{train}\nValidataion videos:\n{val}\n"
+
+
+def two_parts(folder: Path) -> None:
+    """Both parts under one folder, each with its split file, which has the same name."""
+    for name in ("0002-L", "0003-M", "0004-R"):
+        make(folder / "part1", name)
+    for name in ("A01N01-L", "A01N02-L", "A02N01-R"):
+        make(folder / "part2", name)
+    (folder / "part1" / "cross-subject.txt").write_text(SPLIT.format(train="0002-L, 0003-M", val="0004-R"))
+    (folder / "part2" / "cross_subject_v2.txt").write_text(SPLIT.format(train="A01N01-L, A01N02-L", val="A02N01-R"))
+
+
+def test_each_part_takes_its_own_files_and_counts_the_others(tmp_path: Path) -> None:
+    two_parts(tmp_path / "raw")
+    for dataset, kept, other in (("pku-mmd-1", 6, "pku-mmd-2"), ("pku-mmd-2", 6, "pku-mmd-1")):
+        report = import_dataset(tmp_path / "raw", tmp_path / dataset, format_name=dataset)
+        assert report.kept == kept
+        assert report.remarks == {f"files of {other}, not read": 6, f"split files of {other}, not read": 1}
+        assert len(split_store(Store.open(tmp_path / dataset), "xsub").test) == 2
+
+
+def test_a_split_of_the_other_part_is_told_by_its_videos(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L")
+    (tmp_path / "cross_view_v1.txt").write_text(SPLIT.format(train="A01N01-M", val="A01N01-L"))
+    report = import_dataset(tmp_path, tmp_path / "out", format_name="pku-mmd-1")
+    assert Store.open(tmp_path / "out").protocols == {}
+    assert report.remarks == {"split files of pku-mmd-2, not read": 1, "sequences that no split file lists": 2}
+
+
+def test_a_folder_of_the_other_part_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "A01N01-L")
+    with pytest.raises(
+        DataError, match=r"of pku-mmd-1 and labels, .*, got 'videos of pku-mmd-2'; use --format pku-mmd-2"
+    ):
+        open_part_1(tmp_path, ReadOptions()).plan()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SPLIT.format(train="*-M, *-R", val="*-L"),
+         r"cross-view.txt:2: expected the name of a video with its view, such as 0002-L or A01N01-L, got '\*-M'; "
+         "list the videos one by one: patterns are not expanded"),
+        (SPLIT.format(train="0002-L,", val="A01N01-L"), "cross-view.txt:4: expected a video of pku-mmd-1, as those"),
+        (SPLIT.format(train="", val=""), "cross-view.txt: expected a split file that lists videos, got 0"),
+        (SPLIT.format(train="0002-L, 0003-M", val="0003-M"), "cross-view.txt:4: expected a video in one part alone"),
+    ],
+)  # fmt: skip
+def test_a_split_file_that_lists_no_videos_is_named(tmp_path: Path, text: str, message: str) -> None:
+    make(tmp_path, "0002-L")
+    (tmp_path / "cross-view.txt").write_text(text)
+    with pytest.raises(DataError, match=message):
+        open_part_1(tmp_path, ReadOptions())
+
+
+def test_two_different_splits_of_a_protocol_are_refused(tmp_path: Path) -> None:
+    two_parts(tmp_path)
+    copy = tmp_path / "part1" / "cross-subject-copy.txt"
+    copy.write_text((tmp_path / "part1" / "cross-subject.txt").read_text())
+    assert set(open_part_1(tmp_path, ReadOptions()).protocols) == {"xsub"}
+    copy.write_text(SPLIT.format(train="0004-R", val="0002-L"))
+    with pytest.raises(DataError, match=r"expected one split for the protocol xsub, got 'another one in .*copy\.txt"):
+        open_part_1(tmp_path, ReadOptions())
+
+
+def test_a_split_with_a_test_part_a_bom_and_names_of_files(tmp_path: Path) -> None:
+    two_parts(tmp_path)
+    text = SPLIT.format(train="0002-L.txt", val="0003-M.txt") + "Testing videos:\n0004-R.txt\n"
+    (tmp_path / "part1" / "cross-subject.txt").write_text(text, encoding="utf-8-sig")
+    import_dataset(tmp_path, tmp_path / "out", format_name="pku-mmd-1")
+    split = split_store(Store.open(tmp_path / "out"), "xsub")  # train, val and test are two sequences each
+    assert (split.train.tolist(), split.val.tolist(), split.test.tolist()) == ([0, 1], [2, 3], [4, 5])
+
+
+def test_a_row_at_frame_0_is_cut_from_the_first_and_counted(tmp_path: Path) -> None:
+    pose = make(tmp_path, "0002-L", labels="1,0,10,2\n2,11,30,1\n")
+    first, second = read(tmp_path)
+    assert isinstance(first, Sequence)
+    assert isinstance(second, Sequence)
+    np.testing.assert_array_equal(first.pose, pose[:10].reshape(10, 2, 25, 3).astype(np.float32))
+    assert first.metadata["start"] == 1
+    assert "label rows that start at frame 0, cut from the first frame" in first.remarks
+    assert set(second.remarks) == {"sequences that no split file lists"}
+
+
+def test_rows_as_numpy_writes_them_and_files_with_a_bom(tmp_path: Path) -> None:
+    make(tmp_path, "0002-L", labels="")
+    np.savetxt(tmp_path / "Label" / "0002-L.txt", [[1, 1, 10, 2], [51, 11, 30, 1]], delimiter=",")
+    file = tmp_path / "Skeleton" / "0002-L.txt"
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert [found.label for found in read(tmp_path) if isinstance(found, Sequence)] == [0, 50]
+    (tmp_path / "Label" / "0002-L.txt").write_text("1,1,10,2\n", encoding="utf-16")
+    with pytest.raises(
+        DataError, match=r"0002-L.txt:1: expected a text file in UTF-8, got 'a text in UTF-16'; save it"
+    ):
+        read(tmp_path)
 
 
 def test_files_are_told_apart_by_content_where_folders_do_not_say(tmp_path: Path) -> None:
