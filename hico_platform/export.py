@@ -20,6 +20,7 @@ from hico_platform.checkpoint import Checkpoint
 from hico_platform.config.schema import parse
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import Document
+from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
 from hico_platform.data.sequence import nan_where_zero
@@ -76,18 +77,21 @@ class Encoder:
         return features
 
     def _prepared(self, pose: npt.NDArray[np.float32], index: int) -> npt.NDArray[np.float32]:
-        joints = len(self.layout.joints)
-        if pose.ndim == 3:
-            pose = pose[:, None]
-        if pose.ndim != 4 or pose.shape[2:] != (joints, COORDINATES) or 0 in pose.shape:
+        sizes = {"joints": len(self.layout.joints), "coordinates": COORDINATES}
+        order = "TJC" if pose.ndim == 3 else "TMJC"
+        if not ordered(pose.shape, order=order, **sizes) or 0 in pose.shape:
+            remedy = axes_remedy(pose.shape, order=order, **sizes)
             raise DataError(
                 Problem(
                     field=f"poses[{index}]",
-                    rule=f"frames x {joints} joints x 3, or frames x bodies x {joints} joints x 3",
+                    rule=f"frames x {sizes['joints']} joints x 3, or frames x bodies x {sizes['joints']} joints x 3, "
+                    f"with at most {MOST_BODIES_RECORDED} bodies, and not more bodies than frames",
                     value=pose.shape,
-                    remedy=f"bring poses in the layout {self.layout.name}",
+                    remedy=remedy or f"bring poses in the layout {self.layout.name}",
                 )
             )
+        if pose.ndim == 3:
+            pose = pose[:, None]
         return normalise(nan_where_zero(np.nan_to_num(pose)), self.layout)
 
 

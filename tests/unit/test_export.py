@@ -101,6 +101,13 @@ def test_other_shapes_are_refused(exported: tuple[Path, Store], shape: tuple[int
         encoder.features([recordings()[0], np.zeros(shape, dtype=np.float32)])
 
 
+@pytest.mark.parametrize("shape", [(2, 30, 25, 3), (25, 30, 3), (30, 3, 25)])
+def test_axes_in_another_order_are_refused(exported: tuple[Path, Store], shape: tuple[int, ...]) -> None:
+    encoder = load_encoder(exported[0] / "encoder")
+    with pytest.raises(DataError, match=r"poses\[0\]: expected frames x 25 joints x 3.*give array\.transpose\("):
+        encoder.features([np.ones(shape, dtype=np.float32)])
+
+
 def test_torn_folder_is_refused(exported: tuple[Path, Store], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="a whole exported encoder"):
         load_encoder(tmp_path)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, MissingJoint, Sequence, nan_where_zero
 from hico_platform.data.skeleton_file import BodyOrder
@@ -89,6 +90,30 @@ class Source(Protocol):
 
         Raises DataError if the whole item is unusable.
         """
+
+
+def check_axes(
+    shape: tuple[int, ...], *, layout: Layout, coordinates: int = 3, file: Path, line: int | None = None
+) -> None:
+    """Checks an array (T, J, C) or (T, M, J, C) of the user's own making, whose axes people mix up.
+
+    For readers of such arrays, before ``clean``. Raises DataError that names the swap of axes, or too many bodies.
+    """
+    joints = len(layout.joints)
+    order = "TJC" if len(shape) == 3 else "TMJC"
+    if ordered(shape, order=order, joints=joints, coordinates=coordinates):
+        return
+    remedy = axes_remedy(shape, order=order, joints=joints, coordinates=coordinates)
+    flat = coordinates == 3 and len(shape) in (3, 4) and shape[-1] == 2
+    shape_remedy = (
+        "give 3D poses: these are 2D" if flat else (f"correct the array, or name its layout (this is {layout.name})")
+    )
+    bodies = f", M at most {MOST_BODIES_RECORDED} and at most T" if len(shape) == 4 else ""
+    raise DataError(
+        Problem(file=file, line=line, rule=f"an array (T, {joints}, {coordinates}) or (T, M, {joints}, {coordinates})"
+                f"{bodies}", value=list(shape),
+                remedy=remedy or shape_remedy)
+    )  # fmt: skip
 
 
 def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, missing: MissingJoint) -> npt.NDArray[np.float32]:

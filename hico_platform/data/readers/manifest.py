@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
-from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
+from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, check_axes, clean
 from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.whole_number import whole_number, whole_number_of_text
 from hico_platform.errors import DataError, Problem
@@ -62,14 +62,7 @@ class Manifest:
         """The one recording of a row."""
         path, name, label, metadata = item.value
         array = _load_array(self.folder / path, manifest=self.file, line=item.line)
-        joints = len(self.layout.joints)
-        if array.ndim not in (3, 4) or array.shape[-2:] != (joints, 3):
-            flat = array.ndim in (3, 4) and array.shape[-1] == 2
-            remedy = f"correct the array, or name its layout (this is {self.layout.name})"
-            raise DataError(
-                Problem(file=self.folder / path, rule=f"an array (T, {joints}, 3) or (T, M, {joints}, 3)",
-                        value=list(array.shape), remedy="give 3D poses: these are 2D" if flat else remedy)
-            )  # fmt: skip
+        check_axes(array.shape, layout=self.layout, file=self.folder / path)
         pose = array if array.ndim == 4 else array[:, None]  # (T, M, J, C)
         pose = clean(pose, file=self.folder / path, line=None, missing=self.missing_joint)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import Layout
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
@@ -58,14 +59,16 @@ class Pyskl:
         """The one sequence of an annotation."""
         i, name, label, array, metadata = item.value
         joints = len(self.layout.joints)
-        if len(array.shape) not in (3, 4) or array.shape[-2:] != (joints, 3) or array.dtype[1:2] != "f":
+        order = "TJC" if len(array.shape) == 3 else "MTJC"
+        if not ordered(array.shape, order=order, joints=joints, coordinates=3) or array.dtype[1:2] != "f":
+            swap_remedy = axes_remedy(array.shape, order=order, joints=joints, coordinates=3)
             raise _wrong(
                 self.file,
                 i,
                 "keypoint",
-                f"an array of floats (M, T, {joints}, 3)",
+                f"an array of floats (M, T, {joints}, 3) of at most {MOST_BODIES_RECORDED} bodies",
                 f"{array.dtype} {list(array.shape)}",
-                _shape_remedy(array.shape, self.layout),
+                swap_remedy or _shape_remedy(array.shape, self.layout),
             )
         pose = array.load(self.file)
         pose = pose[:, None] if pose.ndim == 3 else pose.swapaxes(0, 1)  # (T, J, C) or (M, T, J, C) to (T, M, J, C)

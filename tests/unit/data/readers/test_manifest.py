@@ -45,6 +45,21 @@ def test_arrays_of_one_and_of_many_bodies(tmp_path: Path) -> None:
     assert (one.name, one.label, two.name) == ("one", 0, "many")
 
 
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((2, 56, 25, 3), r"give array\.transpose\(1, 0, 2, 3\): the axes look like \(M, T, J, C\)"),
+        ((25, 56, 3), r"give array\.transpose\(1, 0, 2\): the axes look like \(J, T, C\)"),
+        ((56, 3, 25), r"give array\.transpose\(0, 2, 1\): the axes look like \(T, C, J\)"),
+        ((56, 7, 25, 3), "give the bodies of interest alone, at most 6"),
+    ],
+)
+def test_axes_in_another_order_are_refused(tmp_path: Path, shape: tuple[int, ...], remedy: str) -> None:
+    np.save(tmp_path / "a.npy", np.ones(shape))
+    with pytest.raises(DataError, match=rf"a\.npy: expected an array \(T, 25, 3\) or .*{remedy}"):
+        read_all(opened(tmp_path, "path,label\na.npy,0\n"))
+
+
 def test_a_parquet_manifest_and_a_layout_of_20_joints(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((4, 20, 3)))
     table = pa.table({"path": ["a.npy"], "label": [2], "name": ["first"], "subject": [7]})
