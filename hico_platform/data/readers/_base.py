@@ -104,15 +104,13 @@ def check_axes(
     if ordered(shape, order=order, joints=joints, coordinates=coordinates):
         return
     remedy = axes_remedy(shape, order=order, joints=joints, coordinates=coordinates)
-    flat = coordinates == 3 and len(shape) in (3, 4) and shape[-1] == 2
-    shape_remedy = (
-        "give 3D poses: these are 2D" if flat else (f"correct the array, or name its layout (this is {layout.name})")
-    )
+    if coordinates == 3 and shape[-2:] == (joints, 2):
+        remedy = "give 3D poses: these are 2D"
     bodies = f", M at most {MOST_BODIES_RECORDED} and at most T" if len(shape) == 4 else ""
     raise DataError(
         Problem(file=file, line=line, rule=f"an array (T, {joints}, {coordinates}) or (T, M, {joints}, {coordinates})"
                 f"{bodies}", value=list(shape),
-                remedy=remedy or shape_remedy)
+                remedy=remedy or f"correct the array, or name its layout (this is {layout.name})")
     )  # fmt: skip
 
 
