@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found.as_dict() | {"drawn": drawn}))
         return 0
-    _show(f"{found.dataset}: {found.sequences:,} sequences, {len(found.classes)} classes, layout {found.layout}")
+    unlabelled = f" ({found.unlabelled:,} of them unlabelled)" if found.unlabelled else ""
+    classes = f"{len(found.classes)} classes"
+    _show(f"{found.dataset}: {found.sequences:,} sequences{unlabelled}, {classes}, layout {found.layout}")
     _show(f"digest    {found.digest}")
     for name, parts in found.protocols.items():
         _show(f"protocol  {name}: {_counts(parts)}")
@@ -47,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     _show(f"bodies    {_counts(found.bodies)}")
     held = {name: count for name, count in found.classes.items() if count}
     empty = len(found.classes) - len(held)
-    _show(f"classes   {_counts(held)}" + (f"; {empty} without a sequence" if empty else ""))
+    none = f"; {found.unlabelled:,} sequences without a label" if found.unlabelled else ""
+    _show(f"classes   {_counts(held) or 'none'}" + (f"; {empty} without a sequence" if empty else "") + none)
     for column, counts in found.columns.items():
         _show(f"{column:<9} {_counts(counts)}")
     shares = {joint: f"{share:.1%}" for joint, share in found.missing_joints.items() if share > 0}

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             "kept": report.kept,
             "skipped": len(report.skipped),
             "left_out": report.left_out,
+            "unlabelled": report.unlabelled,
             "remarks": dict(report.remarks),
             "resumed_items": report.resumed_items,
             "reasons": report.reasons(),
@@ -72,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(printed))
         return 0
     print(f"read {report.read:,}, kept {report.kept:,}, skipped {len(report.skipped):,}, left out {report.left_out:,}")
+    if report.unlabelled:
+        which = "all" if report.unlabelled == report.kept else f"{report.unlabelled:,} of"
+        print(f"{which} {report.kept:,} kept have no label: pretraining uses them, evaluation does not")
     if report.resumed_items:
         print(f"went on from {report.resumed_items:,} that an earlier run had read")
     for remark, count in report.remarks.items():

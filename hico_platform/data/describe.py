@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hico_platform.data.split import Mask, fitting_protocols, known
+from hico_platform.data.kept_together import Mask, known
+from hico_platform.data.split import fitting_protocols
 from hico_platform.data.store import Store
 
 _MOST_VALUES = 200
@@ -30,12 +31,14 @@ class Description:
 
     dataset: str
     sequences: int
+    unlabelled: int
+    """Sequences without a label, which only pretraining uses."""
     layout: str
     normalisation: str | None
     """How the poses were normalised; None if they are as recorded."""
     digest: str
     protocols: dict[str, dict[str, int]]
-    """Protocols that fit this store, with the sequences of each part."""
+    """Protocols that fit this store, with the sequences of each part and of each kind of unlabelled ones."""
     classes: dict[str, int]
     columns: dict[str, dict[str, int]]
     """For each metadata column, the number of sequences by value; for one with very many values only their number."""
@@ -67,11 +70,12 @@ def describe(store: Store) -> Description:
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
         body_frames += present.size
-    labels = np.bincount(store.labels, minlength=len(store.class_names))
+    labels = np.bincount(store.labels[store.labelled], minlength=len(store.class_names))
     frames = store.num_frames if len(store) else np.zeros(1, np.int64)
     return Description(
         dataset=store.dataset,
         sequences=len(store),
+        unlabelled=int((~store.labelled).sum()),
         layout=store.layout.name,
         normalisation=store.normalisation,
         digest=store.digest,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.store import Store
 from hico_platform.errors import Problem, UsageError
 
@@ -49,8 +50,10 @@ def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
 
 
 def _spread(store: Store, count: int) -> list[int]:
-    """Indices of ``count`` sequences, spread evenly over the classes."""
+    """Indices of ``count`` sequences, spread evenly over the classes, or over the store where there are no labels."""
     _, first = np.unique(store.labels, return_index=True)
+    if not store.labelled.any():
+        first = np.arange(len(store))
     at = np.unique(np.linspace(0, len(first) - 1, min(count, len(first))).round().astype(int))
     return [int(i) for i in first[at]]
 
@@ -90,7 +93,8 @@ def _moving(store: Store, chosen: list[int], path: Path) -> None:
 
 
 def _title(axis: Any, store: Store, i: int, more: str = "") -> None:
-    text = f"{store.names[i]}\n{store.class_names[store.labels[i]]}{more}"
+    label = store.labels[i]
+    text = f"{store.names[i]}\n{'no label' if label == UNLABELLED else store.class_names[label]}{more}"
     axis.set_title(text, fontsize=7, parse_math=False)  # a name may contain dollar signs
 
 

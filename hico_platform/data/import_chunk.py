@@ -98,7 +98,7 @@ def _found(recorded: dict[str, object], values: np.ndarray[tuple[int], np.dtype[
     match recorded:
         case {"problem": dict(problem)}:
             return Problem(**problem)
-        case {"name": str(name), "label": int(label), "shape": list(shape), "metadata": dict(metadata),
+        case {"name": str(name), "label": int() | None as label, "shape": list(shape), "metadata": dict(metadata),
               "remarks": dict(remarks)}:  # fmt: skip
             pose = values.reshape(shape)
             return Sequence(name=name, label=label, pose=pose, metadata=metadata, remarks=remarks)

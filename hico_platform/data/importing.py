@@ -56,6 +56,8 @@ class Report:
     skipped: tuple[Problem, ...]
     left_out: int
     resumed_items: int
+    unlabelled: int = 0
+    """Kept recordings without a label."""
     remarks: Mapping[str, int] = field(default_factory=dict)
     """What reading changed or repaired in the kept recordings: counts by name, summed, in order of name."""
 
@@ -133,7 +135,7 @@ def _run(
     chunks = [plan.items[start : start + size] for start in range(0, total, size)]
     paths = [work / f"chunk-{i:07d}.arrow" for i in range(len(chunks))]
     written = [path.exists() for path in paths]
-    skipped, done, kept = list(plan.problems), 0, 0
+    skipped, done, kept, unlabelled = list(plan.problems), 0, 0, 0
     locations: dict[str, str] = {}
     remarks = Counter(plan.remarks)
     with StoreWriter(
@@ -151,7 +153,9 @@ def _run(
                 problem = _put(writer, outcome, locations)
                 if problem is None:
                     kept += 1
-                    remarks.update(outcome.found.remarks if isinstance(outcome.found, Sequence) else {})
+                    if isinstance(outcome.found, Sequence):
+                        unlabelled += outcome.found.label is None
+                        remarks.update(outcome.found.remarks)
                 elif strict:
                     raise DataError(problem)
                 else:
@@ -163,14 +167,15 @@ def _run(
             raise DataError(
                 [Problem(rule="at least one usable recording", value=0, remedy="see the reasons below"), *skipped[:20]]
             )
-        writer.note("report", {"kept": kept, "skipped": len(skipped), "left_out": plan.left_out,
-                               "remarks": dict(sorted(remarks.items()))})  # fmt: skip
+        writer.note("report", {"kept": kept, "unlabelled": unlabelled, "skipped": len(skipped),
+                               "left_out": plan.left_out, "remarks": dict(sorted(remarks.items()))})  # fmt: skip
     return Report(
         read=kept + len(skipped),
         kept=kept,
         skipped=tuple(skipped),
         left_out=plan.left_out,
         resumed_items=sum(len(chunk) for chunk, was_written in zip(chunks, written, strict=True) if was_written),
+        unlabelled=unlabelled,
         remarks=dict(sorted(remarks.items())),
     )
 

@@ -24,6 +24,9 @@ class MissingJoint(StrEnum):
     """NaN in a coordinate; a joint at the origin is a joint."""
 
 
+UNLABELLED = -1
+"""Stands for no label in an array of labels."""
+
 Metadata = Mapping[str, int | float | str | None]
 
 
@@ -32,12 +35,12 @@ class Sequence:
     """A recorded or generated action.
 
     ``pose`` is float32 (T, M, J, C), metres. As recorded, a missing joint is all NaN; normalised for a store, it is all
-    zeros, and only valid frames are left.
+    zeros, and only valid frames are left. ``label`` is the index of its class, None where it is not known.
     ``metadata`` holds subject, camera, setup, repetition, split and whatever else is known.
     """
 
     name: str
-    label: int
+    label: int | None
     pose: npt.NDArray[np.float32]
     metadata: Metadata = field(default_factory=dict)
     remarks: Mapping[str, int] = field(default_factory=dict)

@@ -1,12 +1,14 @@
 """Protocols: which sequences train, which validate, which test.
 
+Only labelled sequences are scored, so train, validation and test consist of these. Unlabelled ones join pretraining,
+where a protocol places them in its training part.
+
 A protocol is a rule over metadata. It is looked up by name among the store's own protocols (hints), then among the
 published protocols of the store's dataset, then among those that fit any store.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.kept_together import Columns, Mask, choose_validation, known, of_subjects_in
 from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError, Problem
 
-Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 
@@ -29,7 +31,7 @@ class Parity(StrEnum):
     EVEN = "even"
 
 
-class Described(Protocol):
+class Described(Columns, Protocol):
     """The properties of a dataset that a protocol uses; ``Store`` has them."""
 
     @property
@@ -39,17 +41,6 @@ class Described(Protocol):
     @property
     def protocols(self) -> Mapping[str, Any]:
         """Protocol hints, name to plain rule."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each sequence."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the metadata columns."""
-
-    def column(self, name: str) -> npt.NDArray[Any] | None:
-        """A metadata column (N,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +102,7 @@ class Rule:
     def select(self, store: Described) -> Mask:
         """Mask of the sequences that meet every condition, bool (N,)."""
         masks = [condition.select(store) for condition in self.conditions]
-        chosen: Mask = np.logical_and.reduce(masks)
+        chosen: Mask = np.logical_and.reduce([np.ones(len(store.names), bool), *masks])
         return chosen
 
 
@@ -120,6 +111,7 @@ class ProtocolRule:
     """A protocol over metadata: rules for training and test sequences; without a test rule, all others are test.
 
     A rule ``pretrain`` selects sequences that are pretrained on and never scored: of another dataset, for example.
+    Unlabelled sequences of the training part are too.
     """
 
     name: str
@@ -145,16 +137,21 @@ class ProtocolRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Indices of the sequences of each part, ascending, int64."""
+    """Indices of the sequences of each part, ascending, int64. Train, validation and test are labelled.
+
+    A store without labels has only sequences for pretraining.
+    """
 
     protocol: str
     train: Indices
     val: Indices
     test: Indices
     val_by: str
-    """The unit of the validation part: ``subject``, ``video``, ``sequence``, or ``given`` by the protocol."""
+    """The unit of the validation part: ``subject``, ``video``, ``sequence``, ``given`` by the protocol, or ``none``."""
     pretrain_only: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     """Sequences that join the training part in pretraining and are never scored, nor asked for their labels."""
+    pretrain_only_val: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Unlabelled ones of validation subjects, which join only where validation sequences do: in retraining."""
 
     def part(self, part: Part) -> Indices:
         """The indices of one part."""
@@ -164,6 +161,11 @@ class Split:
     def train_and_val(self) -> Indices:
         """The whole training split, for retraining."""
         return np.sort(np.concatenate([self.train, self.val]))
+
+    @property
+    def pretrain_only_in_retraining(self) -> Indices:
+        """The sequences that join ``train_and_val`` in pretraining and are never scored."""
+        return np.sort(np.concatenate([self.pretrain_only, self.pretrain_only_val]))
 
 
 _NTU60_SUBJECTS = (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38)
@@ -202,9 +204,13 @@ ANYWHERE: dict[str, ProtocolRule] = {
         train=_by("split", PART_WORDS[Part.TRAIN]),
         val=_by("split", PART_WORDS[Part.VAL]),
         test=_by("split", PART_WORDS[Part.TEST]),
+        pretrain=_by("split", ("pretrain", "unlabelled", "unlabeled")),
     ),
 }
 """Protocols that fit any store with the column they read."""
+
+WITHOUT_LABELS = {"all": ProtocolRule(name="all", train=Rule(conditions=()))}
+"""The protocol of stores without labels: pretraining on every sequence."""
 
 
 def find_protocol(store: Described, name: str) -> ProtocolRule:
@@ -226,7 +232,10 @@ def fitting_protocols(store: Described) -> dict[str, dict[str, int]]:
             split = split_store(store, protocol)
         except DataError:
             continue
-        fitting[name] = {part.value: len(split.part(part)) for part in Part}
+        alone = {"pretrain_only": len(split.pretrain_only), "pretrain_only_val": len(split.pretrain_only_val)}
+        fitting[name] = {part.value: len(split.part(part)) for part in Part} | {
+            kind: count for kind, count in alone.items() if count
+        }
     return fitting
 
 
@@ -234,7 +243,8 @@ def _protocols_of(store: Described) -> dict[str, ProtocolRule]:
     hints = {
         name: ProtocolRule.from_plain(name, plain, field=f"protocols.{name}") for name, plain in store.protocols.items()
     }
-    return {**ANYWHERE, **PUBLISHED.get(store.dataset, {}), **hints}
+    alone = {} if store.labelled.any() else WITHOUT_LABELS
+    return {**ANYWHERE, **alone, **PUBLISHED.get(store.dataset, {}), **hints}
 
 
 def split_store(store: Described, protocol: str | ProtocolRule, *, validation_share: float = 0.2) -> Split:
@@ -243,35 +253,36 @@ def split_store(store: Described, protocol: str | ProtocolRule, *, validation_sh
     The validation part is all sequences of some subjects of the training part, about ``validation_share`` of the
     subjects, chosen by a stable hash of the subject, so it is the same on every machine and in every version. A store
     without subjects uses whole videos, or else single sequences. A protocol may define the validation part itself. The
-    test part is never used for it. Raises DataError if the protocol does not fit the store or a part would be empty.
+    test part is never used for it. These three parts consist of labelled sequences. A store without labels has none of
+    them, and everything that the protocol trains on is unlabelled.
+
+    Raises DataError if the protocol does not fit the store or a part would be empty.
     """
     chosen = find_protocol(store, protocol) if isinstance(protocol, str) else protocol
     whole_train = chosen.train.select(store)
     test = chosen.test.select(store) if chosen.test else _the_rest(store, chosen.train) & ~whole_train
     val = chosen.val.select(store) if chosen.val else np.zeros_like(whole_train)
-    pretrain_only = chosen.pretrain.select(store) if chosen.pretrain else np.zeros_like(whole_train)
+    labelled = store.labelled
+    added = _added(store, chosen, train=whole_train, test=test)
     if not chosen.test:
-        test &= ~pretrain_only
-    _check_parts(chosen.name, train=whole_train, test=test, val=val, pretrain=pretrain_only)
-    val_by = "given"
-    if not val.any():
-        val, val_by = _validation(store, whole_train, validation_share)
+        test &= ~added
+    _check_parts(chosen.name, labelled, train=whole_train, test=test, val=val, pretrain=added)
+    val_by = "none"
+    if (val & labelled).any():
+        val_by = "given"
+        val |= added & ~labelled & of_subjects_in(store, val, and_not_in=whole_train)
+    elif labelled.any():
+        val, val_by = choose_validation(store, whole_train, whole_train | (added & ~labelled), validation_share)
+    pretrain_only = ((whole_train | val) & ~labelled) | added
     return Split(
         protocol=chosen.name,
-        train=np.flatnonzero(whole_train & ~val),
-        val=np.flatnonzero(val),
-        test=np.flatnonzero(test),
+        train=np.flatnonzero(whole_train & labelled & ~val),
+        val=np.flatnonzero(val & labelled),
+        test=np.flatnonzero(test & labelled),
         val_by=val_by,
-        pretrain_only=np.flatnonzero(pretrain_only),
+        pretrain_only=np.flatnonzero(pretrain_only & ~val),
+        pretrain_only_val=np.flatnonzero(pretrain_only & val),
     )
-
-
-def known(values: npt.NDArray[Any]) -> Mask:
-    """Mask of the sequences for which a metadata column has a value, bool (N,)."""
-    if values.dtype == object:
-        return np.array([value is not None for value in values], bool)
-    present: Mask = ~np.isnan(values)
-    return present
 
 
 def _the_rest(store: Described, train: Rule) -> Mask:
@@ -281,11 +292,15 @@ def _the_rest(store: Described, train: Rule) -> Mask:
     return rest
 
 
-def _check_parts(name: str, **parts: Mask) -> None:
-    for part in ("train", "test"):
-        if not parts[part].any():
+def _check_parts(name: str, labelled: Mask, **parts: Mask) -> None:
+    held = {part: parts[part] & labelled for part in ("train", "test")}
+    which = "sequence" if labelled.all() else "labelled sequence"
+    if not labelled.any():
+        held, which = {"train": parts["train"] | parts["pretrain"]}, "sequence"
+    for part, mask in held.items():
+        if not mask.any():
             raise DataError(
-                Problem(field=f"protocol {name}", rule=f"at least one sequence in the {part} part", value=0,
+                Problem(field=f"protocol {name}", rule=f"at least one {which} in the {part} part", value=0,
                         remedy="choose a protocol that fits the metadata; `hico-platform data info` prints it")
             )  # fmt: skip
     both: Mask = np.sum(list(parts.values()), axis=0) > 1
@@ -296,30 +311,15 @@ def _check_parts(name: str, **parts: Mask) -> None:
         )  # fmt: skip
 
 
-_KEPT_TOGETHER = ("subject", "video")
-
-
-def _validation(store: Described, train: Mask, share: float) -> tuple[Mask, str]:
-    by = next((name for name in _KEPT_TOGETHER if name in store.columns), "sequence")
-    column = store.column(by)
-    keys = np.array(store.names, object) if column is None else column
-    candidates = sorted({str(_plain(key)) for key in keys[train & known(keys)]})
-    if len(candidates) < 2:
-        raise DataError(
-            Problem(field=f"{by}s", rule=f"at least 2 {by}s in the training part, for validation",
-                    value=len(candidates), remedy="choose a protocol that trains on more, or prepare more data")
-        )  # fmt: skip
-    count = min(max(1, round(share * len(candidates))), len(candidates) - 1)
-    chosen = sorted(candidates, key=_stable_hash)[:count]
-    return np.isin([str(_plain(key)) for key in keys], chosen) & known(keys) & train, by
-
-
-def _plain(key: Any) -> object:
-    return int(key) if isinstance(key, np.integer | np.floating) and not np.isnan(key) else key
-
-
-def _stable_hash(key: str) -> str:
-    return hashlib.sha256(f"validation {key}".encode()).hexdigest()
+def _added(store: Described, protocol: ProtocolRule, *, train: Mask, test: Mask) -> Mask:
+    """Mask of the sequences that the rule ``pretrain`` selects, without unlabelled ones of test subjects."""
+    if protocol.pretrain is None:
+        return np.zeros_like(train)
+    selected = protocol.pretrain.select(store) & (store.labelled | ~train)  # an unlabelled one of train joins anyway
+    if not (selected & ~store.labelled).any():
+        return selected
+    test = test & (store.labelled | ~selected)
+    return selected & (store.labelled | ~of_subjects_in(store, test, and_not_in=train))
 
 
 def _malformed(field: str, rule: str, value: object) -> ConfigError:

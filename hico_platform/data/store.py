@@ -3,7 +3,7 @@
 A store is a folder of three files:
 
 - ``pose.arrow``: an Arrow IPC file of record batches, one list of float32 a sequence, laid out (T, M, J, C);
-- ``index.arrow``: name, label, frames, bodies, offset in ``pose.arrow`` and the metadata columns;
+- ``index.arrow``: name, label (null where there is none), frames, bodies, offset in ``pose.arrow``, metadata columns;
 - ``store.json``: schema version, layout, normalisation, class names, counts, digest, provenance, protocol hints. It is
   written last.
 
@@ -30,7 +30,7 @@ from hico_platform.atomic_io import make_unique_folder, sync
 from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, numbers_of
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.sequence import MissingJoint, Sequence
+from hico_platform.data.sequence import UNLABELLED, MissingJoint, Sequence
 from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
 from hico_platform.errors import ConfigError, DataError, Problem
 
@@ -95,8 +95,17 @@ class Store:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Class of each sequence, (N,)."""
-        return self._numbers("label")
+        """Class of each sequence, (N,); ``UNLABELLED`` for one without a label."""
+        labels = self._numbers("label")
+        if labels.dtype == np.float64:  # with NaN for null
+            return np.where(np.isnan(labels), UNLABELLED, labels).astype(np.int64)
+        return labels
+
+    @cached_property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """Mask of the sequences that have a label, bool (N,)."""
+        has_label: npt.NDArray[np.bool_] = self.labels != UNLABELLED
+        return has_label
 
     @cached_property
     def num_frames(self) -> npt.NDArray[np.int64]:
@@ -312,7 +321,7 @@ def check_sequence(sequence: Sequence, *, num_joints: int, coordinates: int, num
             Problem(field=f"{name}: pose", rule="a finite value for every coordinate",
                     remedy="mark a missing joint by three zeros")
         )  # fmt: skip
-    if not 0 <= sequence.label < num_classes:
+    if sequence.label is not None and not 0 <= sequence.label < num_classes:
         raise DataError(
             Problem(field=f"{name}: label", rule=f"a class, 0 to {num_classes - 1}", value=sequence.label,
                     remedy="name every class, or correct the label")

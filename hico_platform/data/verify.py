@@ -32,8 +32,9 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
             Problem(file=store.directory, field="name", rule="a name that no other sequence has",
                     remedy="prepare the dataset again")
         )  # fmt: skip
-    for i, name in enumerate(store.names):
-        sequence = Sequence(name=name, label=int(store.labels[i]), pose=store.pose(i))
+    labels = store.index.column("label").to_pylist()  # a stored -1 is a wrong label, not a missing one
+    for i, (name, label) in enumerate(zip(store.names, labels, strict=True)):
+        sequence = Sequence(name=name, label=label, pose=store.pose(i))
         try:
             check_sequence(
                 sequence,

@@ -163,7 +163,12 @@ def _opened(dataset: Dataset) -> tuple[Store, TrainEvalSplit, TrainEvalSplit]:
     return (
         store,
         TrainEvalSplit(store=store, train=split.train, eval=split.val, pretrain_only=split.pretrain_only),
-        TrainEvalSplit(store=store, train=split.train_and_val, eval=split.test, pretrain_only=split.pretrain_only),
+        TrainEvalSplit(
+            store=store,
+            train=split.train_and_val,
+            eval=split.test,
+            pretrain_only=split.pretrain_only_in_retraining,
+        ),
     )
 
 

@@ -41,7 +41,9 @@ def test_a_manifest_becomes_a_store(tmp_path: Path) -> None:
     assert seen == [(32, 80), (64, 80), (80, 80)]
     assert (store.dataset, store.class_names, store.normalisation) == ("raw", ("0", "1", "2", "3"), "released")
     assert store.provenance["format"] == "manifest"
-    assert store.provenance["report"] == {"kept": 80, "skipped": 0, "left_out": 0, "remarks": {}}
+    assert store.provenance["report"] == {
+        "kept": 80, "unlabelled": 0, "skipped": 0, "left_out": 0, "remarks": {},
+    }  # fmt: skip
     assert len(split_store(store, "odd-subjects").test) > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
 

@@ -18,6 +18,11 @@ class Described:
     table: Mapping[str, list[Any]]
     dataset: str = "toy"
     protocols: Mapping[str, Any] = field(default_factory=dict)
+    unlabelled: tuple[int, ...] = ()
+
+    @property
+    def labelled(self) -> np.ndarray:
+        return ~np.isin(np.arange(len(self.names)), self.unlabelled)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -191,3 +196,74 @@ def test_sequences_may_join_pretraining_alone() -> None:
     overlapping = {"train": {"subject": "odd"}, "pretrain": {"split": "more"}}
     with pytest.raises(DataError, match="every sequence in one part alone"):
         split_store(Described(table=table), ProtocolRule.from_plain("mine", overlapping))
+
+
+def test_unlabelled_sequences_of_the_training_part_join_pretraining_alone() -> None:
+    described = store(unlabelled=tuple(i for i in range(60) if i // 10 % 2))  # half of each subject's
+    subjects = described.column("subject")
+    assert subjects is not None
+    split = split_store(described, "odd-subjects")
+    for part in Part:
+        assert described.labelled[split.part(part)].all()
+    assert not described.labelled[split.pretrain_only_in_retraining].any()
+    held_out = set(subjects[split.val].tolist()) | set(subjects[split.test].tolist())
+    assert {int(subject) % 2 for subject in subjects[split.pretrain_only_in_retraining]} == {1}, (
+        "none of a test subject"
+    )
+    assert not held_out & set(subjects[split.pretrain_only].tolist()), "none of a validation subject either"
+    assert set(subjects[split.pretrain_only_val].tolist()) == set(subjects[split.val].tolist())
+    assert len(split.train_and_val) + len(split.pretrain_only_in_retraining) == int((subjects % 2 == 1).sum())
+
+
+def test_validation_subjects_are_those_with_labels() -> None:
+    subjects = [1, 1, 3, 3, 5, 5, 7, 7, 2]
+    split = split_store(Described(table={"subject": subjects}, unlabelled=(0, 1, 2, 3)), "odd-subjects")
+    assert {subjects[i] for i in split.val} <= {5, 7}
+    assert split.pretrain_only.tolist() == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="expected at least 2 subjects with labelled sequences in the training part"):
+        split_store(Described(table={"subject": subjects}, unlabelled=(0, 1, 2, 3, 4, 5)), "odd-subjects")
+
+
+def test_an_unlabelled_sequence_that_nothing_places_is_in_no_part() -> None:
+    described = Described(table={"subject": [1.0, 3.0, 2.0, np.nan, 1.0]}, unlabelled=(3, 4))
+    split = split_store(described, "odd-subjects")
+    assert sorted([*split.pretrain_only_in_retraining]) == [4]
+
+
+def test_a_given_split_may_say_unlabelled() -> None:
+    said = ["train", "train", "val", "test", "unlabelled", "train", "unlabeled", "val", "test", "-", "unlabelled"]
+    table = {
+        "split": [None if part == "-" else part for part in said],
+        "subject": [1, 1, 2, 3, 4, 4, 3, 2, 4, 4, 2],
+    }
+    split = split_store(Described(table=table, unlabelled=tuple(range(4, 11))), "given")
+    assert (split.train.tolist(), split.val.tolist(), split.test.tolist()) == ([0, 1], [2], [3])
+    assert split.pretrain_only.tolist() == [4, 5], "not 6, of the subject of the test part"
+    assert split.pretrain_only_val.tolist() == [7, 10], "and those of the subject that validates only with it"
+
+
+def test_unlabelled_sequences_of_a_rule_join_unless_a_test_subject_made_them() -> None:
+    plain = {"train": {"subject": "odd"}, "pretrain": {"site": ["home"]}}
+    rule = ProtocolRule.from_plain("mine", plain)
+    table = {"subject": [1, 3, 2, 1, 2, np.nan, np.nan], "site": ["lab"] * 3 + ["home"] * 3 + ["lab"]}
+    split = split_store(Described(table=table, unlabelled=(3, 4, 5, 6)), rule)
+    assert sorted(split.pretrain_only_in_retraining.tolist()) == [3, 5], "4 is of a test subject, 6 of no rule"
+
+
+def test_a_store_without_labels_has_only_unlabelled_sequences() -> None:
+    described = Described(table={"subject": [1, 2, 3, 4]}, unlabelled=(0, 1, 2, 3))
+    for name, chosen in (("all", [0, 1, 2, 3]), ("odd-subjects", [0, 2])):
+        split = split_store(described, name)
+        assert split.pretrain_only.tolist() == chosen
+        assert (len(split.train), len(split.val), len(split.test), split.val_by) == (0, 0, 0, "none")
+    assert split_store(Described(table={"path": [1, 2]}, unlabelled=(0, 1)), "all").pretrain_only.tolist() == [0, 1]
+    with pytest.raises(DataError, match="protocol mine: expected at least one sequence in the train part, got 0"):
+        split_store(described, ProtocolRule.from_plain("mine", {"train": {"subject": 9}}))
+    with pytest.raises(DataError, match="got 'all'; choose given, odd-subjects"):
+        split_store(store(), "all")
+
+
+def test_parts_need_labelled_sequences() -> None:
+    described = Described(table={"subject": [1, 3, 2]}, unlabelled=(2,))
+    with pytest.raises(DataError, match="expected at least one labelled sequence in the test part, got 0"):
+        split_store(described, "odd-subjects")

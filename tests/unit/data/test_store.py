@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,3 +223,37 @@ def test_a_store_of_schema_version_1_is_read(tmp_path: Path) -> None:
     assert (old.normalisation, old.missing_joint, old.coordinates) == ("released", "zero", 3)
     assert old.digest != store.digest
     assert verify(old) == []
+
+
+def without_labels(items: list[Sequence], *, of: slice = slice(None)) -> list[Sequence]:
+    gone = set(range(len(items))[of])
+    return [replace(item, label=None) if i in gone else item for i, item in enumerate(items)]
+
+
+@pytest.mark.parametrize("batch_values", [2**23, 1])
+def test_a_sequence_may_have_no_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_values: int) -> None:
+    monkeypatch.setattr("hico_platform.data.store._BATCH_VALUES", batch_values)
+    store = write(tmp_path / "store", without_labels(sequences(6), of=slice(3, 5)))
+    assert store.labels.dtype == np.int64
+    assert store.labels.tolist() == [0, 1, 2, -1, -1, 2]
+    assert store.labelled.tolist() == [True, True, True, False, False, True]
+    assert store.index.column("label").to_pylist() == [0, 1, 2, None, None, 2]
+    assert verify(store) == []
+
+
+def test_a_store_may_have_no_labels_at_all(tmp_path: Path) -> None:
+    store = write(tmp_path / "store", without_labels(sequences(6)))
+    assert store.labels.tolist() == [-1] * 6
+    assert not store.labelled.any()
+    assert verify(store) == []
+
+
+def test_the_digest_of_a_labelled_store_is_as_before(tmp_path: Path) -> None:
+    """Written down before a label could be absent; stores and homes of older versions record such digests."""
+    store = write(tmp_path / "store", sequences(3))
+    header = json.loads((tmp_path / "store" / "store.json").read_text()) | {"schema_version": 1, "normalised": True}
+    pose = hashlib.sha256(b"".join(s.pose for s in sequences(3))).digest()
+    before = "e4da82acbe70d797e35fcabe892fad561aeb2258e760e4388ad3a8bd8e4541e2"
+    assert content_digest(header, store.index, pose) == before
+    some = write(tmp_path / "some", without_labels(sequences(3), of=slice(1)))
+    assert content_digest(header, some.index, pose) != before

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store
 from hico_platform.data.verify import verify
 from hico_platform.errors import DataError, UsageError
-from tests.unit.data.test_store import sequences, write
+from tests.unit.data.test_store import sequences, without_labels, write
 
 
 def test_a_sound_store_has_no_problem(tmp_path: Path) -> None:
@@ -145,3 +146,31 @@ def test_a_remote_store_that_was_altered_is_refused(tmp_path: Path) -> None:
 def test_a_remote_store_that_cannot_be_reached(tmp_path: Path, place: str) -> None:
     with pytest.raises(DataError, match=r"a store that can be fetched, got .*; check the address"):
         open_store(place, cache=tmp_path / "cache")
+
+
+def test_unlabelled_sequences_are_counted_apart(tmp_path: Path) -> None:
+    said = describe(write(tmp_path / "store", without_labels(sequences(10), of=slice(0, 4))))
+    assert (said.sequences, said.unlabelled) == (10, 4)
+    assert said.classes == {"a": 2, "b": 2, "c": 2}
+    assert said.protocols == {
+        "odd-subjects": {"train": 1, "val": 1, "test": 4, "pretrain_only": 1, "pretrain_only_val": 1}
+    }
+    none = describe(write(tmp_path / "none", without_labels(sequences(10))))
+    assert (none.unlabelled, none.classes) == (10, {"a": 0, "b": 0, "c": 0})
+    assert none.protocols["all"] == {"train": 0, "val": 0, "test": 0, "pretrain_only": 10}
+
+
+def test_a_label_that_is_stored_as_a_negative_number_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hico_platform.data.store.check_sequence", lambda *_, **__: None)
+    store = write(tmp_path / "store", [replace(sequences(1)[0], label=-1)])
+    (problem,) = verify(store)
+    assert "sequence-0: label: expected a class, 0 to 2, got -1" in str(problem)
+
+
+def test_sequences_without_labels_are_drawn(tmp_path: Path) -> None:
+    some = write(tmp_path / "some", without_labels(sequences(9), of=slice(0, 3)))
+    assert draw(some, tmp_path / "some.png", count=4) == ["sequence-0", "sequence-3", "sequence-4", "sequence-5"]
+    none = write(tmp_path / "none", without_labels(sequences(9)))
+    assert draw(none, tmp_path / "none.png", count=3) == ["sequence-0", "sequence-4", "sequence-8"]

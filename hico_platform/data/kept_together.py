@@ -1,0 +1,80 @@
+"""What is not torn apart between the parts of a split: all sequences of a subject, or else of a video."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.errors import DataError, Problem
+
+Mask = npt.NDArray[np.bool_]
+
+_KEPT_TOGETHER = ("subject", "video")
+
+
+class Columns(Protocol):
+    """Names, metadata columns and labels of sequences; ``Store`` has them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each sequence."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the metadata columns."""
+
+    @property
+    def labelled(self) -> Mask:
+        """Mask of the sequences that have a label, bool (N,)."""
+
+    def column(self, name: str) -> npt.NDArray[Any] | None:
+        """A metadata column (N,)."""
+
+
+def known(values: npt.NDArray[Any]) -> Mask:
+    """Mask of the sequences for which a metadata column has a value, bool (N,)."""
+    if values.dtype == object:
+        return np.array([value is not None for value in values], bool)
+    present: Mask = ~np.isnan(values)
+    return present
+
+
+def of_subjects_in(store: Columns, part: Mask, *, and_not_in: Mask) -> Mask:
+    """Mask of all sequences whose subject, or else video, has a sequence in ``part`` and none in ``and_not_in``."""
+    of_them = np.zeros_like(part)
+    by = next((name for name in _KEPT_TOGETHER if name in store.columns), None)
+    keys = None if by is None else store.column(by)
+    if keys is not None and part.any():
+        there = known(keys)
+        text = np.array([str(_plain(key)) for key in keys])
+        of_them = there & np.isin(text, text[there & part]) & ~np.isin(text, text[there & and_not_in])
+    return of_them
+
+
+def choose_validation(store: Columns, train: Mask, members: Mask, share: float) -> tuple[Mask, str]:
+    """Mask of the sequences among ``members`` of some units of the training part, and what these units are."""
+    labelled = store.labelled
+    by = next((name for name in _KEPT_TOGETHER if name in store.columns), "sequence")
+    column = store.column(by)
+    keys = np.array(store.names, object) if column is None else column
+    candidates = sorted({str(_plain(key)) for key in keys[train & labelled & known(keys)]})
+    if len(candidates) < 2:
+        which = "" if labelled.all() else " with labelled sequences"
+        raise DataError(
+            Problem(field=f"{by}s", rule=f"at least 2 {by}s{which} in the training part, for validation",
+                    value=len(candidates), remedy="choose a protocol that trains on more, or prepare more data")
+        )  # fmt: skip
+    count = min(max(1, round(share * len(candidates))), len(candidates) - 1)
+    chosen = sorted(candidates, key=_stable_hash)[:count]
+    return np.isin([str(_plain(key)) for key in keys], chosen) & known(keys) & members, by
+
+
+def _plain(key: Any) -> object:
+    return int(key) if isinstance(key, np.integer | np.floating) and not np.isnan(key) else key
+
+
+def _stable_hash(key: str) -> str:
+    return hashlib.sha256(f"validation {key}".encode()).hexdigest()
