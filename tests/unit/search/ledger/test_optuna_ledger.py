@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
 import pytest
 
 from hico_platform.config.space import SamplerName
-from hico_platform.errors import HicoError, UsageError
+from hico_platform.errors import UsageError
 from hico_platform.search.ledger.base import Ledger, TrialState, config_of
 from hico_platform.search.ledger.names import other_study_names, search_names
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
@@ -60,6 +59,21 @@ class TestStudyLedger(LedgerContract):
         assert trials[0].intermediate_values == {1: 0.1}
         assert trials[1].value == 0.9
         assert trials[1].intermediate_values == {1: 0.1, 9: 0.9}
+
+    def test_optuna_has_every_objective_with_its_direction(self, tmp_path: Path) -> None:
+        space = toy_space(objectives=["knn_top1", "parameters"], sampler={"name": "nsga2"})
+        storage = open_storage(sqlite_url(tmp_path / "study.db"))
+        ledger = StudyLedger.create(storage, name="two", space=space, facts=FACTS, limit=6, at_s=5.0)
+        number = ledger.begin(space, at_s=0.0).number
+        for epoch, measures in ((9, (0.75, 2e6)), (3, (0.25, 1e6))):
+            ledger.record_report(number, dataclasses.replace(report(epoch, measures[0]), measures=measures))
+        ledger.record_ending(number, ending(TrialState.COMPLETE))
+        study = optuna.load_study(study_name="two", storage=storage)
+        assert study.directions == [
+            optuna.study.StudyDirection.MAXIMIZE,
+            optuna.study.StudyDirection.MINIMIZE,
+        ]
+        assert study.trials[0].values == [0.75, 2e6], "those of the last epoch"
 
     def test_an_ending_that_was_cut_off_is_completed(self, ledger: Ledger, reopen: Open, url: str) -> None:
         number = ledger.begin(SPACE, at_s=0.0).number
@@ -144,41 +158,8 @@ class TestStudyLedger(LedgerContract):
         assert other.begin(SPACE, at_s=0.0).number == 0
         assert len(ledger.trials()) == 1
 
-    def test_a_study_that_is_deleted_while_its_search_runs_is_named(self, ledger: Ledger, url: str) -> None:
-        number = ledger.begin(SPACE, at_s=0.0).number
-        optuna.delete_study(study_name="toy", storage=open_storage(url))
-        for step in (
-            ledger.trials,
-            lambda: ledger.begin(SPACE, at_s=0.0),
-            lambda: ledger.record_report(number, report(1, 0.1)),
-            lambda: ledger.record_ending(number, ending(TrialState.FAILED)),
-            lambda: ledger.record_run(number, "run"),
-            lambda: ledger.note("any"),
-            lambda: ledger.set_note("any", 1),
-        ):
-            with pytest.raises(HicoError, match=r"study: expected the study toy in the database .*, got 'deleted'"):
-                step()
-
     def test_no_such_search(self, ledger: Ledger, url: str) -> None:
         with pytest.raises(
             UsageError, match=r"name: expected the name of a search, got 'toi'; choose among the searches here: toy"
         ):
             StudyLedger.open(open_storage(url), name="toi")
-
-    def test_no_database(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="an existing study database"):
-            open_storage(sqlite_url(tmp_path / "none.db"), create=False)
-        assert not (tmp_path / "none.db").exists()
-
-    def test_a_server_that_is_not_there(self) -> None:
-        with pytest.raises(UsageError, match=r"storage: expected a reachable study database.*check the address"):
-            open_storage("sqlite+nothing://host/db")
-
-
-def test_drivers_that_make_one_database_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
-    def begin(number: int) -> str:
-        storage = open_storage(sqlite_url(tmp_path / "study.db"))
-        return StudyLedger.create(storage, name=f"s{number}", space=SPACE, facts=FACTS, limit=6, at_s=5.0).search.name
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(begin, range(6))) == [f"s{number}" for number in range(6)]

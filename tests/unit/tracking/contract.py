@@ -1,0 +1,95 @@
+"""What every tracking store does: each implementation's tests inherit it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hico_platform.tracking.base import Point, RunStatus, Tracker
+
+PARAMS = {"contrast.temperature": 0.2, "model.encoder": "gru", "optimiser.clip_gradient_norm": None}
+
+
+class TrackerContract:
+    """What every tracking store does; each test has an experiment of its own."""
+
+    @pytest.fixture
+    def tracker(self) -> Tracker:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def experiment(self, request: pytest.FixtureRequest) -> str:
+        return request.node.name
+
+    def open(self, tracker: Tracker, experiment: str, key: str = "toy@1/0", **more: object) -> str:
+        arguments = {"parent": None, "params": PARAMS, "tags": {"hico.search": "toy"}, "at_s": 1000.0}
+        return tracker.open_run(experiment=experiment, key=key, name="toy-0000", **{**arguments, **more})
+
+    def metrics(self, tracker: Tracker, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        raise NotImplementedError
+
+    def test_a_run_is_opened_once_for_ever(self, tracker: Tracker, experiment: str) -> None:
+        first = self.open(tracker, experiment)
+        assert self.open(tracker, experiment, tags={"more": "1"}) == first
+        assert self.open(tracker, experiment, key="toy@1/1", fresh=True) != first
+        runs = tracker.runs(experiment)
+        assert set(runs) == {"toy@1/0", "toy@1/1"}
+        assert runs["toy@1/0"].status is RunStatus.RUNNING
+        assert runs["toy@1/0"].tags["hico.search"] == "toy"
+        assert runs["toy@1/0"].tags["more"] == "1"
+
+    def test_a_run_taken_up_again_keeps_its_parameters(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        assert self.open(tracker, experiment, params={"model.encoder": "lstm", "model.layers": 2}) == run_id
+        assert self.params(tracker, run_id) == {**{k: str(v) for k, v in PARAMS.items()}, "model.layers": "2"}
+
+    def params(self, tracker: Tracker, run_id: str) -> dict[str, str]:
+        raise NotImplementedError
+
+    def test_metrics_by_epoch_arrive_once(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        points = [Point(epoch=e, at_s=1000.5, metrics={"loss": 1 / e, "knn_top1": e / 10}) for e in (1, 2, 3)]
+        tracker.log_points(run_id, points[:2])
+        tracker.log_points(run_id, points)
+        assert self.metrics(tracker, run_id) == {
+            "loss": [(1, 1.0), (2, 0.5), (3, 1 / 3)],
+            "knn_top1": [(1, 0.1), (2, 0.2), (3, 0.3)],
+        }
+
+    def test_many_points_in_one_call(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        tracker.log_points(run_id, [Point(epoch=e, at_s=1.0, metrics={"loss": e}) for e in range(1500)])
+        assert len(self.metrics(tracker, run_id)["loss"]) == 1500
+
+    @pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED])
+    def test_a_run_ends_and_can_be_taken_up_again(self, tracker: Tracker, experiment: str, status: RunStatus) -> None:
+        run_id = self.open(tracker, experiment)
+        last = [Point(epoch=9, at_s=1001.0, metrics={"recognition_top1": 0.5})]
+        for _ in range(2):
+            tracker.close_run(run_id, status=status, points=last, tags={"hico.state": "pruned"}, at_s=1002.0)
+        run = tracker.runs(experiment)["toy@1/0"]
+        assert (run.status, run.tags["hico.state"]) == (status, "pruned")
+        assert self.metrics(tracker, run_id) == {"recognition_top1": [(9, 0.5)]}
+        assert self.open(tracker, experiment) == run_id
+        assert tracker.runs(experiment)["toy@1/0"].status is RunStatus.RUNNING
+
+    def test_the_champion_moves(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "weights.safetensors").write_bytes(b"data")
+        versions = [
+            tracker.register_champion(
+                experiment,
+                run_id=self.open(tracker, experiment, key=key),
+                model=tmp_path / "model",
+                loader="hico_platform.export",
+                description="best",
+                tags={"a": "b"},
+            )
+            for key in ("toy@1/0", "toy@1/1", "toy@1/1")
+        ]
+        assert versions == [1, 2, 2]
+        assert self.champion(tracker, experiment) == 2
+
+    def champion(self, tracker: Tracker, name: str) -> int:
+        raise NotImplementedError
