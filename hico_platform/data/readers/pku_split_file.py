@@ -79,7 +79,7 @@ def _dataset(file: Path, lists: dict[str, dict[str, int]]) -> str:
             if dataset is None:
                 raise DataError(
                     Problem(file=file, line=line, rule="the name of a video with its view, such as 0002-L or A01N01-L",
-                            value=video[:60], remedy="list the videos one by one: patterns are not expanded")
+                            value=video[:60], remedy="name each video: patterns are not expanded")
                 )  # fmt: skip
             if found not in (None, dataset):
                 raise DataError(
@@ -90,6 +90,6 @@ def _dataset(file: Path, lists: dict[str, dict[str, int]]) -> str:
     if found is None:
         raise DataError(
             Problem(file=file, rule="a split file that lists videos", value=0,
-                    remedy="list them, separated by commas, below the headings")
+                    remedy="name them, separated by commas, below the headings")
         )  # fmt: skip
     return found

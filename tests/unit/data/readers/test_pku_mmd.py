@@ -200,7 +200,7 @@ def test_a_folder_of_the_other_part_is_named(tmp_path: Path) -> None:
     [
         (SPLIT.format(train="*-M, *-R", val="*-L"),
          r"cross-view.txt:2: expected the name of a video with its view, such as 0002-L or A01N01-L, got '\*-M'; "
-         "list the videos one by one: patterns are not expanded"),
+         "name each video: patterns are not expanded"),
         (SPLIT.format(train="0002-L,", val="A01N01-L"), "cross-view.txt:4: expected a video of pku-mmd-1, as those"),
         (SPLIT.format(train="", val=""), "cross-view.txt: expected a split file that lists videos, got 0"),
         (SPLIT.format(train="0002-L, 0003-M", val="0003-M"), "cross-view.txt:4: expected a video in one part alone"),
