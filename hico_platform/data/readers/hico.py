@@ -1,6 +1,7 @@
 """Released HiCo / AGCN: ``*_data_joint.npy`` (N, 3, 300, 25, 2), ``*_label.pkl`` and optional ``*_num_frame.npy``.
 
-The poses in these files are normalised, and padded to 300 frames by repetition; the padding is cut off again.
+The poses in these files are normalised, and padded to 300 frames by repetition; the padding is cut off again. 2s-AGCN
+and others write raw poses under the same names: a recording whose centre is not at zero is normalised here.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hico_platform.data.layout import Layout
+from hico_platform.data.normalise import normalise
 from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.labelled_array import (
@@ -24,9 +27,12 @@ from hico_platform.data.readers.labelled_array import (
 )
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, recorded_frames, shown_bodies
 from hico_platform.data.sequence import MissingJoint, Sequence
+from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
 
 _DATA = "_data_joint.npy"
+_AT_ZERO_M = 1e-4  # float16 files, and normalisation in float32, leave less
+_NORMALISED = "recordings normalised by this import: their centre was not at zero"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +75,19 @@ class HiCoReader:
                 continue
             shown = shown_bodies(cleaned)
             frames = num_frames if num_frames is not None else recorded_frames(shown)
-            yield Sequence(name=row.name, label=row.label, pose=np.ascontiguousarray(shown[:frames]),
-                           metadata=array.metadata(row.name))  # fmt: skip
+            pose = np.ascontiguousarray(shown[:frames])
+            raw = not _is_normalised(pose, self.layout)
+            yield Sequence(name=row.name, label=row.label, pose=normalise(pose, self.layout) if raw else pose,
+                           metadata=array.metadata(row.name), remarks={_NORMALISED: 1} if raw else {})  # fmt: skip
+
+
+def _is_normalised(pose: npt.NDArray[np.float32], layout: Layout) -> bool:
+    """Whether the centre of the first body of (T, M, J, C), NaN where missing, is at zero wherever it is seen.
+
+    Zeros mark a missing joint in these files, so a centre at zero has come out as missing.
+    """
+    centre = layout.centre_of(np.nan_to_num(pose[:, 0]))  # (T, C)
+    return bool(np.abs(centre).max() < _AT_ZERO_M)
 
 
 def open_source(raw: Path, options: ReadOptions) -> HiCoReader:
@@ -98,6 +115,8 @@ def _num_frames(array: LabelledArray, count: int) -> list[int] | None:
     if not path.is_file():
         return None
     numbers = map_array(path)
-    if numbers.shape != (count,) or numbers.dtype.kind not in "iu":
+    numeric = numbers.shape == (count,) and numbers.dtype.kind in "iuf"
+    frames = [whole_number(number) for number in numbers.tolist()] if numeric else [None]
+    if None in frames:
         raise wrong(path, f"an array of {count} whole numbers", f"{numbers.dtype} {list(numbers.shape)}")
-    return [int(number) for number in numbers]
+    return [number for number in frames if number is not None]

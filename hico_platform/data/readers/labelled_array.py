@@ -14,12 +14,12 @@ from hico_platform.data.npy import map_array
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES
+from hico_platform.data.readers.pku_split_file import cut_metadata
+from hico_platform.data.readers.split_parts import split_parts
 from hico_platform.data.sequence import MOST_FRAMES, Metadata
 from hico_platform.data.skeleton_file import SUFFIX, SkeletonName
 from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
-
-_SPLITS = {"val": "test"}  # the released files call the test part val
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledArray:
-    """An array of a folder, ``PREFIX + suffix``; its prefix is the part of the split."""
+    """An array of a folder, ``PREFIX + suffix``; its prefix says the part of the split."""
 
     file: Path
     suffix: str
+    part: str
+    """The value of the metadata column ``split``."""
 
     @property
     def prefix(self) -> str:
@@ -54,9 +56,9 @@ class LabelledArray:
         return array if array.is_file() and not pickled.is_file() else pickled
 
     def metadata(self, name: str) -> Metadata:
-        """The part of the split, and what a name like NTU's says."""
+        """The part of the split, and what a name like NTU's or PKU-MMD's says."""
         parsed = SkeletonName.parse(name)
-        return {"split": _SPLITS.get(self.prefix, self.prefix), **(parsed.metadata() if parsed else {})}
+        return {"split": self.part, **(parsed.metadata() if parsed else cut_metadata(name))}
 
     def map(self, layout: Layout) -> npt.NDArray[Any]:
         """The array, memory-mapped. Raises DataError if it is not (N, 3, T, J, M) of floats, or too long."""
@@ -116,7 +118,9 @@ class LabelledArray:
 
 def labelled_arrays(folder: Path, suffix: str) -> list[LabelledArray]:
     """The arrays of a folder whose names end so, in order of name; none if it is not a folder."""
-    return [LabelledArray(file=file, suffix=suffix) for file in sorted(folder.glob(f"*{suffix}"))]
+    files = {file.name.removesuffix(suffix): file for file in sorted(folder.glob(f"*{suffix}"))}
+    parts = split_parts(files)
+    return [LabelledArray(file=file, suffix=suffix, part=parts.get(prefix, prefix)) for prefix, file in files.items()]
 
 
 def class_names_of(arrays: list[LabelledArray]) -> tuple[str, ...]:

@@ -20,7 +20,14 @@ import numpy.typing as npt
 from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
-from hico_platform.data.readers.pku_split_file import VIDEO_NAMES, SplitFile, dataset_of, is_split, read_split_file
+from hico_platform.data.readers.pku_split_file import (
+    CAMERAS,
+    VIDEO_NAMES,
+    SplitFile,
+    dataset_of,
+    is_split,
+    read_split_file,
+)
 from hico_platform.data.readers.split_parts import protocol_rule
 from hico_platform.data.sequence import MOST_METRES, MissingJoint, Sequence
 from hico_platform.data.text_numbers import is_number, parse_numbers
@@ -31,7 +38,6 @@ _CLASSES = 51
 _BODIES = 2
 _JOINTS = 25
 _FIELDS = _BODIES * _JOINTS * 3
-_CAMERAS = {"L": 1, "M": 2, "R": 3}
 _SNIFFED_BYTES = 4096
 _MOST_BYTES = 24 * 2**20  # four minutes at 30 frames a second are about 10 MiB
 _VIDEOS_A_CHUNK = 4  # each has about twenty sequences
@@ -104,7 +110,7 @@ class PKUMMD:
             except DataError as error:
                 yield from error.problems
                 continue
-            metadata = {"video": video, "camera": _CAMERAS[view], "start": start, "confidence": confidence}
+            metadata = {"video": video, "camera": CAMERAS[view], "start": start, "confidence": confidence}
             remarks = {_AT_ZERO: int(first == 0), _UNLISTED: int(not any(parts.values()))}
             yield Sequence(name=f"{item.file.stem}.{line:03d}", label=label, pose=pose, metadata=metadata | parts,
                            remarks={remark: count for remark, count in remarks.items() if count})  # fmt: skip

@@ -16,6 +16,9 @@ from hico_platform.errors import DataError, Problem
 VIDEO_NAMES = {"pku-mmd-1": r"\d{4}", "pku-mmd-2": r"A\d{2}N\d{2}"}
 """Regular expression of a video's name without its view, for each part of the dataset."""
 
+CAMERAS = {"L": 1, "M": 2, "R": 3}
+
+_CUT_NAME = re.compile(rf"({'|'.join(VIDEO_NAMES.values())})-([LMR])(?:\.txt)?_[0-9]+")
 _HEADINGS = {"Training": "train", "Valid": "val", "Test": "test"}  # the published files have "Validataion"
 _SUFFIXES = (".txt", ".skeleton")
 
@@ -39,6 +42,12 @@ def is_split(first_line: bytes) -> bool:
 def dataset_of(stem: str) -> str | None:
     """The part of PKU-MMD whose videos, such as ``0002-L`` or ``A01N01-L``, are named like this; None if neither."""
     return next((key for key, name in VIDEO_NAMES.items() if re.fullmatch(rf"{name}-[LMR]", stem)), None)
+
+
+def cut_metadata(name: str) -> dict[str, int | str]:
+    """Video and camera of a sequence that CMD, HaLP or PCM3 cut, such as ``0002-L.txt_3``; nothing for other names."""
+    found = _CUT_NAME.fullmatch(name)
+    return {"video": found[1], "camera": CAMERAS[found[2]]} if found else {}
 
 
 def read_split_file(file: Path, text: str) -> SplitFile:
