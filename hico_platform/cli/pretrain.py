@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli import numbers
+from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, follow_option, make_home
 from hico_platform.data.address import data_address
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cpus", type=numbers.cpus, metavar="N", help="CPU threads (default: all)")
     parser.add_argument("--gpus", type=numbers.gpus, default=0, metavar="N", help="1: train on the GPU (default: 0)")
+    add_allow_overlap(parser)
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
@@ -88,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
                 validate_every=arguments.validate_every,
                 cpus=available_cpus() if arguments.cpus is None else arguments.cpus,
                 gpus=arguments.gpus,
+                allow_overlap=arguments.allow_overlap,
                 report=view.report,
                 watch=view.watch,
                 progress=view.progress,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.cli import numbers
+from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
 from hico_platform.data.address import data_address
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
     add_store_options(parser)
+    add_allow_overlap(parser)
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
@@ -101,9 +103,16 @@ def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
             data=arguments.data,
             protocol=arguments.protocol,
             progress=dataset_progress(),
+            allow_overlap=arguments.allow_overlap,
         )
     else:
-        inputs = inputs_of_search(paths, arguments.name, data=arguments.data, though_running=arguments.unfinished)
+        inputs = inputs_of_search(
+            paths,
+            arguments.name,
+            data=arguments.data,
+            though_running=arguments.unfinished,
+            allow_overlap=arguments.allow_overlap,
+        )
         if inputs.best_so_far_of:
             print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
     return dataclasses.replace(

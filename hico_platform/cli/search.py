@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hico_platform.cli.failure import known_secrets
+from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
 from hico_platform.cli.views.plan_view import print_plan
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="overrides the space file: budget.epochs=3, trials=5, scheduler.grace_epochs=2 (may be repeated)",
     )  # fmt: skip
     add_store_options(parser)
+    add_allow_overlap(parser)
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
 
@@ -200,6 +202,8 @@ def _space(arguments: argparse.Namespace, paths: HomePaths) -> CheckedSpace:
     assignments = list(arguments.assignments)
     if arguments.protocol:
         assignments.append(f"protocol={arguments.protocol}")
+    if arguments.allow_overlap:
+        assignments.append("allow_overlap=true")
     if arguments.space:
         return load_space(find_space(arguments.space), assignments=assignments)
     if not (arguments.resume and arguments.name):

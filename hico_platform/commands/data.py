@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hico_platform.config.layout_file import find_layout
 from hico_platform.data.describe import Description, describe
 from hico_platform.data.draw import draw
 from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.merge import Merged, merge
 from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.remote import open_store
 from hico_platform.data.skeleton_file import BodyOrder
@@ -54,6 +55,11 @@ def describe_dataset(location: str, *, home: Path, picture: Path | None, count: 
     store = open_dataset(location, home=home)
     drawn = draw(store, picture, count=count) if picture is not None else []
     return describe(store), drawn
+
+
+def merge_datasets(locations: Sequence[str], *, home: Path, out: Path, progress: Progress | None) -> Merged:
+    """Merges the stores at ``locations`` into a new one at ``out``."""
+    return merge([open_dataset(location, home=home) for location in locations], out, progress=progress)
 
 
 def verify_dataset(location: str, *, home: Path, progress: Progress | None) -> list[Problem]:

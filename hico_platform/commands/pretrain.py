@@ -20,7 +20,7 @@ from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
-from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.datasets import Dataset, check_overlap
 from hico_platform.worker.run_task import TrialData, run_task
 
 
@@ -71,6 +71,7 @@ def pretrain_one(
     validate_every: int,
     cpus: float,
     gpus: float,
+    allow_overlap: bool = False,
     report: ReportFunction,
     watch: Callable[[EpochResult], None],
     progress: Callable[[EpochProgress], None],
@@ -89,6 +90,7 @@ def pretrain_one(
                 remedy="leave it out to train on the CPU, or install a PyTorch for this machine's GPU",
             )
         )
+    overlap = check_overlap(source, None, allowed=allow_overlap)
     epochs = config.budget.epochs
     task = TrialTask(
         number=0,
@@ -98,5 +100,7 @@ def pretrain_one(
         cpus=cpus,
         gpus=gpus,
     )
-    outcome = run_task(task, report, data=TrialData(source=source, target=None), watch=watch, progress=progress)
+    outcome = run_task(
+        task, report, data=TrialData(source=source, target=None, overlap=overlap), watch=watch, progress=progress
+    )
     return source.open()[0], outcome

@@ -14,7 +14,7 @@ from hico_platform.masking import masked
 from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
-from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, portable
+from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, check_overlap, code_version, dataset, portable
 from hico_platform.worker.gpu_memory import greedy_configs, measure_need
 from hico_platform.worker.run_task import TrialData, run_task
 
@@ -44,12 +44,13 @@ def search_inputs(
         progress: is called while a dataset is generated.
 
     Raises:
-        DataError: a store is torn, or the protocol does not fit it.
+        DataError: a store is torn, the protocol does not fit it, or sequences are both trained on and scored.
     """
     settings = space.settings
     source = dataset(data, protocol=settings.protocol, home=home, progress=progress)
     store, split = source.open()
     target = _transfer(space, layout=store.layout, home=home, progress=progress)
+    overlap = check_overlap(source, target, allowed=settings.allow_overlap)
     facts = Facts(
         data_digest=store.digest,
         protocol=settings.protocol,
@@ -62,9 +63,10 @@ def search_inputs(
             "validation_sequences": len(split.val),
             "transfer": None if target is None else masked(portable(target.location, home=home)),
             "transfer_digest": None if target is None else target.open()[0].digest,
+            **({"overlap": overlap} if overlap else {}),
         },
     )
-    trial_data = TrialData(source=source, target=target)
+    trial_data = TrialData(source=source, target=target, overlap=overlap)
     return SearchInputs(
         facts=facts,
         function=functools.partial(run_task, data=trial_data),

@@ -171,6 +171,9 @@ class Space(Settings):
     transfer: str | None = Field(
         None, description="a prepared folder on which transfer is measured; none: the generated transfer dataset"
     )
+    allow_overlap: bool = Field(
+        False, description="whether sequences may be both pretrained on and scored; recorded with every number"
+    )
     transfer_protocol: str = Field("xsub", description="protocol of the transfer dataset")
 
 

@@ -31,7 +31,7 @@ from hico_platform.data.arrow_numpy import array_of_lists, array_of_numbers, num
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import UNLABELLED, MissingJoint, Sequence
-from hico_platform.data.store_index import METADATA_PREFIX, index_batch, joined_index, pose_offsets
+from hico_platform.data.store_index import CONTENT, METADATA_PREFIX, index_batch, joined_index, pose_offsets
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -121,6 +121,11 @@ class Store:
     def names(self) -> tuple[str, ...]:
         """Name of each sequence."""
         return tuple(self._index.column("name").to_pylist())
+
+    @cached_property
+    def contents(self) -> tuple[str, ...] | None:
+        """A digest of each sequence's pose, to find copies of it; None in a store of schema version 1."""
+        return tuple(self._index.column(CONTENT).to_pylist()) if CONTENT in self._index.column_names else None
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence as Items
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hico_platform.data.arrow_numpy import array_of, numbers_of
 from hico_platform.data.sequence import Sequence
 
 METADATA_PREFIX = "metadata."
+CONTENT = "content"
+"""Column: a digest of the pose, by which copies of a recording are found in other stores."""
 
 
 def index_batch(sequences: Items[Sequence]) -> pa.Table:
@@ -23,6 +26,7 @@ def index_batch(sequences: Items[Sequence]) -> pa.Table:
         "label": array_of([s.label for s in sequences], int),
         "num_frames": array_of([s.pose.shape[0] for s in sequences], int),
         "num_bodies": array_of([s.pose.shape[1] for s in sequences], int),
+        CONTENT: array_of([content_of(s.pose) for s in sequences], str),
     }
     for key in dict.fromkeys(key for s in sequences for key in s.metadata):
         values = [s.metadata.get(key) for s in sequences]
@@ -35,6 +39,13 @@ def index_batch(sequences: Items[Sequence]) -> pa.Table:
             whole = all(isinstance(value, int | np.integer) for value in present)
             columns[METADATA_PREFIX + key] = array_of(values, int if whole else float)
     return pa.table(columns)
+
+
+def content_of(pose: npt.NDArray[np.float32]) -> str:
+    """A digest of (T, M, J, C), 32 hexadecimal digits."""
+    digest = hashlib.blake2b(repr(pose.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pose, dtype="<f4").data)
+    return digest.hexdigest()
 
 
 def joined_index(batches: Items[pa.Table]) -> pa.Table:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import HEADER_FILE, POSE_FILE, Store, check_sequence, content_digest
-from hico_platform.data.store_index import pose_offsets
+from hico_platform.data.store_index import content_of, pose_offsets
 from hico_platform.errors import DataError, Problem
 
 _MOST_PROBLEMS = 100
@@ -44,6 +44,11 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
             )
         except DataError as error:
             problems.extend(error.problems)
+        if store.contents is not None and store.contents[i] != content_of(sequence.pose):
+            problems.append(
+                Problem(file=store.directory, field=f"{name}: content", rule="the digest of this sequence's pose",
+                        value=store.contents[i], remedy="prepare or copy the dataset again: its files were altered")
+            )  # fmt: skip
         if progress is not None:
             progress(i + 1, len(store))
         if len(problems) >= _MOST_PROBLEMS:

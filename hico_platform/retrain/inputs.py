@@ -17,7 +17,7 @@ from hico_platform.search.ledger.base import best_trial, config_of
 from hico_platform.search.notes import GPUS
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import progress_of
-from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, code_version, dataset, located
+from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, check_overlap, code_version, dataset, located
 from hico_platform.worker.run_task import TrialData
 
 DEFAULT_PROTOCOL = "xsub"
@@ -45,14 +45,14 @@ class RetrainInputs:
 
 
 def inputs_of_search(
-    paths: HomePaths, name: str, *, data: str | None = None, though_running: bool = False
+    paths: HomePaths, name: str, *, data: str | None = None, though_running: bool = False, allow_overlap: bool = False
 ) -> RetrainInputs:
     """The best trial of a search, on the data that it was searched on.
 
     Raises:
         UsageError: there is no such search, none of its trials has ended well, or it still runs: its best may
             change, so ``though_running`` has to be set.
-        DataError: the data is not there any more, or has changed.
+        DataError: the data is not there any more, has changed, or has sequences both trained on and scored.
     """
     from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
@@ -100,6 +100,7 @@ def inputs_of_search(
         },
         cpus=resources.cpus,
         gpus=resources.given_gpus if gpus is None else float(gpus),
+        allow_overlap=allow_overlap or bool(search.facts.more.get("overlap")),
     )
     if inputs.facts["data_digest"] != search.facts.data_digest:
         raise DataError(
@@ -122,12 +123,13 @@ def inputs_of_file(
     protocol: str | None,
     name: str | None = None,
     progress: Progress | None = None,
+    allow_overlap: bool = False,
 ) -> RetrainInputs:
     """A configuration file, on a prepared folder or the embedded dataset.
 
     Raises:
         ConfigError: the file breaks a rule.
-        DataError: the data cannot be opened.
+        DataError: the data cannot be opened, or has sequences that are both trained on and scored.
     """
     config = parse(TrialConfig, read_yaml(file))
     protocol = protocol or DEFAULT_PROTOCOL
@@ -135,7 +137,14 @@ def inputs_of_file(
     target = None
     if data is None:
         target = dataset(None, protocol=protocol, home=paths.home, preset=TRANSFER, progress=progress)
-    return _inputs(name or _name_of(file, paths), config, source=source, target=target, facts={"config": file.name})
+    return _inputs(
+        name or _name_of(file, paths),
+        config,
+        source=source,
+        target=target,
+        facts={"config": file.name},
+        allow_overlap=allow_overlap,
+    )
 
 
 def _name_of(file: Path, paths: HomePaths) -> str:
@@ -154,6 +163,7 @@ def _inputs(
     facts: dict[str, str],
     cpus: float = 1.0,
     gpus: float = 0.0,
+    allow_overlap: bool,
 ) -> RetrainInputs:
     store, split = source.open()
     facts = {
@@ -168,5 +178,8 @@ def _inputs(
     }
     if target is not None:
         facts["transfer_digest"] = target.open()[0].digest
-    data = TrialData(source=source, target=target, on_test_split=True)
+    overlap = check_overlap(source, target, allowed=allow_overlap)
+    if overlap:
+        facts["overlap"] = str(overlap)
+    data = TrialData(source=source, target=target, on_test_split=True, overlap=overlap)
     return RetrainInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus)

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hico_platform.config.protocol_file import find_protocol_rule
+from hico_platform.data.overlap import Chosen, overlapping, shown
 from hico_platform.data.remote import open_store
 from hico_platform.data.split import Split, split_store
 from hico_platform.data.store import Store
 from hico_platform.data.synth.presets import PRESETS
 from hico_platform.data.synth.write import synthesise
-from hico_platform.errors import DataError
+from hico_platform.errors import DataError, Problem
 
 EMBEDDED, TRANSFER = "embedded", "transfer"
 EMBEDDED_SEED = 0
@@ -46,6 +49,34 @@ def dataset(
     elif "://" not in location:
         location = str(Path(location).expanduser().absolute())
     return Dataset(location=location, protocol=protocol, cache=home / "cache")
+
+
+def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> int:
+    """How many sequences would be pretrained on and scored: of the source itself, and of the transfer target.
+
+    A search scores on validation sequences and trains on the rest of the training part; retraining scores on the test
+    part and trains on all of it. Raises DataError if there are any, unless it is ``allowed``.
+    """
+    store, split = source.open()
+    fitted = Chosen(store=store, indices=np.concatenate([split.train, split.pretrain_only]))
+    refitted = Chosen(store=store, indices=np.concatenate([split.train_and_val, split.pretrain_only]))
+    total = 0
+    for field, scored in (("data", source), ("transfer", target)):
+        if scored is None:
+            continue
+        other, parts = scored.open()
+        found = {
+            *overlapping(fitted, Chosen(store=other, indices=parts.val)),
+            *overlapping(refitted, Chosen(store=other, indices=parts.test)),
+        }
+        total += len(found)
+        if found and not allowed:
+            raise DataError(
+                Problem(file=store.directory, field=field, value=shown(sorted(found)),
+                        rule=f"no sequence of {other.dataset} ({scored.protocol}) both pretrained on and scored",
+                        remedy="leave these out of the pretraining data, or give --allow-overlap, which is recorded")
+            )  # fmt: skip
+    return total
 
 
 def portable(location: str, *, home: Path) -> str:

@@ -34,6 +34,8 @@ class TrialData:
     source: Dataset
     target: Dataset | None
     on_test_split: bool = False
+    overlap: int = 0
+    """How many scored sequences are also pretrained on, where that was allowed."""
 
     def splits(self) -> tuple[TrainEvalSplit, TrainEvalSplit | None]:
         """The split to train on and, where transfer is measured, the target's."""
@@ -85,6 +87,7 @@ def run_task(
                     "data_digest": split.store.digest,
                     "protocol": data.source.protocol,
                     "scored_on": "test" if data.on_test_split else "val",
+                    **({"overlap": data.overlap} if data.overlap else {}),
                     **({"run": task.key} if task.key else {}),
                 },
             )

@@ -254,6 +254,7 @@ def test_the_digest_of_a_labelled_store_is_as_before(tmp_path: Path) -> None:
     header = json.loads((tmp_path / "store" / "store.json").read_text()) | {"schema_version": 1, "normalised": True}
     pose = hashlib.sha256(b"".join(s.pose for s in sequences(3))).digest()
     before = "e4da82acbe70d797e35fcabe892fad561aeb2258e760e4388ad3a8bd8e4541e2"
-    assert content_digest(header, store.index, pose) == before
+    index = store.index.drop_columns(["content"])  # which those versions did not write
+    assert content_digest(header, index, pose) == before
     some = write(tmp_path / "some", without_labels(sequences(3), of=slice(1)))
     assert content_digest(header, some.index, pose) != before

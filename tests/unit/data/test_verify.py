@@ -33,9 +33,10 @@ def poke(store: Store, i: int, value: float) -> None:
 def test_an_altered_value_changes_the_digest(tmp_path: Path) -> None:
     store = write(tmp_path / "store", sequences(5))
     poke(store, 3, 1.25)
-    (problem,) = verify(Store.open(store.directory))
-    assert "digest: expected the digest of the content, " in str(problem)
-    assert "prepare or copy the dataset again" in str(problem)
+    sequence, whole = verify(Store.open(store.directory))
+    assert "sequence-3: content: expected the digest of this sequence's pose, " in str(sequence)
+    assert "digest: expected the digest of the content, " in str(whole)
+    assert "prepare or copy the dataset again" in str(whole)
 
 
 def test_an_invariant_that_broke_is_named(tmp_path: Path) -> None:

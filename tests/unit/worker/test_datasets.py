@@ -2,9 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from hico_platform import __version__
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.store import StoreWriter
+from hico_platform.errors import DataError
 from hico_platform.worker import datasets
-from hico_platform.worker.datasets import code_version, dataset, located, portable
+from hico_platform.worker.datasets import Dataset, check_overlap, code_version, dataset, located, portable
 
 
 def test_a_folder_is_named_by_its_whole_path_and_an_address_as_it_is(tmp_path: Path) -> None:
@@ -35,3 +42,34 @@ def test_a_generated_dataset_that_an_older_version_recorded_by_its_whole_path_is
         (tmp_path / "data" / name).mkdir(parents=True)
     assert located("/old/data/embedded-0", home=tmp_path) == str(tmp_path / "data" / "embedded-0")
     assert located("/old/data/ntu60", home=tmp_path) == "/old/data/ntu60"
+
+
+def given(folder: Path, cache: Path, **seeds: tuple[str, int]) -> Dataset:
+    """A store under its column ``split``; equal seeds make equal poses."""
+    with StoreWriter(
+        folder, dataset=folder.name, layout=KINECT_V2, class_names=["a"], provenance={}, normalisation=None
+    ) as writer:
+        for name, (part, seed) in seeds.items():
+            pose = np.random.default_rng(seed).standard_normal((4, 1, 25, 3)).astype(np.float32)
+            writer.add(Sequence(name=name, label=0, pose=pose, metadata={"split": part}))
+    return Dataset(location=str(folder), protocol="given", cache=cache)
+
+
+def test_what_is_both_pretrained_on_and_scored_is_refused_unless_allowed(tmp_path: Path) -> None:
+    clean = given(tmp_path / "clean", tmp_path, a=("train", 1), b=("train", 2), c=("val", 3), d=("test", 4))
+    assert check_overlap(clean, None, allowed=False) == 0
+    leaking = given(tmp_path / "leaking", tmp_path, a=("train", 1), b=("train", 4), c=("val", 1), d=("test", 4))
+    with pytest.raises(DataError, match=r"data: expected no sequence of leaking \(given\) both .* got '2 \(c, d\)'"):
+        check_overlap(leaking, None, allowed=False)
+    assert check_overlap(leaking, None, allowed=True) == 2
+
+
+def test_a_transfer_target_may_not_be_tested_on_what_was_pretrained_on(tmp_path: Path) -> None:
+    source = given(tmp_path / "source", tmp_path, a=("train", 1), b=("train", 2), c=("val", 3), d=("test", 4))
+    target = given(tmp_path / "target", tmp_path, x=("train", 2), y=("val", 3), z=("test", 3), w=("train", 9))
+    # c is trained on only in retraining, which scores the test part: z leaks, and y, a search's, does not.
+    with pytest.raises(
+        DataError, match=r"transfer: expected no sequence of target .* got '1 \(z\)'; .*--allow-overlap"
+    ):
+        check_overlap(source, target, allowed=False)
+    assert check_overlap(source, target, allowed=True) == 1

@@ -1,0 +1,206 @@
+"""Merges stores into one, to pretrain on several datasets at once; copies of a recording are kept once.
+
+The merged store has the protocols of each dataset, as ``DATASET-PROTOCOL``: that dataset's training, validation and
+test sequences are scored as in its own store, and the sequences of the other datasets join pretraining alone. A copy of
+a validation or test sequence is not among them, under whatever name it lies in another dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hico_platform.data.overlap import family, recording
+from hico_platform.data.sequence import UNLABELLED
+from hico_platform.data.sequence import Sequence as Recorded
+from hico_platform.data.split import fitting_protocols, split_store
+from hico_platform.data.store import Store, StoreWriter, refuse_existing
+from hico_platform.data.store_index import content_of
+from hico_platform.enums import Part
+from hico_platform.errors import DataError, Problem, UsageError
+
+DATASET = "dataset"
+"""Metadata column of a merged store: where a sequence comes from."""
+_ONLY_PRETRAINED = "pretrain"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A sequence that was left out, and the one that it is a copy of."""
+
+    dataset: str
+    name: str
+    kept_dataset: str
+    kept_name: str
+    same_pose: bool
+    """Whether the poses are equal bit by bit; else it is the same recording, prepared in another way."""
+
+    def __str__(self) -> str:
+        """In words."""
+        how = "the same pose as" if self.same_pose else "the same recording as"
+        return f"{self.name} of {self.dataset}: {how} {self.kept_name} of {self.kept_dataset}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What a merge did: sequences kept by dataset, the copies that were left out, and the protocols to choose from."""
+
+    kept: Mapping[str, int]
+    copies: tuple[Copy, ...]
+    protocols: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None = None) -> Merged:
+    """Writes the sequences of ``stores`` into a new store; ``progress(done, total)`` counts sequences.
+
+    Classes of the same name are one class only in stores of the same dataset (NTU RGB+D 60 and 120 are one in this);
+    otherwise a class is named ``DATASET/CLASS``. Names of sequences are ``DATASET/NAME`` where they would collide.
+
+    Raises UsageError for fewer than two stores, DataError if they differ in layout, coordinates or normalisation, or if
+    ``directory`` exists.
+    """
+    _check_alike(stores)
+    refuse_existing(directory)
+    classes = _Classes(stores)
+    origins, copies = _find_copies(stores)
+    kept = [(s, i) for (s, i), origin in origins.items() if origin == (s, i)]
+    parts, protocols = _protocols(stores, origins)
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    with StoreWriter(
+        directory,
+        dataset="+".join(dict.fromkeys(store.dataset for store in stores)),
+        layout=stores[0].layout,
+        class_names=classes.names,
+        provenance={
+            "merged": [{"dataset": store.dataset, "digest": store.digest, "sequences": len(store)} for store in stores],
+            "copies_left_out": len(copies),
+        },
+        normalisation=stores[0].normalisation,
+        missing_joint=stores[0].missing_joint,
+        coordinates=stores[0].coordinates,
+        protocols=protocols,
+    ) as writer:
+        for done, (s, i) in enumerate(kept, start=1):
+            store = stores[s]
+            name = store.names[i] if store.names[i] not in taken else f"{store.dataset}/{store.names[i]}"
+            taken.add(name)
+            metadata = _metadata(store, i) | parts[s, i] | {DATASET: store.dataset}
+            writer.add(Recorded(name=name, label=classes.label(store, i), pose=store.pose(i), metadata=metadata))
+            counts[store.dataset] = counts.get(store.dataset, 0) + 1
+            if progress is not None:
+                progress(done, len(kept))
+    return Merged(kept=counts, copies=tuple(copies), protocols=tuple(protocols))
+
+
+_Place = tuple[int, int]
+"""The number of a store, and of a sequence in it."""
+
+
+def _check_alike(stores: Sequence[Store]) -> None:
+    if len(stores) < 2:
+        raise UsageError(
+            Problem(field="DIR", rule="at least 2 stores to merge", value=len(stores), remedy="name all of them")
+        )
+    first = stores[0]
+    for store in stores[1:]:
+        for field, ours, theirs in (
+            ("layout", first.layout, store.layout),
+            ("coordinates", first.coordinates, store.coordinates),
+            ("normalisation", first.normalisation, store.normalisation),
+        ):
+            if ours != theirs:
+                said = [str(getattr(value, "name", value)) if field == "layout" else str(value)
+                        for value in (ours, theirs)]  # fmt: skip
+                raise DataError(
+                    Problem(file=store.directory, field=field, rule=f"{said[0]}, as in {first.directory}",
+                            value=said[1], remedy="prepare both in the same way")
+                )  # fmt: skip
+
+
+class _Classes:
+    """The classes of all stores together."""
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        families = {family(store.dataset) for store in stores}
+        self._prefixed = len(families) > 1
+        self.names = list(dict.fromkeys(self._name(store, name) for store in stores for name in store.class_names))
+        self._index = {name: label for label, name in enumerate(self.names)}
+
+    def _name(self, store: Store, name: str) -> str:
+        return f"{family(store.dataset)}/{name}" if self._prefixed else name
+
+    def label(self, store: Store, i: int) -> int | None:
+        if store.labels[i] == UNLABELLED:
+            return None
+        return self._index[self._name(store, store.class_names[store.labels[i]])]
+
+
+def _find_copies(stores: Sequence[Store]) -> tuple[dict[_Place, _Place], list[Copy]]:
+    """For each sequence the first one of its recording (often itself), and the copies that are not the first."""
+    by_name: dict[str, _Place] = {}
+    by_content: dict[str, _Place] = {}
+    origins: dict[_Place, _Place] = {}
+    copies: list[Copy] = []
+    for s, store in enumerate(stores):
+        contents = store.contents or [content_of(store.pose(i)) for i in range(len(store))]
+        for i in range(len(store)):
+            published = recording(store, i)
+            same = by_content.get(contents[i])
+            origin = same or (by_name.get(published) if published is not None else None)
+            origins[s, i] = origin or (s, i)
+            if origin is None:
+                by_content[contents[i]] = (s, i)
+                if published is not None:
+                    by_name[published] = (s, i)
+                continue
+            first, j = stores[origin[0]], origin[1]
+            copies.append(
+                Copy(dataset=store.dataset, name=store.names[i], kept_dataset=first.dataset,
+                     kept_name=first.names[j], same_pose=same is not None)
+            )  # fmt: skip
+    return origins, copies
+
+
+def _protocols(
+    stores: Sequence[Store], origins: Mapping[_Place, _Place]
+) -> tuple[dict[_Place, dict[str, str]], dict[str, Any]]:
+    """Each kept sequence's part under each protocol, as metadata, and the protocols over these columns."""
+    parts: dict[_Place, dict[str, str]] = {place: {} for place, origin in origins.items() if place == origin}
+    protocols: dict[str, Any] = {}
+    for s, store in enumerate(stores):
+        own = {origins[s, i] for i in range(len(store))}
+        for protocol in fitting_protocols(store):
+            name = f"{store.dataset}-{protocol}"
+            if name in protocols:
+                continue
+            column = f"split_{name}"
+            for place, found in parts.items():
+                if place not in own:
+                    found[column] = _ONLY_PRETRAINED
+            split = split_store(store, protocol)
+            for i in split.pretrain_only.tolist():
+                parts[origins[s, i]][column] = _ONLY_PRETRAINED
+            for part in (Part.TRAIN, Part.VAL, Part.TEST):  # of copies within a store the most held back decides
+                for i in split.part(part).tolist():
+                    parts[origins[s, i]][column] = part.value
+            words = {part.value: {column: [part.value]} for part in Part}
+            protocols[name] = words | {"pretrain": {column: [_ONLY_PRETRAINED]}}
+    return parts, protocols
+
+
+def _metadata(store: Store, i: int) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in store.columns:
+        value = store.index.column(f"metadata.{name}")[i].as_py()
+        if value is not None:
+            values[name] = value
+    return values

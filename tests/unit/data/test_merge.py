@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hico_platform.data.layout import KINECT_V1, KINECT_V2, Layout
+from hico_platform.data.merge import merge
+from hico_platform.data.normalise import Normalisation
+from hico_platform.data.overlap import Chosen, overlapping
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.split import split_store
+from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.verify import verify
+from hico_platform.errors import DataError, UsageError
+
+ROD = {"train": {"subject": "odd"}}
+
+
+def store(
+    path: Path,
+    dataset: str,
+    seeds: dict[str, int],
+    *,
+    classes: tuple[str, ...] = ("a", "b"),
+    layout: Layout = KINECT_V2,
+    normalisation: Normalisation | None = Normalisation.RELEASED,
+) -> Store:
+    """Sequences by name with a seed of their pose; subjects 1 to 6 in turn."""
+    with StoreWriter(
+        path, dataset=dataset, layout=layout, class_names=classes, provenance={}, normalisation=normalisation,
+        protocols={"mine": ROD},
+    ) as writer:  # fmt: skip
+        for i, (name, seed) in enumerate(seeds.items()):
+            pose = np.random.default_rng(seed).standard_normal((4 + seed % 3, 1, len(layout.joints), 3))
+            metadata = {"subject": 1 + i % 6, "site": "x"}
+            writer.add(Sequence(name=name, label=i % len(classes), pose=pose.astype(np.float32), metadata=metadata))
+    return Store.open(path)
+
+
+def test_sequences_of_another_dataset_join_pretraining_alone(tmp_path: Path) -> None:
+    first = store(tmp_path / "a", "first", {f"a{i}": i for i in range(12)})
+    second = store(tmp_path / "b", "second", {f"b{i}": 100 + i for i in range(8)}, classes=("b", "c", "d"))
+    told: list[tuple[int, int]] = []
+    done = merge([first, second], tmp_path / "out", progress=lambda *at: told.append(at))
+    merged = Store.open(tmp_path / "out")
+    assert (done.kept, done.copies, told[-1]) == ({"first": 12, "second": 8}, (), (20, 20))
+    assert verify(merged) == []
+    assert merged.class_names == ("first/a", "first/b", "second/b", "second/c", "second/d")
+    own, alone = split_store(merged, "first-mine"), split_store(first, "mine")
+    for part in ("train", "val", "test"):
+        names = {merged.names[i] for i in getattr(own, part)}
+        assert names == {first.names[i] for i in getattr(alone, part)} != set()
+    assert {merged.names[i] for i in own.pretrain_only} == set(second.names)
+    assert {merged.class_names[merged.labels[i]] for i in own.train} <= {"first/a", "first/b"}
+    assert {merged.names[i] for i in split_store(merged, "second-mine").pretrain_only} == set(first.names)
+    np.testing.assert_array_equal(merged.pose(15), second.pose(3))
+
+
+def test_a_copy_is_kept_once_and_never_pretrained_on_where_it_is_tested(tmp_path: Path) -> None:
+    first = store(tmp_path / "a", "first", {f"a{i}": i for i in range(12)})
+    second = store(tmp_path / "b", "second", {**{f"b{i}": 100 + i for i in range(8)}, "copy": 1, "a0": 55})
+    done = merge([second, first], tmp_path / "out")
+    merged = Store.open(tmp_path / "out")
+    (copy,) = done.copies
+    assert str(copy) == "a1 of first: the same pose as copy of second"
+    split = split_store(merged, "first-mine")
+    tested = {merged.names[i] for i in split.test}
+    assert "copy" in tested  # a1 is of subject 2, which first tests on
+    assert "first/a0" in {merged.names[i] for i in split.train_and_val}  # another recording, so it gets another name
+    assert "a0" in {merged.names[i] for i in split.pretrain_only}
+    trained = Chosen(store=merged, indices=np.concatenate([split.train_and_val, split.pretrain_only]))
+    assert overlapping(trained, Chosen(store=merged, indices=split.test)) == []
+
+
+def test_ntu_120_holds_ntu_60(tmp_path: Path) -> None:
+    """The same recording by its name, though prepared in another way; the classes are those of both."""
+    names = [f"S001C00{1 + i % 3}P00{1 + i % 8}R001A00{1 + i % 2}" for i in range(12)]
+    smaller = store(tmp_path / "a", "ntu60", {name: i for i, name in enumerate(names[:9])}, classes=("A001", "A002"))
+    larger = store(tmp_path / "b", "ntu120", {name: 50 + i for i, name in enumerate(names)},
+                   classes=("A001", "A002", "A061"))  # fmt: skip
+    done = merge([smaller, larger], tmp_path / "out")
+    assert len(done.copies) == len(set(names[:9]))
+    assert not any(copy.same_pose for copy in done.copies)
+    assert Store.open(tmp_path / "out").class_names == ("A001", "A002", "A061")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": KINECT_V1}, "layout: expected kinect-v2, as in .*, got 'kinect-v1'; prepare both in the same way"),
+        ({"normalisation": None}, "normalisation: expected released, as in .*, got 'None'"),
+    ],
+)
+def test_stores_that_differ_are_refused(tmp_path: Path, options: dict[str, Layout], message: str) -> None:
+    first = store(tmp_path / "a", "first", {"a": 1})
+    second = store(tmp_path / "b", "second", {"b": 2}, **options)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=message):
+        merge([first, second], tmp_path / "out")
+    with pytest.raises(UsageError, match="at least 2 stores"):
+        merge([first], tmp_path / "out")
+    with pytest.raises(DataError, match="never written over another"):
+        merge([first, first], tmp_path / "a")
+    assert not (tmp_path / "out").exists()

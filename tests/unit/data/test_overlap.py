@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import Normalisation
+from hico_platform.data.overlap import Chosen, overlapping, shown
+from hico_platform.data.sequence import Sequence
+from hico_platform.data.store import Store, StoreWriter
+
+
+def store(path: Path, dataset: str, **seeds: int) -> Chosen:
+    """Sequences by name; equal seeds make equal poses."""
+    with StoreWriter(
+        path, dataset=dataset, layout=KINECT_V2, class_names=["a"], provenance={}, normalisation=Normalisation.RELEASED
+    ) as writer:
+        for name, seed in seeds.items():
+            pose = np.random.default_rng(seed).standard_normal((4, 1, 25, 3)).astype(np.float32)
+            writer.add(Sequence(name=name, label=0, pose=pose))
+    return Chosen(store=Store.open(path), indices=np.arange(len(seeds)))
+
+
+def test_a_copy_under_another_name_is_found(tmp_path: Path) -> None:
+    trained, scored = store(tmp_path / "a", "mine", x=1, y=2), store(tmp_path / "b", "yours", z=2, x=5)
+    assert overlapping(trained, scored) == ["z"]
+    only_first = Chosen(store=trained.store, indices=np.array([0]))
+    assert overlapping(only_first, scored) == []
+
+
+def test_a_name_means_one_recording_in_ntu_and_nothing_elsewhere(tmp_path: Path) -> None:
+    name = "S001C001P001R001A001"
+    larger = store(tmp_path / "a", "ntu120", **{name: 1, "S018C001P008R001A061": 2})
+    smaller = store(tmp_path / "b", "ntu60", **{name: 3})  # prepared in another way, so its pose differs
+    assert overlapping(larger, smaller) == [name]
+    assert overlapping(smaller, larger) == [name]
+    assert overlapping(larger, store(tmp_path / "c", "embedded", **{name: 3})) == []
+
+
+def test_few_names_are_shown() -> None:
+    assert shown(["a", "b"]) == "2 (a, b)"
+    assert shown(list("abcdefg")) == "7 (a, b, c, d, e and 2 more)"
