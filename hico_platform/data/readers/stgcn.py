@@ -38,7 +38,7 @@ _AT_ZERO_M = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class STGCN:
-    """A folder of such files, all of one kind; their prefix is the part of the split, ``val`` the test part."""
+    """A folder of such files, all of one kind; their prefix is the part of the split."""
 
     dataset: str
     layout: Layout
@@ -109,7 +109,8 @@ def _recorded(data: npt.NDArray[Any], index: int, *, missing: MissingJoint) -> n
     pose: npt.NDArray[Any] = data[index].transpose(1, 3, 2, 0)  # (C, T, J, M) to (T, M, J, C)
     if missing is MissingJoint.ZERO:
         return pose
-    return np.where(pose.any(axis=(2, 3), keepdims=True), pose, np.nan)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return np.where(pose.any(axis=(2, 3), keepdims=True), pose, np.nan)
 
 
 def _refuse_normalised(array: LabelledArray, layout: Layout) -> None:
@@ -117,6 +118,8 @@ def _refuse_normalised(array: LabelledArray, layout: Layout) -> None:
     if array.suffix == _POSITION:
         return
     poses = data[:_ROWS_CHECKED, ..., 0].transpose(0, 2, 3, 1)  # (N, C, T, J) of the first bodies to (N, T, J, C)
-    if poses.any() and np.abs(layout.centre_of(poses)).max() < _AT_ZERO_M:
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        normalised = poses.any() and np.abs(layout.centre_of(poses)).max() < _AT_ZERO_M
+    if normalised:
         found = "poses whose centre is at zero"
         raise wrong(array.file, "poses in camera coordinates", found, "read them with --format hico")

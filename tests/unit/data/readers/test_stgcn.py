@@ -137,3 +137,23 @@ def test_normalised_files_are_for_the_other_format(tmp_path: Path) -> None:
     np.save(tmp_path / "raw" / "val_data_joint.npy", data - data[:, :, :, 1:2])
     with pytest.raises(DataError, match="camera coordinates, got 'poses whose centre is at zero'; read them with"):
         prepare(tmp_path / "raw", tmp_path / "out", "stgcn")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_signalling_nan_is_a_nan(tmp_path: Path) -> None:
+    make_stgcn(tmp_path / "raw", "_position.npy", frames=20)
+    data = np.load(tmp_path / "raw" / "val_position.npy")
+    data[0, 0, 0, 0, 0] = np.array([0x7F800001], np.uint32).view(np.float32)[0]
+    np.save(tmp_path / "raw" / "val_position.npy", data)
+    _, report = prepare(tmp_path / "raw", tmp_path / "out", "stgcn")
+    assert report.kept == 12
+
+
+def test_beside_a_test_part_val_is_validation(tmp_path: Path) -> None:
+    make_stgcn(tmp_path / "raw")
+    for name in ("data.npy", "label.pkl"):
+        (tmp_path / "raw" / f"val_{name}").rename(tmp_path / "raw" / f"test_{name}")
+    np.save(tmp_path / "raw" / "val_data.npy", np.ones((2, 3, 4, 25, 2), np.float32))
+    (tmp_path / "raw" / "val_label.pkl").write_bytes(pickle.dumps((["a", "b"], [0, 1])))
+    split = split_store(prepare(tmp_path / "raw", tmp_path / "out", "stgcn")[0], "given")
+    assert (len(split.train), len(split.val), len(split.test)) == (8, 2, 4)
