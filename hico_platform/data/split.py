@@ -194,8 +194,9 @@ def _protocols(**train: Rule) -> dict[str, ProtocolRule]:
 PUBLISHED: dict[str, dict[str, ProtocolRule]] = {
     "ntu60": _protocols(xsub=_by("subject", _NTU60_SUBJECTS), xview=_by("camera", (2, 3))),
     "ntu120": _protocols(xsub=_by("subject", _NTU120_SUBJECTS), xset=_by("setup", Parity.EVEN)),
+    "ucla": _protocols(xview=_by("camera", (1, 2))),
 }
-"""Protocols by dataset, as its authors published them (Shahroudy et al. 2016, Liu et al. 2019)."""
+"""Protocols by dataset, as its authors published them (Shahroudy et al. 2016, Liu et al. 2019, Wang et al. 2014)."""
 
 ANYWHERE: dict[str, ProtocolRule] = {
     "odd-subjects": ProtocolRule(name="odd-subjects", train=_by("subject", Parity.ODD)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import pickle
 import resource
 import shutil
@@ -137,6 +138,23 @@ def make_stgcn(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_ucla(folder: Path, random: Random) -> Path:
+    recorded = [pose[:, 0, :20].round(3).tolist() for pose in poses(random)]
+    if random.random() < 0.5:
+        for i, skeletons in enumerate(recorded):
+            name = f"a0{i + 1}_s01_e00_v01"
+            content = {"file_name": name, "skeletons": skeletons, "label": i + 1}
+            (folder / f"{name}.json").write_text(json.dumps(content))
+        return folder
+    for i, frames in enumerate(recorded):
+        place = folder / "view_1" / f"a0{i + 1}_s01_e00"
+        place.mkdir(parents=True)
+        for t, joints in enumerate(frames):
+            lines = ["1", *(",".join(map(str, [*joint, 2])) for joint in joints)]
+            (place / f"frame_{t}_tc_{t}_skeletons.txt").write_text("\n".join(lines))
+    return folder
+
+
 def make_manifest(folder: Path, random: Random) -> Path:
     for i, pose in enumerate(poses(random)):
         np.save(folder / f"{i}.npy", pose)
@@ -157,6 +175,7 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "ctrgcn": make_ctrgcn,
     "hico": make_hico,
     "stgcn": make_stgcn,
+    "ucla": make_ucla,
     "manifest": make_manifest,
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn
+from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.errors import Problem, UsageError
 
@@ -38,6 +38,7 @@ FORMATS: dict[str, Format] = {
     "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout",)),
     "hico": Format(opens=hico.open_source, takes=("layout",)),
     "stgcn": Format(opens=stgcn.open_source, takes=("layout",)),
+    "ucla": Format(opens=ucla.open_source, takes=()),
     "manifest": Format(opens=manifest.open_source, takes=("layout",)),
 }
 
