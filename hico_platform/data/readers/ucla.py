@@ -86,8 +86,8 @@ class UCLA:
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The one sequence of a recording."""
         name, files = item.value
-        pose = _json_pose(item.file) if item.file.suffix == ".json" else _text_pose(files)
-        pose = clean(pose, file=item.file, line=None, missing=self.missing_joint)
+        recorded = _json_pose(item.file) if item.file.suffix == ".json" else _text_pose(files)
+        pose = clean(recorded, file=item.file, line=None, missing=self.missing_joint)
         yield Sequence(name=str(name), label=_LABELS[name.action], pose=pose, metadata=name.metadata())
 
 
