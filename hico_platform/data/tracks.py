@@ -27,14 +27,11 @@ ended, 124 begin in the next frame and 216 within this many."""
 REFOUND_METRES = 0.3
 """How far the centre of a body may be off when it has just been found, or is about to be lost."""
 
-FASTEST_METRES = 0.1
-"""Most that the centre of a body moves in a frame: 3 m/s, faster than anybody walks across a room or falls."""
-
-MOST_JOINED_METRES = 1.5
-"""Farther than this another person may well be standing; the sensor sees four metres at a distance of three."""
-
 WALKING_METRES = 0.05
-"""How far a person walks in a frame, at 1.5 m/s; among candidates each frame that is missing counts this much."""
+"""How far a person walks in a frame, at 1.5 m/s."""
+
+MOST_JOINED_METRES = 0.8
+"""An arm's length. Farther away another person may be standing: two who interact in NTU RGB+D are about a metre apart."""
 
 SHORT_FRAMES = 11
 """An actor of at most this many frames, a third of a second, is noise where another one is longer (as in CTR-GCN)."""
@@ -129,7 +126,7 @@ def _candidates(ends: _Ends) -> Iterator[tuple[float, int, int]]:
         tracks = order[low:high]
         passed = first - ends.last[tracks]  # frames from the last body of one track to the first of the other
         metres = np.linalg.norm(ends.first_centre[follower] - ends.last_centre[tracks], axis=-1)
-        near = metres <= np.minimum(REFOUND_METRES + FASTEST_METRES * passed, MOST_JOINED_METRES)
+        near = metres <= np.minimum(REFOUND_METRES + WALKING_METRES * passed, MOST_JOINED_METRES)
         costs = metres + WALKING_METRES * passed
         for cost, track in zip(costs[near].tolist(), tracks[near].tolist(), strict=True):
             yield cost, track, follower

@@ -114,6 +114,12 @@ def test_who_leaves_on_the_left_is_not_who_enters_on_the_right(tmp_path: Path) -
     assert read.remarks == {}
 
 
+def test_one_of_two_people_is_lost_before_the_other_is_found(tmp_path: Path) -> None:
+    left, right = generated(TWO_PEOPLE).transpose(1, 0, 2, 3)
+    pose = tracks_of((left, 0, 45), (right, 65, T))
+    np.testing.assert_array_equal(reread(tmp_path, pose).pose, pose)
+
+
 def stand(frames: int, at: float) -> np.ndarray:
     """(frames, 25, 3): a body that stands still."""
     return np.tile(np.linspace([at, -1, 3], [at + 0.2, 0.8, 3.1], 25), (frames, 1, 1))
@@ -122,12 +128,12 @@ def stand(frames: int, at: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("missing", "metres", "joined"),
     [
-        (0, 0.39, True),  # 0.3 m for a body just found, and 0.1 m for one frame at 3 m/s
-        (0, 0.41, False),
-        (4, 0.79, True),
-        (4, 0.81, False),
-        (30, 1.49, True),
-        (30, 1.51, False),  # never farther than 1.5 m
+        (0, 0.34, True),  # 0.3 m for a body just found, and 0.05 m for one frame at 1.5 m/s
+        (0, 0.36, False),
+        (4, 0.54, True),
+        (4, 0.56, False),
+        (30, 0.79, True),
+        (30, 0.81, False),  # never farther than an arm's length
         (MOST_MISSING_FRAMES, 0.0, True),
         (MOST_MISSING_FRAMES + 1, 0.0, False),
     ],
