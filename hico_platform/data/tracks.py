@@ -31,7 +31,7 @@ WALKING_METRES = 0.05
 """How far a person walks in a frame, at 1.5 m/s."""
 
 MOST_JOINED_METRES = 0.8
-"""An arm's length. Farther away another person may be standing: two who interact in NTU RGB+D are about a metre apart."""
+"""An arm's length. Farther away another person may be standing: two who interact in NTU RGB+D are a metre apart."""
 
 SHORT_FRAMES = 11
 """An actor of at most this many frames, a third of a second, is noise where another one is longer (as in CTR-GCN)."""
