@@ -22,7 +22,7 @@ import numpy.typing as npt
 from hico_platform.data.normalise import MOST_BODIES_READ
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES
 from hico_platform.data.text_numbers import NumberText, is_number, parse_numbers
-from hico_platform.data.tracks import MOST_BODIES_IN_FRAME, find_actors
+from hico_platform.data.tracks import MOST_BODIES_IN_FRAME, MOST_TRACKS, find_actors
 from hico_platform.errors import DataError, Problem
 
 NUM_JOINTS = 25
@@ -109,17 +109,19 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Reco
 
     Raises DataError with the file and line of the first thing that is wrong.
     """
+
+    def wrong(rule: str, value: object, remedy: str = "cut the recording into actions") -> DataError:
+        return DataError(Problem(file=path, rule=rule, value=value, remedy=remedy))
+
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):  # reading from a pipe would block
-        raise DataError(Problem(file=path, rule="a file", value="a folder, pipe or device", remedy="remove it"))
-    size = state.st_size
-    if size > MOST_BYTES:
-        raise DataError(
-            Problem(file=path, rule=f"a recording's file of at most {MOST_BYTES} bytes", value=size,
-                    remedy="cut the recording into actions")
-        )  # fmt: skip
+        raise wrong("a file", "a folder, pipe or device", "remove it")
+    if state.st_size > MOST_BYTES:
+        raise wrong(f"a recording's file of at most {MOST_BYTES} bytes", state.st_size)
     data = path.read_bytes()
     parsed = _parse_at_once(data) or _parse_by_line(data, path)
+    if (num_ids := len(set(parsed.ids))) > MOST_TRACKS:
+        raise wrong(f"a recording of at most {MOST_TRACKS} bodyIDs", num_ids)
     return _assembled(parsed, bodies)
 
 

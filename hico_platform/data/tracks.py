@@ -18,6 +18,9 @@ import numpy.typing as npt
 MOST_BODIES_IN_FRAME = 6
 """As many as a Kinect v2 follows at once."""
 
+MOST_TRACKS = 1000
+"""Limits the time that one recording takes."""
+
 MOST_ACTORS = 2
 
 MOST_MISSING_FRAMES = 60
@@ -69,7 +72,7 @@ def find_actors(frames: Sequence[int], ids: Sequence[int], coordinates: Floats) 
     shown_ids = list(compress(ids, shown))
     number = {identity: track for track, identity in enumerate(dict.fromkeys(shown_ids))}
     tracks = np.array([number[identity] for identity in shown_ids], np.int64)
-    before = _joined(_Ends.of(np.array(frames, np.int64)[shown], tracks, _centres(coordinates)))
+    before = _joined(_Ends.of(np.array(frames, np.int64)[shown], tracks, coordinates))
     actors = _chained(before)[tracks]  # (B,)
     joined = sum(track >= 0 for track in before)
     kept, remarks = _kept(actors, coordinates)
@@ -92,17 +95,21 @@ class _Ends:
     last_centre: Floats
 
     @classmethod
-    def of(cls, frames: Ints, tracks: Ints, centres: Floats) -> _Ends:
-        _, starts = np.unique(tracks, return_index=True)
-        _, stops = np.unique(tracks[::-1], return_index=True)
-        stops = len(tracks) - 1 - stops
-        return cls(first=frames[starts], last=frames[stops], first_centre=centres[starts], last_centre=centres[stops])
+    def of(cls, frames: Ints, tracks: Ints, coordinates: Floats) -> _Ends:
+        firsts = np.unique(tracks, return_index=True)[1]
+        lasts = len(tracks) - 1 - np.unique(tracks[::-1], return_index=True)[1]
+        return cls(
+            first=frames[firsts],
+            last=frames[lasts],
+            first_centre=_centres(coordinates[firsts]),
+            last_centre=_centres(coordinates[lasts]),
+        )
 
 
 def _centres(coordinates: Floats) -> Floats:
     """The mean (B, C) of each body's joints, without missing ones."""
     present = coordinates.any(axis=-1)  # (B, J)
-    centres: Floats = coordinates.sum(axis=1) / np.maximum(present.sum(axis=1), 1)[:, None]
+    centres: Floats = coordinates.sum(axis=1) / present.sum(axis=1)[:, None]
     return centres
 
 
@@ -148,11 +155,14 @@ def _chained(before: list[int]) -> Ints:
 def _kept(actors: Ints, coordinates: Floats) -> tuple[Ints, dict[str, int]]:
     """The actors that stay, in order of first appearance, and how many were left out, by reason."""
     frames = np.bincount(actors)
-    long = np.flatnonzero(frames > SHORT_FRAMES)
-    candidates = long if len(long) else np.arange(len(frames))
-    motion = np.array([coordinates[actors == actor].std(axis=(0, 1)).sum() for actor in candidates])
-    weight = frames[candidates] * motion**2
-    kept = np.sort(candidates[np.argsort(-weight, kind="stable")[:MOST_ACTORS]])
+    candidates = np.flatnonzero(frames > SHORT_FRAMES)
+    if not len(candidates):
+        candidates = np.arange(len(frames))
+    kept = candidates
+    if len(candidates) > MOST_ACTORS:
+        motion = np.array([coordinates[actors == actor].std(axis=(0, 1)).sum() for actor in candidates])
+        weight = frames[candidates] * motion**2
+        kept = np.sort(candidates[np.argsort(-weight, kind="stable")[:MOST_ACTORS]])
     left_out = {
         "short tracks dropped": len(frames) - len(candidates),
         "tracks beyond two dropped": len(candidates) - len(kept),

@@ -74,6 +74,14 @@ def test_more_bodies_than_the_sensor_tracks_are_refused(tmp_path: Path) -> None:
         read_skeleton(path)
 
 
+def test_too_many_ids_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skeleton_file, "MOST_TRACKS", 2)
+    path = tmp_path / "a.skeleton"
+    path.write_text(text_of([[(1, 1), (2, 2)], [(3, 3)]]))
+    with pytest.raises(DataError, match=r"a.skeleton: expected a recording of at most 2 bodyIDs, got 3; cut the"):
+        read_skeleton(path)
+
+
 def test_windows_line_ends_and_trailing_blanks_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.skeleton"
     text = text_of([[(5, 1.5)], []])
