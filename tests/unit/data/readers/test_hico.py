@@ -44,9 +44,7 @@ def test_labels_and_numbers_of_frames_with_a_fraction_are_named(tmp_path: Path) 
     (problem,) = report.skipped
     assert "val_label.pkl: [1]: expected a name and a label, 0 to 9999, got \"'b', 1.5\"" in str(problem)
     relabel(tmp_path / "xsub", "val", list("abcd"), [0, 1, 2, 3], [5.5] * 4)
-    with pytest.raises(
-        DataError, match=r"val_num_frame.npy: .* an array of 4 whole numbers, got 'float64 \[4\]'"
-    ):
+    with pytest.raises(DataError, match=r"val_num_frame.npy: .* an array of 4 whole numbers, got 'float64 \[4\]'"):
         prepare(tmp_path / "xsub", tmp_path / "other", "hico")
 
 
