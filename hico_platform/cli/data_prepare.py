@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
         help="follow a person by bodyID, or take bodies by their order as the released reader (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--class-names", type=Path, metavar="FILE", help="names of classes, one a line, for labels that are numbers"
+    )
     parser.add_argument("--workers", type=int, default=available_cpus(), metavar="N", help="worker processes")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad input (exit 3)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, with every problem")
@@ -50,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             layout=arguments.layout,
             missing=arguments.missing,
             bodies=arguments.bodies,
+            class_names=arguments.class_names,
             workers=arguments.workers,
             strict=arguments.strict,
             progress=ProgressLine("reading"),

@@ -11,6 +11,7 @@ from hico_platform.data.draw import draw
 from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.readers import FORMATS, ReadOptions
+from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.store import Store
@@ -37,6 +38,7 @@ def prepare_dataset(
     layout: str,
     missing: Path | None,
     bodies: str,
+    class_names: Path | None,
     workers: int,
     strict: bool,
     progress: Progress | None,
@@ -44,7 +46,8 @@ def prepare_dataset(
     """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file."""
     if workers < 1:
         raise UsageError(Problem(field="workers", rule="at least 1", value=workers, remedy="give another number"))
-    options = ReadOptions(layout=find_layout(layout), missing=missing, bodies=BodyOrder(bodies))
+    names = () if class_names is None else read_class_names(class_names)
+    options = ReadOptions(layout=find_layout(layout), missing=missing, bodies=BodyOrder(bodies), class_names=names)
     return import_dataset(
         raw, out, format_name=format_name, options=options, workers=workers, strict=strict, progress=progress
     )

@@ -158,11 +158,13 @@ def make_ucla(folder: Path, random: Random) -> Path:
 def make_manifest(folder: Path, random: Random) -> Path:
     for i, pose in enumerate(poses(random)):
         np.save(folder / f"{i}.npy", pose)
-    rows = {"path": ["0.npy", "1.npy"], "label": [0, 1], "subject": [1, 2], "note": ["a", None]}
+    labels: list[object] = ([0, 1], ["walk", "run"], [0, None], ["walk", ""])[int(random.integers(4))]
+    rows = {"path": ["0.npy", "1.npy"], "label": labels, "subject": [1, 2], "note": ["a", None]}
     if random.random() < 0.3:
         pq.write_table(pa.table(rows), folder / "manifest.parquet")
     else:
-        (folder / "manifest.csv").write_text('path,label,subject,note\n0.npy,0,1,a\n1.npy,1,2,"b, c"\n')
+        one, two = ("" if label is None else label for label in labels)
+        (folder / "manifest.csv").write_text(f'path,label,subject,note\n0.npy,{one},1,a\n1.npy,{two},2,"b, c"\n')
     return folder
 
 

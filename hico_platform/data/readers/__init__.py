@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import DataError, Problem, UsageError
+
+_BY_ALL = "class_names"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +23,19 @@ class Format:
     def __call__(self, raw: Path, options: ReadOptions) -> Source:
         """The dataset at ``raw``. Raises DataError if it is of another format, UsageError for a foreign option."""
         for name in (option.name for option in fields(options)):
-            if name not in self.takes and getattr(options, name) != getattr(ReadOptions(), name):
+            if name not in (*self.takes, _BY_ALL) and getattr(options, name) != getattr(ReadOptions(), name):
                 fitting = ", ".join(format_name for format_name, other in FORMATS.items() if name in other.takes)
                 raise UsageError(
                     Problem(field=name, rule=f"one of the formats {fitting} beside it", remedy="leave it out")
                 )
-        return self.opens(raw, options)
+        source = self.opens(raw, options)
+        names = options.class_names or source.class_names
+        if len(names) < len(source.class_names):
+            raise DataError(
+                Problem(field="class-names", rule=f"a name for each of the {len(source.class_names)} classes of {raw}",
+                        value=len(names), remedy="give one name a line, that of label 0 first")
+            )  # fmt: skip
+        return source if names == source.class_names else replace(source, class_names=names)  # type: ignore[type-var]
 
 
 FORMATS: dict[str, Format] = {

@@ -28,6 +28,8 @@ class ReadOptions:
     missing: Path | None = None
     """A file with the names of sequences to exclude."""
     bodies: BodyOrder = BodyOrder.FOLLOWED
+    class_names: tuple[str, ...] = ()
+    """Names for classes that the raw data only number, or the classes that a manifest's names are of."""
 
 
 @dataclass(frozen=True, kw_only=True)

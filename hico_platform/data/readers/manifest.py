@@ -1,7 +1,8 @@
 """Any data: a manifest, CSV or Parquet, of .npy arrays.
 
-Columns ``path`` and ``label``; all further columns (subject, camera, setup, split, name and others) are kept as
-metadata. Each path is a float array (T, J, 3) or (T, M, J, 3) in metres, NaN where a joint is missing.
+Columns ``path`` and, where labels are known, ``label``: numbers or names of classes, whose cells may be empty. A column
+``class_name`` names the classes of numbers. All further columns (subject, camera, setup, split, name and others) are
+kept as metadata. Each path is a float array (T, J, 3) or (T, M, J, 3) in metres, NaN where a joint is missing.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ import pyarrow.parquet as pq
 from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
-from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, check_axes, clean
+from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, check_axes, clean
+from hico_platform.data.readers.labels import Labels
 from hico_platform.data.sequence import MissingJoint, Sequence
-from hico_platform.data.whole_number import whole_number, whole_number_of_text
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
 _MOST_BYTES = 256 * 2**20  # of an unpacked manifest: about three million rows
 _ROWS_A_BATCH = 1024
 _BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+_LIKE_LABEL = ("label", "labels", "class", "class_name", "action", "activity", "target")
 Row = dict[str, Any]
 
 
@@ -39,23 +41,27 @@ class Manifest:
 
     dataset: str
     layout: Layout
-    class_names: tuple[str, ...]
+    labels: Labels
     folder: Path
     file: Path
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.NAN
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.labels.class_names
+
     def plan(self) -> ReadPlan:
         """One item a row; rows that break a rule become problems with their line."""
         rows, problems = _read_rows(self.file)
         items = []
         for line, row in rows:
-            item, problem = _item(self.file, line, row)
-            if problem is not None:
-                problems.append(problem)
-            if item is not None:
-                items.append(item)
+            try:
+                items.append(_item(self.file, line, row, self.labels))
+            except DataError as error:
+                problems.extend(error.problems)
         return ReadPlan(items=items, problems=problems)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
@@ -82,34 +88,32 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
             Problem(file=file, rule="a manifest",
                     remedy=f"give the folder of {' or '.join(_FILE_NAMES)}, or the file itself")
         )  # fmt: skip
-    labels = [item.value[2] for line, row in _read_rows(file)[0] if (item := _item(file, line, row)[0]) is not None]
+    rows = _read_rows(file)[0]
+    labels = Labels.of((row.get("label") for _, row in rows if row["path"]), class_names=options.class_names)
+    if not options.class_names:
+        labels = labels.named_by(((line, row.get("label"), row.get("class_name")) for line, row in rows), file=file)
     return Manifest(
         dataset=file.absolute().parent.name,
         layout=options.layout,
-        class_names=tuple(str(label) for label in range(max(labels, default=-1) + 1)),
+        labels=labels,
         folder=file.parent,
         file=file,
     )
 
 
-def _item(file: Path, line: int, row: Row) -> tuple[Item | None, Problem | None]:
-    path, label = row.pop("path"), row.pop("label")
+def _item(file: Path, line: int, row: Row, labels: Labels) -> Item:
+    path, label, _ = row.pop("path"), row.pop("label", None), row.pop("class_name", None)
     if not isinstance(path, str) or not path:
-        return None, Problem(
-            file=file, line=line, field="path", rule="the path of an .npy array", value=path,
-            remedy="correct or leave out this row",
+        raise DataError(
+            Problem(file=file, line=line, field="path", rule="the path of an .npy array", value=path,
+                    remedy="correct or leave out this row")
         )  # fmt: skip
-    number = whole_number(label)
-    if number is None or not 0 <= number < MOST_CLASSES:
-        return None, Problem(
-            file=file, line=line, field="label", rule=f"a whole number, 0 to {MOST_CLASSES - 1}", value=label,
-            remedy="number the classes from 0",
-        )  # fmt: skip
+    number = labels.class_of(label, file=file, line=line)
     if "\\" in path and not (file.parent / path).is_file():  # written on Windows
         path = path.replace("\\", "/")
     name = row.pop("name", None)
     name = str(name) if name is not None else path.removesuffix(".npy")
-    return Item(file=file, line=line, value=(path, name, number, row), reads=(file.parent / path,)), None
+    return Item(file=file, line=line, value=(path, name, number, row), reads=(file.parent / path,))
 
 
 def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
@@ -117,13 +121,18 @@ def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
     if size > _MOST_BYTES:
         raise _unusable(file, f"a manifest of at most {_MOST_BYTES} bytes", size)
     columns, rows, problems = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
-    missing = [name for name in ("path", "label") if name not in columns]
-    if missing:
+    if "path" not in columns:
         mark = next((mark for mark in (";", "\t") if len(columns) == 1 and mark in columns[0]), None)
         remedy = "name the columns in the first line: path,label,..."
         raise DataError(
-            Problem(file=file, line=1, field=missing[0], rule="a column of this name", value=list(columns),
+            Problem(file=file, line=1, field="path", rule="a column of this name", value=list(columns),
                     remedy=remedy if mark is None else f"put commas between the columns, not {mark!r}")
+        )  # fmt: skip
+    alike = [name for name in columns if name.strip().lower() in _LIKE_LABEL]
+    if "label" not in columns and alike:
+        raise DataError(
+            Problem(file=file, line=1, field="label", rule="a column of this name, or none that looks like it",
+                    value=alike[0], remedy="name it label; if nothing is labelled, add an empty column label")
         )  # fmt: skip
     if not rows and not problems:
         raise DataError(
@@ -212,12 +221,10 @@ def _read_csv(file: Path) -> tuple[list[str], list[tuple[int, Row]], list[Proble
 def _typed(name: str, cells: Items[str]) -> list[Any]:
     """A column's cells as whole numbers, else numbers, else text; an empty cell is None.
 
-    Paths stay text. Label cells are converted one by one, so that one wrong label affects only its row.
+    Paths, names and labels stay text.
     """
-    if name in ("path", "name"):
+    if name in ("path", "name", "label", "class_name"):
         return list(cells)
-    if name == "label":
-        return [cell if (number := whole_number_of_text(cell)) is None else number for cell in cells]
     filled = [cell for cell in cells if cell != ""]
     kind: type = str
     if all(map(_is_int, filled)):

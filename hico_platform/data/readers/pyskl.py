@@ -20,6 +20,7 @@ from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
 
 _LIST_NAME = re.compile(r"(?:(?P<protocol>.+)_)?(?P<word>[a-z]+)(?P<fold>[0-9]*)")
+_NO_LABEL = -1  # as MMAction2 writes it where a label is not known
 _REMEDY = "correct or leave out this one"
 _DATASETS = ("ntu60", "ntu120")
 
@@ -167,15 +168,17 @@ def _malformed_split(file: Path, value: object) -> DataError:
     )  # fmt: skip
 
 
-def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int, StoredArray]:
+def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int | None, StoredArray]:
     if not isinstance(annotation, dict):
         raise _wrong(file, i, "", "a dict", type(annotation).__name__)
     name, label, array = (annotation.get(key) for key in ("frame_dir", "label", "keypoint"))
     if not isinstance(name, str) or not name:
         raise _wrong(file, i, "frame_dir", "the name of the sequence", name)
-    number = whole_number(label)
-    if number is None or not 0 <= number < MOST_CLASSES:
-        raise _wrong(file, i, "label", f"a whole number, 0 to {MOST_CLASSES - 1}", label)
+    number = None if label is None else whole_number(label)
+    if number == _NO_LABEL:
+        number = label = None
+    if label is not None and (number is None or not 0 <= number < MOST_CLASSES):
+        raise _wrong(file, i, "label", f"a whole number, 0 to {MOST_CLASSES - 1}, or -1 for no label", label)
     if not isinstance(array, StoredArray):
         raise _wrong(file, i, "keypoint", "an array", type(array).__name__)
     total, shape = annotation.get("total_frames"), array.shape

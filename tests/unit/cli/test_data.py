@@ -48,6 +48,44 @@ def test_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert list((tmp_path / "home" / "cache").iterdir())
 
 
+def half_labelled(folder: Path, count: int = 24) -> Path:
+    """A manifest with names for labels, of which every second is empty."""
+    raw = make_manifest(folder, count)
+    first, *rows = (raw / "manifest.csv").read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    named = [[path, "" if i % 2 else ["sit", "walk", "run", "jump"][int(label)], *more]
+             for i, (path, label, *more) in enumerate(cells)]  # fmt: skip
+    (raw / "manifest.csv").write_text("\n".join([first, *map(",".join, named)]) + "\n")
+    return raw
+
+
+def test_labels_as_names_come_out_as_class_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prepare(half_labelled(tmp_path / "raw"), tmp_path / "out") == 0
+    assert "12 of 24 kept have no label: pretraining uses them, evaluation does not" in capsys.readouterr().out
+    assert main(["data", "info", str(tmp_path / "out"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["sequences"], said["unlabelled"]) == (24, 12)
+    assert said["classes"] == {"run": 6, "sit": 6}
+    assert main(["data", "info", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "raw: 24 sequences (12 of them unlabelled), 2 classes" in said
+    assert "classes   run: 6, sit: 6; 12 sequences without a label" in said
+    assert main(["data", "verify", str(tmp_path / "out")]) == 0
+
+
+def test_a_list_names_the_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, names = make_manifest(tmp_path / "raw", 12), tmp_path / "names.txt"
+    names.write_text("sit\nwalk\nrun\njump\n")
+    assert prepare(raw, tmp_path / "out", "--class-names", str(names), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unlabelled"] == 0
+    assert main(["data", "info", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == {"sit": 3, "walk": 3, "run": 3, "jump": 3}
+    names.write_text("sit\nwalk\nsit\n")
+    assert prepare(raw, tmp_path / "other", "--class-names", str(names)) == 3
+    assert "names.txt:3: class-names: expected a name that no other class has" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
 def test_bad_data_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = make_manifest(tmp_path / "raw", 12)
     np.save(raw / "r5.npy", np.ones((3, 24, 3)))

@@ -71,7 +71,7 @@ def test_pyskl(tmp_path: Path, protocol: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": -1}, r"annotations\[2\].label: expected a whole number, 0 to 9999, got -1"),
+        ({"label": -2}, r"annotations\[2\].label: expected a whole number, 0 to 9999, or -1 for no label, got -2"),
         ({"label": 10**6}, r"annotations\[2\].label: expected a whole number"),
         ({"label": "walk"}, r"annotations\[2\].label: expected a whole number"),
         ({"frame_dir": None}, r"annotations\[2\].frame_dir: expected the name of the sequence"),
@@ -92,7 +92,7 @@ def test_pyskl(tmp_path: Path, protocol: int) -> None:
             {"keypoint": np.zeros((7, 1, 25, 3)), "total_frames": 7},
             r"total_frames: expected .*, got 7; swap the first two axes of keypoint \[7, 1, 25, 3\]: they are \(T, M\)",
         ),
-        ({"label": 1.5}, r"annotations\[2\].label: expected a whole number, 0 to 9999, got 1.5"),
+        ({"label": 1.5}, r"annotations\[2\].label: expected a whole number, 0 to 9999, or -1 for no label, got 1.5"),
         ({"total_frames": 99}, r"annotations\[2\].total_frames: expected the number of frames of keypoint, got 99"),
         ({"keypoint": np.full((1, 7, 25, 3), np.nan)}, "a coordinate that is a number, got 'nan'"),
         (
@@ -110,6 +110,18 @@ def test_a_bad_annotation_is_named(tmp_path: Path, change: dict[str, Any], messa
     (problem,) = report.skipped
     with pytest.raises(DataError, match=message):
         raise DataError(problem)
+
+
+def test_annotations_without_a_label_are_kept_as_unlabelled(tmp_path: Path) -> None:
+    content = pyskl_content()
+    for i, label in enumerate((None, -1, -1.0)):
+        content["annotations"][i]["label"] = label
+    del content["annotations"][3]["label"]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(content))
+    store, report = prepare(tmp_path / "x.pkl", tmp_path / "out", "pyskl")
+    assert (report.kept, report.unlabelled, report.skipped) == (12, 4, ())
+    assert store.labels.tolist() == [-1, -1, -1, -1, 4, 0, 1, 2, 3, 4, 0, 1]
+    assert split_store(store, "xsub").pretrain_only_in_retraining.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("kind", [list, tuple, set, np.array])

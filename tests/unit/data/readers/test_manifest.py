@@ -96,6 +96,68 @@ def test_labels_and_paths_as_tools_write_them(tmp_path: Path) -> None:
     assert source.class_names == ("0", "1", "2")
 
 
+def test_recordings_may_have_no_label(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((4, 25, 3)))
+    some = opened(tmp_path, "path,label,name\na.npy,1,x\na.npy,,y\na.npy, ,z\na.npy,NaN,w\n")
+    assert [one.label for one in read_all(some)] == [1, None, None, None]
+    assert some.class_names == ("0", "1")
+    none = opened(tmp_path, "path,subject\na.npy,3\n")
+    assert [(one.label, one.metadata) for one in read_all(none)] == [(None, {"subject": 3})]
+    assert none.class_names == ()
+    (tmp_path / "manifest.csv").unlink()
+    table = pa.table({"path": ["a.npy"] * 3, "label": [2.0, float("nan"), None], "name": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "manifest.parquet")
+    assert [one.label for one in read_all(open_source(tmp_path, ReadOptions()))] == [2, None, None]
+
+
+@pytest.mark.parametrize("column", ["Label", "labels", "class", "class_name", "Action"])
+def test_a_column_that_looks_like_the_labels_is_named(tmp_path: Path, column: str) -> None:
+    message = f"label: expected a column of this name, or none that looks like it, got '{column}'; name it label; if"
+    with pytest.raises(DataError, match=message):
+        opened(tmp_path, f"path,{column}\na.npy,1\n")
+    assert opened(tmp_path, f"path,label,{column}\na.npy,,\n").plan().problems == []
+
+
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((4, 25, 3)))
+    text = "path,label,name\na.npy,walk,1\na.npy, run ,2\na.npy,,3\na.npy,walk,4\n"
+    source = opened(tmp_path, text)
+    assert source.class_names == ("run", "walk")
+    assert [one.label for one in read_all(source)] == [1, 0, None, 1]
+    table = pa.table({"path": ["a.npy"] * 2, "label": ["walk", "run"], "name": ["a", "b"]})
+    pq.write_table(table, tmp_path / "m.parquet")
+    assert [one.label for one in read_all(open_source(tmp_path / "m.parquet", ReadOptions()))] == [1, 0]
+
+
+def test_a_column_names_the_classes_of_numbers(tmp_path: Path) -> None:
+    text = "path,label,class_name,site\na.npy,2,run,A\nb.npy,0,walk,A\nc.npy,2,run,B\nd.npy,,,B\n"
+    source = opened(tmp_path, text)
+    assert source.class_names == ("walk", "1", "run")
+    assert source.plan().items[0].value[3] == {"site": "A"}
+    with pytest.raises(
+        DataError, match=r"manifest\.csv:4: class_name: expected one name for the class 2, run .* 'jump'"
+    ):
+        opened(tmp_path, text.replace("c.npy,2,run", "c.npy,2,jump"))
+    with pytest.raises(
+        DataError, match=r"csv:2: class_name: expected a name of its own for each of the classes 0 and 2"
+    ):
+        opened(tmp_path, text.replace("walk", "run"))
+    with pytest.raises(
+        DataError, match=r"csv:3: class_name: expected a name of its own for each of the classes 0 and 1"
+    ):
+        opened(tmp_path, text.replace("walk", "1"))
+
+
+def test_a_list_names_the_classes(tmp_path: Path) -> None:
+    options = ReadOptions(class_names=("sit", "walk", "run"))
+    source = opened(tmp_path, "path,label\na.npy,2\nb.npy,walk\nc.npy,\nd.npy,3\ne.npy,jump\n", options)
+    assert source.class_names == options.class_names
+    plan = source.plan()
+    assert [item.value[2] for item in plan.items] == [2, 1, None]
+    assert [problem.line for problem in plan.problems] == [5, 6]
+    assert "label: expected one of the 3 class names, or its number from 0 to 2, got 3" in str(plan.problems[0])
+
+
 def test_a_manifest_that_is_another_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("path,label\na.npy,0\n", encoding="utf-16")
     with pytest.raises(DataError, match="expected a CSV file, got 'a text in UTF-16'; save it as UTF-8"):
@@ -231,9 +293,10 @@ def test_any_manifest_is_read_or_refused(tmp_path_factory: pytest.TempPathFactor
     except DataError:
         return
     for item in plan.items:
-        assert 0 <= item.value[2] < len(source.class_names)
+        assert item.value[2] is None or 0 <= item.value[2] < len(source.class_names)
         try:
             list(source.read(item))
         except (DataError, OSError):
             refused += 1
-    assert refused < len(plan.items), "the first row is sound"
+    are_names = any("most labels are names" in problem.rule for problem in plan.problems)
+    assert are_names or refused < len(plan.items), "the first row is sound"
