@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hico_platform.data.importing import import_dataset
 from hico_platform.data.skeleton_file import BodyOrder, Recording, read_skeleton, write_skeleton
@@ -182,3 +184,23 @@ def test_the_released_order_joins_nothing(tmp_path: Path) -> None:
     read = reread(tmp_path, pose, bodies=BodyOrder.RELEASED)
     np.testing.assert_array_equal(read.pose[:, 0], np.where(np.arange(T)[:, None, None] < 50, one, pose[:, 1]))
     assert read.remarks == {}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    frames=st.lists(
+        st.lists(st.tuples(st.integers(1, 9), st.floats(-1, 1, width=32)), max_size=6, unique_by=lambda body: body[0]),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_no_two_bodies_of_a_frame_are_one_actor(frames: list[list[tuple[int, float]]]) -> None:
+    bodies = [(frame, *body) for frame, shown in enumerate(frames) for body in shown]
+    coordinates = np.array([x for *_, x in bodies], np.float64)[:, None, None] * np.ones((25, 3))
+    found = find_actors([frame for frame, *_ in bodies], [identity for _, identity, _ in bodies], coordinates)
+    kept = [(frame, actor) for (frame, *_), actor in zip(bodies, found.numbers.tolist(), strict=True) if actor >= 0]
+    assert len(set(kept)) == len(kept)
+    actors = list(dict.fromkeys(actor for _, actor in kept))
+    assert actors == list(range(len(actors)))
+    assert len(actors) <= 2
+    assert bool(actors) == bool(bodies)
