@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     _show(f"digest    {found.digest}")
     for name, parts in found.protocols.items():
         _show(f"protocol  {name}: {_counts(parts)}")
+    for name, reason in found.unfit_protocols.items():
+        _show(f"protocol  {name} does not fit: {reason}")
     lengths = found.frames
     _show(
         f"frames    {lengths.shortest} to {lengths.longest}, median {lengths.median:g}, mean {lengths.mean:.1f}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hico_platform.config.yaml_loader import read_yaml
-from hico_platform.data.split import ProtocolRule
+from hico_platform.data.protocol_rule import ProtocolRule
 
 SUFFIXES = (".yaml", ".yml")
 

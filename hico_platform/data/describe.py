@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hico_platform.data.kept_together import Mask, known
-from hico_platform.data.split import fitting_protocols
+from hico_platform.data.split import protocol_fits
 from hico_platform.data.store import Store
 
 _MOST_VALUES = 200
@@ -39,6 +39,8 @@ class Description:
     digest: str
     protocols: dict[str, dict[str, int]]
     """Protocols that fit this store, with the sequences of each part and of each kind of unlabelled ones."""
+    unfit_protocols: dict[str, str]
+    """Protocols that do not fit this store, and why."""
     classes: dict[str, int]
     columns: dict[str, dict[str, int]]
     """For each metadata column, the number of sequences by value; for one with very many values only their number."""
@@ -70,6 +72,7 @@ def describe(store: Store) -> Description:
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
         body_frames += present.size
+    fits = protocol_fits(store)
     labels = np.bincount(store.labels[store.labelled], minlength=len(store.class_names))
     frames = store.num_frames if len(store) else np.zeros(1, np.int64)
     return Description(
@@ -79,7 +82,8 @@ def describe(store: Store) -> Description:
         layout=store.layout.name,
         normalisation=store.normalisation,
         digest=store.digest,
-        protocols=fitting_protocols(store),
+        protocols={name: fit.counts for name, fit in fits.items() if fit.counts is not None},
+        unfit_protocols={name: fit.reason for name, fit in fits.items() if fit.counts is None},
         classes={name: int(count) for name, count in zip(store.class_names, labels, strict=True)},
         columns={name: _counts(store, name) for name in store.columns},
         bodies={str(m): int(n) for m, n in zip(*np.unique(store.num_bodies, return_counts=True), strict=True)},

@@ -9,130 +9,19 @@ published protocols of the store's dataset, then among those that fit any store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from hico_platform.data.kept_together import Columns, Mask, choose_validation, known, of_subjects_in
+from hico_platform.data.kept_together import Mask, choose_validation, known, of_subjects_in
+from hico_platform.data.protocol_rule import ColumnCondition, Described, Parity, ProtocolRule, Rule
 from hico_platform.enums import Part
-from hico_platform.errors import ConfigError, DataError, Problem
+from hico_platform.errors import DataError, Problem
 
 Indices = npt.NDArray[np.int64]
 
-
-class Parity(StrEnum):
-    """Which whole numbers a condition accepts."""
-
-    ODD = "odd"
-    EVEN = "even"
-
-
-class Described(Columns, Protocol):
-    """The properties of a dataset that a protocol uses; ``Store`` has them."""
-
-    @property
-    def dataset(self) -> str:
-        """Name of the dataset."""
-
-    @property
-    def protocols(self) -> Mapping[str, Any]:
-        """Protocol hints, name to plain rule."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnCondition:
-    """A metadata column has one of the values ``accepts``, or a number of that parity."""
-
-    column: str
-    accepts: Parity | tuple[int | str, ...]
-
-    def select(self, store: Described) -> Mask:
-        """Mask of the sequences that meet the condition, bool (N,). Raises DataError if the column does not fit."""
-        values = store.column(self.column)
-        if values is None:
-            raise DataError(
-                Problem(field=self.column, rule=f"a metadata column of the dataset {store.dataset}", value=self.column,
-                        remedy=f"choose another protocol; the columns are {', '.join(store.columns) or 'none'}")
-            )  # fmt: skip
-        numeric = values.dtype != object
-        if isinstance(self.accepts, Parity):
-            if not numeric:
-                raise self._unfit("a column of whole numbers, since the rule is odd or even", "a column of text")
-            chosen: Mask = np.mod(values, 2) == (1 if self.accepts is Parity.ODD else 0)
-            return chosen
-        if not numeric:
-            return np.isin(values.astype(str), [str(value) for value in self.accepts]) & known(values)
-        if any(isinstance(value, str) for value in self.accepts):
-            raise self._unfit("numbers, as the column holds", self.accepts)
-        return np.isin(values, self.accepts)
-
-    def _unfit(self, rule: str, value: object) -> DataError:
-        return DataError(Problem(field=self.column, rule=rule, value=value, remedy="correct the rule of the protocol"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """A conjunction of conditions."""
-
-    conditions: tuple[ColumnCondition, ...]
-
-    @classmethod
-    def from_plain(cls, plain: object, *, field: str) -> Rule:
-        """A rule from ``{subject: odd, camera: [2, 3]}``. Raises ConfigError naming ``field``."""
-        if not isinstance(plain, Mapping) or not plain:
-            raise _malformed(field, "a mapping from metadata column to odd, even or a list", plain)
-        conditions = []
-        for column, accepts in plain.items():
-            column_field = f"{field}.{column}"
-            if not isinstance(column, str):
-                raise _malformed(field, "the name of a metadata column", column)
-            if isinstance(accepts, str) and accepts in tuple(Parity):
-                conditions.append(ColumnCondition(column=column, accepts=Parity(accepts)))
-                continue
-            values = accepts if isinstance(accepts, list | tuple) else [accepts]
-            if not values or not all(isinstance(v, int | str) and not isinstance(v, bool) for v in values):
-                raise _malformed(column_field, "one of odd, even, a whole number, a text, or a list of these", accepts)
-            conditions.append(ColumnCondition(column=column, accepts=tuple(values)))
-        return cls(conditions=tuple(conditions))
-
-    def select(self, store: Described) -> Mask:
-        """Mask of the sequences that meet every condition, bool (N,)."""
-        masks = [condition.select(store) for condition in self.conditions]
-        chosen: Mask = np.logical_and.reduce([np.ones(len(store.names), bool), *masks])
-        return chosen
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProtocolRule:
-    """A protocol over metadata: rules for training and test sequences; without a test rule, all others are test.
-
-    A rule ``pretrain`` selects sequences that are pretrained on and never scored: of another dataset, for example.
-    Unlabelled sequences of the training part are too.
-    """
-
-    name: str
-    train: Rule
-    test: Rule | None = None
-    val: Rule | None = None
-    pretrain: Rule | None = None
-
-    @classmethod
-    def from_plain(cls, name: str, plain: object, *, field: str = "protocol") -> ProtocolRule:
-        """A protocol from ``{train: RULE, test: RULE, val: RULE, pretrain: RULE}``; only train is required.
-
-        Raises ConfigError naming ``field``.
-        """
-        if not isinstance(plain, Mapping) or "train" not in plain:
-            raise _malformed(field, "a mapping with train and, if wanted, test, val and pretrain", plain)
-        unknown = sorted(set(map(str, plain)) - {"train", "test", "val", "pretrain"})
-        if unknown:
-            raise _malformed(f"{field}.{unknown[0]}", "one of train, test, val and pretrain", unknown[0])
-        rules = {key: Rule.from_plain(part, field=f"{field}.{key}") for key, part in plain.items()}
-        return cls(name=name, **rules)
+_VALIDATION_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,29 +104,50 @@ WITHOUT_LABELS = {"all": ProtocolRule(name="all", train=Rule(conditions=()))}
 
 
 def find_protocol(store: Described, name: str) -> ProtocolRule:
-    """The protocol of that name for this store. Raises DataError, which names the existing ones."""
+    """The protocol of that name for this store. Raises DataError, which names those that fit."""
     protocols = _protocols_of(store)
     if name not in protocols:
         raise DataError(
-            Problem(field="protocol", rule="a protocol of this dataset", value=name,
-                    remedy=f"choose {', '.join(sorted(protocols))}, or write a rule")
-        )  # fmt: skip
+            Problem(field="protocol", rule="a protocol of this dataset", value=name, remedy=_protocol_remedy(store))
+        )
     return protocols[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Whether a protocol fits a store: the sequences of each part that is not empty, or the reason why it does not."""
+
+    counts: dict[str, int] | None
+    reason: str = ""
+
+
+def protocol_fits(store: Described) -> dict[str, Fit]:
+    """The protocols of a store by name, those that fit and those that do not."""
+    fits = {}
+    for name, protocol in _protocols_of(store).items():
+        try:
+            split = _split(store, protocol, validation_share=_VALIDATION_SHARE)
+        except DataError as error:
+            fits[name] = Fit(counts=None, reason=str(replace(error.problems[0], remedy=None)))
+            continue
+        alone = {"pretrain_only": len(split.pretrain_only), "pretrain_only_val": len(split.pretrain_only_val)}
+        parts = {part.value: len(split.part(part)) for part in Part}
+        fits[name] = Fit(counts=parts | {kind: count for kind, count in alone.items() if count})
+    return fits
 
 
 def fitting_protocols(store: Described) -> dict[str, dict[str, int]]:
     """The protocols that fit a store's metadata, with the number of sequences in each part."""
-    fitting = {}
-    for name, protocol in _protocols_of(store).items():
-        try:
-            split = split_store(store, protocol)
-        except DataError:
-            continue
-        alone = {"pretrain_only": len(split.pretrain_only), "pretrain_only_val": len(split.pretrain_only_val)}
-        fitting[name] = {part.value: len(split.part(part)) for part in Part} | {
-            kind: count for kind, count in alone.items() if count
-        }
-    return fitting
+    return {name: fit.counts for name, fit in protocol_fits(store).items() if fit.counts is not None}
+
+
+def _protocol_remedy(store: Described) -> str:
+    """What to use instead of a protocol that does not fit: those that do, or a rule over the columns there are."""
+    fitting = sorted(fitting_protocols(store))
+    if fitting:
+        return f"choose {', '.join(fitting)}, or write a rule"
+    columns = f"its columns are {', '.join(store.columns)}" if store.columns else "it has no columns"
+    return f"write a rule in a YAML file and name the file: no protocol fits this dataset; {columns}"
 
 
 def _protocols_of(store: Described) -> dict[str, ProtocolRule]:
@@ -248,7 +158,9 @@ def _protocols_of(store: Described) -> dict[str, ProtocolRule]:
     return {**ANYWHERE, **alone, **PUBLISHED.get(store.dataset, {}), **hints}
 
 
-def split_store(store: Described, protocol: str | ProtocolRule, *, validation_share: float = 0.2) -> Split:
+def split_store(
+    store: Described, protocol: str | ProtocolRule, *, validation_share: float = _VALIDATION_SHARE
+) -> Split:
     """Divides a store into train, validation and test.
 
     The validation part is all sequences of some subjects of the training part, about ``validation_share`` of the
@@ -257,9 +169,20 @@ def split_store(store: Described, protocol: str | ProtocolRule, *, validation_sh
     test part is never used for it. These three parts consist of labelled sequences. A store without labels has none of
     them, and everything that the protocol trains on is unlabelled.
 
-    Raises DataError if the protocol does not fit the store or a part would be empty.
+    Raises DataError if the protocol does not fit the store or a part would be empty; where the protocol was given by
+    name, it names those that fit.
     """
-    chosen = find_protocol(store, protocol) if isinstance(protocol, str) else protocol
+    if isinstance(protocol, ProtocolRule):
+        return _split(store, protocol, validation_share=validation_share)
+    chosen = find_protocol(store, protocol)
+    try:
+        return _split(store, chosen, validation_share=validation_share)
+    except DataError as error:
+        remedy = _protocol_remedy(store)
+        raise DataError([replace(problem, remedy=remedy) for problem in error.problems]) from None
+
+
+def _split(store: Described, chosen: ProtocolRule, *, validation_share: float) -> Split:
     whole_train = chosen.train.select(store)
     test = chosen.test.select(store) if chosen.test else _the_rest(store, chosen.train) & ~whole_train
     val = chosen.val.select(store) if chosen.val else np.zeros_like(whole_train)
@@ -302,7 +225,7 @@ def _check_parts(name: str, labelled: Mask, **parts: Mask) -> None:
         if not mask.any():
             raise DataError(
                 Problem(field=f"protocol {name}", rule=f"at least one {which} in the {part} part", value=0,
-                        remedy="choose a protocol that fits the metadata; `hico-platform data info` prints it")
+                        remedy="correct the rule of the protocol")
             )  # fmt: skip
     both: Mask = np.sum(list(parts.values()), axis=0) > 1
     if both.any():
@@ -321,10 +244,3 @@ def _added(store: Described, protocol: ProtocolRule, *, train: Mask, test: Mask)
         return selected
     test = test & (store.labelled | ~selected)
     return selected & (store.labelled | ~of_subjects_in(store, test, and_not_in=train))
-
-
-def _malformed(field: str, rule: str, value: object) -> ConfigError:
-    return ConfigError(
-        Problem(field=field, rule=rule, value=value,
-                remedy="write such as {train: {subject: odd}} or {train: {camera: [2, 3]}}")
-    )  # fmt: skip

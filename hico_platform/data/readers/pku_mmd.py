@@ -28,7 +28,7 @@ from hico_platform.data.readers.pku_split_file import (
     is_split,
     read_split_file,
 )
-from hico_platform.data.readers.split_parts import protocol_rule
+from hico_platform.data.readers.split_parts import plain_rule
 from hico_platform.data.sequence import MOST_METRES, MissingJoint, Sequence
 from hico_platform.data.text_numbers import is_number, parse_numbers
 from hico_platform.data.whole_number import whole_number_of_text
@@ -139,7 +139,7 @@ def _open(raw: Path, *, dataset: str) -> PKUMMD:
                 Problem(file=split.file, rule=f"one split for the protocol {split.protocol}",
                         value=f"another one in {files[split.protocol].file}", remedy="remove or rename one of them")
             )  # fmt: skip
-        protocols[split.protocol] = protocol_rule(f"split_{split.protocol}", set(split.parts.values()))
+        protocols[split.protocol] = plain_rule(f"split_{split.protocol}", set(split.parts.values()))
     return PKUMMD(dataset=dataset, folder=raw, protocols=protocols)
 
 

@@ -13,7 +13,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
-from hico_platform.data.readers.split_parts import protocol_rule, split_parts
+from hico_platform.data.readers.split_parts import plain_rule, split_parts
 from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.data.whole_number import whole_number
@@ -87,7 +87,7 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
         if 0 <= label < MOST_CLASSES
     ]
     protocols = {
-        split.protocol: protocol_rule(split.column, set(split.parts.values()))
+        split.protocol: plain_rule(split.column, set(split.parts.values()))
         for split in _splits(content, raw)
         if split.protocol is not None
     }

@@ -22,6 +22,6 @@ def split_parts(words: Iterable[str]) -> dict[str, str]:
     return {word: part.value for word, part in parts.items()}
 
 
-def protocol_rule(column: str, parts: Collection[str]) -> dict[str, dict[str, str]]:
+def plain_rule(column: str, parts: Collection[str]) -> dict[str, dict[str, str]]:
     """A protocol over the metadata column that says the part of each sequence, as a plain rule for the store."""
     return {part.value: {column: part.value} for part in Part if part is not Part.VAL or part in parts}

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hico_platform.data.split import Parity, ProtocolRule, Rule, find_protocol, split_store
+from hico_platform.data.protocol_rule import Parity, ProtocolRule, Rule
+from hico_platform.data.split import find_protocol, protocol_fits, split_store
 from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError
 
@@ -68,6 +69,7 @@ def store(**more: Any) -> Described:
             "subject": [i % 10 + 1 for i in range(60)],
             "camera": [i % 3 + 1 for i in range(60)],
             "condition": [("mild", "healthy")[i % 2] for i in range(60)],
+            "height": [1.5 + i for i in range(60)],
         },
         **more,
     )
@@ -155,9 +157,14 @@ def test_a_malformed_rule_is_named(plain: object, message: str) -> None:
             "setup: expected a metadata column of the dataset toy, got 'setup'; choose another protocol; "
             "the columns are subject, camera",
         ),
-        ({"condition": "odd"}, "condition: expected a column of whole numbers, since the rule is odd or even"),
+        (
+            {"condition": "odd"},
+            r"condition: expected a text that ends in a number, such as p06, since the rule is odd or even, got 'mild';"
+            r" name the texts in a rule: {train: {condition: \[mild, ...\]}}",
+        ),
+        ({"height": "odd"}, "height: expected a column of whole numbers, since the rule is odd or even, got 'numbers"),
         ({"camera": ["front"]}, "camera: expected numbers, as the column holds, got"),
-        ({"camera": [7]}, "protocol mine: expected at least one sequence in the train part, got 0; choose a protocol"),
+        ({"camera": [7]}, "protocol mine: expected at least one sequence in the train part, got 0; correct the rule"),
         ({"camera": [1, 2, 3]}, "protocol mine: expected at least one sequence in the test part, got 0"),
         (
             {"subject": [1]},
@@ -180,8 +187,55 @@ def test_parts_that_overlap_are_refused() -> None:
         split_store(store(), rule)
 
 
+def test_a_protocol_that_does_not_fit_names_those_that_do() -> None:
+    fits = protocol_fits(store(dataset="ntu60"))
+    assert fits["odd-subjects"].counts == {"train": 24, "val": 6, "test": 30}
+    assert fits["given"].reason == "split: expected a metadata column of the dataset ntu60, got 'split'"
+    assert fits["xview"].counts is not None
+    with pytest.raises(DataError, match=r"split: expected a metadata column .*; choose odd-subjects, xsub, xview,"):
+        split_store(store(dataset="ntu60"), "given")
+    nothing = Described(table={"site": ["a", "b"]}, protocols={"xsub": {"train": {"site": "c"}}})
+    with pytest.raises(
+        DataError,
+        match="in the train part, got 0; write a rule in a YAML file and name the file: no protocol fits this dataset; "
+        "its columns are site",
+    ):
+        split_store(nothing, "xsub")
+    with pytest.raises(DataError, match="expected a protocol of this dataset, got 'xview'; write a rule in a"):
+        split_store(nothing, "xview")
+
+
+ODD = {"train": {"subject": "odd"}}
+
+
+def test_subjects_that_are_texts_are_odd_or_even_by_the_number_at_their_end() -> None:
+    subjects = ["p1", "p03", "s6", "p06", "12", "left_5", None, "p00000000000000000000007"]
+    described = Described(table={"subject": subjects})
+    split = split_store(described, "odd-subjects")
+    assert sorted([*split.train_and_val]) == [0, 1, 5, 7]
+    assert split.test.tolist() == [2, 3, 4]
+    with pytest.raises(DataError, match=r"expected a text that ends in a number, .*, got 'p06_left'; name the texts"):
+        split_store(Described(table={"subject": ["p1", "p3", "p06_left"]}), ProtocolRule.from_plain("mine", ODD))
+
+
+def test_p6_and_p06_are_two_people() -> None:
+    described = Described(table={"subject": ["p1", "p01", "p3", "p5", "p6", "p06"] * 2})
+    split = split_store(described, "odd-subjects", validation_share=0.5)
+    people = {part: {described.table["subject"][i] for i in split.part(part)} for part in Part}
+    assert not people[Part.TRAIN] & people[Part.VAL]
+    assert people[Part.TRAIN] | people[Part.VAL] == {"p1", "p01", "p3", "p5"}
+    assert people[Part.TEST] == {"p6", "p06"}
+
+
+def test_whole_numbers_of_a_rule_may_be_floats() -> None:
+    rule = ProtocolRule.from_plain("mine", {"train": {"camera": [2.0, 3]}})
+    assert rule.train.conditions[0].accepts == (2, 3)
+    with pytest.raises(ConfigError, match=r"protocol\.train\.camera: expected one of odd, even, a whole number"):
+        ProtocolRule.from_plain("mine", {"train": {"camera": 2.5}})
+
+
 def test_an_unknown_protocol_names_those_there_are() -> None:
-    with pytest.raises(DataError, match="got 'xsub'; choose given, odd-subjects, or write a rule"):
+    with pytest.raises(DataError, match="got 'xsub'; choose odd-subjects, or write a rule"):
         split_store(store(), "xsub")
 
 
@@ -259,7 +313,7 @@ def test_a_store_without_labels_has_only_unlabelled_sequences() -> None:
     assert split_store(Described(table={"path": [1, 2]}, unlabelled=(0, 1)), "all").pretrain_only.tolist() == [0, 1]
     with pytest.raises(DataError, match="protocol mine: expected at least one sequence in the train part, got 0"):
         split_store(described, ProtocolRule.from_plain("mine", {"train": {"subject": 9}}))
-    with pytest.raises(DataError, match="got 'all'; choose given, odd-subjects"):
+    with pytest.raises(DataError, match="got 'all'; choose odd-subjects, or write"):
         split_store(store(), "all")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hico_platform.data.readers.split_parts import protocol_rule, split_parts
+from hico_platform.data.readers.split_parts import plain_rule, split_parts
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ def test_val_is_validation_beside_a_test_part_alone(words: tuple[str, ...], part
 
 
 def test_a_protocol_names_a_validation_part_where_there_is_one() -> None:
-    assert protocol_rule("s", {"train", "test"}) == {"train": {"s": "train"}, "test": {"s": "test"}}
-    assert protocol_rule("s", {"train", "val", "test"})["val"] == {"s": "val"}
+    assert plain_rule("s", {"train", "test"}) == {"train": {"s": "train"}, "test": {"s": "test"}}
+    assert plain_rule("s", {"train", "val", "test"})["val"] == {"s": "val"}
