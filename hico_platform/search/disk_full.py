@@ -15,13 +15,15 @@ _WORDS = ("disk is full", "No space left on device", "Disk quota exceeded")
 
 def is_full(error: BaseException) -> bool:
     """Whether a full disk or an exhausted quota lies behind an error."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in _FULL:
+    seen: set[int] = set()  # errors may name each other as causes
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        if isinstance(link, OSError) and link.errno in _FULL:
             return True
-        if any(words in str(seen) for words in _WORDS):
+        if any(words in str(link) for words in _WORDS):
             return True
-        seen = seen.__cause__ or seen.__context__
+        link = link.__cause__ or link.__context__
     return False
 
 

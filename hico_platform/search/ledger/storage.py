@@ -131,8 +131,10 @@ def _problem(error: Exception, url: str) -> Problem | None:
 
 def _reason(error: BaseException) -> str:
     """The error of the database's driver, which SQLAlchemy and Optuna have wrapped."""
+    seen = {id(error)}  # errors may name each other as causes
     below = error.__cause__ or error.__context__
-    while below is not None:
+    while below is not None and id(below) not in seen:
+        seen.add(id(below))
         error, below = below, below.__cause__ or below.__context__
     return f"{type(error).__name__}: {first_line(error) if isinstance(error, Exception) else ''}"
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import shutil
 import socket
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.cli import main as command_line
 from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.main import main
-from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.errors import Problem, UsageError
 from hico_platform.search.ledger import storage
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.toy import FACTS, toy_space
@@ -293,183 +289,48 @@ def test_places_that_cannot_be_used(
         assert shown.format(**given) in one_line(capsys)
 
 
-class TestKinds:
-    """Errors as they come from below."""
-
-    SCENE = Scene(home=Path("/etc"), study=Path("/etc/study.db"), tracking="http://t", data=(Path("/usr"),))
-
-    @pytest.mark.parametrize(
-        ("error", "code", "shown"),
-        [
-            (
-                PermissionError(errno.EACCES, "Permission denied", "/etc/hosts"),
-                2,
-                "/etc/hosts: expected .*this user may use, got 'Permission",
-            ),
-            (PermissionError(errno.EACCES, "Permission denied", "/usr/bin"), 3, "/usr/bin: .*this user may use"),
-            (
-                OSError(errno.EROFS, "Read-only file system", "/etc/hosts"),
-                2,
-                "give another: its file system is read-only; the home is given by",
-            ),
-            (
-                PermissionError(errno.EACCES, "Permission denied", "/usr/bin/x"),
-                3,
-                "/usr/bin: expected a folder that this user may",
-            ),
-            (
-                OSError(errno.ENOSPC, "No space left on device", "/etc/hosts"),
-                1,
-                "/etc/hosts: expected free space on the disk",
-            ),
-            (OSError(errno.EIO, "Input/output error"), 1, "a disk that reads and writes"),
-            (OSError(errno.EMFILE, "Too many open files"), 1, "ulimit -n"),
-            (
-                OSError(errno.EXDEV, "Invalid cross-device link", "/a"),
-                1,
-                "/a: expected a request that the operating system carries out",
-            ),
-            (sqlite3.DatabaseError("database disk image is malformed"), 1, "/etc/study.db: expected a whole database"),
-            (sqlite3.OperationalError("attempt to write a readonly database"), 2, "that this user may write"),
-            (sqlite3.OperationalError("disk I/O error"), 1, "a disk that reads and writes"),
-            (sqlite3.OperationalError("database or disk is full"), 1, "/etc/study.db: expected free space on the disk"),
-            (MemoryError(), 1, "memory enough"),
-            (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 3, "text in UTF-8"),
-            (ModuleNotFoundError("No module named 'cmaes'", name="cmaes"), 1, "the package cmaes"),
-            (
-                TypeError("unsupported operand"),
-                1,
-                r"expected an error that hico-platform knows, got 'TypeError: unsupported operand'; "
-                r"run again with --tr",
-            ),
-            (AssertionError(), 1, r"that hico-platform knows, got 'AssertionError: AssertionError'"),
-        ],
-    )
-    def test_each_is_explained(self, error: Exception, code: int, shown: str) -> None:
-        found = explain(error, self.SCENE)
-        assert found.exit_code == code
-        assert re.search(shown, str(found.problems[0])), str(found.problems[0])
-
-    def test_what_a_library_wraps_is_found(self) -> None:
-        from sqlalchemy.exc import OperationalError
-
-        below = sqlite3.OperationalError("database is locked")
-        outer = OperationalError("SELECT 1", {}, below)
-        outer.__cause__ = below
-        wrapped = RuntimeError("storage")
-        wrapped.__cause__ = outer
-        assert "no other process holds" in str(explain(wrapped, self.SCENE).problems[0])
-        ours = RuntimeError("a library's")
-        ours.__cause__ = UsageError(Problem(rule="ours", remedy=None))
-        assert explain(ours, self.SCENE).exit_code == 2
-
-    def test_a_server_that_went_away(self) -> None:
-        psycopg = pytest.importorskip("psycopg")
-        found = explain(psycopg.OperationalError("the connection is lost"), self.SCENE)
-        assert "a database server that answers" in str(found.problems[0])
+SCENE = Scene(home=Path("/etc"), study=Path("/etc/study.db"))
 
 
-class TestBoundary:
-    def fail_with(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-        from hico_platform.cli import schema
-
-        def run(arguments: object) -> int:
-            raise error
-
-        monkeypatch.setattr(schema, "run", run)
-
-    def test_the_traceback_is_shown_where_it_is_asked_for(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.fail_with(monkeypatch, TypeError("no at postgresql://me:s3cr3t@host"))
-        assert main(["schema"]) == 1
-        assert "report it" in one_line(capsys)
-        assert main(["schema", "--traceback"]) == 1
-        asked = capsys.readouterr().err
-        assert "Traceback (most recent call last)" in asked
-        assert "s3cr3t" not in asked
-        monkeypatch.setenv("HICO_TRACEBACK", "1")
-        assert main(["schema"]) == 1
-        assert "Traceback" in capsys.readouterr().err
-
-    def test_problems_are_json_where_the_result_is(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        (home / "study.db").write_bytes(b"")
-        assert main(["status", "--json", "--home", str(home)]) == 2
-        printed = capsys.readouterr()
-        assert json.loads(printed.out)["errors"][0]["value"] == "an empty file"
-        assert printed.err == ""
-
-    def test_control_characters_do_not_reach_the_terminal(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.fail_with(monkeypatch, HicoError(Problem(rule="\x1b]0;owned\x07 \x9b2J \u202eevil [/x]", remedy=None)))
-        main(["schema"])
-        shown = one_line(capsys)
-        assert shown.isprintable()
-        assert "[/x]" in shown
-
-    def test_a_closed_connection_is_no_closed_pipe(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.fail_with(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
-        assert main(["schema"]) == 1
-        assert "Broken pipe" in one_line(capsys)
-
-    def test_every_command_has_the_option(self, capsys: pytest.CaptureFixture[str]) -> None:
-        for name in command_line.COMMANDS:
-            with pytest.raises(SystemExit):
-                main([*name.split(), "--help"])
-            assert "--traceback" in capsys.readouterr().out
-
-    def test_secrets_of_options_are_masked_wherever_they_come_up(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        def look(places: object) -> None:
-            raise ValueError("login as me with pass word failed")
-
-        monkeypatch.setattr("hico_platform.cli.status.searches", look)
-        url = "postgresql://me:pass word@host/db"
-        assert main(["status", "--home", str(tmp_path), "--storage", url, "--traceback"]) == 1
-        printed = capsys.readouterr()
-        assert "word" not in printed.err.replace("password", "")
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            TypeError("unsupported operand"),
+            r"expected an error that hico-platform knows, got 'TypeError: unsupported operand'; run again with --tr",
+        ),
+        (AssertionError(), r"that hico-platform knows, got 'AssertionError: AssertionError'"),
+    ],
+)
+def test_any_other_error_is_to_be_reported(error: Exception, shown: str) -> None:
+    found = explain(error, SCENE)
+    assert found.exit_code == 1
+    assert re.search(shown, str(found.problems[0])), str(found.problems[0])
 
 
-def test_a_user_without_a_name_or_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pwd
+def test_what_a_library_wraps_is_found() -> None:
+    from sqlalchemy.exc import OperationalError
 
-    from hico_platform.cli.account import complete_environment
-
-    def unknown(number: int) -> None:
-        raise KeyError(number)
-
-    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    complete_environment(tmp_path)
-    assert os.environ["HOME"] == str(tmp_path)
-    assert os.environ["USER"] == f"uid-{os.getuid()}"
-    monkeypatch.delenv("HOME")
-    assert main(["status"]) == 2
-    complete_environment(Path("/proc/nowhere/home"))
-    assert os.environ["HOME"] == "/nonexistent"
+    below = sqlite3.OperationalError("database is locked")
+    outer = OperationalError("SELECT 1", {}, below)
+    outer.__cause__ = below
+    wrapped = RuntimeError("storage")
+    wrapped.__cause__ = outer
+    assert "no other process holds" in str(explain(wrapped, SCENE).problems[0])
+    ours = RuntimeError("a library's")
+    ours.__cause__ = UsageError(Problem(rule="ours", remedy=None))
+    assert explain(ours, SCENE).exit_code == 2
 
 
-def test_a_reader_that_has_gone_is_no_error(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with open(writing, "w") as pipe:
-        monkeypatch.setattr(sys, "stdout", pipe)
-        assert main(["schema"]) == 0
-    assert capfd.readouterr().err == ""
+def test_a_context_that_was_suppressed_is_no_cause() -> None:
+    error = TypeError("no")
+    error.__context__ = UsageError(Problem(rule="ours", remedy=None))
+    assert explain(error, SCENE).exit_code == 2
+    error.__suppress_context__ = True
+    assert explain(error, SCENE).exit_code == 1
 
 
-def test_stdout_on_a_full_disk(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    with open("/dev/full", "w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        assert main(["schema"]) == 1
-        full.flush()  # as at the process's end: what could not be written is dropped, not complained of again
-    assert "error: standard output: expected free space on the disk" in capfd.readouterr().err
+def test_errors_that_name_each_other_as_causes_come_to_an_end() -> None:
+    one, other = TypeError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert "TypeError: one" in str(explain(one, SCENE).problems[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.cli.main import main
+from hico_platform.cli.main import COMMANDS, main
 
 OPEN_A_FILE = """
 import os, sys
@@ -49,3 +49,10 @@ def test_the_overview_needs_no_parser_and_no_pydantic() -> None:
         "heavy = {'pydantic', 'yaml', 'rich', 'torch', 'ray', 'mlflow'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_every_command_has_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([*name.split(), "--help"])
+        assert "--traceback" in capsys.readouterr().out

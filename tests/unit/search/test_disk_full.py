@@ -27,6 +27,12 @@ def test_what_is_behind_an_error(error: Exception, full: bool) -> None:
     assert is_full(wrapped) is full
 
 
+def test_errors_that_name_each_other_as_causes_come_to_an_end() -> None:
+    one, other = RuntimeError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert not is_full(one)
+
+
 def test_it_is_said_with_the_remedy(tmp_path: Path) -> None:
     with (
         pytest.raises(HicoError, match=r"free space on the disk, got .*free some space.*--resume"),
