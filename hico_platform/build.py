@@ -19,7 +19,7 @@ from hico_platform.config.trial import (
     ViewsConfig,
 )
 from hico_platform.data.layout import Layout
-from hico_platform.data.store import Store
+from hico_platform.data.store import COORDINATES, Store
 from hico_platform.enums import Level
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.model.encoder import HierarchicalEncoder
@@ -27,19 +27,18 @@ from hico_platform.model.hico import HiCo
 from hico_platform.ops.precision import resolve_precision
 
 BODIES = 2  # M
-COORDINATES = 3  # C
 RESIDENT_SHARE = 0.5  # share of a GPU's free memory that a dataset may take
 
 
-def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) -> HiCo:
-    """The model of a configuration, initialised from its seed.
+def build_model(config: TrialConfig, *, layout: Layout, device: torch.device, coordinates: int = COORDINATES) -> HiCo:
+    """The model of a configuration for poses of ``coordinates`` a joint, initialised from its seed.
 
     Raises:
         ConfigError: there are too few frames or joints for the configured number of halvings.
     """
     _check_granularities(config, layout)
     model = HiCo(
-        **_encoder_arguments(config, layout),
+        **_encoder_arguments(config, layout, coordinates),
         projection_width=config.model.projection_width,
         queue_size=config.contrast.queue_size,
         queue_wrap=config.contrast.queue_wrap,
@@ -52,7 +51,7 @@ def build_model(config: TrialConfig, *, layout: Layout, device: torch.device) ->
     return model.to(device)
 
 
-def build_encoder(config: TrialConfig, *, layout: Layout) -> HierarchicalEncoder:
+def build_encoder(config: TrialConfig, *, layout: Layout, coordinates: int = COORDINATES) -> HierarchicalEncoder:
     """Only the encoder of a configuration, without key encoder and queues, for weights that are loaded afterwards.
 
     Under ``torch.device("meta")`` its parameters have names and shapes but take no memory.
@@ -61,28 +60,20 @@ def build_encoder(config: TrialConfig, *, layout: Layout) -> HierarchicalEncoder
         ConfigError: there are too few frames or joints for the configured number of halvings.
     """
     _check_granularities(config, layout)
-    return HierarchicalEncoder(**_encoder_arguments(config, layout))
+    return HierarchicalEncoder(**_encoder_arguments(config, layout, coordinates))
 
 
-def _encoder_arguments(config: TrialConfig, layout: Layout) -> dict[str, Any]:
+def _encoder_arguments(config: TrialConfig, layout: Layout, coordinates: int) -> dict[str, Any]:
     return {
         "encoder": config.model.encoder,
-        "temporal_width": _temporal_width(layout),
-        "spatial_width": _spatial_width(config),
+        "temporal_width": BODIES * len(layout.joints) * coordinates,
+        "spatial_width": config.views.frames * coordinates,
         "width": config.model.hidden_width,
         "granularities": config.model.granularities,
         "layers": config.model.layers,
         "heads": config.model.heads,
         "dropout": config.model.dropout,
     }
-
-
-def _temporal_width(layout: Layout) -> int:
-    return BODIES * len(layout.joints) * COORDINATES
-
-
-def _spatial_width(config: TrialConfig) -> int:
-    return config.views.frames * COORDINATES
 
 
 def _check_granularities(config: TrialConfig, layout: Layout) -> None:
@@ -116,7 +107,7 @@ def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> V
         num_bodies=torch.tensor(store.num_bodies),
         joints=len(store.layout.joints),
         bodies=BODIES,
-        coordinates=COORDINATES,
+        coordinates=store.coordinates,
     )
     poses: StoredPoses | StreamedPoses = mapped
     if device.type == "cuda":

@@ -9,7 +9,7 @@ N       sequences in a batch                        64
 T       frames after temporal crop-resize           64
 J       joints                                      25
 M       bodies                                      2
-C       coordinates                                 3
+C       coordinates, 2 in image poses               3
 G       granularities                               4
 D       hidden width of the encoder                 512
 P       projection width                            128

@@ -15,7 +15,7 @@ import torch
 from hico_platform.atomic_io import make_unique_folder, sync, write_synced
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
-from hico_platform.build import BODIES, COORDINATES, build_encoder
+from hico_platform.build import BODIES, build_encoder
 from hico_platform.checkpoint import Checkpoint
 from hico_platform.config.schema import parse
 from hico_platform.config.trial import TrialConfig
@@ -24,6 +24,7 @@ from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import normalise
 from hico_platform.data.sequence import nan_where_zero
+from hico_platform.data.store import COORDINATES
 from hico_platform.errors import CheckpointError, ConfigError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 
@@ -40,10 +41,18 @@ _NAME_OF_TYPE = {torch.float32: "F32"}  # as safetensors writes them
 class Encoder:
     """A frozen encoder that turns recorded poses into features."""
 
-    def __init__(self, *, config: TrialConfig, layout: Layout, weights: dict[str, torch.Tensor]) -> None:
+    def __init__(
+        self,
+        *,
+        config: TrialConfig,
+        layout: Layout,
+        weights: dict[str, torch.Tensor],
+        coordinates: int = COORDINATES,
+    ) -> None:
         self.config = config
         self.layout = layout
-        self._encoder = build_encoder(config, layout=layout)
+        self.coordinates = coordinates
+        self._encoder = build_encoder(config, layout=layout, coordinates=coordinates)
         self._encoder.load_state_dict(weights)
         self._encoder.eval()
         self.feature_width = self._encoder.feature_width
@@ -67,7 +76,7 @@ class Encoder:
             num_bodies=torch.tensor([pose.shape[1] for pose in prepared]),
             joints=len(self.layout.joints),
             bodies=BODIES,
-            coordinates=COORDINATES,
+            coordinates=self.coordinates,
         )
         start, length = centre_crop(stored.num_frames, share=self.config.evaluation.centre_crop)
         cropped = crop_and_resize(stored, start, length, frames=self.config.views.frames)
@@ -77,17 +86,18 @@ class Encoder:
         return features
 
     def _prepared(self, pose: npt.NDArray[np.float32], index: int) -> npt.NDArray[np.float32]:
-        sizes = {"joints": len(self.layout.joints), "coordinates": COORDINATES}
+        sizes = {"joints": len(self.layout.joints), "coordinates": self.coordinates}
         order = "TJC" if pose.ndim == 3 else "TMJC"
         if not ordered(pose.shape, order=order, **sizes) or 0 in pose.shape:
             remedy = axes_remedy(pose.shape, order=order, **sizes)
+            of_frame = f"{sizes['joints']} joints x {sizes['coordinates']}"
             raise DataError(
                 Problem(
                     field=f"poses[{index}]",
-                    rule=f"frames x {sizes['joints']} joints x 3, or frames x bodies x {sizes['joints']} joints x 3, "
+                    rule=f"frames x {of_frame}, or frames x bodies x {of_frame}, "
                     f"with at most {MOST_BODIES_RECORDED} bodies, and not more bodies than frames",
                     value=pose.shape,
-                    remedy=remedy or f"bring poses in the layout {self.layout.name}",
+                    remedy=remedy or f"bring {self.coordinates}D poses in the layout {self.layout.name}",
                 )
             )
         if pose.ndim == 3:
@@ -108,6 +118,7 @@ def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
         "epoch": checkpoint.epoch,
         "config": checkpoint.facts["config"],
         "layout": checkpoint.facts["layout"],
+        "coordinates": checkpoint.facts.get("coordinates", COORDINATES),  # the first versions had no others
         "provenance": checkpoint.facts["provenance"],
     }
     temporary = make_unique_folder(directory.parent, prefix=".writing-")
@@ -136,8 +147,12 @@ def load_encoder(directory: Path) -> Encoder:
         if description.get("schema_version") == SCHEMA_VERSION:
             config = parse(TrialConfig, Document(data=description["config"]))
             layout = Layout.from_plain(description["layout"])
-            _check_sizes(directory / WEIGHTS, config=config, layout=layout)
-            return Encoder(config=config, layout=layout, weights=load_file(directory / WEIGHTS))
+            coordinates = description.get("coordinates", COORDINATES)
+            if coordinates not in (2, 3):
+                raise ValueError(f"{coordinates!r:.80} coordinates a joint, which are 2 or 3")
+            _check_sizes(directory / WEIGHTS, config=config, layout=layout, coordinates=coordinates)
+            weights = load_file(directory / WEIGHTS)
+            return Encoder(config=config, layout=layout, weights=weights, coordinates=coordinates)
     except (*_NOT_WHOLE, SafetensorError) as error:
         raise _not_whole(directory, error) from error
     raise CheckpointError(
@@ -161,7 +176,7 @@ def _description(file: Path) -> dict[str, Any]:
     return description
 
 
-def _check_sizes(file: Path, *, config: TrialConfig, layout: Layout) -> None:
+def _check_sizes(file: Path, *, config: TrialConfig, layout: Layout, coordinates: int) -> None:
     """Compares the tensors in a file's header with those of the configuration, without allocating memory for them.
 
     So a damaged description cannot ask for a larger model than the file has weights for.
@@ -178,7 +193,7 @@ def _check_sizes(file: Path, *, config: TrialConfig, layout: Layout) -> None:
     if config.model.layers > len(found):  # their modules would take memory even without weights
         raise ValueError(f"{config.model.layers:,} layers, and weights of {len(found)} tensors")
     with torch.device("meta"):
-        tensors = build_encoder(config, layout=layout).state_dict()
+        tensors = build_encoder(config, layout=layout, coordinates=coordinates).state_dict()
     expected = {name: (tuple(tensor.shape), _NAME_OF_TYPE.get(tensor.dtype)) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
         actual, wanted = found.get(name), expected.get(name)

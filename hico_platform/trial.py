@@ -18,7 +18,6 @@ from hico_platform.build import build_views
 from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
-from hico_platform.data.layout import Layout
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision
 from hico_platform.errors import TrainingError
@@ -158,16 +157,15 @@ class _Training:
         self._callbacks = callbacks
         self.data = split.eval_data(config, device=device, alive=callbacks.alive)
         self._sequences = torch.tensor(split.pretrain, device=device)
-        self._session = begin_session(config, layout=split.store.layout, device=device)
+        store = split.store
+        self._session = begin_session(config, layout=store.layout, device=device, coordinates=store.coordinates)
         self.encoder = self._session.encoder
         self.features: EvalFeatures | None = None
         """Metrics of the present weights, if a validation has computed them."""
 
         self._parameters = float(sum(weight.numel() for weight in self.encoder.parameters()))
         self._state = self._session.state
-        self._log = _TrialLog(
-            self._state, directory=directory, config=config, layout=split.store.layout, provenance=provenance
-        )
+        self._log = _TrialLog(self._state, directory=directory, config=config, store=store, provenance=provenance)
 
     def run(self, report_epochs: Container[int], report: ReportFunction) -> Decision:
         """Trains to the end of the budget, or until the answer to a report is to stop."""
@@ -223,7 +221,7 @@ class _TrialLog:
         *,
         directory: Path,
         config: TrialConfig,
-        layout: Layout,
+        store: Store,
         provenance: Mapping[str, Any],
     ) -> None:
         self.history: list[tuple[int, Mapping[str, float]]] = []  # since the last report
@@ -231,7 +229,12 @@ class _TrialLog:
         self.path: Path | None = None
         self._state = state
         self._directory = directory
-        self._identity = {"config": to_mapping(config), "layout": layout.as_plain(), "provenance": dict(provenance)}
+        self._identity = {
+            "config": to_mapping(config),
+            "layout": store.layout.as_plain(),
+            "coordinates": store.coordinates,
+            "provenance": dict(provenance),
+        }
         self._saved_epoch = 0  # before the first epoch the seed reproduces the whole state
         self._saved_at_s = time.monotonic()
 

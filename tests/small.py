@@ -17,7 +17,7 @@ from hico_platform.trial import TrainEvalSplit
 CLASSES = 4
 
 
-def small_store(directory: Path, *, count: int = 48, seed: int = 0) -> Store:
+def small_store(directory: Path, *, count: int = 48, seed: int = 0, coordinates: int = 3) -> Store:
     """Sequences of smooth motion whose frequency is their class; one or two bodies, 20 to 90 frames."""
     random = np.random.default_rng(seed)
     names = [f"class-{label}" for label in range(CLASSES)]
@@ -28,13 +28,14 @@ def small_store(directory: Path, *, count: int = 48, seed: int = 0) -> Store:
         class_names=names,
         provenance={"made": "for tests"},
         normalisation=Normalisation.RELEASED,
+        coordinates=coordinates,
     ) as writer:
         for index in range(count):
             label = index % CLASSES
             frames, bodies = int(random.integers(20, 90)), 1 + index % 2
             phase = np.arange(frames)[:, None, None, None] * (label + 1) / 8 + random.uniform(0, 6)
-            pose = random.normal(size=(1, bodies, 25, 3)) * 0.3 + 0.3 * np.sin(
-                phase + random.normal(size=(1, bodies, 25, 3)) * 0.2
+            pose = random.normal(size=(1, bodies, 25, coordinates)) * 0.3 + 0.3 * np.sin(
+                phase + random.normal(size=(1, bodies, 25, coordinates)) * 0.2
             )
             writer.add(
                 Sequence(

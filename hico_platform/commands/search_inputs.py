@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.config.space import CheckedSpace
-from hico_platform.data.layout import Layout
+from hico_platform.data.store import Store
 from hico_platform.errors import DataError, Problem
 from hico_platform.masking import masked
 from hico_platform.search.gpu_sharing import MemoryNeed
@@ -49,7 +49,7 @@ def search_inputs(
     settings = space.settings
     source = dataset(data, protocol=settings.protocol, home=home, progress=progress)
     store, split = source.open()
-    target = _transfer(space, layout=store.layout, home=home, progress=progress)
+    target = _transfer(space, source=store, home=home, progress=progress)
     overlap = check_overlap(source, target, allowed=settings.allow_overlap)
     facts = Facts(
         data_digest=store.digest,
@@ -75,22 +75,26 @@ def search_inputs(
     )
 
 
-def _transfer(space: CheckedSpace, *, layout: Layout, home: Path, progress: Progress | None) -> Dataset | None:
-    """The transfer dataset; none where there is only the generated one, in another layout."""
+def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progress | None) -> Dataset | None:
+    """The transfer dataset; none where there is only the generated one, in another layout or with more coordinates."""
     settings = space.settings
     target = dataset(
         settings.transfer, protocol=settings.transfer_protocol, home=home, preset=TRANSFER, progress=progress
     )
-    found = target.open()[0].layout
-    if found == layout:
+    found = target.open()[0]
+    if found.layout == source.layout and found.coordinates == source.coordinates:
         return target
     if settings.transfer is None:
         return None
     raise DataError(
         Problem(
             field="transfer",
-            rule=f"a dataset in the layout {layout.name}, as the one that is searched on",
-            value=found.name,
-            remedy="give one in the same layout, or leave it out",
+            rule=f"a dataset of {_poses(source)}, as the one that is searched on",
+            value=_poses(found),
+            remedy="give one of such poses, or leave it out",
         )
     )
+
+
+def _poses(store: Store) -> str:
+    return f"{store.coordinates}D poses in the layout {store.layout.name}"

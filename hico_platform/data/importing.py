@@ -146,6 +146,7 @@ def _run(
         provenance=provenance,
         normalisation=Normalisation.RELEASED,
         missing_joint=source.missing_joint,
+        coordinates=source.coordinates,
         protocols=source.protocols,
     ) as writer:
         for i in _finished(source, chunks, paths, written, workers):
@@ -286,7 +287,7 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
         check_sequence(
             sequence,
             num_joints=len(source.layout.joints),
-            coordinates=pose.shape[-1],
+            coordinates=source.coordinates,
             num_classes=len(source.class_names),
         )
     except DataError as error:

@@ -43,6 +43,7 @@ POSE_FILE = "pose.arrow"
 INDEX_FILE = "index.arrow"
 HEADER_FILE = "store.json"
 COORDINATES = 3
+"""C, unless a store says otherwise."""
 MOST_BODIES = 2
 
 _BATCH_VALUES = 8 * 2**20  # 32 MiB of float32 in a record batch, which limits the writer's memory
@@ -324,7 +325,7 @@ def check_sequence(sequence: Sequence, *, num_joints: int, coordinates: int, num
     if not np.isfinite(pose).all():
         raise DataError(
             Problem(field=f"{name}: pose", rule="a finite value for every coordinate",
-                    remedy="mark a missing joint by three zeros")
+                    remedy="mark a missing joint by zeros")
         )  # fmt: skip
     if sequence.label is not None and not 0 <= sequence.label < num_classes:
         raise DataError(

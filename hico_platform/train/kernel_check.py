@@ -17,10 +17,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hico_platform.build import BODIES, COORDINATES, build_model
+from hico_platform.build import BODIES, build_model
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import BudgetConfig, ContrastConfig, TrialConfig, ViewsConfig
 from hico_platform.data.layout import Layout
+from hico_platform.data.store import COORDINATES
 from hico_platform.enums import Precision
 from hico_platform.errors import HicoError, first_line
 from hico_platform.feature_flags import without
@@ -70,7 +71,9 @@ class Difference:
 
 
 @contextmanager
-def checked_kernels(config: TrialConfig, *, layout: Layout, device: torch.device) -> Iterator[str]:
+def checked_kernels(
+    config: TrialConfig, *, layout: Layout, device: torch.device, coordinates: int = COORDINATES
+) -> Iterator[str]:
     """In the block, runs of ``config`` use this machine's kernels if they agree with PyTorch's operators, else PyTorch.
 
     Yields ``kernels`` or ``pytorch``. A warning names the largest disagreement. No random state changes.
@@ -83,7 +86,7 @@ def checked_kernels(config: TrialConfig, *, layout: Layout, device: torch.device
     disabled: tuple[str, ...] = ()
     if arithmetic(device) == "kernels" or can_capture(device):
         try:
-            disabled = _features_to_disable(_shapes(config), layout, device, torch.get_num_threads())
+            disabled = _features_to_disable(_shapes(config), layout, coordinates, device, torch.get_num_threads())
         except HicoError:
             raise
         except Exception as error:
@@ -118,14 +121,16 @@ def _large_enough(number: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _features_to_disable(config: TrialConfig, layout: Layout, device: torch.device, threads: int) -> tuple[str, ...]:
+def _features_to_disable(
+    config: TrialConfig, layout: Layout, coordinates: int, device: torch.device, threads: int
+) -> tuple[str, ...]:
     """What to disable for these shapes with ``threads`` threads: nothing, CUDA graphs, or the kernels too."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):  # building a model draws its weights
         captured = can_capture(device)
         candidates: tuple[tuple[str, ...], ...] = ((), (_CUDA_GRAPHS,)) if captured else ((),)
         for names in candidates:
             with without(*names):
-                disagreement = _disagreement(config, layout, device)
+                disagreement = _disagreement(config, layout, coordinates, device)
             if not disagreement:
                 return names
             _LOG.warning(
@@ -138,14 +143,14 @@ def _features_to_disable(config: TrialConfig, layout: Layout, device: torch.devi
     return _KERNELS, _CUDA_GRAPHS
 
 
-def _disagreement(config: TrialConfig, layout: Layout, device: torch.device) -> str:
+def _disagreement(config: TrialConfig, layout: Layout, coordinates: int, device: torch.device) -> str:
     """The largest disagreement, or the error of a kernel that failed; empty if one of two random inputs agrees.
 
     Two correct implementations may pick different tokens where two are nearly equal; their results then differ a lot.
     """
     disagreement = ""
     for seed in range(_DRAWS):
-        expected = _FirstStep(config, layout, device, seed=seed)
+        expected = _FirstStep(config, layout, device, coordinates=coordinates, seed=seed)
         try:
             worst = max(expected.differences(), key=lambda each: each.share)
         except Exception as error:  # from a compiler, a driver or a kernel
@@ -162,13 +167,22 @@ def _disagreement(config: TrialConfig, layout: Layout, device: torch.device) -> 
 class _FirstStep:
     """A step of ``config``'s model on random numbers, computed by PyTorch's operators in float32."""
 
-    def __init__(self, config: TrialConfig, layout: Layout, device: torch.device, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        config: TrialConfig,
+        layout: Layout,
+        device: torch.device,
+        *,
+        coordinates: int = COORDINATES,
+        seed: int = 0,
+    ) -> None:
         config = replace(config, {"budget.seed": seed})
-        self._model = build_model(config, layout=layout, device=device).train()
+        self._model = build_model(config, layout=layout, device=device, coordinates=coordinates).train()
         self._precision = self._model.precision
         joints = BODIES * len(layout.joints)
         draw = torch.Generator().manual_seed(seed)
-        shapes = (config.views.frames, joints * COORDINATES), (joints, config.views.frames * COORDINATES)
+        frames = config.views.frames
+        shapes = (frames, joints * coordinates), (joints, frames * coordinates)
         self._inputs = [torch.randn(config.budget.batch_size, *each, generator=draw).to(device) for each in shapes * 2]
         with without(_KERNELS, _CUDA_GRAPHS):
             self._losses, self._gradients = _computed(self._model, self._inputs, Precision.FLOAT32)

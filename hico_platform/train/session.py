@@ -12,6 +12,7 @@ from hico_platform.augment.views import Views
 from hico_platform.build import build_model, build_optimiser, learning_rate
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
+from hico_platform.data.store import COORDINATES
 from hico_platform.model.encoder import HierarchicalEncoder
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult, pretrain
@@ -70,13 +71,15 @@ class TrainingSession:
         return learning_rate(self.config.optimiser, epoch=epoch, epochs=self.config.budget.epochs)
 
 
-def begin_session(config: TrialConfig, *, layout: Layout, device: torch.device) -> TrainingSession:
+def begin_session(
+    config: TrialConfig, *, layout: Layout, device: torch.device, coordinates: int = COORDINATES
+) -> TrainingSession:
     """Creates model and optimiser of a configuration from its seed, in the state before the first epoch.
 
     Raises:
         ConfigError: frames or joints are too few for the granularities, or the device lacks the model's precision.
     """
-    model = build_model(config, layout=layout, device=device)
+    model = build_model(config, layout=layout, device=device, coordinates=coordinates)
     optimiser = build_optimiser(config.optimiser, model=model)
     return TrainingSession(
         config=config, state=TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)

@@ -154,11 +154,15 @@ def _peak_bytes(
 ) -> int:
     meter.start()
     try:
-        with checked_kernels(config, layout=split.store.layout, device=meter.device):  # whose check takes memory too
+        with checked_kernels(
+            config, layout=split.store.layout, coordinates=split.store.coordinates, device=meter.device
+        ):  # whose check takes memory too
             batch_size = min(config.budget.batch_size, len(split.pretrain))
             sequences = torch.tensor(split.pretrain, device=meter.device)
             source = split.eval_data(config, device=meter.device)
-            session = begin_session(config, layout=split.store.layout, device=meter.device)
+            session = begin_session(
+                config, layout=split.store.layout, coordinates=split.store.coordinates, device=meter.device
+            )
             for _ in session.train(
                 views=source.views,
                 sequences=sequences[: steps * batch_size],

@@ -66,7 +66,9 @@ def run_task(
             config = with_precision(task.config, directory=task.directory, device=device)
         with (
             memory_explained(config),
-            checked_kernels(config, layout=split.store.layout, device=device) as arithmetic,
+            checked_kernels(
+                config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
+            ) as arithmetic,
         ):
             alive()
             return run_trial(
@@ -119,8 +121,10 @@ def untrained_scores(task: TrialTask, report: ReportFunction, *, data: TrialData
     prepare_threads(task)
     split, target = data.splits()
     device = device_of(task)
-    with checked_kernels(task.config, layout=split.store.layout, device=device):
-        encoder = build_model(task.config, layout=split.store.layout, device=device).query.encoder
+    with checked_kernels(task.config, layout=split.store.layout, coordinates=split.store.coordinates, device=device):
+        encoder = build_model(
+            task.config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
+        ).query.encoder
         return downstream(
             encoder,
             source=split.eval_data(task.config, device=device, alive=alive),

@@ -31,8 +31,10 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     split, target = data.splits()
     epochs_s: list[float] = []
     for config in configs:
-        with checked_kernels(config, layout=split.store.layout, device=device):
-            session = begin_session(config, layout=split.store.layout, device=device)
+        with checked_kernels(config, layout=split.store.layout, coordinates=split.store.coordinates, device=device):
+            session = begin_session(
+                config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
+            )
             epochs_s.append(_epoch_seconds(session, split))
             if len(epochs_s) == 1:
                 report_s, evaluation_s = _evaluation_seconds(session, split=split, target=target)

@@ -77,6 +77,10 @@ class Source(Protocol):
         """Protocols for the store, besides the published ones."""
 
     @property
+    def coordinates(self) -> int:
+        """C: 3 of poses in metres, 2 of poses in an image."""
+
+    @property
     def missing_joint(self) -> MissingJoint:
         """How the poses in the files mark a missing joint."""
 

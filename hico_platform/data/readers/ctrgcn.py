@@ -59,6 +59,7 @@ class CTRGCN:
     layout: Layout
     class_names: tuple[str, ...]
     file: Path
+    coordinates: int = 3
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)

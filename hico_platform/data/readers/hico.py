@@ -43,6 +43,7 @@ class HiCoReader:
     layout: Layout
     class_names: tuple[str, ...]
     folder: Path
+    coordinates: int = 3
     normalised: bool = True
     missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)

@@ -44,6 +44,7 @@ class Manifest:
     labels: Labels
     folder: Path
     file: Path
+    coordinates: int = 3
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.NAN
     protocols: Mapping[str, Any] = field(default_factory=dict)

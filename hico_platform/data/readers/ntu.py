@@ -28,6 +28,7 @@ class NTU:
     missing: Path | None
     bodies: BodyOrder
     layout: Layout = KINECT_V2
+    coordinates: int = 3
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)

@@ -56,6 +56,7 @@ class PKUMMD:
     protocols: Mapping[str, Any]
     class_names: tuple[str, ...] = tuple(str(number) for number in range(1, _CLASSES + 1))
     layout: Layout = KINECT_V2
+    coordinates: int = 3
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
 

@@ -34,6 +34,7 @@ class Pyskl:
     class_names: tuple[str, ...]
     protocols: Mapping[str, Any]
     file: Path
+    coordinates: int = 3
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
 

@@ -45,6 +45,7 @@ class STGCN:
     class_names: tuple[str, ...]
     folder: Path
     missing_joint: MissingJoint
+    coordinates: int = 3
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
 

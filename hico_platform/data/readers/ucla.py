@@ -58,6 +58,7 @@ class UCLA:
     dataset: str = "ucla"
     layout: Layout = KINECT_V1
     class_names: tuple[str, ...] = tuple(_ACTIONS.values())
+    coordinates: int = 3
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)

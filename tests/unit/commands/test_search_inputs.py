@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hico_platform.commands.search_inputs import search_inputs
+from hico_platform.errors import DataError
 from tests.small import small_store
 from tests.toy import toy_space
 
@@ -17,3 +20,15 @@ def test_trials_are_scored_on_validation_subjects_and_transfer_to_the_target(tmp
     assert inputs.data.target.open()[0].digest == inputs.facts.more["transfer_digest"] == target.digest
     assert inputs.facts.more["transfer"] == str(tmp_path / "target")
     assert inputs.function.keywords == {"data": inputs.data}
+
+
+def test_a_transfer_target_of_other_coordinates_is_refused_and_the_generated_one_is_left_out(tmp_path: Path) -> None:
+    small_store(tmp_path / "flat", coordinates=2)
+    small_store(tmp_path / "deep")
+    space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "deep"), transfer_protocol="odd-subjects")
+    with pytest.raises(DataError, match=r"expected a dataset of 2D poses in the layout kinect-v2.* got '3D poses in"):
+        search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "flat"))
+    small_store(tmp_path / "home" / "data" / "transfer-0")  # stands for the generated one
+    space = toy_space(protocol="odd-subjects", transfer_protocol="odd-subjects")
+    alone = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "flat"))
+    assert alone.data.target is None

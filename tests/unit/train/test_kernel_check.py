@@ -116,6 +116,15 @@ def test_this_machines_kernels_agree(encoder: str, batch_size: int, precision: P
 
 
 @needs_kernels
+@pytest.mark.parametrize("encoder", EncoderType)
+def test_this_machines_kernels_agree_on_2d_poses(encoder: str) -> None:
+    config = _shapes(small_config(model__encoder=encoder, budget__batch_size=24))
+    step = _FirstStep(config, KINECT_V2, CPU, coordinates=2)
+    assert [each.shape[2] for each in step._inputs] == [2 * 25 * 2, 16 * 2] * 2
+    assert max(each.share for each in step.differences()) <= 1
+
+
+@needs_kernels
 def test_they_are_used_and_no_random_state_moves(caplog: pytest.LogCaptureFixture) -> None:
     before = torch.get_rng_state()
     with checked_kernels(small_config(), layout=KINECT_V2, device=CPU) as by:

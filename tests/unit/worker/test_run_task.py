@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal, cast
 
 import pytest
 
-from hico_platform.enums import Decision
+from hico_platform.checkpoint import load_checkpoint
+from hico_platform.enums import Decision, Stream
 from hico_platform.search.messages import EpochReport
 from hico_platform.search.task import TrialTask
 from hico_platform.train import guards
@@ -14,6 +16,7 @@ from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker import run_task as stage
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData, raw_pose_score, run_task, untrained_scores
+from hico_platform.worker.timing import time_trials
 from tests.small import small_config, small_split, small_store
 
 
@@ -35,7 +38,7 @@ class LivingReport:
 def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
     split = small_split(small_store(tmp_path_factory.mktemp("data") / "store"))
     splits = SimpleNamespace(
-        splits=lambda: (split, split), on_test_split=False, source=SimpleNamespace(protocol="xsub")
+        splits=lambda: (split, split), on_test_split=False, overlap=0, source=SimpleNamespace(protocol="xsub")
     )
     return cast(TrialData, splits)
 
@@ -68,6 +71,7 @@ def test_a_plain_function_to_report_by_will_do(data: TrialData, tmp_path: Path) 
     assert run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=data).epoch == 2
 
 
+BRANCHES = "temporal", "spatial"
 SOURCE_SUBJECTS, TARGET_SUBJECTS = {1, 3, 5}, {0, 2, 4}  # of their training splits
 
 
@@ -132,3 +136,21 @@ def test_untrained_and_raw_poses_are_scored_on_the_same_sequences_as_a_trained_e
         assert seen[name].labels.tolist() == split.store.labels.tolist()
         assert seen[name].train.tolist() == split.train.tolist()
         assert seen[name].eval.tolist() == split.eval.tolist()
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_2d_poses_are_trained_on_and_scored(tmp_path: Path, stream: Stream) -> None:
+    small_store(tmp_path / "flat", coordinates=2)
+    source = Dataset(location=str(tmp_path / "flat"), protocol="odd-subjects", cache=tmp_path / "cache")
+    data = TrialData(source=source, target=source)
+    made = replace(task(tmp_path), config=small_config(budget__epochs=2, views__stream=stream.value))
+    outcome = run_task(made, lambda said: Decision.CONTINUE, data=data)
+    assert outcome.epoch == 2
+    assert outcome.metrics["knn_top1"] > 0.25  # chance, of four classes
+    checkpoint = load_checkpoint(outcome.checkpoint)
+    assert checkpoint.facts["coordinates"] == 2
+    widths = [checkpoint.tensors[f"model/query.encoder.{branch}.embedding.0.weight"].shape[1] for branch in BRANCHES]
+    assert widths == [2 * 25 * 2, 16 * 2]
+    assert untrained_scores(made, lambda said: Decision.CONTINUE, data=data)["knn_top1"] > 0
+    assert raw_pose_score(made, data=data) > 0
+    assert time_trials([made.config], data=data, cpus=1, gpus=0).epoch_s > 0
