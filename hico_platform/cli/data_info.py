@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.terminal import plain_line
+from hico_platform.cli.views.body import body_line
 from hico_platform.commands.data import describe_dataset
 from hico_platform.data.address import data_address
 
@@ -38,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     unlabelled = f" ({found.unlabelled:,} of them unlabelled)" if found.unlabelled else ""
     classes = f"{len(found.classes)} classes"
     _show(f"{found.dataset}: {found.sequences:,} sequences{unlabelled}, {classes}, layout {found.layout}")
+    if found.body:
+        _show(f"body      {body_line(found.body)}")
     _show(f"digest    {found.digest}")
     for name, parts in found.protocols.items():
         _show(f"protocol  {name}: {_counts(parts)}")

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from hico_platform.cli.terminal import plain
+from hico_platform.cli.views.body import body_line
 from hico_platform.cli.views.progress_line import ProgressLine
-from hico_platform.commands.data import BODY_ORDERS, DEFAULT_LAYOUT, FORMAT_NAMES, prepare_dataset
+from hico_platform.commands.data import BODY_ORDERS, FORMAT_NAMES, LAYOUT_CHOSEN, UNITS, prepare_dataset
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import command
 
@@ -27,8 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--raw", required=True, type=Path, metavar="PATH", help="the raw files: a folder or a file")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the store to make; must not exist")
     parser.add_argument(
-        "--layout", default=DEFAULT_LAYOUT, metavar="NAME|FILE",
-        help="skeleton of formats that do not say theirs: kinect-v2, kinect-v1 or a YAML file (default: %(default)s)",
+        "--layout", metavar="NAME|FILE",
+        help="skeleton of formats that do not say theirs: a name that `data layouts` lists, or a YAML file (default: "
+        "kinect-v2; for a manifest the one that its joints fit)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--unit", default=UNITS[0], choices=UNITS,
+        help="unit of the coordinates, in formats that do not fix it (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")
     parser.add_argument(
@@ -40,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=available_cpus(), metavar="N", help="worker processes")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad input (exit 3)")
+    parser.add_argument(
+        "--accept-implausible", action="store_true", help="import bodies that cannot be people in this layout and unit"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON, with every problem")
 
 
@@ -51,11 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
             raw=arguments.raw,
             out=arguments.out,
             layout=arguments.layout,
+            unit=arguments.unit,
             missing=arguments.missing,
             bodies=arguments.bodies,
             class_names=arguments.class_names,
             workers=arguments.workers,
             strict=arguments.strict,
+            accept_implausible=arguments.accept_implausible,
             progress=ProgressLine("reading"),
         )
     except KeyboardInterrupt:
@@ -70,6 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
             "left_out": report.left_out,
             "unlabelled": report.unlabelled,
             "remarks": dict(report.remarks),
+            "layout": report.layout,
+            "body": dict(report.body),
+            "warnings": list(report.warnings),
             "resumed_items": report.resumed_items,
             "reasons": report.reasons(),
             "problems": [problem.as_dict() for problem in report.skipped],
@@ -80,6 +94,11 @@ def run(arguments: argparse.Namespace) -> int:
     if report.unlabelled:
         which = "all" if report.unlabelled == report.kept else f"{report.unlabelled:,} of"
         print(f"{which} {report.kept:,} kept have no label: pretraining uses them, evaluation does not")
+    if report.body:
+        chosen = "" if arguments.layout or arguments.format not in LAYOUT_CHOSEN else " (none was named; its bones fit)"
+        print(plain(f"layout {report.layout}{chosen}, body {body_line(report.body)}"))
+    for warning in report.warnings:
+        print(plain(f"warning: {warning}"))
     if report.resumed_items:
         print(f"went on from {report.resumed_items:,} that an earlier run had read")
     for remark, count in report.remarks.items():

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hico_platform.config.layout_file import find_layout
 from hico_platform.data.describe import Description, describe
 from hico_platform.data.draw import draw
+from hico_platform.data.fitting_layout import fitting_layout
 from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
+from hico_platform.data.sequence import Unit
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.store import Store
 from hico_platform.data.verify import verify
@@ -22,7 +25,9 @@ Progress = Callable[[int, int], None]
 
 FORMAT_NAMES = tuple(FORMATS)
 BODY_ORDERS = tuple(BodyOrder)
-DEFAULT_LAYOUT = ReadOptions().layout.name
+UNITS = tuple(Unit)
+LAYOUT_CHOSEN = tuple(name for name, found in FORMATS.items() if found.asks_layout)
+"""Formats without a usual layout: one is chosen where none is named."""
 
 
 def open_dataset(location: Path | str, *, home: Path) -> Store:
@@ -35,21 +40,34 @@ def prepare_dataset(
     format_name: str,
     raw: Path,
     out: Path,
-    layout: str,
+    layout: str | None,
+    unit: str,
     missing: Path | None,
     bodies: str,
     class_names: Path | None,
     workers: int,
     strict: bool,
+    accept_implausible: bool,
     progress: Progress | None,
 ) -> Report:
-    """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file."""
+    """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file, None for the format's usual one."""
     if workers < 1:
         raise UsageError(Problem(field="workers", rule="at least 1", value=workers, remedy="give another number"))
     names = () if class_names is None else read_class_names(class_names)
-    options = ReadOptions(layout=find_layout(layout), missing=missing, bodies=BodyOrder(bodies), class_names=names)
+    options = ReadOptions(missing=missing, bodies=BodyOrder(bodies), class_names=names, unit=Unit(unit))
+    if layout is not None:
+        options = replace(options, layout=find_layout(layout))
+    elif FORMATS[format_name].asks_layout:
+        options = replace(options, layout=fitting_layout(raw, format_name=format_name, options=options))
     return import_dataset(
-        raw, out, format_name=format_name, options=options, workers=workers, strict=strict, progress=progress
+        raw,
+        out,
+        format_name=format_name,
+        options=options,
+        workers=workers,
+        strict=strict,
+        accept_implausible=accept_implausible,
+        progress=progress,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hico_platform.config.yaml_loader import read_yaml
-from hico_platform.data.layout import LAYOUTS, Layout
+from hico_platform.data.layout import Layout
+from hico_platform.data.layouts import LAYOUTS
 from hico_platform.errors import ConfigError, Problem
 
 

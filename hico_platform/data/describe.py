@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from hico_platform.data.kept_together import Mask, known
+from hico_platform.data.plausibility import BodyCheck, measure
+from hico_platform.data.sequence import Unit
 from hico_platform.data.split import protocol_fits
 from hico_platform.data.store import Store
 
 _MOST_VALUES = 200
+_MOST_MEASURED = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,9 @@ class Description:
     """
     empty_frames: float
     """Share of body-frames in which every joint is missing."""
+    body: dict[str, Any]
+    """Medians over at most 2,000 sequences, spread over all: ``height_m``, with the lowest and highest ``heights_m``,
+    ``variation``, ``asymmetry`` and ``misfit`` as in ``hico_platform.data.body``. Empty if no bone is seen."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -63,12 +69,16 @@ class Description:
 def describe(store: Store) -> Description:
     """Counts over all sequences of ``store``; reads all poses once."""
     missing = np.zeros(len(store.layout.joints), np.int64)
+    check = BodyCheck(store.layout, Unit.M)
+    measured = set(np.linspace(0, len(store) - 1, min(len(store), _MOST_MEASURED)).astype(int).tolist())
     non_empty = body_frames = 0
     for i in range(len(store)):
         visible: Mask = np.any(store.pose(i), axis=-1)  # (T, M, J)
         present: Mask = np.any(visible, axis=-1)  # (T, M)
         if store.normalisation is not None and store.layout.centre_joint is not None:
             visible[:, 0, store.layout.centre_joint] = True
+        if i in measured:
+            check.add(measure(np.where(visible[..., None], store.pose(i), np.float32(np.nan)), store.layout, only=True))
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
         body_frames += present.size
@@ -97,6 +107,7 @@ def describe(store: Store) -> Description:
         missing_joints={
             joint: float(count / max(non_empty, 1)) for joint, count in zip(store.layout.joints, missing, strict=True)
         },
+        body=check.as_dict(),
         empty_frames=1 - non_empty / max(body_frames, 1),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from hico_platform.atomic_io import sync
 from hico_platform.data.arrow_numpy import array_of, array_of_lists, numbers_of
+from hico_platform.data.body import Body
 from hico_platform.data.sequence import Sequence
 from hico_platform.errors import Problem
 
@@ -22,6 +23,7 @@ _SCHEMA = pa.schema(
         ("file", pa.string()),
         ("line", pa.int64()),
         ("found", pa.string()),  # JSON: a problem, or a sequence without its pose
+        ("bodies", pa.string()),  # JSON: its body by name of a layout
         ("pose", _POSE),
     ]
 )
@@ -35,6 +37,8 @@ class Outcome:
     file: str
     line: int | None
     found: Sequence | Problem
+    bodies: Mapping[str, Body] = field(default_factory=dict)
+    """The body of the raw pose, by name of a layout; empty where it was not measured."""
 
 
 def write_chunk(path: Path, outcomes: Iterable[Outcome]) -> None:
@@ -62,11 +66,13 @@ def read_chunk(path: Path) -> Iterator[Outcome]:
     """The outcomes of a chunk in order; only one batch at a time is in memory."""
     with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
         for batch in reader:
-            files, lines, recorded = (batch.column(name).to_pylist() for name in ("file", "line", "found"))
+            columns = (batch.column(name).to_pylist() for name in ("file", "line", "found", "bodies"))
             pose = batch.column("pose")
             values, bounds = numbers_of(pose.values), numbers_of(pose.offsets).tolist()
-            for i, (file, line, text) in enumerate(zip(files, lines, recorded, strict=True)):
-                yield Outcome(file=file, line=line, found=_found(json.loads(text), values[bounds[i] : bounds[i + 1]]))
+            for i, (file, line, text, measured) in enumerate(zip(*columns, strict=True)):
+                found = _found(json.loads(text), values[bounds[i] : bounds[i + 1]])
+                bodies = {name: Body(**body) for name, body in json.loads(measured).items()}
+                yield Outcome(file=file, line=line, found=found, bodies=bodies)
 
 
 def _batch(outcomes: list[Outcome]) -> pa.RecordBatch:
@@ -79,6 +85,7 @@ def _batch(outcomes: list[Outcome]) -> pa.RecordBatch:
         array_of([outcome.file for outcome in outcomes], str),
         array_of([outcome.line for outcome in outcomes], int),
         array_of([_as_json(outcome.found) for outcome in outcomes], str),
+        array_of([json.dumps(outcome.bodies, default=asdict) for outcome in outcomes], str),
         array_of_lists(bounds, np.concatenate(poses), _POSE),
     ]
     return pa.record_batch(columns, schema=_SCHEMA)

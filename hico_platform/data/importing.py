@@ -32,6 +32,7 @@ import numpy as np
 
 from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
 from hico_platform.data.normalise import Normalisation, normalise
+from hico_platform.data.plausibility import BodyCheck, measure, no_person
 from hico_platform.data.readers import FORMATS, Item, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter, check_sequence, refuse_existing
@@ -60,6 +61,11 @@ class Report:
     """Kept recordings without a label."""
     remarks: Mapping[str, int] = field(default_factory=dict)
     """What reading changed or repaired in the kept recordings: counts by name, summed, in order of name."""
+    layout: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """Body height and bones, as in the provenance; empty where the format fixes layout and unit."""
+    warnings: tuple[str, ...] = ()
+    """What is unusual about the bodies."""
 
     def reasons(self) -> dict[str, int]:
         """Number of skipped recordings by rule, largest first."""
@@ -80,13 +86,15 @@ def import_dataset(
     options: ReadOptions | None = None,
     workers: int = 1,
     strict: bool = False,
+    accept_implausible: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Reads ``raw``, in the format ``format_name``, into a new store at ``directory``.
 
     ``progress(done, total)`` counts items: files, or rows of a manifest. Bad input is skipped and reported;
-    with ``strict`` it raises. Raises DataError if nothing can be read or every recording is skipped, UsageError if
-    the format is unknown or another import writes to ``directory``.
+    with ``strict`` it raises. Without ``accept_implausible`` bodies that cannot be people in metres in the layout that
+    was named raise, see ``hico_platform.data.plausibility``. Raises DataError if nothing can be read or every recording
+    is skipped, UsageError if the format is unknown or another import writes to ``directory``.
     """
     if format_name not in FORMATS:
         raise UsageError(
@@ -96,7 +104,8 @@ def import_dataset(
     options = options or ReadOptions()
     provenance = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
     try:
-        source = FORMATS[format_name](raw, options)
+        reader = FORMATS[format_name]
+        source = reader(raw, options)
         plan = source.plan()
     except OSError as error:
         raise DataError(
@@ -108,7 +117,9 @@ def import_dataset(
         raise DataError(plan.problems)
     try:
         with _work_folder(directory, _fingerprint(source, plan, format_name, options)) as work:
-            report = _run(source, plan, work, provenance, workers=workers, strict=strict, progress=progress)
+            check = BodyCheck(source.layout, options.unit) if reader.bodies_measured else None
+            report = _run(source, plan, work, provenance, workers=workers, strict=strict, check=check,
+                          accept_implausible=accept_implausible, progress=progress)  # fmt: skip
             refuse_existing(directory)
             (work / _STORE).rename(directory)
             shutil.rmtree(work)
@@ -128,6 +139,8 @@ def _run(
     *,
     workers: int,
     strict: bool,
+    check: BodyCheck | None,
+    accept_implausible: bool,
     progress: Progress | None,
 ) -> Report:
     total = len(plan.items)
@@ -149,9 +162,11 @@ def _run(
         coordinates=source.coordinates,
         protocols=source.protocols,
     ) as writer:
-        for i in _finished(source, chunks, paths, written, workers):
+        for i in _finished(source, chunks, paths, written, workers, measured=check is not None):
             for outcome in read_chunk(paths[i]):
-                problem = _put(writer, outcome, locations)
+                if check is not None:
+                    check.add(outcome.bodies)
+                problem = _put(writer, outcome, locations, None if accept_implausible else source.layout.name)
                 if problem is None:
                     kept += 1
                     if isinstance(outcome.found, Sequence):
@@ -161,15 +176,21 @@ def _run(
                     raise DataError(problem)
                 else:
                     skipped.append(problem)
+            if check is not None and not accept_implausible:
+                check.refuse_early()
             done += len(chunks[i])
             if progress is not None:
                 progress(done, total)
+        if check is not None and not accept_implausible:
+            check.refuse()
         if not kept:
             raise DataError(
                 [Problem(rule="at least one usable recording", value=0, remedy="see the reasons below"), *skipped[:20]]
             )
         writer.note("report", {"kept": kept, "unlabelled": unlabelled, "skipped": len(skipped),
                                "left_out": plan.left_out, "remarks": dict(sorted(remarks.items()))})  # fmt: skip
+        if check is not None:
+            writer.note("body", check.as_dict() | {"unit": check.unit})
     return Report(
         read=kept + len(skipped),
         kept=kept,
@@ -178,13 +199,20 @@ def _run(
         resumed_items=sum(len(chunk) for chunk, was_written in zip(chunks, written, strict=True) if was_written),
         unlabelled=unlabelled,
         remarks=dict(sorted(remarks.items())),
+        layout=source.layout.name,
+        body=check.as_dict() if check is not None else {},
+        warnings=tuple(check.warnings()) if check is not None else (),
     )
 
 
-def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str]) -> Problem | None:
+def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str], checked: str | None) -> Problem | None:
+    """Adds a recording to the store, or returns what excludes it; ``checked`` is the layout whose body is looked at."""
     found = outcome.found
     if isinstance(found, Problem):
         return found
+    body = outcome.bodies.get(checked) if checked is not None else None
+    if body is not None and (problem := no_person(body)) is not None:
+        return replace(problem, file=outcome.file, line=outcome.line)
     location = outcome.file if outcome.line is None else f"{outcome.file}:{outcome.line}"
     if found.name in locations:
         return Problem(
@@ -197,18 +225,20 @@ def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str]) -> Pr
 
 
 def _finished(
-    source: Source, chunks: list[list[Item]], paths: list[Path], written: list[bool], workers: int
+    source: Source, chunks: list[list[Item]], paths: list[Path], written: list[bool], workers: int, *, measured: bool
 ) -> Iterator[int]:
     """Indices of chunks in order, each once its file is written; at most two chunks a worker are in progress."""
     if workers <= 1:
         for i, chunk in enumerate(chunks):
             if not written[i]:
-                write_chunk(paths[i], _outcomes(source, chunk))
+                write_chunk(paths[i], _outcomes(source, chunk, measured=measured))
             yield i
         return
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(source, stop)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start, initargs=(source, measured, stop)
+    ) as pool:
         waiting: deque[tuple[int, Future[None] | None]] = deque()
         upcoming = iter(range(len(chunks)))
         try:
@@ -233,13 +263,14 @@ def _finished(
 
 
 _source: Source | None = None
+_measured = False
 _stop: Event | None = None
 
 
-def _start(source: Source, stop: Event) -> None:
+def _start(source: Source, measured: bool, stop: Event) -> None:
     """Initialises a worker process: keeps the source, so that it is sent once, and exits when the driver is gone."""
-    global _source, _stop
-    _source, _stop = source, stop
+    global _source, _measured, _stop
+    _source, _measured, _stop = source, measured, stop
     for number in SIGNALS:  # signals go to the whole process group; only the driver handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -255,17 +286,19 @@ def _leave_with_parent() -> None:
 def _work(path: Path, items: list[Item]) -> None:
     if _source is None:
         raise RuntimeError("the worker was not started with a source")
-    write_chunk(path, _outcomes(_source, items))
+    write_chunk(path, _outcomes(_source, items, measured=_measured))
 
 
-def _outcomes(source: Source, items: list[Item]) -> Iterator[Outcome]:
+def _outcomes(source: Source, items: list[Item], *, measured: bool) -> Iterator[Outcome]:
     for item in items:
         if _stop is not None and _stop.is_set():
             # The driver then does not wait for the rest of the chunk.
             raise HicoError(Problem(rule="an import that goes on", value="a stop", remedy="run the same command again"))
         try:
             for found in source.read(item):
-                yield Outcome(file=str(item.file), line=item.line, found=_ready(source, item, found))
+                ready = _ready(source, item, found)
+                bodies = measure(found.pose, source.layout) if measured and isinstance(found, Sequence) else {}
+                yield Outcome(file=str(item.file), line=item.line, found=ready, bodies=bodies)
         except DataError as error:
             for problem in error.problems:
                 yield Outcome(file=str(item.file), line=item.line, found=problem)

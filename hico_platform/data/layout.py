@@ -184,5 +184,3 @@ KINECT_V1 = Layout(
     z_axis=(0, 1),
     x_axis=(4, 8),
 )  # fmt: skip
-
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (KINECT_V2, KINECT_V1)}

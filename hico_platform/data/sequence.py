@@ -24,6 +24,20 @@ class MissingJoint(StrEnum):
     """NaN in a coordinate; a joint at the origin is a joint."""
 
 
+class Unit(StrEnum):
+    """The unit of the coordinates in raw files."""
+
+    M = "m"
+    MM = "mm"
+    CM = "cm"
+    IN = "in"
+
+    @property
+    def metres(self) -> float:
+        """How many metres it is."""
+        return {"m": 1.0, "mm": 0.001, "cm": 0.01, "in": 0.0254}[self]
+
+
 UNLABELLED = -1
 """Stands for no label in an array of labels."""
 

@@ -19,6 +19,13 @@ class Format:
 
     opens: Callable[[Path, ReadOptions], Source]
     takes: tuple[str, ...]
+    asks_layout: bool = False
+    """Whether such files may be of any layout, so that none is assumed."""
+
+    @property
+    def bodies_measured(self) -> bool:
+        """Whether the layout or the unit of such files can be wrong, so that an import looks at the bodies."""
+        return "layout" in self.takes or "unit" in self.takes
 
     def __call__(self, raw: Path, options: ReadOptions) -> Source:
         """The dataset at ``raw``. Raises DataError if it is of another format, UsageError for a foreign option."""
@@ -43,12 +50,12 @@ FORMATS: dict[str, Format] = {
     "ntu120": Format(opens=ntu.open_ntu120, takes=("missing", "bodies")),
     "pku-mmd-1": Format(opens=pku_mmd.open_part_1, takes=()),
     "pku-mmd-2": Format(opens=pku_mmd.open_part_2, takes=()),
-    "pyskl": Format(opens=pyskl.open_source, takes=("layout",)),
-    "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout",)),
+    "pyskl": Format(opens=pyskl.open_source, takes=("layout", "unit")),
+    "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout", "unit")),
     "hico": Format(opens=hico.open_source, takes=("layout",)),
     "stgcn": Format(opens=stgcn.open_source, takes=("layout",)),
     "ucla": Format(opens=ucla.open_source, takes=()),
-    "manifest": Format(opens=manifest.open_source, takes=("layout",)),
+    "manifest": Format(opens=manifest.open_source, takes=("layout", "unit"), asks_layout=True),
 }
 
 __all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source"]

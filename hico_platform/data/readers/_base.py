@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import KINECT_V2, Layout
-from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, MissingJoint, Sequence, nan_where_zero
+from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, MissingJoint, Sequence, Unit, nan_where_zero
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.errors import DataError, Problem
 
@@ -30,6 +30,8 @@ class ReadOptions:
     bodies: BodyOrder = BodyOrder.FOLLOWED
     class_names: tuple[str, ...] = ()
     """Names for classes that the raw data only number, or the classes that a manifest's names are of."""
+    unit: Unit = Unit.M
+    """Of the coordinates in the files, which a store keeps in metres."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +122,10 @@ def check_axes(
     )  # fmt: skip
 
 
-def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, missing: MissingJoint) -> npt.NDArray[np.float32]:
-    """A recorded pose (T, M, J, C) as float32 with NaN in all coordinates of missing joints.
+def clean(
+    pose: npt.NDArray[Any], *, file: Path, line: int | None, missing: MissingJoint, unit: Unit = Unit.M
+) -> npt.NDArray[np.float32]:
+    """A recorded pose (T, M, J, C) in ``unit`` as float32 in metres, with NaN in all coordinates of missing joints.
 
     Raises DataError if a coordinate is infinite, NaN (unless that marks a missing joint) or beyond ten kilometres, if
     there are too many frames, or if every joint is missing.
@@ -140,6 +144,8 @@ def clean(pose: npt.NDArray[Any], *, file: Path, line: int | None, missing: Miss
         raise wrong("a recording of at least one body", 0)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         cleaned = np.array(pose, np.float64)
+    if unit is not Unit.M:
+        cleaned *= unit.metres
     absent = np.isnan(cleaned).any(axis=-1)  # (T, M, J)
     if absent.any() and missing is not MissingJoint.NAN:
         raise wrong("a coordinate that is a number", "nan")

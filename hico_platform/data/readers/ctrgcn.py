@@ -22,7 +22,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.npy import BROKEN_HEADER
 from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
-from hico_platform.data.sequence import MOST_FRAMES, MissingJoint, Sequence
+from hico_platform.data.sequence import MOST_FRAMES, MissingJoint, Sequence, Unit
 from hico_platform.errors import DataError, Problem
 
 MOST_EXPANSION = 200
@@ -60,6 +60,7 @@ class CTRGCN:
     class_names: tuple[str, ...]
     file: Path
     coordinates: int = 3
+    unit: Unit = Unit.M
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
     protocols: Mapping[str, Any] = field(default_factory=dict)
@@ -84,7 +85,7 @@ class CTRGCN:
         for i, (row, hot) in enumerate(pairs, start=first):
             try:
                 pose = row.reshape(len(row), -1, joints, 3)  # (T, M, J, C)
-                pose = clean(pose, file=self.file, line=None, missing=self.missing_joint)
+                pose = clean(pose, file=self.file, line=None, missing=self.missing_joint, unit=self.unit)
                 label = _label(hot, self.file)
             except DataError as error:
                 for found in error.problems:
@@ -107,6 +108,7 @@ def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
     return CTRGCN(
         dataset=raw.stem,
         layout=options.layout,
+        unit=options.unit,
         class_names=tuple(str(label) for label in range(classes.pop())),
         file=raw,
     )

@@ -2,7 +2,7 @@
 
 Columns ``path`` and, where labels are known, ``label``: numbers or names of classes, whose cells may be empty. A column
 ``class_name`` names the classes of numbers. All further columns (subject, camera, setup, split, name and others) are
-kept as metadata. Each path is a float array (T, J, 3) or (T, M, J, 3) in metres, NaN where a joint is missing.
+kept as metadata. Each path is a float array (T, J, 3) or (T, M, J, 3), NaN where a joint is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, check_axes, clean
 from hico_platform.data.readers.labels import Labels
-from hico_platform.data.sequence import MissingJoint, Sequence
+from hico_platform.data.sequence import MissingJoint, Sequence, Unit
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
@@ -45,6 +45,7 @@ class Manifest:
     folder: Path
     file: Path
     coordinates: int = 3
+    unit: Unit = Unit.M
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.NAN
     protocols: Mapping[str, Any] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class Manifest:
         array = _load_array(self.folder / path, manifest=self.file, line=item.line)
         check_axes(array.shape, layout=self.layout, file=self.folder / path)
         pose = array if array.ndim == 4 else array[:, None]  # (T, M, J, C)
-        pose = clean(pose, file=self.folder / path, line=None, missing=self.missing_joint)
+        pose = clean(pose, file=self.folder / path, line=None, missing=self.missing_joint, unit=self.unit)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
 
 
@@ -97,6 +98,7 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
         dataset=file.absolute().parent.name,
         layout=options.layout,
         labels=labels,
+        unit=options.unit,
         folder=file.parent,
         file=file,
     )

@@ -14,7 +14,7 @@ from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.split_parts import plain_rule, split_parts
-from hico_platform.data.sequence import MissingJoint, Sequence
+from hico_platform.data.sequence import MissingJoint, Sequence, Unit
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
@@ -35,6 +35,7 @@ class Pyskl:
     protocols: Mapping[str, Any]
     file: Path
     coordinates: int = 3
+    unit: Unit = Unit.M
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
 
@@ -74,7 +75,7 @@ class Pyskl:
             )
         pose = array.load(self.file)
         pose = pose[:, None] if pose.ndim == 3 else pose.swapaxes(0, 1)  # (T, J, C) or (M, T, J, C) to (T, M, J, C)
-        pose = clean(pose, file=self.file, line=None, missing=self.missing_joint)
+        pose = clean(pose, file=self.file, line=None, missing=self.missing_joint, unit=self.unit)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
 
 
@@ -95,6 +96,7 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
     return Pyskl(
         dataset=next((name for name in _DATASETS if raw.stem.startswith(f"{name}_")), raw.stem),
         layout=options.layout,
+        unit=options.unit,
         class_names=tuple(str(label) for label in range(max(labels, default=-1) + 1)),
         protocols=protocols,
         file=raw,

@@ -119,6 +119,27 @@ def test_an_interruption_exits_with_130_and_says_how_to_go_on(
     assert "went on from 32 that an earlier run had read" in capsys.readouterr().out
 
 
+def test_a_layout_is_chosen_and_said_and_the_bodies_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = make_manifest(tmp_path / "raw", 6)
+    assert prepare(raw, tmp_path / "out") == 0
+    assert "layout kinect-v2 (none was named; its bones fit), body height 1.7" in capsys.readouterr().out
+    assert main(["data", "info", str(tmp_path / "out")]) == 0
+    assert "body      height 1.7" in capsys.readouterr().out
+    for file in raw.glob("*.npy"):
+        np.save(file, 1000 * np.load(file))
+    assert prepare(raw, tmp_path / "mm") == 3
+    assert "give --unit mm" in capsys.readouterr().err
+    assert prepare(raw, tmp_path / "mm", "--unit", "mm") == 0
+    assert prepare(raw, tmp_path / "none", "--accept-implausible", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["body"]["height_m"] == pytest.approx(1700, rel=0.01)
+    for file in raw.glob("*.npy"):
+        np.save(file, np.random.default_rng(0).standard_normal((4, 25, 3)))
+    assert prepare(raw, tmp_path / "random") == 2
+    assert "give --layout with a YAML file or kinect-v2" in capsys.readouterr().err
+
+
 def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = make_manifest(tmp_path / "raw", 2)
     assert prepare(raw, tmp_path / "out", "--layout", "octopus") == 2

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hico_platform.config.layout_file import find_layout
-from hico_platform.data.layout import KINECT_V1, LAYOUTS
+from hico_platform.data.layout import KINECT_V1
+from hico_platform.data.layouts import LAYOUTS
 from hico_platform.errors import ConfigError
 
 LAYOUT = """\
@@ -38,7 +39,7 @@ def test_a_layout_file_may_give_midpoints(tmp_path: Path) -> None:
 def test_a_layout_survives_json(name: str) -> None:
     layout = LAYOUTS[name]
     assert type(layout).from_plain(json.loads(json.dumps(layout.as_plain()))) == layout
-    assert len(layout.joints) == {"kinect-v2": 25, "kinect-v1": 20}[name]
+    assert len(layout.joints) == {"kinect-v2": 25, "kinect-v1": 20, "msr-action3d": 20}[name]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,9 @@ def test_a_wrong_layout_is_named(tmp_path: Path, old: str, new: str, message: st
 
 
 def test_an_unknown_layout_and_a_file_that_holds_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="layout: expected one of kinect-v2, kinect-v1, or a YAML file, got 'kinect'"):
+    with pytest.raises(
+        ConfigError, match=r"layout: expected one of kinect-v2, kinect-v1, .*, or a YAML file, got 'kinect'"
+    ):
         find_layout("kinect")
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(ConfigError, match="a mapping of a layout's keys"):

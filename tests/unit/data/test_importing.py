@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hico_platform.data.anatomy import rest_pose
 from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
 from hico_platform.data.importing import Report, import_dataset
-from hico_platform.data.readers import Item, manifest
-from hico_platform.data.sequence import Sequence
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.readers import Item, ReadOptions, manifest
+from hico_platform.data.sequence import Sequence, Unit
 from hico_platform.data.split import split_store
 from hico_platform.data.store import Store
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
@@ -22,8 +25,10 @@ def make_manifest(folder: Path, count: int = 80) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
     lines = ["path,label,subject,condition"]
+    person = rest_pose(KINECT_V2)
     for i in range(count):
-        np.save(folder / f"r{i}.npy", rng.standard_normal((4 + i % 5, 25, 3)).astype(np.float32))
+        pose = person + 0.005 * rng.standard_normal((4 + i % 5, 25, 3))
+        np.save(folder / f"r{i}.npy", pose.astype(np.float32))
         lines.append(f"r{i}.npy,{i % 4},{i % 6},mild")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder
@@ -189,3 +194,44 @@ def test_remarks_of_kept_recordings_are_summed(tmp_path: Path, monkeypatch: pyte
     report = run(raw, tmp_path / "out")
     assert report.remarks == {"a": 3, "joints repaired": 6}
     assert Store.open(tmp_path / "out").provenance["report"]["remarks"] == report.remarks
+
+
+def test_bodies_that_cannot_be_right_are_refused_where_that_is_asked_for(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw")
+    for file in raw.glob("*.npy"):
+        np.save(file, 1000 * np.load(file))
+    with pytest.raises(
+        DataError, match=r"unit: expected a body height of .*, got 17[0-9]+\.0; give --unit mm, in which"
+    ):
+        run(raw, tmp_path / "out", accept_implausible=False)
+    assert not (tmp_path / "out").exists()
+    assert run(raw, tmp_path / "out").body["height_m"] == pytest.approx(1700, rel=0.01)
+    millimetres = ReadOptions(unit=Unit.MM)
+    report = run(raw, tmp_path / "right", options=millimetres, accept_implausible=False)
+    assert report.body["height_m"] == pytest.approx(1.7, rel=0.01)
+    stated = Store.open(tmp_path / "right").provenance["body"]
+    assert stated == {**report.body, "unit": "mm"}
+
+
+def test_one_recording_in_another_unit_is_left_out_by_name(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw", 6)
+    np.save(raw / "r3.npy", 1000 * np.load(raw / "r3.npy"))
+    report = run(raw, tmp_path / "out", accept_implausible=False)
+    assert report.kept == 5
+    assert re.search(r"manifest.csv:5: expected a body height of 0.4 to 2.6 m, got 17", str(report.skipped[0]))
+    assert max(report.body["heights_m"]) < 2
+
+
+def test_an_import_of_wrong_bodies_ends_early_and_goes_on_when_they_are_accepted(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw", 100)
+    for file in raw.glob("*.npy"):
+        np.save(file, 1000 * np.load(file))
+    with pytest.raises(DataError, match="give --unit mm"):
+        run(raw, tmp_path / "out", accept_implausible=False)
+    report = run(raw, tmp_path / "out")
+    assert (report.resumed_items, report.kept) == (64, 100)
+
+
+def test_bodies_are_measured_by_every_number_of_workers(tmp_path: Path) -> None:
+    raw = make_manifest(tmp_path / "raw")
+    assert run(raw, tmp_path / "one").body == run(raw, tmp_path / "two", workers=2).body

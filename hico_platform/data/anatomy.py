@@ -1,0 +1,75 @@
+"""Where the joints of a person are: one name for a joint under many spellings, and a standing person to compare with.
+
+Layouts of different sensors spell the same joint differently (``spine_base``, ``hip_centre``, ``MidHip``). Their keys
+here are equal, so that joints can be matched across layouts, and each layout has a rest pose.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.data.layout import Layout
+
+Array = npt.NDArray[np.float64]
+
+_SIDES = {"left": "left", "l": "left", "lt": "left", "right": "right", "r": "right", "rt": "right"}
+_KEYS = {
+    "pelvis": "hip_centre hip_center mid_hip midhip spine_base hips root hip base_spine",
+    "shoulder_centre": "shoulder_center spine_shoulder mid_shoulder thorax",
+    "spine": "spine_mid torso mid_spine middle_spine spine_middle",
+    "clavicle": "collar",
+    "hand_tip": "handtip",
+    "foot_index": "toe toes",
+}
+_KEY_OF = {spelling: key for key, spellings in _KEYS.items() for spelling in spellings.split()}
+
+# A standing person of 1.7 m with the arms half down, in metres above the floor: x to the person's right, y up, z
+# backwards, as a Kinect sees someone who faces it. Of a pair of joints the right one is given.
+_MIDDLE = {
+    "pelvis": (0.0, 0.95, 0.0), "spine": (0.0, 1.17, 0.02), "shoulder_centre": (0.0, 1.40, 0.02),
+    "spine1": (0.0, 1.06, 0.02), "spine2": (0.0, 1.18, 0.02), "spine3": (0.0, 1.24, 0.02),
+    "spine_navel": (0.0, 1.12, 0.02), "spine_chest": (0.0, 1.25, 0.02),
+    "neck": (0.0, 1.45, 0.01), "neck_base": (0.0, 1.51, -0.03), "head": (0.0, 1.60, 0.0), "head_top": (0.0, 1.70, 0.0),
+    "nose": (0.0, 1.57, -0.10),
+}  # fmt: skip
+_RIGHT = {
+    "eye": (0.032, 1.61, -0.08), "eye_inner": (0.017, 1.61, -0.085), "eye_outer": (0.047, 1.61, -0.07),
+    "ear": (0.075, 1.59, 0.0), "mouth": (0.025, 1.53, -0.09),
+    "clavicle": (0.06, 1.39, 0.0), "shoulder": (0.18, 1.38, 0.02), "elbow": (0.34, 1.15, 0.03),
+    "wrist": (0.48, 0.95, 0.0), "hand": (0.525, 0.89, -0.01), "hand_tip": (0.575, 0.82, -0.02),
+    "thumb": (0.50, 0.87, -0.07), "index": (0.555, 0.86, -0.04), "pinky": (0.56, 0.86, 0.03),
+    "hip": (0.09, 0.91, 0.0), "knee": (0.11, 0.50, -0.01), "ankle": (0.12, 0.09, 0.02),
+    "foot": (0.14, 0.03, -0.09), "heel": (0.12, 0.02, 0.07), "foot_index": (0.15, 0.02, -0.16),
+    "big_toe": (0.13, 0.02, -0.17), "small_toe": (0.19, 0.02, -0.13),
+}  # fmt: skip
+_REST = (
+    _MIDDLE
+    | {f"{key}_right": place for key, place in _RIGHT.items()}
+    | {f"{key}_left": (-x, y, z) for key, (x, y, z) in _RIGHT.items()}
+)
+
+
+def joint_key(name: str) -> str:
+    """The key of a joint, equal for all spellings: ``shoulder_left`` for LeftShoulder, l_shoulder and left-shoulder."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    words = [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
+    sides = {_SIDES[word] for word in words if word in _SIDES}
+    base = "_".join(word for word in words if word not in _SIDES)
+    if len(sides) != 1:
+        return _KEY_OF.get(base, base)
+    paired = base if base in _RIGHT else _KEY_OF.get(base, base)
+    return f"{paired}_{sides.pop()}"
+
+
+def rest_pose(layout: Layout) -> Array:
+    """A standing person of 1.7 m in a layout, (J, 3) metres, y up; NaN for a joint whose name is not known."""
+    return np.array([_REST.get(joint_key(name), (np.nan,) * 3) for name in layout.joints])
+
+
+def opposite(key: str) -> str | None:
+    """The key of the same joint on the other side; None for one in the middle."""
+    base, _, side = key.rpartition("_")
+    return f"{base}_{'left' if side == 'right' else 'right'}" if side in ("left", "right") else None
