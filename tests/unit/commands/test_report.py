@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from hico_platform.cli.main import main
 from hico_platform.commands.report import report_content
 from hico_platform.home import HomePaths
 from hico_platform.retrain.plan import Entry, make_plan
@@ -62,15 +60,3 @@ def test_final_results_with_what_goes_with_them(home: Path) -> None:
     mean, deviation, count = row.scores["knn_top1"]
     assert (row.name, round(mean, 6), count) == ("best configuration", 0.5, 2)
     assert deviation == pytest.approx(0.1414, abs=1e-4)
-
-
-def test_the_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "toy", "--home", str(home)]) == 0
-    assert main(["report", "toy", "--home", str(home)]) == 0, "the search's own report is made again"
-    file = home / "searches" / "toy" / "report.html"
-    assert f"report: {file}" in capsys.readouterr().out
-    assert "<title>toy: HiCo search report</title>" in file.read_text()
-    assert main(["report", "toy", "--home", str(home), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["trials"][0]["number"] == 0
-    assert main(["report", "toy", "--home", str(home), "--out", str(file)]) == 2
-    assert "a file that does not exist yet" in capsys.readouterr().err
