@@ -113,6 +113,10 @@ def import_dataset(
                 file=raw, rule="a file or folder that this user may read", value=str(error), remedy="check its rights"
             )
         ) from None
+    if not plan.items and not plan.problems:
+        raise DataError(
+            Problem(file=raw, rule="at least one recording", value=0, remedy="give the files that hold some")
+        )
     if strict and plan.problems:
         raise DataError(plan.problems)
     try:

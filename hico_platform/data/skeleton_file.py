@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -118,7 +119,7 @@ def read_skeleton(path: Path, *, bodies: BodyOrder = BodyOrder.FOLLOWED) -> Reco
         raise wrong("a file", "a folder, pipe or device", "remove it")
     if state.st_size > MOST_BYTES:
         raise wrong(f"a recording's file of at most {MOST_BYTES} bytes", state.st_size)
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(BOM_UTF8)
     parsed = _parse_at_once(data) or _parse_by_line(data, path)
     if (num_ids := len(set(parsed.ids))) > MOST_TRACKS:
         raise wrong(f"a recording of at most {MOST_TRACKS} bodyIDs", num_ids)

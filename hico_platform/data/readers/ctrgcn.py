@@ -1,4 +1,4 @@
-"""CTR-GCN / MAMP: one npz with x_train, x_test (N, 300, 150) and one-hot y_train, y_test.
+"""CTR-GCN / MAMP: one npz with x_train, x_test (N, 300, 150) and y_train, y_test, one-hot or numbers of classes.
 
 A row is (frame, body, joint, coordinate), padded with zeros. Uncompressed members of the archive are read in place,
 compressed ones are unpacked row by row, so the memory does not depend on the sizes that an archive claims.
@@ -11,18 +11,21 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import BROKEN_HEADER
 from hico_platform.data.readers._base import MOST_CLASSES, MOST_VALUES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.padded import ROWS_AN_ITEM, shown_bodies
+from hico_platform.data.readers.split_parts import split_parts
 from hico_platform.data.sequence import MOST_FRAMES, MissingJoint, Sequence, Unit
+from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
 
 MOST_EXPANSION = 200
@@ -31,7 +34,7 @@ _FREE_POSE_BYTES = 16 * 2**20
 _FREE_LABEL_BYTES = 2**30
 _PACKED_ITEMS = 8  # of a compressed part: each unpacks all rows before it again, in total 4.5 times the whole
 _MOST_ROWS = 10_000_000
-_PARTS = ("train", "test")
+_WORDS = ("train", "val", "valid", "test")  # x_WORD and y_WORD
 _BROKEN = (*BROKEN_HEADER, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -59,6 +62,8 @@ class CTRGCN:
     layout: Layout
     class_names: tuple[str, ...]
     file: Path
+    parts: Mapping[str, str]
+    """Word of an array, such as ``train`` in ``x_train``, to the part of the split."""
     coordinates: int = 3
     unit: Unit = Unit.M
     normalised: bool = False
@@ -67,56 +72,90 @@ class CTRGCN:
 
     def plan(self) -> ReadPlan:
         """Items of a few rows; only few items if a member is compressed, because it can be read only from its start."""
-        parts = [(part, *_members(self.file, part, self.layout)) for part in _PARTS]
-        packed = any(member.start is None for _, *members in parts for member in members)
+        arrays = [(word, *_members(self.file, word, self.layout)) for word in self.parts]
+        packed = any(member.start is None for _, *members in arrays for member in members)
         items = []
-        for part, poses, labels in parts:
+        for word, poses, labels in arrays:
             step = max(ROWS_AN_ITEM, -(-poses.shape[0] // _PACKED_ITEMS)) if packed else ROWS_AN_ITEM
             for first in range(0, poses.shape[0], step):
                 last = min(first + step, poses.shape[0])
-                items.append(Item(file=self.file, value=(part, poses, labels, first, last)))
+                items.append(Item(file=self.file, value=(word, poses, labels, first, last)))
         return ReadPlan(items=items, problems=[], items_a_chunk=1 if packed else ReadPlan.items_a_chunk)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The sequences of some rows."""
-        part, poses, labels, first, last = item.value
+        word, poses, labels, first, last = item.value
         joints = len(self.layout.joints)
         pairs = zip(_rows(self.file, poses, first, last), _rows(self.file, labels, first, last), strict=True)
-        for i, (row, hot) in enumerate(pairs, start=first):
+        for i, (row, label_row) in enumerate(pairs, start=first):
             try:
                 pose = row.reshape(len(row), -1, joints, 3)  # (T, M, J, C)
                 pose = clean(pose, file=self.file, line=None, missing=self.missing_joint, unit=self.unit)
-                label = _label(hot, self.file)
+                label = _label(label_row, self.file)
             except DataError as error:
                 for found in error.problems:
-                    yield Problem(file=found.file, field=f"x_{part}[{i}]", rule=found.rule, value=found.value,
+                    yield Problem(file=found.file, field=f"x_{word}[{i}]", rule=found.rule, value=found.value,
                                   remedy=found.remedy)  # fmt: skip
                 continue
-            yield Sequence(name=f"{part}-{i:06d}", label=label, pose=shown_bodies(pose), metadata={"split": part})
+            metadata = {"split": self.parts[word]}
+            yield Sequence(name=f"{word}-{i:06d}", label=label, pose=shown_bodies(pose), metadata=metadata)
 
 
 def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
     """The archive at ``raw``. Raises DataError if it is not one, lacks an array, or expands too much."""
     if not raw.is_file():
         raise DataError(Problem(file=raw, rule="a file", remedy="give the .npz itself"))
-    classes = {_members(raw, part, options.layout)[1].shape[1] for part in _PARTS}
-    if len(classes) != 1:
+    parts = _parts(raw)
+    labels = [_members(raw, word, options.layout)[1] for word in parts]
+    numbers = [_number_of_classes(raw, member) for member in labels]
+    hot = {count for member, count in zip(labels, numbers, strict=True) if _is_one_hot(member)}
+    if len(hot) > 1 or (hot and not all(map(_is_one_hot, labels))):
         raise DataError(
-            Problem(file=raw, rule="the same number of classes in y_train and y_test", value=sorted(classes),
+            Problem(file=raw, rule="the same number of classes in y_train and y_test", value=sorted(set(numbers)),
                     remedy="get the file again")
         )  # fmt: skip
     return CTRGCN(
         dataset=raw.stem,
         layout=options.layout,
         unit=options.unit,
-        class_names=tuple(str(label) for label in range(classes.pop())),
+        class_names=tuple(str(label) for label in range(max(numbers))),
         file=raw,
+        parts=parts,
     )
 
 
-def _members(file: Path, part: str, layout: Layout) -> tuple[Member, Member]:
-    poses = _member(file, f"x_{part}", free_bytes=_FREE_POSE_BYTES)
-    labels = _member(file, f"y_{part}", free_bytes=_FREE_LABEL_BYTES)
+def _parts(file: Path) -> dict[str, str]:
+    """The arrays x_WORD of an archive, word to part. Raises DataError if there are none for training or the test."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = set(archive.namelist())
+    except _BROKEN as error:
+        kind = file_kind(file)
+        raise _unreadable(file, "x_train", str(error) if kind is None else kind.name) from None
+    parts = split_parts(word for word in _WORDS if f"x_{word}.npy" in names)
+    for part in ("train", "test"):
+        if part not in parts.values():
+            raise _unreadable(file, f"x_{part}", "no array of this name")
+    return parts
+
+
+def _is_one_hot(labels: Member) -> bool:
+    return len(labels.shape) == 2 and labels.shape[1] > 1
+
+
+def _number_of_classes(file: Path, labels: Member) -> int:
+    """The width of one-hot labels; else one more than the largest class."""
+    if _is_one_hot(labels):
+        return labels.shape[1]
+    whole = replace(labels, shape=(1, *labels.shape))
+    values = next(_rows(file, whole, 0, 1)).reshape(-1)
+    classes = values[(values >= 0) & (values < MOST_CLASSES)]
+    return int(classes.max(initial=-1)) + 1
+
+
+def _members(file: Path, word: str, layout: Layout) -> tuple[Member, Member]:
+    poses = _member(file, f"x_{word}", free_bytes=_FREE_POSE_BYTES)
+    labels = _member(file, f"y_{word}", free_bytes=_FREE_LABEL_BYTES)
     width = len(layout.joints) * 3
     if len(poses.shape) != 3 or poses.shape[2] == 0 or poses.shape[2] % width or poses.shape[1] > MOST_FRAMES:
         raise DataError(
@@ -128,9 +167,11 @@ def _members(file: Path, part: str, layout: Layout) -> tuple[Member, Member]:
             Problem(file=file, field=poses.name, rule=f"at most {MOST_VALUES} coordinates a recording",
                     value=poses.shape[1] * poses.shape[2], remedy="cut the recordings into actions")
         )  # fmt: skip
-    if len(labels.shape) != 2 or labels.shape[0] != poses.shape[0] or not 1 <= labels.shape[1] <= MOST_CLASSES:
+    count = poses.shape[0]
+    if labels.shape != (count,) and (len(labels.shape) != 2 or labels.shape[0] != count
+                                     or not 1 <= labels.shape[1] <= MOST_CLASSES):  # fmt: skip
         raise DataError(
-            Problem(file=file, field=labels.name, rule=f"a one-hot array ({poses.shape[0]}, classes)",
+            Problem(file=file, field=labels.name, rule=f"a one-hot array ({count}, classes), or an array ({count},)",
                     value=list(labels.shape), remedy="get the file again")
         )  # fmt: skip
     return poses, labels
@@ -200,14 +241,21 @@ def _take(stream: IO[bytes], member: Member, count: int) -> Iterator[npt.NDArray
         yield np.frombuffer(raw, member.dtype).reshape(member.shape[1:])
 
 
-def _label(hot: npt.NDArray[Any], file: Path) -> int:
-    classes = np.flatnonzero(hot)
-    if len(classes) != 1 or hot[classes[0]] != 1:
-        raise DataError(
-            Problem(file=file, rule="a label of one 1 among zeros", value=hot[classes][:5].tolist(),
-                    remedy="correct or leave out this recording")
-        )  # fmt: skip
+def _label(row: npt.NDArray[Any], file: Path) -> int:
+    """The class of a row of labels: one-hot, or the number itself."""
+    if row.size == 1:
+        label = whole_number(row.item())
+        if label is None or not 0 <= label < MOST_CLASSES:
+            raise _no_label(file, f"a label that is a whole number, 0 to {MOST_CLASSES - 1}", row.item())
+        return label
+    classes = np.flatnonzero(row)
+    if len(classes) != 1 or row[classes[0]] != 1:
+        raise _no_label(file, "a label of one 1 among zeros", row[classes][:5].tolist())
     return int(classes[0])
+
+
+def _no_label(file: Path, rule: str, value: object) -> DataError:
+    return DataError(Problem(file=file, rule=rule, value=value, remedy="correct or leave out this recording"))
 
 
 def _unreadable(file: Path, name: str, value: str) -> DataError:

@@ -36,6 +36,9 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     pose[4, 0, 5] = 0
     write_skeleton(tmp_path / "a.skeleton", pose)
     np.testing.assert_array_equal(read_skeleton(tmp_path / "a.skeleton").pose, pose)
+    marked = tmp_path / "marked.skeleton"
+    marked.write_text((tmp_path / "a.skeleton").read_text(), encoding="utf-8-sig")
+    np.testing.assert_array_equal(read_skeleton(marked).pose, pose)
 
 
 def test_a_body_is_followed_by_its_id_even_beyond_what_a_float_tells_apart(tmp_path: Path) -> None:

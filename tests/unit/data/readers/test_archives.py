@@ -185,6 +185,9 @@ def test_a_pyskl_pickle_with_code_or_without_annotations(tmp_path: Path) -> None
         DataError, match="annotations: expected a pickle of a dict with a list of annotations, got 'list'"
     ):
         prepare(raw, tmp_path / "out", "pyskl")
+    raw.write_bytes(pickle.dumps({"split": {}, "annotations": []}))
+    with pytest.raises(DataError, match=r"x.pkl: expected at least one recording, got 0; give the files that"):
+        prepare(raw, tmp_path / "out", "pyskl")
     with pytest.raises(DataError, match="a file"):
         prepare(tmp_path / "absent", tmp_path / "out", "pyskl")
 
@@ -213,6 +216,32 @@ def test_ctrgcn(tmp_path: Path, save: Any) -> None:
         np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown_bodies(pose)), KINECT_V2))
     split = split_store(store, "given")
     assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 10, "sequence")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("labels", [np.arange(10) % 6, (np.arange(10) % 6)[:, None], np.arange(10.0) % 6])
+def test_ctrgcn_labels_that_are_numbers_of_classes(tmp_path: Path, save: Any, labels: np.ndarray) -> None:
+    save(tmp_path / "a.npz", **ctrgcn_arrays() | {"y_train": labels, "y_test": labels[::-1]})
+    store, report = prepare(tmp_path / "a.npz", tmp_path / "out", "ctrgcn")
+    assert (report.kept, len(store.class_names)) == (20, 6)
+    assert store.labels.tolist() == [*labels.reshape(-1), *labels[::-1].reshape(-1)]
+    labels = labels.copy()
+    labels[3] = -1
+    save(tmp_path / "b.npz", **ctrgcn_arrays() | {"y_train": labels, "y_test": labels})
+    _, report = prepare(tmp_path / "b.npz", tmp_path / "other", "ctrgcn")
+    assert report.kept == 18
+    assert "x_train[3]: expected a label that is a whole number, 0 to 9999, got -1" in str(report.skipped[0])
+
+
+def test_val_of_ctrgcn_is_validation_beside_a_test_part(tmp_path: Path) -> None:
+    arrays = ctrgcn_arrays()
+    arrays |= {"x_val": arrays["x_train"][:4], "y_val": arrays["y_train"][:4]}
+    save_archive(tmp_path / "a.npz", arrays)
+    split = split_store(prepare(tmp_path / "a.npz", tmp_path / "out", "ctrgcn")[0], "given")
+    assert (len(split.train), len(split.val), len(split.test), split.val_by) == (10, 4, 10, "given")
+    save_archive(tmp_path / "b.npz", {name: array for name, array in arrays.items() if "test" not in name})
+    split = split_store(prepare(tmp_path / "b.npz", tmp_path / "other", "ctrgcn")[0], "given")
+    assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 4, "sequence")
 
 
 def test_a_compressed_archive_is_read_in_parts(tmp_path: Path) -> None:
@@ -253,8 +282,13 @@ def test_bad_rows_of_ctrgcn_are_named(tmp_path: Path) -> None:
         ),
         ({"x_train": np.zeros((10, 300, 149))}, r"x_train: expected an array \(N, T, M\*75\), got \[10, 300, 149\]"),
         ({"x_train": np.zeros((10, 300))}, r"x_train: expected an array \(N, T, M\*75\)"),
-        ({"y_train": np.zeros(10)}, r"y_train: expected a one-hot array \(10, classes\), got \[10\]"),
-        ({"y_train": np.zeros((9, 6))}, r"y_train: expected a one-hot array \(10, classes\), got \[9, 6\]"),
+        (
+            {"y_train": np.zeros(9)},
+            r"y_train: .* one-hot array \(10, classes\), or an array \(10,\), got \[9\]",
+        ),
+        ({"y_train": np.zeros((9, 6))}, r"y_train: expected a one-hot array \(10, classes\), .* got \[9, 6\]"),
+        ({"y_train": np.zeros(10)}, r"the same number of classes in y_train and y_test, got \[1, 6\]"),
+        ({"x_train": None}, "x_train: expected an array that can be read, got 'no array of this name'"),
         ({"y_train": np.zeros((10, 5))}, r"the same number of classes in y_train and y_test, got \[5, 6\]"),
         ({"x_train": np.array([{}], object)}, r"x_train: expected an array that can be read, got 'an array of object'"),
         ({"x_train": np.asfortranarray(np.ones((10, 3, 150)))}, "an array that can be read, got .* in Fortran order"),
@@ -275,21 +309,29 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 def test_a_zip_bomb_a_lying_header_and_what_is_no_archive(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as member:
-        member.write(_npy_header((500, 300, 150)))
-        for _ in range(500):
-            member.write(bytes(300 * 150 * 4))
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x_test.npy", b"")
+        with archive.open("x_train.npy", "w") as member:
+            member.write(_npy_header((500, 300, 150)))
+            for _ in range(500):
+                member.write(bytes(300 * 150 * 4))
     with pytest.raises(
         DataError, match=r"x_train: expected an array that expands at most 200 times, got '.* to 90000128 bytes'"
     ):
         prepare(bomb, tmp_path / "out", "ctrgcn")
     with zipfile.ZipFile(bomb, "w") as archive:
         archive.writestr("x_train.npy", _npy_header((10**6, 300, 150)) + bytes(100))
+        archive.writestr("x_test.npy", b"")
     with pytest.raises(DataError, match=r"x_train: expected an array that can be read, got '228 bytes for the shape"):
         prepare(bomb, tmp_path / "out", "ctrgcn")
-    bomb.write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match="x_train: expected an array that can be read"):
-        prepare(bomb, tmp_path / "out", "ctrgcn")
+    for content, kind in (
+        (b"PK nothing", "a text file"),
+        (pickle.dumps([1]), "a pickle"),
+        (b"\x1f\x8b", "a gzip file"),
+    ):
+        bomb.write_bytes(content)
+        with pytest.raises(DataError, match=f"x_train: expected an array that can be read, got .{kind}"):
+            prepare(bomb, tmp_path / "out", "ctrgcn")
     with pytest.raises(DataError, match=r"a file; give the \.npz itself"):
         prepare(tmp_path, tmp_path / "out", "ctrgcn")
 
