@@ -11,6 +11,7 @@ setup(
     package_dir={"hico_platform.search_spaces": "search_spaces", "hico_platform.dashboards": "dashboards"},
     package_data={
         "hico_platform": ["py.typed"],
+        "hico_platform.config.table_maps": ["*.yaml"],
         "hico_platform.ops.cpu": ["*.c", "*.h"],
         "hico_platform.search_spaces": ["*.yaml", "*.json"],
         "hico_platform.dashboards": ["*.html"],

@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unit", default=UNITS[0], choices=UNITS,
         help="unit of the coordinates, in formats that do not fix it (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--map", metavar="NAME|FILE",
+        help="what the columns or keys of CSV and JSON files are (table): azure-kinect, irds, kimore, mediapipe, "
+        "msrc-12 or a YAML file",
+    )  # fmt: skip
     parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")
     parser.add_argument(
         "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
@@ -61,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             layout=arguments.layout,
             unit=arguments.unit,
+            table_map=arguments.map,
             missing=arguments.missing,
             bodies=arguments.bodies,
             class_names=arguments.class_names,

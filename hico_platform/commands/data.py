@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hico_platform.config.layout_file import find_layout
+from hico_platform.config.table_map_file import find_table_map
 from hico_platform.data.describe import Description, describe
 from hico_platform.data.draw import draw
 from hico_platform.data.fitting_layout import fitting_layout
@@ -42,6 +43,7 @@ def prepare_dataset(
     out: Path,
     layout: str | None,
     unit: str,
+    table_map: str | None,
     missing: Path | None,
     bodies: str,
     class_names: Path | None,
@@ -55,6 +57,10 @@ def prepare_dataset(
         raise UsageError(Problem(field="workers", rule="at least 1", value=workers, remedy="give another number"))
     names = () if class_names is None else read_class_names(class_names)
     options = ReadOptions(missing=missing, bodies=BodyOrder(bodies), class_names=names, unit=Unit(unit))
+    if table_map is not None:
+        columns = find_table_map(table_map)
+        layout = layout or columns.layout
+        options = replace(options, map=columns, unit=columns.unit if options.unit is Unit.M else options.unit)
     if layout is not None:
         options = replace(options, layout=find_layout(layout))
     elif FORMATS[format_name].asks_layout:

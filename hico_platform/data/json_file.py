@@ -17,11 +17,11 @@ MOST_BYTES = 16 * 2**20
 """Limits the memory of the parsed values, which is up to twenty times as much."""
 
 
-def read_json(file: Path) -> Any:
+def read_json(file: Path, *, most_bytes: int = MOST_BYTES) -> Any:
     """The content of a JSON file in UTF-8. Raises DataError with the line if it is none, or is too long."""
     size = file.stat().st_size
-    if size > MOST_BYTES:
-        raise _unreadable(file, None, f"a JSON file of at most {MOST_BYTES} bytes", size)
+    if size > most_bytes:
+        raise _unreadable(file, None, f"a JSON file of at most {most_bytes} bytes", size)
     try:
         return json.loads(file.read_bytes().decode("utf-8-sig"))
     except json.JSONDecodeError as error:

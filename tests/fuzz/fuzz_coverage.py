@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["hico_platform.data", "pickletools", "c
 
 import numpy as np
 
-from tests.fuzz.fuzz_readers import MAKERS
+from tests.fuzz.fuzz_readers import FORMAT_OF, MAKERS, OPTIONS
 
 MOST_BYTES = 16_384
 MOST_MIB = 4096
@@ -36,6 +36,7 @@ class Target:
 
     def __init__(self, reader: str, folder: Path) -> None:
         self._reader = reader
+        self._format, self._options = FORMATS[FORMAT_OF.get(reader, reader)], OPTIONS.get(reader, ReadOptions())
         self._raw = MAKERS[reader](folder, np.random.default_rng(1))
         self._members: dict[str, bytes] = {}
         if reader == "ctrgcn":  # what is in the archive, for few changes to the whole get past its checksums
@@ -69,7 +70,7 @@ class Target:
 
     def _read(self) -> None:
         try:
-            source = FORMATS[self._reader](self._raw, ReadOptions())
+            source = self._format(self._raw, self._options)
             plan = source.plan()
         except (DataError, UsageError, ConfigError) as error:
             str(error)
@@ -89,7 +90,7 @@ class Target:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", choices=sorted(FORMATS), required=True)
+    parser.add_argument("--reader", choices=sorted(MAKERS), required=True)
     parser.add_argument("--minutes", type=float, default=10)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -27,8 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hico_platform.data.importing import import_dataset
-from hico_platform.data.readers import FORMATS
+from hico_platform.data.readers import ReadOptions
 from hico_platform.data.skeleton_file import write_skeleton
+from hico_platform.data.table_map import TableMap
 from hico_platform.errors import ConfigError, DataError, UsageError
 
 MOST_GIB = 4  # address space: an attempt to take more fails as MemoryError, and is reported
@@ -155,6 +156,23 @@ def make_ucla(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_table(folder: Path, random: Random) -> Path:
+    for i, pose in enumerate(poses(random)):
+        rows = [",".join([str(t), str(m), *map(str, body.reshape(-1).round(3).tolist())]) for t, frame in
+                enumerate(pose) for m, body in enumerate(frame)]  # fmt: skip
+        (folder / f"s{i + 1}_a{i}.csv").write_text("\n".join(rows))
+    return folder
+
+
+def make_table_of_json(folder: Path, random: Random) -> Path:
+    for i, pose in enumerate(poses(random)):
+        frames = [
+            {"bodies": [{"id": m, "joints": body.round(3).tolist()} for m, body in enumerate(frame)]} for frame in pose
+        ]
+        (folder / f"s{i + 1}_a{i}.json").write_text(json.dumps({"frames": frames}))
+    return folder
+
+
 def make_manifest(folder: Path, random: Random) -> Path:
     for i, pose in enumerate(poses(random)):
         np.save(folder / f"{i}.npy", pose)
@@ -178,8 +196,31 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "hico": make_hico,
     "stgcn": make_stgcn,
     "ucla": make_ucla,
+    "table": make_table,
+    "table-json": make_table_of_json,
     "manifest": make_manifest,
 }
+
+_NAME_OF_TABLE = r"s(?P<subject>\d)_a(?P<label>\d)"
+OPTIONS: dict[str, ReadOptions] = {
+    "table": ReadOptions(
+        map=TableMap.from_plain(
+            {"name": _NAME_OF_TABLE, "csv": {"header": False, "first": 2, "frame": 0, "body": 1}, "unit": "cm"}
+        )
+    ),
+    "table-json": ReadOptions(
+        map=TableMap.from_plain(
+            {
+                "name": _NAME_OF_TABLE,
+                "json": {"frames": "frames", "bodies": "bodies", "body": "id", "joints": "joints", "axes": [0, 1, 2]},
+            }
+        )
+    ),
+}
+"""What the user has to say about a format."""
+
+FORMAT_OF = {"table-json": "table"}
+"""The format of a maker that is not named after it."""
 
 
 MAY_BE_ODD = ("pyskl", "ctrgcn", "hico", "stgcn")
@@ -235,7 +276,9 @@ def one_case(reader: str, seed: int, folder: Path) -> str:
     for _ in range(int(random.integers(0 if reader in MAY_BE_ODD else 1, 3))):
         damage(files[int(random.integers(len(files)))], random)
     try:
-        report = import_dataset(raw, folder.parent / "out", format_name=reader)
+        report = import_dataset(
+            raw, folder.parent / "out", format_name=FORMAT_OF.get(reader, reader), options=OPTIONS.get(reader)
+        )
     except (DataError, UsageError, ConfigError):
         return "refused"
     return "whole" if not report.skipped else "in part"
@@ -276,7 +319,7 @@ def _say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", choices=sorted(FORMATS))
+    parser.add_argument("--reader", choices=sorted(MAKERS))
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, ucla
+from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.errors import DataError, Problem, UsageError
 
@@ -55,6 +55,7 @@ FORMATS: dict[str, Format] = {
     "hico": Format(opens=hico.open_source, takes=("layout",)),
     "stgcn": Format(opens=stgcn.open_source, takes=("layout",)),
     "ucla": Format(opens=ucla.open_source, takes=()),
+    "table": Format(opens=table.open_source, takes=("layout", "map", "unit"), asks_layout=True),
     "manifest": Format(opens=manifest.open_source, takes=("layout", "unit"), asks_layout=True),
 }
 

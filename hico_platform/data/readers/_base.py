@@ -14,6 +14,7 @@ from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, MissingJoint, Sequence, Unit, nan_where_zero
 from hico_platform.data.skeleton_file import BodyOrder
+from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError, Problem
 
 MOST_VALUES = 20_000_000  # limits the memory that one recording takes in a worker
@@ -32,6 +33,8 @@ class ReadOptions:
     """Names for classes that the raw data only number, or the classes that a manifest's names are of."""
     unit: Unit = Unit.M
     """Of the coordinates in the files, which a store keeps in metres."""
+    map: TableMap | None = None
+    """How columns or keys become joints."""
 
 
 @dataclass(frozen=True, kw_only=True)
