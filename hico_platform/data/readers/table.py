@@ -32,6 +32,7 @@ class TableReader:
     """The label of each text that the group ``label`` of the map holds."""
     missing_joint: MissingJoint
     unit: Unit
+    coordinates: int = 3
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
 
