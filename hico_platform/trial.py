@@ -51,6 +51,11 @@ class TrainEvalSplit:
         """All sequences to pretrain on, ascending."""
         return np.sort(np.concatenate([self.train, self.pretrain_only]))
 
+    @property
+    def can_be_scored(self) -> bool:
+        """Whether there is anything to score with; not in a store without labels."""
+        return len(self.train) > 0 and len(self.eval) > 0
+
     def eval_data(
         self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None
     ) -> EvalData:
@@ -95,6 +100,8 @@ def run_trial(
 ) -> TrialOutcome:
     """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped early or not.
 
+    A split without labels is pretrained on and has no metrics.
+
     Resumes from the newest whole checkpoint in ``directory``. A report that may not have been delivered is sent again,
     so each report is delivered at least once. When the trial is interrupted, its last complete epoch is saved.
 
@@ -123,18 +130,20 @@ def run_trial(
             directory=directory,
             provenance=provenance or {},
             device=device,
-            validate=validate,
+            validate=validate and split.can_be_scored,
             callbacks=callbacks,
         )
         decision = training.run(report_epochs, report)
-        scores = downstream(
-            training.encoder,
-            source=training.data,
-            target=None if target is None else target.eval_data(config, device=device, alive=callbacks.alive),
-            config=config.evaluation,
-            seed=config.budget.seed,
-            features=training.features,
-        )
+        scores: Mapping[str, float] = {}
+        if split.can_be_scored:
+            scores = downstream(
+                training.encoder,
+                source=training.data,
+                target=None if target is None else target.eval_data(config, device=device, alive=callbacks.alive),
+                config=config.evaluation,
+                seed=config.budget.seed,
+                features=training.features,
+            )
         return training.outcome(decision, scores)
 
 

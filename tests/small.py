@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,13 @@ from hico_platform.trial import TrainEvalSplit
 CLASSES = 4
 
 
-def small_store(directory: Path, *, count: int = 48, seed: int = 0, coordinates: int = 3) -> Store:
-    """Sequences of smooth motion whose frequency is their class; one or two bodies, 20 to 90 frames."""
+def small_store(
+    directory: Path, *, count: int = 48, seed: int = 0, coordinates: int = 3, unlabelled: Container[int] = ()
+) -> Store:
+    """Sequences of smooth motion whose frequency is their class; one or two bodies, 20 to 90 frames.
+
+    Those at the indices ``unlabelled`` have no label.
+    """
     random = np.random.default_rng(seed)
     names = [f"class-{label}" for label in range(CLASSES)]
     with StoreWriter(
@@ -40,7 +46,7 @@ def small_store(directory: Path, *, count: int = 48, seed: int = 0, coordinates:
             writer.add(
                 Sequence(
                     name=f"S{index:03d}",
-                    label=label,
+                    label=None if index in unlabelled else label,
                     pose=pose.astype(np.float32),
                     metadata={"subject": index // CLASSES % 6},
                 )

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="DIR", type=data_address, help="a prepared folder (default: the embedded dataset)"
     )
-    parser.add_argument("--protocol", default="xsub", metavar="P", help="xsub, xview, ... (default: xsub)")
+    parser.add_argument(
+        "--protocol", metavar="P", help="xsub, xview, ... (default: xsub; all, for data without labels)"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="checkpoints (default: in the home, runs/CONFIG-DIGEST)"
     )
@@ -57,14 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.checkpoint import precision_of
     from hico_platform.cli.main import home_of
     from hico_platform.cli.views.dataset_progress import dataset_progress
+    from hico_platform.cli.views.pretrain_only import joining
     from hico_platform.cli.views.pretrain_view import PretrainView
-    from hico_platform.commands.pretrain import pretrain_one, run_folder
+    from hico_platform.commands.pretrain import pretrain_one, pretraining_facts, run_folder
     from hico_platform.config.merge import override
     from hico_platform.config.schema import parse
     from hico_platform.config.trial import TrialConfig
     from hico_platform.config.yaml_loader import read_yaml
     from hico_platform.cpus import available_cpus
-    from hico_platform.worker.datasets import dataset
+    from hico_platform.worker.datasets import dataset, with_usual_protocol
     from hico_platform.writable import check_writable
 
     home = home_of(arguments)
@@ -78,7 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
         make_home(home, arguments)
     else:
         follow_option(home, arguments)
-    source = dataset(arguments.data, protocol=arguments.protocol, home=home, progress=dataset_progress())
+    source = dataset(arguments.data, protocol=arguments.protocol or "xsub", home=home, progress=dataset_progress())
+    if arguments.protocol is None:
+        source = with_usual_protocol(source)
+    facts = pretraining_facts(source)
+    if not arguments.json and (words := joining(facts)):
+        print(f"{facts['train_sequences']:,} labelled sequences are trained on; {words}", file=sys.stderr)
     directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
     view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)
     try:
@@ -104,8 +112,9 @@ def run(arguments: argparse.Namespace) -> int:
     result = {
         "dataset": store.dataset,
         "data_digest": store.digest,
-        "protocol": arguments.protocol,
-        "split": "validation subjects of the training split",
+        "protocol": source.protocol,
+        "split": "validation subjects of the training split" if outcome.metrics else None,
+        **facts,
         "seed": config.budget.seed,
         "precision": precision_of(outcome.checkpoint.parent),
         "epochs": outcome.epoch,
@@ -118,7 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for name, value in outcome.metrics.items():
             print(f"{name:<24} {value:.1%}")
-        print(f"validation subjects of {store.dataset} ({arguments.protocol}), data {store.digest[:12]}")
+        scored = "validation subjects of" if outcome.metrics else "no label, so no evaluation:"
+        print(f"{scored} {store.dataset} ({source.protocol}), data {store.digest[:12]}")
         print(f"epochs: {outcome.epoch}, of which {view.trained} were trained now")
         print(f"checkpoint: {outcome.checkpoint}")
     return 0

@@ -23,6 +23,7 @@ from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
 from hico_platform.cli.views.plan_view import print_plan
+from hico_platform.cli.views.pretrain_only import joining
 from hico_platform.cli.views.result_view import print_result
 from hico_platform.cli.views.search_view import SearchView, console_on
 from hico_platform.config.package_files import find_space
@@ -126,6 +127,8 @@ def _search(
         f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
         f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {paths.home}"
     )
+    if words := joining(inputs.facts.more):
+        say(f"{inputs.facts.more['train_sequences']:,} labelled sequences are trained on; {words}")
     view = SearchView(space=space, limit=arguments.trials or space.settings.trials, name=name, console=console)
     words = command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments))
     request = SearchRequest(

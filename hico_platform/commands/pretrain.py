@@ -20,7 +20,7 @@ from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
-from hico_platform.worker.datasets import Dataset, check_overlap
+from hico_platform.worker.datasets import Dataset, check_overlap, pretrain_only_facts
 from hico_platform.worker.run_task import TrialData, run_task
 
 
@@ -40,6 +40,13 @@ def run_folder(runs: Path, *, name: str, config: TrialConfig, source: Dataset) -
         if facts is not None and (folder == own or in_float32 == _content_of(facts)):
             return folder
     return own
+
+
+def pretraining_facts(source: Dataset) -> dict[str, int]:
+    """How many sequences are trained on and scored, and how many join pretraining alone."""
+    store, split = source.open()
+    alone = pretrain_only_facts(store, split.pretrain_only)
+    return {"train_sequences": len(split.train), "validation_sequences": len(split.val), **alone}
 
 
 def _folder(runs: Path, name: str, content: Mapping[str, Any]) -> Path:

@@ -10,7 +10,7 @@ from hico_platform.config.parameters import Range
 from hico_platform.home import HomePaths
 from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
 from hico_platform.retrain.results import PLAN, read_result, summarise
-from hico_platform.search.ledger.base import TrialRecord
+from hico_platform.search.ledger.base import Facts, TrialRecord
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
 from hico_platform.search.status import search_status
@@ -44,6 +44,7 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             "dataset": str(facts.more.get("dataset", "")),
             "data digest": facts.data_digest[:12],
             "protocol": facts.protocol,
+            **_pretrain_only(facts),
             "scored on": "validation subjects of the training split",
             "budget": f"{epochs} epochs a trial",
             "seed": str(facts.seed),
@@ -64,6 +65,11 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
         finals=retrain_tables(paths.search(name) / "final"),
         made=_clock(status.at_s),
     )
+
+
+def _pretrain_only(facts: Facts) -> dict[str, str]:
+    names = {"pretrain_only_sequences": "pretrained on and never scored", "unlabelled_sequences": "without a label"}
+    return {word: f"{facts.more[name]} sequences" for name, word in names.items() if name in facts.more}
 
 
 def retrain_tables(directory: Path) -> list[RetrainTable]:

@@ -9,12 +9,23 @@ from pathlib import Path
 
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.store import Store
+from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem
 from hico_platform.masking import masked
 from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
-from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, check_overlap, code_version, dataset, portable
+from hico_platform.worker.datasets import (
+    TRANSFER,
+    Dataset,
+    Progress,
+    check_labels,
+    check_overlap,
+    code_version,
+    dataset,
+    portable,
+    pretrain_only_facts,
+)
 from hico_platform.worker.gpu_memory import greedy_configs, measure_need
 from hico_platform.worker.run_task import TrialData, run_task
 
@@ -44,10 +55,12 @@ def search_inputs(
         progress: is called while a dataset is generated.
 
     Raises:
-        DataError: a store is torn, the protocol does not fit it, or sequences are both trained on and scored.
+        DataError: a store is torn or has nothing labelled to score on, the protocol does not fit it, or sequences are
+            both trained on and scored.
     """
     settings = space.settings
     source = dataset(data, protocol=settings.protocol, home=home, progress=progress)
+    check_labels(source, field="data", part=Part.VAL)
     store, split = source.open()
     target = _transfer(space, source=store, home=home, progress=progress)
     overlap = check_overlap(source, target, allowed=settings.allow_overlap)
@@ -61,6 +74,7 @@ def search_inputs(
             "data": masked(portable(source.location, home=home)),
             "train_sequences": len(split.train),
             "validation_sequences": len(split.val),
+            **pretrain_only_facts(store, split.pretrain_only),
             "transfer": None if target is None else masked(portable(target.location, home=home)),
             "transfer_digest": None if target is None else target.open()[0].digest,
             **({"overlap": overlap} if overlap else {}),
@@ -81,6 +95,7 @@ def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progr
     target = dataset(
         settings.transfer, protocol=settings.transfer_protocol, home=home, preset=TRANSFER, progress=progress
     )
+    check_labels(target, field="transfer", part=Part.VAL)
     found = target.open()[0]
     if found.layout == source.layout and found.coordinates == source.coordinates:
         return target

@@ -99,7 +99,8 @@ ANYWHERE: dict[str, ProtocolRule] = {
 }
 """Protocols that fit any store with the column they read."""
 
-WITHOUT_LABELS = {"all": ProtocolRule(name="all", train=Rule(conditions=()))}
+EVERY_SEQUENCE = "all"
+WITHOUT_LABELS = {EVERY_SEQUENCE: ProtocolRule(name=EVERY_SEQUENCE, train=Rule(conditions=()))}
 """The protocol of stores without labels: pretraining on every sequence."""
 
 

@@ -9,6 +9,7 @@ from hico_platform.config.schema import parse
 from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import read_yaml
+from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.names import is_known_name, name_from
@@ -17,7 +18,17 @@ from hico_platform.search.ledger.base import best_trial, config_of
 from hico_platform.search.notes import GPUS
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import progress_of
-from hico_platform.worker.datasets import TRANSFER, Dataset, Progress, check_overlap, code_version, dataset, located
+from hico_platform.worker.datasets import (
+    TRANSFER,
+    Dataset,
+    Progress,
+    check_labels,
+    check_overlap,
+    code_version,
+    dataset,
+    located,
+    pretrain_only_facts,
+)
 from hico_platform.worker.run_task import TrialData
 
 DEFAULT_PROTOCOL = "xsub"
@@ -165,7 +176,9 @@ def _inputs(
     gpus: float = 0.0,
     allow_overlap: bool,
 ) -> RetrainInputs:
+    check_labels(source, field="data", part=Part.TEST)
     store, split = source.open()
+    alone = pretrain_only_facts(store, split.pretrain_only_in_retraining)
     facts = {
         **facts,
         "dataset": store.dataset,
@@ -174,9 +187,11 @@ def _inputs(
         "split": "test",
         "train_sequences": str(len(split.train_and_val)),
         "test_sequences": str(len(split.test)),
+        **{name: str(count) for name, count in alone.items()},
         "code_version": code_version(),
     }
     if target is not None:
+        check_labels(target, field="transfer", part=Part.TEST)
         facts["transfer_digest"] = target.open()[0].digest
     overlap = check_overlap(source, target, allowed=allow_overlap)
     if overlap:

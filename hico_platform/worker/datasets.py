@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from hico_platform.config.protocol_file import find_protocol_rule
 from hico_platform.data.overlap import Chosen, overlapping, shown
 from hico_platform.data.remote import open_store
-from hico_platform.data.split import Split, split_store
+from hico_platform.data.split import EVERY_SEQUENCE, Split, split_store
 from hico_platform.data.store import Store
 from hico_platform.data.synth.presets import PRESETS
 from hico_platform.data.synth.write import synthesise
+from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem
 
 EMBEDDED, TRANSFER = "embedded", "transfer"
 EMBEDDED_SEED = 0
+LEAST_CLASSES = 2
 INSIDE = "home:"
 
 Progress = Callable[[str, int, int], None]
@@ -59,7 +63,7 @@ def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> 
     """
     store, split = source.open()
     fitted = Chosen(store=store, indices=np.concatenate([split.train, split.pretrain_only]))
-    refitted = Chosen(store=store, indices=np.concatenate([split.train_and_val, split.pretrain_only]))
+    refitted = Chosen(store=store, indices=np.concatenate([split.train_and_val, split.pretrain_only_in_retraining]))
     total = 0
     for field, scored in (("data", source), ("transfer", target)):
         if scored is None:
@@ -77,6 +81,43 @@ def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> 
                         remedy="leave these out of the pretraining data, or give --allow-overlap, which is recorded")
             )  # fmt: skip
     return total
+
+
+def with_usual_protocol(source: Dataset) -> Dataset:
+    """The dataset under ``all`` if it has no labels, so that no part of it is held out; else as it is."""
+    store = open_store(source.location, cache=source.cache)
+    return source if store.labelled.any() else dataclasses.replace(source, protocol=EVERY_SEQUENCE)
+
+
+def check_labels(scored: Dataset, *, field: str, part: Part) -> None:
+    """Whether there is something to score on: labelled sequences of two classes or more in ``part``.
+
+    Raises DataError if there is not, also where the protocol does not fit.
+    """
+    store = open_store(scored.location, cache=scored.cache)
+    classes = np.zeros(0, np.int64)
+    if store.labelled.any():
+        _, split = scored.open()
+        classes = np.unique(store.labels[split.part(part)])
+    if len(classes) < LEAST_CLASSES:
+        where = {Part.VAL: "among the validation subjects", Part.TEST: "in the test part"}[part]
+        found = f"{len(classes)} classes; {int(store.labelled.sum())} of {len(store)} sequences have a label"
+        raise DataError(
+            Problem(file=store.directory, field=field, value=found,
+                    rule=f"labelled sequences of at least {LEAST_CLASSES} classes {where}, to score on",
+                    remedy="label more of it and prepare it again, or use pretrain, which needs no label")
+        )  # fmt: skip
+
+
+def pretrain_only_facts(store: Store, indices: npt.NDArray[np.int64]) -> dict[str, int]:
+    """How many sequences join pretraining alone, and how many of them have no label; empty if there are none.
+
+    Older versions knew no such sequences, so data without them have the same facts as before.
+    """
+    if not len(indices):
+        return {}
+    unlabelled = int((~store.labelled[indices]).sum())
+    return {"pretrain_only_sequences": len(indices), "unlabelled_sequences": unlabelled}
 
 
 def portable(location: str, *, home: Path) -> str:

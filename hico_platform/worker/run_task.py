@@ -20,7 +20,7 @@ from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import with_precision
 from hico_platform.trial import TrainEvalSplit, TrialCallbacks, run_trial
-from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.datasets import Dataset, pretrain_only_facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,8 @@ def run_task(
                     "precision": config.model.precision.value,
                     "data_digest": split.store.digest,
                     "protocol": data.source.protocol,
-                    "scored_on": "test" if data.on_test_split else "val",
+                    "scored_on": ("test" if data.on_test_split else "val") if split.can_be_scored else "nothing",
+                    **pretrain_only_facts(split.store, split.pretrain_only),
                     **({"overlap": data.overlap} if data.overlap else {}),
                     **({"run": task.key} if task.key else {}),
                 },

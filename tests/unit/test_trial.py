@@ -280,3 +280,21 @@ def test_sequences_of_pretraining_alone_are_trained_on_and_never_scored(
     run_trial(small_config(budget__epochs=1), split=split, target=None, directory=tmp_path, report_epochs={1},
               report=lambda report: Decision.CONTINUE, device=torch.device("cpu"))  # fmt: skip
     assert trained == [sorted([*few.tolist(), *more.tolist()])]
+
+
+def test_a_split_without_labels_is_pretrained_on_and_has_no_metrics(store: Store, tmp_path: Path) -> None:
+    nothing = np.zeros(0, np.int64)
+    split = TrainEvalSplit(store=store, train=nothing, eval=nothing, pretrain_only=np.arange(20))
+    reports: list[EpochReport] = []
+    outcome = run_trial(
+        small_config(budget__epochs=2),
+        split=split,
+        target=None,
+        directory=tmp_path,
+        report_epochs={1, 2},
+        report=recorder(reports),
+        device=torch.device("cpu"),
+    )
+    assert [(report.epoch, report.metrics) for report in reports] == [(1, {}), (2, {})]
+    assert (outcome.epoch, outcome.metrics) == (2, {})
+    assert outcome.checkpoint.is_dir()

@@ -61,6 +61,8 @@ class PretrainView(ProgressView):
         """Shows the score of a validation, of this process or of an interrupted one; the answer is to go on."""
         self.epoch = report.epoch
         self._begin(report.epoch)
+        if "knn_top1" not in report.metrics:  # there are no labels
+            return Decision.CONTINUE
         self._knn = f"{report.metrics['knn_top1']:.1%}"
         self._line(f"epoch {report.epoch} of {self._epochs} validation kNN {self._knn}")
         return Decision.CONTINUE

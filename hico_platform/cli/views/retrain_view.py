@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from hico_platform.cli.terminal import plain_line, rich_text
+from hico_platform.cli.views.pretrain_only import joining
 from hico_platform.cli.views.progress_view import ProgressView
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
@@ -66,11 +67,13 @@ def print_report(report: RetrainReport, facts: dict[str, str], *, again: str) ->
     """
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     count = max(spread.count for spread in report.summary[Entry.BEST].values())
+    words = joining(facts)
     table = Table(
         title=f"{rich_text(report.name)}: test split, {facts['protocol']}, {report.config.budget.epochs} epochs, "
         f"{count} seed{'s' if count > 1 else ''}",
         caption=f"top-1 % (mAP: mean average precision); {facts['train_sequences']} train and "
-        f"{facts['test_sequences']} test sequences of {rich_text(facts['dataset'])}, data {facts['data_digest'][:12]}, "
+        f"{facts['test_sequences']} test sequences of {rich_text(facts['dataset'])}{f' ({words})' if words else ''}, "
+        f"data {facts['data_digest'][:12]}, "
         f"code {facts['code_version']}",
     )
     table.add_column("")

@@ -50,11 +50,11 @@ def test_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def half_labelled(folder: Path, count: int = 24) -> Path:
-    """A manifest with names for labels, of which every second is empty."""
+    """A manifest with names for labels, which half of the recordings of each subject lack."""
     raw = make_manifest(folder, count)
     first, *rows = (raw / "manifest.csv").read_text().splitlines()
     cells = [row.split(",") for row in rows]
-    named = [[path, "" if i % 2 else ["sit", "walk", "run", "jump"][int(label)], *more]
+    named = [[path, "" if i // 12 % 2 else ["sit", "walk", "run", "jump"][int(label)], *more]
              for i, (path, label, *more) in enumerate(cells)]  # fmt: skip
     (raw / "manifest.csv").write_text("\n".join([first, *map(",".join, named)]) + "\n")
     return raw
@@ -66,11 +66,11 @@ def test_labels_as_names_come_out_as_class_names(tmp_path: Path, capsys: pytest.
     assert main(["data", "info", str(tmp_path / "out"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["sequences"], said["unlabelled"]) == (24, 12)
-    assert said["classes"] == {"run": 6, "sit": 6}
+    assert said["classes"] == {"jump": 3, "run": 3, "sit": 3, "walk": 3}
     assert main(["data", "info", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "raw: 24 sequences (12 of them unlabelled), 2 classes" in said
-    assert "classes   run: 6, sit: 6; 12 sequences without a label" in said
+    assert "raw: 24 sequences (12 of them unlabelled), 4 classes" in said
+    assert "classes   jump: 3, run: 3, sit: 3, walk: 3; 12 sequences without a label" in said
     assert main(["data", "verify", str(tmp_path / "out")]) == 0
 
 

@@ -14,6 +14,7 @@ from hico_platform.checkpoint import load_checkpoint
 from hico_platform.cli.main import main
 from hico_platform.train import loop
 from tests.small import small_store
+from tests.unit.cli.test_data import half_labelled
 
 CONFIG = """
 model: {encoder: gru, hidden_width: 16, projection_width: 8}
@@ -199,3 +200,41 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["pretrain", "--help"])
     assert "hico-platform pretrain --config my.yaml --data prepared/ntu60" in capsys.readouterr().out
+
+
+def test_half_of_the_labels_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a user does it: from a manifest with empty cells to a score."""
+    raw = half_labelled(tmp_path / "raw", 96)
+    assert main(["data", "prepare", "--format", "manifest", "--raw", str(raw), "--out", str(tmp_path / "store"),
+                 "--workers", "1"]) == 0  # fmt: skip
+    (tmp_path / "my.yaml").write_text(CONFIG)
+    words = ["pretrain", "--config", str(tmp_path / "my.yaml"), "--data", str(tmp_path / "store"), "--cpus", "1",
+             "--protocol", "odd-subjects", "--home", str(tmp_path / "home"), "--set", "budget.epochs=2"]  # fmt: skip
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert re.search(r"^\d+ labelled sequences are trained on; (\d+) without a label join pretraining$", said.err, re.M)
+    assert re.search(r"epoch 2 of 2 validation kNN \d+\.\d%", said.err)
+    assert re.search(r"^knn_top1 +\d+\.\d%$", said.out, re.M)
+    assert main([*words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["unlabelled_sequences"] == result["pretrain_only_sequences"] > 0
+    assert load_checkpoint(Path(result["checkpoint"])).facts["provenance"]["unlabelled_sequences"] > 0
+
+
+def test_without_labels_it_trains_and_does_not_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_store(tmp_path / "store", unlabelled=range(48))
+    (tmp_path / "my.yaml").write_text(CONFIG)
+    words = ["pretrain", "--config", str(tmp_path / "my.yaml"), "--data", str(tmp_path / "store"), "--cpus", "1",
+             "--home", str(tmp_path / "home"), "--set", "budget.epochs=2"]  # fmt: skip
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "0 labelled sequences are trained on; 48 without a label join pretraining" in said.err
+    assert "no label, so no evaluation: small (all), data" in said.out
+    assert "kNN" not in said.out
+    assert main([*words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["metrics"], result["protocol"], result["split"], result["epochs"]) == ({}, "all", None, 2)
+    assert load_checkpoint(Path(result["checkpoint"])).facts["provenance"]["scored_on"] == "nothing"
+    assert main([*words, "--protocol", "odd-subjects", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unlabelled_sequences"] == 24

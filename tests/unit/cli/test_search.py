@@ -16,6 +16,7 @@ from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
+from tests.small import small_store
 from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=5)
@@ -109,3 +110,16 @@ def test_ui_on_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["properties"]["trials"]["minimum"] == 1
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_data_without_labels_cannot_be_searched(
+    tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_store(tmp_path / "store", unlabelled=range(48))
+    words = ["search", "--space", "queue", "--data", str(tmp_path / "store"), "--home", str(tmp_path / "home")]
+    assert main([*words, *more]) == 3
+    said = capsys.readouterr().err
+    assert "data: expected labelled sequences of at least 2 classes among the validation subjects, to score on" in said
+    assert "got '0 classes; 0 of 48 sequences have a label'; label more of it and prepare it again" in said
+    assert not (tmp_path / "home" / "study.db").exists()

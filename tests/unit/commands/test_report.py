@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,11 @@ def test_final_results_with_what_goes_with_them(home: Path) -> None:
     mean, deviation, count = row.scores["knn_top1"]
     assert (row.name, round(mean, 6), count) == ("best configuration", 0.5, 2)
     assert deviation == pytest.approx(0.1414, abs=1e-4)
+
+
+def test_the_report_says_how_many_sequences_had_no_label(tmp_path: Path) -> None:
+    more = {"pretrain_only_sequences": 12, "unlabelled_sequences": 10}
+    storage = open_storage(sqlite_url(tmp_path / "study.db"))
+    StudyLedger.create(storage, name="toy", space=toy_space(), facts=replace(FACTS, more=more), limit=5, at_s=0.0)
+    facts = report_content(HomePaths(home=tmp_path), "toy").facts
+    assert (facts["pretrained on and never scored"], facts["without a label"]) == ("12 sequences", "10 sequences")

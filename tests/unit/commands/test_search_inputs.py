@@ -32,3 +32,26 @@ def test_a_transfer_target_of_other_coordinates_is_refused_and_the_generated_one
     space = toy_space(protocol="odd-subjects", transfer_protocol="odd-subjects")
     alone = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "flat"))
     assert alone.data.target is None
+
+
+def test_the_facts_say_how_many_sequences_are_unlabelled(tmp_path: Path) -> None:
+    small_store(tmp_path / "source", count=96, unlabelled=range(48))
+    small_store(tmp_path / "target")
+    space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "target"), transfer_protocol="odd-subjects")
+    facts = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source")).facts.more
+    assert (facts["train_sequences"], facts["validation_sequences"]) == (16, 8)
+    assert (facts["pretrain_only_sequences"], facts["unlabelled_sequences"]) == (16, 16)
+    labelled = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "target")).facts.more
+    assert not {"pretrain_only_sequences", "unlabelled_sequences"} & set(labelled), "as older versions wrote them"
+
+
+@pytest.mark.parametrize("without", ["source", "target"])
+def test_data_without_labels_cannot_be_searched_or_transferred_to(tmp_path: Path, without: str) -> None:
+    for name in ("source", "target"):
+        small_store(tmp_path / name, unlabelled=range(48) if name == without else ())
+    space = toy_space(transfer=str(tmp_path / "target"), transfer_protocol="odd-subjects", protocol="odd-subjects")
+    field = "data" if without == "source" else "transfer"
+    with pytest.raises(
+        DataError, match=f"{without}: {field}: expected labelled sequences of at least 2 classes among the"
+    ):
+        search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))

@@ -7,7 +7,7 @@ import pytest
 from hico_platform.enums import Decision
 from hico_platform.errors import DataError, UsageError
 from hico_platform.home import HomePaths
-from hico_platform.retrain.inputs import inputs_of_search
+from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
 from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
@@ -122,3 +122,23 @@ def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:
     small_store(tmp_path / "other", seed=1)
     with pytest.raises(DataError, match="digest: expected the data that was searched on"):
         inputs_of_search(HomePaths(home=tmp_path), "toy", data=str(tmp_path / "other"))
+
+
+def test_the_facts_say_how_many_sequences_are_unlabelled(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("budget: {epochs: 3}\n")
+
+    def facts(name: str, unlabelled: range) -> dict[str, str]:
+        small_store(tmp_path / name, count=96, unlabelled=unlabelled)
+        file, data = tmp_path / "one.yaml", str(tmp_path / name)
+        return inputs_of_file(HomePaths(home=tmp_path), file, data=data, protocol="odd-subjects").facts
+
+    some = facts("some", range(48))
+    assert (some["train_sequences"], some["test_sequences"]) == ("24", "24")
+    assert (some["pretrain_only_sequences"], some["unlabelled_sequences"]) == ("24", "24"), "validation subjects' too"
+    assert not {"pretrain_only_sequences", "unlabelled_sequences"} & set(facts("whole", range(0))), (
+        "an old plan goes on"
+    )
+    with pytest.raises(
+        DataError, match="none: data: expected labelled sequences of at least 2 classes in the test part"
+    ):
+        facts("none", range(96))

@@ -9,9 +9,20 @@ from hico_platform import __version__
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import StoreWriter
+from hico_platform.enums import Part
 from hico_platform.errors import DataError
 from hico_platform.worker import datasets
-from hico_platform.worker.datasets import Dataset, check_overlap, code_version, dataset, located, portable
+from hico_platform.worker.datasets import (
+    Dataset,
+    check_labels,
+    check_overlap,
+    code_version,
+    dataset,
+    located,
+    portable,
+    with_usual_protocol,
+)
+from tests.small import small_store
 
 
 def test_a_folder_is_named_by_its_whole_path_and_an_address_as_it_is(tmp_path: Path) -> None:
@@ -73,3 +84,24 @@ def test_a_transfer_target_may_not_be_tested_on_what_was_pretrained_on(tmp_path:
     ):
         check_overlap(source, target, allowed=False)
     assert check_overlap(source, target, allowed=True) == 1
+
+
+def test_data_without_labels_is_all_trained_on_unless_a_protocol_is_named(tmp_path: Path) -> None:
+    small_store(tmp_path / "none", count=8, unlabelled=range(8))
+    small_store(tmp_path / "some", count=8, unlabelled=range(7))
+    for name, protocol in (("none", "all"), ("some", "xsub")):
+        assert with_usual_protocol(dataset(str(tmp_path / name), protocol="xsub", home=tmp_path)).protocol == protocol
+
+
+@pytest.mark.parametrize("part", [Part.VAL, Part.TEST])
+def test_data_with_too_few_labels_to_score_on_are_refused(tmp_path: Path, part: Part) -> None:
+    def opened(name: str, unlabelled: set[int]) -> Dataset:
+        small_store(tmp_path / name, unlabelled=unlabelled)
+        return Dataset(location=str(tmp_path / name), protocol="odd-subjects", cache=tmp_path)
+
+    check_labels(opened("whole", set()), field="data", part=part)
+    check_labels(opened("two", {i for i in range(48) if i % 4 > 1}), field="data", part=part)
+    with pytest.raises(DataError, match=r"data: expected .* of at least 2 classes .*, got '1 classes; 12 of"):
+        check_labels(opened("one", {i for i in range(48) if i % 4}), field="data", part=part)
+    with pytest.raises(DataError, match=r"transfer: expected .*, got '0 classes; 0 of 48 .*; .* or use pretrain"):
+        check_labels(opened("none", set(range(48))), field="transfer", part=part)

@@ -88,7 +88,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset
     )
 
 
-def subjects(split: TrainEvalSplit, part: Literal["train", "eval"]) -> set[int]:
+def subjects(split: TrainEvalSplit, part: Literal["train", "eval", "pretrain"]) -> set[int]:
     column = split.store.column("subject")
     assert column is not None
     return set(column[getattr(split, part)].tolist())
@@ -154,3 +154,28 @@ def test_2d_poses_are_trained_on_and_scored(tmp_path: Path, stream: Stream) -> N
     assert untrained_scores(made, lambda said: Decision.CONTINUE, data=data)["knn_top1"] > 0
     assert raw_pose_score(made, data=data) > 0
     assert time_trials([made.config], data=data, cpus=1, gpus=0).epoch_s > 0
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_unlabelled_sequences_are_pretrained_on_and_those_of_held_out_subjects_are_not(
+    final: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = small_store(tmp_path / "store", count=96, unlabelled=range(0, 48))  # half of the sequences of each subject
+    source = Dataset(location=str(tmp_path / "store"), protocol="odd-subjects", cache=tmp_path / "cache")
+    data = TrialData(source=source, target=None, on_test_split=final)
+    split, _ = data.splits()
+    assert not store.labelled[split.pretrain_only].any()
+    assert store.labelled[split.train].all()
+    assert store.labelled[split.eval].all()
+    scored, trained = subjects(split, "eval"), subjects(split, "pretrain")
+    assert trained == subjects(split, "train") == ({1, 3, 5} if final else {1, 3, 5} - scored)
+    assert not trained & scored
+    assert scored == ({0, 2, 4} if final else scored & {1, 3, 5})
+    assert len(split.pretrain_only) == len(split.train), "half of each subject's"
+    seen = {}
+    monkeypatch.setattr(stage, "run_trial", lambda config, **options: seen.update(options))
+    run_task(
+        task(tmp_path), lambda said: Decision.CONTINUE, data=TrialData(source=source, target=None, on_test_split=final)
+    )
+    counts = {"pretrain_only_sequences": len(split.pretrain_only), "unlabelled_sequences": len(split.pretrain_only)}
+    assert counts.items() <= seen["provenance"].items()
