@@ -20,13 +20,15 @@ import numpy as np
 
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import normalise
+from hico_platform.data.sequence import nan_where_zero
 from hico_platform.data.skeleton_file import BodyOrder, read_skeleton
 
 MOST_FRAMES = 300
 
 
 def ours(files: list[Path]) -> list[np.ndarray]:
-    return [normalise(read_skeleton(file, bodies=BodyOrder.RELEASED).pose, KINECT_V2) for file in files]
+    recorded = (read_skeleton(file, bodies=BodyOrder.RELEASED).pose for file in files)
+    return [normalise(nan_where_zero(pose.astype(np.float32)), KINECT_V2).pose for pose in recorded]
 
 
 def released(files: list[Path]) -> np.ndarray:

@@ -102,7 +102,7 @@ class Encoder:
             )
         if pose.ndim == 3:
             pose = pose[:, None]
-        return normalise(nan_where_zero(np.nan_to_num(pose)), self.layout)
+        return normalise(nan_where_zero(np.nan_to_num(pose)), self.layout).pose
 
 
 def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:

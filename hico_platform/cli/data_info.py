@@ -60,6 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         _show(f"{column:<9} {_counts(counts)}")
     shares = {joint: f"{share:.1%}" for joint, share in found.missing_joints.items() if share > 0}
     _show(f"missing   {_counts(shares) if shares else 'no joint'}; body absent in {found.empty_frames:.1%} of frames")
+    if found.tilted is None:
+        _show("poses     as recorded")
+    else:
+        upright = f"{found.tilted:,} over 45 degrees off the vertical" if found.tilted else "all upright"
+        _show(f"poses     normalised as {found.normalisation}, {upright}")
     if drawn:
         _show(f"drawn     {arguments.draw}: {', '.join(drawn)}")
     return 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from hico_platform.cli.terminal import plain
 from hico_platform.cli.views.body import body_line
 from hico_platform.cli.views.progress_line import ProgressLine
-from hico_platform.commands.data import BODY_ORDERS, FORMAT_NAMES, LAYOUT_CHOSEN, UNITS, prepare_dataset
+from hico_platform.commands.data import BODY_ORDERS, FORMAT_NAMES, LAYOUT_CHOSEN, NORMALISATIONS, UNITS, prepare_dataset
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import command
 
@@ -49,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--class-names", type=Path, metavar="FILE", help="names of classes, one a line, for labels that are numbers"
     )
+    parser.add_argument(
+        "--normalisation", choices=NORMALISATIONS,
+        help="how poses are centred and turned (default: as is usual for the format; see docs/data.md)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=available_cpus(), metavar="N", help="worker processes")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad input (exit 3)")
     parser.add_argument(
@@ -70,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             missing=arguments.missing,
             bodies=arguments.bodies,
             class_names=arguments.class_names,
+            normalisation=arguments.normalisation,
             workers=arguments.workers,
             strict=arguments.strict,
             accept_implausible=arguments.accept_implausible,

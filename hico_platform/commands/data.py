@@ -13,6 +13,7 @@ from hico_platform.data.draw import draw
 from hico_platform.data.fitting_layout import fitting_layout
 from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.merge import Merged, merge
+from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
@@ -26,6 +27,7 @@ Progress = Callable[[int, int], None]
 
 FORMAT_NAMES = tuple(FORMATS)
 BODY_ORDERS = tuple(BodyOrder)
+NORMALISATIONS = tuple(Normalisation)
 UNITS = tuple(Unit)
 LAYOUT_CHOSEN = tuple(name for name, found in FORMATS.items() if found.asks_layout)
 """Formats without a usual layout: one is chosen where none is named."""
@@ -47,6 +49,7 @@ def prepare_dataset(
     missing: Path | None,
     bodies: str,
     class_names: Path | None,
+    normalisation: str | None,
     workers: int,
     strict: bool,
     accept_implausible: bool,
@@ -56,7 +59,13 @@ def prepare_dataset(
     if workers < 1:
         raise UsageError(Problem(field="workers", rule="at least 1", value=workers, remedy="give another number"))
     names = () if class_names is None else read_class_names(class_names)
-    options = ReadOptions(missing=missing, bodies=BodyOrder(bodies), class_names=names, unit=Unit(unit))
+    options = ReadOptions(
+        missing=missing,
+        bodies=BodyOrder(bodies),
+        class_names=names,
+        unit=Unit(unit),
+        normalisation=None if normalisation is None else Normalisation(normalisation),
+    )
     if table_map is not None:
         columns = find_table_map(table_map)
         layout = layout or columns.layout

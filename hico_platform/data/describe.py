@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from hico_platform.data.kept_together import Mask, known
+from hico_platform.data.layout import Layout
+from hico_platform.data.normalise import Pose
+from hico_platform.data.normalise.turn import plumb_line
 from hico_platform.data.plausibility import BodyCheck, measure
 from hico_platform.data.sequence import Unit
 from hico_platform.data.split import protocol_fits
@@ -15,6 +18,7 @@ from hico_platform.data.store import Store
 
 _MOST_VALUES = 200
 _MOST_MEASURED = 2000
+_UPRIGHT_COSINE = 0.5**0.5  # of 45 degrees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,8 @@ class Description:
     layout: str
     normalisation: str | None
     """How the poses were normalised; None if they are as recorded."""
+    tilted: int | None
+    """Sequences whose first body's mean line from hips to neck is over 45 degrees off z; None for poses as recorded."""
     digest: str
     protocols: dict[str, dict[str, int]]
     """Protocols that fit this store, with the sequences of each part and of each kind of unlabelled ones."""
@@ -71,7 +77,7 @@ def describe(store: Store) -> Description:
     missing = np.zeros(len(store.layout.joints), np.int64)
     check = BodyCheck(store.layout, Unit.M)
     measured = set(np.linspace(0, len(store) - 1, min(len(store), _MOST_MEASURED)).astype(int).tolist())
-    non_empty = body_frames = 0
+    non_empty = body_frames = tilted = 0
     for i in range(len(store)):
         visible: Mask = np.any(store.pose(i), axis=-1)  # (T, M, J)
         present: Mask = np.any(visible, axis=-1)  # (T, M)
@@ -82,6 +88,7 @@ def describe(store: Store) -> Description:
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
         body_frames += present.size
+        tilted += store.normalisation is not None and _is_tilted(store.pose(i)[:, 0], visible[:, 0], store.layout)
     fits = protocol_fits(store)
     labels = np.bincount(store.labels[store.labelled], minlength=len(store.class_names))
     frames = store.num_frames if len(store) else np.zeros(1, np.int64)
@@ -91,6 +98,7 @@ def describe(store: Store) -> Description:
         unlabelled=int((~store.labelled).sum()),
         layout=store.layout.name,
         normalisation=store.normalisation,
+        tilted=tilted if store.normalisation is not None else None,
         digest=store.digest,
         protocols={name: fit.counts for name, fit in fits.items() if fit.counts is not None},
         unfit_protocols={name: fit.reason for name, fit in fits.items() if fit.counts is None},
@@ -110,6 +118,14 @@ def describe(store: Store) -> Description:
         body=check.as_dict(),
         empty_frames=1 - non_empty / max(body_frames, 1),
     )
+
+
+def _is_tilted(body: Pose, visible: Mask, layout: Layout) -> bool:
+    """Whether the mean line from hips to neck of a body (T, J, C) is over 45 degrees off z; False if never seen."""
+    line = plumb_line(np.where(visible[..., None], body, np.float32(np.nan)), layout)
+    line = line[~np.isnan(line).any(axis=-1)]
+    mean = line.mean(axis=0) if len(line) else np.zeros(body.shape[-1])
+    return bool(mean[-1] < _UPRIGHT_COSINE * np.linalg.norm(mean))
 
 
 def _counts(store: Store, name: str) -> dict[str, int]:

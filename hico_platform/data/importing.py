@@ -78,6 +78,16 @@ class Report:
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _How:
+    """What the workers of an import have to know; small, because it is sent to each of them."""
+
+    source: Source
+    method: Normalisation
+    measured: bool
+    """Whether bodies are measured, to find a wrong layout or unit."""
+
+
 def import_dataset(
     raw: Path,
     directory: Path,
@@ -102,6 +112,7 @@ def import_dataset(
         )
     refuse_existing(directory)
     options = options or ReadOptions()
+    method = options.normalisation or FORMATS[format_name].normalisation
     provenance = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
     try:
         reader = FORMATS[format_name]
@@ -120,9 +131,9 @@ def import_dataset(
     if strict and plan.problems:
         raise DataError(plan.problems)
     try:
-        with _work_folder(directory, _fingerprint(source, plan, format_name, options)) as work:
+        with _work_folder(directory, _fingerprint(source, plan, format_name, options, method)) as work:
             check = BodyCheck(source.layout, options.unit) if reader.bodies_measured else None
-            report = _run(source, plan, work, provenance, workers=workers, strict=strict, check=check,
+            report = _run(source, plan, work, provenance, method=method, workers=workers, strict=strict, check=check,
                           accept_implausible=accept_implausible, progress=progress)  # fmt: skip
             refuse_existing(directory)
             (work / _STORE).rename(directory)
@@ -141,6 +152,7 @@ def _run(
     work: Path,
     provenance: Mapping[str, Any],
     *,
+    method: Normalisation,
     workers: int,
     strict: bool,
     check: BodyCheck | None,
@@ -161,12 +173,13 @@ def _run(
         layout=source.layout,
         class_names=source.class_names,
         provenance=provenance,
-        normalisation=Normalisation.RELEASED,
+        normalisation=Normalisation.RELEASED if source.normalised else method,
         missing_joint=source.missing_joint,
         coordinates=source.coordinates,
         protocols=source.protocols,
     ) as writer:
-        for i in _finished(source, chunks, paths, written, workers, measured=check is not None):
+        how = _How(source=source, method=method, measured=check is not None)
+        for i in _finished(how, chunks, paths, written, workers):
             for outcome in read_chunk(paths[i]):
                 if check is not None:
                     check.add(outcome.bodies)
@@ -229,20 +242,18 @@ def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str], check
 
 
 def _finished(
-    source: Source, chunks: list[list[Item]], paths: list[Path], written: list[bool], workers: int, *, measured: bool
+    how: _How, chunks: list[list[Item]], paths: list[Path], written: list[bool], workers: int
 ) -> Iterator[int]:
     """Indices of chunks in order, each once its file is written; at most two chunks a worker are in progress."""
     if workers <= 1:
         for i, chunk in enumerate(chunks):
             if not written[i]:
-                write_chunk(paths[i], _outcomes(source, chunk, measured=measured))
+                write_chunk(paths[i], _outcomes(how, chunk))
             yield i
         return
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start, initargs=(source, measured, stop)
-    ) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(how, stop)) as pool:
         waiting: deque[tuple[int, Future[None] | None]] = deque()
         upcoming = iter(range(len(chunks)))
         try:
@@ -266,15 +277,14 @@ def _finished(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_source: Source | None = None
-_measured = False
+_how: _How | None = None
 _stop: Event | None = None
 
 
-def _start(source: Source, measured: bool, stop: Event) -> None:
-    """Initialises a worker process: keeps the source, so that it is sent once, and exits when the driver is gone."""
-    global _source, _measured, _stop
-    _source, _measured, _stop = source, measured, stop
+def _start(how: _How, stop: Event) -> None:
+    """Initialises a worker process: keeps what is read and how, so that it is sent once, and exits with the driver."""
+    global _how, _stop
+    _how, _stop = how, stop
     for number in SIGNALS:  # signals go to the whole process group; only the driver handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -288,20 +298,20 @@ def _leave_with_parent() -> None:
 
 
 def _work(path: Path, items: list[Item]) -> None:
-    if _source is None:
+    if _how is None:
         raise RuntimeError("the worker was not started with a source")
-    write_chunk(path, _outcomes(_source, items, measured=_measured))
+    write_chunk(path, _outcomes(_how, items))
 
 
-def _outcomes(source: Source, items: list[Item], *, measured: bool) -> Iterator[Outcome]:
+def _outcomes(how: _How, items: list[Item]) -> Iterator[Outcome]:
     for item in items:
         if _stop is not None and _stop.is_set():
             # The driver then does not wait for the rest of the chunk.
             raise HicoError(Problem(rule="an import that goes on", value="a stop", remedy="run the same command again"))
         try:
-            for found in source.read(item):
-                ready = _ready(source, item, found)
-                bodies = measure(found.pose, source.layout) if measured and isinstance(found, Sequence) else {}
+            for found in how.source.read(item):
+                ready = _ready(how, item, found)
+                bodies = measure(found.pose, how.source.layout) if how.measured and isinstance(found, Sequence) else {}
                 yield Outcome(file=str(item.file), line=item.line, found=ready, bodies=bodies)
         except DataError as error:
             for problem in error.problems:
@@ -314,12 +324,16 @@ def _outcomes(source: Source, items: list[Item], *, measured: bool) -> Iterator[
             yield Outcome(file=str(item.file), line=item.line, found=problem)
 
 
-def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | Problem:
+def _ready(how: _How, item: Item, found: Sequence | Problem) -> Sequence | Problem:
     """A recording normalised for the store, or the problem that excludes it."""
     if isinstance(found, Problem):
         return found
-    pose = np.nan_to_num(found.pose) if source.normalised else normalise(found.pose, source.layout)
-    sequence = replace(found, pose=pose)
+    source = how.source
+    if source.normalised:
+        sequence = replace(found, pose=np.nan_to_num(found.pose))
+    else:
+        done = normalise(found.pose, source.layout, method=how.method)
+        sequence = replace(found, pose=done.pose, remarks=Counter(found.remarks) + Counter(done.remarks))
     try:
         check_sequence(
             sequence,
@@ -340,9 +354,10 @@ def _ready(source: Source, item: Item, found: Sequence | Problem) -> Sequence | 
     return sequence
 
 
-def _fingerprint(source: Source, plan: ReadPlan, format_name: str, options: ReadOptions) -> str:
+def _fingerprint(source: Source, plan: ReadPlan, format_name: str, options: ReadOptions, method: Normalisation) -> str:
     """A digest of what an import reads and how; only chunks of the same fingerprint are reused."""
-    digest = hashlib.sha256(f"{IMPORT_VERSION} {plan.items_a_chunk} {format_name} {source!r} {options!r}".encode())
+    how = f"{IMPORT_VERSION} {plan.items_a_chunk} {format_name} {source!r} {options!r} {method}"
+    digest = hashlib.sha256(how.encode())
     seen: set[Path] = set()
     for item in plan.items:
         digest.update(repr((str(item.file), item.line, item.value)).encode())

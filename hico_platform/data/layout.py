@@ -107,6 +107,12 @@ class Layout:
         """The line across the body in poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
         return _position(pose, self.x_axis[1]) - _position(pose, self.x_axis[0])
 
+    def trunk_line(self, pose: Array) -> Array:
+        """The line from the start of the z axis to the middle of the x axis in poses (..., J, C), (..., C)."""
+        start, end = (_position(pose, point) for point in self.x_axis)
+        middle: Array = (start + end) / 2 - _position(pose, self.z_axis[0])
+        return middle
+
 
 _LINES = ("z_axis", "x_axis")
 

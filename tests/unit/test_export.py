@@ -43,7 +43,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
         normalisation=Normalisation.RELEASED,
     ) as writer:
         for i, pose in enumerate(recordings()):
-            writer.add(Sequence(name=f"S{i}", label=i % 2, pose=normalise(nan_where_zero(pose), KINECT_V2)))
+            writer.add(Sequence(name=f"S{i}", label=i % 2, pose=normalise(nan_where_zero(pose), KINECT_V2).pose))
     store = Store.open(folder / "store")
     indices = np.arange(len(store))
     outcome = run_trial(

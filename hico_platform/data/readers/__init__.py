@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.errors import DataError, Problem, UsageError
@@ -19,6 +20,8 @@ class Format:
 
     opens: Callable[[Path, ReadOptions], Source]
     takes: tuple[str, ...]
+    normalisation: Normalisation = Normalisation.RELEASED
+    """How its recordings are normalised, unless the user says otherwise."""
     asks_layout: bool = False
     """Whether such files may be of any layout, so that none is assumed."""
 
@@ -46,17 +49,17 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "ntu60": Format(opens=ntu.open_ntu60, takes=("missing", "bodies")),
-    "ntu120": Format(opens=ntu.open_ntu120, takes=("missing", "bodies")),
-    "pku-mmd-1": Format(opens=pku_mmd.open_part_1, takes=()),
-    "pku-mmd-2": Format(opens=pku_mmd.open_part_2, takes=()),
-    "pyskl": Format(opens=pyskl.open_source, takes=("layout", "unit")),
-    "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout", "unit")),
+    "ntu60": Format(opens=ntu.open_ntu60, takes=("missing", "bodies", "normalisation")),
+    "ntu120": Format(opens=ntu.open_ntu120, takes=("missing", "bodies", "normalisation")),
+    "pku-mmd-1": Format(opens=pku_mmd.open_part_1, takes=("normalisation",)),
+    "pku-mmd-2": Format(opens=pku_mmd.open_part_2, takes=("normalisation",)),
+    "pyskl": Format(opens=pyskl.open_source, takes=("layout", "unit", "normalisation")),
+    "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout", "unit", "normalisation")),
     "hico": Format(opens=hico.open_source, takes=("layout",)),
-    "stgcn": Format(opens=stgcn.open_source, takes=("layout",)),
-    "ucla": Format(opens=ucla.open_source, takes=()),
-    "table": Format(opens=table.open_source, takes=("layout", "map", "unit"), asks_layout=True),
-    "manifest": Format(opens=manifest.open_source, takes=("layout", "unit"), asks_layout=True),
+    "stgcn": Format(opens=stgcn.open_source, takes=("layout", "normalisation")),
+    "ucla": Format(opens=ucla.open_source, takes=("normalisation",)),
+    "table": Format(opens=table.open_source, takes=("layout", "map", "unit", "normalisation"), asks_layout=True),
+    "manifest": Format(opens=manifest.open_source, takes=("layout", "unit", "normalisation"), asks_layout=True),
 }
 
 __all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source"]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import KINECT_V2, Layout
+from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import MOST_FRAMES, MOST_METRES, MissingJoint, Sequence, Unit, nan_where_zero
 from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.table_map import TableMap
@@ -33,6 +34,8 @@ class ReadOptions:
     """Names for classes that the raw data only number, or the classes that a manifest's names are of."""
     unit: Unit = Unit.M
     """Of the coordinates in the files, which a store keeps in metres."""
+    normalisation: Normalisation | None = None
+    """How the recordings are normalised; None as is usual for the format."""
     map: TableMap | None = None
     """How columns or keys become joints."""
 

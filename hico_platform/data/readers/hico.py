@@ -77,9 +77,12 @@ class HiCoReader:
             shown = shown_bodies(cleaned)
             frames = num_frames if num_frames is not None else recorded_frames(shown)
             pose = np.ascontiguousarray(shown[:frames])
-            raw = not _is_normalised(pose, self.layout)
-            yield Sequence(name=row.name, label=row.label, pose=normalise(pose, self.layout) if raw else pose,
-                           metadata=array.metadata(row.name), remarks={_NORMALISED: 1} if raw else {})  # fmt: skip
+            remarks: Mapping[str, int] = {}
+            if not _is_normalised(pose, self.layout):
+                done = normalise(pose, self.layout)
+                pose, remarks = done.pose, {_NORMALISED: 1, **done.remarks}
+            yield Sequence(name=row.name, label=row.label, pose=pose, metadata=array.metadata(row.name),
+                           remarks=remarks)  # fmt: skip
 
 
 def _is_normalised(pose: npt.NDArray[np.float32], layout: Layout) -> bool:

@@ -41,7 +41,7 @@ def synthesise(directory: Path, *, preset: Preset, seed: int, progress: Progress
         protocols=PROTOCOLS,
     ) as writer:
         for done, raw in enumerate(generate(preset, seed=seed), start=1):
-            pose = normalise(raw.pose, KINECT_V2)
+            pose = normalise(raw.pose, KINECT_V2).pose
             writer.add(Sequence(name=raw.name, label=raw.label, pose=pose, metadata=raw.metadata))
             if progress is not None:
                 progress(done, len(preset))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hico_platform.cli.main import main
+from tests.unit.data.normalise.recordings import recorded, turned
 from tests.unit.data.test_importing import make_manifest
 
 
@@ -33,6 +34,32 @@ def test_prepare_info_and_verify(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["data", "verify", str(tmp_path / "out")]) == 0
     assert "sound" in capsys.readouterr().out
+
+
+def test_a_recording_that_is_not_upright_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of generated people who face another way each, the released turns bring some down, and upright brings none."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    headings = range(0, 360, 20)
+    for heading_deg in headings:
+        np.save(raw / f"{heading_deg}.npy", recorded() @ turned(heading_deg, 1).T)
+    (raw / "manifest.csv").write_text("path,label\n" + "".join(f"{heading_deg}.npy,0\n" for heading_deg in headings))
+    for method, said in (
+        ("released", "poses     normalised as released, 2 over 45 degrees off the vertical"),
+        ("upright", "poses     normalised as upright, all upright"),
+        ("yaw", "poses     normalised as yaw, all upright"),
+        ("centre", "poses     normalised as centre, all upright"),
+    ):
+        assert prepare(raw, tmp_path / method, "--normalisation", method) == 0
+        capsys.readouterr()
+        assert main(["data", "info", str(tmp_path / method)]) == 0
+        assert said in capsys.readouterr().out
+    assert main(["data", "info", "--json", str(tmp_path / "released")]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert (described["normalisation"], described["tilted"]) == ("released", 2)
+    with pytest.raises(SystemExit):
+        prepare(raw, tmp_path / "out", "--normalisation", "sideways")
+    assert "choose from" in capsys.readouterr().err
 
 
 def test_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

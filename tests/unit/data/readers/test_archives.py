@@ -63,7 +63,7 @@ def test_pyskl(tmp_path: Path, protocol: int) -> None:
     assert (report.kept, store.dataset, store.class_names) == (12, "ntu60", ("0", "1", "2", "3", "4"))
     assert store.names == tuple(NAMES)
     expected = poses(12)[3].astype(np.float16).astype(np.float32)
-    np.testing.assert_array_equal(store.pose(3), normalise(nan_where_zero(expected), KINECT_V2))
+    np.testing.assert_array_equal(store.pose(3), normalise(nan_where_zero(expected), KINECT_V2).pose)
     assert split_store(store, "xsub").test.tolist() == [8, 9, 10, 11]
     assert split_store(store, "xview").test.tolist() == [0, 1, 2, 3]
 
@@ -171,7 +171,7 @@ def test_pyskl_with_labels_as_floats_and_keypoints_of_one_body(tmp_path: Path) -
     store, report = prepare(tmp_path / "x.pkl", tmp_path / "out", "pyskl")
     assert (report.kept, store.labels.tolist()) == (12, [i % 5 for i in range(12)])
     expected = poses(12)[3].astype(np.float16).astype(np.float32)
-    np.testing.assert_array_equal(store.pose(3), normalise(expected[:, :1], KINECT_V2))
+    np.testing.assert_array_equal(store.pose(3), normalise(expected[:, :1], KINECT_V2).pose)
 
 
 def test_a_pyskl_pickle_with_code_or_without_annotations(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_ctrgcn(tmp_path: Path, save: Any) -> None:
     assert (report.kept, store.dataset, len(store.class_names)) == (20, "NTU60_CS", 6)
     assert store.names[:2] == ("train-000000", "train-000001")
     for i, pose in enumerate(poses(10)):
-        np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown_bodies(pose)), KINECT_V2))
+        np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown_bodies(pose)), KINECT_V2).pose)
     split = split_store(store, "given")
     assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 10, "sequence")
 
@@ -372,11 +372,11 @@ def test_a_torn_archive_is_skipped_where_it_tears(tmp_path: Path) -> None:
 def make_hico(folder: Path, *, num_frames: bool, labels: Any = None) -> list[np.ndarray]:
     """A released pair: normalised, repeated to 300 frames."""
     folder.mkdir(parents=True)
-    valid = [normalise(nan_where_zero(pose), KINECT_V2) for pose in poses(12)]
+    valid = [normalise(nan_where_zero(pose), KINECT_V2).pose for pose in poses(12)]
     for part, chosen in (("train", range(8)), ("val", range(8, 12))):
         data = np.zeros((len(chosen), 3, 300, 25, 2), np.float32)
         for row, i in zip(data, chosen, strict=True):
-            padded = normalise(nan_where_zero(poses(12)[i]), KINECT_V2, num_frames=300)
+            padded = normalise(nan_where_zero(poses(12)[i]), KINECT_V2, num_frames=300).pose
             row[..., : padded.shape[1]] = padded.transpose(3, 0, 2, 1)
         np.save(folder / f"{part}_data_joint.npy", data)
         given = labels if labels is not None else [i % 5 for i in chosen]

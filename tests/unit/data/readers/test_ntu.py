@@ -42,7 +42,9 @@ def test_a_folder_becomes_a_store(tmp_path: Path) -> None:
         got = store.column(column)
         assert got is not None
         assert got.tolist() == values
-    np.testing.assert_array_equal(store.pose(1), normalise(nan_where_zero(poses["S001C002P003R001A007"]), KINECT_V2))
+    np.testing.assert_array_equal(
+        store.pose(1), normalise(nan_where_zero(poses["S001C002P003R001A007"]), KINECT_V2).pose
+    )
     assert split_store(store, "xview").test.tolist() == [0]
 
 

@@ -48,7 +48,7 @@ def test_raw_arrays(tmp_path: Path, suffix: str) -> None:
     assert store.num_frames.tolist() == LENGTHS
     for i, pose in enumerate(recorded):
         shown = pose[:, :1] if i % 2 else pose
-        np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown), KINECT_V2))
+        np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown), KINECT_V2).pose)
     assert split_store(store, "given").test.tolist() == [8, 9, 10, 11]
     subject = store.column("subject")
     assert subject is not None

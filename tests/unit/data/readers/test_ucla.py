@@ -49,7 +49,7 @@ def test_both_forms_hold_the_same(tmp_path: Path, make: object) -> None:
     assert sorted(store.names) == NAMES
     for i, name in enumerate(store.names):
         pose = recorded(NAMES.index(name)).astype(np.float32)[:, None]
-        np.testing.assert_array_equal(store.pose(i), normalise(pose, KINECT_V1))
+        np.testing.assert_array_equal(store.pose(i), normalise(pose, KINECT_V1).pose)
         assert (
             store.class_names[store.labels[i]]
             == {"01": "pick up with one hand", "08": "donning", "12": "carry"}[name[1:3]]

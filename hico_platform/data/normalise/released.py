@@ -1,4 +1,4 @@
-"""Normalisation of recorded skeletons as in HiCo and AGCN, vectorised and without padding.
+"""Normalisation as in HiCo and AGCN, to the last bit.
 
 Source: the released converter of HiCo (data_gen), whose order of operations is kept: choose the two most
 moving bodies, close leading gaps, repeat, centre, turn.
@@ -6,52 +6,50 @@ moving bodies, close leading gaps, repeat, centre, turn.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
-import numpy.typing as npt
 
 from hico_platform.data.layout import Layout
+from hico_platform.data.normalise.bodies import (
+    MOST_BODIES_KEPT,
+    MOST_BODIES_READ,
+    Floats,
+    Mask,
+    Normalised,
+    Pose,
+    frames_shown,
+    no_body,
+)
 
-MOST_BODIES_READ = 4
-MOST_BODIES_KEPT = 2
-
-Pose = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+NOT_CENTRED = "frames not centred, as released: the joint of the centre is missing"
+TURNED_BY_MISSING = "recordings turned by a missing joint, as released"
 
 _PARALLEL = 1e-6  # below this a cross product has no direction, and nothing is rotated
 
 
-class Normalisation(StrEnum):
-    """How poses are brought into one frame of reference."""
-
-    RELEASED = "released"
-    """As HiCo and AGCN: centred, the spine of body 0 in frame 0 turned onto z, then its shoulders onto x."""
-
-
-def normalise(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> Pose:
+def released(pose: Pose, layout: Layout, *, num_frames: int | None = None) -> Normalised:
     """Chooses bodies, closes leading gaps, centres the pose and rotates it upright.
 
-    ``pose`` is float32 (T, M, J, C) with any number of bodies, in metres, a missing joint all NaN. The result is
-    float32 (T', M', J, C), a missing joint all zeros, with M' 1 or 2: bodies in order of decreasing motion, T' the
-    frames of the longest one without its leading empty frames, the shorter one repeated from its start. With
-    ``num_frames`` the result is cut or repeated to that length, each body with its own period, as the released files
-    are padded to 300.
+    T' is the number of frames of the longest body without its leading empty frames; the shorter one is repeated from
+    its start. With ``num_frames`` the result is cut or repeated to that length, each body with its own period.
 
-    If no body has a joint in any frame, T' and M' are 0.
+    A missing joint is where the released code takes it to be, at the centre, so that a missing centre moves a frame,
+    and a missing joint of an axis turns a recording; both are counted.
     """
     bodies = [closed for m in most_moving(pose) if len(closed := close_gaps(pose[:, m]))]  # each (T_m, J, C)
     length = num_frames if num_frames is not None else max(map(len, bodies), default=0)
     if not bodies or length == 0:
-        return np.zeros((0, 0, *pose.shape[2:]), np.float32)
+        return no_body(pose)
     joined = np.stack([body[np.arange(length) % len(body)] for body in bodies], axis=1)  # (T', M', J, C)
-    present = ~np.isnan(joined).any(axis=-1, keepdims=True)
-    centre = np.nan_to_num(layout.centre_of(joined[:, :1]))[:, :, None]  # (T', 1, 1, C)
+    present: Mask = np.all(~np.isnan(joined), axis=-1, keepdims=True)
+    centre = layout.centre_of(joined[:, :1])[:, :, None]  # (T', 1, 1, C)
+    lost: Mask = np.any(np.isnan(centre[:, 0, 0]), axis=-1)  # (T',)
+    not_centred = int(np.count_nonzero(lost & present.any(axis=(1, 2, 3))))
+    axes = np.stack([layout.z_line(joined[0, 0]), layout.x_line(joined[0, 0])])
+    remarks = {NOT_CENTRED: not_centred, TURNED_BY_MISSING: int(np.isnan(axes).any())}
     joined = np.nan_to_num(joined)
-    joined -= centre
+    joined -= np.nan_to_num(centre)
     joined *= present
-    return _upright(joined, layout)
+    return Normalised(pose=_upright(joined, layout), remarks={name: n for name, n in remarks.items() if n})
 
 
 def _upright(pose: Pose, layout: Layout) -> Pose:
@@ -71,7 +69,7 @@ def most_moving(pose: Pose) -> list[int]:
     motion = []
     for m in range(min(pose.shape[1], MOST_BODIES_READ)):
         body = pose[:, m].astype(np.float64)
-        shown = np.nan_to_num(body[_frames_shown(body)])  # as released, a missing joint counts as one at the origin
+        shown = np.nan_to_num(body[frames_shown(body)])  # as released, a missing joint counts as one at the origin
         motion.append((float(shown.std(axis=(0, 1)).sum()) if len(shown) else 0.0, m))
     # Of equal ones the later body is first, as with the reversed argsort of the released converter.
     return [m for _, m in sorted(motion, reverse=True)[:MOST_BODIES_KEPT]]
@@ -82,18 +80,12 @@ def close_gaps(body: Pose) -> Pose:
 
     As released: a body that is visible from the start keeps its gaps, one that appears later loses all of them.
     """
-    shown = _frames_shown(body)
+    shown = frames_shown(body)
     if not shown.any():
         return body[:0]
     if not shown[0]:
         return body[shown]
     return body[: len(shown) - int(np.argmax(shown[::-1]))]
-
-
-def _frames_shown(body: npt.NDArray[np.floating]) -> Mask:
-    """Which frames of one body (T, J, C) show a joint, (T,)."""
-    shown: Mask = ~np.isnan(body).any(axis=-1).all(axis=-1)
-    return shown
 
 
 def rotation_onto(source: Floats, target: Floats) -> Floats:
