@@ -140,7 +140,7 @@ class LedgerContract:
         other = toy_space(trials=20)
         ledger.reopen(source=other.source, limit=20)
         for one in (ledger, reopen()):
-            assert one.search.limit == 20
+            assert (one.search.name, one.search.limit) == ("toy", 20)
             assert one.search.source == other.source
             assert one.search.facts == FACTS
 

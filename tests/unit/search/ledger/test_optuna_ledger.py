@@ -8,9 +8,11 @@ import pytest
 
 from hico_platform.config.space import SamplerName
 from hico_platform.errors import UsageError
+from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import Ledger, TrialState, config_of
 from hico_platform.search.ledger.names import other_study_names, search_names
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.serialization import report_to_plain
 from tests.toy import FACTS, toy_space
 from tests.unit.search.ledger.contract import SPACE, WIDER, LedgerContract, Open, ending, report
 
@@ -85,6 +87,19 @@ class TestStudyLedger(LedgerContract):
         assert reopen().trials()[0].state is TrialState.COMPLETE
         assert optuna.load_study(study_name="toy", storage=url).trials[0].state is optuna.trial.TrialState.COMPLETE
 
+    def test_a_report_that_was_cut_off_is_completed(self, ledger: Ledger, reopen: Open, url: str) -> None:
+        number = ledger.begin(SPACE, at_s=0.0).number
+        ledger.record_report(number, report(1, 0.25))
+        study = optuna.load_study(study_name="toy", storage=url)
+        trial = study.get_trials()[0]
+        study._storage.set_trial_user_attr(trial._trial_id, "report:9", report_to_plain(report(9, 0.5)))
+        again = reopen()
+        again.record_report(number, report(9, 0.75))
+        again.record_ending(number, ending(TrialState.COMPLETE))
+        kept = optuna.load_study(study_name="toy", storage=url).trials[0]
+        assert (kept.intermediate_values, kept.value) == ({1: 0.25, 9: 0.5}, 0.5)
+        assert again.trials()[0].curve == {1: 0.25, 9: 0.5}
+
     def test_a_beginning_that_was_cut_off_is_completed(self, ledger: Ledger, reopen: Open, url: str) -> None:
         half = optuna.load_study(study_name="toy", storage=url).ask()
         half.suggest_float("contrast.temperature", 0.05, 0.5, log=True)
@@ -127,6 +142,9 @@ class TestStudyLedger(LedgerContract):
     def test_a_name_is_taken_once(self, ledger: Ledger, url: str) -> None:
         with pytest.raises(UsageError, match=r"name: expected a name that no search has yet, got 'toy'; give --resume"):
             StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
+        ledger.record_driver(dataclasses.replace(this_driver(at_s=1.0), user="somebody-else"))
+        with pytest.raises(UsageError, match=r"give another --name: this one is somebody-else's"):
+            StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
 
     def test_trials_of_older_versions_have_the_configuration_of_the_space_before_it_changed(self, url: str) -> None:
         storage = open_storage(url)
@@ -145,8 +163,9 @@ class TestStudyLedger(LedgerContract):
 
     def test_a_creation_that_was_cut_off_is_completed(self, url: str) -> None:
         storage = open_storage(url)
+        optuna.create_study(storage=storage, study_name="another", direction="maximize")
         optuna.create_study(storage=storage, study_name="toy", direction="maximize")
-        assert (search_names(storage), other_study_names(storage)) == ((), ("toy",))
+        assert (search_names(storage), other_study_names(storage)) == ((), ("another", "toy"))
         assert not StudyLedger.exists(storage, name="toy")
         ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
         assert ledger.search.limit == 6

@@ -9,7 +9,7 @@ import pytest
 
 from hico_platform.enums import Decision
 from hico_platform.errors import UsageError
-from hico_platform.search.drivers import UNKNOWN, DriverRecord
+from hico_platform.search.drivers import MOST_OF_A_COMMAND, UNKNOWN, DriverRecord
 from hico_platform.search.ledger.base import Ending, Facts, ReportRecord, TrialState
 from hico_platform.search.ledger.serialization import (
     driver_from_plain,
@@ -48,11 +48,18 @@ ENDING_TEXT = (
 FACTS = Facts(data_digest="d", protocol="xsub", code_version="1", seed=4, more={"dataset": "small"})
 FACTS_TEXT = '{"data_digest": "d", "protocol": "xsub", "code_version": "1", "seed": 4, "more": {"dataset": "small"}}'
 DRIVER = DriverRecord(
-    user="ann", uid=7, host="node1", pid=12, command="hico-platform search", began_at_s=1.5, resumed=True
+    user="ann",
+    uid=7,
+    host="node1",
+    pid=12,
+    command="hico-platform search",
+    began_at_s=1.5,
+    resumed=True,
+    took_over_from="bob",
 )
 DRIVER_TEXT = (
     '{"user": "ann", "uid": 7, "host": "node1", "pid": 12, "command": "hico-platform search", "began_at_s": 1.5, '
-    '"resumed": true, "took_over_from": null}'
+    '"resumed": true, "took_over_from": "bob"}'
 )
 
 
@@ -94,3 +101,9 @@ def test_a_value_of_a_newer_version_is_an_error_that_names_it() -> None:
 def test_a_driver_that_cannot_be_read_is_unknown(plain: object) -> None:
     driver = driver_from_plain(plain)
     assert (driver.user, driver.uid, driver.pid, driver.began_at_s) == (UNKNOWN, None, None, 0.0)
+
+
+def test_a_command_is_kept_longer_than_a_name_and_both_have_an_end() -> None:
+    plain = {**driver_to_plain(DRIVER), "user": "u" * 9000, "command": "c" * 9000, "took_over_from": None}
+    driver = driver_from_plain(plain)
+    assert (len(driver.user), len(driver.command), driver.took_over_from) == (255, MOST_OF_A_COMMAND, None)
