@@ -83,6 +83,10 @@ def make_pku_mmd_2(folder: Path, random: Random) -> Path:
     for file in sorted(folder.rglob("000*.txt")):
         file.rename(file.with_name(file.name.replace("000", "A01N0")))
     (folder / "cross-subject.txt").write_text("Training videos:\nA01N02-L\nValidataion videos:\nA01N03-M\n")
+    if random.random() < 0.5:  # both parts under one folder
+        make_pku_mmd(folder, random)
+        (folder / "cross-subject.txt").rename(folder / "cross-subject_v1.txt")
+        (folder / "cross-subject.txt").write_text("Training videos:\nA01N02-L\nValidataion videos:\nA01N03-M\n")
     return folder
 
 
@@ -91,7 +95,9 @@ def make_pyskl(folder: Path, random: Random) -> Path:
         {"frame_dir": f"{NAME}{i}", "label": i, "keypoint": pose.swapaxes(0, 1), "total_frames": len(pose)}
         for i, pose in enumerate(poses(random))
     ]
-    content = {"split": {"xsub_train": [f"{NAME}0"], "xsub_val": [f"{NAME}1"]}, "annotations": annotations}
+    kind = (list, tuple, set, np.array)[int(random.integers(4))]
+    split = {"xsub_train": kind([f"{NAME}0"]), "xsub_val": kind([f"{NAME}1"])}
+    content = {"split": split, "annotations": annotations}
     is_odd = random.random() < 0.5
     if is_odd:
         target = [content, content["split"], *annotations][int(random.integers(4))]
@@ -104,11 +110,12 @@ def make_pyskl(folder: Path, random: Random) -> Path:
 def make_ctrgcn(folder: Path, random: Random) -> Path:
     x = np.stack([pose.reshape(3, 150) for pose in poses(random)])
     packing = zipfile.ZIP_DEFLATED if random.random() < 0.5 else zipfile.ZIP_STORED
+    labels = (np.eye(2), np.arange(2), np.arange(2.0)[:, None])[int(random.integers(3))]
     victim = int(random.integers(8))  # every other time a member is damaged, with a checksum that fits
     with zipfile.ZipFile(folder / "a.npz", "w", packing) as archive:
         for i, name in enumerate(("x_train", "y_train", "x_test", "y_test")):
             content = io.BytesIO()
-            np.save(content, x if name[0] == "x" else np.eye(2))
+            np.save(content, x if name[0] == "x" else labels)
             archive.writestr(f"{name}.npy", damaged(content.getvalue(), random) if i == victim else content.getvalue())
     return folder / "a.npz"
 

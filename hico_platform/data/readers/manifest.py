@@ -128,7 +128,7 @@ def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
         mark = next((mark for mark in (";", "\t") if len(columns) == 1 and mark in columns[0]), None)
         remedy = "name the columns in the first line: path,label,..."
         raise DataError(
-            Problem(file=file, line=1, field="path", rule="a column of this name", value=list(columns),
+            Problem(file=file, line=1, field="path", rule="a column of this name", value=columns or "an empty line",
                     remedy=remedy if mark is None else f"put commas between the columns, not {mark!r}")
         )  # fmt: skip
     alike = [name for name in columns if name.strip().lower() in _LIKE_LABEL]
@@ -257,7 +257,9 @@ def _load_array(path: Path, *, manifest: Path, line: int | None) -> Any:
         )  # fmt: skip
     array = map_array(path)
     if array.dtype.kind != "f":
-        raise _unusable(path, "an array of floats", str(array.dtype))
+        raise DataError(
+            Problem(file=path, rule="an array of floats", value=str(array.dtype), remedy="save floats, in metres")
+        )
     return array
 
 

@@ -22,6 +22,7 @@ from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.pku_split_file import (
     CAMERAS,
+    EXAMPLES,
     VIDEO_NAMES,
     SplitFile,
     dataset_of,
@@ -85,7 +86,7 @@ class PKUMMD:
             remedy = "give the folder that holds skeletons and labels"
             raise DataError(
                 [Problem(file=self.folder, rule=f"a folder with videos of {self.dataset} and labels, named like "
-                         f"{VIDEO_NAMES[self.dataset]}-L.txt", value=f"videos of {others[0]}" if others else None,
+                         f"{EXAMPLES[self.dataset]}.txt", value=f"videos of {others[0]}" if others else None,
                          remedy=f"use --format {others[0]}" if others else remedy),
                  *problems[:20]]
             )  # fmt: skip

@@ -16,6 +16,9 @@ from hico_platform.errors import DataError, Problem
 VIDEO_NAMES = {"pku-mmd-1": r"\d{4}", "pku-mmd-2": r"A\d{2}N\d{2}"}
 """Regular expression of a video's name without its view, for each part of the dataset."""
 
+EXAMPLES = {"pku-mmd-1": "0002-L", "pku-mmd-2": "A01N01-L"}
+"""A video with its view, for messages."""
+
 CAMERAS = {"L": 1, "M": 2, "R": 3}
 
 _CUT_NAME = re.compile(rf"({'|'.join(VIDEO_NAMES.values())})-([LMR])(?:\.txt)?_[0-9]+")

@@ -206,7 +206,7 @@ def test_a_bad_row_is_a_problem_with_its_line(tmp_path: Path, row: str, message:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "manifest.csv:1: path: expected a column of this name"),
+        ("", "manifest.csv:1: path: expected a column of this name, got 'an empty line'; name the columns"),
         ("\n\n\npath,label\n", "manifest.csv:1: path: expected a column of this name"),
         ("path;label\na;1\n", "manifest.csv:1: path: expected a column of this name, got"),
         ("path;label\na;1\n", "got .*; put commas between the columns, not ';'"),
@@ -252,7 +252,7 @@ def _claims(shape: tuple[int, ...]) -> bytes:
         (np.ones((25, 3)), r"got \[25, 3\]"),
         (np.ones((0, 25, 3)), "a recording of at least one frame, got 0"),
         (np.ones((3, 0, 25, 3)), "a recording of at least one body"),
-        (np.ones((3, 25, 3), int), "an array of floats, got 'int64'"),
+        (np.ones((3, 25, 3), int), "an array of floats, got 'int64'; save floats, in metres"),
         (np.full((3, 25, 3), np.inf), "a finite coordinate within 10000 metres, got inf"),
         (np.full((3, 25, 3), 1e30), "within 10000 metres"),
         (np.full((3, 25, 3), np.nan), "a recording that shows at least one joint"),

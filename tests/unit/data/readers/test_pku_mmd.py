@@ -275,7 +275,7 @@ def test_videos_and_labels_without_each_other(tmp_path: Path) -> None:
 
 
 def test_a_video_on_both_sides_and_no_videos_at_all(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a folder with videos of pku-mmd-1 and labels"):
+    with pytest.raises(DataError, match=r"a folder with videos of pku-mmd-1 and labels, named like 0002-L\.txt; give"):
         open_part_1(tmp_path, ReadOptions()).plan()
     with pytest.raises(DataError, match="a folder"):
         FORMATS["pku-mmd-2"](tmp_path / "absent", ReadOptions())
