@@ -10,8 +10,10 @@ from hico_platform.config.layout_file import find_layout
 from hico_platform.config.table_map_file import find_table_map
 from hico_platform.data.describe import Description, describe
 from hico_platform.data.draw import draw
+from hico_platform.data.draw_layout import draw_layout
 from hico_platform.data.fitting_layout import fitting_layout
 from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.layouts import BUILT_IN, BuiltIn
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import FORMATS, ReadOptions
@@ -84,6 +86,24 @@ def prepare_dataset(
         accept_implausible=accept_implausible,
         progress=progress,
     )
+
+
+def show_layouts(name: str | None, *, picture: Path | None) -> list[BuiltIn]:
+    """The built-in layouts, or the one of a name or a YAML file; that one is drawn to ``picture``.
+
+    Raises ConfigError if there is no such layout, UsageError if none is named to draw or it cannot be drawn.
+    """
+    if name is None:
+        if picture is not None:
+            raise UsageError(Problem(field="draw", rule="the layout to draw", remedy="name one beside it"))
+        return [*BUILT_IN.values()]
+    layout = find_layout(name)
+    known = BUILT_IN.get(layout.name)
+    if picture is not None:
+        draw_layout(layout, picture)
+    if known is not None and known.layout == layout:
+        return [known]
+    return [BuiltIn(layout=layout, source=name)]
 
 
 def describe_dataset(location: str, *, home: Path, picture: Path | None, count: int) -> tuple[Description, list[str]]:

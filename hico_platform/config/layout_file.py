@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.data.layout import Layout
-from hico_platform.data.layouts import LAYOUTS
+from hico_platform.data.layouts import ALSO, LAYOUTS
 from hico_platform.errors import ConfigError, Problem
 
 
@@ -16,13 +16,14 @@ def find_layout(name_or_file: str) -> Layout:
 
     Raises ConfigError naming file, line and key.
     """
-    if name_or_file in LAYOUTS:
-        return LAYOUTS[name_or_file]
+    named = LAYOUTS | ALSO
+    if name_or_file in named:
+        return named[name_or_file]
     file = Path(name_or_file)
     if not file.is_file():
         raise ConfigError(
             Problem(field="layout", rule=f"one of {', '.join(LAYOUTS)}, or a YAML file", value=name_or_file,
-                    remedy="check the name or the path")
+                    remedy="check the name or the path; `hico-platform data layouts` shows them")
         )  # fmt: skip
     document = read_yaml(file)
     if not isinstance(document.data, Mapping):

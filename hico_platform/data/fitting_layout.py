@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hico_platform.data.layout import Layout
-from hico_platform.data.layouts import LAYOUTS
+from hico_platform.data.layouts import RECORDED
 from hico_platform.data.plausibility import BodyCheck, measure
 from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.sequence import Sequence, Unit
@@ -26,7 +26,7 @@ def fitting_layout(raw: Path, *, format_name: str, options: ReadOptions) -> Layo
     Raises UsageError if there are such layouts and none fits. Raises DataError if
     ``raw`` cannot be read at all, or holds scores in place of z.
     """
-    for layout in {len(layout.joints): layout for layout in reversed(LAYOUTS.values())}.values():
+    for layout in {len(layout.joints): layout for layout in reversed(RECORDED.values())}.values():
         recordings = [*_recordings(raw, format_name, replace(options, layout=layout))]
         if recordings:
             return _best(layout, recordings, options.unit)
@@ -39,8 +39,8 @@ def _best(layout: Layout, recordings: list[Sequence], unit: Unit) -> Layout:
         check.add(measure(recording.pose, layout))
     check.refuse_scores()
     if (name := check.best()) is not None:
-        return LAYOUTS[name]
-    alike = [other.name for other in LAYOUTS.values() if len(other.joints) == len(layout.joints)]
+        return RECORDED[name]
+    alike = [other.name for other in RECORDED.values() if len(other.joints) == len(layout.joints)]
     raise UsageError(
         Problem(
             field="layout", rule="a layout, because these recordings do not tell theirs",

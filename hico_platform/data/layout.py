@@ -97,32 +97,32 @@ class Layout:
 
     def centre_of(self, pose: Array) -> Array:
         """The centre of poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
-        return _position(pose, self.centre)
+        return self.position(pose, self.centre)
 
     def z_line(self, pose: Array) -> Array:
         """The line that points upwards in poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
-        return _position(pose, self.z_axis[1]) - _position(pose, self.z_axis[0])
+        return self.position(pose, self.z_axis[1]) - self.position(pose, self.z_axis[0])
 
     def x_line(self, pose: Array) -> Array:
         """The line across the body in poses (..., J, C), (..., C); NaN where a joint that it needs is NaN."""
-        return _position(pose, self.x_axis[1]) - _position(pose, self.x_axis[0])
+        return self.position(pose, self.x_axis[1]) - self.position(pose, self.x_axis[0])
+
+    @staticmethod
+    def position(pose: Array, point: Point) -> Array:
+        """A point of poses (..., J, C), (..., C) in their dtype; NaN where a joint that it needs is NaN."""
+        if isinstance(point, int):
+            return pose[..., point, :]
+        middle: Array = np.mean(pose[..., list(point), :], axis=-2)
+        return middle
 
     def trunk_line(self, pose: Array) -> Array:
         """The line from the start of the z axis to the middle of the x axis in poses (..., J, C), (..., C)."""
-        start, end = (_position(pose, point) for point in self.x_axis)
-        middle: Array = (start + end) / 2 - _position(pose, self.z_axis[0])
+        start, end = (self.position(pose, point) for point in self.x_axis)
+        middle: Array = (start + end) / 2 - self.position(pose, self.z_axis[0])
         return middle
 
 
 _LINES = ("z_axis", "x_axis")
-
-
-def _position(pose: Array, point: Point) -> Array:
-    """A point of poses (..., J, C), (..., C) in their dtype."""
-    if isinstance(point, int):
-        return pose[..., point, :]
-    middle: Array = np.mean(pose[..., list(point), :], axis=-2)
-    return middle
 
 
 def _joints_of(point: Point) -> tuple[int, ...]:

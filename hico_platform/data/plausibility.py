@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hico_platform.data.body import Body, BodyMeasure, median_body
 from hico_platform.data.layout import Layout
-from hico_platform.data.layouts import LAYOUTS, same_joints
+from hico_platform.data.layouts import LAYOUTS, RECORDED, same_joints
 from hico_platform.data.sequence import Unit
 from hico_platform.errors import DataError, Problem, command
 
@@ -54,7 +54,7 @@ def measure(pose: npt.NDArray[np.float32], layout: Layout, *, only: bool = False
 
 @lru_cache(maxsize=8)
 def _measures(layout: Layout) -> dict[str, BodyMeasure]:
-    alike = [other for other in LAYOUTS.values() if len(other.joints) == len(layout.joints)]
+    alike = [other for other in RECORDED.values() if len(other.joints) == len(layout.joints)]
     candidates = [layout, *(other for other in alike if other.name != layout.name and not same_joints(other, layout))]
     return {one.name: BodyMeasure(one) for one in candidates}
 

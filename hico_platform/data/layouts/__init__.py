@@ -1,27 +1,27 @@
-"""The built-in layouts."""
+"""The built-in layouts; another one is an entry in the file of its family, and its joints' places in ``anatomy``."""
 
 from __future__ import annotations
 
 from hico_platform.data.anatomy import joint_key
-from hico_platform.data.layout import KINECT_V1, KINECT_V2, Layout
+from hico_platform.data.layout import Layout
+from hico_platform.data.layouts.built_in import BuiltIn
+from hico_platform.data.layouts.common import COMMON
+from hico_platform.data.layouts.images import IMAGES
+from hico_platform.data.layouts.kinect import KINECT
+from hico_platform.data.layouts.motion_capture import MOTION_CAPTURE
 
-# The raw files of MSR-Action3D; its authors' display code names bones by pairs of these, counted from 1.
-MSR_ACTION3D = Layout(
-    name="msr-action3d",
-    joints=(
-        "shoulder_left", "shoulder_right", "shoulder_centre", "spine", "hip_left", "hip_right", "hip_centre",
-        "elbow_left", "elbow_right", "wrist_left", "wrist_right", "hand_left", "hand_right",
-        "knee_left", "knee_right", "ankle_left", "ankle_right", "foot_left", "foot_right", "head",
-    ),
-    parents=(2, 2, 2, 2, 6, 6, 3, 0, 1, 7, 8, 9, 10, 4, 5, 13, 14, 15, 16, 2),
-    centre=3,
-    z_axis=(6, 3),
-    x_axis=(0, 1),
-)  # fmt: skip
-
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (KINECT_V2, KINECT_V1, MSR_ACTION3D)}
+_MADE = {one.layout.name for one in COMMON}
+BUILT_IN: dict[str, BuiltIn] = {one.layout.name: one for one in (*KINECT, *IMAGES, *MOTION_CAPTURE, *COMMON)}
+LAYOUTS: dict[str, Layout] = {name: one.layout for name, one in BUILT_IN.items()}
+RECORDED: dict[str, Layout] = {name: layout for name, layout in LAYOUTS.items() if name not in _MADE}
+"""Those that raw files are in."""
+ALSO: dict[str, Layout] = {name: one.layout for one in BUILT_IN.values() for name in one.also}
+"""Layouts by other names, of datasets that have them."""
 
 
 def same_joints(one: Layout, other: Layout) -> bool:
     """Whether two layouts have the same joints in the same order."""
     return [*map(joint_key, one.joints)] == [*map(joint_key, other.joints)]
+
+
+__all__ = ["ALSO", "BUILT_IN", "LAYOUTS", "RECORDED", "BuiltIn", "same_joints"]

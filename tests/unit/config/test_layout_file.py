@@ -21,7 +21,7 @@ x_axis: [3, 4]
 
 
 def test_a_layout_by_name_and_from_a_file(tmp_path: Path) -> None:
-    assert find_layout("kinect-v1") is KINECT_V1
+    assert find_layout("kinect-v1") is find_layout("ucla") is KINECT_V1
     (tmp_path / "stick.yaml").write_text(LAYOUT)
     layout = find_layout(str(tmp_path / "stick.yaml"))
     assert (layout.joints[1], layout.parents, layout.x_axis) == ("chest", (0, 0, 1, 1, 1), (3, 4))
@@ -39,7 +39,6 @@ def test_a_layout_file_may_give_midpoints(tmp_path: Path) -> None:
 def test_a_layout_survives_json(name: str) -> None:
     layout = LAYOUTS[name]
     assert type(layout).from_plain(json.loads(json.dumps(layout.as_plain()))) == layout
-    assert len(layout.joints) == {"kinect-v2": 25, "kinect-v1": 20, "msr-action3d": 20}[name]
 
 
 @pytest.mark.parametrize(
