@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layout", metavar="NAME|FILE",
         help="skeleton of formats that do not say theirs: a name that `data layouts` lists, or a YAML file (default: "
-        "kinect-v2; for a manifest the one that its joints fit)",
+        "kinect-v2; for a manifest or table the one that its joints fit, for bvh its own)",
     )  # fmt: skip
     parser.add_argument(
         "--unit", default=UNITS[0], choices=UNITS,
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--map", metavar="NAME|FILE",
-        help="what the columns or keys of CSV and JSON files are (table): azure-kinect, irds, kimore, mediapipe, "
+        help="what the columns or keys of CSV and JSON files are (table, bvh): azure-kinect, irds, kimore, mediapipe, "
         "msrc-12 or a YAML file",
     )  # fmt: skip
     parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")

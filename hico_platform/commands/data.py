@@ -74,6 +74,8 @@ def prepare_dataset(
         options = replace(options, map=columns, unit=columns.unit if options.unit is Unit.M else options.unit)
     if layout is not None:
         options = replace(options, layout=find_layout(layout))
+    elif (own_layout := FORMATS[format_name].own_layout) is not None:
+        options = replace(options, layout=own_layout(raw, options))
     elif FORMATS[format_name].asks_layout:
         options = replace(options, layout=fitting_layout(raw, format_name=format_name, options=options))
     return import_dataset(

@@ -1,4 +1,4 @@
-"""Reads a recording from a CSV or JSON file as a ``TableMap`` describes it."""
+"""Reads a recording from a CSV, JSON or BVH file as a ``TableMap`` describes it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.bvh_file import pose_of, read_bvh
 from hico_platform.data.json_file import read_json
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import MOST_FRAMES, Unit
-from hico_platform.data.table_map import CSVColumns, JSONPaths, TableMap
+from hico_platform.data.table_map import BVHFile, CSVColumns, JSONPaths, TableMap
 from hico_platform.data.text_numbers import is_number
 from hico_platform.data.tracks import find_actors
 from hico_platform.errors import DataError, Problem
@@ -70,12 +71,17 @@ def read_table(
             Problem(field="map.joints", rule=f"names of the {len(layout.joints)} joints of {layout.name}",
                     value=len(names), remedy="name all of them, or another layout by --layout")
         )  # fmt: skip
-    bodies = _Bodies(file=file, joints=len(names))
-    if isinstance(table.content, CSVColumns):
-        _read_csv(file, table.content, names, bodies)
+    metres = (unit or table.unit).metres
+    remarks: Mapping[str, int] = {}
+    if isinstance(table.content, BVHFile):
+        pose = pose_of(read_bvh(file), names, file)[:, None] * metres  # (T, M, J, C)
     else:
-        _read_json(file, table.content, names, bodies)
-    pose, remarks = _assembled(bodies, (unit or table.unit).metres)
+        bodies = _Bodies(file=file, joints=len(names))
+        if isinstance(table.content, CSVColumns):
+            _read_csv(file, table.content, names, bodies)
+        else:
+            _read_json(file, table.content, names, bodies)
+        pose, remarks = _assembled(bodies, metres)
     letters = [axis.lstrip("-") for axis in table.axes]
     signs = [-1.0 if axis.startswith("-") else 1.0 for axis in table.axes]
     return pose[..., ["xyz".index(letter) for letter in letters]] * np.array(signs), remarks

@@ -60,10 +60,15 @@ class JSONPaths:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BVHFile:
+    """A BVH file, which says itself what it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableMap:
     """Which files are recordings, what their names say, and where they hold the coordinates."""
 
-    content: CSVColumns | JSONPaths
+    content: CSVColumns | JSONPaths | BVHFile
     files: str
     """A pattern of file names, searched in folders of any depth."""
     name: str | None = None
@@ -86,11 +91,11 @@ class TableMap:
         Raises ConfigError naming the key that is missing, unknown, or has a value of another kind.
         """
         values = _checked(plain, _MAP_KEYS, "")
-        kinds = [key for key in ("csv", "json") if key in values]
+        kinds = [key for key in _KINDS if key in values]
         if len(kinds) != 1:
-            raise _wrong("csv", "one of the keys csv and json", kinds, "give one of them")
-        inner = _checked(values.pop(kinds[0]), _CSV_KEYS if kinds == ["csv"] else _JSON_KEYS, f"{kinds[0]}.")
-        content = CSVColumns(**inner) if kinds == ["csv"] else JSONPaths(**inner)
+            raise _wrong("csv", f"one of the keys {', '.join(_KINDS)}", kinds, "give one of them")
+        kind, keys = _KINDS[kinds[0]]
+        content = kind(**_checked(values.pop(kinds[0]), keys, f"{kinds[0]}."))
         if isinstance(content, CSVColumns):
             _check_columns(content)
         classes = {str(label): name for label, name in values.pop("classes", {}).items()}
@@ -194,6 +199,9 @@ _CSV_KEYS = {
 _JSON_KEYS = {
     "frames": _PATH, "bodies": _PATH, "body": _PATH, "joints": _PATH, "joint": _PATH, "axes": _NAMED_AXES,
 }  # fmt: skip
+_KINDS: dict[str, tuple[type[CSVColumns | JSONPaths | BVHFile], Mapping[str, _Key]]] = {
+    "csv": (CSVColumns, _CSV_KEYS), "json": (JSONPaths, _JSON_KEYS), "bvh": (BVHFile, {}),
+}  # fmt: skip
 _MAP_KEYS = {
     "files": _Key(rule="a pattern of file names, such as *.csv", fits=_is_file_pattern),
     "name": _Key(rule="a regular expression", fits=_is_expression),
@@ -206,6 +214,7 @@ _MAP_KEYS = {
                     made=MissingJoint),
     "csv": _Key(rule="a mapping", fits=lambda value: isinstance(value, Mapping)),
     "json": _Key(rule="a mapping", fits=lambda value: isinstance(value, Mapping)),
+    "bvh": _Key(rule="an empty mapping", fits=lambda value: isinstance(value, Mapping)),
 }  # fmt: skip
 
 
@@ -214,7 +223,9 @@ def _checked(plain: Mapping[str, Any], keys: Mapping[str, _Key], place: str) -> 
     for name, value in plain.items():
         key = keys.get(name)
         if key is None:
-            raise _wrong(f"{place}{name}", f"one of the keys {', '.join(keys)}", name, "correct or leave out this key")
+            raise _wrong(
+                f"{place}{name}", f"one of the keys {', '.join(keys) or 'none'}", name, "correct or leave out this key"
+            )
         if not key.fits(value):
             raise _wrong(f"{place}{name}", key.rule, value, "correct the map")
         checked[name] = key.made(value)

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hico_platform.data.importing import import_dataset
+from hico_platform.data.layout import Layout
 from hico_platform.data.readers import ReadOptions
 from hico_platform.data.skeleton_file import write_skeleton
 from hico_platform.data.table_map import TableMap
@@ -180,6 +181,21 @@ def make_table_of_json(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_bvh(folder: Path, random: Random) -> Path:
+    joints = ("Hips", "Spine", "LeftArm", "RightArm")
+    head = "".join(
+        f"{'ROOT' if i == 0 else 'JOINT'} {name}\n{{\nOFFSET 0 {i} 1\nCHANNELS "
+        f"{'6 Xposition Yposition Zposition' if i == 0 else '3'} Zrotation Xrotation Yrotation\n"
+        for i, name in enumerate(joints)
+    )
+    for i in range(2):
+        values = random.standard_normal((3, 15)).round(3).tolist()
+        rows = "\n".join(" ".join(map(str, row)) for row in values)
+        end = "End Site\n{\nOFFSET 0 1 0\n}\n" + "}\n" * len(joints)
+        (folder / f"s{i}_a{i}.bvh").write_text(f"HIERARCHY\n{head}{end}MOTION\nFrames: 3\nFrame Time: 0.01\n{rows}\n")
+    return folder
+
+
 def make_manifest(folder: Path, random: Random) -> Path:
     for i, pose in enumerate(poses(random)):
         np.save(folder / f"{i}.npy", pose)
@@ -205,6 +221,7 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "ucla": make_ucla,
     "table": make_table,
     "table-json": make_table_of_json,
+    "bvh": make_bvh,
     "manifest": make_manifest,
 }
 
@@ -222,6 +239,17 @@ OPTIONS: dict[str, ReadOptions] = {
                 "json": {"frames": "frames", "bodies": "bodies", "body": "id", "joints": "joints", "axes": [0, 1, 2]},
             }
         )
+    ),
+    "bvh": ReadOptions(
+        layout=Layout(
+            name="four",
+            joints=("Hips", "Spine", "LeftArm", "RightArm"),
+            parents=(0, 0, 1, 1),
+            centre=0,
+            z_axis=(0, 1),
+            x_axis=(2, 3),
+        ),
+        map=TableMap.from_plain({"name": _NAME_OF_TABLE, "bvh": {}}),
     ),
 }
 """What the user has to say about a format."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.readers import ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
+from hico_platform.data.readers import bvh, ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.errors import DataError, Problem, UsageError
 
@@ -24,6 +25,8 @@ class Format:
     """How its recordings are normalised, unless the user says otherwise."""
     asks_layout: bool = False
     """Whether such files may be of any layout, so that none is assumed."""
+    own_layout: Callable[[Path, ReadOptions], Layout] | None = None
+    """The layout that the files themselves describe, which is used where none is named."""
 
     @property
     def bodies_measured(self) -> bool:
@@ -59,6 +62,7 @@ FORMATS: dict[str, Format] = {
     "stgcn": Format(opens=stgcn.open_source, takes=("layout", "normalisation")),
     "ucla": Format(opens=ucla.open_source, takes=("normalisation",)),
     "table": Format(opens=table.open_source, takes=("layout", "map", "unit", "normalisation"), asks_layout=True),
+    "bvh": Format(opens=bvh.open_source, takes=("layout", "map", "unit", "normalisation"), own_layout=bvh.own_layout),
     "manifest": Format(opens=manifest.open_source, takes=("layout", "unit", "normalisation"), asks_layout=True),
 }
 

@@ -140,8 +140,8 @@ def test_a_json_file_that_does_not_fit_is_named(tmp_path: Path, content: Any, pl
 @pytest.mark.parametrize(
     ("plain", "message"),
     [
-        ({}, r"map.csv: expected one of the keys csv and json, got \[\]"),
-        ({"csv": {}, "json": {}}, "map.csv: expected one of the keys csv and json"),
+        ({}, r"map.csv: expected one of the keys csv, json, bvh, got \[\]"),
+        ({"csv": {}, "json": {}}, "map.csv: expected one of the keys csv, json, bvh"),
         ({"csv": {}, "unit": "foot"}, "map.unit: expected one of m, mm, cm, in, got 'foot'"),
         ({"csv": {}, "unit": []}, "map.unit: expected one of m, mm, cm, in"),
         ({"csv": {}, "missing": []}, "map.missing: expected one of zero, nan"),
