@@ -22,14 +22,16 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import Document
 from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import Layout
-from hico_platform.data.normalise import normalise
-from hico_platform.data.sequence import nan_where_zero
+from hico_platform.data.normalise import Normalisation, normalise
+from hico_platform.data.sequence import MissingJoint, nan_where_zero
 from hico_platform.data.store import COORDINATES
 from hico_platform.errors import CheckpointError, ConfigError, DataError, Problem
 from hico_platform.model.encoder import Tokens
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)
+"""Version 1 says neither coordinates nor normalisation: all of its encoders had the released one of 3D poses."""
 _PREFIX = "model/query.encoder."
 _MOST_BYTES = 1 << 20
 """Largest accepted description file; one is a few kilobytes."""
@@ -48,10 +50,16 @@ class Encoder:
         layout: Layout,
         weights: dict[str, torch.Tensor],
         coordinates: int = COORDINATES,
+        normalisation: Normalisation | None = Normalisation.RELEASED,
+        missing_joint: MissingJoint = MissingJoint.ZERO,
     ) -> None:
         self.config = config
         self.layout = layout
         self.coordinates = coordinates
+        self.normalisation = normalisation
+        """How its training data were normalised; None if they were as recorded."""
+        self.missing_joint = missing_joint
+        """How its training data marked a missing joint."""
         self._encoder = build_encoder(config, layout=layout, coordinates=coordinates)
         self._encoder.load_state_dict(weights)
         self._encoder.eval()
@@ -61,11 +69,12 @@ class Encoder:
     def features(self, poses: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float32]:
         """Features (n, 2*G*D) of recorded poses, before any normalisation of the features.
 
-        Each pose is (T, J, 3) or (T, M, J, 3), metres, NaN or zeros where a joint is missing, as in the data the
-        encoder was trained on; it is normalised and cropped in the same way.
+        Each pose is (T, J, C) or (T, M, J, C), metres, in the layout and with the coordinates of the data the encoder
+        was trained on, and is normalised and cropped as they were. NaN marks a missing joint; zeros do too where they
+        did in those data (``missing_joint``), and else are a joint at the origin.
 
         Raises:
-            DataError: a pose has another shape.
+            DataError: a pose has another shape, or shows nobody.
         """
         prepared = [self._prepared(np.asarray(pose, dtype=np.float32), i) for i, pose in enumerate(poses)]
         sizes = [pose.size for pose in prepared]
@@ -102,7 +111,20 @@ class Encoder:
             )
         if pose.ndim == 3:
             pose = pose[:, None]
-        return normalise(nan_where_zero(np.nan_to_num(pose)), self.layout).pose
+        pose = np.where(np.isnan(pose).any(axis=-1, keepdims=True), np.float32(np.nan), pose)
+        if self.missing_joint is MissingJoint.ZERO:
+            pose = nan_where_zero(pose)
+        if np.isnan(pose).all():
+            raise DataError(
+                Problem(
+                    field=f"poses[{index}]",
+                    rule="a recording that shows at least one joint",
+                    remedy="leave it out: every joint is missing",
+                )
+            )
+        if self.normalisation is None:
+            return np.nan_to_num(pose[:, :BODIES])
+        return normalise(pose, self.layout, method=self.normalisation).pose
 
 
 def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
@@ -118,7 +140,10 @@ def export_encoder(checkpoint: Checkpoint, directory: Path) -> None:
         "epoch": checkpoint.epoch,
         "config": checkpoint.facts["config"],
         "layout": checkpoint.facts["layout"],
-        "coordinates": checkpoint.facts.get("coordinates", COORDINATES),  # the first versions had no others
+        # The first versions named none of these.
+        "coordinates": checkpoint.facts.get("coordinates", COORDINATES),
+        "normalisation": checkpoint.facts.get("normalisation", Normalisation.RELEASED),
+        "missing_joint": checkpoint.facts.get("missing_joint", MissingJoint.ZERO),
         "provenance": checkpoint.facts["provenance"],
     }
     temporary = make_unique_folder(directory.parent, prefix=".writing-")
@@ -144,7 +169,7 @@ def load_encoder(directory: Path) -> Encoder:
 
     try:
         description = _description(directory / DESCRIPTION)
-        if description.get("schema_version") == SCHEMA_VERSION:
+        if description.get("schema_version") in _READABLE:
             config = parse(TrialConfig, Document(data=description["config"]))
             layout = Layout.from_plain(description["layout"])
             coordinates = description.get("coordinates", COORDINATES)
@@ -152,13 +177,21 @@ def load_encoder(directory: Path) -> Encoder:
                 raise ValueError(f"{coordinates!r:.80} coordinates a joint, which are 2 or 3")
             _check_sizes(directory / WEIGHTS, config=config, layout=layout, coordinates=coordinates)
             weights = load_file(directory / WEIGHTS)
-            return Encoder(config=config, layout=layout, weights=weights, coordinates=coordinates)
+            normalisation = description.get("normalisation", Normalisation.RELEASED)
+            return Encoder(
+                config=config,
+                layout=layout,
+                weights=weights,
+                coordinates=coordinates,
+                normalisation=None if normalisation is None else Normalisation(normalisation),
+                missing_joint=MissingJoint(description.get("missing_joint", MissingJoint.ZERO)),
+            )
     except (*_NOT_WHOLE, SafetensorError) as error:
         raise _not_whole(directory, error) from error
     raise CheckpointError(
         Problem(
             file=directory,
-            rule=f"the encoder schema version {SCHEMA_VERSION}",
+            rule=f"an encoder schema version from {_READABLE[0]} to {_READABLE[-1]}",
             value=description.get("schema_version"),
             remedy="use the version that wrote it",
         )

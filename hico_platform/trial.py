@@ -242,6 +242,8 @@ class _TrialLog:
             "config": to_mapping(config),
             "layout": store.layout.as_plain(),
             "coordinates": store.coordinates,
+            "normalisation": store.normalisation,
+            "missing_joint": store.missing_joint,
             "provenance": dict(provenance),
         }
         self._saved_epoch = 0  # before the first epoch the seed reproduces the whole state

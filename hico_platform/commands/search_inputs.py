@@ -90,14 +90,14 @@ def search_inputs(
 
 
 def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progress | None) -> Dataset | None:
-    """The transfer dataset; none where there is only the generated one, in another layout or with more coordinates."""
+    """The transfer dataset; none where there is only the generated one, and its poses are of another kind."""
     settings = space.settings
     target = dataset(
         settings.transfer, protocol=settings.transfer_protocol, home=home, preset=TRANSFER, progress=progress
     )
     check_labels(target, field="transfer", part=Part.VAL)
     found = target.open()[0]
-    if found.layout == source.layout and found.coordinates == source.coordinates:
+    if found.layout == source.layout and _poses(found) == _poses(source):
         return target
     if settings.transfer is None:
         return None
@@ -106,10 +106,11 @@ def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progr
             field="transfer",
             rule=f"a dataset of {_poses(source)}, as the one that is searched on",
             value=_poses(found),
-            remedy="give one of such poses, or leave it out",
+            remedy="prepare one with such poses (--normalisation), or leave it out",
         )
     )
 
 
 def _poses(store: Store) -> str:
-    return f"{store.coordinates}D poses in the layout {store.layout.name}"
+    how = "as recorded" if store.normalisation is None else f"normalised as {store.normalisation}"
+    return f"{store.coordinates}D poses in the layout {store.layout.name}, {how}"

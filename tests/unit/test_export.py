@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from hico_platform.checkpoint import load_checkpoint
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation, normalise
-from hico_platform.data.sequence import Sequence, nan_where_zero
+from hico_platform.data.sequence import MissingJoint, Sequence, nan_where_zero
 from hico_platform.data.store import Store, StoreWriter
 from hico_platform.errors import CheckpointError, DataError
 from hico_platform.evaluate.features import encoder_features
@@ -87,6 +87,75 @@ def test_one_body_may_come_without_its_axis_and_missing_joints_as_nan(exported: 
     missing = zeros.copy()
     missing[3, 0, 7] = np.nan
     np.testing.assert_array_equal(encoder.features([zeros]), encoder.features([missing[:, 0]]))
+
+
+@pytest.mark.parametrize("method", [*Normalisation, None])
+@pytest.mark.parametrize("missing", MissingJoint)
+def test_new_recordings_are_normalised_as_the_training_data_were(
+    tmp_path: Path, method: Normalisation | None, missing: MissingJoint
+) -> None:
+    raw = recordings()[:6]
+    raw[0][:, 0, 1] = 0  # a lost centre, or a joint at the origin
+    raw[1][4:9, 0, 7] = np.nan if missing is MissingJoint.NAN else 0
+    with StoreWriter(
+        tmp_path / "store",
+        dataset="small",
+        layout=KINECT_V2,
+        class_names=["a", "b"],
+        provenance={},
+        normalisation=method,
+        missing_joint=missing,
+    ) as writer:
+        for i, pose in enumerate(raw):
+            read = nan_where_zero(pose) if missing is MissingJoint.ZERO else pose
+            stored = np.nan_to_num(read) if method is None else normalise(read, KINECT_V2, method=method).pose
+            writer.add(Sequence(name=f"S{i}", label=i % 2, pose=stored))
+    store = Store.open(tmp_path / "store")
+    split = TrainEvalSplit(store=store, train=np.arange(len(store)), eval=np.arange(len(store)))
+    outcome = run_trial(
+        small_config(budget__epochs=1, budget__batch_size=4),
+        split=split,
+        target=None,
+        directory=tmp_path / "trial",
+        report_epochs=(),
+        report=lambda _: Decision.CONTINUE,
+        device=CPU,
+    )
+    export_encoder(load_checkpoint(outcome.checkpoint), tmp_path / "encoder")
+    encoder = load_encoder(tmp_path / "encoder")
+    assert (encoder.normalisation, encoder.missing_joint) == (method, missing)
+    data = split.eval_data(encoder.config, device=CPU)
+    expected = encoder_features(encoder._encoder, views=data.views, indices=data.train, centre_crop=0.95)
+    np.testing.assert_allclose(encoder.features(raw), expected.numpy(), atol=1e-5)
+
+
+def test_an_export_that_names_no_normalisation_has_the_released_one(
+    exported: tuple[Path, Store], tmp_path: Path
+) -> None:
+    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
+    file = tmp_path / "encoder" / DESCRIPTION
+    description = json.loads(file.read_text())
+    new = {"normalisation", "missing_joint", "coordinates"}
+    assert new <= set(description)
+    old = {key: value for key, value in description.items() if key not in new} | {"schema_version": 1}
+    file.write_text(json.dumps(old))
+    encoder = load_encoder(tmp_path / "encoder")
+    assert (encoder.normalisation, encoder.missing_joint) == (Normalisation.RELEASED, MissingJoint.ZERO)
+    np.testing.assert_array_equal(
+        encoder.features(recordings()), load_encoder(exported[0] / "encoder").features(recordings())
+    )
+    file.write_text(json.dumps(description | {"normalisation": "sideways"}))
+    with pytest.raises(CheckpointError, match="a whole exported encoder"):
+        load_encoder(tmp_path / "encoder")
+    file.write_text(json.dumps(description | {"schema_version": 3}))
+    with pytest.raises(CheckpointError, match="an encoder schema version from 1 to 2, got 3"):
+        load_encoder(tmp_path / "encoder")
+
+
+def test_a_recording_of_nobody_is_refused(exported: tuple[Path, Store]) -> None:
+    encoder = load_encoder(exported[0] / "encoder")
+    with pytest.raises(DataError, match=r"poses\[0\]: expected a recording that shows at least one joint; leave it"):
+        encoder.features([np.full((30, 25, 3), np.nan)])
 
 
 def test_served_as_mlflow_calls_it(exported: tuple[Path, Store]) -> None:

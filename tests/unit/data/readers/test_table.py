@@ -40,7 +40,7 @@ def write(file: Path, text: str) -> None:
 
 
 def assert_stored(store: Store, name: str, pose: np.ndarray, layout: Layout = KINECT_V2) -> None:
-    expected = normalise(pose[:, None].astype(np.float32), layout)
+    expected = normalise(pose[:, None].astype(np.float32), layout).pose
     np.testing.assert_allclose(store.pose(store.names.index(name)), expected, atol=1e-5)
 
 
