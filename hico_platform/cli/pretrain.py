@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         source = with_usual_protocol(source)
     facts = pretraining_facts(source)
     if not arguments.json and (words := joining(facts)):
-        print(f"{facts['train_sequences']:,} labelled sequences are trained on; {words}", file=sys.stderr)
+        labelled = f"{facts['train_sequences']:,} labelled sequences are trained on"
+        print(f"{labelled if facts['train_sequences'] else 'nothing is evaluated'}; {words}", file=sys.stderr)
     directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
     view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)
     try:

@@ -12,6 +12,8 @@ from hico_platform.errors import DataError, Problem
 
 Mask = npt.NDArray[np.bool_]
 
+DATASET = "dataset"
+"""Metadata column of a merged store: where a sequence comes from."""
 _KEPT_TOGETHER = ("subject", "video")
 
 
@@ -43,13 +45,18 @@ def known(values: npt.NDArray[Any]) -> Mask:
 
 
 def of_subjects_in(store: Columns, part: Mask, *, and_not_in: Mask) -> Mask:
-    """Mask of all sequences whose subject, or else video, has a sequence in ``part`` and none in ``and_not_in``."""
+    """Mask of all sequences whose subject, or else video, has a sequence in ``part`` and none in ``and_not_in``.
+
+    Two datasets of a merged store have no subject in common.
+    """
     of_them = np.zeros_like(part)
     by = next((name for name in _KEPT_TOGETHER if name in store.columns), None)
     keys = None if by is None else store.column(by)
     if keys is not None and part.any():
         there = known(keys)
-        text = np.array([str(_plain(key)) for key in keys])
+        datasets = store.column(DATASET)
+        origins = np.full(len(keys), None) if datasets is None else datasets
+        text = np.array([f"{origin} {_plain(key)}" for origin, key in zip(origins, keys, strict=True)])
         of_them = there & np.isin(text, text[there & part]) & ~np.isin(text, text[there & and_not_in])
     return of_them
 

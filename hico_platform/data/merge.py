@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hico_platform.data.kept_together import DATASET
 from hico_platform.data.overlap import family, recording
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
@@ -21,8 +22,6 @@ from hico_platform.data.store_index import content_of
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError
 
-DATASET = "dataset"
-"""Metadata column of a merged store: where a sequence comes from."""
 _ONLY_PRETRAINED = "pretrain"
 
 Progress = Callable[[int, int], None]
@@ -180,15 +179,17 @@ def _protocols(
         own = {origins[s, i] for i in range(len(store))}
         for protocol in fitting_protocols(store):
             name = f"{store.dataset}-{protocol}"
-            if name in protocols:
+            split = split_store(store, protocol)
+            if name in protocols or not len(split.train):  # a store without labels has nothing to score
                 continue
             column = f"split_{name}"
             for place, found in parts.items():
                 if place not in own:
                     found[column] = _ONLY_PRETRAINED
-            split = split_store(store, protocol)
             for i in split.pretrain_only.tolist():
                 parts[origins[s, i]][column] = _ONLY_PRETRAINED
+            for i in split.pretrain_only_val.tolist():
+                parts[origins[s, i]][column] = Part.VAL.value
             for part in (Part.TRAIN, Part.VAL, Part.TEST):  # of copies within a store the most held back decides
                 for i in split.part(part).tolist():
                     parts[origins[s, i]][column] = part.value

@@ -229,7 +229,7 @@ def test_without_labels_it_trains_and_does_not_evaluate(tmp_path: Path, capsys: 
              "--home", str(tmp_path / "home"), "--set", "budget.epochs=2"]  # fmt: skip
     assert main(words) == 0
     said = capsys.readouterr()
-    assert "0 labelled sequences are trained on; 48 without a label join pretraining" in said.err
+    assert "nothing is evaluated; 48 without a label join pretraining" in said.err
     assert "no label, so no evaluation: small (all), data" in said.out
     assert "kNN" not in said.out
     assert main([*words, "--json"]) == 0

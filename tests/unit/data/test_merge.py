@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def store(
     classes: tuple[str, ...] = ("a", "b"),
     layout: Layout = KINECT_V2,
     normalisation: Normalisation | None = Normalisation.RELEASED,
+    unlabelled: Container[int] = (),
 ) -> Store:
     """Sequences by name with a seed of their pose; subjects 1 to 6 in turn."""
     with StoreWriter(
@@ -35,7 +37,8 @@ def store(
         for i, (name, seed) in enumerate(seeds.items()):
             pose = np.random.default_rng(seed).standard_normal((4 + seed % 3, 1, len(layout.joints), 3))
             metadata = {"subject": 1 + i % 6, "site": "x"}
-            writer.add(Sequence(name=name, label=i % len(classes), pose=pose.astype(np.float32), metadata=metadata))
+            label = None if i in unlabelled else i % len(classes)
+            writer.add(Sequence(name=name, label=label, pose=pose.astype(np.float32), metadata=metadata))
     return Store.open(path)
 
 
@@ -56,6 +59,19 @@ def test_sequences_of_another_dataset_join_pretraining_alone(tmp_path: Path) -> 
     assert {merged.class_names[merged.labels[i]] for i in own.train} <= {"first/a", "first/b"}
     assert {merged.names[i] for i in split_store(merged, "second-mine").pretrain_only} == set(first.names)
     np.testing.assert_array_equal(merged.pose(15), second.pose(3))
+
+
+def test_unlabelled_sequences_stay_in_their_part(tmp_path: Path) -> None:
+    """Subjects of two datasets are others though they have one number; a protocol that scores nothing is left out."""
+    first = store(tmp_path / "a", "first", {f"a{i}": i for i in range(24)}, unlabelled=range(12))
+    second = store(tmp_path / "b", "second", {f"b{i}": 100 + i for i in range(6)}, unlabelled=range(6))
+    assert set(merge([first, second], tmp_path / "out").protocols) == {"first-mine", "first-odd-subjects"}
+    merged, alone = Store.open(tmp_path / "out"), split_store(first, "mine")
+    own = split_store(merged, "first-mine")
+    for part in ("train", "val", "test", "pretrain_only_val"):
+        assert {merged.names[i] for i in getattr(own, part)} == {first.names[i] for i in getattr(alone, part)} != set()
+    joined = {first.names[i] for i in alone.pretrain_only} | set(second.names)
+    assert {merged.names[i] for i in own.pretrain_only} == joined
 
 
 def test_a_copy_is_kept_once_and_never_pretrained_on_where_it_is_tested(tmp_path: Path) -> None:

@@ -304,6 +304,13 @@ def test_unlabelled_sequences_of_a_rule_join_unless_a_test_subject_made_them() -
     assert sorted(split.pretrain_only_in_retraining.tolist()) == [3, 5], "4 is of a test subject, 6 of no rule"
 
 
+def test_a_subject_of_another_dataset_is_another_subject() -> None:
+    table = {"split": ["train", "train", "test", "unlabelled", "unlabelled"], "subject": [1, 3, 2, 2, 2],
+             "dataset": ["a", "a", "a", "b", "a"]}  # fmt: skip
+    split = split_store(Described(table=table, unlabelled=(3, 4)), "given")
+    assert split.pretrain_only_in_retraining.tolist() == [3]
+
+
 def test_a_store_without_labels_has_only_unlabelled_sequences() -> None:
     described = Described(table={"subject": [1, 2, 3, 4]}, unlabelled=(0, 1, 2, 3))
     for name, chosen in (("all", [0, 1, 2, 3]), ("odd-subjects", [0, 2])):
