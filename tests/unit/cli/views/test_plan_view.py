@@ -17,7 +17,7 @@ PLAN = SearchPlan(
     workers=2,
     seconds_per_epoch=30.0,
     seconds_evaluating=60.0,
-    gpus=0.5,
+    gpus=0.25,
 )
 
 
@@ -34,9 +34,9 @@ def test_a_whole_plan(capsys: pytest.CaptureFixture[str]) -> None:
         "expected trials at each report:",
         "  epoch 1: 20.0, epoch 3: 6.7",
         "expected epochs: 67 of 180 without stopping",
-        "GPUs: 0.5 a trial",
+        "GPUs: 0.25 a trial",
         # (66.6 epochs * 30 s + 20 trials * 60 s) / 2 workers = 1599 s
-        "time: about 27 min with 2 trials at once, 0.4 GPU-hours",
+        "time: about 27 min with 2 trials at once, 0.2 GPU-hours",
         "  30.0 s an epoch, 60.0 s of evaluation a trial, alone on this machine",
     ]
 

@@ -5,6 +5,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -20,7 +21,7 @@ from tests.unit.search.ledger.contract import SPACE
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A study database."""
-    file = tmp_path / "home" / "study.db"
+    file = tmp_path / "new" / "home" / "study.db"
     open_storage(sqlite_url(file))
     return file
 
@@ -45,7 +46,7 @@ def test_a_new_database_and_its_folder_are_made_once(file: Path) -> None:
 def test_a_database_in_memory_ends_with_the_process() -> None:
     assert isinstance(open_storage("memory:"), optuna.storages.InMemoryStorage)
     for url in ("sqlite://", "sqlite:///:memory:"):
-        with pytest.raises(UsageError, match=r"storage: expected a database that outlives the process"):
+        with pytest.raises(UsageError, match=rf"storage: expected a database that outlives the process, got '{url}'"):
             open_storage(url)
 
 
@@ -107,6 +108,20 @@ def test_another_version_of_optunas_tables_is_told_with_the_way_out(
 def test_an_address_that_leads_nowhere(url: str, said: str) -> None:
     with pytest.raises(UsageError, match=rf"storage: expected {said}"):
         open_storage(url)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_server_s_tables_are_made_by_a_driver_alone(create: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(optuna.storages, "RDBStorage", lambda url, **more: asked.append({"url": url, **more}))
+    open_storage("postgresql+psycopg://me@host/db", create=create)
+    assert asked == [
+        {
+            "url": "postgresql+psycopg://me@host/db",
+            "engine_kwargs": {"pool_pre_ping": True},
+            "skip_table_creation": not create,
+        }
+    ]
 
 
 def test_a_driver_that_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
