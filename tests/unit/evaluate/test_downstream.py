@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def test_validation_and_raw_poses_are_scored_by_nearest_neighbours() -> None:
     assert knn(features, data=source) == pytest.approx(sklearn_knn(SOURCE))
     assert raw_pose_knn(data=source, config=CONFIG) == pytest.approx(sklearn_knn(SOURCE))
     assert views.shares == {0.8}
+
+
+def test_whoever_waits_hears_of_each_part_that_is_encoded() -> None:
+    data, _ = handmade_data(SOURCE)
+    calls: list[None] = []
+    eval_features(handmade_encoder(), data=dataclasses.replace(data, alive=lambda: calls.append(None)), config=CONFIG)
+    assert len(calls) >= 2
 
 
 def test_downstream_names_and_ranges(tmp_path: Path) -> None:

@@ -46,8 +46,11 @@ class TestBest:
 
     def test_among_unfinished_trials_too(self) -> None:
         ledger = MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)
-        for epoch, value in ((3, 0.25), (3, 0.5), (3, 0.5), (1, 0.9)):
+        for epoch, value in ((3, 0.0), (3, 0.5), (3, 0.5), (1, 0.9)):
             ledger.record_report(ledger.begin(SPACE, at_s=0.0).number, report(epoch, value))
+        failed = ledger.begin(SPACE, at_s=0.0).number
+        ledger.record_report(failed, report(9, 0.9))
+        ledger.record_ending(failed, ending(TrialState.FAILED))
         assert best_of(ledger) == 1
 
     def test_a_score_of_zero_is_a_score_and_a_failed_trial_has_none(self) -> None:

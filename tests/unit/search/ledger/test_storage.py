@@ -101,7 +101,10 @@ def test_another_version_of_optunas_tables_is_told_with_the_way_out(
     ("url", "said"),
     [
         ("sqlite+nothing://host/db", r"a reachable study database.*check the address: SQLAlchemy knows no such"),
-        ("not an address", r"a database URL, such as postgresql\+psycopg://.*reserved characters of a password as %XX"),
+        (
+            "not an address",
+            r"a database URL, such as postgresql\+psycopg://.*got 'not an address'; write .*a password as %XX",
+        ),
         ("mysql+missing_driver_of_tests://host/db", r"a reachable study database"),
     ],
 )
@@ -122,6 +125,18 @@ def test_a_server_s_tables_are_made_by_a_driver_alone(create: bool, monkeypatch:
             "skip_table_creation": not create,
         }
     ]
+
+
+def test_a_server_without_tables_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(url: str, **more: object) -> None:
+        raise RuntimeError('relation "version_info" does not exist')
+
+    monkeypatch.setattr(optuna.storages, "RDBStorage", connect)
+    with pytest.raises(
+        UsageError, match=r"^postgresql\+psycopg://.*@host/db: expected a study database, got"
+    ) as raised:
+        open_storage("postgresql+psycopg://me:s3cr3t@host/db", create=False)
+    assert "s3cr3t" not in str(raised.value)
 
 
 def test_a_driver_that_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
