@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the columns or keys of CSV and JSON files are (table, bvh): azure-kinect, irds, kimore, mediapipe, "
         "msrc-12 or a YAML file",
     )  # fmt: skip
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="cut recordings into windows of so many frames (default: not cut)"
+    )
+    parser.add_argument("--stride", type=int, metavar="N", help="frames from a window to the next (default: --window)")
     parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")
     parser.add_argument(
         "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
@@ -71,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
             layout=arguments.layout,
             unit=arguments.unit,
             table_map=arguments.map,
+            window=arguments.window,
+            stride=arguments.stride,
             missing=arguments.missing,
             bodies=arguments.bodies,
             class_names=arguments.class_names,

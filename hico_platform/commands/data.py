@@ -48,6 +48,8 @@ def prepare_dataset(
     layout: str | None,
     unit: str,
     table_map: str | None,
+    window: int | None,
+    stride: int | None,
     missing: Path | None,
     bodies: str,
     class_names: Path | None,
@@ -60,18 +62,25 @@ def prepare_dataset(
     """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file, None for the format's usual one."""
     if workers < 1:
         raise UsageError(Problem(field="workers", rule="at least 1", value=workers, remedy="give another number"))
+    for field, frames in (("window", window), ("stride", stride)):
+        if frames is not None and frames < 1:
+            raise UsageError(Problem(field=field, rule="at least 1 frame", value=frames, remedy="give another number"))
+    if stride is not None and window is None:
+        raise UsageError(Problem(field="window", rule="a number of frames beside --stride", remedy="give --window"))
     names = () if class_names is None else read_class_names(class_names)
     options = ReadOptions(
         missing=missing,
         bodies=BodyOrder(bodies),
         class_names=names,
+        window=window,
+        stride=stride,
         unit=Unit(unit),
         normalisation=None if normalisation is None else Normalisation(normalisation),
     )
     if table_map is not None:
         columns = find_table_map(table_map)
         layout = layout or columns.layout
-        options = replace(options, map=columns, unit=columns.unit if options.unit is Unit.M else options.unit)
+        options = replace(options, map=columns)
     if layout is not None:
         options = replace(options, layout=find_layout(layout))
     elif (own_layout := FORMATS[format_name].own_layout) is not None:

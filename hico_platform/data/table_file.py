@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hico_platform.data.bvh_file import pose_of, read_bvh
 from hico_platform.data.json_file import read_json
 from hico_platform.data.layout import Layout
-from hico_platform.data.sequence import MOST_FRAMES, Unit
+from hico_platform.data.sequence import MOST_FRAMES, MissingJoint, Unit
 from hico_platform.data.table_map import BVHFile, CSVColumns, JSONPaths, TableMap
 from hico_platform.data.text_numbers import is_number
 from hico_platform.data.tracks import find_actors
@@ -82,6 +82,8 @@ def read_table(
         else:
             _read_json(file, table.content, names, bodies)
         pose, remarks = _assembled(bodies, metres)
+    if table.missing is MissingJoint.ZERO:
+        pose[~pose.any(axis=-1)] = np.nan
     letters = [axis.lstrip("-") for axis in table.axes]
     signs = [-1.0 if axis.startswith("-") else 1.0 for axis in table.axes]
     return pose[..., ["xyz".index(letter) for letter in letters]] * np.array(signs), remarks

@@ -10,9 +10,10 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import bvh, ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
+from hico_platform.data.readers.windows import Windows
 from hico_platform.errors import DataError, Problem, UsageError
 
-_BY_ALL = "class_names"
+_BY_ALL = ("class_names", "window", "stride")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class Format:
     def __call__(self, raw: Path, options: ReadOptions) -> Source:
         """The dataset at ``raw``. Raises DataError if it is of another format, UsageError for a foreign option."""
         for name in (option.name for option in fields(options)):
-            if name not in (*self.takes, _BY_ALL) and getattr(options, name) != getattr(ReadOptions(), name):
+            if name not in (*self.takes, *_BY_ALL) and getattr(options, name) != getattr(ReadOptions(), name):
                 fitting = ", ".join(format_name for format_name, other in FORMATS.items() if name in other.takes)
                 raise UsageError(
                     Problem(field=name, rule=f"one of the formats {fitting} beside it", remedy="leave it out")
@@ -48,7 +49,11 @@ class Format:
                 Problem(field="class-names", rule=f"a name for each of the {len(source.class_names)} classes of {raw}",
                         value=len(names), remedy="give one name a line, that of label 0 first")
             )  # fmt: skip
-        return source if names == source.class_names else replace(source, class_names=names)  # type: ignore[type-var]
+        if names != source.class_names:
+            source = replace(source, class_names=names)  # type: ignore[type-var]
+        if options.window is None:
+            return source
+        return Windows(source=source, window=options.window, stride=options.stride or options.window)
 
 
 FORMATS: dict[str, Format] = {
@@ -63,7 +68,7 @@ FORMATS: dict[str, Format] = {
     "ucla": Format(opens=ucla.open_source, takes=("normalisation",)),
     "table": Format(opens=table.open_source, takes=("layout", "map", "unit", "normalisation"), asks_layout=True),
     "bvh": Format(opens=bvh.open_source, takes=("layout", "map", "unit", "normalisation"), own_layout=bvh.own_layout),
-    "manifest": Format(opens=manifest.open_source, takes=("layout", "unit", "normalisation"), asks_layout=True),
+    "manifest": Format(opens=manifest.open_source, takes=("layout", "map", "unit", "normalisation"), asks_layout=True),
 }
 
 __all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source"]

@@ -38,6 +38,10 @@ class ReadOptions:
     """How the recordings are normalised; None as is usual for the format."""
     map: TableMap | None = None
     """How columns or keys become joints."""
+    window: int | None = None
+    """Frames of the windows into which recordings are cut; None if they are not."""
+    stride: int | None = None
+    """Frames from one window to the next; None for that of a window."""
 
 
 @dataclass(frozen=True, kw_only=True)

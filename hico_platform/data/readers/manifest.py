@@ -1,4 +1,4 @@
-"""Any data: a manifest, CSV or Parquet, of .npy arrays.
+"""Any data: a manifest, CSV or Parquet, of .npy arrays, or of files that a map describes.
 
 Columns ``path`` and, where labels are known, ``label``: numbers or names of classes, whose cells may be empty. A column
 ``class_name`` names the classes of numbers. All further columns (subject, camera, setup, split, name and others) are
@@ -24,7 +24,10 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, check_axes, clean
 from hico_platform.data.readers.labels import Labels
+from hico_platform.data.readers.windows import cut, cut_name
 from hico_platform.data.sequence import MissingJoint, Sequence, Unit
+from hico_platform.data.table_file import read_table
+from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError, Problem
 
 _FILE_NAMES = ("manifest.csv", "manifest.parquet")
@@ -46,6 +49,8 @@ class Manifest:
     file: Path
     coordinates: int = 3
     unit: Unit = Unit.M
+    table: TableMap | None = None
+    """How to read recordings that are no arrays."""
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.NAN
     protocols: Mapping[str, Any] = field(default_factory=dict)
@@ -69,11 +74,19 @@ class Manifest:
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The one recording of a row."""
         path, name, label, metadata = item.value
-        array = _load_array(self.folder / path, manifest=self.file, line=item.line)
-        check_axes(array.shape, layout=self.layout, file=self.folder / path)
-        pose = array if array.ndim == 4 else array[:, None]  # (T, M, J, C)
-        pose = clean(pose, file=self.folder / path, line=None, missing=self.missing_joint, unit=self.unit)
-        yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
+        file = self.folder / path
+        _check_exists(file, manifest=self.file, line=item.line)
+        remarks: Mapping[str, int] = {}
+        if self.table is None or file.suffix == ".npy":
+            array = _load_array(file)
+            check_axes(array.shape, layout=self.layout, file=file)
+            pose, unit = array if array.ndim == 4 else array[:, None], self.unit  # (T, M, J, C)
+        else:
+            given = None if self.unit is Unit.M else self.unit
+            (pose, remarks), unit = read_table(file, self.table, self.layout, unit=given), Unit.M
+        pose, metadata = cut(pose, metadata, video=path, file=self.file, line=item.line)
+        pose = clean(pose, file=file, line=None, missing=self.missing_joint, unit=unit)
+        yield Sequence(name=name, label=label, pose=pose, metadata=metadata, remarks=remarks)
 
 
 def open_source(raw: Path, options: ReadOptions) -> Manifest:
@@ -99,6 +112,7 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
         layout=options.layout,
         labels=labels,
         unit=options.unit,
+        table=options.map,
         folder=file.parent,
         file=file,
     )
@@ -115,7 +129,7 @@ def _item(file: Path, line: int, row: Row, labels: Labels) -> Item:
     if "\\" in path and not (file.parent / path).is_file():  # written on Windows
         path = path.replace("\\", "/")
     name = row.pop("name", None)
-    name = str(name) if name is not None else path.removesuffix(".npy")
+    name = str(name) if name is not None else cut_name(path.removesuffix(".npy"), row)
     return Item(file=file, line=line, value=(path, name, number, row), reads=(file.parent / path,))
 
 
@@ -249,12 +263,15 @@ def _is_float(cell: str) -> bool:
         return False
 
 
-def _load_array(path: Path, *, manifest: Path, line: int | None) -> Any:
+def _check_exists(path: Path, *, manifest: Path, line: int | None) -> None:
     if not path.is_file():
         raise DataError(
             Problem(file=manifest, line=line, field="path", rule="the path of a file that exists", value=str(path),
                     remedy="give paths relative to the manifest")
         )  # fmt: skip
+
+
+def _load_array(path: Path) -> Any:
     array = map_array(path)
     if array.dtype.kind != "f":
         raise DataError(

@@ -30,8 +30,8 @@ class TableReader:
     table: TableMap
     labels: Mapping[str, int]
     """The label of each text that the group ``label`` of the map holds."""
-    missing_joint: MissingJoint
     unit: Unit
+    missing_joint: MissingJoint = MissingJoint.NAN
     coordinates: int = 3
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
@@ -103,7 +103,6 @@ def open_source(raw: Path, options: ReadOptions) -> TableReader:
         only=only,
         table=table,
         labels={label: i for i, label in enumerate(classes)},
-        missing_joint=table.missing,
         unit=table.unit if options.unit is Unit.M else options.unit,
     )
 

@@ -80,6 +80,16 @@ def test_a_row_a_joint_in_any_order_of_bodies(tmp_path: Path) -> None:
     assert np.isnan(found[2, 1]).all()
 
 
+def test_zeros_may_mark_a_missing_joint(tmp_path: Path) -> None:
+    lines = [f"{t},{m},{','.join(map(str, (POSE[t] + m).reshape(-1).tolist()))}" for m in (0, 1) for t in range(4 - m)]
+    lines[1] = lines[1].replace(",".join(map(str, POSE[1, 0].tolist())), "0,0.0,0")
+    found = read(tmp_path, "\n".join(lines), missing="zero", csv={"header": False, "first": 2, "frame": 0, "body": 1})
+    assert found.shape == (4, 2, 3, 3)
+    assert np.isnan(found[1, 0, 0]).all()
+    assert np.isnan(found[3, 1]).all()
+    assert np.isnan(found).sum() == 12
+
+
 def test_json_of_bodies_in_frames(tmp_path: Path) -> None:
     frames = [{"t": t, "people": [{"id": 7, "joints": POSE[t].tolist()}]} for t in range(4)]
     frames[2]["people"] = []
