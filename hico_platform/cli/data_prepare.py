@@ -15,7 +15,16 @@ from pathlib import Path
 from hico_platform.cli.terminal import plain
 from hico_platform.cli.views.body import body_line
 from hico_platform.cli.views.progress_line import ProgressLine
-from hico_platform.commands.data import BODY_ORDERS, FORMAT_NAMES, LAYOUT_CHOSEN, NORMALISATIONS, UNITS, prepare_dataset
+from hico_platform.commands.data import (
+    AUTO,
+    BODY_ORDERS,
+    FORMAT_NAMES,
+    LAYOUT_CHOSEN,
+    NORMALISATIONS,
+    UNITS,
+    prepare_dataset,
+    recognised_format,
+)
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import command
 
@@ -24,7 +33,9 @@ _MOST_SHOWN = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--format", required=True, choices=FORMAT_NAMES, help="what the raw files are")
+    parser.add_argument(
+        "--format", required=True, choices=FORMAT_NAMES, help="what the raw files are; auto: what they look like"
+    )
     parser.add_argument("--raw", required=True, type=Path, metavar="PATH", help="the raw files: a folder or a file")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the store to make; must not exist")
     parser.add_argument(
@@ -67,9 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepares the store, and reports what was read, kept and skipped, and why."""
+    format_name = arguments.format
+    if format_name == AUTO:
+        format_name, why = recognised_format(arguments.raw, table_map=arguments.map)
+        print(plain(f"format {format_name}: {why}"), file=sys.stderr)
     try:
         report = prepare_dataset(
-            format_name=arguments.format,
+            format_name=format_name,
             raw=arguments.raw,
             out=arguments.out,
             layout=arguments.layout,

@@ -16,7 +16,7 @@ from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.layouts import BUILT_IN, BuiltIn
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.readers import FORMATS, ReadOptions
+from hico_platform.data.readers import FORMATS, ReadOptions, find_format
 from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
 from hico_platform.data.sequence import Unit
@@ -27,7 +27,8 @@ from hico_platform.errors import Problem, UsageError
 
 Progress = Callable[[int, int], None]
 
-FORMAT_NAMES = tuple(FORMATS)
+AUTO = "auto"
+FORMAT_NAMES = (AUTO, *FORMATS)
 BODY_ORDERS = tuple(BodyOrder)
 NORMALISATIONS = tuple(Normalisation)
 UNITS = tuple(Unit)
@@ -38,6 +39,11 @@ LAYOUT_CHOSEN = tuple(name for name, found in FORMATS.items() if found.asks_layo
 def open_dataset(location: Path | str, *, home: Path) -> Store:
     """The store at a folder, or at ``file://``, ``s3://`` or ``gs://`` through the cache under ``home``."""
     return open_store(location, cache=home / "cache")
+
+
+def recognised_format(raw: Path, *, table_map: str | None) -> tuple[str, str]:
+    """The format of raw files, and what in them says so; see ``find_format``."""
+    return find_format(raw, ReadOptions(map=None if table_map is None else find_table_map(table_map)))
 
 
 def prepare_dataset(

@@ -21,6 +21,8 @@ class Format:
     """A format of raw data, and which of the ``ReadOptions`` apply to it."""
 
     opens: Callable[[Path, ReadOptions], Source]
+    recognises: Callable[[Path, ReadOptions], str | None]
+    """What in a folder or file says that it is of this format, None if nothing does; no file is read."""
     takes: tuple[str, ...]
     normalisation: Normalisation = Normalisation.RELEASED
     """How its recordings are normalised, unless the user says otherwise."""
@@ -57,18 +59,53 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "ntu60": Format(opens=ntu.open_ntu60, takes=("missing", "bodies", "normalisation")),
-    "ntu120": Format(opens=ntu.open_ntu120, takes=("missing", "bodies", "normalisation")),
-    "pku-mmd-1": Format(opens=pku_mmd.open_part_1, takes=("normalisation",)),
-    "pku-mmd-2": Format(opens=pku_mmd.open_part_2, takes=("normalisation",)),
-    "pyskl": Format(opens=pyskl.open_source, takes=("layout", "unit", "normalisation")),
-    "ctrgcn": Format(opens=ctrgcn.open_source, takes=("layout", "unit", "normalisation")),
-    "hico": Format(opens=hico.open_source, takes=("layout",)),
-    "stgcn": Format(opens=stgcn.open_source, takes=("layout", "normalisation")),
-    "ucla": Format(opens=ucla.open_source, takes=("normalisation",)),
-    "table": Format(opens=table.open_source, takes=("layout", "map", "unit", "normalisation"), asks_layout=True),
-    "bvh": Format(opens=bvh.open_source, takes=("layout", "map", "unit", "normalisation"), own_layout=bvh.own_layout),
-    "manifest": Format(opens=manifest.open_source, takes=("layout", "map", "unit", "normalisation"), asks_layout=True),
+    "ntu60": Format(
+        opens=ntu.open_ntu60, recognises=ntu.recognises_ntu60, takes=("missing", "bodies", "normalisation")
+    ),
+    "ntu120": Format(
+        opens=ntu.open_ntu120, recognises=ntu.recognises_ntu120, takes=("missing", "bodies", "normalisation")
+    ),
+    "pku-mmd-1": Format(opens=pku_mmd.open_part_1, recognises=pku_mmd.recognises_part_1, takes=("normalisation",)),
+    "pku-mmd-2": Format(opens=pku_mmd.open_part_2, recognises=pku_mmd.recognises_part_2, takes=("normalisation",)),
+    "pyskl": Format(opens=pyskl.open_source, recognises=pyskl.recognises, takes=("layout", "unit", "normalisation")),
+    "ctrgcn": Format(opens=ctrgcn.open_source, recognises=ctrgcn.recognises, takes=("layout", "unit", "normalisation")),
+    "hico": Format(opens=hico.open_source, recognises=hico.recognises, takes=("layout",)),
+    "stgcn": Format(opens=stgcn.open_source, recognises=stgcn.recognises, takes=("layout", "normalisation")),
+    "ucla": Format(opens=ucla.open_source, recognises=ucla.recognises, takes=("normalisation",)),
+    "table": Format(
+        opens=table.open_source,
+        recognises=table.recognises,
+        takes=("layout", "map", "unit", "normalisation"),
+        asks_layout=True,
+    ),
+    "bvh": Format(
+        opens=bvh.open_source,
+        recognises=bvh.recognises,
+        takes=("layout", "map", "unit", "normalisation"),
+        own_layout=bvh.own_layout,
+    ),
+    "manifest": Format(
+        opens=manifest.open_source,
+        recognises=manifest.recognises,
+        takes=("layout", "map", "unit", "normalisation"),
+        asks_layout=True,
+    ),
 }
 
-__all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source"]
+
+def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
+    """The name of the format of a folder or file, and what in it says so.
+
+    Raises DataError that lists the formats, if ``raw`` is of none of them or looks like several.
+    """
+    found = {name: why for name, one in FORMATS.items() if (why := one.recognises(raw, options)) is not None}
+    if len(found) != 1:
+        shown = ", ".join(f"{name} ({why})" for name, why in found.items()) or "none that is known"
+        raise DataError(
+            Problem(file=raw, field="format", rule="files of one format", value=shown,
+                    remedy=f"name it by --format {' or '.join(found or FORMATS)}")
+        )  # fmt: skip
+    return next(iter(found.items()))
+
+
+__all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source", "find_format"]

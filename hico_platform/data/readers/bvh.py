@@ -38,3 +38,11 @@ def _with_map(options: ReadOptions) -> ReadOptions:
             Problem(field="map", rule="a map of BVH files beside --format bvh", remedy="write bvh: {} in it")
         )
     return replace(options, map=options.map or _MAP)
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does."""
+    if options.map is not None and not isinstance(options.map.content, BVHFile):
+        return None
+    found = raw if raw.suffix == ".bvh" else next(raw.rglob("*.bvh"), None)
+    return found and found.name

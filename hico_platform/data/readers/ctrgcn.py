@@ -263,3 +263,8 @@ def _unreadable(file: Path, name: str, value: str) -> DataError:
         Problem(file=file, field=name, rule="an array that can be read", value=value,
                 remedy="give an archive that holds x_train, y_train, x_test, y_test")
     )  # fmt: skip
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does."""
+    return "an .npz archive" if raw.is_file() and raw.suffix == ".npz" else None

@@ -124,3 +124,9 @@ def _num_frames(array: LabelledArray, count: int) -> list[int] | None:
     if None in frames:
         raise wrong(path, f"an array of {count} whole numbers", f"{numbers.dtype} {list(numbers.shape)}")
     return [number for number in frames if number is not None]
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does."""
+    found = next((array.file for array in labelled_arrays(raw, _DATA)), None)
+    return found and found.name

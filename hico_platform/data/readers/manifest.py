@@ -282,3 +282,12 @@ def _load_array(path: Path) -> Any:
 
 def _unusable(file: Path, rule: str, value: object) -> DataError:
     return DataError(Problem(file=file, rule=rule, value=value, remedy="make the file again"))
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does."""
+    if raw.is_file():
+        kind = file_kind(raw)
+        listed = kind is not None and "path" in kind.name and raw.suffix == ".csv"
+        return raw.name if listed or raw.suffix == ".parquet" else None
+    return next((name for name in _FILE_NAMES if (raw / name).is_file()), None)

@@ -113,3 +113,18 @@ def _open(raw: Path, options: ReadOptions, *, dataset: str, actions: int) -> NTU
         missing=options.missing,
         bodies=options.bodies,
     )
+
+
+def recognises_ntu60(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of NTU RGB+D 60, None if nothing does."""
+    found = next((file for file, _ in _named(raw)), None)
+    return None if found is None or recognises_ntu120(raw, options) else found.name
+
+
+def recognises_ntu120(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of NTU RGB+D 120: an action or a setup that NTU RGB+D 60 does not have."""
+    return next((file.name for file, name in _named(raw) if name.action > 60 or name.setup > 17), None)
+
+
+def _named(raw: Path) -> Iterator[tuple[Path, SkeletonName]]:
+    return ((file, name) for file in raw.rglob(f"*{SUFFIX}") if (name := SkeletonName.parse(file.stem)))

@@ -279,3 +279,13 @@ def _frames_by_line(data: bytes, file: Path) -> list[list[float]]:
     if not frames:
         raise wrong_at(1, "a video of at least one frame")
     return frames
+
+
+def recognises_part_1(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of PKU-MMD I, None if nothing does."""
+    return next((file.name for file in raw.rglob("*.txt") if dataset_of(file.stem) == "pku-mmd-1"), None)
+
+
+def recognises_part_2(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of PKU-MMD II, None if nothing does."""
+    return next((file.name for file in raw.rglob("*.txt") if dataset_of(file.stem) == "pku-mmd-2"), None)

@@ -203,3 +203,8 @@ def _shape_remedy(shape: tuple[int, ...], layout: Layout) -> str:
 def _wrong(file: Path, i: int, key: str, rule: str, value: object, remedy: str = _REMEDY) -> DataError:
     field = f"annotations[{i}]" + (f".{key}" if key else "")
     return DataError(Problem(file=file, field=field, rule=rule, value=brief(value), remedy=remedy))
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does."""
+    return "a pickle" if raw.is_file() and raw.suffix in (".pkl", ".pickle") else None

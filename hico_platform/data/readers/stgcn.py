@@ -32,6 +32,7 @@ from hico_platform.errors import DataError, Problem
 
 _POSITION = "_position.npy"
 _SUFFIXES = ("_data.npy", "_data_joint.npy", _POSITION)
+_OWN_SUFFIXES = ("_data.npy", _POSITION)
 _ROWS_CHECKED = 8
 _AT_ZERO_M = 1e-4
 
@@ -124,3 +125,9 @@ def _refuse_normalised(array: LabelledArray, layout: Layout) -> None:
     if normalised:
         found = "poses whose centre is at zero"
         raise wrong(array.file, "poses in camera coordinates", found, "read them with --format hico")
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does; *_data_joint.npy are taken for HiCo's."""
+    found = next((array.file for suffix in _OWN_SUFFIXES for array in labelled_arrays(raw, suffix)), None)
+    return found and found.name

@@ -12,7 +12,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import MissingJoint, Sequence, Unit
 from hico_platform.data.table_file import read_table
-from hico_platform.data.table_map import TableMap
+from hico_platform.data.table_map import BVHFile, TableMap
 from hico_platform.data.whole_number import whole_number_of_text
 from hico_platform.errors import DataError, Problem, UsageError
 
@@ -125,3 +125,11 @@ def _recordings(
 def _label_order(label: str) -> tuple[bool, int, str]:
     number = whole_number_of_text(label)
     return number is None, number or 0, label
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does; a table is one only beside its map."""
+    if options.map is None or isinstance(options.map.content, BVHFile):
+        return None
+    found = raw if raw.is_file() and raw.match(options.map.files) else next(raw.rglob(options.map.files), None)
+    return found and f"{found.name}, which the map reads"

@@ -158,3 +158,11 @@ def _frame(file: Path) -> npt.NDArray[np.float64]:
     if len(joints) % _JOINTS or len(joints) > _MOST_BODIES * _JOINTS:
         raise wrong(f"a frame of {_JOINTS} joints for each of at most {_MOST_BODIES} people", len(joints))
     return np.array(joints, np.float64).reshape(-1, _JOINTS, 3)
+
+
+def recognises(raw: Path, options: ReadOptions) -> str | None:
+    """What says that ``raw`` is of this format, None if nothing does."""
+    named = (file for file in raw.rglob("*.json") if _NAME.fullmatch(file.stem))
+    framed = (file for file in raw.rglob("*skeletons.txt") if _FRAME.fullmatch(file.name))
+    found = next(named, None) or next(framed, None)
+    return found and found.name
