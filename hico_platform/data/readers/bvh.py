@@ -45,4 +45,4 @@ def recognises(raw: Path, options: ReadOptions) -> str | None:
     if options.map is not None and not isinstance(options.map.content, BVHFile):
         return None
     found = raw if raw.suffix == ".bvh" else next(raw.rglob("*.bvh"), None)
-    return found and found.name
+    return None if found is None else found.name

@@ -129,4 +129,4 @@ def _num_frames(array: LabelledArray, count: int) -> list[int] | None:
 def recognises(raw: Path, options: ReadOptions) -> str | None:
     """What says that ``raw`` is of this format, None if nothing does."""
     found = next((array.file for array in labelled_arrays(raw, _DATA)), None)
-    return found and found.name
+    return None if found is None else found.name

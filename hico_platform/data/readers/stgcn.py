@@ -130,4 +130,4 @@ def _refuse_normalised(array: LabelledArray, layout: Layout) -> None:
 def recognises(raw: Path, options: ReadOptions) -> str | None:
     """What says that ``raw`` is of this format, None if nothing does; *_data_joint.npy are taken for HiCo's."""
     found = next((array.file for suffix in _OWN_SUFFIXES for array in labelled_arrays(raw, suffix)), None)
-    return found and found.name
+    return None if found is None else found.name

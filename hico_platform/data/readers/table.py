@@ -132,4 +132,4 @@ def recognises(raw: Path, options: ReadOptions) -> str | None:
     if options.map is None or isinstance(options.map.content, BVHFile):
         return None
     found = raw if raw.is_file() and raw.match(options.map.files) else next(raw.rglob(options.map.files), None)
-    return found and f"{found.name}, which the map reads"
+    return None if found is None else f"{found.name}, which the map reads"

@@ -165,4 +165,4 @@ def recognises(raw: Path, options: ReadOptions) -> str | None:
     named = (file for file in raw.rglob("*.json") if _NAME.fullmatch(file.stem))
     framed = (file for file in raw.rglob("*skeletons.txt") if _FRAME.fullmatch(file.name))
     found = next(named, None) or next(framed, None)
-    return found and found.name
+    return None if found is None else found.name
