@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data synth": ("data_synth", "write the embedded dataset"),
     "data prepare": ("data_prepare", "turn raw skeleton files into a store"),
     "data layouts": ("data_layouts", "list the built-in skeleton layouts, or show and draw one"),
+    "data map": ("data_map", "turn a store of one skeleton layout into a store of another"),
     "data merge": ("data_merge", "merge stores, to pretrain on several datasets at once"),
     "data info": ("data_info", "describe a store"),
     "data verify": ("data_verify", "check a store's digests and invariants"),

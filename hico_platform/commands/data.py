@@ -14,6 +14,7 @@ from hico_platform.data.draw_layout import draw_layout
 from hico_platform.data.fitting_layout import fitting_layout
 from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.layouts import BUILT_IN, BuiltIn
+from hico_platform.data.map_layout import map_store
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import FORMATS, ReadOptions, find_format
@@ -133,6 +134,15 @@ def describe_dataset(location: str, *, home: Path, picture: Path | None, count: 
 def merge_datasets(locations: Sequence[str], *, home: Path, out: Path, progress: Progress | None) -> Merged:
     """Merges the stores at ``locations`` into a new one at ``out``."""
     return merge([open_dataset(location, home=home) for location in locations], out, progress=progress)
+
+
+def map_dataset(
+    location: str, *, layout: str, home: Path, out: Path, progress: Progress | None
+) -> dict[str, tuple[str, ...]]:
+    """Maps the store at ``location`` to another layout; returns the joints that each new joint is made of."""
+    store = open_dataset(location, home=home)
+    made = map_store(store, find_layout(layout), out, progress=progress)
+    return {joint: tuple(store.layout.joints[source] for source in sources) for joint, sources in made.items()}
 
 
 def verify_dataset(location: str, *, home: Path, progress: Progress | None) -> list[Problem]:

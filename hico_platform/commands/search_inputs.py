@@ -10,7 +10,7 @@ from pathlib import Path
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.store import Store
 from hico_platform.enums import Part
-from hico_platform.errors import DataError, Problem
+from hico_platform.errors import DataError, Problem, command
 from hico_platform.masking import masked
 from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
@@ -106,9 +106,16 @@ def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progr
             field="transfer",
             rule=f"a dataset of {_poses(source)}, as the one that is searched on",
             value=_poses(found),
-            remedy="prepare one with such poses (--normalisation), or leave it out",
+            remedy=_transfer_remedy(source, found),
         )
     )
+
+
+def _transfer_remedy(source: Store, target: Store) -> str:
+    if source.layout != target.layout:
+        mapped = command("data", "map", target.directory, "--layout", source.layout.name, "--out", "DIR")
+        return f"use `{mapped}`, or map both to common-15, or leave it out"
+    return "prepare one with such poses (--normalisation), or leave it out"
 
 
 def _poses(store: Store) -> str:

@@ -35,7 +35,7 @@ def draw_layout(layout: Layout, path: Path) -> None:
     unknown = [name for name, place in zip(layout.joints, pose, strict=True) if np.isnan(place).any()]
     if unknown:
         raise UsageError(
-            Problem(field="layout.joints", rule="joints with names as built-in layouts have them, to be drawn",
+            Problem(field="layout.joints", rule="a name that built-in layouts have, for each joint",
                     value=unknown, remedy="name them shoulder_left, knee_right and the like")
         )  # fmt: skip
     regions = {name: box for name, box in _CLOSE_UPS.items() if _inside(pose, box).sum() >= _FEWEST_IN_CLOSE_UP}

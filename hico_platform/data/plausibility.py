@@ -34,7 +34,7 @@ _ENOUGH_RECORDINGS = 64  # to end an import that goes wrong before all are read
 _ACCEPT = "--accept-implausible takes them as they are"
 
 _SCORES = Problem(
-    field="z", rule="x, y and z of each joint in metres",
+    field="z", rule="a joint's x, y and z in metres",
     value="a third value from 0 to 1 that belongs to no body: a score, or nothing",
     remedy=f"give joints in three dimensions, without a score; {_ACCEPT}",
 )  # fmt: skip
@@ -143,21 +143,21 @@ class BodyCheck:
         return found
 
     def _other_layout(self, better: str | None) -> Problem:
-        order = "compare the order of the joints with the layout's file"
+        remedy = "check the order of the joints against the layout's file"
         if self._layout == LAYOUTS.get(self._layout.name):
-            order = f"compare the order of the joints with `{command('data', 'layouts', self._layout.name)}`"
+            remedy = f"check the order of the joints against `{command('data', 'layouts', self._layout.name)}`"
         if better is not None:
-            order = f"give --layout {better}, which fits ({_said(median_body(self._bodies[better]))})"
+            remedy = f"give --layout {better}, which fits ({_said(median_body(self._bodies[better]))})"
         return Problem(
             field="layout", rule=f"the bones of a person in the layout {self._layout.name}", value=_said(self.body),
-            remedy=f"{order}; {_ACCEPT}",
+            remedy=f"{remedy}; {_ACCEPT}",
         )  # fmt: skip
 
     def _other_unit(self, height_m: float) -> Problem:
         raw = height_m / self.unit.metres
         low, high = HEIGHTS_M
         fitting = [unit for unit in Unit if low <= raw * unit.metres <= high]
-        remedy = "scale the joints to metres"
+        remedy = "give the joints in metres"
         if fitting:
             unit = min(fitting, key=lambda unit: abs(np.log(raw * unit.metres / _USUAL_HEIGHT_M)))
             remedy = f"give --unit {unit}, in which it is {raw * unit.metres:.2f} m"

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from hico_platform.commands.search_inputs import search_inputs
+from hico_platform.data.layout import KINECT_V1
+from hico_platform.data.map_layout import map_store
 from hico_platform.errors import DataError
 from tests.small import small_store
 from tests.toy import toy_space
@@ -32,6 +34,15 @@ def test_a_transfer_target_of_other_coordinates_is_refused_and_the_generated_one
     space = toy_space(protocol="odd-subjects", transfer_protocol="odd-subjects")
     alone = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "flat"))
     assert alone.data.target is None
+
+
+def test_a_transfer_target_of_another_layout_can_be_mapped(tmp_path: Path) -> None:
+    map_store(small_store(tmp_path / "v2"), KINECT_V1, tmp_path / "v1")
+    space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "v2"), transfer_protocol="odd-subjects")
+    with pytest.raises(DataError, match=r"use `hico-platform data map \S+ --layout kinect-v1"):
+        search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "v1"))
+    space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "v1"), transfer_protocol="odd-subjects")
+    assert search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "v1")).data.target is not None
 
 
 def test_the_facts_say_how_many_sequences_are_unlabelled(tmp_path: Path) -> None:

@@ -22,5 +22,7 @@ def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="draw: expected a file that can be written"):
         draw_layout(LAYOUTS["coco"], tmp_path / "none" / "layout.png")
     strange = replace(LAYOUTS["coco"], joints=("antenna", *LAYOUTS["coco"].joints[1:]))
-    with pytest.raises(UsageError, match=r"layout.joints: expected joints with names .*, got \['antenna'\]"):
+    with pytest.raises(
+        UsageError, match=r"layout.joints: expected a name that built-in layouts have, .*, got \['antenna'\]"
+    ):
         draw_layout(strange, tmp_path / "layout.png")

@@ -60,5 +60,5 @@ def test_scores_are_named(tmp_path: Path) -> None:
     (raw / "manifest.csv").write_text("path,label\na.npy,0\n")
     flat[..., 2] = rng.uniform(0.5, 1, flat.shape[:-1])
     np.save(raw / "a.npy", flat)
-    with pytest.raises(DataError, match="z: expected x, y and z of each joint in metres"):
+    with pytest.raises(DataError, match="z: expected a joint's x, y and z in metres"):
         chosen(raw)

@@ -73,7 +73,7 @@ def test_another_unit_is_named(unit: str, metres: float) -> None:
 
 def test_a_unit_too_many_is_named() -> None:
     assert "give --unit m, in which it is 1." in messages(check(lambda pose: pose, unit=Unit.MM))
-    assert "scale the joints to metres; --accept" in messages(check(lambda pose: pose * 1e5))
+    assert "give the joints in metres; --accept" in messages(check(lambda pose: pose * 1e5))
 
 
 def test_joints_in_the_order_of_another_layout_are_named_with_the_one_that_fits() -> None:
@@ -88,7 +88,7 @@ def test_joints_in_the_order_of_another_layout_are_named_with_the_one_that_fits(
 def test_joints_in_no_known_order_are_named_with_where_to_look() -> None:
     order = np.random.default_rng(0).permutation(25)
     found = check(lambda pose: pose[:, :, order])
-    assert "compare the order of the joints with `hico-platform data layouts kinect-v2`; --accept" in messages(found)
+    assert "check the order of the joints against `hico-platform data layouts kinect-v2`; --accept" in messages(found)
     assert "bones are unlike those of a person in the layout kinect-v2" in found.warnings()[0]
 
 
@@ -101,7 +101,7 @@ def test_both_faults_are_named_at_once() -> None:
 @pytest.mark.parametrize("size", [500.0, 0.5])
 def test_a_score_in_place_of_z_is_named(size: float) -> None:
     said = messages(check(lambda pose: as_score(pose, size=size)))
-    assert said.startswith("z: expected x, y and z of each joint in metres, got 'a third value from 0 to 1")
+    assert said.startswith("z: expected a joint's x, y and z in metres, got 'a third value from 0 to 1")
 
 
 def test_two_dimensions_are_not_judged() -> None:
