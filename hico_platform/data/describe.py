@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from hico_platform.data.kept_together import Mask, known
-from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Pose
-from hico_platform.data.normalise.turn import plumb_line
+from hico_platform.data.normalise.turn import is_tilted
 from hico_platform.data.plausibility import BodyCheck, measure
 from hico_platform.data.sequence import Unit
 from hico_platform.data.split import protocol_fits
@@ -18,7 +17,6 @@ from hico_platform.data.store import Store
 
 _MOST_VALUES = 200
 _MOST_MEASURED = 2000
-_UPRIGHT_COSINE = 0.5**0.5  # of 45 degrees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +86,7 @@ def describe(store: Store) -> Description:
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())
         body_frames += present.size
-        tilted += store.normalisation is not None and _is_tilted(store.pose(i)[:, 0], visible[:, 0], store.layout)
+        tilted += store.normalisation is not None and is_tilted(_first_body(store.pose(i), visible), store.layout)
     fits = protocol_fits(store)
     labels = np.bincount(store.labels[store.labelled], minlength=len(store.class_names))
     frames = store.num_frames if len(store) else np.zeros(1, np.int64)
@@ -120,12 +118,9 @@ def describe(store: Store) -> Description:
     )
 
 
-def _is_tilted(body: Pose, visible: Mask, layout: Layout) -> bool:
-    """Whether the mean line from hips to neck of a body (T, J, C) is over 45 degrees off z; False if never seen."""
-    line = plumb_line(np.where(visible[..., None], body, np.float32(np.nan)), layout)
-    line = line[~np.isnan(line).any(axis=-1)]
-    mean = line.mean(axis=0) if len(line) else np.zeros(body.shape[-1])
-    return bool(mean[-1] < _UPRIGHT_COSINE * np.linalg.norm(mean))
+def _first_body(pose: Pose, visible: Mask) -> Pose:
+    """The first body of (T, M, J, C) with NaN where it is not visible, (T, J, C)."""
+    return np.where(visible[:, 0, :, None], pose[:, 0], np.float32(np.nan))
 
 
 def _counts(store: Store, name: str) -> dict[str, int]:

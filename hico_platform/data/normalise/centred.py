@@ -17,6 +17,7 @@ from hico_platform.data.normalise.bodies import (
     frames_shown,
     no_body,
 )
+from hico_platform.data.normalise.turn import TILTED, is_tilted
 
 MOST_INTERPOLATED_FRAMES = 60
 """Two seconds of Kinect: over a longer gap the nearest centre is kept instead, since the way between is a guess."""
@@ -45,11 +46,11 @@ def centred(pose: Pose, layout: Layout, *, turn: Turn) -> Normalised:
     centre, filling = _centre(bodies[:, 0], layout)
     moved = bodies - centre[:, None, None].astype(np.float32)
     rotation, turning = turn(moved[:, 0], layout)
-    present = ~np.isnan(moved).any(axis=-1, keepdims=True)
-    turned = np.nan_to_num(moved).reshape(-1, moved.shape[-1]) @ rotation.T.astype(np.float32)
+    turned = (moved.reshape(-1, moved.shape[-1]) @ rotation.T.astype(np.float32)).reshape(moved.shape)
     remarks.update(filling)
     remarks.update(turning)
-    return Normalised(pose=turned.reshape(moved.shape) * present, remarks={name: n for name, n in remarks.items() if n})
+    remarks[TILTED] = int(is_tilted(turned[:, 0], layout))
+    return Normalised(pose=np.nan_to_num(turned), remarks={name: n for name, n in remarks.items() if n})
 
 
 def most_moving(pose: Pose) -> list[int]:

@@ -13,6 +13,7 @@ from hico_platform.data.normalise.bodies import Floats, Pose
 from hico_platform.data.normalise.released import rotation_onto
 
 NOT_TURNED = "recordings not turned to face x: a joint of the axis is never seen"
+TILTED = "recordings over 45 degrees off the vertical: people lie, or y is not up and upright is the method"
 NOT_UPRIGHT = "recordings not turned upright: a joint of the axis is never seen"
 
 Y_UP_TO_Z_UP: Floats = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -20,6 +21,7 @@ Y_UP_TO_Z_UP: Floats = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 _HALF_TURN: Floats = np.diag([1.0, -1.0, -1.0])
 _NO_DIRECTION = 1e-6
+_UPRIGHT_COSINE = 0.5**0.5  # of 45 degrees
 
 
 def upright_turn(body: Pose, layout: Layout) -> tuple[Floats, list[str]]:
@@ -43,6 +45,14 @@ def yaw_turn(body: Pose, layout: Layout) -> tuple[Floats, list[str]]:
 def centre_turn(body: Pose, layout: Layout) -> tuple[Floats, list[str]]:
     """The rotation (3, 3) of ``centre``, which is the same for all bodies, and no remarks."""
     return Y_UP_TO_Z_UP, []
+
+
+def is_tilted(body: Pose, layout: Layout) -> bool:
+    """Whether the mean line from hips to neck of a body (T, J, C) is over 45 degrees off z; False if never seen."""
+    line = plumb_line(body, layout)
+    line = line[~np.isnan(line).any(axis=-1)]
+    mean = line.mean(axis=0) if len(line) else np.zeros(body.shape[-1])
+    return bool(mean[-1] < _UPRIGHT_COSINE * np.linalg.norm(mean))
 
 
 def plumb_line(body: Pose, layout: Layout) -> Floats:

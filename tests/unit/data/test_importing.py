@@ -44,7 +44,7 @@ def test_a_manifest_becomes_a_store(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "out")
     assert (report.read, report.kept, report.skipped, len(store)) == (80, 80, (), 80)
     assert seen == [(32, 80), (64, 80), (80, 80)]
-    assert (store.dataset, store.class_names, store.normalisation) == ("raw", ("0", "1", "2", "3"), "released")
+    assert (store.dataset, store.class_names, store.normalisation) == ("raw", ("0", "1", "2", "3"), "yaw")
     assert store.provenance["format"] == "manifest"
     assert store.provenance["report"] == {
         "kept": 80, "unlabelled": 0, "skipped": 0, "left_out": 0, "remarks": {},

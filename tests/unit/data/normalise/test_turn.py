@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hico_platform.data.normalise import Normalisation
+from hico_platform.data.normalise.turn import TILTED
 from tests.unit.data.normalise.recordings import (
     CENTRE,
     HIPS,
@@ -83,3 +84,12 @@ def test_the_axes_come_from_the_frames_that_have_them(method: Normalisation) -> 
     assert remarks == {}
     seen = pose.any(axis=-1)
     assert np.linalg.norm(pose - whole, axis=-1)[seen].max() < 0.06
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_a_recording_whose_vertical_is_not_y_is_counted(method: Normalisation) -> None:
+    z_up = recorded() @ turned(90, 0).T
+    pose, remarks = done(z_up, method)
+    upright = method is Normalisation.UPRIGHT
+    assert remarks == ({} if upright else {TILTED: 1})
+    assert (off_z_deg(pose) < 20) is upright
