@@ -69,9 +69,10 @@ class Encoder:
     def features(self, poses: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float32]:
         """Features (n, 2*G*D) of recorded poses, before any normalisation of the features.
 
-        Each pose is (T, J, C) or (T, M, J, C), metres, in the layout and with the coordinates of the data the encoder
-        was trained on, and is normalised and cropped as they were. NaN marks a missing joint; zeros do too where they
-        did in those data (``missing_joint``), and else are a joint at the origin.
+        Each pose is (T, J, C) or (T, M, J, C), in metres, or of two coordinates in pixels of an image with y pointing
+        down. It has the layout and the coordinates of the data the encoder was trained on, and is normalised and
+        cropped as they were. NaN marks a missing joint; zeros do too where they did in those data (``missing_joint``),
+        and else are a joint at the origin.
 
         Raises:
             DataError: a pose has another shape, or shows nobody.

@@ -48,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="unit of the coordinates, in formats that do not fix it (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--coordinates", type=int, choices=(2, 3),
+        help="2: poses in an image, x right and y down, of which a third coordinate is a score (manifest, pyskl)",
+    )  # fmt: skip
+    parser.add_argument(
         "--map", metavar="NAME|FILE",
         help="what the columns or keys of CSV and JSON files are (table, bvh): azure-kinect, irds, kimore, mediapipe, "
         "msrc-12 or a YAML file",
@@ -89,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             layout=arguments.layout,
             unit=arguments.unit,
+            coordinates=arguments.coordinates,
             table_map=arguments.map,
             window=arguments.window,
             stride=arguments.stride,

@@ -54,6 +54,7 @@ def prepare_dataset(
     out: Path,
     layout: str | None,
     unit: str,
+    coordinates: int | None,
     table_map: str | None,
     window: int | None,
     stride: int | None,
@@ -82,6 +83,7 @@ def prepare_dataset(
         window=window,
         stride=stride,
         unit=Unit(unit),
+        coordinates=coordinates,
         normalisation=None if normalisation is None else Normalisation(normalisation),
     )
     if table_map is not None:
@@ -92,6 +94,11 @@ def prepare_dataset(
         options = replace(options, layout=find_layout(layout))
     elif (own_layout := FORMATS[format_name].own_layout) is not None:
         options = replace(options, layout=own_layout(raw, options))
+    elif FORMATS[format_name].asks_layout and coordinates == 2:
+        raise UsageError(
+            Problem(field="layout", rule="the layout of poses in an image, whose bones do not tell it",
+                    remedy="give --layout coco, openpose-18, another name or a YAML file")
+        )  # fmt: skip
     elif FORMATS[format_name].asks_layout:
         options = replace(options, layout=fitting_layout(raw, format_name=format_name, options=options))
     return import_dataset(

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
     """A frozen encoder, whose ``features(poses)`` are float32 (n, 2*G*D) of n recordings.
 
-    A pose is (T, J, 3) or (T, M, J, 3) in metres: T frames, M bodies, J joints of the encoder's ``layout``, NaN
-    where a joint is missing, or zeros where they marked one in the training data. It is normalised as those were. G is
-    the number of granularities and D the hidden width of its configuration.
+    A pose is (T, J, C) or (T, M, J, C): T frames, M bodies, J joints of the encoder's ``layout``. Its ``coordinates`` C
+    are 3 in metres, or 2 in an image, in pixels with y pointing down. NaN marks a missing joint, and zeros do where
+    they marked one in the training data. A pose is normalised as those were. G is the number of granularities and D
+    the hidden width of its configuration.
 
     Weights are read by safetensors, the configuration as JSON: nothing is unpickled, and no code that lies with a
     model is imported, whoever registered it. (``mlflow.pyfunc.load_model`` does import it.)

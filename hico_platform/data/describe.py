@@ -63,7 +63,8 @@ class Description:
     """Share of body-frames in which every joint is missing."""
     body: dict[str, Any]
     """Medians over at most 2,000 sequences, spread over all: ``height_m``, with the lowest and highest ``heights_m``,
-    ``variation``, ``asymmetry`` and ``misfit`` as in ``hico_platform.data.body``. Empty if no bone is seen."""
+    ``variation``, ``asymmetry`` and ``misfit`` as in ``hico_platform.data.body``. Empty if no bone is seen, and of 2D
+    poses."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -81,7 +82,7 @@ def describe(store: Store) -> Description:
         present: Mask = np.any(visible, axis=-1)  # (T, M)
         if store.normalisation is not None and store.layout.centre_joint is not None:
             visible[:, 0, store.layout.centre_joint] = True
-        if i in measured:
+        if i in measured and store.coordinates == 3:  # in an image bones have no constant length
             check.add(measure(np.where(visible[..., None], store.pose(i), np.float32(np.nan)), store.layout, only=True))
         missing += (~visible[present]).sum(axis=0)
         non_empty += int(present.sum())

@@ -99,8 +99,8 @@ def _title(axis: Any, store: Store, i: int, more: str = "") -> None:
 
 
 def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:
-    """Draws one frame from the front: x to the right, and upwards the axis of the spine."""
-    across, up = (0, 2) if store.normalisation else (0, 1)
+    """Draws one frame from the front: x to the right, and upwards the axis of the spine, or y of poses in an image."""
+    across, up = (0, store.coordinates - 1) if store.normalisation else (0, 1)
     for m, colour in zip(range(pose.shape[1]), _COLOURS, strict=False):
         body = pose[frame, m]
         shown = body.any(axis=-1)

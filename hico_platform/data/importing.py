@@ -112,11 +112,11 @@ def import_dataset(
         )
     refuse_existing(directory)
     options = options or ReadOptions()
-    method = options.normalisation or FORMATS[format_name].normalisation
     provenance = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
     try:
         reader = FORMATS[format_name]
         source = reader(raw, options)
+        method = _method(source, options, usual=reader.normalisation)
         plan = source.plan()
     except OSError as error:
         raise DataError(
@@ -132,7 +132,8 @@ def import_dataset(
         raise DataError(plan.problems)
     try:
         with _work_folder(directory, _fingerprint(source, plan, format_name, options, method)) as work:
-            check = BodyCheck(source.layout, options.unit) if reader.bodies_measured else None
+            measured = reader.bodies_measured and source.coordinates == 3  # in an image bones have no constant length
+            check = BodyCheck(source.layout, options.unit) if measured else None
             report = _run(source, plan, work, provenance, method=method, workers=workers, strict=strict, check=check,
                           accept_implausible=accept_implausible, progress=progress)  # fmt: skip
             refuse_existing(directory)
@@ -144,6 +145,20 @@ def import_dataset(
                     remedy="check its space and rights, then run the same command again: it goes on where it stopped")
         ) from None  # fmt: skip
     return report
+
+
+def _method(source: Source, options: ReadOptions, *, usual: Normalisation) -> Normalisation:
+    """How the recordings are normalised. Raises UsageError if the user named a method for other poses."""
+    named = options.normalisation
+    if named is None:
+        return Normalisation.IMAGE if source.coordinates == 2 else usual
+    if named.coordinates != source.coordinates:
+        fitting = [method.value for method in Normalisation if method.coordinates == source.coordinates]
+        raise UsageError(
+            Problem(field="normalisation", rule=f"one for {source.coordinates}D poses, {' or '.join(fitting)}",
+                    value=named.value, remedy="leave it out")
+        )  # fmt: skip
+    return named
 
 
 def _run(

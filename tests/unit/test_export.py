@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch.overrides
 from safetensors.torch import load_file, save_file
 
 from hico_platform.checkpoint import load_checkpoint
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import MissingJoint, Sequence, nan_where_zero
@@ -21,6 +23,7 @@ from hico_platform.errors import CheckpointError, DataError
 from hico_platform.evaluate.features import encoder_features
 from hico_platform.export import DESCRIPTION, WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder
 from hico_platform.trial import Decision, TrainEvalSplit, run_trial
+from tests.image_poses import pyskl_2d
 from tests.small import small_config
 
 CPU = torch.device("cpu")
@@ -89,7 +92,7 @@ def test_one_body_may_come_without_its_axis_and_missing_joints_as_nan(exported: 
     np.testing.assert_array_equal(encoder.features([zeros]), encoder.features([missing[:, 0]]))
 
 
-@pytest.mark.parametrize("method", [*Normalisation, None])
+@pytest.mark.parametrize("method", [*(each for each in Normalisation if each.coordinates == 3), None])
 @pytest.mark.parametrize("missing", MissingJoint)
 def test_new_recordings_are_normalised_as_the_training_data_were(
     tmp_path: Path, method: Normalisation | None, missing: MissingJoint
@@ -282,3 +285,39 @@ def test_an_export_that_is_cut_off_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
     export_encoder(checkpoint, tmp_path / "encoder")
     assert load_encoder(tmp_path / "encoder").feature_width > 0
+
+
+def test_features_of_2d_recordings_equal_those_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(pyskl_2d()))
+    import_dataset(tmp_path / "a.pkl", tmp_path / "store", format_name="pyskl")
+    store = Store.open(tmp_path / "store")
+    indices = np.arange(len(store))
+    split = TrainEvalSplit(store=store, train=indices, eval=indices)
+    outcome = run_trial(
+        small_config(budget__epochs=1), split=split, target=None, directory=tmp_path / "trial", report_epochs=(),
+        report=lambda _: Decision.CONTINUE, device=CPU,
+    )  # fmt: skip
+    export_encoder(load_checkpoint(outcome.checkpoint), tmp_path / "encoder")
+    encoder = load_encoder(tmp_path / "encoder")
+    assert (encoder.coordinates, encoder.layout.name) == (2, "coco")
+    data = split.eval_data(encoder.config, device=CPU)
+    expected = encoder_features(encoder._encoder, views=data.views, indices=data.train[:3], centre_crop=0.95)
+    annotations: Any = pyskl_2d()["annotations"]
+    recorded = [each["keypoint"].swapaxes(0, 1) for each in annotations[:3]]  # (T, M, J, 2), zeros where it is missing
+    np.testing.assert_allclose(encoder.features(recorded), expected.numpy(), atol=1e-5)
+    larger = [3 * each.astype(np.float32) for each in recorded]  # the same video in a higher resolution
+    np.testing.assert_allclose(encoder.features(larger), expected.numpy(), atol=1e-4)
+    with pytest.raises(DataError, match=r"frames x 17 joints x 2, or .*bring 2D poses in the layout coco"):
+        encoder.features([np.ones((5, 17, 3), np.float32)])
+
+
+@pytest.mark.parametrize("coordinates", [1, 4, 10**9, "2", None, [2]])
+def test_an_export_of_other_coordinates_is_refused(
+    exported: tuple[Path, Store], tmp_path: Path, coordinates: Any
+) -> None:
+    for file in (exported[0] / "encoder").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    description = json.loads((tmp_path / DESCRIPTION).read_text())
+    (tmp_path / DESCRIPTION).write_text(json.dumps(description | {"coordinates": coordinates}))
+    with pytest.raises(CheckpointError, match="a whole exported encoder"):
+        load_encoder(tmp_path)

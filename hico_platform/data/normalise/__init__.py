@@ -1,7 +1,8 @@
 """Normalisation: brings recorded skeletons into one frame of reference, vectorised and without padding.
 
 ``released.py`` holds what HiCo and AGCN do, to the last bit; ``centred.py`` and ``turn.py`` hold the other methods,
-which share everything but the turn. Every method puts the vertical on z. They are compared in
+which share everything but the turn. Every method puts the vertical on z, that of ``image.py`` on y, which is for poses
+in an image. They are compared in
 ``docs/decisions/0014-normalisation.md``.
 """
 
@@ -12,6 +13,7 @@ from enum import StrEnum
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise.bodies import MOST_BODIES_KEPT, MOST_BODIES_READ, Normalised, Pose
 from hico_platform.data.normalise.centred import centred
+from hico_platform.data.normalise.image import image_turn
 from hico_platform.data.normalise.released import released
 from hico_platform.data.normalise.turn import centre_turn, upright_turn, yaw_turn
 
@@ -33,8 +35,21 @@ class Normalisation(StrEnum):
     CENTRE = "centre"
     """Centred, the camera's vertical put on z, and not turned by the pose."""
 
+    IMAGE = "image"
+    """Of 2D poses: centred, y up, and as large as a person in metres."""
 
-_TURNS = {Normalisation.UPRIGHT: upright_turn, Normalisation.YAW: yaw_turn, Normalisation.CENTRE: centre_turn}
+    @property
+    def coordinates(self) -> int:
+        """Of the poses that it is for."""
+        return 2 if self is Normalisation.IMAGE else 3
+
+
+_TURNS = {
+    Normalisation.UPRIGHT: upright_turn,
+    Normalisation.YAW: yaw_turn,
+    Normalisation.CENTRE: centre_turn,
+    Normalisation.IMAGE: image_turn,
+}
 
 
 def normalise(
@@ -44,7 +59,8 @@ def normalise(
 
     Args:
         pose: float32 (T, M, J, C) with any number of bodies, in metres, a missing joint all NaN. ``yaw`` and ``centre``
-            take the camera's y to point upwards, as in Kinect's recordings.
+            take the camera's y to point upwards, as in Kinect's recordings; ``image`` takes poses in an image, whose
+            y points down, in any unit.
         layout: says which points are the centre and the axes.
         method: how the pose is centred and turned.
         num_frames: of ``released`` alone: cuts or repeats the result to this length, each body with its own period, as

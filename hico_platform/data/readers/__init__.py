@@ -87,7 +87,7 @@ FORMATS: dict[str, Format] = {
     "pyskl": Format(
         opens=pyskl.open_source,
         recognises=pyskl.recognises,
-        takes=("layout", "unit", "normalisation"),
+        takes=("layout", "unit", "coordinates", "normalisation"),
         normalisation=_RELEASED,
     ),
     "ctrgcn": Format(
@@ -116,7 +116,7 @@ FORMATS: dict[str, Format] = {
     "manifest": Format(
         opens=manifest.open_source,
         recognises=manifest.recognises,
-        takes=("layout", "map", "unit", "normalisation"),
+        takes=("layout", "map", "unit", "coordinates", "normalisation"),
         asks_layout=True,
     ),
 }

@@ -36,6 +36,8 @@ class ReadOptions:
     """Of the coordinates in the files, which a store keeps in metres."""
     normalisation: Normalisation | None = None
     """How the recordings are normalised; None as is usual for the format."""
+    coordinates: int | None = None
+    """3, or 2 of poses in an image, where a third one is a score; None as the files say, else 3."""
     map: TableMap | None = None
     """How columns or keys become joints."""
     window: int | None = None
@@ -123,7 +125,7 @@ def check_axes(
         return
     remedy = axes_remedy(shape, order=order, joints=joints, coordinates=coordinates)
     if coordinates == 3 and shape[-2:] == (joints, 2):
-        remedy = "give 3D poses: these are 2D"
+        remedy = "give --coordinates 2, and --layout: these are 2D"
     bodies = f", M at most {MOST_BODIES_RECORDED} and at most T" if len(shape) == 4 else ""
     raise DataError(
         Problem(file=file, line=line, rule=f"an array (T, {joints}, {coordinates}) or (T, M, {joints}, {coordinates})"

@@ -23,6 +23,7 @@ from hico_platform.data.file_kind import file_kind
 from hico_platform.data.layout import Layout
 from hico_platform.data.npy import map_array
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, check_axes, clean
+from hico_platform.data.readers.image_pose import image_pose
 from hico_platform.data.readers.labels import Labels
 from hico_platform.data.readers.windows import cut, cut_name
 from hico_platform.data.sequence import MissingJoint, Sequence, Unit
@@ -48,6 +49,7 @@ class Manifest:
     folder: Path
     file: Path
     coordinates: int = 3
+    """2: poses in an image, where a third coordinate is a score."""
     unit: Unit = Unit.M
     table: TableMap | None = None
     """How to read recordings that are no arrays."""
@@ -79,13 +81,18 @@ class Manifest:
         remarks: Mapping[str, int] = {}
         if self.table is None or file.suffix == ".npy":
             array = _load_array(file)
-            check_axes(array.shape, layout=self.layout, file=file)
+            scored = self.coordinates == 2 and array.shape[-1:] == (3,)
+            check_axes(array.shape, layout=self.layout, coordinates=3 if scored else self.coordinates, file=file)
             pose, unit = array if array.ndim == 4 else array[:, None], self.unit  # (T, M, J, C)
         else:
             given = None if self.unit is Unit.M else self.unit
             (pose, remarks), unit = read_table(file, self.table, self.layout, unit=given), Unit.M
         pose, metadata = cut(pose, metadata, video=path, file=self.file, line=item.line)
-        pose = clean(pose, file=file, line=None, missing=self.missing_joint, unit=unit)
+        if self.coordinates == 2:
+            pose, confidence = image_pose(pose, None, file=file, line=None, missing=self.missing_joint)
+            metadata = {**metadata, **confidence}
+        else:
+            pose = clean(pose, file=file, line=None, missing=self.missing_joint, unit=unit)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata, remarks=remarks)
 
 
@@ -113,6 +120,7 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
         labels=labels,
         unit=options.unit,
         table=options.map,
+        coordinates=options.coordinates or 3,
         folder=file.parent,
         file=file,
     )

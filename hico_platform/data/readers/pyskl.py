@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
-from hico_platform.data.layout import Layout
+from hico_platform.data.layout import KINECT_V2, Layout
+from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.pickled_array import StoredArray, brief
 from hico_platform.data.plain_pickle import read_plain_pickle
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
+from hico_platform.data.readers.image_pose import image_pose
 from hico_platform.data.readers.split_parts import plain_rule, split_parts
 from hico_platform.data.sequence import MissingJoint, Sequence, Unit
 from hico_platform.data.skeleton_file import SkeletonName
@@ -23,6 +25,7 @@ _LIST_NAME = re.compile(r"(?:(?P<protocol>.+)_)?(?P<word>[a-z]+)(?P<fold>[0-9]*)
 _NO_LABEL = -1  # as MMAction2 writes it where a label is not known
 _REMEDY = "correct or leave out this one"
 _DATASETS = ("ntu60", "ntu120")
+_OF_JOINTS = {len(layout.joints): layout for layout in (LAYOUTS["coco"], LAYOUTS["openpose-18"])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Pyskl:
     protocols: Mapping[str, Any]
     file: Path
     coordinates: int = 3
+    third_is_score: bool = False
+    """Whether a third coordinate, where there is one, is a score."""
     unit: Unit = Unit.M
     normalised: bool = False
     missing_joint: MissingJoint = MissingJoint.ZERO
@@ -47,7 +52,7 @@ class Pyskl:
         problems: list[Problem] = []
         for i, annotation in enumerate(content["annotations"]):
             try:
-                name, label, array = _annotation(annotation, i, self.file)
+                name, label, array, scores = _annotation(annotation, i, self.file)
             except DataError as error:
                 problems.extend(error.problems)
                 continue
@@ -55,28 +60,46 @@ class Pyskl:
                 **(found.metadata() if (found := SkeletonName.parse(name)) else {}),
                 **{split.column: split.parts.get(name) for split in splits},
             }
-            items.append(Item(file=self.file, value=(i, name, label, array, metadata)))
+            items.append(Item(file=self.file, value=(i, name, label, array, scores, metadata)))
         return ReadPlan(items=items, problems=problems)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:
         """The one sequence of an annotation."""
-        i, name, label, array, metadata = item.value
-        joints = len(self.layout.joints)
+        i, name, label, array, scores, metadata = item.value
+        scored = self.third_is_score and array.shape[-1:] == (3,)
+        size = {"joints": len(self.layout.joints), "coordinates": 3 if scored else self.coordinates}
         order = "TJC" if len(array.shape) == 3 else "MTJC"
-        if not ordered(array.shape, order=order, joints=joints, coordinates=3) or array.dtype[1:2] != "f":
-            swap_remedy = axes_remedy(array.shape, order=order, joints=joints, coordinates=3)
+        if not ordered(array.shape, order=order, **size) or array.dtype[1:2] != "f":
+            swap_remedy = axes_remedy(array.shape, order=order, **size)
             raise _wrong(
                 self.file,
                 i,
                 "keypoint",
-                f"an array of floats (M, T, {joints}, 3) of at most {MOST_BODIES_RECORDED} bodies",
+                f"an array of floats (M, T, {size['joints']}, {self.coordinates}) "
+                f"of at most {MOST_BODIES_RECORDED} bodies",
                 f"{array.dtype} {list(array.shape)}",
-                swap_remedy or _shape_remedy(array.shape, self.layout),
+                swap_remedy or self._shape_remedy(array.shape),
             )
         pose = array.load(self.file)
         pose = pose[:, None] if pose.ndim == 3 else pose.swapaxes(0, 1)  # (T, J, C) or (M, T, J, C) to (T, M, J, C)
-        pose = clean(pose, file=self.file, line=None, missing=self.missing_joint, unit=self.unit)
+        if self.coordinates == 2:
+            score = None if scores is None else scores.load(self.file)
+            score = score if score is None else score[:, None] if score.ndim == 2 else score.swapaxes(0, 1)  # (T, M, J)
+            pose, confidence = image_pose(
+                pose, score, file=self.file, line=None, field=f"annotations[{i}].keypoint_score",
+                missing=self.missing_joint,
+            )  # fmt: skip
+            metadata |= confidence
+        else:
+            pose = clean(pose, file=self.file, line=None, missing=self.missing_joint, unit=self.unit)
         yield Sequence(name=name, label=label, pose=pose, metadata=metadata)
+
+    def _shape_remedy(self, shape: tuple[int, ...]) -> str:
+        if len(shape) not in (3, 4) or shape[-1] not in (2, 3):
+            return _REMEDY
+        if shape[-1] != self.coordinates:
+            return f"give a file of {self.coordinates}D poses: these are {shape[-1]}D"
+        return f"name the layout of {shape[-2]} joints by --layout: this is {self.layout.name}"
 
 
 def open_source(raw: Path, options: ReadOptions) -> Pyskl:
@@ -88,6 +111,13 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
         if isinstance(annotation, dict) and (label := whole_number(annotation.get("label"))) is not None
         if 0 <= label < MOST_CLASSES
     ]
+    shapes = [
+        array.shape
+        for annotation in content["annotations"]
+        if isinstance(annotation, dict) and isinstance(array := annotation.get("keypoint"), StoredArray)
+        if len(array.shape) in (3, 4) and array.shape[-1] in (2, 3)
+    ]
+    coordinates = options.coordinates or (shapes[0][-1] if shapes else 3)
     protocols = {
         split.protocol: plain_rule(split.column, set(split.parts.values()))
         for split in _splits(content, raw)
@@ -95,12 +125,22 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
     }
     return Pyskl(
         dataset=next((name for name in _DATASETS if raw.stem.startswith(f"{name}_")), raw.stem),
-        layout=options.layout,
+        layout=_layout(options.layout, shapes, coordinates),
         unit=options.unit,
+        coordinates=coordinates,
+        third_is_score=options.coordinates == 2,
         class_names=tuple(str(label) for label in range(max(labels, default=-1) + 1)),
         protocols=protocols,
         file=raw,
     )
+
+
+def _layout(named: Layout, shapes: list[tuple[int, ...]], coordinates: int) -> Layout:
+    """That of the option; where it is the default, which cannot be meant, the pose estimator's of as many joints."""
+    joints = shapes[0][-2] if shapes else len(named.joints)
+    if coordinates == 3 or named != KINECT_V2:
+        return named
+    return _OF_JOINTS.get(joints, named)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -171,7 +211,8 @@ def _malformed_split(file: Path, value: object) -> DataError:
     )  # fmt: skip
 
 
-def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int | None, StoredArray]:
+def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int | None, StoredArray, StoredArray | None]:
+    """Name, label, keypoints and their scores, which files of 2D poses have."""
     if not isinstance(annotation, dict):
         raise _wrong(file, i, "", "a dict", type(annotation).__name__)
     name, label, array = (annotation.get(key) for key in ("frame_dir", "label", "keypoint"))
@@ -182,22 +223,22 @@ def _annotation(annotation: Any, i: int, file: Path) -> tuple[str, int | None, S
         number = label = None
     if label is not None and (number is None or not 0 <= number < MOST_CLASSES):
         raise _wrong(file, i, "label", f"a whole number, 0 to {MOST_CLASSES - 1}, or -1 for no label", label)
+    if array is None and "raw_file" in annotation:
+        remedy = "write the poses of the files that raw_file names into this one, as pyskl's DecompressPose reads them"
+        raise _wrong(file, i, "keypoint", "an array", None, remedy)
     if not isinstance(array, StoredArray):
         raise _wrong(file, i, "keypoint", "an array", type(array).__name__)
+    scores = annotation.get("keypoint_score")
+    if scores is not None and not (isinstance(scores, StoredArray) and scores.dtype[1:2] == "f"
+                                   and scores.shape == array.shape[:-1]):  # fmt: skip
+        raise _wrong(file, i, "keypoint_score", f"an array of floats {list(array.shape[:-1])}, a score a joint",
+                     f"{scores.dtype} {list(scores.shape)}" if isinstance(scores, StoredArray) else scores)  # fmt: skip
     total, shape = annotation.get("total_frames"), array.shape
     if total is not None and (len(shape) < 3 or whole_number(total) != shape[-3]):
         swapped = len(shape) == 4 and whole_number(total) == shape[0]
         remedy = f"swap the first two axes of keypoint {list(shape)}: they are (T, M)" if swapped else _REMEDY
         raise _wrong(file, i, "total_frames", "the number of frames of keypoint", total, remedy)
-    return name, number, array
-
-
-def _shape_remedy(shape: tuple[int, ...], layout: Layout) -> str:
-    if shape[-1:] == (2,):
-        return "give a file of 3D poses: these are 2D"
-    if len(shape) in (3, 4) and shape[-1] == 3:
-        return f"name the layout of {shape[-2]} joints by --layout: this is {layout.name}"
-    return _REMEDY
+    return name, number, array, scores
 
 
 def _wrong(file: Path, i: int, key: str, rule: str, value: object, remedy: str = _REMEDY) -> DataError:

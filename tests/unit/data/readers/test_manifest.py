@@ -244,7 +244,7 @@ def _claims(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.ones((3, 25, 2)), r"\(T, M, 25, 3\), got \[3, 25, 2\]; give 3D poses: these are 2D"),
+        (np.ones((3, 25, 2)), r"\(T, M, 25, 3\), got \[3, 25, 2\]; give --coordinates 2, and --layout: these are 2D"),
         (
             np.ones((3, 20, 3)),
             r"\(T, M, 25, 3\), got \[3, 20, 3\]; correct the array, or name its layout \(this is kin",
