@@ -163,7 +163,7 @@ class _Text:
         joints: list[Joint] = []
         open_joints: list[int] = []
         while True:
-            word, line = self._word("ROOT, JOINT, End or }")
+            word, line = self._word("one of ROOT, JOINT, End and }")
             if word == "}" and open_joints:
                 open_joints.pop()
                 if not open_joints:
@@ -173,7 +173,7 @@ class _Text:
                 if word != "End":
                     open_joints.append(len(joints) - 1)
             else:
-                raise self._unexpected("ROOT, JOINT, End or }", word, line)
+                raise self._unexpected("one of ROOT, JOINT, End and }", word, line)
             if len(joints) > MOST_JOINTS:
                 raise self._unexpected(f"at most {MOST_JOINTS} joints", len(joints), line)
         if self._next < len(self._words):
@@ -217,7 +217,7 @@ class _Text:
         head, _, values = self._data[self._start :].partition(b"Frame Time:")
         words = head.decode("utf-8", "replace").split()
         if len(words) != 3 or words[:2] != ["MOTION", "Frames:"] or not words[2].isdigit() or len(words[2]) > 9:
-            raise self._unexpected("MOTION, Frames: and Frame Time:", " ".join(words)[:60], self._first_line)
+            raise self._unexpected("the lines MOTION, Frames: and Frame Time:", " ".join(words)[:60], self._first_line)
         frames = int(words[2])
         if not 1 <= frames <= MOST_FRAMES:
             raise self._unexpected(f"1 to {MOST_FRAMES} frames", frames, self._first_line + 1)
@@ -246,9 +246,10 @@ class _Text:
         self._next += 1
         return self._words[self._next - 1]
 
-    def _take(self, rule: str) -> None:
+    def _take(self, wanted: str) -> None:
+        rule = f"the word {wanted}"
         word, line = self._word(rule)
-        if word != rule:
+        if word != wanted:
             raise self._unexpected(rule, word, line)
 
     def _number(self) -> float:

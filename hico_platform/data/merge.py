@@ -120,7 +120,7 @@ def _check_alike(stores: Sequence[Store]) -> None:
                 said = [str(getattr(value, "name", value)) if field == "layout" else str(value)
                         for value in (ours, theirs)]  # fmt: skip
                 raise DataError(
-                    Problem(file=store.directory, field=field, rule=f"{said[0]}, as in {first.directory}",
+                    Problem(file=store.directory, field=field, rule=f"the same as in {first.directory}, {said[0]}",
                             value=said[1], remedy="prepare both in the same way")
                 )  # fmt: skip
 

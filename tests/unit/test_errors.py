@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "hico_platform"
 RULE_BEGINS = frozenset(
     """
     a an the one at no each every exactly fewer another above below
-    CPUs KEY=VALUE Ray constraints fields files float32 free frames memory names numbers poses rows text true
+    CPUs KEY=VALUE Ray constraints fields files float32 free frames labelled memory names numbers poses rows text true
     valid values
     """.split()  # noqa: SIM905
 )
@@ -30,7 +30,7 @@ RULE_BEGINS = frozenset(
 REMEDY_BEGINS = frozenset(
     """
     add ask back bring break change check choose chgrp chmod correct cut end export fetch free get give go indent
-    install leave lower make mark mend mount move name number prepare put raise record register remove rename
+    install label leave lower make mark mend mount move name number prepare put raise record register remove rename
     report restore resume run save search see set start swap take try unpack unset upgrade use wait widen write
     """.split()  # noqa: SIM905
 )

@@ -104,8 +104,8 @@ def test_joints_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("HIERARCHY", "HEADER", "a.bvh:1: expected HIERARCHY, got 'HEADER'; export it as BVH again"),
-        ("ROOT", "JOINT", "a.bvh:2: expected ROOT, JOINT, End or }, got 'JOINT'"),
+        ("HIERARCHY", "HEADER", "a.bvh:1: expected the word HIERARCHY, got 'HEADER'; export it as BVH again"),
+        ("ROOT", "JOINT", "a.bvh:2: expected one of ROOT, JOINT, End and }, got 'JOINT'"),
         ("OFFSET 0 50 0", "OFFSET 0 x 0", "a.bvh:8: expected a finite number, got 'x'"),
         ("OFFSET 0 50 0", "OFFSET 0 nan 0", "a.bvh:8: expected a finite number, got 'nan'"),
         ("CHANNELS 6", "CHANNELS 7", "a.bvh:5: expected a number of channels, 0 to 6, got '7'"),
@@ -113,15 +113,19 @@ def test_joints_by_name(tmp_path: Path) -> None:
         ("Yposition", "xposition", "a.bvh:5: expected a channel such as Xrotation, once, got 'xposition'"),
         ("mixamorig:RightArm", "LeftArm", "a.bvh:19: expected a name that no other joint has, got 'LeftArm'"),
         ("MOTION", "MOVES", "a.bvh:29: expected one skeleton, and MOTION after it, got 'MOVES'"),
-        ("Frames: 3", "Frames: x", "a.bvh:29: expected MOTION, Frames: and Frame Time:, got 'MOTION Frames: x'"),
+        (
+            "Frames: 3",
+            "Frames: x",
+            "a.bvh:29: expected the lines MOTION, Frames: and Frame Time:, got 'MOTION Frames: x'",
+        ),
         ("Frames: 3", "Frames: 0", "a.bvh:30: expected 1 to 100000 frames, got 0"),
         ("Frames: 3", "Frames: 100001", "a.bvh:30: expected 1 to 100000 frames, got 100001"),
         ("Frames: 3", "Frames: 4", "expected a frame time and 4 frames of 12 channels, 49 numbers, got 37"),
         ("1 100 2", "1 1oo 2", "a.bvh:32: expected a channel that is a finite number, got '1oo'"),
         ("1 100 2", "1 inf 2", "a.bvh:32: expected a channel that is a finite number, got 'inf'"),
-        (ARMS, "HIERARCHY\nROOT a\n{", "a.bvh:3: expected OFFSET, got 'the end of the hierarchy'"),
+        (ARMS, "HIERARCHY\nROOT a\n{", "a.bvh:3: expected the word OFFSET, got 'the end of the hierarchy'"),
         (ARMS, "HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\n}", "a.bvh: expected a part MOTION after the hierarchy"),
-        (ARMS, "", "a.bvh:1: expected HIERARCHY, got 'the end of the hierarchy'"),
+        (ARMS, "", "a.bvh:1: expected the word HIERARCHY, got 'the end of the hierarchy'"),
         (ARMS, "HIERARCHY ROOT a { OFFSET 0 0 0 " + "End Site { OFFSET 0 0 0 } " * 600, "at most 512 joints"),
     ],
 )

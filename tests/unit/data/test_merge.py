@@ -105,8 +105,11 @@ def test_ntu_120_holds_ntu_60(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layout": KINECT_V1}, "layout: expected kinect-v2, as in .*, got 'kinect-v1'; prepare both in the same way"),
-        ({"normalisation": None}, "normalisation: expected released, as in .*, got 'None'"),
+        (
+            {"layout": KINECT_V1},
+            "layout: expected the same as in .*, kinect-v2, got 'kinect-v1'; prepare both in the same way",
+        ),
+        ({"normalisation": None}, "normalisation: expected the same as in .*, released, got 'None'"),
     ],
 )
 def test_stores_that_differ_are_refused(tmp_path: Path, options: dict[str, Layout], message: str) -> None:
