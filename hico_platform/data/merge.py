@@ -2,7 +2,8 @@
 
 The merged store has the protocols of each dataset, as ``DATASET-PROTOCOL``: that dataset's training, validation and
 test sequences are scored as in its own store, and the sequences of the other datasets join pretraining alone. A copy of
-a validation or test sequence is not among them, under whatever name it lies in another dataset.
+a validation or test sequence is not among them, under whatever name it lies in another dataset, nor is anything that is
+cut from the same published recording.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.data.kept_together import DATASET
-from hico_platform.data.overlap import family, recording
+from hico_platform.data.overlap import PUBLISHED_AS, family, published_names, recordings
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
 from hico_platform.data.split import fitting_protocols, split_store
@@ -63,13 +64,16 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
     Classes of the same name are one class only in stores of the same dataset (NTU RGB+D 60 and 120 are one in this);
     otherwise a class is named ``DATASET/CLASS``. Names of sequences are ``DATASET/NAME`` where they would collide.
 
-    Raises UsageError for fewer than two stores, DataError if they differ in layout, coordinates or normalisation, or if
-    ``directory`` exists.
+    Raises UsageError for fewer than two stores, DataError if they differ in layout, coordinates or normalisation, if
+    two are of one dataset, or if ``directory`` exists.
     """
     _check_alike(stores)
     refuse_existing(directory)
+    _check_names(stores)
     classes = _Classes(stores)
-    origins, copies = _find_copies(stores)
+    published = [published_names(store) for store in stores]
+    origins, copies = _find_copies(stores, published)
+    labels = _labels(stores, classes, origins)
     kept = [(s, i) for (s, i), origin in origins.items() if origin == (s, i)]
     parts, protocols = _protocols(stores, origins)
     taken: set[str] = set()
@@ -90,10 +94,10 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
     ) as writer:
         for done, (s, i) in enumerate(kept, start=1):
             store = stores[s]
-            name = store.names[i] if store.names[i] not in taken else f"{store.dataset}/{store.names[i]}"
+            name = _free_name(store.names[i], store.dataset, taken)
             taken.add(name)
-            metadata = _metadata(store, i) | parts[s, i] | {DATASET: store.dataset}
-            writer.add(Recorded(name=name, label=classes.label(store, i), pose=store.pose(i), metadata=metadata))
+            metadata = _metadata(store, i) | parts[s, i] | {DATASET: store.dataset, PUBLISHED_AS: published[s][i]}
+            writer.add(Recorded(name=name, label=labels[s, i], pose=store.pose(i), metadata=metadata))
             counts[store.dataset] = counts.get(store.dataset, 0) + 1
             if progress is not None:
                 progress(done, len(kept))
@@ -125,6 +129,29 @@ def _check_alike(stores: Sequence[Store]) -> None:
                 )  # fmt: skip
 
 
+def _check_names(stores: Sequence[Store]) -> None:
+    """Raises DataError if two datasets have one name.
+
+    Their classes and people would be taken for the same, and a protocol of one would pretrain on test people of the
+    other.
+    """
+    seen: dict[str, Store] = {}
+    for store in stores:
+        if store.dataset in seen:
+            raise DataError(
+                Problem(file=store.directory, field="dataset", value=store.dataset,
+                        rule=f"another name than that of {seen[store.dataset].directory}",
+                        remedy="prepare parts of one dataset from one folder, another dataset from one of another name")
+            )  # fmt: skip
+        seen[store.dataset] = store
+
+
+def _free_name(name: str, dataset: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"{dataset}/{name}"
+    return name
+
+
 class _Classes:
     """The classes of all stores together."""
 
@@ -143,30 +170,40 @@ class _Classes:
         return self._index[self._name(store, store.class_names[store.labels[i]])]
 
 
-def _find_copies(stores: Sequence[Store]) -> tuple[dict[_Place, _Place], list[Copy]]:
+def _find_copies(
+    stores: Sequence[Store], published: Sequence[Sequence[str | None]]
+) -> tuple[dict[_Place, _Place], list[Copy]]:
     """For each sequence the first one of its recording (often itself), and the copies that are not the first."""
     by_name: dict[str, _Place] = {}
     by_content: dict[str, _Place] = {}
     origins: dict[_Place, _Place] = {}
     copies: list[Copy] = []
+    contents = [store.contents or [content_of(store.pose(i)) for i in range(len(store))] for store in stores]
     for s, store in enumerate(stores):
-        contents = store.contents or [content_of(store.pose(i)) for i in range(len(store))]
         for i in range(len(store)):
-            published = recording(store, i)
-            same = by_content.get(contents[i])
-            origin = same or (by_name.get(published) if published is not None else None)
-            origins[s, i] = origin or (s, i)
-            if origin is None:
-                by_content[contents[i]] = (s, i)
-                if published is not None:
-                    by_name[published] = (s, i)
+            name, content = published[s][i], contents[s][i]
+            origin = by_content.get(content) or (by_name.get(name) if name is not None else None) or (s, i)
+            origins[s, i] = origin
+            by_content.setdefault(content, origin)  # a copy by name may itself have copies by pose
+            if name is not None:
+                by_name.setdefault(name, origin)
+            if origin == (s, i):
                 continue
             first, j = stores[origin[0]], origin[1]
             copies.append(
                 Copy(dataset=store.dataset, name=store.names[i], kept_dataset=first.dataset,
-                     kept_name=first.names[j], same_pose=same is not None)
+                     kept_name=first.names[j], same_pose=contents[origin[0]][j] == content)
             )  # fmt: skip
     return origins, copies
+
+
+def _labels(stores: Sequence[Store], classes: _Classes, origins: Mapping[_Place, _Place]) -> dict[_Place, int | None]:
+    """The class of each kept sequence: its own, or if it has none that of its first labelled copy."""
+    labels: dict[_Place, int | None] = {}
+    for (s, i), origin in origins.items():
+        if labels.get(origin) is None:
+            labels[origin] = classes.label(stores[s], i)
+    return labels
 
 
 def _protocols(
@@ -174,17 +211,19 @@ def _protocols(
 ) -> tuple[dict[_Place, dict[str, str]], dict[str, Any]]:
     """Each kept sequence's part under each protocol, as metadata, and the protocols over these columns."""
     parts: dict[_Place, dict[str, str]] = {place: {} for place, origin in origins.items() if place == origin}
+    cut_from = [recordings(store) for store in stores]
     protocols: dict[str, Any] = {}
     for s, store in enumerate(stores):
         own = {origins[s, i] for i in range(len(store))}
         for protocol in fitting_protocols(store):
-            name = f"{store.dataset}-{protocol}"
             split = split_store(store, protocol)
-            if name in protocols or not len(split.train):  # a store without labels has nothing to score
+            if not len(split.train):  # a store without labels has nothing to score
                 continue
+            name = f"{store.dataset}-{protocol}"
             column = f"split_{name}"
-            for place, found in parts.items():
-                if place not in own:
+            scored = {cut_from[s][i] for i in (*split.val.tolist(), *split.test.tolist())} - {None}
+            for (other, i), found in parts.items():
+                if (other, i) not in own and cut_from[other][i] not in scored:
                     found[column] = _ONLY_PRETRAINED
             for i in split.pretrain_only.tolist():
                 parts[origins[s, i]][column] = _ONLY_PRETRAINED

@@ -1,17 +1,23 @@
 """Finds recordings that are pretrained on and also scored: test sequences that leak into training.
 
 NTU RGB+D 60 lies inside NTU RGB+D 120, and copies of a recording occur under several names. Two sequences are taken for
-the same recording if their stored poses are equal bit by bit, or if they have the same name in a published dataset.
+the same recording if their stored poses are equal bit by bit, or if they have the same name in a published dataset,
+whole or cut into windows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hico_platform.data.readers.windows import WINDOW_SUFFIX
+from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.data.split import Indices
 from hico_platform.data.store import Store
+from hico_platform.data.store_index import content_of
 
 _MOST_NAMED = 5
+PUBLISHED_AS = "published_as"
+"""Metadata column of a merged store: the published recording that a sequence is, or is cut from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +37,48 @@ def family(dataset: str) -> str:
     return _FAMILIES.get(dataset, dataset)
 
 
-def recording(store: Store, i: int) -> str | None:
-    """What sequence i is called wherever its recording is published; None for other data, whose names mean nothing."""
-    return f"{family(store.dataset)}/{store.names[i]}" if store.dataset in _FAMILIES else None
+_ARCHIVES = ("hico", "stgcn", "pyskl")
+"""Formats of archives that are named after their folder; recordings named like NTU RGB+D's are its own."""
+
+
+def published_names(store: Store) -> list[str | None]:
+    """What each sequence is called where its recording is published; None for other data, whose names mean nothing."""
+    merged = store.column(PUBLISHED_AS) if "merged" in store.provenance else None
+    if merged is not None:
+        return [name if isinstance(name, str) else None for name in merged.tolist()]
+    if store.dataset in _FAMILIES:
+        return [f"{family(store.dataset)}/{name}" for name in store.names]
+    if store.provenance.get("format") in _ARCHIVES:
+        return [f"ntu/{name}" if SkeletonName.parse(recording(name)) else None for name in store.names]
+    return [None] * len(store)
+
+
+def recording(name: str) -> str:
+    """The name of the recording that a window was cut from; that of a whole recording as it is."""
+    return WINDOW_SUFFIX.sub("", name)
+
+
+def recordings(store: Store) -> list[str | None]:
+    """The published recording that each sequence is or is cut from, None where it is not known."""
+    return [None if name is None else recording(name) for name in published_names(store)]
 
 
 def overlapping(pretrained: Chosen, scored: Chosen) -> list[str]:
     """Names, as in ``scored``, of the scored sequences that are also pretrained on; in order."""
-    names = {recording(pretrained.store, i) for i in pretrained.indices.tolist()} - {None}
-    contents = pretrained.store.contents
-    copies = set() if contents is None else {contents[i] for i in pretrained.indices.tolist()}
-    scored_contents = scored.store.contents
+    trained_names, scored_names = recordings(pretrained.store), recordings(scored.store)
+    names = {trained_names[i] for i in pretrained.indices.tolist()} - {None}
+    copies = set(_contents(pretrained))
     return [
         scored.store.names[i]
-        for i in scored.indices.tolist()
-        if recording(scored.store, i) in names or (scored_contents is not None and scored_contents[i] in copies)
+        for i, content in zip(scored.indices.tolist(), _contents(scored), strict=True)
+        if scored_names[i] in names or content in copies
     ]
+
+
+def _contents(chosen: Chosen) -> list[str]:
+    """Digests of the chosen poses, which stores of schema version 1 do not hold."""
+    known, indices = chosen.store.contents, chosen.indices.tolist()
+    return [content_of(chosen.store.pose(i)) if known is None else known[i] for i in indices]
 
 
 def shown(names: list[str]) -> str:

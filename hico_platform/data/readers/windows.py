@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from hico_platform.data.readers._base import Item, ReadPlan, Source
 from hico_platform.data.sequence import Metadata, MissingJoint, Sequence
 from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
+
+WINDOW_SUFFIX = re.compile(r"\.w[0-9]{6,}$")
+"""What the name of a window adds to that of its recording."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,3 +122,46 @@ def test_stores_that_differ_are_refused(tmp_path: Path, options: dict[str, Layou
     with pytest.raises(DataError, match="never written over another"):
         merge([first, first], tmp_path / "a")
     assert not (tmp_path / "out").exists()
+
+
+def test_two_datasets_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Else a protocol of one would pretrain on test people of the other, and class 0 of both be one class."""
+    first = store(tmp_path / "a", "recordings", {f"a{i}": i for i in range(12)})
+    second = store(tmp_path / "b", "recordings", {f"b{i}": 100 + i for i in range(12)})
+    with pytest.raises(DataError, match=r"b: dataset: expected another name than that of .*a, got 'recordings'"):
+        merge([first, second], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_gives_its_label_to_one_without(tmp_path: Path) -> None:
+    first = store(tmp_path / "a", "first", {f"a{i}": i for i in range(12)}, unlabelled=range(12))
+    second = store(tmp_path / "b", "second", {f"b{i}": i for i in range(12)})
+    merge([first, second], tmp_path / "out")
+    merged = Store.open(tmp_path / "out")
+    assert [merged.class_names[label] for label in merged.labels] == ["second/a", "second/b"] * 6
+    assert len(split_store(merged, "second-mine").test) == len(split_store(second, "mine").test)
+
+
+def test_a_copy_of_a_copy_is_found(tmp_path: Path) -> None:
+    name = "S001C001P001R001A001"
+    first, second = store(tmp_path / "a", "ntu60", {name: 1}), store(tmp_path / "b", "ntu120", {name: 2})
+    third = store(tmp_path / "c", "mine", {"x": 2, "y": 3})
+    done = merge([first, second, third], tmp_path / "out")
+    assert [str(copy) for copy in done.copies] == [
+        f"{name} of ntu120: the same recording as {name} of ntu60",
+        f"x of mine: the same recording as {name} of ntu60",
+    ]
+
+
+def test_windows_of_a_scored_recording_are_not_pretrained_on(tmp_path: Path) -> None:
+    names = [f"S001C00{1 + i % 3}P00{1 + i % 6}R001A00{1 + i % 2}" for i in range(6)]
+    whole = store(tmp_path / "a", "ntu60", {name: i for i, name in enumerate(names)})
+    cut = store(
+        tmp_path / "b", "ntu120", {f"{name}.w0000{i}0": 20 * i + j for j, name in enumerate(names) for i in (1, 2)}
+    )
+    merge([whole, cut], tmp_path / "out")
+    merged = Store.open(tmp_path / "out")
+    split = split_store(merged, "ntu60-mine")
+    trained = {merged.names[i][:20] for i in (*split.train_and_val, *split.pretrain_only_in_retraining)}
+    assert trained == {merged.names[i] for i in split.train_and_val} != set()
+    assert not trained & {merged.names[i] for i in split.test}

@@ -5,17 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.merge import merge
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.overlap import Chosen, overlapping, shown
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store import Store, StoreWriter
 
 
-def store(path: Path, dataset: str, **seeds: int) -> Chosen:
+def store(path: Path, dataset: str, *, provenance: dict[str, str] | None = None, **seeds: int) -> Chosen:
     """Sequences by name; equal seeds make equal poses."""
     with StoreWriter(
-        path, dataset=dataset, layout=KINECT_V2, class_names=["a"], provenance={}, normalisation=Normalisation.RELEASED
-    ) as writer:
+        path, dataset=dataset, layout=KINECT_V2, class_names=["a"], provenance=provenance or {},
+        normalisation=Normalisation.RELEASED,
+    ) as writer:  # fmt: skip
         for name, seed in seeds.items():
             pose = np.random.default_rng(seed).standard_normal((4, 1, 25, 3)).astype(np.float32)
             writer.add(Sequence(name=name, label=0, pose=pose))
@@ -36,6 +38,34 @@ def test_a_name_means_one_recording_in_ntu_and_nothing_elsewhere(tmp_path: Path)
     assert overlapping(larger, smaller) == [name]
     assert overlapping(smaller, larger) == [name]
     assert overlapping(larger, store(tmp_path / "c", "embedded", **{name: 3})) == []
+
+
+def test_windows_are_parts_of_their_recording(tmp_path: Path) -> None:
+    name = "S001C001P001R001A001"
+    whole = store(tmp_path / "a", "ntu60", **{name: 1})
+    windows = store(tmp_path / "b", "ntu120", **{f"{name}.w000000": 2, f"{name}.w000032": 3})
+    assert overlapping(whole, windows) == [f"{name}.w000000", f"{name}.w000032"]
+    assert overlapping(windows, whole) == [name]
+
+
+def test_recordings_of_ntu_are_known_in_a_merged_store_and_in_archives(tmp_path: Path) -> None:
+    name = "S001C001P001R001A001"
+    scored = store(tmp_path / "a", "ntu120", **{name: 1})
+    archive = store(tmp_path / "b", "xsub", provenance={"format": "hico"}, **{name: 2, "mine": 3})
+    assert overlapping(archive, scored) == [name]
+    merge([archive.store, store(tmp_path / "c", "mine", **{name: 4}).store], tmp_path / "merged")
+    merged = Store.open(tmp_path / "merged")
+    assert merged.names == (name, "mine", f"mine/{name}")
+    assert overlapping(Chosen(store=merged, indices=np.array([0, 1])), scored) == [name]
+    assert overlapping(Chosen(store=merged, indices=np.array([1, 2])), scored) == []
+
+
+def test_a_store_of_schema_version_1_has_its_poses_compared(tmp_path: Path) -> None:
+    older, newer = store(tmp_path / "a", "mine", x=1, y=2), store(tmp_path / "b", "yours", z=2, x=5)
+    assert older.store.contents is not None
+    older.store.contents = newer.store.contents = None  # as such stores have no digests of poses
+    assert overlapping(older, newer) == ["z"]
+    assert overlapping(newer, store(tmp_path / "c", "theirs", again=5)) == ["again"]
 
 
 def test_few_names_are_shown() -> None:
