@@ -26,11 +26,13 @@ def fitting_layout(raw: Path, *, format_name: str, options: ReadOptions) -> Layo
     Raises UsageError if there are such layouts and none fits. Raises DataError if
     ``raw`` cannot be read at all, or holds scores in place of z.
     """
+    recordings: list[Sequence] = []
+    readable = options.layout
     for layout in {len(layout.joints): layout for layout in reversed(RECORDED.values())}.values():
-        recordings = [*_recordings(raw, format_name, replace(options, layout=layout))]
-        if recordings:
-            return _best(layout, recordings, options.unit)
-    return options.layout
+        found = [*_recordings(raw, format_name, replace(options, layout=layout))]
+        if len(found) > len(recordings):  # a few files may be of another number of joints by mistake
+            recordings, readable = found, layout
+    return _best(readable, recordings, options.unit) if recordings else options.layout
 
 
 def _best(layout: Layout, recordings: list[Sequence], unit: Unit) -> Layout:

@@ -41,6 +41,12 @@ def test_files_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     assert chosen(raw) == "kinect-v1"
 
 
+def test_a_file_with_the_joints_of_another_layout_does_not_decide(tmp_path: Path) -> None:
+    raw = recorded(tmp_path / "raw", rest_pose(KINECT_V2))
+    np.save(raw / "0.npy", np.ones((3, 24, 3)))
+    assert chosen(raw) == "kinect-v2"
+
+
 def test_bones_that_fit_no_layout_ask_for_one(tmp_path: Path) -> None:
     raw = recorded(tmp_path / "raw", np.random.default_rng(0).standard_normal((20, 3)))
     with pytest.raises(UsageError, match=r"layout: expected a layout, .*20 joints .* or kinect-v1 or msr-action3d"):
