@@ -108,6 +108,39 @@ def make_pyskl(folder: Path, random: Random) -> Path:
     return folder / "a.pkl"
 
 
+def make_pyskl_2d(folder: Path, random: Random) -> Path:
+    annotations = [
+        {"frame_dir": f"{NAME}{i}", "label": i, "keypoint": 300 + 50 * random.standard_normal((2, 3, 17, 2)),
+         "keypoint_score": random.random((2, 3, 17)), "total_frames": 3, "img_shape": (480, 640)}
+        for i in range(2)
+    ]  # fmt: skip
+    is_odd = random.random() < 0.5
+    if is_odd:
+        target = annotations[int(random.integers(2))]
+        target[[*target][int(random.integers(len(target)))]] = odd(random)
+    content = {"split": {"train1": [f"{NAME}0"], "test1": [f"{NAME}1"]}, "annotations": annotations}
+    (folder / "a.pkl").write_bytes(pickle.dumps(content, protocol=int(random.integers(2 if is_odd else 0, 6))))
+    return folder / "a.pkl"
+
+
+def make_kinetics(folder: Path, random: Random) -> Path:
+    for part in ("train", "val"):
+        place = folder / f"kinetics_{part}"
+        place.mkdir()
+        frames = [
+            {"frame_index": i + 1, "skeleton": [
+                {"pose": random.random(36).round(3).tolist(), "score": random.random(18).round(3).tolist()}
+                for _ in range(int(random.integers(4)))
+            ]}
+            for i in range(4)
+        ]  # fmt: skip
+        entry = {"has_skeleton": True, "label": f"class {part}", "label_index": int(part == "val")}
+        content = {"data": frames, **entry}
+        (place / f"{part}.json").write_text(json.dumps(content))
+        (folder / f"kinetics_{part}_label.json").write_text(json.dumps({part: entry}))
+    return folder
+
+
 def make_ctrgcn(folder: Path, random: Random) -> Path:
     x = np.stack([pose.reshape(3, 150) for pose in poses(random)])
     packing = zipfile.ZIP_DEFLATED if random.random() < 0.5 else zipfile.ZIP_STORED
@@ -215,6 +248,8 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "pku-mmd-1": make_pku_mmd,
     "pku-mmd-2": make_pku_mmd_2,
     "pyskl": make_pyskl,
+    "pyskl-2d": make_pyskl_2d,
+    "kinetics": make_kinetics,
     "ctrgcn": make_ctrgcn,
     "hico": make_hico,
     "stgcn": make_stgcn,
@@ -254,7 +289,7 @@ OPTIONS: dict[str, ReadOptions] = {
 }
 """What the user has to say about a format."""
 
-FORMAT_OF = {"table-json": "table"}
+FORMAT_OF = {"table-json": "table", "pyskl-2d": "pyskl"}
 """The format of a maker that is not named after it."""
 
 

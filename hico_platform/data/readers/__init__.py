@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.readers import bvh, ctrgcn, hico, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
+from hico_platform.data.readers import bvh, ctrgcn, hico, kinetics, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.data.readers.windows import Windows
 from hico_platform.errors import DataError, Problem, UsageError
@@ -100,6 +100,7 @@ FORMATS: dict[str, Format] = {
     "stgcn": Format(
         opens=stgcn.open_source, recognises=stgcn.recognises, takes=("layout", "normalisation"), normalisation=_RELEASED
     ),
+    "kinetics": Format(opens=kinetics.open_source, recognises=kinetics.recognises, takes=("normalisation",)),
     "ucla": Format(opens=ucla.open_source, recognises=ucla.recognises, takes=("normalisation",)),
     "table": Format(
         opens=table.open_source,
