@@ -100,11 +100,15 @@ def read_bvh(file: Path) -> BVH:
 def bvh_layout(joints: Sequence[Joint], file: Path) -> Layout:
     """The layout of a skeleton: centred on the root; its axes are found by the names of the joints.
 
+    Joints that always lie on their parent, as CMU's LHipJoint does, are left out.
+
     Raises DataError if no names of a spine, or of two sides, are known.
     """
+    kept = [j for j, joint in enumerate(joints) if joint.parent < 0 or _has_place(joint)]
+    new = {old: j for j, old in enumerate(kept)}
     keys: dict[str, int] = {}
-    for j, joint in enumerate(joints):
-        keys.setdefault(_key(joint.name), j)
+    for j in kept:
+        keys.setdefault(_key(joints[j].name), new[j])
     up = next((keys[key] for key in _UP if key in keys), None)
     pairs = [(f"{base}_left", f"{base}_right") for base in _ACROSS]
     pairs += [(key, other) for key in keys if key.endswith("_left") and (other := opposite(key)) in keys]
@@ -115,12 +119,24 @@ def bvh_layout(joints: Sequence[Joint], file: Path) -> Layout:
                      "give --layout with a YAML file that names its joints")  # fmt: skip
     return Layout(
         name="bvh",
-        joints=tuple(joint.name for joint in joints),
-        parents=tuple(max(joint.parent, 0) for joint in joints),
+        joints=tuple(joints[j].name for j in kept),
+        parents=tuple(new[_kept_parent(joints, j)] for j in kept),
         centre=0,
         z_axis=(0, up),
         x_axis=across,
     )
+
+
+def _has_place(joint: Joint) -> bool:
+    return any(joint.offset) or any(channel.endswith("position") for channel in joint.channels)
+
+
+def _kept_parent(joints: Sequence[Joint], j: int) -> int:
+    """The nearest ancestor with a place of its own; the root for the root."""
+    parent = max(joints[j].parent, 0)
+    while joints[parent].parent >= 0 and not _has_place(joints[parent]):
+        parent = joints[parent].parent
+    return parent
 
 
 def pose_of(bvh: BVH, names: Sequence[str], file: Path) -> Floats:
@@ -220,7 +236,7 @@ class _Text:
             raise self._unexpected("the lines MOTION, Frames: and Frame Time:", " ".join(words)[:60], self._first_line)
         frames = int(words[2])
         if not 1 <= frames <= MOST_FRAMES:
-            raise self._unexpected(f"1 to {MOST_FRAMES} frames", frames, self._first_line + 1)
+            raise self._unexpected(f"a number of frames, 1 to {MOST_FRAMES}", frames, self._first_line + 1)
         if frames * len(joints) > _MOST_POSITIONS:
             raise self._unexpected(f"at most {_MOST_POSITIONS} joints in all frames", frames * len(joints),
                                    self._first_line + 1)  # fmt: skip

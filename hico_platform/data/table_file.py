@@ -71,7 +71,7 @@ def read_table(
             Problem(field="map.joints", rule=f"names of the {len(layout.joints)} joints of {layout.name}",
                     value=len(names), remedy="name all of them, or another layout by --layout")
         )  # fmt: skip
-    metres = (unit or table.unit).metres
+    metres = (unit or table.unit).metres * table.scale
     remarks: Mapping[str, int] = {}
     if isinstance(table.content, BVHFile):
         pose = pose_of(read_bvh(file), names, file)[:, None] * metres  # (T, M, J, C)

@@ -82,6 +82,8 @@ class TableMap:
     axes: tuple[str, ...] = ("x", "y", "z")
     """Which coordinate of the file becomes x, y and z; a minus turns it around."""
     unit: Unit = Unit.M
+    scale: float = 1.0
+    """How many units a length of 1 in the file is."""
     missing: MissingJoint = MissingJoint.NAN
 
     @classmethod
@@ -137,6 +139,10 @@ def _is_index(value: Any) -> bool:
 
 def _is_separator(value: Any) -> bool:
     return _is_text(value) and (value == "space" or (len(value) == 1 and value not in '"\r\n\0'))
+
+
+def _is_scale(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
 
 
 def _is_column(value: Any) -> bool:
@@ -210,6 +216,7 @@ _MAP_KEYS = {
     "joints": _Key(rule="a list of names, each once", fits=_are_names, made=tuple),
     "axes": _Key(rule="a list of x, y and z, each once, with or without a minus", fits=_turns, made=tuple),
     "unit": _Key(rule=f"one of {', '.join(Unit)}", fits=lambda value: value in tuple(Unit), made=Unit),
+    "scale": _Key(rule="a number above 0", fits=_is_scale, made=float),
     "missing": _Key(rule=f"one of {', '.join(MissingJoint)}", fits=lambda value: value in tuple(MissingJoint),
                     made=MissingJoint),
     "csv": _Key(rule="a mapping", fits=lambda value: isinstance(value, Mapping)),

@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 
 from hico_platform.config.table_map_file import find_table_map, shipped_maps
+from hico_platform.data.anatomy import joint_key
+from hico_platform.data.layouts import LAYOUTS
 from hico_platform.errors import ConfigError
 
 
 def test_every_map_that_ships_is_sound() -> None:
     assert list(shipped_maps()) == ["azure-kinect", "irds", "kimore", "mediapipe", "msrc-12"]
     for name in shipped_maps():
-        assert find_table_map(name).layout is not None
+        found = find_table_map(name)
+        layout = LAYOUTS[found.layout or ""]
+        names = found.joints or layout.joints
+        assert [*map(joint_key, names)] == [*map(joint_key, layout.joints)]
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:

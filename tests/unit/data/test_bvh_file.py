@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hico_platform.data.bvh_file import bvh_layout, pose_of, read_bvh
+from hico_platform.data.bvh_file import Joint, bvh_layout, pose_of, read_bvh
 from hico_platform.errors import DataError
 
 ARMS = """HIERARCHY
@@ -92,6 +92,22 @@ def test_the_layout_is_that_of_the_file(tmp_path: Path) -> None:
         bvh_layout(read_bvh(written(tmp_path, ARMS.replace("LeftArm", "Tail"))).joints, file)
 
 
+def test_joints_that_lie_on_their_parent_are_no_part_of_the_layout(tmp_path: Path) -> None:
+    file = written(tmp_path, ARMS.replace("OFFSET 20 0 0", "OFFSET 0 0 0").replace("JOINT LeftArm", "JOINT LeftCollar"))
+    bvh = read_bvh(written(tmp_path, file.read_text().replace("RightArm", "RightHand")))
+    assert [joint.name for joint in bvh.joints][2:4] == ["LeftCollar", "LeftCollar_end"]
+    layout = bvh_layout([*bvh.joints, Joint(name="LeftHand", parent=2, offset=(1, 0, 0))], file)
+    assert layout.joints == (
+        "Hips",
+        "Neck",
+        "LeftCollar_end",
+        "mixamorig:RightHand",
+        "mixamorig:RightHand_end",
+        "LeftHand",
+    )
+    assert (layout.parents, layout.x_axis) == ((0, 0, 1, 1, 3, 1), (5, 3))
+
+
 def test_joints_by_name(tmp_path: Path) -> None:
     file = written(tmp_path)
     bvh = read_bvh(file)
@@ -118,8 +134,8 @@ def test_joints_by_name(tmp_path: Path) -> None:
             "Frames: x",
             "a.bvh:29: expected the lines MOTION, Frames: and Frame Time:, got 'MOTION Frames: x'",
         ),
-        ("Frames: 3", "Frames: 0", "a.bvh:30: expected 1 to 100000 frames, got 0"),
-        ("Frames: 3", "Frames: 100001", "a.bvh:30: expected 1 to 100000 frames, got 100001"),
+        ("Frames: 3", "Frames: 0", "a.bvh:30: expected a number of frames, 1 to 100000, got 0"),
+        ("Frames: 3", "Frames: 100001", "a.bvh:30: expected a number of frames, 1 to 100000, got 100001"),
         ("Frames: 3", "Frames: 4", "expected a frame time and 4 frames of 12 channels, 49 numbers, got 37"),
         ("1 100 2", "1 1oo 2", "a.bvh:32: expected a channel that is a finite number, got '1oo'"),
         ("1 100 2", "1 inf 2", "a.bvh:32: expected a channel that is a finite number, got 'inf'"),

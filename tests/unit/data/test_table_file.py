@@ -50,10 +50,10 @@ def test_numbered_columns_blank_rows_and_more_columns(tmp_path: Path) -> None:
 def test_other_names_units_and_axes(tmp_path: Path) -> None:
     text = wide().replace("hip_", "Hips.").replace("chest_", "Chest.").replace("head_", "Head.")
     found = read(
-        tmp_path, text, joints=["Hips", "Chest", "Head"], axes=["x", "-z", "y"], unit="cm",
+        tmp_path, text, joints=["Hips", "Chest", "Head"], axes=["x", "-z", "y"], unit="cm", scale=2,
         csv={"columns": "{joint}.{axis}"},
     )  # fmt: skip
-    np.testing.assert_allclose(found[:, 0], POSE[..., [0, 2, 1]] * [0.01, -0.01, 0.01])
+    np.testing.assert_allclose(found[:, 0], POSE[..., [0, 2, 1]] * [0.02, -0.02, 0.02])
 
 
 def test_an_empty_cell_is_a_missing_joint(tmp_path: Path) -> None:
@@ -154,6 +154,7 @@ def test_a_json_file_that_does_not_fit_is_named(tmp_path: Path, content: Any, pl
         ({"csv": {}, "json": {}}, "map.csv: expected one of the keys csv, json, bvh"),
         ({"csv": {}, "unit": "foot"}, "map.unit: expected one of m, mm, cm, in, got 'foot'"),
         ({"csv": {}, "unit": []}, "map.unit: expected one of m, mm, cm, in"),
+        ({"csv": {}, "scale": 0}, "map.scale: expected a number above 0, got 0"),
         ({"csv": {}, "missing": []}, "map.missing: expected one of zero, nan"),
         ({"csv": {"separator": "::"}}, "map.csv.separator: expected a character, or space, got '::'"),
         ({"csv": {"colour": 1}}, "map.csv.colour: expected one of the keys separator, header"),

@@ -11,6 +11,7 @@ import pytest
 from hico_platform.config.table_map_file import find_table_map
 from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.layout import KINECT_V1, KINECT_V2, Layout
+from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import ReadOptions
 from hico_platform.data.store import Store
@@ -98,6 +99,19 @@ def test_azure_kinect(tmp_path: Path) -> None:
     assert store.labels.tolist() == [-1]
     assert store.num_frames.tolist() == [5]
     assert_stored(store, "walk", pose, layout)
+
+
+def test_mediapipe(tmp_path: Path) -> None:
+    layout, table = LAYOUTS["mediapipe"], find_table_map("mediapipe")
+    assert table.joints is not None
+    pose = recorded(0, joints=33)
+    titles = ["frame", *(f"{joint}_{axis}" for joint in table.joints for axis in ("x", "y", "z", "visibility"))]
+    lines = rows(pose, first="7,", after=",0.9")
+    write(tmp_path / "clips" / "wave.csv", ",".join(titles) + "\n" + lines)
+    store, report = prepare(tmp_path / "clips", tmp_path / "out", table, layout)
+    assert report.kept == 1
+    assert titles[1 + 4 * layout.joints.index("hip_left")] == "left_hip_x"
+    assert_stored(store, "wave", pose, layout)
 
 
 def test_one_file_and_labels_by_text(tmp_path: Path) -> None:
