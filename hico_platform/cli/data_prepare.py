@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kinect-v2; for a manifest or table the one that its joints fit, for bvh its own)",
     )  # fmt: skip
     parser.add_argument(
-        "--unit", default=UNITS[0], choices=UNITS,
-        help="unit of the coordinates, in formats that do not fix it (default: %(default)s)",
+        "--unit", choices=UNITS,
+        help="unit of the coordinates, in formats that do not fix it (default: as --map says, or m)",
     )  # fmt: skip
     parser.add_argument(
         "--coordinates", type=int, choices=(2, 3),

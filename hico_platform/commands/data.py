@@ -53,7 +53,7 @@ def prepare_dataset(
     raw: Path,
     out: Path,
     layout: str | None,
-    unit: str,
+    unit: str | None,
     coordinates: int | None,
     table_map: str | None,
     window: int | None,
@@ -82,7 +82,7 @@ def prepare_dataset(
         class_names=names,
         window=window,
         stride=stride,
-        unit=Unit(unit),
+        unit=None if unit is None else Unit(unit),
         coordinates=coordinates,
         normalisation=None if normalisation is None else Normalisation(normalisation),
     )

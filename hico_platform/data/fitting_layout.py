@@ -32,7 +32,7 @@ def fitting_layout(raw: Path, *, format_name: str, options: ReadOptions) -> Layo
         found = [*_recordings(raw, format_name, replace(options, layout=layout))]
         if len(found) > len(recordings):  # a few files may be of another number of joints by mistake
             recordings, readable = found, layout
-    return _best(readable, recordings, options.unit) if recordings else options.layout
+    return _best(readable, recordings, options.unit_read) if recordings else options.layout
 
 
 def _best(layout: Layout, recordings: list[Sequence], unit: Unit) -> Layout:

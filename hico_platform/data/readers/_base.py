@@ -32,8 +32,8 @@ class ReadOptions:
     bodies: BodyOrder = BodyOrder.FOLLOWED
     class_names: tuple[str, ...] = ()
     """Names for classes that the raw data only number, or the classes that a manifest's names are of."""
-    unit: Unit = Unit.M
-    """Of the coordinates in the files, which a store keeps in metres."""
+    unit: Unit | None = None
+    """Of the coordinates in the files, which a store keeps in metres; None as the map says, or metres."""
     normalisation: Normalisation | None = None
     """How the recordings are normalised; None as is usual for the format."""
     coordinates: int | None = None
@@ -44,6 +44,11 @@ class ReadOptions:
     """Frames of the windows into which recordings are cut; None if they are not."""
     stride: int | None = None
     """Frames from one window to the next; None for that of a window."""
+
+    @property
+    def unit_read(self) -> Unit:
+        """The unit in which the files are read."""
+        return self.unit or (Unit.M if self.map is None else self.map.unit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,7 +117,7 @@ def open_source(raw: Path, options: ReadOptions) -> CTRGCN:
     return CTRGCN(
         dataset=raw.stem,
         layout=options.layout,
-        unit=options.unit,
+        unit=options.unit_read,
         class_names=tuple(str(label) for label in range(max(numbers))),
         file=raw,
         parts=parts,

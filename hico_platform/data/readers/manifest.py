@@ -50,7 +50,7 @@ class Manifest:
     file: Path
     coordinates: int = 3
     """2: poses in an image, where a third coordinate is a score."""
-    unit: Unit = Unit.M
+    unit: Unit | None = None
     table: TableMap | None = None
     """How to read recordings that are no arrays."""
     normalised: bool = False
@@ -83,10 +83,9 @@ class Manifest:
             array = _load_array(file)
             scored = self.coordinates == 2 and array.shape[-1:] == (3,)
             check_axes(array.shape, layout=self.layout, coordinates=3 if scored else self.coordinates, file=file)
-            pose, unit = array if array.ndim == 4 else array[:, None], self.unit  # (T, M, J, C)
+            pose, unit = array if array.ndim == 4 else array[:, None], self.unit or Unit.M  # (T, M, J, C)
         else:
-            given = None if self.unit is Unit.M else self.unit
-            (pose, remarks), unit = read_table(file, self.table, self.layout, unit=given), Unit.M
+            (pose, remarks), unit = read_table(file, self.table, self.layout, unit=self.unit), Unit.M
         pose, metadata = cut(pose, metadata, video=path, file=self.file, line=item.line)
         if self.coordinates == 2:
             pose, confidence = image_pose(pose, None, file=file, line=None, missing=self.missing_joint)

@@ -126,7 +126,7 @@ def open_source(raw: Path, options: ReadOptions) -> Pyskl:
     return Pyskl(
         dataset=next((name for name in _DATASETS if raw.stem.startswith(f"{name}_")), raw.stem),
         layout=_layout(options.layout, shapes, coordinates),
-        unit=options.unit,
+        unit=options.unit_read,
         coordinates=coordinates,
         third_is_score=options.coordinates == 2,
         class_names=tuple(str(label) for label in range(max(labels, default=-1) + 1)),

@@ -103,7 +103,7 @@ def open_source(raw: Path, options: ReadOptions) -> TableReader:
         only=only,
         table=table,
         labels={label: i for i, label in enumerate(classes)},
-        unit=table.unit if options.unit is Unit.M else options.unit,
+        unit=options.unit or table.unit,
     )
 
 

@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hico_platform.config.layout_file import find_layout
 from hico_platform.config.table_map_file import find_table_map
 from hico_platform.data.importing import Report, import_dataset
 from hico_platform.data.layout import KINECT_V1, KINECT_V2, Layout
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import ReadOptions
+from hico_platform.data.sequence import Unit
 from hico_platform.data.store import Store
+from hico_platform.data.synth.generate import one_sequence
+from hico_platform.data.synth.presets import TINY
 from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError, UsageError
 
@@ -98,7 +102,40 @@ def test_azure_kinect(tmp_path: Path) -> None:
     assert (report.kept, store.names, store.class_names) == (1, ("walk",), ())
     assert store.labels.tolist() == [-1]
     assert store.num_frames.tolist() == [5]
-    assert_stored(store, "walk", pose, layout)
+    assert_stored(store, "walk", pose * (1, -1, -1), layout)  # the sensor's y points downwards
+
+
+def test_mediapipe_stores_heads_above_feet(tmp_path: Path) -> None:
+    layout = find_layout("mediapipe")
+    pose = recorded(0, joints=33)
+    pose[:, layout.joints.index("nose")] = (0, -0.6, 0)  # landmarks have y downwards
+    titles = ",".join(f"{joint}_{axis}" for joint in layout.joints for axis in "xyz")
+    write(tmp_path / "raw" / "walk.csv", f"{titles}\n{rows(pose)}")
+    store, _ = prepare(tmp_path / "raw", tmp_path / "out", find_table_map("mediapipe"), layout)
+    assert_stored(store, "walk", pose * (1, -1, -1), layout)
+
+
+def test_a_unit_that_is_given_takes_the_place_of_the_map_s(tmp_path: Path) -> None:
+    table = TableMap.from_plain({"unit": "mm", "csv": {"header": False}})
+    pose = recorded(0)
+    write(tmp_path / "raw" / "walk.csv", rows(pose))
+    options = ReadOptions(map=table, unit=Unit.M)
+    import_dataset(tmp_path / "raw", tmp_path / "out", format_name="table", options=options)
+    assert_stored(Store.open(tmp_path / "out"), "walk", pose)
+    write(tmp_path / "listed" / "manifest.csv", "path\nwalk.csv\n")
+    write(tmp_path / "listed" / "walk.csv", rows(pose))
+    import_dataset(tmp_path / "listed", tmp_path / "out2", format_name="manifest", options=options)
+    assert_stored(Store.open(tmp_path / "out2"), "walk.csv", pose)
+
+
+def test_a_wrong_unit_of_the_map_is_named_with_the_right_one(tmp_path: Path) -> None:
+    """The remedy is a unit that the command takes, though the wrong one was said by the map."""
+    table = TableMap.from_plain({"unit": "mm", "csv": {"header": False}})
+    pose = one_sequence(TINY, seed=0, action=0, subject=0, camera=0, repetition=0).pose[:, 0]
+    write(tmp_path / "raw" / "walk.csv", rows(np.nan_to_num(pose)))
+    with pytest.raises(DataError, match=r"unit: expected a body height .*; give --unit m, in which it is 1\."):
+        import_dataset(tmp_path / "raw", tmp_path / "out", format_name="table", options=ReadOptions(map=table),
+                       accept_implausible=False)  # fmt: skip
 
 
 def test_mediapipe(tmp_path: Path) -> None:
