@@ -179,6 +179,8 @@ def load_encoder(directory: Path) -> Encoder:
             _check_sizes(directory / WEIGHTS, config=config, layout=layout, coordinates=coordinates)
             weights = load_file(directory / WEIGHTS)
             normalisation = description.get("normalisation", Normalisation.RELEASED)
+            if normalisation is not None and Normalisation(normalisation).coordinates != coordinates:
+                raise ValueError(f"the normalisation {normalisation} of {coordinates}D poses")
             return Encoder(
                 config=config,
                 layout=layout,

@@ -36,7 +36,8 @@ _ACCEPT = "--accept-implausible takes them as they are"
 _SCORES = Problem(
     field="z", rule="a joint's x, y and z in metres",
     value="a third value from 0 to 1 that belongs to no body: a score, or nothing",
-    remedy=f"give joints in three dimensions, without a score; {_ACCEPT}",
+    remedy="give joints in three dimensions, without a score, or --coordinates 2 for poses in an image (manifest, "
+    f"pyskl); {_ACCEPT}",
 )  # fmt: skip
 
 

@@ -311,13 +311,15 @@ def test_features_of_2d_recordings_equal_those_of_the_store(tmp_path: Path) -> N
         encoder.features([np.ones((5, 17, 3), np.float32)])
 
 
-@pytest.mark.parametrize("coordinates", [1, 4, 10**9, "2", None, [2]])
+@pytest.mark.parametrize(
+    "change", [*({"coordinates": value} for value in (1, 4, 10**9, "2", None, [2])), {"normalisation": "image"}]
+)
 def test_an_export_of_other_coordinates_is_refused(
-    exported: tuple[Path, Store], tmp_path: Path, coordinates: Any
+    exported: tuple[Path, Store], tmp_path: Path, change: dict[str, Any]
 ) -> None:
     for file in (exported[0] / "encoder").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     description = json.loads((tmp_path / DESCRIPTION).read_text())
-    (tmp_path / DESCRIPTION).write_text(json.dumps(description | {"coordinates": coordinates}))
+    (tmp_path / DESCRIPTION).write_text(json.dumps(description | change))
     with pytest.raises(CheckpointError, match="a whole exported encoder"):
         load_encoder(tmp_path)

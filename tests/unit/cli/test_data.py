@@ -167,6 +167,21 @@ def test_a_layout_is_chosen_and_said_and_the_bodies_are_looked_at(
     assert "give --layout with a YAML file or kinect-v2" in capsys.readouterr().err
 
 
+def test_2d_poses_need_the_name_of_their_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "raw").mkdir()
+    scored = np.random.default_rng(0).uniform(0.1, 1, (6, 17, 3)) * (640, 480, 1)
+    np.save(tmp_path / "raw" / "a.npy", scored)
+    (tmp_path / "raw" / "manifest.csv").write_text("path,label\na.npy,0\n")
+    assert prepare(tmp_path / "raw", tmp_path / "out", "--coordinates", "2") == 2
+    assert "layout: expected the layout of poses in an image" in capsys.readouterr().err
+    assert prepare(tmp_path / "raw", tmp_path / "out", "--coordinates", "2", "--layout", "coco") == 0
+    capsys.readouterr()
+    assert main(["data", "info", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["normalisation"], found["body"]) == ("image", {})
+    assert list(found["columns"]["confidence"].values()) == [1]
+
+
 def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = make_manifest(tmp_path / "raw", 2)
     assert prepare(raw, tmp_path / "out", "--layout", "octopus") == 2

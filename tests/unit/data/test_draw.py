@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from hico_platform.data.draw import draw
@@ -26,6 +28,15 @@ def test_sequences_of_different_classes_are_drawn_in_a_strip(store: Store, tmp_p
     with Image.open(tmp_path / "a.PNG") as image:
         assert (image.format, image.size) == ("PNG", (1320, 480))
         assert len(set(image.convert("L").getdata())) > 1
+
+
+def test_2d_poses_are_drawn_with_y_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[np.ndarray, np.ndarray]] = []
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **style: drawn.append((x, y)))
+    flat = small_store(tmp_path / "flat", count=4, coordinates=2)
+    draw(flat, tmp_path / "a.png", count=1)
+    bone = flat.pose(0)[0, 0, [0, flat.layout.parents[0]]]
+    np.testing.assert_array_equal(drawn[0], bone.T)
 
 
 def test_no_more_than_a_sequence_of_each_class(store: Store, tmp_path: Path) -> None:
