@@ -51,6 +51,7 @@ REAL = {
     "wmft": ("wmft", "kinect-v2"),
 }
 GENERATED = "embedded"
+METHODS = tuple(method for method in Normalisation if method.coordinates == 3)
 METRICS = ("1-NN", "mAP", "ridge")
 LAMBDAS = tuple(10.0**power for power in range(-1, 6))
 BATCH = 32
@@ -187,7 +188,7 @@ def measure(
     train = torch.nonzero(dataset.subjects % 2 == 1)[:, 0]
     found: dict[str, list[Scores]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="normalisation-") as scratch:
-        stores = {method: dataset.store(Path(scratch), method) for method in Normalisation}
+        stores = {method: dataset.store(Path(scratch), method) for method in METHODS}
         for method, store in stores.items():
             config = configured(0, steps=steps, train=len(train))
             views = build_views(config.views, store=store, device=torch.device("cpu"))
