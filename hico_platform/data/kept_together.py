@@ -45,19 +45,24 @@ def known(values: npt.NDArray[Any]) -> Mask:
 
 
 def of_subjects_in(store: Columns, part: Mask, *, and_not_in: Mask) -> Mask:
-    """Mask of all sequences whose subject, or else video, has a sequence in ``part`` and none in ``and_not_in``.
+    """Mask of all sequences whose subject has a sequence in ``part`` and none in ``and_not_in``.
+
+    Where a subject is not known, its video counts.
 
     Two datasets of a merged store have no subject in common.
     """
-    of_them = np.zeros_like(part)
-    by = next((name for name in _KEPT_TOGETHER if name in store.columns), None)
-    keys = None if by is None else store.column(by)
-    if keys is not None and part.any():
+    of_them, told = np.zeros_like(part), np.zeros_like(part)
+    for by in _KEPT_TOGETHER:
+        keys = store.column(by)
+        if keys is None or not part.any():
+            continue
         there = known(keys)
         datasets = store.column(DATASET)
         origins = np.full(len(keys), None) if datasets is None else datasets
         text = np.array([f"{origin} {_plain(key)}" for origin, key in zip(origins, keys, strict=True)])
-        of_them = there & np.isin(text, text[there & part]) & ~np.isin(text, text[there & and_not_in])
+        found = there & np.isin(text, text[there & part]) & ~np.isin(text, text[there & and_not_in])
+        of_them |= found & ~told
+        told |= there
     return of_them
 
 

@@ -123,9 +123,10 @@ def _check_alike(stores: Sequence[Store]) -> None:
             if ours != theirs:
                 said = [str(getattr(value, "name", value)) if field == "layout" else str(value)
                         for value in (ours, theirs)]  # fmt: skip
+                mapping = "bring both to one, such as common-15, by hico-platform data map"
                 raise DataError(
                     Problem(file=store.directory, field=field, rule=f"the same as in {first.directory}, {said[0]}",
-                            value=said[1], remedy="prepare both in the same way")
+                            value=said[1], remedy=mapping if field == "layout" else "prepare both in the same way")
                 )  # fmt: skip
 
 

@@ -2,14 +2,17 @@
 
 NTU RGB+D 60 lies inside NTU RGB+D 120, and copies of a recording occur under several names. Two sequences are taken for
 the same recording if their stored poses are equal bit by bit, or if they have the same name in a published dataset,
-whole or cut into windows.
+whole or cut into windows. So are rows of a manifest that are cut from one recording and share frames.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hico_platform.data.readers.windows import WINDOW_SUFFIX
+import numpy as np
+
+from hico_platform.data.kept_together import known
+from hico_platform.data.readers.windows import RECORDING, WINDOW_SUFFIX
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.data.split import Indices
 from hico_platform.data.store import Store
@@ -43,12 +46,15 @@ _ARCHIVES = ("hico", "stgcn", "pyskl")
 
 def published_names(store: Store) -> list[str | None]:
     """What each sequence is called where its recording is published; None for other data, whose names mean nothing."""
-    merged = store.column(PUBLISHED_AS) if "merged" in store.provenance else None
+    provenance = store.provenance
+    while "mapped" in provenance:  # to another layout; the names stay
+        provenance = provenance["mapped"]["provenance"]
+    merged = store.column(PUBLISHED_AS) if "merged" in provenance else None
     if merged is not None:
         return [name if isinstance(name, str) else None for name in merged.tolist()]
     if store.dataset in _FAMILIES:
         return [f"{family(store.dataset)}/{name}" for name in store.names]
-    if store.provenance.get("format") in _ARCHIVES:
+    if provenance.get("format") in _ARCHIVES:
         return [f"ntu/{name}" if SkeletonName.parse(recording(name)) else None for name in store.names]
     return [None] * len(store)
 
@@ -68,11 +74,33 @@ def overlapping(pretrained: Chosen, scored: Chosen) -> list[str]:
     trained_names, scored_names = recordings(pretrained.store), recordings(scored.store)
     names = {trained_names[i] for i in pretrained.indices.tolist()} - {None}
     copies = set(_contents(pretrained))
+    shared = _sharing_frames(pretrained, scored)
     return [
         scored.store.names[i]
         for i, content in zip(scored.indices.tolist(), _contents(scored), strict=True)
-        if scored_names[i] in names or content in copies
+        if scored_names[i] in names or content in copies or i in shared
     ]
+
+
+def _sharing_frames(pretrained: Chosen, scored: Chosen) -> set[int]:
+    """Indices of the scored sequences that share frames of a recording with others of the same store."""
+    store = pretrained.store
+    start, end, video = (store.column(name) for name in ("start", "end", "video"))
+    if store.digest != scored.store.digest or start is None or end is None or video is None:
+        return set()
+    if object in (start.dtype, end.dtype):  # the user's own columns, of text
+        return set()
+    named = store.column(RECORDING)
+    of = video if named is None else np.where(known(named), named, video)
+    first, last = np.nan_to_num(start), np.where(np.isnan(end), np.inf, end)
+    trained: dict[object, list[int]] = {}
+    for i in pretrained.indices.tolist():
+        trained.setdefault(of[i], []).append(i)
+    return {
+        i
+        for i in scored.indices.tolist()
+        if any(i != j and first[j] < last[i] and first[i] < last[j] for j in trained.get(of[i], ()))
+    }
 
 
 def _contents(chosen: Chosen) -> list[str]:

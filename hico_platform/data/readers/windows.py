@@ -19,6 +19,8 @@ from hico_platform.errors import DataError, Problem
 
 WINDOW_SUFFIX = re.compile(r"\.w[0-9]{6,}$")
 """What the name of a window adds to that of its recording."""
+RECORDING = "recording"
+"""Metadata column of rows that are cut from a recording, where the column ``video`` means something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,9 @@ class Windows:
                 if not seen.any():
                     remarks["windows without anybody"] = remarks.get("windows without anybody", 0) + 1
                     continue
-                metadata = {"video": found.name, **found.metadata, "window": start}
+                metadata = {**found.metadata, "window": start}
+                if metadata.get("video") is None:
+                    metadata["video"] = found.name
                 name = f"{found.name}.w{start:06d}"
                 yield replace(found, name=name, pose=pose[:, seen], metadata=metadata, remarks=remarks)
                 remarks = {}
@@ -102,19 +106,23 @@ def cut(
 ) -> tuple[npt.NDArray[Any], Metadata]:
     """The frames ``start`` to ``end`` (excluded) of a recording, counted from 0, as a row of labels says.
 
-    The metadata gain ``video``, as for windows. Without both values the recording is returned whole. Raises DataError
-    if they are no frames of the recording.
+    The metadata gain ``video``, as for windows; where they have another one, ``RECORDING``. With neither value the
+    recording is returned whole. Raises DataError if they are no frames of the recording.
     """
-    if metadata.get("start") is None or metadata.get("end") is None:
+    if not {"start", "end"} <= metadata.keys():
         return pose, metadata
+    own = {"video": video} if metadata.get("video") is None else {RECORDING: video}
+    if metadata["start"] is None and metadata["end"] is None:
+        return pose, {**metadata, **own}
     start, end = (whole_number(metadata[key]) for key in ("start", "end"))
     if start is None or end is None or not 0 <= start < end <= len(pose):
         raise DataError(
-            Problem(file=file, line=line, field="start", rule=f"a first and an end frame, within 0 to {len(pose)}",
+            Problem(file=file, line=line, field="start",
+                    rule=f"a first and an end frame, within 0 to {len(pose)}, or neither",
                     value=f"{metadata['start']} to {metadata['end']}",
                     remedy="correct the row; rename the columns if they are no frames")
         )  # fmt: skip
-    return pose[start:end], {"video": video, **metadata}
+    return pose[start:end], {**metadata, **own}
 
 
 def cut_name(recording: str, metadata: Metadata) -> str:

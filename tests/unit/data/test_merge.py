@@ -107,7 +107,7 @@ def test_ntu_120_holds_ntu_60(tmp_path: Path) -> None:
     [
         (
             {"layout": KINECT_V1},
-            "layout: expected the same as in .*, kinect-v2, got 'kinect-v1'; prepare both in the same way",
+            "layout: expected the same as in .*, kinect-v2, got 'kinect-v1'; bring both to one",
         ),
         ({"normalisation": None}, "normalisation: expected the same as in .*, released, got 'None'"),
     ],

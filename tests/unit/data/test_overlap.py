@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.layouts import LAYOUTS
+from hico_platform.data.map_layout import map_store
 from hico_platform.data.merge import merge
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.overlap import Chosen, overlapping, shown
@@ -58,6 +60,9 @@ def test_recordings_of_ntu_are_known_in_a_merged_store_and_in_archives(tmp_path:
     assert merged.names == (name, "mine", f"mine/{name}")
     assert overlapping(Chosen(store=merged, indices=np.array([0, 1])), scored) == [name]
     assert overlapping(Chosen(store=merged, indices=np.array([1, 2])), scored) == []
+    map_store(merged, LAYOUTS["common-15"], tmp_path / "mapped")
+    mapped = Store.open(tmp_path / "mapped")
+    assert overlapping(Chosen(store=mapped, indices=np.array([0, 1])), scored) == [name]
 
 
 def test_a_store_of_schema_version_1_has_its_poses_compared(tmp_path: Path) -> None:

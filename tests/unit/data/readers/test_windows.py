@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from hico_platform.cli.main import main
+from hico_platform.data.importing import import_dataset
+from hico_platform.data.overlap import Chosen, overlapping
 from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.readers.windows import window_starts
 from hico_platform.data.sequence import Sequence
+from hico_platform.data.split import split_store
+from hico_platform.data.store import Store
 from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError
 
@@ -73,14 +77,63 @@ def test_rows_cut_a_recording(tmp_path: Path) -> None:
     assert [one.name for one in (first, second, whole)] == ["a.0-4", "a.4-10", "a"]
     np.testing.assert_array_equal(second.pose, POSE[4:])
     assert first.metadata == {"video": "a.npy", "start": 0, "end": 4}
-    assert len(whole.pose) == 10
+    assert (len(whole.pose), whole.metadata) == (10, {"video": "a.npy", "start": None, "end": None})
+
+
+def test_rows_with_a_video_of_their_own_keep_it_and_name_the_recording(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", POSE)
+    first, second = read_all(tmp_path, "path,start,end,video\na.npy,0,4,7\na.npy,4,10,\n")
+    assert (first.metadata["video"], first.metadata["recording"]) == (7, "a.npy")
+    assert second.metadata["video"] == "a.npy"
+    (window,) = read_all(tmp_path, "path,video\na.npy,\n", window=10)
+    assert window.metadata["video"] == "a"
+
+
+def test_a_row_with_a_start_alone_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", POSE)
+    with pytest.raises(DataError, match=r"within 0 to 10, or neither, got '4 to None'"):
+        read_all(tmp_path, "path,start,end\na.npy,4,\na.npy,0,4\n")
+
+
+@pytest.mark.parametrize("more", ["", ",subject"])
+def test_a_whole_recording_is_not_pretrained_on_where_a_part_of_it_is_tested(tmp_path: Path, more: str) -> None:
+    lines = [f"path,start,end,label,split{more}"]
+    for i in range(9):
+        np.save(tmp_path / f"{i}.npy", POSE + i)
+        part = "test" if i < 3 else "train"
+        lines += [f"{i}.npy,0,4,{i % 2},{part}{more and f',{i}'}", f"{i}.npy,,,,unlabelled{more and ','}"]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines))
+    import_dataset(tmp_path, tmp_path / "out", format_name="manifest", options=ReadOptions())
+    store = Store.open(tmp_path / "out")
+    split = split_store(store, "given")
+    assert [store.names[i] for i in split.test] == ["0.0-4", "1.0-4", "2.0-4"]
+    joined = {store.names[i] for i in split.pretrain_only_in_retraining}
+    assert joined == set("345678")
+
+
+def test_rows_that_share_frames_are_one_recording_for_the_check_of_overlap(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", POSE)
+    np.save(tmp_path / "b.npy", POSE + 1)
+    rows = "path,start,end\na.npy,0,4\na.npy,4,10\na.npy,3,6\nb.npy,0,10\na.npy,,\n"
+    (tmp_path / "manifest.csv").write_text(rows)
+    import_dataset(tmp_path, tmp_path / "out", format_name="manifest", options=ReadOptions())
+    store = Store.open(tmp_path / "out")
+
+    def shared(trained: int) -> list[str]:
+        others = np.setdiff1d(np.arange(5), trained)
+        return overlapping(Chosen(store=store, indices=np.array([trained])), Chosen(store=store, indices=others))
+
+    assert shared(0) == ["a.3-6", "a"]
+    assert shared(1) == ["a.3-6", "a"]
+    assert shared(3) == []
+    assert shared(4) == ["a.0-4", "a.4-10", "a.3-6"]
 
 
 @pytest.mark.parametrize(("start", "end"), [(4, 4), (-1, 3), (0, 11), (0.5, 3)])
 def test_rows_outside_the_recording_are_named(tmp_path: Path, start: float, end: int) -> None:
     np.save(tmp_path / "a.npy", POSE)
     with pytest.raises(
-        DataError, match=r"manifest.csv:2: start: expected a first and an end frame, within 0 to 10, got"
+        DataError, match=r"manifest.csv:2: start: expected a first and an end frame, within 0 to 10, or neither, got"
     ):
         read_all(tmp_path, f"path,start,end,label\na.npy,{start},{end},0\n")
 
