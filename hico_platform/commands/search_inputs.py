@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.config.space import CheckedSpace
-from hico_platform.data.store import Store
+from hico_platform.data.layouts import LAYOUTS
+from hico_platform.data.store import COORDINATES, Store
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, command
 from hico_platform.masking import masked
@@ -112,10 +113,15 @@ def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progr
 
 
 def _transfer_remedy(source: Store, target: Store) -> str:
+    if source.coordinates != target.coordinates:
+        return f"name one of {source.coordinates}D poses, or leave it out"
+    if source.layout != target.layout and source.coordinates != COORDINATES:
+        return f"prepare one in the layout {source.layout.name}, or leave it out"
     if source.layout != target.layout:
-        mapped = command("data", "map", target.directory, "--layout", source.layout.name, "--out", "DIR")
+        named = source.layout.name if LAYOUTS.get(source.layout.name) == source.layout else "FILE"
+        mapped = command("data", "map", target.directory, "--layout", named, "--out", "DIR")
         return f"use `{mapped}`, or map both to common-15, or leave it out"
-    return "prepare one with such poses (--normalisation), or leave it out"
+    return "prepare one with the same --normalisation, or leave it out"
 
 
 def _poses(store: Store) -> str:

@@ -18,7 +18,7 @@ from hico_platform.data.overlap import PUBLISHED_AS, family, published_names, re
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
 from hico_platform.data.split import fitting_protocols, split_store
-from hico_platform.data.store import Store, StoreWriter, refuse_existing
+from hico_platform.data.store import COORDINATES, Store, StoreWriter, refuse_existing
 from hico_platform.data.store_index import content_of
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError
@@ -116,17 +116,22 @@ def _check_alike(stores: Sequence[Store]) -> None:
     first = stores[0]
     for store in stores[1:]:
         for field, ours, theirs in (
-            ("layout", first.layout, store.layout),
             ("coordinates", first.coordinates, store.coordinates),
+            ("layout", first.layout, store.layout),
             ("normalisation", first.normalisation, store.normalisation),
         ):
             if ours != theirs:
                 said = [str(getattr(value, "name", value)) if field == "layout" else str(value)
                         for value in (ours, theirs)]  # fmt: skip
-                mapping = "bring both to one, such as common-15, by hico-platform data map"
+                remedy = {
+                    "coordinates": "merge poses in an image with such alone",
+                    "layout": "prepare both in one layout" if store.coordinates != COORDINATES
+                    else "bring both to one, such as common-15, by hico-platform data map",
+                    "normalisation": "prepare both with the same --normalisation",
+                }[field]  # fmt: skip
                 raise DataError(
                     Problem(file=store.directory, field=field, rule=f"the same as in {first.directory}, {said[0]}",
-                            value=said[1], remedy=mapping if field == "layout" else "prepare both in the same way")
+                            value=said[1], remedy=remedy)
                 )  # fmt: skip
 
 

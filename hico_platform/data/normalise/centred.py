@@ -17,7 +17,7 @@ from hico_platform.data.normalise.bodies import (
     frames_shown,
     no_body,
 )
-from hico_platform.data.normalise.turn import TILTED, is_tilted
+from hico_platform.data.normalise.turn import TILTED, TILTED_IN_IMAGE, is_tilted
 
 MOST_INTERPOLATED_FRAMES = 60
 """Two seconds of Kinect: over a longer gap the nearest centre is kept instead, since the way between is a guess."""
@@ -49,7 +49,7 @@ def centred(pose: Pose, layout: Layout, *, turn: Turn) -> Normalised:
     turned = (moved.reshape(-1, moved.shape[-1]) @ rotation.T.astype(np.float32)).reshape(moved.shape)
     remarks.update(filling)
     remarks.update(turning)
-    remarks[TILTED] = int(is_tilted(turned[:, 0], layout))
+    remarks[TILTED if moved.shape[-1] == 3 else TILTED_IN_IMAGE] = int(is_tilted(turned[:, 0], layout))
     return Normalised(pose=np.nan_to_num(turned), remarks={name: n for name, n in remarks.items() if n})
 
 

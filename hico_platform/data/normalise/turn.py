@@ -14,6 +14,7 @@ from hico_platform.data.normalise.released import rotation_onto
 
 NOT_TURNED = "recordings not turned to face x: a joint of the axis is never seen"
 TILTED = "recordings over 45 degrees off the vertical: people lie, or y is not up and upright is the method"
+TILTED_IN_IMAGE = "recordings over 45 degrees off the vertical: people lie, or the layout is another"
 NOT_UPRIGHT = "recordings not turned upright: a joint of the axis is never seen"
 
 Y_UP_TO_Z_UP: Floats = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from hico_platform.commands.search_inputs import search_inputs
 from hico_platform.data.layout import KINECT_V1
 from hico_platform.data.map_layout import map_store
+from hico_platform.data.store import Store
 from hico_platform.errors import DataError
 from tests.small import small_store
 from tests.toy import toy_space
@@ -28,7 +30,7 @@ def test_a_transfer_target_of_other_coordinates_is_refused_and_the_generated_one
     small_store(tmp_path / "flat", coordinates=2)
     small_store(tmp_path / "deep")
     space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "deep"), transfer_protocol="odd-subjects")
-    with pytest.raises(DataError, match=r"expected a dataset of 2D poses in the layout kinect-v2.* got '3D poses in"):
+    with pytest.raises(DataError, match=r"expected a dataset of 2D .* got '3D poses in.*; name one of 2D poses"):
         search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "flat"))
     small_store(tmp_path / "home" / "data" / "transfer-0")  # stands for the generated one
     space = toy_space(protocol="odd-subjects", transfer_protocol="odd-subjects")
@@ -43,6 +45,10 @@ def test_a_transfer_target_of_another_layout_can_be_mapped(tmp_path: Path) -> No
         search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "v1"))
     space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "v1"), transfer_protocol="odd-subjects")
     assert search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "v1")).data.target is not None
+    own = replace(KINECT_V1, name="my-sensor")
+    map_store(Store.open(tmp_path / "v2"), own, tmp_path / "own")
+    with pytest.raises(DataError, match=r"--layout FILE"):  # data map knows no layout of that name
+        search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "own"))
 
 
 def test_the_facts_say_how_many_sequences_are_unlabelled(tmp_path: Path) -> None:

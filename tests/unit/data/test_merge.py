@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,15 +28,16 @@ def store(
     classes: tuple[str, ...] = ("a", "b"),
     layout: Layout = KINECT_V2,
     normalisation: Normalisation | None = Normalisation.RELEASED,
+    coordinates: int = 3,
     unlabelled: Container[int] = (),
 ) -> Store:
     """Sequences by name with a seed of their pose; subjects 1 to 6 in turn."""
     with StoreWriter(
         path, dataset=dataset, layout=layout, class_names=classes, provenance={}, normalisation=normalisation,
-        protocols={"mine": ROD},
+        protocols={"mine": ROD}, coordinates=coordinates,
     ) as writer:  # fmt: skip
         for i, (name, seed) in enumerate(seeds.items()):
-            pose = np.random.default_rng(seed).standard_normal((4 + seed % 3, 1, len(layout.joints), 3))
+            pose = np.random.default_rng(seed).standard_normal((4 + seed % 3, 1, len(layout.joints), coordinates))
             metadata = {"subject": 1 + i % 6, "site": "x"}
             label = None if i in unlabelled else i % len(classes)
             writer.add(Sequence(name=name, label=label, pose=pose.astype(np.float32), metadata=metadata))
@@ -110,11 +112,15 @@ def test_ntu_120_holds_ntu_60(tmp_path: Path) -> None:
             "layout: expected the same as in .*, kinect-v2, got 'kinect-v1'; bring both to one",
         ),
         ({"normalisation": None}, "normalisation: expected the same as in .*, released, got 'None'"),
+        (
+            {"layout": KINECT_V1, "coordinates": 2},
+            "coordinates: expected the same as in .*, 3, got '2'; merge poses in an image with such alone",
+        ),
     ],
 )
-def test_stores_that_differ_are_refused(tmp_path: Path, options: dict[str, Layout], message: str) -> None:
+def test_stores_that_differ_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     first = store(tmp_path / "a", "first", {"a": 1})
-    second = store(tmp_path / "b", "second", {"b": 2}, **options)  # type: ignore[arg-type]
+    second = store(tmp_path / "b", "second", {"b": 2}, **options)
     with pytest.raises(DataError, match=message):
         merge([first, second], tmp_path / "out")
     with pytest.raises(UsageError, match="at least 2 stores"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hico_platform.data.normalise import Normalisation
-from hico_platform.data.normalise.turn import TILTED
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import Normalisation, normalise
+from hico_platform.data.normalise.turn import TILTED, TILTED_IN_IMAGE
 from tests.unit.data.normalise.recordings import (
     CENTRE,
     HIPS,
@@ -93,3 +94,11 @@ def test_a_recording_whose_vertical_is_not_y_is_counted(method: Normalisation) -
     upright = method is Normalisation.UPRIGHT
     assert remarks == ({} if upright else {TILTED: 1})
     assert (off_z_deg(pose) < 20) is upright
+
+
+def test_people_who_lie_in_an_image_are_not_told_to_be_turned_upright() -> None:
+    """There is no such method for 2D poses."""
+    lying = recorded()[..., [1, 0]]
+    done_flat = normalise(lying.astype(np.float32), KINECT_V2, method=Normalisation.IMAGE)
+    assert TILTED_IN_IMAGE in done_flat.remarks
+    assert "upright is" not in TILTED_IN_IMAGE
