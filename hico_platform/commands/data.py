@@ -17,7 +17,7 @@ from hico_platform.data.layouts import BUILT_IN, BuiltIn
 from hico_platform.data.map_layout import map_store
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.readers import FORMATS, ReadOptions, find_format
+from hico_platform.data.readers import FORMATS, ReadOptions, check_exists, find_format
 from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
 from hico_platform.data.sequence import Unit
@@ -75,6 +75,7 @@ def prepare_dataset(
             raise UsageError(Problem(field=field, rule="at least 1 frame", value=frames, remedy="give another number"))
     if stride is not None and window is None:
         raise UsageError(Problem(field="window", rule="a number of frames beside --stride", remedy="give --window"))
+    check_exists(raw)
     names = () if class_names is None else read_class_names(class_names)
     options = ReadOptions(
         missing=missing,

@@ -123,11 +123,18 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def check_exists(raw: Path) -> None:
+    """Raises DataError if there is nothing at ``raw``, which no format need explain."""
+    if not raw.exists():
+        raise DataError(Problem(file=raw, field="raw", rule="a file or folder that exists", remedy="check the path"))
+
+
 def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
     """The name of the format of a folder or file, and what in it says so.
 
-    Raises DataError that lists the formats, if ``raw`` is of none of them or looks like several.
+    Raises DataError that lists the formats, if ``raw`` is of none of them or looks like several, or does not exist.
     """
+    check_exists(raw)
     found = {name: why for name, one in FORMATS.items() if (why := one.recognises(raw, options)) is not None}
     if len(found) != 1:
         shown = ", ".join(f"{name} ({why})" for name, why in found.items()) or "none that is known"
@@ -138,4 +145,4 @@ def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
     return next(iter(found.items()))
 
 
-__all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source", "find_format"]
+__all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source", "check_exists", "find_format"]

@@ -36,7 +36,7 @@ def test_actions_and_setups_tell_ntu_120(tmp_path: Path) -> None:
 def test_several_and_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="format: expected files of one format, got 'none that is known'; name it by"):
         find_format(tmp_path, ReadOptions())
-    with pytest.raises(DataError, match="got 'none that is known'"):
+    with pytest.raises(DataError, match="absent: raw: expected a file or folder that exists; check the path"):
         find_format(tmp_path / "absent", ReadOptions())
     (tmp_path / "manifest.csv").write_text("path,label\n")
     (tmp_path / "a.bvh").touch()
