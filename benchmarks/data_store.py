@@ -21,7 +21,8 @@ import torch
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 
 FRAMES = 12
 

@@ -38,7 +38,7 @@ def make(directory: Path, sequences: int) -> None:
     from hico_platform.data.layout import KINECT_V2
     from hico_platform.data.normalise import Normalisation
     from hico_platform.data.sequence import Sequence
-    from hico_platform.data.store import StoreWriter
+    from hico_platform.data.store_writer import StoreWriter
 
     random = np.random.default_rng(0)
     noise = random.standard_normal((PADDED + 2000, 2, 25, 3)).astype(np.float32)

@@ -36,7 +36,8 @@ from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 from hico_platform.data.synth.generate import generate
 from hico_platform.data.synth.presets import EMBEDDED
 from hico_platform.errors import DataError

@@ -32,7 +32,7 @@ def make(folder: Path) -> None:
     from hico_platform.data.layout import KINECT_V2
     from hico_platform.data.normalise import Normalisation
     from hico_platform.data.sequence import Sequence
-    from hico_platform.data.store import StoreWriter
+    from hico_platform.data.store_writer import StoreWriter
 
     random = np.random.default_rng(0)
     num_frames = random.integers(40, PADDED + 1, SEQUENCES)

@@ -12,7 +12,8 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 from hico_platform.trial import TrainEvalSplit
 
 CLASSES = 4

@@ -12,7 +12,8 @@ from hico_platform.data.describe import Description, describe
 from hico_platform.data.draw import draw
 from hico_platform.data.draw_layout import draw_layout
 from hico_platform.data.fitting_layout import fitting_layout
-from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.import_report import Report
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layouts import BUILT_IN, BuiltIn
 from hico_platform.data.map_layout import map_store
 from hico_platform.data.merge import Merged, merge

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hico_platform.data.store import Store, refuse_existing
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import refuse_existing
 from hico_platform.data.synth.presets import EMBEDDED, PRESETS
 from hico_platform.data.synth.write import synthesise, write_skeleton_files
 from hico_platform.errors import Problem, UsageError

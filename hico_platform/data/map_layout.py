@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,8 @@ from hico_platform.data.normalise.centred import filled
 from hico_platform.data.normalise.released import rotation_onto
 from hico_platform.data.normalise.turn import Y_UP_TO_Z_UP, upright_turn, yaw_turn
 from hico_platform.data.sequence import UNLABELLED, Sequence
-from hico_platform.data.store import COORDINATES, Store, StoreWriter, refuse_existing
-from hico_platform.data.store_index import METADATA_PREFIX
+from hico_platform.data.store import COORDINATES, Store
+from hico_platform.data.store_writer import StoreWriter, refuse_existing
 from hico_platform.errors import DataError, Problem
 
 Progress = Callable[[int, int], None]
@@ -102,7 +101,7 @@ def map_store(store: Store, layout: Layout, directory: Path, *, progress: Progre
             pose = _normalised(_mapped(_seen(store, i), sources), layout, store.normalisation)
             if len(pose):
                 label = None if store.labels[i] == UNLABELLED else int(store.labels[i])
-                writer.add(Sequence(name=name, label=label, pose=pose, metadata=_metadata(store, i)))
+                writer.add(Sequence(name=name, label=label, pose=pose, metadata=store.metadata(i)))
             else:
                 left_out += 1
             if progress is not None:
@@ -159,8 +158,3 @@ def _turn(body: Pose, layout: Layout, method: Normalisation) -> Floats:
     for line, target in ((layout.z_line(body[0]), 2), (layout.x_line(body[0]), 0)):
         rotation = rotation_onto(rotation @ np.nan_to_num(line).astype(np.float64), np.eye(3)[target]) @ rotation
     return rotation
-
-
-def _metadata(store: Store, i: int) -> dict[str, Any]:
-    values = {name: store.index.column(METADATA_PREFIX + name)[i].as_py() for name in store.columns}
-    return {name: value for name, value in values.items() if value is not None}

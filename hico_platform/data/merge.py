@@ -18,8 +18,9 @@ from hico_platform.data.overlap import PUBLISHED_AS, family, published_names, re
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
 from hico_platform.data.split import fitting_protocols, split_store
-from hico_platform.data.store import COORDINATES, Store, StoreWriter, refuse_existing
+from hico_platform.data.store import COORDINATES, Store
 from hico_platform.data.store_index import content_of
+from hico_platform.data.store_writer import StoreWriter, refuse_existing
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError
 
@@ -96,7 +97,7 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
             store = stores[s]
             name = _free_name(store.names[i], store.dataset, taken)
             taken.add(name)
-            metadata = _metadata(store, i) | parts[s, i] | {DATASET: store.dataset, PUBLISHED_AS: published[s][i]}
+            metadata = store.metadata(i) | parts[s, i] | {DATASET: store.dataset, PUBLISHED_AS: published[s][i]}
             writer.add(Recorded(name=name, label=labels[s, i], pose=store.pose(i), metadata=metadata))
             counts[store.dataset] = counts.get(store.dataset, 0) + 1
             if progress is not None:
@@ -241,12 +242,3 @@ def _protocols(
             words = {part.value: {column: [part.value]} for part in Part}
             protocols[name] = words | {"pretrain": {column: [_ONLY_PRETRAINED]}}
     return parts, protocols
-
-
-def _metadata(store: Store, i: int) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in store.columns:
-        value = store.index.column(f"metadata.{name}")[i].as_py()
-        if value is not None:
-            values[name] = value
-    return values

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import HEADER_FILE, POSE_FILE, Store, check_sequence, content_digest
+from hico_platform.data.store import HEADER_FILE, POSE_FILE, Store
 from hico_platform.data.store_index import content_of, pose_offsets
+from hico_platform.data.store_writer import check_sequence, content_digest
 from hico_platform.errors import DataError, Problem
 
 _MOST_PROBLEMS = 100

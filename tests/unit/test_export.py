@@ -18,7 +18,8 @@ from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import MissingJoint, Sequence, nan_where_zero
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 from hico_platform.errors import CheckpointError, DataError
 from hico_platform.evaluate.features import encoder_features
 from hico_platform.export import DESCRIPTION, WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder

@@ -13,7 +13,7 @@ from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.skeleton_file import SUFFIX, write_skeleton
-from hico_platform.data.store import StoreWriter, refuse_existing
+from hico_platform.data.store_writer import StoreWriter, refuse_existing
 from hico_platform.data.synth.generate import generate
 from hico_platform.data.synth.presets import Preset
 

@@ -10,7 +10,7 @@ import pytest
 from hico_platform.cli.main import main
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import StoreWriter
+from hico_platform.data.store_writer import StoreWriter
 
 
 def store_of(folder: Path, *, classes: list[str], used: int, subjects: int) -> None:

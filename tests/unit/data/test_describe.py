@@ -11,7 +11,8 @@ from hico_platform.data.describe import Lengths, describe
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 
 CENTRE = KINECT_V2.centre_joint
 

@@ -12,7 +12,8 @@ import pytest
 
 from hico_platform.data.anatomy import rest_pose
 from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
-from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.import_report import Report
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.readers import Item, ReadOptions, manifest
 from hico_platform.data.sequence import Sequence, Unit
@@ -118,7 +119,7 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, monkeypatch: py
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hico_platform.data.importing.write_chunk", full)
+    monkeypatch.setattr("hico_platform.data.import_workers.write_chunk", full)
     with pytest.raises(
         HicoError, match=r"out: expected a folder that can be written, got .*No space left.*run the same command again"
     ):
@@ -130,7 +131,7 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, monkeypatch: py
 
 def test_a_worker_that_dies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = make_manifest(tmp_path / "raw", 40)
-    victim = "hico_platform.data.importing.ProcessPoolExecutor.submit"
+    victim = "hico_platform.data.import_workers.ProcessPoolExecutor.submit"
 
     def broken(*_: object, **__: object) -> None:
         raise BrokenProcessPool

@@ -11,7 +11,8 @@ from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.map_layout import joint_sources, map_store
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import Sequence, nan_where_zero
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 from hico_platform.data.synth.generate import one_sequence
 from hico_platform.data.synth.presets import TINY
 from hico_platform.data.verify import verify

@@ -13,7 +13,8 @@ from hico_platform.data.normalise import Normalisation
 from hico_platform.data.overlap import Chosen, overlapping
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.split import split_store
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 from hico_platform.data.verify import verify
 from hico_platform.errors import DataError, UsageError
 

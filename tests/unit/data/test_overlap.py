@@ -11,7 +11,8 @@ from hico_platform.data.merge import merge
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.overlap import Chosen, overlapping, shown
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import Store, StoreWriter
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter
 
 
 def store(path: Path, dataset: str, *, provenance: dict[str, str] | None = None, **seeds: int) -> Chosen:

@@ -12,7 +12,8 @@ import pytest
 
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Metadata, Sequence
-from hico_platform.data.store import Store, StoreWriter, content_digest
+from hico_platform.data.store import Store
+from hico_platform.data.store_writer import StoreWriter, content_digest
 from hico_platform.data.verify import verify
 from hico_platform.errors import DataError
 
@@ -66,7 +67,7 @@ def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
 def test_values_and_offsets_address_every_sequence_across_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hico_platform.data.store._BATCH_VALUES", 4000)
+    monkeypatch.setattr("hico_platform.data.store_writer._BATCH_VALUES", 4000)
     items = sequences(40)
     store = write(tmp_path / "store", items)
     for sequence, offset in zip(items, store.offsets.tolist(), strict=True):
@@ -88,7 +89,7 @@ def test_metadata_columns_keep_their_types(tmp_path: Path) -> None:
 
 
 def test_a_column_takes_the_widest_type_of_its_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hico_platform.data.store._BATCH_VALUES", 1)
+    monkeypatch.setattr("hico_platform.data.store_writer._BATCH_VALUES", 1)
     pose = np.ones((2, 1, 25, 3), np.float32)
     values: list[Metadata] = [{"a": 1, "b": 1}, {"a": 2.5}, {"a": None, "b": "two"}]
     store = write(
@@ -104,7 +105,7 @@ def test_a_column_takes_the_widest_type_of_its_values(tmp_path: Path, monkeypatc
 
 def test_the_digest_follows_the_content_not_the_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = write(tmp_path / "one", sequences(20))
-    monkeypatch.setattr("hico_platform.data.store._BATCH_VALUES", 4000)
+    monkeypatch.setattr("hico_platform.data.store_writer._BATCH_VALUES", 4000)
     two = write(tmp_path / "two", sequences(20))
     other = write(tmp_path / "other", sequences(20, seed=1))
     assert one.digest == two.digest != other.digest
@@ -232,7 +233,7 @@ def without_labels(items: list[Sequence], *, of: slice = slice(None)) -> list[Se
 
 @pytest.mark.parametrize("batch_values", [2**23, 1])
 def test_a_sequence_may_have_no_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_values: int) -> None:
-    monkeypatch.setattr("hico_platform.data.store._BATCH_VALUES", batch_values)
+    monkeypatch.setattr("hico_platform.data.store_writer._BATCH_VALUES", batch_values)
     store = write(tmp_path / "store", without_labels(sequences(6), of=slice(3, 5)))
     assert store.labels.dtype == np.int64
     assert store.labels.tolist() == [0, 1, 2, -1, -1, 2]

@@ -164,7 +164,7 @@ def test_unlabelled_sequences_are_counted_apart(tmp_path: Path) -> None:
 def test_a_label_that_is_stored_as_a_negative_number_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hico_platform.data.store.check_sequence", lambda *_, **__: None)
+    monkeypatch.setattr("hico_platform.data.store_writer.check_sequence", lambda *_, **__: None)
     store = write(tmp_path / "store", [replace(sequences(1)[0], label=-1)])
     (problem,) = verify(store)
     assert "sequence-0: label: expected a class, 0 to 2, got -1" in str(problem)

@@ -8,7 +8,7 @@ import pytest
 from hico_platform import __version__
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Sequence
-from hico_platform.data.store import StoreWriter
+from hico_platform.data.store_writer import StoreWriter
 from hico_platform.enums import Part
 from hico_platform.errors import DataError
 from hico_platform.worker import datasets

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.import_report import Report
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import normalise
 from hico_platform.data.readers import FORMATS, ReadOptions

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hico_platform.data.describe import describe
-from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.import_report import Report
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import ReadOptions

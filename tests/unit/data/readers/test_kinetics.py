@@ -11,7 +11,8 @@ import pytest
 
 from hico_platform.data.anatomy import rest_pose
 from hico_platform.data.detections import BEYOND
-from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.import_report import Report
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.split import split_store

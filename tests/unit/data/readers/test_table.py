@@ -10,7 +10,8 @@ import pytest
 
 from hico_platform.config.layout_file import find_layout
 from hico_platform.config.table_map_file import find_table_map
-from hico_platform.data.importing import Report, import_dataset
+from hico_platform.data.import_report import Report
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V1, KINECT_V2, Layout
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
