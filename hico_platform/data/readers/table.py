@@ -31,7 +31,8 @@ class TableReader:
     labels: Mapping[str, int]
     """The label of each text that the group ``label`` of the map holds."""
     unit: Unit
-    missing_joint: MissingJoint = MissingJoint.NAN
+    missing_joint: MissingJoint
+    """As the map says; what is read has NaN there."""
     coordinates: int = 3
     normalised: bool = False
     protocols: Mapping[str, Any] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class TableReader:
         said = dict(item.value)
         label, name = said.pop("label", None), said.pop("name", None)
         recorded, remarks = read_table(item.file, self.table, self.layout, unit=self.unit)
-        pose = clean(recorded, file=item.file, line=None, missing=self.missing_joint)
+        pose = clean(recorded, file=item.file, line=None, missing=MissingJoint.NAN)
         yield Sequence(
             name=name or item.file.relative_to(self.folder).with_suffix("").as_posix(),
             label=None if label is None else self.labels[label],
@@ -104,6 +105,7 @@ def open_source(raw: Path, options: ReadOptions) -> TableReader:
         table=table,
         labels={label: i for i, label in enumerate(classes)},
         unit=options.unit or table.unit,
+        missing_joint=table.missing,
     )
 
 

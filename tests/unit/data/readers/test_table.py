@@ -15,7 +15,7 @@ from hico_platform.data.layout import KINECT_V1, KINECT_V2, Layout
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import ReadOptions
-from hico_platform.data.sequence import Unit
+from hico_platform.data.sequence import MissingJoint, Unit
 from hico_platform.data.store import Store
 from hico_platform.data.synth.generate import one_sequence
 from hico_platform.data.synth.presets import TINY
@@ -139,6 +139,18 @@ def test_mediapipe(tmp_path: Path) -> None:
     assert report.kept == 1
     assert titles[1 + 4 * layout.joints.index("hip_left")] == "left_hip_x"
     assert_stored(store, "wave", pose * (1, -1, -1), layout)  # landmarks have y downwards: heads come above feet
+
+
+def test_a_store_says_how_the_files_mark_a_missing_joint(tmp_path: Path) -> None:
+    """An exported encoder takes zeros in new recordings as these files mean them."""
+    pose = recorded(0)
+    pose[2, 4] = 0
+    write(tmp_path / "raw" / "walk.csv", rows(pose))
+    for missing in MissingJoint:
+        table = TableMap.from_plain({"missing": str(missing), "csv": {"header": False}})
+        store, _ = prepare(tmp_path / "raw", tmp_path / missing, table)
+        assert store.missing_joint is missing
+        assert store.pose(0)[2, 0, 4].any() == (missing is MissingJoint.NAN)
 
 
 def test_one_file_and_labels_by_text(tmp_path: Path) -> None:
