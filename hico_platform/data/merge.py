@@ -73,10 +73,11 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
     _check_names(stores)
     classes = _Classes(stores)
     published = [published_names(store) for store in stores]
-    origins, copies = _find_copies(stores, published)
+    contents = [store.contents or tuple(content_of(store.pose(i)) for i in range(len(store))) for store in stores]
+    origins, copies = _find_copies(stores, published, contents, classes)
     labels = _labels(stores, classes, origins)
     kept = [(s, i) for (s, i), origin in origins.items() if origin == (s, i)]
-    parts, protocols = _protocols(stores, origins)
+    parts, protocols = _protocols(stores, origins, contents)
     taken: set[str] = set()
     counts: dict[str, int] = {}
     with StoreWriter(
@@ -178,18 +179,25 @@ class _Classes:
 
 
 def _find_copies(
-    stores: Sequence[Store], published: Sequence[Sequence[str | None]]
+    stores: Sequence[Store],
+    published: Sequence[Sequence[str | None]],
+    contents: Sequence[Sequence[str]],
+    classes: _Classes,
 ) -> tuple[dict[_Place, _Place], list[Copy]]:
-    """For each sequence the first one of its recording (often itself), and the copies that are not the first."""
+    """For each sequence the first one of its recording (often itself), and the copies that are not the first.
+
+    Where two datasets name its class differently both are kept, since each dataset is scored with its own classes.
+    """
     by_name: dict[str, _Place] = {}
     by_content: dict[str, _Place] = {}
     origins: dict[_Place, _Place] = {}
     copies: list[Copy] = []
-    contents = [store.contents or [content_of(store.pose(i)) for i in range(len(store))] for store in stores]
     for s, store in enumerate(stores):
         for i in range(len(store)):
             name, content = published[s][i], contents[s][i]
             origin = by_content.get(content) or (by_name.get(name) if name is not None else None) or (s, i)
+            if len({classes.label(store, i), classes.label(stores[origin[0]], origin[1]), None}) > 2:
+                origin = (s, i)
             origins[s, i] = origin
             by_content.setdefault(content, origin)  # a copy by name may itself have copies by pose
             if name is not None:
@@ -214,7 +222,7 @@ def _labels(stores: Sequence[Store], classes: _Classes, origins: Mapping[_Place,
 
 
 def _protocols(
-    stores: Sequence[Store], origins: Mapping[_Place, _Place]
+    stores: Sequence[Store], origins: Mapping[_Place, _Place], contents: Sequence[Sequence[str]]
 ) -> tuple[dict[_Place, dict[str, str]], dict[str, Any]]:
     """Each kept sequence's part under each protocol, as metadata, and the protocols over these columns."""
     parts: dict[_Place, dict[str, str]] = {place: {} for place, origin in origins.items() if place == origin}
@@ -228,9 +236,10 @@ def _protocols(
                 continue
             name = f"{store.dataset}-{protocol}"
             column = f"split_{name}"
-            scored = {cut_from[s][i] for i in (*split.val.tolist(), *split.test.tolist())} - {None}
+            held = (*split.val.tolist(), *split.test.tolist())
+            scored = ({cut_from[s][i] for i in held} - {None}) | {contents[s][i] for i in held}
             for (other, i), found in parts.items():
-                if (other, i) not in own and cut_from[other][i] not in scored:
+                if (other, i) not in own and not {cut_from[other][i], contents[other][i]} & scored:
                     found[column] = _ONLY_PRETRAINED
             for i in split.pretrain_only.tolist():
                 parts[origins[s, i]][column] = _ONLY_PRETRAINED
