@@ -16,7 +16,7 @@ from hico_platform.data.readers import ReadOptions, ReadPlan, Source
 from hico_platform.errors import Problem, UsageError
 from hico_platform.own_file import open_own_file
 
-IMPORT_VERSION = 3
+IMPORT_VERSION = 4
 """Increased when reading or normalising changes, so that older chunks are not used."""
 
 STORE = "store"

@@ -19,6 +19,7 @@ from hico_platform.data.import_folder import IMPORT_VERSION, STORE, fingerprint_
 from hico_platform.data.import_report import Report
 from hico_platform.data.import_workers import How, finished_chunks
 from hico_platform.data.normalise import Normalisation
+from hico_platform.data.normalise.turn import TILTED
 from hico_platform.data.plausibility import BodyCheck, no_person
 from hico_platform.data.readers import FORMATS, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
@@ -173,8 +174,18 @@ def _run(
         remarks=dict(sorted(remarks.items())),
         layout=source.layout.name,
         body=check.as_dict() if check is not None else {},
-        warnings=tuple(check.warnings()) if check is not None else (),
+        warnings=(*(check.warnings() if check is not None else ()), *_tilted(remarks[TILTED], kept)),
     )
+
+
+def _tilted(count: int, kept: int) -> list[str]:
+    """A warning where more than half of the recordings lie: then it is not the people that do."""
+    if 2 * count <= kept:
+        return []
+    return [
+        f"{count:,} of {kept:,} recordings are over 45 degrees off the vertical: if their y does not point upwards, "
+        "prepare them with --normalisation upright"
+    ]
 
 
 def _put(writer: StoreWriter, outcome: Outcome, locations: dict[str, str], checked: str | None) -> Problem | None:

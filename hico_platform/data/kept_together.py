@@ -69,8 +69,11 @@ def of_subjects_in(store: Columns, part: Mask, *, and_not_in: Mask) -> Mask:
 def choose_validation(store: Columns, train: Mask, members: Mask, share: float) -> tuple[Mask, str]:
     """Mask of the sequences among ``members`` of some units of the training part, and what these units are."""
     labelled = store.labelled
-    by = next((name for name in _KEPT_TOGETHER if name in store.columns), "sequence")
-    column = store.column(by)
+    columns = {name: store.column(name) for name in _KEPT_TOGETHER}
+    by = next(
+        (name for name, values in columns.items() if values is not None and known(values)[train].any()), "sequence"
+    )
+    column = columns.get(by)
     keys = np.array(store.names, object) if column is None else column
     candidates = sorted({str(_plain(key)) for key in keys[train & labelled & known(keys)]})
     if len(candidates) < 2:

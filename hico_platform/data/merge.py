@@ -125,12 +125,13 @@ def _check_alike(stores: Sequence[Store]) -> None:
             if ours != theirs:
                 said = [str(getattr(value, "name", value)) if field == "layout" else str(value)
                         for value in (ours, theirs)]  # fmt: skip
-                remedy = {
-                    "coordinates": "merge poses in an image with such alone",
-                    "layout": "prepare both in one layout" if store.coordinates != COORDINATES
-                    else "bring both to one, such as common-15, by hico-platform data map",
-                    "normalisation": "prepare both with the same --normalisation",
-                }[field]  # fmt: skip
+                remedy = "prepare both with the same --normalisation"
+                if field == "coordinates":
+                    remedy = "prepare both with the same coordinates: poses in an image merge with such alone"
+                elif field == "layout":
+                    remedy = "prepare both in one layout"
+                    if store.coordinates == COORDINATES:
+                        remedy = "bring both to one layout, such as common-15, by hico-platform data map"
                 raise DataError(
                     Problem(file=store.directory, field=field, rule=f"the same as in {first.directory}, {said[0]}",
                             value=said[1], remedy=remedy)

@@ -32,7 +32,7 @@ _LABELS = "_label.json"
 _MOST_LABEL_BYTES = 48 * 2**20  # of 250,000 videos, 25 MiB
 _MOST_PEOPLE = 50
 _NO_SKELETON = "videos in which nobody was found"
-_AGAIN = "get or write the file again"
+_REMEDY = "get or write the file again"
 _OPENPOSE = LAYOUTS["openpose-18"]
 _JOINTS = len(_OPENPOSE.joints)
 
@@ -142,7 +142,7 @@ def _is_text(name: str) -> bool:
 def _entries(file: Path) -> dict[str, Any]:
     content = read_json(file, most_bytes=_MOST_LABEL_BYTES)
     if not isinstance(content, dict):
-        raise _wrong(file, "an object of videos by name", type(content).__name__, _AGAIN)
+        raise _wrong(file, "an object of videos by name", type(content).__name__, _REMEDY)
     return content
 
 
@@ -150,20 +150,20 @@ def _frames(file: Path, content: Any) -> tuple[list[int], list[npt.NDArray[np.fl
     """Numbers of the frames, ascending from 0, and the people in each, (P, 18, 3): x, y and score."""
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list) or not data:
-        raise _wrong(file, "an object with data, a list of frames", type(content).__name__, _AGAIN)
+        raise _wrong(file, "an object with data, a list of frames", type(content).__name__, _REMEDY)
     found: dict[int, npt.NDArray[np.float64]] = {}
     for i, frame in enumerate(data):
         number = whole_number(frame.get("frame_index")) if isinstance(frame, dict) else None
         people = frame.get("skeleton") if isinstance(frame, dict) else None
         if number is None or number in found or not isinstance(people, list) or len(people) > _MOST_PEOPLE:
             raise _wrong(file, f"a frame_index of its own, and a list skeleton of at most {_MOST_PEOPLE} people",
-                         str(frame)[:80], _AGAIN, field=f"data[{i}]")  # fmt: skip
+                         str(frame)[:80], _REMEDY, field=f"data[{i}]")  # fmt: skip
         found[number] = np.zeros((len(people), _JOINTS, 3))
         for j, person in enumerate(people):
             pose, score = (person.get(key) if isinstance(person, dict) else None for key in ("pose", "score"))
             joints, scores = array_of_lists(pose, (2 * _JOINTS,)), array_of_lists(score, (_JOINTS,))
             if joints is None or scores is None:
-                raise _wrong(file, f"{2 * _JOINTS} numbers pose and {_JOINTS} numbers score", str(person)[:80],
+                raise _wrong(file, f"a pose of {2 * _JOINTS} numbers and a score of {_JOINTS}", str(person)[:80],
                              "give files of 18 OpenPose joints", field=f"data[{i}].skeleton[{j}]")  # fmt: skip
             found[number][j] = np.concatenate([joints.reshape(_JOINTS, 2), scores[:, None]], axis=1)
     first = min(found)

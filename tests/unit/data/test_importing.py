@@ -15,10 +15,13 @@ from hico_platform.data.import_chunk import Outcome, read_chunk, write_chunk
 from hico_platform.data.import_report import Report
 from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import Item, ReadOptions, manifest
 from hico_platform.data.sequence import Sequence, Unit
 from hico_platform.data.split import split_store
 from hico_platform.data.store import Store
+from hico_platform.data.synth.generate import one_sequence
+from hico_platform.data.synth.presets import TINY
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
 
 
@@ -236,3 +239,16 @@ def test_an_import_of_wrong_bodies_ends_early_and_goes_on_when_they_are_accepted
 def test_bodies_are_measured_by_every_number_of_workers(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw")
     assert run(raw, tmp_path / "one").body == run(raw, tmp_path / "two", workers=2).body
+
+
+def test_recordings_that_lie_for_the_most_part_are_warned_of(tmp_path: Path) -> None:
+    """Their z points up: the camera's vertical, which is y, is not theirs."""
+    (tmp_path / "raw").mkdir()
+    for i in range(4):
+        pose = one_sequence(TINY, seed=0, action=i, subject=0, camera=0, repetition=0).pose
+        np.save(tmp_path / "raw" / f"{i}.npy", pose[..., [0, 2, 1]] * np.array([1, -1, 1], np.float32))
+    (tmp_path / "raw" / "manifest.csv").write_text("path,label\n" + "".join(f"{i}.npy,0\n" for i in range(4)))
+    (warning,) = run(tmp_path / "raw", tmp_path / "out").warnings
+    assert warning.startswith("4 of 4 recordings are over 45 degrees off the vertical")
+    upright = ReadOptions(normalisation=Normalisation.UPRIGHT)
+    assert run(tmp_path / "raw", tmp_path / "upright", options=upright).warnings == ()

@@ -117,7 +117,7 @@ def test_ntu_120_holds_ntu_60(tmp_path: Path) -> None:
         ({"normalisation": None}, "normalisation: expected the same as in .*, released, got 'None'"),
         (
             {"layout": KINECT_V1, "coordinates": 2},
-            "coordinates: expected the same as in .*, 3, got '2'; merge poses in an image with such alone",
+            "coordinates: expected the same as in .*, 3, got '2'; prepare both with the same coordinates",
         ),
     ],
 )

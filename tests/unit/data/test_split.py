@@ -328,3 +328,11 @@ def test_parts_need_labelled_sequences() -> None:
     described = Described(table={"subject": [1, 3, 2]}, unlabelled=(2,))
     with pytest.raises(DataError, match="expected at least one labelled sequence in the test part, got 0"):
         split_store(described, "odd-subjects")
+
+
+def test_a_column_of_subjects_without_a_value_leaves_validation_to_videos() -> None:
+    videos, parts = ["a", "a", "b", "b", "c", "c", "d", "d"], ["train"] * 6 + ["test"] * 2
+    table = {"subject": [float("nan")] * 8, "video": videos, "split": parts}
+    split = split_store(Described(table=table), "given")
+    assert split.val_by == "video"
+    assert len(split.val) == 2
