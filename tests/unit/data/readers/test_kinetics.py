@@ -130,7 +130,10 @@ def test_videos_without_a_skeleton_are_counted(tmp_path: Path) -> None:
             {"data": [{"frame_index": 1, "skeleton": [{"pose": [0.1] * 34, "score": [1] * 17}]}]},
             "a pose of 36 numbers and a score of 18",
         ),
-        ({"data": [{"frame_index": 1, "skeleton": [{"pose": ["0.1"] * 36, "score": [1] * 18}]}]}, "a pose of 36 numbers"),
+        (
+            {"data": [{"frame_index": 1, "skeleton": [{"pose": ["0.1"] * 36, "score": [1] * 18}]}]},
+            "a pose of 36 numbers",
+        ),
         ({"data": [{"frame_index": 1, "skeleton": []}] * 2}, r"data\[1\]: expected a frame_index of its own"),
         ({"data": [{"frame_index": 1, "skeleton": []}]}, "a recording of at least one body"),
         ({"data": [{"frame_index": i, "skeleton": []} for i in (1, 10**6)]}, "at most 100000 frames, got 1000000"),
