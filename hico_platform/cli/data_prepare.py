@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layout", metavar="NAME|FILE",
         help="skeleton of formats that do not say theirs: a name that `data layouts` lists, or a YAML file (default: "
-        "kinect-v2; for a manifest or table the one that its joints fit, for bvh its own)",
+        "kinect-v2; for a manifest or table the one that its joints fit, for bvh and amc its own)",
     )  # fmt: skip
     parser.add_argument(
         "--unit", choices=UNITS,
-        help="unit of the coordinates, in formats that do not fix it (default: as --map says, or m)",
+        help="unit of the coordinates, in formats that do not fix it (default: as --map says, in for amc, or m)",
     )  # fmt: skip
     parser.add_argument(
         "--coordinates", type=int, choices=(2, 3),
@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--map", metavar="NAME|FILE",
-        help="what the columns or keys of CSV and JSON files are (table, bvh): azure-kinect, irds, kimore, mediapipe, "
-        "msrc-12 or a YAML file",
+        help="what the columns or keys of CSV and JSON files are (table, bvh, amc): azure-kinect, irds, kimore, "
+        "mediapipe, msrc-12 or a YAML file",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="cut recordings into windows of so many frames (default: not cut)"

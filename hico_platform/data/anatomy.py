@@ -50,6 +50,8 @@ _REST = (
     | {f"{key}_right": place for key, place in _RIGHT.items()}
     | {f"{key}_left": (-x, y, z) for key, (x, y, z) in _RIGHT.items()}
 )
+_UP = ("neck", "neck1", "neck_1", "shoulder_centre", "head", "chest", "chest2", "spine3", "spine2", "spine1", "spine")
+_ACROSS = ("arm", "up_arm", "upper_arm", "uparm", "shoulder", "up_leg", "upleg", "upper_leg", "thigh", "hip", "leg")
 
 
 def joint_key(name: str) -> str:
@@ -73,3 +75,12 @@ def opposite(key: str) -> str | None:
     """The key of the same joint on the other side; None for one in the middle."""
     base, _, side = key.rpartition("_")
     return f"{base}_{'left' if side == 'right' else 'right'}" if side in ("left", "right") else None
+
+
+def body_axes(keys: dict[str, int]) -> tuple[int, tuple[int, int]] | None:
+    """A joint up the spine, and one of the left and the right side, by keys of joints; None if none are known."""
+    up = next((keys[key] for key in _UP if key in keys), None)
+    pairs = [(f"{base}_left", f"{base}_right") for base in _ACROSS]
+    pairs += [(key, other) for key in keys if key.endswith("_left") and (other := opposite(key)) in keys]
+    across = next(((keys[left], keys[right]) for left, right in pairs if left in keys and right in keys), None)
+    return None if up is None or across is None else (up, across)

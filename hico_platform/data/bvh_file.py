@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hico_platform.data.anatomy import joint_key, opposite
+from hico_platform.data.anatomy import body_axes, joint_key
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import MOST_FRAMES
 from hico_platform.data.text_numbers import is_number, parse_numbers
@@ -24,10 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 MOST_BYTES = 32 * 2**20
 MOST_JOINTS = 512
-_MOST_POSITIONS = 6_000_000  # frames times joints, which limits the memory of a worker
+MOST_POSITIONS = 6_000_000  # frames times joints, which limits the memory of a worker
 _CHANNELS = frozenset(f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation"))
-_UP = ("neck", "neck1", "neck_1", "shoulder_centre", "head", "chest", "chest2", "spine3", "spine2", "spine1", "spine")
-_ACROSS = ("arm", "up_arm", "upper_arm", "uparm", "shoulder", "up_leg", "upleg", "upper_leg", "thigh", "hip", "leg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +65,7 @@ class BVH:
             placed[:, j] = before + np.einsum("tij,tj->ti", turned[joint.parent], local)
             for channel, value in zip(joint.channels, values.T, strict=True):
                 if channel.endswith("rotation"):
-                    rotation = rotation @ _about("xyz".index(channel[0]), np.deg2rad(value))
+                    rotation = rotation @ about("xyz".index(channel[0]), np.deg2rad(value))
             turned[j] = rotation
             following = self.joints[j + 1].parent if j + 1 < len(self.joints) else -1
             for done in [i for i in turned if i > following and i >= 0]:
@@ -75,8 +73,8 @@ class BVH:
         return placed
 
 
-def _about(axis: int, angle: Floats) -> Floats:
-    """Rotations (T, 3, 3) about a coordinate axis."""
+def about(axis: int, angle: Floats) -> Floats:
+    """Rotations (T, 3, 3) about a coordinate axis, by angles in radians."""
     rotation = np.zeros((len(angle), 3, 3))
     one, two = (axis + 1) % 3, (axis + 2) % 3
     rotation[:, axis, axis] = 1
@@ -109,11 +107,8 @@ def bvh_layout(joints: Sequence[Joint], file: Path) -> Layout:
     keys: dict[str, int] = {}
     for j in kept:
         keys.setdefault(_key(joints[j].name), new[j])
-    up = next((keys[key] for key in _UP if key in keys), None)
-    pairs = [(f"{base}_left", f"{base}_right") for base in _ACROSS]
-    pairs += [(key, other) for key in keys if key.endswith("_left") and (other := opposite(key)) in keys]
-    across = next(((keys[left], keys[right]) for left, right in pairs if left in keys and right in keys), None)
-    if up is None or across is None:
+    axes = body_axes(keys)
+    if axes is None:
         raise _wrong(file, "a skeleton with a neck, head or spine and with joints of a left and a right side",
                      [joint.name for joint in joints][:12],
                      "give --layout with a YAML file that names its joints")  # fmt: skip
@@ -122,8 +117,8 @@ def bvh_layout(joints: Sequence[Joint], file: Path) -> Layout:
         joints=tuple(joints[j].name for j in kept),
         parents=tuple(new[_kept_parent(joints, j)] for j in kept),
         centre=0,
-        z_axis=(0, up),
-        x_axis=across,
+        z_axis=(0, axes[0]),
+        x_axis=axes[1],
     )
 
 
@@ -144,14 +139,22 @@ def pose_of(bvh: BVH, names: Sequence[str], file: Path) -> Floats:
 
     Raises DataError naming those that are not there.
     """
-    exact = {joint.name: j for j, joint in enumerate(bvh.joints)}
-    alike = {_key(joint.name): j for j, joint in reversed([*enumerate(bvh.joints)])}
+    return bvh.positions()[:, find_joints([joint.name for joint in bvh.joints], names, file)]
+
+
+def find_joints(joints: Sequence[str], names: Sequence[str], file: Path) -> list[int]:
+    """The indices among ``joints`` of these names, or of names that mean the same joints.
+
+    Raises DataError naming those that are not there.
+    """
+    exact = {joint: j for j, joint in enumerate(joints)}
+    alike = {_key(joint): j for j, joint in reversed([*enumerate(joints)])}
     found = [exact.get(name, alike.get(_key(name))) for name in names]
     missing = [name for name, j in zip(names, found, strict=True) if j is None]
     if missing:
         raise _wrong(file, "a skeleton with all joints of the layout", missing[:12],
                      "leave out --layout for the skeleton's own, or name its joints in a map")  # fmt: skip
-    return bvh.positions()[:, [j for j in found if j is not None]]
+    return [j for j in found if j is not None]
 
 
 def _key(name: str) -> str:
@@ -237,8 +240,8 @@ class _Text:
         frames = int(words[2])
         if not 1 <= frames <= MOST_FRAMES:
             raise self._unexpected(f"a number of frames, 1 to {MOST_FRAMES}", frames, self._first_line + 1)
-        if frames * len(joints) > _MOST_POSITIONS:
-            raise self._unexpected(f"at most {_MOST_POSITIONS} joints in all frames", frames * len(joints),
+        if frames * len(joints) > MOST_POSITIONS:
+            raise self._unexpected(f"at most {MOST_POSITIONS} joints in all frames", frames * len(joints),
                                    self._first_line + 1)  # fmt: skip
         numbers = parse_numbers(values)
         if numbers is None or not np.isfinite(numbers.values).all():

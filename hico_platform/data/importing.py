@@ -74,7 +74,7 @@ def import_dataset(
     try:
         with work_folder(directory, fingerprint_of(source, plan, format_name, options, method)) as work:
             measured = reader.bodies_measured and source.coordinates == 3  # in an image bones have no constant length
-            check = BodyCheck(source.layout, options.unit_read) if measured else None
+            check = BodyCheck(source.layout, reader.unit_read(options)) if measured else None
             report = _run(source, plan, work, provenance, method=method, workers=workers, strict=strict, check=check,
                           accept_implausible=accept_implausible, progress=progress)  # fmt: skip
             refuse_existing(directory)

@@ -1,4 +1,4 @@
-"""Reads a recording from a CSV, JSON or BVH file as a ``TableMap`` describes it."""
+"""Reads a recording from a CSV, JSON, BVH or AMC file as a ``TableMap`` describes it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.data.amc_file import ends_of, read_amc
+from hico_platform.data.asf_file import skeleton_of
 from hico_platform.data.bvh_file import pose_of, read_bvh
 from hico_platform.data.json_file import read_json
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import MOST_FRAMES, MissingJoint, Unit
-from hico_platform.data.table_map import BVHFile, CSVColumns, JSONPaths, TableMap
+from hico_platform.data.table_map import AMCFile, BVHFile, CSVColumns, JSONPaths, TableMap
 from hico_platform.data.text_numbers import is_number
 from hico_platform.data.tracks import find_actors
 from hico_platform.errors import DataError, Problem
@@ -75,6 +77,8 @@ def read_table(
     remarks: Mapping[str, int] = {}
     if isinstance(table.content, BVHFile):
         pose = pose_of(read_bvh(file), names, file)[:, None] * metres  # (T, M, J, C)
+    elif isinstance(table.content, AMCFile):
+        pose = ends_of(read_amc(file), names, file)[:, None] * metres
     else:
         bodies = _Bodies(file=file, joints=len(names))
         if isinstance(table.content, CSVColumns):
@@ -87,6 +91,16 @@ def read_table(
     letters = [axis.lstrip("-") for axis in table.axes]
     signs = [-1.0 if axis.startswith("-") else 1.0 for axis in table.axes]
     return pose[..., ["xyz".index(letter) for letter in letters]] * np.array(signs), remarks
+
+
+def files_of(file: Path, table: TableMap | None) -> tuple[Path, ...]:
+    """The files that a recording is read from: of a motion also its skeleton."""
+    if table is None or not isinstance(table.content, AMCFile):
+        return (file,)
+    try:
+        return file, skeleton_of(file)
+    except (DataError, OSError, ValueError):  # reading it says so
+        return (file,)
 
 
 def _assembled(bodies: _Bodies, metres: float) -> tuple[Floats, Mapping[str, int]]:

@@ -65,10 +65,15 @@ class BVHFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AMCFile:
+    """An AMC file with its skeleton beside it, which say themselves what they hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableMap:
     """Which files are recordings, what their names say, and where they hold the coordinates."""
 
-    content: CSVColumns | JSONPaths | BVHFile
+    content: CSVColumns | JSONPaths | BVHFile | AMCFile
     files: str
     """A pattern of file names, searched in folders of any depth."""
     name: str | None = None
@@ -100,6 +105,8 @@ class TableMap:
         content = kind(**_checked(values.pop(kinds[0]), keys, f"{kinds[0]}."))
         if isinstance(content, CSVColumns):
             _check_columns(content)
+        if isinstance(content, AMCFile):
+            values.setdefault("unit", Unit.IN)
         classes = {str(label): name for label, name in values.pop("classes", {}).items()}
         return cls(content=content, files=values.pop("files", f"*.{kinds[0]}"), classes=classes, **values)
 
@@ -205,8 +212,9 @@ _CSV_KEYS = {
 _JSON_KEYS = {
     "frames": _PATH, "bodies": _PATH, "body": _PATH, "joints": _PATH, "joint": _PATH, "axes": _NAMED_AXES,
 }  # fmt: skip
-_KINDS: dict[str, tuple[type[CSVColumns | JSONPaths | BVHFile], Mapping[str, _Key]]] = {
+_KINDS: dict[str, tuple[type[CSVColumns | JSONPaths | BVHFile | AMCFile], Mapping[str, _Key]]] = {
     "csv": (CSVColumns, _CSV_KEYS), "json": (JSONPaths, _JSON_KEYS), "bvh": (BVHFile, {}),
+    "amc": (AMCFile, {}),
 }  # fmt: skip
 _MAP_KEYS = {
     "files": _Key(rule="a pattern of file names, such as *.csv", fits=_is_file_pattern),
@@ -222,6 +230,7 @@ _MAP_KEYS = {
     "csv": _Key(rule="a mapping", fits=lambda value: isinstance(value, Mapping)),
     "json": _Key(rule="a mapping", fits=lambda value: isinstance(value, Mapping)),
     "bvh": _Key(rule="an empty mapping", fits=lambda value: isinstance(value, Mapping)),
+    "amc": _Key(rule="an empty mapping", fits=lambda value: isinstance(value, Mapping)),
 }  # fmt: skip
 
 

@@ -229,6 +229,25 @@ def make_bvh(folder: Path, random: Random) -> Path:
     return folder
 
 
+def make_amc(folder: Path, random: Random) -> Path:
+    bones = ("thorax", "lclavicle", "rclavicle")
+    data = "".join(
+        f"begin\nid {i}\nname {name}\ndirection {i} 1 0\nlength 2\naxis 0 {i} 0 XYZ\n"
+        f"{'dof rx rz' if i else 'dof rx ry rz'}\nlimits (-9 9)\n(-9 9)\nend\n"
+        for i, name in enumerate(bones)
+    )
+    units = ":units\nmass 1.0\nlength 0.45\nangle deg\n:root\norder TX TY TZ RX RY RZ\naxis XYZ\nposition 0 0 0\n"
+    hierarchy = f":hierarchy\nbegin\nroot {bones[0]}\n{' '.join(bones)}\nend\n"
+    for i in range(2):
+        (folder / f"s{i}.asf").write_text(f":version 1.10\n{units}:bonedata\n{data}{hierarchy}")
+        frames = []
+        for t, row in enumerate(random.standard_normal((3, 13)).round(3).tolist()):
+            parts = [("root", row[:6]), (bones[0], row[6:9]), (bones[1], row[9:11]), (bones[2], row[11:])]
+            frames += [str(t + 1), *(" ".join(map(str, [name, *values])) for name, values in parts)]
+        (folder / f"s{i}_a{i}.amc").write_text("\n".join([":FULLY-SPECIFIED", ":DEGREES", *frames, ""]))
+    return folder
+
+
 def make_manifest(folder: Path, random: Random) -> Path:
     for i, pose in enumerate(poses(random)):
         np.save(folder / f"{i}.npy", pose)
@@ -257,6 +276,7 @@ MAKERS: dict[str, Callable[[Path, Random], Path]] = {
     "table": make_table,
     "table-json": make_table_of_json,
     "bvh": make_bvh,
+    "amc": make_amc,
     "manifest": make_manifest,
 }
 
@@ -285,6 +305,17 @@ OPTIONS: dict[str, ReadOptions] = {
             x_axis=(2, 3),
         ),
         map=TableMap.from_plain({"name": _NAME_OF_TABLE, "bvh": {}}),
+    ),
+    "amc": ReadOptions(
+        layout=Layout(
+            name="four",
+            joints=("root", "thorax", "lclavicle", "rclavicle"),
+            parents=(0, 0, 1, 1),
+            centre=0,
+            z_axis=(0, 1),
+            x_axis=(2, 3),
+        ),
+        map=TableMap.from_plain({"name": _NAME_OF_TABLE, "amc": {}}),
     ),
 }
 """What the user has to say about a format."""

@@ -8,9 +8,23 @@ from pathlib import Path
 
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.readers import bvh, ctrgcn, hico, kinetics, manifest, ntu, pku_mmd, pyskl, stgcn, table, ucla
+from hico_platform.data.readers import (
+    amc,
+    bvh,
+    ctrgcn,
+    hico,
+    kinetics,
+    manifest,
+    ntu,
+    pku_mmd,
+    pyskl,
+    stgcn,
+    table,
+    ucla,
+)
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
 from hico_platform.data.readers.windows import Windows
+from hico_platform.data.sequence import Unit
 from hico_platform.errors import DataError, Problem, UsageError
 
 _BY_ALL = ("class_names", "window", "stride")
@@ -28,6 +42,8 @@ class Format:
     """How its recordings are normalised, unless the user says otherwise: docs/decisions/0014-normalisation.md."""
     asks_layout: bool = False
     """Whether such files may be of any layout, so that none is assumed."""
+    unit: Unit = Unit.M
+    """Of the coordinates in its files, where neither the user nor a map says it."""
     own_layout: Callable[[Path, ReadOptions], Layout] | None = None
     """The layout that the files themselves describe, which is used where none is named."""
 
@@ -35,6 +51,10 @@ class Format:
     def bodies_measured(self) -> bool:
         """Whether the layout or the unit of such files can be wrong, so that an import looks at the bodies."""
         return "layout" in self.takes or "unit" in self.takes
+
+    def unit_read(self, options: ReadOptions) -> Unit:
+        """The unit in which its files are read."""
+        return self.unit if options.unit is None and options.map is None else options.unit_read
 
     def __call__(self, raw: Path, options: ReadOptions) -> Source:
         """The dataset at ``raw``. Raises DataError if it is of another format, UsageError for a foreign option."""
@@ -113,6 +133,13 @@ FORMATS: dict[str, Format] = {
         recognises=bvh.recognises,
         takes=("layout", "map", "unit", "normalisation"),
         own_layout=bvh.own_layout,
+    ),
+    "amc": Format(
+        opens=amc.open_source,
+        recognises=amc.recognises,
+        takes=("layout", "map", "unit", "normalisation"),
+        own_layout=amc.own_layout,
+        unit=Unit.IN,
     ),
     "manifest": Format(
         opens=manifest.open_source,

@@ -27,7 +27,7 @@ from hico_platform.data.readers.image_pose import image_pose
 from hico_platform.data.readers.labels import Labels
 from hico_platform.data.readers.windows import cut, cut_name
 from hico_platform.data.sequence import MissingJoint, Sequence, Unit
-from hico_platform.data.table_file import read_table
+from hico_platform.data.table_file import files_of, read_table
 from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError, Problem
 
@@ -68,7 +68,7 @@ class Manifest:
         items = []
         for line, row in rows:
             try:
-                items.append(_item(self.file, line, row, self.labels))
+                items.append(_item(self.file, line, row, self.labels, self.table))
             except DataError as error:
                 problems.extend(error.problems)
         return ReadPlan(items=items, problems=problems)
@@ -125,7 +125,7 @@ def open_source(raw: Path, options: ReadOptions) -> Manifest:
     )
 
 
-def _item(file: Path, line: int, row: Row, labels: Labels) -> Item:
+def _item(file: Path, line: int, row: Row, labels: Labels, table: TableMap | None) -> Item:
     path, label, _ = row.pop("path"), row.pop("label", None), row.pop("class_name", None)
     if not isinstance(path, str) or not path:
         raise DataError(
@@ -137,7 +137,7 @@ def _item(file: Path, line: int, row: Row, labels: Labels) -> Item:
         path = path.replace("\\", "/")
     name = row.pop("name", None)
     name = str(name) if name is not None else cut_name(path.removesuffix(".npy"), row)
-    return Item(file=file, line=line, value=(path, name, number, row), reads=(file.parent / path,))
+    return Item(file=file, line=line, value=(path, name, number, row), reads=files_of(file.parent / path, table))
 
 
 def _read_rows(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:

@@ -11,8 +11,8 @@ from typing import Any
 from hico_platform.data.layout import Layout
 from hico_platform.data.readers._base import MOST_CLASSES, Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import MissingJoint, Sequence, Unit
-from hico_platform.data.table_file import read_table
-from hico_platform.data.table_map import BVHFile, TableMap
+from hico_platform.data.table_file import files_of, read_table
+from hico_platform.data.table_map import AMCFile, BVHFile, TableMap
 from hico_platform.data.whole_number import whole_number_of_text
 from hico_platform.errors import DataError, Problem, UsageError
 
@@ -54,7 +54,7 @@ class TableReader:
                             remedy="add its name to the map")
                 )  # fmt: skip
             else:
-                items.append(Item(file=file, value=said))
+                items.append(Item(file=file, value=said, reads=files_of(file, self.table)))
         if not items and not problems:
             raise DataError(
                 Problem(file=self.only or self.folder, rule=f"a folder with files {self.table.files}",
@@ -131,7 +131,7 @@ def _label_order(label: str) -> tuple[bool, int, str]:
 
 def recognises(raw: Path, options: ReadOptions) -> str | None:
     """What says that ``raw`` is of this format, None if nothing does; a table is one only beside its map."""
-    if options.map is None or isinstance(options.map.content, BVHFile):
+    if options.map is None or isinstance(options.map.content, BVHFile | AMCFile):
         return None
     found = raw if raw.is_file() and raw.match(options.map.files) else next(raw.rglob(options.map.files), None)
     return None if found is None else f"{found.name}, which the map reads"

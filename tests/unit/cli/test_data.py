@@ -190,7 +190,7 @@ def test_misuse_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     words = ["data", "prepare", "--format", "ntu60", "--raw", str(raw), "--out", str(tmp_path / "out")]
     assert main([*words, "--layout", "kinect-v1"]) == 2
     assert (
-        "layout: expected one of the formats pyskl, ctrgcn, hico, stgcn, table, bvh, manifest beside it; leave"
+        "layout: expected one of the formats pyskl, ctrgcn, hico, stgcn, table, bvh, amc, manifest beside it; leave"
         in capsys.readouterr().err
     )
     assert prepare(raw, tmp_path / "out", "--bodies", "released") == 2

@@ -150,8 +150,8 @@ def test_a_json_file_that_does_not_fit_is_named(tmp_path: Path, content: Any, pl
 @pytest.mark.parametrize(
     ("plain", "message"),
     [
-        ({}, r"map.csv: expected one of the keys csv, json, bvh, got \[\]"),
-        ({"csv": {}, "json": {}}, "map.csv: expected one of the keys csv, json, bvh"),
+        ({}, r"map.csv: expected one of the keys csv, json, bvh, amc, got \[\]"),
+        ({"csv": {}, "json": {}}, "map.csv: expected one of the keys csv, json, bvh, amc"),
         ({"csv": {}, "unit": "foot"}, "map.unit: expected one of m, mm, cm, in, got 'foot'"),
         ({"csv": {}, "unit": []}, "map.unit: expected one of m, mm, cm, in"),
         ({"csv": {}, "scale": 0}, "map.scale: expected a number above 0, got 0"),
