@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.anatomy import body_axes, joint_key
-from hico_platform.data.asf_file import ASF, MOST_NUMBER, Bone, Triple, read_asf, skeleton_of, wrong
-from hico_platform.data.bvh_file import MOST_BYTES, MOST_POSITIONS, about, find_joints
+from hico_platform.data.asf_file import ASF, Bone, Triple, read_asf, skeleton_of, wrong
+from hico_platform.data.bvh_file import MOST_BYTES, MOST_NUMBER, MOST_POSITIONS, about, find_joints
 from hico_platform.data.layout import Layout
 from hico_platform.data.sequence import MOST_FRAMES
 from hico_platform.data.text_numbers import is_number, parse_numbers

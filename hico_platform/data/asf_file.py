@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hico_platform.data.bvh_file import MOST_JOINTS
+from hico_platform.data.bvh_file import MOST_JOINTS, MOST_NUMBER
 from hico_platform.data.text_numbers import is_number
 from hico_platform.errors import DataError, Problem
 
@@ -19,7 +19,6 @@ Triple = tuple[float, float, float]
 Words = tuple[int, list[str]]
 
 _MOST_SKELETON_BYTES = 2**20
-MOST_NUMBER = 1e9  # so that no product of them is infinite
 _SPACES = str.maketrans(",()", "   ")
 _BONE_KEYS = frozenset({"id", "name", "direction", "length", "axis", "dof", "limits", "bodymass", "cofmass"})
 _REMEDY = "export it as ASF and AMC again"

@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 MOST_BYTES = 32 * 2**20
 MOST_JOINTS = 512
 MOST_POSITIONS = 6_000_000  # frames times joints, which limits the memory of a worker
+MOST_NUMBER = 1e9  # so that no product of them is infinite, which would pass for a missing joint
 _CHANNELS = frozenset(f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation"))
 
 
@@ -244,7 +245,7 @@ class _Text:
             raise self._unexpected(f"at most {MOST_POSITIONS} joints in all frames", frames * len(joints),
                                    self._first_line + 1)  # fmt: skip
         numbers = parse_numbers(values)
-        if numbers is None or not np.isfinite(numbers.values).all():
+        if numbers is None or not (np.abs(numbers.values) <= MOST_NUMBER).all():
             raise self._bad_number(values)
         if not channels or len(numbers.values) != 1 + frames * channels:
             raise self._unexpected(f"a frame time and {frames} frames of {channels} channels, {1 + frames * channels} "
@@ -255,8 +256,8 @@ class _Text:
         first = self._first_line + 2
         for line, text in enumerate(values.decode("utf-8", "replace").splitlines(), start=first):
             for word in text.split():
-                if not is_number(word) or not np.isfinite(float(word)):
-                    return self._unexpected("a channel that is a finite number", word[:40], line)
+                if not is_number(word) or not abs(float(word)) <= MOST_NUMBER:
+                    return self._unexpected(f"a channel that is a number within {MOST_NUMBER:g}", word[:40], line)
         return self._unexpected("a frame time and the values of the channels", None, first)
 
     def _word(self, rule: str) -> tuple[str, int]:
@@ -273,8 +274,8 @@ class _Text:
 
     def _number(self) -> float:
         word, line = self._word("a number")
-        if not is_number(word) or not np.isfinite(float(word)):
-            raise self._unexpected("a finite number", word, line)
+        if not is_number(word) or not abs(float(word)) <= MOST_NUMBER:
+            raise self._unexpected(f"a number within {MOST_NUMBER:g}", word, line)
         return float(word)
 
     def _unexpected(self, rule: str, value: object, line: int) -> DataError:
