@@ -43,7 +43,7 @@ demo: $(READY)
 # Tests start clusters and servers and wait for them: two files at a time.
 WORKERS := 2
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not e2e"
