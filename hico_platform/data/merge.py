@@ -19,7 +19,6 @@ from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
 from hico_platform.data.split import fitting_protocols, split_store
 from hico_platform.data.store import COORDINATES, Store
-from hico_platform.data.store_index import content_of
 from hico_platform.data.store_writer import StoreWriter, refuse_existing
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError
@@ -62,8 +61,8 @@ class Merged:
 def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None = None) -> Merged:
     """Writes the sequences of ``stores`` into a new store; ``progress(done, total)`` counts sequences.
 
-    Classes of the same name are one class only in stores of the same dataset (NTU RGB+D 60 and 120 are one in this);
-    otherwise a class is named ``DATASET/CLASS``. Names of sequences are ``DATASET/NAME`` where they would collide.
+    A class is named ``DATASET/CLASS``, but those of NTU RGB+D 60 and 120 are the same classes and keep their names.
+    Names of sequences are ``DATASET/NAME`` where they would collide.
 
     Raises UsageError for fewer than two stores, DataError if they differ in layout, coordinates or normalisation, if
     two are of one dataset, or if ``directory`` exists.
@@ -73,7 +72,7 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
     _check_names(stores)
     classes = _Classes(stores)
     published = [published_names(store) for store in stores]
-    contents = [store.contents or tuple(content_of(store.pose(i)) for i in range(len(store))) for store in stores]
+    contents = [store.contents for store in stores]
     origins, copies = _find_copies(stores, published, contents, classes)
     labels = _labels(stores, classes, origins)
     kept = [(s, i) for (s, i), origin in origins.items() if origin == (s, i)]
@@ -82,7 +81,7 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
     counts: dict[str, int] = {}
     with StoreWriter(
         directory,
-        dataset="+".join(dict.fromkeys(store.dataset for store in stores)),
+        dataset="+".join(store.dataset for store in stores),
         layout=stores[0].layout,
         class_names=classes.names,
         provenance={

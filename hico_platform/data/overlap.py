@@ -16,7 +16,6 @@ from hico_platform.data.readers.windows import RECORDING, WINDOW_SUFFIX
 from hico_platform.data.skeleton_file import SkeletonName
 from hico_platform.data.split import Indices
 from hico_platform.data.store import Store
-from hico_platform.data.store_index import content_of
 
 _MOST_NAMED = 5
 PUBLISHED_AS = "published_as"
@@ -73,12 +72,12 @@ def overlapping(pretrained: Chosen, scored: Chosen) -> list[str]:
     """Names, as in ``scored``, of the scored sequences that are also pretrained on; in order."""
     trained_names, scored_names = recordings(pretrained.store), recordings(scored.store)
     names = {trained_names[i] for i in pretrained.indices.tolist()} - {None}
-    copies = set(_contents(pretrained))
+    copies = {pretrained.store.contents[i] for i in pretrained.indices.tolist()}
     shared = _sharing_frames(pretrained, scored)
     return [
         scored.store.names[i]
-        for i, content in zip(scored.indices.tolist(), _contents(scored), strict=True)
-        if scored_names[i] in names or content in copies or i in shared
+        for i in scored.indices.tolist()
+        if scored_names[i] in names or scored.store.contents[i] in copies or i in shared
     ]
 
 
@@ -101,12 +100,6 @@ def _sharing_frames(pretrained: Chosen, scored: Chosen) -> set[int]:
         for i in scored.indices.tolist()
         if any(i != j and first[j] < last[i] and first[i] < last[j] for j in trained.get(of[i], ()))
     }
-
-
-def _contents(chosen: Chosen) -> list[str]:
-    """Digests of the chosen poses, which stores of schema version 1 do not hold."""
-    known, indices = chosen.store.contents, chosen.indices.tolist()
-    return [content_of(chosen.store.pose(i)) if known is None else known[i] for i in indices]
 
 
 def shown(names: list[str]) -> str:

@@ -25,7 +25,7 @@ from hico_platform.data.arrow_numpy import numbers_of
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import UNLABELLED, MissingJoint
-from hico_platform.data.store_index import CONTENT, METADATA_PREFIX
+from hico_platform.data.store_index import CONTENT, METADATA_PREFIX, content_of
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -114,9 +114,14 @@ class Store:
         return tuple(self._index.column("name").to_pylist())
 
     @cached_property
-    def contents(self) -> tuple[str, ...] | None:
-        """A digest of each sequence's pose, to find copies of it; None in a store of schema version 1."""
-        return tuple(self._index.column(CONTENT).to_pylist()) if CONTENT in self._index.column_names else None
+    def contents(self) -> tuple[str, ...]:
+        """A digest of each sequence's pose, to find copies of it.
+
+        A store of schema version 1 holds none; they are computed, once, which reads all poses.
+        """
+        if CONTENT in self._index.column_names:
+            return tuple(self._index.column(CONTENT).to_pylist())
+        return tuple(content_of(self.pose(i)) for i in range(len(self)))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

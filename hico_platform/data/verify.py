@@ -45,7 +45,7 @@ def verify(store: Store, *, progress: Progress | None = None) -> list[Problem]:
             )
         except DataError as error:
             problems.extend(error.problems)
-        if store.contents is not None and store.contents[i] != content_of(sequence.pose):
+        if store.schema_version > 1 and store.contents[i] != content_of(sequence.pose):
             problems.append(
                 Problem(file=store.directory, field=f"{name}: content", rule="the digest of this sequence's pose",
                         value=store.contents[i], remedy="prepare or copy the dataset again: its files were altered")

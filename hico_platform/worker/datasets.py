@@ -65,10 +65,10 @@ def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> 
     fitted = Chosen(store=store, indices=np.concatenate([split.train, split.pretrain_only]))
     refitted = Chosen(store=store, indices=np.concatenate([split.train_and_val, split.pretrain_only_in_retraining]))
     total = 0
-    for field, scored in (("data", source), ("transfer", target)):
-        if scored is None:
-            continue
-        other, parts = scored.open()
+    opened = [("data", source.protocol, store, split)]
+    if target is not None:
+        opened.append(("transfer", target.protocol, *target.open()))
+    for field, protocol, other, parts in opened:
         found = {
             *overlapping(fitted, Chosen(store=other, indices=parts.val)),
             *overlapping(refitted, Chosen(store=other, indices=parts.test)),
@@ -77,7 +77,7 @@ def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> 
         if found and not allowed:
             raise DataError(
                 Problem(file=store.directory, field=field, value=shown(sorted(found)),
-                        rule=f"no sequence of {other.dataset} ({scored.protocol}) both pretrained on and scored",
+                        rule=f"no sequence of {other.dataset} ({protocol}) both pretrained on and scored",
                         remedy="leave these out of the pretraining data, or give --allow-overlap, which is recorded")
             )  # fmt: skip
     return total

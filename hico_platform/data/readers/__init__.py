@@ -9,8 +9,6 @@ from pathlib import Path
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import (
-    amc,
-    bvh,
     ctrgcn,
     hico,
     kinetics,
@@ -23,6 +21,7 @@ from hico_platform.data.readers import (
     ucla,
 )
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
+from hico_platform.data.readers.motion_capture import AMC, BVH
 from hico_platform.data.readers.windows import Windows
 from hico_platform.data.sequence import Unit
 from hico_platform.errors import DataError, Problem, UsageError
@@ -129,16 +128,16 @@ FORMATS: dict[str, Format] = {
         asks_layout=True,
     ),
     "bvh": Format(
-        opens=bvh.open_source,
-        recognises=bvh.recognises,
+        opens=BVH.open_source,
+        recognises=BVH.recognises,
         takes=("layout", "map", "unit", "normalisation"),
-        own_layout=bvh.own_layout,
+        own_layout=BVH.own_layout,
     ),
     "amc": Format(
-        opens=amc.open_source,
-        recognises=amc.recognises,
+        opens=AMC.open_source,
+        recognises=AMC.recognises,
         takes=("layout", "map", "unit", "normalisation"),
-        own_layout=amc.own_layout,
+        own_layout=AMC.own_layout,
         unit=Unit.IN,
     ),
     "manifest": Format(

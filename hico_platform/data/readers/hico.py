@@ -21,6 +21,7 @@ from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.labelled_array import (
     LabelledArray,
     class_names_of,
+    is_centred,
     labelled_arrays,
     problems_of_row,
     wrong,
@@ -31,7 +32,6 @@ from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
 
 _DATA = "_data_joint.npy"
-_AT_ZERO_M = 1e-4  # float16 files, and normalisation in float32, leave less
 _NORMALISED = "recordings normalised by this import: their centre was not at zero"
 
 
@@ -90,8 +90,7 @@ def _is_normalised(pose: npt.NDArray[np.float32], layout: Layout) -> bool:
 
     Zeros mark a missing joint in these files, so a centre at zero has come out as missing.
     """
-    centre = layout.centre_of(np.nan_to_num(pose[:, 0]))  # (T, C)
-    return bool(np.abs(centre).max() < _AT_ZERO_M)
+    return is_centred(layout.centre_of(np.nan_to_num(pose[:, 0])))
 
 
 def open_source(raw: Path, options: ReadOptions) -> HiCoReader:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from hico_platform.data.layout import Layout
@@ -20,6 +21,8 @@ from hico_platform.data.sequence import MOST_FRAMES, Metadata
 from hico_platform.data.skeleton_file import SUFFIX, SkeletonName
 from hico_platform.data.whole_number import whole_number
 from hico_platform.errors import DataError, Problem
+
+_AT_ZERO_M = 1e-4  # float16 files, and normalisation in float32, leave less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,12 @@ def labelled_arrays(folder: Path, suffix: str) -> list[LabelledArray]:
 def class_names_of(arrays: list[LabelledArray]) -> tuple[str, ...]:
     """Numbers as names, as many as the largest label asks for."""
     return tuple(str(label) for label in range(max((array.largest_label() for array in arrays), default=-1) + 1))
+
+
+def is_centred(centre: npt.NDArray[Any]) -> bool:
+    """Whether centres (..., C), zeros where they are missing, are all at zero, as in normalised files."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return bool(np.abs(centre).max() < _AT_ZERO_M)
 
 
 def problems_of_row(error: DataError, field: str) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.readers.labelled_array import (
     LabelledArray,
     class_names_of,
+    is_centred,
     labelled_arrays,
     problems_of_row,
     wrong,
@@ -34,7 +35,6 @@ _POSITION = "_position.npy"
 _SUFFIXES = ("_data.npy", "_data_joint.npy", _POSITION)
 _OWN_SUFFIXES = ("_data.npy", _POSITION)
 _ROWS_CHECKED = 8
-_AT_ZERO_M = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +120,7 @@ def _refuse_normalised(array: LabelledArray, layout: Layout) -> None:
     if array.suffix == _POSITION:
         return
     poses = data[:_ROWS_CHECKED, ..., 0].transpose(0, 2, 3, 1)  # (N, C, T, J) of the first bodies to (N, T, J, C)
-    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-        normalised = poses.any() and np.abs(layout.centre_of(poses)).max() < _AT_ZERO_M
-    if normalised:
+    if poses.any() and is_centred(layout.centre_of(poses)):
         found = "poses whose centre is at zero"
         raise wrong(array.file, "poses in camera coordinates", found, "read them with --format hico")
 

@@ -12,8 +12,7 @@ from hico_platform.cli.main import main
 from hico_platform.data.amc_file import read_amc
 from hico_platform.data.importing import import_dataset
 from hico_platform.data.normalise import Normalisation, normalise
-from hico_platform.data.readers import ReadOptions
-from hico_platform.data.readers.amc import open_source, own_layout
+from hico_platform.data.readers import ReadOptions, motion_capture
 from hico_platform.data.sequence import Unit
 from hico_platform.data.store import Store
 from hico_platform.data.table_map import TableMap
@@ -37,7 +36,7 @@ def poses(store: Store) -> list[np.ndarray]:
 
 def test_files_without_labels_in_their_own_skeleton(tmp_path: Path) -> None:
     raw = make(tmp_path / "raw")
-    layout = own_layout(raw, ReadOptions())
+    layout = motion_capture.AMC.own_layout(raw, ReadOptions())
     import_dataset(raw, tmp_path / "out", format_name="amc", options=ReadOptions(layout=layout))
     store = Store.open(tmp_path / "out")
     assert (store.names, store.labels.tolist(), store.layout) == (("01/01_03", "02/02_03"), [-1, -1], layout)
@@ -51,9 +50,9 @@ def test_files_without_labels_in_their_own_skeleton(tmp_path: Path) -> None:
 
 def test_a_skeleton_is_part_of_what_an_import_reads(tmp_path: Path) -> None:
     raw = make(tmp_path / "raw")
-    reads = [item.reads for item in open_source(raw, ReadOptions()).plan().items]
+    reads = [item.reads for item in motion_capture.AMC.open_source(raw, ReadOptions()).plan().items]
     assert reads == [(raw / n / f"{n}_03.amc", raw / n / f"{n}.asf") for n in ("01", "02")]
-    layout = own_layout(raw, ReadOptions())
+    layout = motion_capture.AMC.own_layout(raw, ReadOptions())
     (raw / "01" / "01.asf").unlink()
     report = import_dataset(raw, tmp_path / "out", format_name="amc", options=ReadOptions(layout=layout))
     assert (report.kept, [problem.rule for problem in report.skipped]) == (
@@ -74,7 +73,7 @@ def test_a_map_reads_labels_from_the_paths(tmp_path: Path, capsys: pytest.Captur
 
 def test_rows_of_a_manifest(tmp_path: Path) -> None:
     raw = make(tmp_path / "raw")
-    layout = own_layout(raw, ReadOptions())
+    layout = motion_capture.AMC.own_layout(raw, ReadOptions())
     (raw / "manifest.csv").write_text("path,start,end,label\n01/01_03.amc,1,4,0\n02/02_03.amc,0,5,1\n")
     options = ReadOptions(layout=layout, map=TableMap.from_plain({"amc": {}}))
     import_dataset(raw, tmp_path / "out", format_name="manifest", options=options)
@@ -92,4 +91,4 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a skeleton with all joints of the layout, got .'spine_base'|'spine_mid'"):
         import_dataset(raw, tmp_path / "out", format_name="amc")
     with pytest.raises(DataError, match=r"expected a folder with files \*.amc"):
-        own_layout(tmp_path / "out", ReadOptions())
+        motion_capture.AMC.own_layout(tmp_path / "out", ReadOptions())

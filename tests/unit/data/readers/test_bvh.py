@@ -13,7 +13,7 @@ from hico_platform.data.bvh_file import read_bvh
 from hico_platform.data.importing import import_dataset
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import ReadOptions
-from hico_platform.data.readers.bvh import own_layout
+from hico_platform.data.readers.motion_capture import BVH
 from hico_platform.data.sequence import Unit
 from hico_platform.data.store import Store
 from hico_platform.data.table_map import TableMap
@@ -31,7 +31,7 @@ def make(folder: Path) -> Path:
 def test_files_without_labels_in_their_own_skeleton(tmp_path: Path) -> None:
     raw = make(tmp_path / "raw")
     options = ReadOptions(unit=Unit.CM)
-    layout = own_layout(raw, options)
+    layout = BVH.own_layout(raw, options)
     import_dataset(raw, tmp_path / "out", format_name="bvh", options=ReadOptions(layout=layout, unit=Unit.CM))
     store = Store.open(tmp_path / "out")
     assert (store.names, store.labels.tolist(), store.layout) == (("01/walk", "02/sit"), [-1, -1], layout)
@@ -57,4 +57,4 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a skeleton with all joints of the layout, got .'spine_mid'"):
         import_dataset(raw, tmp_path / "out", format_name="bvh")
     with pytest.raises(DataError, match=r"expected a folder with files \*.bvh"):
-        own_layout(tmp_path / "out", ReadOptions())
+        BVH.own_layout(tmp_path / "out", ReadOptions())
