@@ -3,6 +3,7 @@
 examples:
   hico-platform data prepare --format ntu60 --raw nturgb+d_skeletons --missing missing.txt --out ntu60
   hico-platform data prepare --format manifest --raw recordings/manifest.csv --layout kinect-v1 --out mine
+  hico-platform data prepare --format auto --raw captured --window 64 --stride 32 --out mine
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--unit", choices=UNITS,
-        help="unit of the coordinates, in formats that do not fix it (default: as --map says, in for amc, or m)",
+        help="unit of the coordinates, in formats that do not fix it (default: as --map says, inches for amc, else metres)",
     )  # fmt: skip
     parser.add_argument(
         "--coordinates", type=int, choices=(2, 3),
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--map", metavar="NAME|FILE",
-        help="what the columns or keys of CSV and JSON files are (table, bvh, amc): azure-kinect, irds, kimore, "
+        help="what the columns or keys of CSV and JSON files are (table, bvh, amc, manifest): azure-kinect, irds, kimore, "
         "mediapipe, msrc-12 or a YAML file",
     )  # fmt: skip
     parser.add_argument(
@@ -63,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")
     parser.add_argument(
         "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
-        help="follow a person by bodyID, or take bodies by their order as the released reader (default: %(default)s)",
+        help="NTU: follow a person by bodyID, joined where the sensor gave another one, or take bodies by their order as the "
+        "released reader (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--class-names", type=Path, metavar="FILE", help="names of classes, one a line, for labels that are numbers"
