@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--unit", choices=UNITS,
-        help="unit of the coordinates, in formats that do not fix it (default: as --map says, inches for amc, else metres)",
+        help="unit of the coordinates, in formats that do not fix it (default: as --map says, inches for amc, "
+        "else metres)",
     )  # fmt: skip
     parser.add_argument(
         "--coordinates", type=int, choices=(2, 3),
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--map", metavar="NAME|FILE",
-        help="what the columns or keys of CSV and JSON files are (table, bvh, amc, manifest): azure-kinect, irds, kimore, "
-        "mediapipe, msrc-12 or a YAML file",
+        help="what the columns or keys of CSV and JSON files are (table, bvh, amc, manifest): azure-kinect, irds, "
+        "kimore, mediapipe, msrc-12 or a YAML file",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="cut recordings into windows of so many frames (default: not cut)"
@@ -64,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--missing", type=Path, metavar="FILE", help="names to leave out (ntu60, ntu120)")
     parser.add_argument(
         "--bodies", default=BODY_ORDERS[0], choices=BODY_ORDERS,
-        help="NTU: follow a person by bodyID, joined where the sensor gave another one, or take bodies by their order as the "
-        "released reader (default: %(default)s)",
+        help="NTU: follow a person by bodyID, joined where the sensor gave another one, or take bodies by their "
+        "order as the released reader (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--class-names", type=Path, metavar="FILE", help="names of classes, one a line, for labels that are numbers"
