@@ -53,7 +53,7 @@ def setting(arguments: argparse.Namespace):
 
 
 def ours(arguments: argparse.Namespace) -> dict[str, float]:
-    from hico_platform.evaluate.downstream import eval_features
+    from hico_platform.evaluate.data import eval_features
     from hico_platform.evaluate.linear import linear_probe_top1
 
     config, parts, model = setting(arguments)

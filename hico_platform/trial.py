@@ -18,10 +18,12 @@ from hico_platform.build import build_views
 from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
+from hico_platform.data.kept_together import persons
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision
 from hico_platform.errors import TrainingError
-from hico_platform.evaluate.downstream import EvalData, EvalFeatures, downstream, eval_features, knn
+from hico_platform.evaluate.data import EvalData, EvalFeatures, eval_features
+from hico_platform.evaluate.downstream import downstream, knn
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult
@@ -66,6 +68,8 @@ class TrainEvalSplit:
             train=torch.tensor(self.train, device=device),
             eval=torch.tensor(self.eval, device=device),
             classes=len(self.store.class_names),
+            subjects=torch.tensor(persons(self.store)),
+            names=self.store.names,
             alive=alive,
         )
 

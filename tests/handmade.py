@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from torch import nn
 
 from hico_platform.augment.views import Views
-from hico_platform.evaluate.downstream import EvalData
+from hico_platform.evaluate.data import EvalData
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 
 FRAMES, BODIES, JOINTS, COORDINATES = 2, 1, 2, 3

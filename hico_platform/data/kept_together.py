@@ -56,14 +56,30 @@ def of_subjects_in(store: Columns, part: Mask, *, and_not_in: Mask) -> Mask:
         keys = store.column(by)
         if keys is None or not part.any():
             continue
-        there = known(keys)
-        datasets = store.column(DATASET)
-        origins = np.full(len(keys), None) if datasets is None else datasets
-        text = np.array([f"{origin} {_plain(key)}" for origin, key in zip(origins, keys, strict=True)])
+        there, text = known(keys), _with_origin(store, keys)
         found = there & np.isin(text, text[there & part]) & ~np.isin(text, text[there & and_not_in])
         of_them |= found & ~told
         told |= there
     return of_them
+
+
+def persons(store: Columns) -> npt.NDArray[np.int64]:
+    """A number for the person of each sequence, int64 (N,); where it is not known, for its video, else for it alone."""
+    names = np.array([f"sequence {i}" for i in range(len(store.labelled))], object)
+    for by in reversed(_KEPT_TOGETHER):
+        keys = store.column(by)
+        if keys is not None:
+            there = known(keys)
+            names[there] = [f"{by} {key}" for key in _with_origin(store, keys)[there]]
+    numbers: npt.NDArray[np.int64] = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
+def _with_origin(store: Columns, keys: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values of a column with the dataset that each comes from: two datasets have no person in common."""
+    datasets = store.column(DATASET)
+    origins = np.full(len(keys), None) if datasets is None else datasets
+    return np.array([f"{origin} {_plain(key)}" for origin, key in zip(origins, keys, strict=True)])
 
 
 def choose_validation(store: Columns, train: Mask, members: Mask, share: float) -> tuple[Mask, str]:

@@ -2,63 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from torch import Tensor
-
-from hico_platform.augment.views import Views
 from hico_platform.config.trial import EvaluationConfig
-from hico_platform.evaluate.features import encoder_features, raw_pose_features
+from hico_platform.evaluate.data import EvalData, EvalFeatures, eval_features, pose_features
 from hico_platform.evaluate.knn import knn_top1
 from hico_platform.evaluate.linear import linear_probe_top1
 from hico_platform.evaluate.retrieval import retrieval
 from hico_platform.model.encoder import HierarchicalEncoder
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalData:
-    """Sequences to train on (``train``) and to score on (``eval``), with the labels of all.
-
-    ``labels`` int64 of all sequences of the views; ``train`` and ``eval`` are int64 indices of them. ``alive`` is
-    called again and again while they are encoded and while the linear probe trains.
-    """
-
-    views: Views
-    labels: Tensor
-    train: Tensor
-    eval: Tensor
-    classes: int
-    alive: Callable[[], None] = lambda: None
-
-    @property
-    def train_labels(self) -> Tensor:
-        """Labels (n,) of the sequences to train on."""
-        return self.labels[self.train]
-
-    @property
-    def eval_labels(self) -> Tensor:
-        """Labels (q,) of the sequences to score on."""
-        return self.labels[self.eval]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalFeatures:
-    """One encoder's features of both parts, (n, 2*G*D) and (q, 2*G*D): computed once for all metrics."""
-
-    train: Tensor
-    eval: Tensor
-
-
-def eval_features(encoder: HierarchicalEncoder, *, data: EvalData, config: EvaluationConfig) -> EvalFeatures:
-    """Encodes both parts under the centre crop."""
-
-    def encoded(indices: Tensor) -> Tensor:
-        return encoder_features(
-            encoder, views=data.views, indices=indices, centre_crop=config.centre_crop, alive=data.alive
-        )
-
-    return EvalFeatures(train=encoded(data.train), eval=encoded(data.eval))
 
 
 def knn(features: EvalFeatures, *, data: EvalData) -> float:
@@ -68,11 +17,7 @@ def knn(features: EvalFeatures, *, data: EvalData) -> float:
 
 def raw_pose_knn(*, data: EvalData, config: EvaluationConfig) -> float:
     """1-NN top-1 of the poses themselves, without any encoder."""
-
-    def poses(indices: Tensor) -> Tensor:
-        return raw_pose_features(views=data.views, indices=indices, centre_crop=config.centre_crop)
-
-    return knn_top1(poses(data.train), data.train_labels, poses(data.eval), data.eval_labels)
+    return knn(pose_features(data=data, config=config), data=data)
 
 
 def downstream(

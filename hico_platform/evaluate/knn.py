@@ -32,8 +32,12 @@ def nearest(gallery: Tensor, queries: Tensor, *, k: int = 1, prefilter: Prefilte
 
 def knn_predict(gallery: Tensor, gallery_labels: Tensor, queries: Tensor, *, k: int = 1) -> Tensor:
     """Labels (q,): the one that most of the k nearest gallery rows have, of equally frequent ones the lowest."""
-    labels = gallery_labels[nearest(gallery, queries, k=k)]  # (q, k)
-    votes = labels.new_zeros((len(labels), int(gallery_labels.max()) + 1))
+    return vote(gallery_labels[nearest(gallery, queries, k=k)])
+
+
+def vote(labels: Tensor) -> Tensor:
+    """The label (q,) that most of each query's neighbours (q, k) have; of equally frequent ones the lowest."""
+    votes = labels.new_zeros((len(labels), int(labels.max()) + 1 if labels.numel() else 1))
     return votes.scatter_add_(1, labels, torch.ones_like(labels)).argmax(dim=1)
 
 

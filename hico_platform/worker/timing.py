@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from hico_platform.config.trial import TrialConfig
-from hico_platform.evaluate.downstream import downstream, eval_features, knn
+from hico_platform.evaluate.data import eval_features
+from hico_platform.evaluate.downstream import downstream, knn
 from hico_platform.search.cost import Timing
 from hico_platform.search.task import TrialTask
 from hico_platform.train.kernel_check import checked_kernels

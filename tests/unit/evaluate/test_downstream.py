@@ -11,7 +11,8 @@ import torch
 
 from hico_platform.build import build_model
 from hico_platform.config.trial import EvaluationConfig
-from hico_platform.evaluate.downstream import downstream, eval_features, knn, raw_pose_knn
+from hico_platform.evaluate.data import eval_features
+from hico_platform.evaluate.downstream import downstream, knn, raw_pose_knn
 from tests.handmade import (
     handmade_data,
     handmade_encoder,

@@ -1,0 +1,36 @@
+"""All downstream tasks by name: those of this package, and those that others bring by entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+
+from hico_platform.errors import Problem, UsageError
+from hico_platform.evaluate.tasks.base import EvaluationTask
+from hico_platform.evaluate.tasks.knn import Knn
+
+ENTRY_POINTS = "hico_platform.evaluation_tasks"
+
+OWN: tuple[EvaluationTask, ...] = (Knn(),)
+
+
+def tasks() -> dict[str, EvaluationTask]:
+    """Every task by name, this package's own in the order of its tables, then the others' by name.
+
+    An entry point names a task's class, or a function that makes one; a name of this package is not given away.
+    """
+    found = {task.name: task for task in OWN}
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        task: EvaluationTask = point.load()()
+        found.setdefault(task.name, task)
+    return found
+
+
+def chosen(names: Iterable[str]) -> tuple[EvaluationTask, ...]:
+    """The tasks of these names, in the order of the tables. Raises UsageError for a name that no task has."""
+    known, wanted = tasks(), set(names)
+    for name in sorted(wanted - known.keys()):
+        raise UsageError(
+            Problem(field="tasks", rule=f"names of {', '.join(known)}", value=name, remedy="choose among these")
+        )
+    return tuple(task for name, task in known.items() if name in wanted)
