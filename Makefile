@@ -46,7 +46,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not e2e"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not e2e and not slow"
 
 # The services of docker/compose.yaml from installed packages: a search and a retraining through restarts, in minutes.
 stack: $(READY)

@@ -79,6 +79,7 @@ def test_trials_keep_their_states_and_reports(home: Path) -> None:
     assert [str(report.decision) for report in trials[1].reports] == ["stop"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_taken_up(home: Path) -> None:
     checkpoint = load_checkpoint(home / TRIALS / "0002" / "epoch-000004")
     config = parse(TrialConfig, Document(data=checkpoint.facts["config"]))

@@ -155,6 +155,7 @@ def _save_killed(directory: Path, epoch: int, call: int) -> None:
     save(directory, epoch, value=0.7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [3, 4], ids=["the same epoch again", "the next epoch"])
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(epoch: int, tmp_path: Path) -> None:
     fork = multiprocessing.get_context("fork")

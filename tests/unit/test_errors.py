@@ -191,6 +191,7 @@ def broken(phrase: str | None, kind: str) -> str | None:
     return f"has {found.group()!r} in it" if found else None
 
 
+@pytest.mark.slow
 def test_every_rule_reads_after_expected_and_every_remedy_says_what_to_do():
     found = list(texts())
     assert len(found) > 300, "the walk finds the package's problems"
@@ -203,6 +204,7 @@ def test_every_rule_reads_after_expected_and_every_remedy_says_what_to_do():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_every_problem_says_what_to_do_or_that_nothing_can_be_done():
     silent = [
         f"{file}:{node.lineno}"

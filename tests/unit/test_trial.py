@@ -83,6 +83,7 @@ def test_a_stopped_trial_is_evaluated_downstream(store: Store, tmp_path: Path) -
     assert {"knn_top1", "recognition_top1", "retrieval_map", "transfer_top1"} <= set(outcome.metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut_at", [2, 4])
 def test_a_report_cut_off_in_delivery_is_made_again_and_the_result_is_the_same(
     cut_at: int, store: Store, tmp_path: Path
@@ -139,6 +140,7 @@ def test_a_run_that_diverges_at_once_leaves_nothing_that_the_next_would_go_on_fr
     assert newest_checkpoint(tmp_path) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), torch.OutOfMemoryError("CUDA out of memory")])
 def test_a_run_cut_off_within_an_epoch_keeps_every_whole_one(
     error: BaseException, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,6 +197,7 @@ def test_checkpoints_say_what_auto_precision_was_and_a_resumed_run_keeps_it(stor
     assert load_checkpoint(resumed.checkpoint).facts["config"]["model"]["precision"] == "float32"
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_where_its_epochs_would_have_been_the_same(store: Store, tmp_path: Path) -> None:
     constant = {"optimiser__schedule": "constant"}
     run(store, tmp_path / "constant", recorder([]), **constant)

@@ -67,6 +67,7 @@ def test_golden_centre_crop_tokens_and_streams(golden: dict[str, np.ndarray], st
         close(to_stream(poses, stream, parents=parents), ours(golden[stream.value]))
 
 
+@pytest.mark.slow
 def test_resize_equals_interpolate(tmp_path: Path) -> None:
     from hico_platform.build import build_views
 

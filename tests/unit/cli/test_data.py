@@ -16,6 +16,7 @@ def prepare(raw: Path, out: Path, *more: str) -> int:
     return main([*words, *more])
 
 
+@pytest.mark.slow
 def test_prepare_info_and_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = make_manifest(tmp_path / "raw", 12)
     np.save(raw / "r5.npy", np.ones((3, 24, 3)))

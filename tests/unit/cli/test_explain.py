@@ -163,6 +163,7 @@ class TestTrackingStore:
             assert main(["ui", "--home", str(tmp_path), "--port", str(port)]) == 2
         assert words in one_line(capsys)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("status", "code"), [(200, 2), (404, 2), (500, 1)])
     def test_something_else_answers(self, status: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
         with web_page(status) as address:

@@ -22,6 +22,7 @@ opened.write(f"{code} {opened.fileno() > 2}")
 """
 
 
+@pytest.mark.slow
 def test_with_closed_standard_streams_no_file_is_taken_for_one(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-c", OPEN_A_FILE, str(tmp_path / "home"), str(out)]

@@ -49,6 +49,7 @@ def words(tmp_path: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_shows_epochs_levels_speed_and_what_is_left(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,6 +79,7 @@ def test_json_is_all_that_is_printed(words: list[str], capsys: pytest.CaptureFix
     assert load_checkpoint(Path(result["checkpoint"])).epoch == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_so_and_goes_on(
     number: int, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -131,6 +133,7 @@ def test_each_configuration_has_its_own_result(words: list[str], capsys: pytest.
     assert (again["checkpoint"], again["metrics"]) == (first["checkpoint"], first["metrics"])
 
 
+@pytest.mark.slow
 def test_a_run_of_a_version_that_knew_no_auto_precision_goes_on(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

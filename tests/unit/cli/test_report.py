@@ -12,6 +12,7 @@ from tests.unit.cli.test_search import finished, home
 __all__ = ["finished", "home"]
 
 
+@pytest.mark.slow
 def test_the_report_lies_with_the_search_and_is_made_again(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         assert main(["report", "toy", "--home", str(home)]) == 0
@@ -20,6 +21,7 @@ def test_the_report_lies_with_the_search_and_is_made_again(home: Path, capsys: p
     assert "<title>toy: HiCo search report</title>" in file.read_text()
 
 
+@pytest.mark.slow
 def test_a_file_of_the_users_is_written_over_on_request_alone(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -225,6 +225,7 @@ class TestOthers:
         study = optuna.load_study(study_name=name, storage=storage)
         study.set_user_attr("search", study.user_attrs["search"] | content)
 
+    @pytest.mark.slow
     def test_a_search_that_cannot_be_read_keeps_none_of_the_others_from_being_shown(
         self, home: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -117,6 +117,7 @@ def test_joints_by_name(tmp_path: Path) -> None:
         pose_of(bvh, ["Hips", "knee_left"], file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -39,6 +39,7 @@ def test_2d_poses_are_drawn_with_y_up(tmp_path: Path, monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(drawn[0], bone.T)
 
 
+@pytest.mark.slow
 def test_no_more_than_a_sequence_of_each_class(store: Store, tmp_path: Path) -> None:
     assert labels(store, draw(store, tmp_path / "a.png", count=99)) == [0, 1, 2, 3]
 

@@ -10,6 +10,7 @@ from hico_platform.data.layouts import LAYOUTS
 from hico_platform.errors import UsageError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mediapipe", "kinect-v1"])
 def test_a_layout_is_drawn(tmp_path: Path, name: str) -> None:
     draw_layout(LAYOUTS[name], tmp_path / "layout.png")

@@ -57,6 +57,7 @@ def test_a_manifest_becomes_a_store(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
 
 
+@pytest.mark.slow
 def test_the_store_does_not_depend_on_the_workers(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw")
     run(raw, tmp_path / "one")
@@ -64,6 +65,7 @@ def test_the_store_does_not_depend_on_the_workers(tmp_path: Path) -> None:
     assert Store.open(tmp_path / "one").digest == Store.open(tmp_path / "two").digest
 
 
+@pytest.mark.slow
 def test_an_import_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = make_manifest(tmp_path / "raw")
     run(raw, tmp_path / "whole")
@@ -178,6 +180,7 @@ def test_a_chunk_gives_back_its_outcomes(tmp_path: Path, monkeypatch: pytest.Mon
     assert (first.found.remarks, third.found.remarks) == ({}, {"joints repaired": 3})
 
 
+@pytest.mark.slow
 def test_real_recordings_are_read(shared_dir: Path, tmp_path: Path) -> None:
     report = run(shared_dir / "data" / "wmft", tmp_path / "wmft")
     store = Store.open(tmp_path / "wmft")
@@ -236,6 +239,7 @@ def test_an_import_of_wrong_bodies_ends_early_and_goes_on_when_they_are_accepted
     assert (report.resumed_items, report.kept) == (64, 100)
 
 
+@pytest.mark.slow
 def test_bodies_are_measured_by_every_number_of_workers(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw")
     assert run(raw, tmp_path / "one").body == run(raw, tmp_path / "two", workers=2).body

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hico_platform.data.importing import import_dataset
 from hico_platform.data.store import Store
@@ -38,6 +39,7 @@ def test_generated_files_prepare_to_the_generated_store(tmp_path: Path) -> None:
             assert ours[j] == theirs[i]
 
 
+@pytest.mark.slow
 def test_importing_and_opening_need_no_pandas(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw", 2)
     script = tmp_path / "script.py"
@@ -66,6 +68,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_goes_on(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw", 160)
     script = tmp_path / "script.py"

@@ -79,6 +79,7 @@ def test_a_description_counts(tmp_path: Path) -> None:
     assert json.dumps(said.as_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".gif"])
 def test_skeletons_are_drawn(tmp_path: Path, suffix: str) -> None:
     store = write(tmp_path / "store", sequences(6))
@@ -170,6 +171,7 @@ def test_a_label_that_is_stored_as_a_negative_number_is_a_problem(
     assert "sequence-0: label: expected a class, 0 to 2, got -1" in str(problem)
 
 
+@pytest.mark.slow
 def test_sequences_without_labels_are_drawn(tmp_path: Path) -> None:
     some = write(tmp_path / "some", without_labels(sequences(9), of=slice(0, 3)))
     assert draw(some, tmp_path / "some.png", count=4) == ["sequence-0", "sequence-3", "sequence-4", "sequence-5"]

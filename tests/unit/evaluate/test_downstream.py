@@ -31,6 +31,7 @@ TARGET = points(classes=3, train=200, held_out=150, seed=1, noise=0.4)
 CONFIG = EvaluationConfig(centre_crop=0.8, linear_epochs=300)
 
 
+@pytest.mark.slow
 def test_every_metric_is_what_its_name_says() -> None:
     expected = {
         "knn_top1": sklearn_knn(SOURCE),

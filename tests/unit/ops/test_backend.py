@@ -63,6 +63,7 @@ def test_autocast_says_the_type_of_products() -> None:
         assert autocast_dtype(x) is torch.float32
 
 
+@pytest.mark.slow
 def test_the_golden_tensors_hold_without_the_folders_of_kernels() -> None:
     code = (
         "import sys\n"

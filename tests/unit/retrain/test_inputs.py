@@ -100,6 +100,7 @@ def test_transfer_is_measured_on_the_dataset_on_which_the_search_measured_it(tmp
     assert inputs.facts["transfer_digest"] == target.digest != inputs.facts["data_digest"]
 
 
+@pytest.mark.slow
 def test_a_search_that_still_runs_is_refused_unless_its_best_so_far_is_wanted(tmp_path: Path) -> None:
     ledger = finished_search(tmp_path)
     ledger.reopen(source=NARROW.source, limit=4)

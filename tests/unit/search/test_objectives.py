@@ -148,6 +148,7 @@ class TestSearch:
         assert len(widths) >= 3
         assert sum(trial.values["model.hidden_width"] == 16 for trial in complete) <= 1
 
+    @pytest.mark.slow
     def test_stopped_trials_are_pruned_with_what_they_reported(self, tmp_path: Path) -> None:
         url = sqlite_url(tmp_path / "study.db")
         records = carry_out(space_of("nsga2", trials=14), url).trials()
@@ -163,6 +164,7 @@ class TestSearch:
             trial.number for trial in pareto_front(records, [KNN, SIZE])
         }
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("sampler", "objectives"),
         [("nsga2", ["knn_top1", "parameters"]), ("qmc", ["knn_top1", "parameters"]), ("tpe", ["knn_top1"])],

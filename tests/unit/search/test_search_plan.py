@@ -105,6 +105,7 @@ def test_several_objectives() -> None:
     assert plan_search(space, machine=TWO_CPUS).rungs[1] == 12
 
 
+@pytest.mark.slow
 def test_no_ray_and_no_mlflow() -> None:
     code = (
         "import sys; from hico_platform.cli.main import main;"

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from hico_platform.config.space import CheckedSpace
 from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
@@ -69,6 +71,7 @@ def test_asha_finds_the_optimum_in_a_fraction_of_the_epochs(tmp_path: Path) -> N
     assert best > 0.95 * score(0.1, 9)
 
 
+@pytest.mark.slow
 def test_thousands_of_trials(tmp_path: Path) -> None:
     ledger, _ = search(tmp_path, trials=2000, workers=16)
     assert len(ledger.trials()) == 2000

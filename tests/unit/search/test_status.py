@@ -88,6 +88,7 @@ def status_of(home: Path, *, at_s: float = HOUR_S * 6) -> SearchStatus:
     return search_status(HomePaths(home=home), "toy", at_s=at_s)
 
 
+@pytest.mark.slow
 def test_without_a_driver_what_has_not_ended_is_interrupted_and_costs_nothing_more(made: Path) -> None:
     status = status_of(made)
     assert (status.state, status.driver, status.seconds_left) == (SearchState.INTERRUPTED, None, None)

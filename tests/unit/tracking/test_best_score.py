@@ -77,6 +77,7 @@ def shown_by_memory(tracker: MemoryTracker, run_id: str, metric: str) -> float:
     return max((step, at_s, value) for step, value, at_s in tracker.kept[run_id].metrics[metric])[2]
 
 
+@pytest.mark.slow
 def test_what_mlflow_shows_is_what_the_ledger_has(tmp_path: Path) -> None:
     tracker = mlflow_home(tmp_path / "home")
     search = Search(tmp_path, tracker)

@@ -45,6 +45,7 @@ def test_jobs_stay_off_and_telemetry_is_the_users_choice(monkeypatch: pytest.Mon
     assert "MLFLOW_DISABLE_TELEMETRY" not in seen
 
 
+@pytest.mark.slow
 def test_addresses_of_the_searches(tmp_path: Path) -> None:
     tracker = MlflowTracker(uri=mlflow_uri(tmp_path), artifacts=tmp_path / "artifacts")
     for name in ("one", "two"):

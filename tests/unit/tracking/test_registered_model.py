@@ -84,6 +84,7 @@ def test_an_own_model_is_read_with_and_without_its_code(model: Path, tmp_path: P
     assert fetch_saved(model, tmp_path / "again").is_dir()
 
 
+@pytest.mark.slow
 def test_from_the_registry_by_alias_and_version(store: MlflowTracker, package: Path, tmp_path: Path) -> None:
     run_id = store.open_run(experiment="registry", key="r", name="r", parent=None, params={}, tags={}, at_s=1.0)
     store.register_champion(
@@ -125,6 +126,7 @@ def test_a_foreign_model_of_the_registry_runs_nothing(store: MlflowTracker, tmp_
     assert not (tmp_path / "mark").exists()
 
 
+@pytest.mark.slow
 def test_a_champion_of_an_earlier_version_gets_its_code(
     store: MlflowTracker, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

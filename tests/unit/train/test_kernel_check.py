@@ -241,6 +241,7 @@ def test_a_wrong_configuration_is_the_users_to_mend() -> None:
         pass
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_a_run_says_by_whose_operators_it_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By PyTorch's, it is bit for bit the run of a machine without kernels."""

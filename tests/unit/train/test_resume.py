@@ -46,6 +46,7 @@ def train(state: TrainingState, config: TrialConfig, store: Store, *, epochs: in
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimiser", "precision"),
     [("sgd", "float32"), ("adamw", "float32"), pytest.param("sgd", "bf16", marks=needs_bf16)],
@@ -101,6 +102,7 @@ def test_state_of_another_model_is_refused(store: Store) -> None:
         other.restore(epoch=1, tensors=tensors)
 
 
+@pytest.mark.slow
 def test_loss_falls_once_the_queues_hold_real_keys(store: Store) -> None:
     config = small_config(model__hidden_width=32, optimiser__learning_rate=3e-3, optimiser__schedule="constant")
     losses = [result.losses["loss"] for result in train(start(config, store), config, store, epochs=20)]

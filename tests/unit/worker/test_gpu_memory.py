@@ -52,6 +52,7 @@ def data(tmp_path: Path) -> Data:
     return Data(small_split(small_store(tmp_path / "store")))
 
 
+@pytest.mark.slow
 def test_each_is_trained_and_the_greediest_are_evaluated(data: Data) -> None:
     meter = CpuMeter()
     configs = [small_config(), small_config(model__encoder="lstm"), small_config(model__layers=2)]

@@ -287,6 +287,7 @@ def test_a_video_on_both_sides_and_no_videos_at_all(tmp_path: Path) -> None:
         open_part_1(tmp_path, ReadOptions())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(labels=st.text(max_size=60) | st.binary(max_size=60), skeleton=st.binary(max_size=200))
 def test_anything_is_read_or_refused(

@@ -72,6 +72,7 @@ def hierarchical(
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize(
     ("encoder", "width"),  # wide enough, the recurrent layers pack what they multiply

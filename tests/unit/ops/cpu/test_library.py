@@ -188,6 +188,7 @@ def test_a_compiler_that_fails_is_named_with_what_it_said(
     assert not [each for each in (tmp_path / "cache" / "hico-platform").iterdir() if each.is_file()]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_compiler_without_openmp_makes_kernels_of_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = tmp_path / "plain"
@@ -211,6 +212,7 @@ def test_the_sources_ship_with_the_package() -> None:
     assert {"kernels.c", *included} <= files
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_library_cut_short_is_compiled_again(small: Path, tmp_path: Path) -> None:
     assert library.kernels() is not None

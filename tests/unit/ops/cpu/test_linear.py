@@ -150,6 +150,7 @@ def test_gradients_of_recurrent_weights(kernels: Kernels, depth: int, width: int
     close(of_bias, exact.sum(dim=(0, 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["-march=x86-64-v3"], ["-march=x86-64"]], ids=["256 bits", "none"])
 def test_narrower_registers(kernels: Kernels, flags: list[str], tmp_path: Path) -> None:
     import ctypes

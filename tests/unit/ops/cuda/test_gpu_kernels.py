@@ -88,6 +88,7 @@ def test_add_norm(width: int) -> None:
     same(found, layer_norm(exact[0] + exact[1], (width,), *exact[2:]), inputs, exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact_output", [True, False])
 def test_norms_in_bf16(exact_output: bool) -> None:
     from hico_platform.ops.cuda.dropout import DropoutDraw
@@ -107,6 +108,7 @@ def test_norms_in_bf16(exact_output: bool) -> None:
     same(bent, expected, [first, gamma, beta], [exact[0], *exact[2:]], 1e-2)
 
 
+@pytest.mark.slow
 def test_dropout_keeps_its_share_draws_anew_and_goes_the_same_way_back() -> None:
     from hico_platform.ops.cuda.dropout import DropoutDraw, ReluDropout
     from hico_platform.ops.cuda.norm import AddNorm

@@ -49,6 +49,7 @@ def step(encoder: EncoderType) -> dict[str, Tensor]:
     return {"loss": made.losses.total.detach(), **gradients, **model.state_dict()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", kernels.sizes([*EncoderType], [EncoderType.GRU]))
 def test_a_step_is_that_of_pytorchs_operators(encoder: EncoderType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HICO_KERNELS", "off")

@@ -108,6 +108,7 @@ class TestStudyLedger(LedgerContract):
         assert begun.number == half.number == 0
         assert begun.values["contrast.temperature"] == half.params["contrast.temperature"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", list(SamplerName))
     def test_proposals_do_not_depend_on_interruptions(self, name: SamplerName) -> None:
         if name is SamplerName.CMAES:
@@ -139,6 +140,7 @@ class TestStudyLedger(LedgerContract):
 
         assert values(interrupted=True) == values(interrupted=False)
 
+    @pytest.mark.slow
     def test_a_name_is_taken_once(self, ledger: Ledger, url: str) -> None:
         with pytest.raises(UsageError, match=r"name: expected a name that no search has yet, got 'toy'; give --resume"):
             StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=6, at_s=5.0)

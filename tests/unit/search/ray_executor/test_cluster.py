@@ -42,6 +42,7 @@ def test_an_address_at_which_nobody_answers() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_how_the_driver_uses_tune_is_not_the_environments_to_say() -> None:
     names = (
         "TUNE_RESULT_BUFFER_LENGTH",
