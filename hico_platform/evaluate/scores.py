@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """A number that follows from sums over sequences, so that it can be computed again from a part of them.
+
+    ``terms`` float64 (q, m) are what each sequence adds; ``function`` makes numbers (...) of sums (..., m).
+    """
+
+    terms: Tensor
+    function: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,17 +26,31 @@ class Score:
 
     ``per_sequence`` float64 (q,) has the part of each sequence that is scored, in the order of ``EvalData.eval``: 1 or
     0 where an answer is right or wrong, an average precision, and so on. ``value`` is their mean. A number that is no
-    mean over sequences, as a calibration error is, has none.
+    mean over sequences, as a calibration error is, has none, and ``sums`` where it follows from sums over them.
     """
 
     value: float
     per_sequence: Tensor | None = None
+    sums: Sums | None = None
 
     @classmethod
     def mean_of(cls, per_sequence: Tensor) -> Score:
         """The mean of each sequence's part, bool or float (q,)."""
         values = per_sequence.double().cpu()
         return cls(value=float(values.mean()), per_sequence=values)
+
+    @classmethod
+    def of_sums(cls, terms: Tensor, function: Callable[[Tensor], Tensor]) -> Score:
+        """What ``function`` makes of the sums over sequences of ``terms`` (q, m)."""
+        each = terms.double().cpu()
+        return cls(value=float(function(each.sum(dim=0))), sums=Sums(terms=each, function=function))
+
+    @property
+    def resampled(self) -> Sums | None:
+        """The same number for parts of the sequences; None where it knows no sequences."""
+        if self.per_sequence is None:
+            return self.sums
+        return Sums(terms=torch.stack([self.per_sequence, torch.ones_like(self.per_sequence)], dim=1), function=_ratio)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +81,27 @@ class TaskResult:
 def confusion(predictions: Tensor, labels: Tensor, *, classes: int) -> Tensor:
     """How often a class (row) was taken for another (column): int64 (classes, classes)."""
     return torch.bincount(labels.cpu() * classes + predictions.cpu(), minlength=classes**2).view(classes, classes)
+
+
+def class_accuracy(predictions: Tensor, labels: Tensor, *, classes: int) -> Tensor:
+    """The share of each class that is recognised, float64 (classes,); not a number for a class that has no sequence."""
+    found = confusion(predictions, labels, classes=classes).double()
+    return found.diagonal() / found.sum(dim=1)
+
+
+def mean_class_accuracy(predictions: Tensor, labels: Tensor, *, classes: int) -> Score:
+    """The mean of ``class_accuracy`` over the classes that have sequences: each class counts as much as any other."""
+    truth = torch.nn.functional.one_hot(labels.cpu(), classes)
+    right = (predictions.cpu() == labels.cpu())[:, None] * truth
+    return Score.of_sums(torch.cat([right, truth], dim=1), _mean_share)
+
+
+def _ratio(sums: Tensor) -> Tensor:
+    return sums[..., 0] / sums[..., 1]
+
+
+def _mean_share(sums: Tensor) -> Tensor:
+    """Of sums (..., 2 * classes), right ones before all: the mean share over the classes that have any."""
+    right, total = sums.chunk(2, dim=-1)
+    shares = right / total.clamp_min(1)
+    return shares.sum(dim=-1) / (total > 0).sum(dim=-1)

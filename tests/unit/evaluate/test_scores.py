@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from sklearn.metrics import confusion_matrix
+import math
 
-from hico_platform.evaluate.scores import Score, confusion
+import pytest
+import torch
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
+
+from hico_platform.evaluate.scores import Score, class_accuracy, confusion, mean_class_accuracy
 
 
 def test_a_score_is_the_mean_of_its_sequences() -> None:
@@ -19,3 +22,29 @@ def test_rows_of_a_confusion_matrix_are_the_true_classes() -> None:
     labels, predictions = torch.tensor([0, 1, 2, 2, 1]), torch.tensor([0, 2, 2, 1, 1])
     found = confusion(predictions, labels, classes=4)
     assert found.tolist() == confusion_matrix(labels, predictions, labels=range(4)).tolist()
+
+
+def test_accuracy_by_class_and_its_mean_over_the_classes_there_are() -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = torch.randint(4, (90,), generator=random).clamp_max(2)
+    predictions = torch.where(torch.rand(90, generator=random) < 0.6, labels, torch.randint(4, (90,), generator=random))
+    by_class = class_accuracy(predictions, labels, classes=4)
+    expected = recall_score(labels, predictions, labels=range(3), average=None)
+    assert by_class[:3].tolist() == pytest.approx(expected.tolist())
+    assert math.isnan(by_class[3])
+    mean = mean_class_accuracy(predictions, labels, classes=4)
+    assert mean.value == pytest.approx(balanced_accuracy_score(labels, predictions))
+    assert mean.value != pytest.approx(float((predictions == labels).double().mean()), abs=1e-3)
+
+
+def test_a_number_of_sums_can_be_computed_for_a_part_of_the_sequences() -> None:
+    terms = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    score = Score.of_sums(terms, lambda sums: sums[..., 0] / sums[..., 1])
+    assert score.value == 9 / 12
+    assert score.resampled is not None
+    assert float(score.resampled.function(score.resampled.terms[:2].sum(dim=0))) == 4 / 6
+    assert score.resampled.terms.dtype == torch.float64
+    mean = Score.mean_of(torch.tensor([True, False, True])).resampled
+    assert mean is not None
+    assert float(mean.function(mean.terms[:2].sum(dim=0))) == 0.5
+    assert Score(value=0.5).resampled is None
