@@ -70,6 +70,7 @@ class TrainEvalSplit:
             classes=len(self.store.class_names),
             subjects=torch.tensor(persons(self.store)),
             names=self.store.names,
+            layout=self.store.layout,
             alive=alive,
         )
 

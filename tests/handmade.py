@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import cast
@@ -11,13 +12,25 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import label_ranking_average_precision_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from hico_platform.augment.views import Views
+from hico_platform.data.layout import Layout
+from hico_platform.enums import Stream
 from hico_platform.evaluate.data import EvalData
 from hico_platform.model.encoder import HierarchicalEncoder, Tokens
 
 FRAMES, BODIES, JOINTS, COORDINATES = 2, 1, 2, 3
+LAYOUT = Layout(
+    name="two-joints",
+    joints=("wrist_left", "ankle_right"),
+    parents=(0, 0),
+    centre=0,
+    z_axis=(0, 1),
+    x_axis=(0, 1),
+)
 WIDTH = FRAMES * BODIES * JOINTS * COORDINATES
 
 
@@ -71,11 +84,27 @@ class HandmadeViews:
 
     features: torch.Tensor
     shares: set[float] = field(default_factory=set)
+    stream: Stream = Stream.JOINT
 
-    def centre(self, indices: torch.Tensor, *, share: float) -> torch.Tensor:
+    def centre(
+        self,
+        indices: torch.Tensor,
+        *,
+        share: float,
+        alter: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> torch.Tensor:
         """The poses (N, T, M, J, C) of ``indices``."""
         self.shares.add(share)
+        poses = self.features[indices].view(-1, FRAMES, BODIES, JOINTS, COORDINATES)
+        return poses if alter is None else alter(poses)
+
+    def cropped(self, indices: torch.Tensor, *, min_ratio: float, generator: torch.Generator) -> torch.Tensor:
+        """The same poses: they are too short for a crop."""
         return self.features[indices].view(-1, FRAMES, BODIES, JOINTS, COORDINATES)
+
+    def prefetch(self, batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """The same batches: all is in memory."""
+        return iter(batches)
 
 
 def handmade_encoder() -> HierarchicalEncoder:
@@ -93,6 +122,7 @@ def handmade_data(points: Points) -> tuple[EvalData, HandmadeViews]:
         train=torch.arange(len(held_out), len(held_out) + len(train)),
         eval=torch.arange(len(held_out)),
         classes=int(train_labels.max()) + 1,
+        layout=LAYOUT,
     )
     return data, views
 
@@ -120,6 +150,12 @@ def sklearn_linear(points: Points) -> float:
     """Multinomial logistic regression without regularisation: where a linear probe without weight decay arrives."""
     classifier = LogisticRegression(C=np.inf, tol=1e-9, max_iter=10_000).fit(points.train, points.train_labels)
     return float(classifier.score(points.eval, points.eval_labels))
+
+
+def sklearn_regularised(points: Points, *, c: float) -> Pipeline:
+    """Multinomial logistic regression with an L2 penalty on standardised features; it predicts those of ``points``."""
+    classifier = LogisticRegression(C=c, tol=1e-9, max_iter=10_000)
+    return make_pipeline(StandardScaler(), classifier).fit(points.train, points.train_labels)
 
 
 def random_features(count: int, *, width: int = 70, seed: int = 0, alike: float = 0.0) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -64,9 +64,21 @@ class Views:
         augmented = crop_and_resize(poses, start, length, frames=self.frames, matrices=matrices)
         return to_stream(augmented, self.stream, parents=self.parents)
 
-    def centre(self, indices: Tensor, *, share: float) -> Tensor:
-        """The middle ``share`` of each sequence of ``indices`` (N,), without augmentation."""
+    def cropped(self, indices: Tensor, *, min_ratio: float, generator: torch.Generator) -> Tensor:
+        """A random crop of each sequence of ``indices`` (N,), at least ``min_ratio`` of it, without augmentation."""
+        poses = self.poses.take(indices)
+        start, length = random_crop(
+            poses.num_frames, min_ratio=min_ratio, min_frames=self.min_crop_frames, generator=generator
+        )
+        cropped = crop_and_resize(poses, start, length, frames=self.frames)
+        return to_stream(cropped, self.stream, parents=self.parents)
+
+    def centre(self, indices: Tensor, *, share: float, alter: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The middle ``share`` of each sequence of ``indices`` (N,), without augmentation.
+
+        ``alter`` changes the joints (N, T, M, J, C) before bones or motion are made of them.
+        """
         poses = self.poses.take(indices)
         start, length = centre_crop(poses.num_frames, share=share)
         cropped = crop_and_resize(poses, start, length, frames=self.frames)
-        return to_stream(cropped, self.stream, parents=self.parents)
+        return to_stream(cropped if alter is None else alter(cropped), self.stream, parents=self.parents)

@@ -53,6 +53,13 @@ _REST = (
 _UP = ("neck", "neck1", "neck_1", "shoulder_centre", "head", "chest", "chest2", "spine3", "spine2", "spine1", "spine")
 _ACROSS = ("arm", "up_arm", "upper_arm", "uparm", "shoulder", "up_leg", "upleg", "upper_leg", "thigh", "hip", "leg")
 
+_ARM = (
+    "clavicle shoulder arm up_arm upper_arm uparm elbow fore_arm lower_arm forearm wrist hand hand_tip "
+    "thumb index middle ring pinky"
+)
+_LEG = "hip thigh up_leg upleg upper_leg leg lower_leg knee shin calf ankle foot heel foot_index big_toe small_toe"
+_PART_OF = dict.fromkeys(_ARM.split(), "arm") | dict.fromkeys(_LEG.split(), "leg")
+
 
 def joint_key(name: str) -> str:
     """The key of a joint, equal for all spellings: ``shoulder_left`` for LeftShoulder, l_shoulder and left-shoulder."""
@@ -69,6 +76,25 @@ def joint_key(name: str) -> str:
 def rest_pose(layout: Layout) -> Array:
     """A standing person of 1.7 m in a layout, (J, 3) metres, y up; NaN for a joint whose name is not known."""
     return np.array([_REST.get(joint_key(name), (np.nan,) * 3) for name in layout.joints])
+
+
+def body_parts(layout: Layout) -> dict[str, tuple[int, ...]]:
+    """The joints of trunk with head, arms and legs, those that the layout has: indices by name, such as ``arm_left``.
+
+    A joint whose name tells nothing belongs with its parent; what is not of an arm or a leg is of the trunk.
+    """
+    parts: list[str | None] = []
+    for name in layout.joints:
+        base, _, side = joint_key(name).rpartition("_")
+        parts.append(f"{_PART_OF[base]}_{side}" if side in ("left", "right") and base in _PART_OF else None)
+    for joint in range(len(parts)):
+        ancestor = joint
+        while parts[ancestor] is None and layout.parents[ancestor] != ancestor:
+            ancestor = layout.parents[ancestor]
+        parts[joint] = parts[ancestor] or "trunk"
+    names = ("trunk", "arm_left", "arm_right", "leg_left", "leg_right")
+    found = {name: tuple(joint for joint, part in enumerate(parts) if part == name) for name in names}
+    return {name: joints for name, joints in found.items() if joints}
 
 
 def opposite(key: str) -> str | None:

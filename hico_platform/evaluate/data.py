@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hico_platform.augment.views import Views
 from hico_platform.config.trial import EvaluationConfig
+from hico_platform.data.layout import Layout
 from hico_platform.evaluate.features import encoder_features, raw_pose_features
 from hico_platform.model.encoder import HierarchicalEncoder
 
@@ -19,7 +20,8 @@ class EvalData:
 
     ``labels`` int64 of all sequences of the views; ``train`` and ``eval`` are int64 indices of them. ``subjects``
     int64, on the CPU, numbers the persons of all sequences, whose sequences are resampled together. ``names`` are those
-    of all sequences. ``alive`` is called again and again while they are encoded and while the linear probe trains.
+    of all sequences. ``layout`` names the joints. ``alive`` is called again and again while they are encoded and while
+    anything trains on them.
     """
 
     views: Views
@@ -29,6 +31,7 @@ class EvalData:
     classes: int
     subjects: Tensor | None = None
     names: tuple[str, ...] = ()
+    layout: Layout | None = None
     alive: Callable[[], None] = lambda: None
 
     @property
@@ -93,6 +96,9 @@ class Evaluated:
             were: one that trains it takes a copy.
         target: the same encoder on another dataset, for transfer.
         streams: encoders of other streams (``bone``, ``motion``) on the same sequences, by stream, for fusion.
+        label_lists: sequences (int64, among those to train on) whose labels a semi-supervised task may use, by the name
+            of the list; without any it draws them.
+        progress: called with what is trained, how much of it is done, and of how much.
     """
 
     data: EvalData
@@ -102,6 +108,8 @@ class Evaluated:
     encoder: HierarchicalEncoder | None = None
     target: Evaluated | None = None
     streams: Mapping[str, Evaluated] = field(default_factory=dict)
+    label_lists: Mapping[str, Tensor] = field(default_factory=dict)
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
 
 
 def of_encoder(

@@ -23,10 +23,12 @@ def encoder_features(
     views: Views,
     indices: Tensor,
     centre_crop: float,
+    alter: Callable[[Tensor], Tensor] | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Features (n, 2*G*D) of the sequences ``indices`` (n,), before any normalisation, dropout off.
 
+    ``alter`` changes the joints (b, T, M, J, C) of each batch, in order, before the encoder's stream is made of them.
     ``alive`` is called at every batch.
     """
     training = encoder.training
@@ -35,13 +37,17 @@ def encoder_features(
         with float32_products(Precision.FLOAT32, indices.device):
             features = torch.empty(len(indices), encoder.feature_width, device=indices.device)
             for batch, rows in zip(indices.split(BATCH), features.split(BATCH), strict=True):
-                poses = views.centre(batch, share=centre_crop)
-                tokens = Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
-                rows.copy_(encoder(tokens).instance())
+                poses = views.centre(batch, share=centre_crop, alter=alter)
+                rows.copy_(encoder(tokens_of(poses)).instance())
                 alive()
             return features
     finally:
         encoder.train(training)
+
+
+def tokens_of(poses: Tensor) -> Tokens:
+    """The temporal and the spatial tokens of views (N, T, M, J, C)."""
+    return Tokens(temporal=temporal_tokens(poses), spatial=spatial_tokens(poses))
 
 
 def raw_pose_features(*, views: Views, indices: Tensor, centre_crop: float) -> Tensor:

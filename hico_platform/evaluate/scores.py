@@ -65,6 +65,8 @@ class TaskResult:
         predictions: int64 (q,), the class that the task's main protocol gives each sequence that is scored, for the
             confusion matrix and the accuracy by class; None where the task predicts no classes.
         facts: what the task chose or used, such as the C of a regression or how many sequences had labels.
+        on_target: whether the sequences that are scored are those of ``Evaluated.target``, so that intervals are drawn
+            over its persons.
     """
 
     task: str
@@ -72,6 +74,7 @@ class TaskResult:
     scores: Mapping[str, Score]
     predictions: Tensor | None = None
     facts: Mapping[str, float | int | str] = field(default_factory=dict)
+    on_target: bool = False
 
     def values(self) -> dict[str, float]:
         """The numbers alone, by name."""

@@ -7,11 +7,12 @@ from importlib.metadata import entry_points
 
 from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.tasks.base import EvaluationTask
+from hico_platform.evaluate.tasks.finetune import Finetune
 from hico_platform.evaluate.tasks.knn import Knn
 
 ENTRY_POINTS = "hico_platform.evaluation_tasks"
 
-OWN: tuple[EvaluationTask, ...] = (Knn(),)
+OWN: tuple[EvaluationTask, ...] = (Knn(), Finetune())
 
 
 def tasks() -> dict[str, EvaluationTask]:

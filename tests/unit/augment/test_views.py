@@ -150,3 +150,30 @@ def test_motion_and_bone() -> None:
     assert not bone[:, :, :, 20].any()
     torch.testing.assert_close(bone[:, :, :, 3], poses[:, :, :, 3] - poses[:, :, :, 2])
     assert to_stream(poses, Stream.JOINT, parents=parents) is poses
+
+
+def test_crops_for_fine_tuning_are_random_and_nothing_but_crops(tmp_path: Path) -> None:
+    from hico_platform.build import build_views
+
+    store = small_store(tmp_path / "store", count=8)
+    views = build_views(small_config(views__frames=33).views, store=store, device=torch.device("cpu"))
+    found = views.cropped(torch.arange(8), min_ratio=0.5, generator=torch.Generator().manual_seed(1))
+    start, length = random_crop(
+        torch.tensor(store.num_frames), min_ratio=0.5, min_frames=8, generator=torch.Generator().manual_seed(1)
+    )
+    assert (length >= torch.tensor(store.num_frames) // 2).all()
+    assert torch.equal(found, crop_and_resize(views.poses, start, length, frames=33))
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_joints_are_altered_before_the_stream_is_made_of_them(tmp_path: Path, stream: Stream) -> None:
+    from hico_platform.build import build_views
+
+    store = small_store(tmp_path / "store", count=4)
+    config = small_config(views__frames=16).views
+    joints = build_views(config, store=store, device=torch.device("cpu")).centre(torch.arange(4), share=0.9)
+    seen = build_views(
+        small_config(views__frames=16, views__stream=stream).views, store=store, device=torch.device("cpu")
+    )
+    found = seen.centre(torch.arange(4), share=0.9, alter=lambda poses: poses * 2 + 1)
+    assert torch.equal(found, to_stream(joints * 2 + 1, stream, parents=torch.tensor(KINECT_V2.parents)))

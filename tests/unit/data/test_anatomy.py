@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hico_platform.data.anatomy import joint_key, opposite, rest_pose
+from hico_platform.data.anatomy import body_parts, joint_key, opposite, rest_pose
+from hico_platform.data.layout import Layout
 from hico_platform.data.layouts import LAYOUTS
 
 
@@ -44,3 +45,38 @@ def test_an_unknown_joint_has_no_place() -> None:
 
     layout = replace(LAYOUTS["kinect-v1"], joints=tuple(f"m{i}" for i in range(20)))
     assert np.isnan(rest_pose(layout)).all()
+
+
+def parts_of(layout: Layout) -> dict[str, set[str]]:
+    return {part: {layout.joints[joint] for joint in joints} for part, joints in body_parts(layout).items()}
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_every_built_in_layout_has_five_parts_that_share_no_joint(name: str) -> None:
+    parts = body_parts(LAYOUTS[name])
+    assert list(parts) == ["trunk", "arm_left", "arm_right", "leg_left", "leg_right"]
+    assert sorted(joint for joints in parts.values() for joint in joints) == list(range(len(LAYOUTS[name].joints)))
+    assert len(parts["arm_left"]) == len(parts["arm_right"]) >= 2
+    assert len(parts["leg_left"]) == len(parts["leg_right"]) >= 2
+
+
+def test_the_parts_of_a_kinect_are_those_of_the_literature() -> None:
+    assert {part: {joint + 1 for joint in joints} for part, joints in body_parts(LAYOUTS["kinect-v2"]).items()} == {
+        "trunk": {1, 2, 3, 4, 21},
+        "arm_left": {5, 6, 7, 8, 22, 23},
+        "arm_right": {9, 10, 11, 12, 24, 25},
+        "leg_left": {13, 14, 15, 16},
+        "leg_right": {17, 18, 19, 20},
+    }
+
+
+def test_a_joint_of_an_unknown_name_belongs_with_its_parent() -> None:
+    names = ("Hips", "LeftUpLeg", "LeftLeg", "marker", "Spine", "LeftArm", "LeftHand", "LeftHandMiddle1", "Nub")
+    layout = Layout(
+        name="bvh", joints=names, parents=(0, 0, 1, 2, 0, 4, 5, 6, 7), centre=0, z_axis=(0, 4), x_axis=(1, 5)
+    )
+    assert parts_of(layout) == {
+        "trunk": {"Hips", "Spine"},
+        "arm_left": {"LeftArm", "LeftHand", "LeftHandMiddle1", "Nub"},
+        "leg_left": {"LeftUpLeg", "LeftLeg", "marker"},
+    }
