@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from hico_platform.augment.frames import StoredPoses
+from hico_platform.augment.spatial import SpatialAugmentation
 from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.views import Views
 from hico_platform.config.trial import (
@@ -99,7 +100,19 @@ def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> V
 
     On a CPU the poses stay memory-mapped. On a GPU all poses are copied to its memory if they fit into half of what is
     free; otherwise the poses of each batch are copied.
+
+    Raises:
+        ConfigError: ``tilt_degrees`` of poses in an image, which have no depth to turn.
     """
+    if config.tilt_degrees and store.coordinates != COORDINATES:
+        raise ConfigError(
+            Problem(
+                field="views.tilt_degrees",
+                rule="0 for poses in an image, which turn in its plane alone",
+                value=config.tilt_degrees,
+                remedy="leave it out, or lower views.rotation_degrees to as much as people lean in the pictures",
+            )
+        )
     mapped = StoredPoses(
         values=store.values,
         offsets=store.offsets,
@@ -121,7 +134,16 @@ def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> V
         frames=config.frames,
         min_crop_ratio=config.min_crop_ratio,
         min_crop_frames=config.min_crop_frames,
-        corrupted_joint_share=config.corrupted_joint_share,
+        spatial=SpatialAugmentation(
+            shear_probability=config.shear_probability,
+            shear_strength=config.shear_strength,
+            corruption_probability=config.corruption_probability,
+            corruption=config.corruption,
+            corrupted_joint_share=config.corrupted_joint_share,
+            rotation_degrees=config.rotation_degrees,
+            tilt_degrees=config.tilt_degrees,
+            scale=config.scale,
+        ),
     )
 
 

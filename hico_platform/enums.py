@@ -36,6 +36,19 @@ class Stream(StrEnum):
     MOTION = "motion"
 
 
+class Corruption(StrEnum):
+    """What corruption puts on the joints of a view that it touches."""
+
+    EITHER = "either"
+    """As released: zeros or a random matrix, each with probability 1/2."""
+
+    ZEROED = "zeroed"
+    """Zeros, as a joint that is not seen."""
+
+    RANDOM = "random"
+    """A matrix with elements uniform in -1 to 1."""
+
+
 class Precision(StrEnum):
     """In what the encoders and projectors compute during training; weights, queues and losses are always float32."""
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
-from hico_platform.augment.spatial import draw_matrices
+from hico_platform.augment.spatial import SpatialAugmentation, draw_matrices
 from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.streams import to_stream
 from hico_platform.enums import Stream
@@ -26,7 +26,7 @@ class Views:
         frames: int,
         min_crop_ratio: float,
         min_crop_frames: int,
-        corrupted_joint_share: float,
+        spatial: SpatialAugmentation,
     ) -> None:
         self.poses = poses
         self.parents = parents
@@ -34,7 +34,7 @@ class Views:
         self.frames = frames
         self.min_crop_ratio = min_crop_ratio
         self.min_crop_frames = min_crop_frames
-        self.corrupted_joints = round(corrupted_joint_share * poses.joints)
+        self.spatial = spatial
 
     @property
     def resident(self) -> bool:
@@ -46,7 +46,7 @@ class Views:
         return self.poses.prefetch(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)
 
     def random(self, indices: Tensor, *, generator: torch.Generator) -> Tensor:
-        """One random view of each sequence of ``indices`` (N,): crop-resize, then corruption or shear."""
+        """One random view of each sequence of ``indices`` (N,): crop-resize, then a matrix on each joint."""
         poses = self.poses.take(indices)
         start, length = random_crop(
             poses.num_frames,
@@ -58,7 +58,7 @@ class Views:
             len(indices),
             joints=poses.joints,
             coordinates=poses.coordinates,
-            corrupted_joints=self.corrupted_joints,
+            augmentation=self.spatial,
             generator=generator,
         )
         augmented = crop_and_resize(poses, start, length, frames=self.frames, matrices=matrices)

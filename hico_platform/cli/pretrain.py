@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from hico_platform.cli import numbers
@@ -59,9 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.checkpoint import precision_of
     from hico_platform.cli.main import home_of
     from hico_platform.cli.views.dataset_progress import dataset_progress
-    from hico_platform.cli.views.pretrain_only import joining
     from hico_platform.cli.views.pretrain_view import PretrainView
     from hico_platform.commands.pretrain import pretrain_one, pretraining_facts, run_folder
+    from hico_platform.commands.short_recordings import crop_warning
     from hico_platform.config.merge import override
     from hico_platform.config.schema import parse
     from hico_platform.config.trial import TrialConfig
@@ -85,9 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.protocol is None:
         source = with_usual_protocol(source)
     facts = pretraining_facts(source)
-    if not arguments.json and (words := joining(facts)):
-        labelled = f"{facts['train_sequences']:,} labelled sequences are trained on"
-        print(f"{labelled if facts['train_sequences'] else 'nothing is evaluated'}; {words}", file=sys.stderr)
+    if not arguments.json:
+        _say(facts, warning=crop_warning(source, min_crop_frames=config.views.min_crop_frames))
     directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
     view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)
     try:
@@ -133,3 +133,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"epochs: {outcome.epoch}, of which {view.trained} were trained now")
         print(f"checkpoint: {outcome.checkpoint}")
     return 0
+
+
+def _say(facts: Mapping[str, int], *, warning: str | None) -> None:
+    """What of the data is worth knowing before it is trained on."""
+    from hico_platform.cli.views.pretrain_only import joining
+
+    if words := joining(facts):
+        labelled = f"{facts['train_sequences']:,} labelled sequences are trained on"
+        print(f"{labelled if facts['train_sequences'] else 'nothing is evaluated'}; {words}", file=sys.stderr)
+    if warning is not None:
+        print(f"warning: {warning}", file=sys.stderr)

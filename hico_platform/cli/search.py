@@ -127,6 +127,8 @@ def _search(
         f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
         f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {paths.home}"
     )
+    for warning in inputs.warnings:
+        say(f"warning: {warning}")
     if words := joining(inputs.facts.more):
         say(f"{inputs.facts.more['train_sequences']:,} labelled sequences are trained on; {words}")
     view = SearchView(space=space, limit=arguments.trials or space.settings.trials, name=name, console=console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 from hico_platform.commands.search import check_machine
@@ -45,6 +46,7 @@ def dry_run(
     if address is None:  # else it is a plan for that cluster
         check_machine(space, cpus=cpus)
     facts = time_trial = None
+    warnings: tuple[str, ...] = ()
     machine = this_machine(cpus=cpus)
     if data:
         follow_home(paths.home)  # a transfer dataset may be made there
@@ -53,7 +55,7 @@ def dry_run(
         from hico_platform.worker.timing import time_trials
 
         inputs = search_inputs(space, home=paths.home, data=data)
-        facts = inputs.facts
+        facts, warnings = inputs.facts, inputs.warnings
         machine = machine_with_gpus(space, machine, probe=inputs.probe)
         time_trial = functools.partial(
             time_trials,
@@ -62,6 +64,7 @@ def dry_run(
             gpus=gpus_of(space, machine=machine) or 0.0,
         )
     check_startable(paths, name, space, facts=facts, resume=resume, take_over=take_over)
-    return plan_search(
+    plan = plan_search(
         space, machine=machine, limit=limit, warm_points=warm_points_at(paths, space), time_trial=time_trial
     )
+    return dataclasses.replace(plan, warnings=warnings)

@@ -12,7 +12,7 @@ import torch
 
 from hico_platform.checkpoint import newest_facts
 from hico_platform.config.schema import replace, to_mapping
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import TrialConfig, as_first_written
 from hico_platform.data.store import Store
 from hico_platform.enums import Precision
 from hico_platform.errors import Problem, UsageError
@@ -66,6 +66,7 @@ def _content_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_the_weights(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a configuration that the weights depend on."""
+    config = as_first_written(config)
     budget = {field: value for field, value in config["budget"].items() if field != "threads"}
     return {group: value for group, value in config.items() if group != "evaluation"} | {"budget": budget}
 

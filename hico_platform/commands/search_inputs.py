@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.commands.short_recordings import crop_warning, least_crop_frames
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.store import COORDINATES, Store
@@ -35,13 +36,15 @@ from hico_platform.worker.run_task import TrialData, run_task
 class SearchInputs:
     """The facts and the function of a search, and its data.
 
-    ``probe`` measures what its trials take of a GPU, on the machine on which it is called.
+    ``probe`` measures what its trials take of a GPU, on the machine on which it is called. ``warnings`` are what the
+    data suggest to change in the space.
     """
 
     facts: Facts
     function: TrialFunction
     data: TrialData
     probe: Callable[[], MemoryNeed]
+    warnings: tuple[str, ...] = ()
 
 
 def search_inputs(
@@ -81,12 +84,14 @@ def search_inputs(
             **({"overlap": overlap} if overlap else {}),
         },
     )
+    warning = crop_warning(source, min_crop_frames=least_crop_frames(space))
     trial_data = TrialData(source=source, target=target, overlap=overlap)
     return SearchInputs(
         facts=facts,
         function=functools.partial(run_task, data=trial_data),
         data=trial_data,
         probe=functools.partial(measure_need, greedy_configs(space), data=trial_data),
+        warnings=() if warning is None else (warning,),
     )
 
 

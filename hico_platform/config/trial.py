@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from hico_platform.config.pydantic_errors import broken_rule
-from hico_platform.config.schema import Number, Settings, Whole
-from hico_platform.enums import EncoderType, Precision, QueueWrap, Stream
+from hico_platform.config.schema import Number, Settings, Whole, leaves
+from hico_platform.enums import Corruption, EncoderType, Precision, QueueWrap, Stream
 
 
 class ModelConfig(Settings):
@@ -70,10 +72,39 @@ class ViewsConfig(Settings):
     stream: Stream = Field(Stream.JOINT, description="joint, bone or motion")
     frames: Whole = Field(64, description="T, frames after temporal crop-resize", ge=8)
     min_crop_ratio: Number = Field(0.1, description="smallest share of the valid frames", gt=0, le=1)
-    min_crop_frames: Whole = Field(64, description="a crop has at least so many of the valid frames", ge=1)
+    min_crop_frames: Whole = Field(
+        64,
+        description="a crop has at least so many of the valid frames; shorter sequences are never cropped, so take 8 "
+        "for recordings of less than 64 frames",
+        ge=1,
+    )
+    shear_probability: Number = Field(0.5, description="probability that a view is sheared", ge=0, le=1)
+    shear_strength: Number = Field(
+        1.0, description="elements of a shear off its diagonal are uniform within plus and minus this", ge=0, le=1
+    )
+    corruption_probability: Number = Field(
+        1.0, description="probability of corruption where a view is not sheared", ge=0, le=1
+    )
+    corruption: Corruption = Field(
+        Corruption.EITHER,
+        description="what is put on the joints that corruption touches: zeroed, random (a matrix), or either by chance",
+    )
     corrupted_joint_share: Number = Field(
         0.6, description="share of the joints that corruption touches (15 of 25)", gt=0, le=1
     )
+    rotation_degrees: Number = Field(
+        0.0,
+        description="largest turn about the vertical, either way; of 2D poses in the plane of the image; 0: none",
+        ge=0,
+        le=180,
+    )
+    tilt_degrees: Number = Field(
+        0.0,
+        description="largest turn about each of the two horizontal axes, either way (3D only); 0: none",
+        ge=0,
+        le=180,
+    )
+    scale: Number = Field(0.0, description="a view is scaled by a factor from 1 - scale to 1 + scale", ge=0, lt=1)
 
 
 class OptimiserName(StrEnum):
@@ -136,3 +167,43 @@ class TrialConfig(Settings):
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+
+
+NEWER_FIELDS = (
+    "views.shear_probability",
+    "views.shear_strength",
+    "views.corruption_probability",
+    "views.corruption",
+    "views.rotation_degrees",
+    "views.tilt_degrees",
+    "views.scale",
+)
+"""Fields that earlier versions did not have; these did what the defaults say."""
+
+
+def as_first_written(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole configuration as a mapping, without newer fields that have their default.
+
+    Digests are computed of this, so that a result is found by the digest that the version which made it wrote.
+    """
+    kept = copy.deepcopy(dict(config))
+    for name in NEWER_FIELDS:
+        *sections, field = name.split(".")
+        section = kept
+        for part in sections:
+            section = section[part]
+        if section.get(field) == leaves(TrialConfig)[name].default:
+            del section[field]
+    return kept
+
+
+def as_now_written(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole configuration that an earlier version wrote, with the newer fields: the inverse of the above."""
+    filled = copy.deepcopy(dict(config))
+    for name in NEWER_FIELDS:
+        *sections, field = name.split(".")
+        section = filled
+        for part in sections:
+            section = section.setdefault(part, {})
+        section.setdefault(field, leaves(TrialConfig)[name].default)
+    return filled

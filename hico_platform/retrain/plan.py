@@ -10,7 +10,14 @@ from enum import StrEnum
 from typing import Any
 
 from hico_platform.config.schema import flatten, replace, to_mapping
-from hico_platform.config.trial import ContrastConfig, ModelConfig, OptimiserConfig, TrialConfig
+from hico_platform.config.trial import (
+    ContrastConfig,
+    ModelConfig,
+    OptimiserConfig,
+    TrialConfig,
+    ViewsConfig,
+    as_first_written,
+)
 
 SCHEMA_VERSION = 1
 
@@ -67,10 +74,10 @@ def released_settings(config: TrialConfig) -> TrialConfig:
     """The released settings at the budget of ``config``.
 
     Method and optimiser are as released: encoder, layers, heads, dropout, contrast, level weights, learning
-    rate and schedule. What the budget decides stays: width, granularities, epochs, batch size, views and
-    evaluation, so that the two differ in their settings and not in their size.
+    rate and schedule, and the matrices of a view. What the budget decides stays: width, granularities, epochs, batch
+    size, frames, crops and evaluation, so that the two differ in their settings and not in their size.
     """
-    model = ModelConfig()
+    model, views = ModelConfig(), ViewsConfig()
     return replace(
         config,
         {
@@ -80,6 +87,13 @@ def released_settings(config: TrialConfig) -> TrialConfig:
             "model.layers": model.layers,
             "model.heads": model.heads,
             "model.dropout": model.dropout,
+            "views.shear_probability": views.shear_probability,
+            "views.shear_strength": views.shear_strength,
+            "views.corruption_probability": views.corruption_probability,
+            "views.corruption": views.corruption.value,
+            "views.rotation_degrees": views.rotation_degrees,
+            "views.tilt_degrees": views.tilt_degrees,
+            "views.scale": views.scale,
         },
     )
 
@@ -101,7 +115,7 @@ def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mappi
     runs.append(PlannedRun(entry=Entry.RAW_POSE, seed=0, config=best))
     content = {
         "schema_version": SCHEMA_VERSION,
-        "config": to_mapping(replace(best, {"budget.seed": 0})),
+        "config": as_first_written(to_mapping(replace(best, {"budget.seed": 0}))),
         "facts": dict(facts),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -42,6 +42,7 @@ class SearchPlan:
         seconds_per_epoch: measured; None where no data was given.
         seconds_evaluating: what a trial takes besides its epochs, likewise.
         gpus: GPUs that a trial holds; None where they are measured when the search begins.
+        warnings: what the data suggest to change in the space.
     """
 
     limit: int
@@ -54,6 +55,7 @@ class SearchPlan:
     seconds_per_epoch: float | None
     seconds_evaluating: float | None
     gpus: float | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def hours(self) -> float | None:
@@ -83,6 +85,7 @@ class SearchPlan:
             "gpus_per_trial": self.gpus,
             "hours": self.hours,
             "gpu_hours": self.gpu_hours,
+            "warnings": list(self.warnings),
         }
 
 

@@ -12,7 +12,7 @@ from hico_platform.build import learning_rate
 from hico_platform.checkpoint import Checkpoint, precision_of
 from hico_platform.config.document import Document
 from hico_platform.config.schema import parse, replace
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import TrialConfig, as_now_written
 from hico_platform.enums import Precision
 from hico_platform.errors import CheckpointError, ConfigError, Problem
 from hico_platform.ops.precision import refuse_missing, resolve_precision
@@ -21,7 +21,6 @@ from hico_platform.ops.precision import refuse_missing, resolve_precision
 # if every epoch so far had the learning rate that it has in the longer run.
 _MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic")
 _EPOCHS = "budget.epochs"
-_OF_A_RUN = ("config", "provenance")
 _OWNER = "provenance.run"
 
 
@@ -62,7 +61,10 @@ def check_same_run(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: names every field that differs.
     """
-    then, again = (dict(_flat({name: facts[name] for name in _OF_A_RUN})) for facts in (checkpoint.facts, identity))
+    then, again = (
+        dict(_flat({"config": as_now_written(facts["config"]), "provenance": facts["provenance"]}))
+        for facts in (checkpoint.facts, identity)
+    )
     for one in (then, again):
         one.setdefault(_OWNER, None)  # a run with a key and one without are never the same run
     problems = []

@@ -8,6 +8,8 @@ from hico_platform.search.search_plan import SearchPlan
 
 def print_plan(plan: SearchPlan) -> None:
     """First trials, reports and their trials, epochs, time and GPU-hours."""
+    for warning in plan.warnings:
+        print(f"warning: {warning}")
     print("first trials:")
     for number, (values, origin) in enumerate(zip(plan.first, plan.origins, strict=True)):
         print(f"  {number}  {origin + ':':<12} {shown_values(values)}")

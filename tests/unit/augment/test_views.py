@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
-from hico_platform.augment.spatial import draw_matrices
+from hico_platform.augment.spatial import SpatialAugmentation, draw_matrices
 from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
+from hico_platform.build import build_views
+from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.enums import Stream
+from hico_platform.errors import ConfigError
 from hico_platform.ops.crop_resize import transform_joints
 from tests.small import small_config, small_store
 
@@ -21,7 +26,9 @@ def ours(released: np.ndarray) -> torch.Tensor:
 
 
 def augment(poses: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    matrices = draw_matrices(len(poses), joints=25, coordinates=3, corrupted_joints=15, generator=generator)
+    matrices = draw_matrices(
+        len(poses), joints=25, coordinates=3, augmentation=SpatialAugmentation(), generator=generator
+    )
     return transform_joints(poses, matrices)
 
 
@@ -69,8 +76,6 @@ def test_golden_centre_crop_tokens_and_streams(golden: dict[str, np.ndarray], st
 
 @pytest.mark.slow
 def test_resize_equals_interpolate(tmp_path: Path) -> None:
-    from hico_platform.build import build_views
-
     store = small_store(tmp_path / "store", count=6)
     views = build_views(small_config(views__frames=33).views, store=store, device=torch.device("cpu"))
     start, length = centre_crop(torch.tensor(store.num_frames), share=0.8)
@@ -138,6 +143,51 @@ def test_shear_and_corruption_put_one_matrix_on_all_frames_and_bodies() -> None:
         if touched.all():
             torch.testing.assert_close(matrix.diagonal(), torch.ones(3).double(), rtol=0, atol=1e-4)
         assert matrix.abs().max() <= 1 + 1e-4
+
+
+def test_tilting_poses_in_an_image_is_refused(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", count=2, coordinates=2)
+    config = small_config(views__rotation_degrees=10.0).views
+    view = build_views(config, store=store, device=torch.device("cpu")).random(
+        torch.arange(2), generator=torch.Generator().manual_seed(0)
+    )
+    assert view.shape == (2, 16, 2, 25, 2)
+    with pytest.raises(ConfigError, match=r"views.tilt_degrees: expected 0 for poses in an image.*, got 5.0; leave"):
+        build_views(small_config(views__tilt_degrees=5.0).views, store=store, device=torch.device("cpu"))
+
+
+def test_every_setting_of_the_matrices_reaches_the_views(tmp_path: Path) -> None:
+    """Written here once more, each with another value than the released one."""
+    store = small_store(tmp_path / "store", count=2)
+    values: dict[str, Any] = {
+        "shear_probability": 0.1, "shear_strength": 0.2, "corruption_probability": 0.3, "corruption": "random",
+        "corrupted_joint_share": 0.4, "rotation_degrees": 50.0, "tilt_degrees": 6.0, "scale": 0.7,
+    }  # fmt: skip
+    config = small_config(**{f"views__{name}": value for name, value in values.items()})
+    views = build_views(config.views, store=store, device=torch.device("cpu"))
+    assert views.spatial == SpatialAugmentation(**values)
+    released = build_views(TrialConfig().views, store=store, device=torch.device("cpu"))
+    assert released.spatial == SpatialAugmentation()
+
+
+def test_a_turned_and_scaled_view_is_the_plain_one_turned_and_scaled(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", count=8)
+    off: dict[str, Any] = {"views__shear_probability": 0.0, "views__corruption_probability": 0.0}
+    on: dict[str, Any] = {"views__rotation_degrees": 30.0, "views__tilt_degrees": 10.0, "views__scale": 0.1}
+
+    def view(**values: Any) -> torch.Tensor:
+        views = build_views(small_config(**off, **values).views, store=store, device=torch.device("cpu"))
+        return views.random(torch.arange(8), generator=torch.Generator().manual_seed(5))
+
+    for before, after in zip(view(), view(**on), strict=True):
+        plain, placed = (each.reshape(-1, 3).double().numpy() for each in (before, after))
+        scale = np.linalg.norm(placed) / np.linalg.norm(plain)
+        rotation, _ = Rotation.align_vectors(placed / scale, plain)
+        assert np.abs(rotation.apply(plain) * scale - placed).max() < 1e-5
+        assert 0.9 <= scale <= 1.1
+        angles = np.abs(rotation.as_euler("zxy", degrees=True))
+        assert (angles <= [30.001, 10.001, 10.001]).all()
+        assert angles.max() > 0.01
 
 
 def test_motion_and_bone() -> None:

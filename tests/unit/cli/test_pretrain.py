@@ -68,6 +68,16 @@ def test_it_shows_epochs_levels_speed_and_what_is_left(
     assert "epochs: 3, of which 3 were trained now" in said.out
 
 
+def test_short_recordings_are_warned_of(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warned = "warning: half of the sequences have at most"
+    assert main([*words, "--set", "budget.epochs=1"]) == 0
+    assert warned not in capsys.readouterr().err
+    assert main([*words, "--set", "budget.epochs=1", "--set", "views.min_crop_frames=90"]) == 0
+    assert warned in capsys.readouterr().err
+
+
 def test_json_is_all_that_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
     said = capsys.readouterr()

@@ -10,6 +10,7 @@ from hico_platform.checkpoint import save_checkpoint
 from hico_platform.commands import pretrain as command
 from hico_platform.commands.pretrain import pretrain_one, run_folder
 from hico_platform.config.schema import to_mapping
+from hico_platform.config.trial import as_first_written
 from hico_platform.errors import UsageError
 from hico_platform.search.task import TrialTask
 from hico_platform.worker.datasets import Dataset
@@ -40,7 +41,12 @@ def test_each_set_of_weights_has_a_folder_of_its_own(source: Dataset, tmp_path: 
     assert own.name.startswith("small-")
     assert len(own.name) == len("small-") + 8
     assert folder_of(tmp_path, source) == own
-    for values in ({"budget__epochs": 5}, {"budget__seed": 9}, {"model__hidden_width": 32}):
+    for values in (
+        {"budget__epochs": 5},
+        {"budget__seed": 9},
+        {"model__hidden_width": 32},
+        {"views__rotation_degrees": 30.0},
+    ):
         assert folder_of(tmp_path, source, **values) != own
 
 
@@ -48,6 +54,15 @@ def test_what_the_weights_do_not_depend_on_changes_no_folder(source: Dataset, tm
     own = folder_of(tmp_path, source)
     assert folder_of(tmp_path, source, budget__threads=2) == own
     assert folder_of(tmp_path, source, evaluation__linear_epochs=3) == own
+
+
+def test_the_folder_is_named_as_by_versions_that_knew_fewer_views(
+    source: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = folder_of(tmp_path, source)
+    monkeypatch.setattr(command, "to_mapping", lambda config: as_first_written(to_mapping(config)))
+    monkeypatch.setattr(command, "as_first_written", lambda config: config)
+    assert folder_of(tmp_path, source) == own
 
 
 def test_the_folder_of_an_older_version_is_used_where_it_holds_this_run(source: Dataset, tmp_path: Path) -> None:

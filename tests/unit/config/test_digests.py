@@ -19,11 +19,12 @@ from hico_platform.config.package_files import find_space, shipped_spaces
 from hico_platform.config.parameters import uniform
 from hico_platform.config.schema import flatten, parse, replace, to_mapping
 from hico_platform.config.space import load_space, space_from
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import NEWER_FIELDS, TrialConfig, as_first_written, as_now_written
 from hico_platform.enums import Precision
 from hico_platform.retrain.plan import make_plan, released_settings
 from tests.small import small_config
 
+OLDER_SPACES = ("encoder", "encoder_size", "full", "level_weights", "paper_ntu60", "queue", "temperature")
 FACTS = {"data_digest": "d" * 64, "protocol": "xsub", "code": "test"}
 CONFIGS: dict[str, dict[str, Any]] = {
     "released": {},
@@ -59,21 +60,42 @@ def digest(value: object) -> str:
 def test_configurations(name: str) -> None:
     config = replace(TrialConfig(), {"model.precision": "float32", **CONFIGS[name]})
     found = {
-        "mapping": digest(to_mapping(config)),
-        "flat": digest(flatten(config)),
+        "mapping": digest(as_first_written(to_mapping(config))),
+        "flat": digest(of_the_first_version(flatten(config))),
         "plan": make_plan(config, seeds=2, epochs=None, facts=FACTS).digest[:16],
         "shorter plan": make_plan(config, seeds=2, epochs=3, facts=FACTS).digest[:16],
-        "released": digest(to_mapping(released_settings(config))),
+        "released": digest(as_first_written(to_mapping(released_settings(config)))),
     }
     assert found == OF_CONFIGS[name]
     assert parse(TrialConfig, Document(data=to_mapping(config))) == config
 
 
 def test_a_small_configuration() -> None:
-    assert digest(to_mapping(small_config(contrast__temperature=1))) == OF_SMALL
+    assert digest(as_first_written(to_mapping(small_config(contrast__temperature=1)))) == OF_SMALL
 
 
-@pytest.mark.parametrize("name", shipped_spaces())
+def of_the_first_version(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the views that came later, which are off."""
+    return {name: value for name, value in flat.items() if name not in NEWER_FIELDS}
+
+
+def test_newer_fields_are_left_out_where_they_are_off_and_come_back() -> None:
+    config = replace(TrialConfig(), {"views.scale": 0.1})
+    written = as_first_written(to_mapping(config))
+    assert written["views"].keys() == {
+        "stream", "frames", "min_crop_ratio", "min_crop_frames", "corrupted_joint_share", "scale"
+    }  # fmt: skip
+    assert as_now_written(written) == to_mapping(config)
+    assert parse(TrialConfig, Document(data=written)) == config
+
+
+def test_newer_fields_that_a_mapping_lacks_have_their_defaults() -> None:
+    assert as_now_written({})["views"] == {
+        name.removeprefix("views."): flatten(TrialConfig())[name] for name in NEWER_FIELDS
+    }
+
+
+@pytest.mark.parametrize("name", OLDER_SPACES)
 def test_spaces_that_ledgers_hold(name: str) -> None:
     """What they held when no space had to name a precision, which was float32."""
     source = without_precision(load_space(find_space(name)).source)
@@ -84,10 +106,12 @@ def test_spaces_that_ledgers_hold(name: str) -> None:
     points = [space.values(partial(uniform, draw=draw)) for _ in range(20)]
     found = {
         "source": digest(without_precision(space.source)),
-        "base": digest(to_mapping(space.base)),
+        "base": digest(as_first_written(to_mapping(space.base))),
         "settings": digest(without_newer(to_mapping(space.settings))),
         "points": digest(points),
-        "trials": digest([to_mapping(space.config(point)) for point in points if space.admits(point)]),
+        "trials": digest(
+            [as_first_written(to_mapping(space.config(point))) for point in points if space.admits(point)]
+        ),
     }
     assert found == OF_SPACES[name]
     again = space_from(json.loads(json.dumps(space.source)))
@@ -115,7 +139,8 @@ def without_precision(source: Mapping[str, Any]) -> dict[str, Any]:
 def without_newer(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as versions kept them that knew no ``allow_overlap``, which is false where it is not given."""
     assert settings["allow_overlap"] is False
-    return {key: value for key, value in settings.items() if key != "allow_overlap"}
+    kept = {key: value for key, value in settings.items() if key != "allow_overlap"}
+    return {**kept, "base": as_first_written(kept["base"])}
 
 
 def test_overrides() -> None:

@@ -14,7 +14,9 @@ from hico_platform.config.space import CheckedSpace, load_space, space_from
 from hico_platform.errors import ConfigError
 from hico_platform.names import RULE
 
-SHIPPED = {"encoder", "encoder_size", "full", "level_weights", "paper_ntu60", "queue", "temperature"}
+SHIPPED = {
+    "encoder", "encoder_size", "full", "level_weights", "optimiser", "paper_ntu60", "queue", "temperature", "views"
+}  # fmt: skip
 
 
 def write(folder: Path, text: str, name: str = "space.yaml") -> Path:
@@ -60,7 +62,7 @@ class TestShipped:
         assert find_space("level_weights.yaml").resolve() == tmp_path / "level_weights.yaml"
 
     def test_neither_path_nor_name(self) -> None:
-        with pytest.raises(ConfigError, match=r"name of a space that ships.*level_weights, paper_ntu60"):
+        with pytest.raises(ConfigError, match=r"name of a space that ships.*level_weights, optimiser"):
             find_space("levels.yaml")
 
     def test_paper_space_stands_on_the_released_settings(self) -> None:

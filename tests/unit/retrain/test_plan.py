@@ -27,6 +27,13 @@ RELEASED = {
     "contrast.level_weights.part": 1.0,
     "contrast.level_weights.domain": 1.0,
     "contrast.level_weights.instance": 1.0,
+    "views.shear_probability": 0.5,
+    "views.shear_strength": 1.0,
+    "views.corruption_probability": 1.0,
+    "views.corruption": "either",
+    "views.rotation_degrees": 0.0,
+    "views.tilt_degrees": 0.0,
+    "views.scale": 0.0,
     "optimiser.name": "sgd",
     "optimiser.learning_rate": 0.01,
     "optimiser.momentum": 0.9,
@@ -57,7 +64,14 @@ BEST = {
     "views.frames": 32,
     "views.min_crop_ratio": 0.4,
     "views.min_crop_frames": 20,
+    "views.shear_probability": 0.3,
+    "views.shear_strength": 0.4,
+    "views.corruption_probability": 0.6,
+    "views.corruption": "zeroed",
     "views.corrupted_joint_share": 0.2,
+    "views.rotation_degrees": 30.0,
+    "views.tilt_degrees": 10.0,
+    "views.scale": 0.1,
     "optimiser.name": "adamw",
     "optimiser.learning_rate": 5e-4,
     "optimiser.momentum": 0.8,
@@ -104,16 +118,24 @@ def test_each_entry_is_trained_with_its_own_settings() -> None:
 
 
 def test_results_of_earlier_versions_are_found_by_the_digest_that_these_wrote() -> None:
+    """Earlier ones had no view but shear and corruption, each with one probability and one strength."""
     config: dict[str, dict[str, object]] = {}
+    newer = {name: value for name, value in RELEASED.items() if name.startswith("views.")}
     for name, value in {**BEST, "budget.seed": 0}.items():
+        if name in newer:
+            continue
         *sections, field = name.split(".")
         section = config
         for part in sections:
             section = section.setdefault(part, {})
         section[field] = value
     content = json.dumps({"schema_version": 1, "config": config, "facts": {"b": "2", "a": "1"}}, sort_keys=True)
-    plan = make_plan(best_config(), seeds=1, epochs=None, facts={"b": "2", "a": "1"})
+    best = replace(best_config(), newer)
+    plan = make_plan(best, seeds=1, epochs=None, facts={"b": "2", "a": "1"})
     assert plan.digest == hashlib.sha256(content.encode()).hexdigest()
+    for name in newer:
+        other = replace(best, {name: BEST[name]})
+        assert make_plan(other, seeds=1, epochs=None, facts={"b": "2", "a": "1"}).digest != plan.digest, name
 
 
 def test_headings_name_what_the_rows_are() -> None:
@@ -131,7 +153,7 @@ def test_released_settings_are_the_defaults_but_for_the_budget() -> None:
     released, defaults, mine = flatten(released_settings(ours)), flatten(TrialConfig()), flatten(ours)
     kept = {name for name, value in released.items() if value != defaults[name]}
     assert all(released[name] == mine[name] for name in kept)
-    assert not any(name.startswith(("contrast.", "optimiser.")) for name in kept)
+    assert not any(name.startswith(("contrast.", "optimiser.", "views.rotation")) for name in kept)
     assert released["model.encoder"] == "transformer"
     assert released["model.hidden_width"] == mine["model.hidden_width"]
     assert released["budget.epochs"] == mine["budget.epochs"]

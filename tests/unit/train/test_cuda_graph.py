@@ -105,6 +105,28 @@ def test_recorded_steps_of_a_large_model_are_the_launched_ones(
 
 
 @gpu
+@pytest.mark.parametrize("coordinates", [2, 3])
+def test_recorded_steps_draw_other_views_in_every_step(
+    coordinates: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All views that are off at the released settings."""
+    store = small_store(tmp_path / "store", count=24, coordinates=coordinates)
+    config = small_config(
+        budget__batch_size=4, views__rotation_degrees=30.0, views__tilt_degrees=10.0 if coordinates == 3 else 0.0,
+        views__scale=0.1, views__shear_strength=0.3, views__corruption_probability=0.5, views__corruption="zeroed",
+    )  # fmt: skip
+
+    def begin() -> TrainingState:
+        model = build_model(config, layout=store.layout, device=GPU, coordinates=coordinates)
+        optimiser = build_optimiser(config.optimiser, model=model)
+        return TrainingState(model=model, optimiser=optimiser, seed=config.budget.seed)
+
+    recorded = train(begin(), config, store, epochs=3)
+    monkeypatch.setenv("HICO_CUDA_GRAPHS", "off")
+    same(recorded, train(begin(), config, store, epochs=3))
+
+
+@gpu
 def test_a_dataset_that_is_sent_trains_as_one_that_lies_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     config = small_config(budget__batch_size=4)
     resident = train(start(config, store), config, store, epochs=2)

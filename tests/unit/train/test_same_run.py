@@ -1,4 +1,4 @@
-"""What ``auto`` precision is for a run that begins, and for one that is resumed."""
+"""What a run that is resumed has in common with the one that began: its precision, and its views."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from hico_platform.checkpoint import precision_of, save_checkpoint
+from hico_platform.checkpoint import load_checkpoint, precision_of, save_checkpoint
 from hico_platform.config.schema import to_mapping
+from hico_platform.config.trial import as_first_written
 from hico_platform.enums import Precision
 from hico_platform.errors import CheckpointError
 from hico_platform.ops import precision
-from hico_platform.train.same_run import with_precision
+from hico_platform.train.same_run import check_same_run, with_precision
 from tests.small import small_config
 
 DEVICE = torch.device("cpu")
@@ -66,3 +67,14 @@ def test_a_run_in_tf32_is_not_resumed_on_a_device_without(tmp_path: Path, monkey
     monkeypatch.setattr(precision, "has_tf32", lambda device: False)
     with pytest.raises(CheckpointError, match="expected a device that has tf32, as when this run began, got 'cpu'"):
         resolved(tmp_path)
+
+
+def test_a_checkpoint_without_newer_views_was_trained_with_the_released_ones(tmp_path: Path) -> None:
+    written = as_first_written(to_mapping(small_config()))
+    assert "rotation_degrees" not in written["views"]
+    saved(tmp_path, written)
+    checkpoint = load_checkpoint(tmp_path / "epoch-000001")
+    check_same_run(checkpoint, {"config": to_mapping(small_config()), "provenance": {}})
+    turned = to_mapping(small_config(views__rotation_degrees=30.0))
+    with pytest.raises(CheckpointError, match=r"views.rotation_degrees: expected the value 0.0, as when .* got 30.0"):
+        check_same_run(checkpoint, {"config": turned, "provenance": {}})

@@ -41,6 +41,11 @@ def test_a_whole_plan(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_warnings_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, warnings=("half of them are short",)).splitlines()
+    assert lines[:2] == ["warning: half of them are short", "first trials:"]
+
+
 @pytest.mark.parametrize(("gpus", "line"), [(None, "GPUs: measured when the search begins"), (0.0, "")])
 def test_gpus_that_are_not_known_and_none(gpus: float | None, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, gpus=gpus)

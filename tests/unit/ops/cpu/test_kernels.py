@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hico_platform.augment.frames import StoredPoses, crop_and_resize
-from hico_platform.augment.spatial import draw_matrices
+from hico_platform.augment.spatial import SpatialAugmentation, draw_matrices
 from hico_platform.augment.streams import spatial_tokens
 from hico_platform.build import build_model
 from hico_platform.data.layout import KINECT_V2
@@ -320,7 +320,7 @@ def test_views_are_those_of_pytorch(
     start, length = torch.tensor([2, 0, 0]), torch.tensor([7, 33, 1])
     generator = torch.Generator().manual_seed(0)
     matrices = draw_matrices(
-        3, joints=joints, coordinates=coordinates, corrupted_joints=joints // 2, generator=generator
+        3, joints=joints, coordinates=coordinates, augmentation=SpatialAugmentation(), generator=generator
     )
     found = []
     for off in (False, True):
