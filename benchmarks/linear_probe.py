@@ -40,6 +40,7 @@ def setting(arguments: argparse.Namespace):
     from hico_platform.build import build_model
     from hico_platform.config.schema import replace
     from hico_platform.config.trial import TrialConfig
+    from hico_platform.data.split_guard import Purpose
     from hico_platform.trial import TrainEvalSplit
     from hico_platform.worker.datasets import dataset
 
@@ -47,8 +48,8 @@ def setting(arguments: argparse.Namespace):
         TrialConfig(), {"model.encoder": arguments.encoder, "model.hidden_width": arguments.width, "budget.seed": 1}
     )
     place = dataset(arguments.data, protocol=arguments.protocol, home=arguments.home, preset=arguments.preset)
-    store, split = place.open()
-    parts = TrainEvalSplit(store=store, train=split.train_and_val, eval=split.test)
+    store, split = place.open_with_test(Purpose.EVALUATION)
+    parts = TrainEvalSplit(store=store, train=split.train_and_val, eval=split.open_test(Purpose.EVALUATION))
     return config, parts, build_model(config, layout=store.layout, device=CPU)
 
 

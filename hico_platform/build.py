@@ -144,6 +144,7 @@ def build_views(config: ViewsConfig, *, store: Store, device: torch.device) -> V
             tilt_degrees=config.tilt_degrees,
             scale=config.scale,
         ),
+        check=None if store.closed is None else lambda indices: store.check_open(indices.numpy()),
     )
 
 

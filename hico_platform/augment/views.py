@@ -15,7 +15,10 @@ from hico_platform.enums import Stream
 
 
 class Views:
-    """Makes views (N, T, M, J, C) of stored sequences, in batches and on the device where they lie."""
+    """Makes views (N, T, M, J, C) of stored sequences, in batches and on the device where they lie.
+
+    ``check`` raises where one of the sequences of which views are asked for may not be read; indices (n,) on the CPU.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Views:
         min_crop_ratio: float,
         min_crop_frames: int,
         spatial: SpatialAugmentation,
+        check: Callable[[Tensor], None] | None = None,
     ) -> None:
         self.poses = poses
         self.parents = parents
@@ -35,11 +39,17 @@ class Views:
         self.min_crop_ratio = min_crop_ratio
         self.min_crop_frames = min_crop_frames
         self.spatial = spatial
+        self._check = check
 
     @property
     def resident(self) -> bool:
         """Whether all poses lie where views are made of them."""
         return isinstance(self.poses, StoredPoses)
+
+    def check(self, indices: Tensor) -> None:
+        """Raises ClosedTestSplitError if one of the sequences ``indices`` (n,) may not be read."""
+        if self._check is not None:
+            self._check(indices.cpu())
 
     def prefetch(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """The same batches of indices, each to be used before the next is asked for; poses are copied meanwhile."""
@@ -47,6 +57,8 @@ class Views:
 
     def random(self, indices: Tensor, *, generator: torch.Generator) -> Tensor:
         """One random view of each sequence of ``indices`` (N,): crop-resize, then a matrix on each joint."""
+        if indices.device.type == "cpu":  # on a GPU the loop checks them all before it begins, so that no step waits
+            self.check(indices)
         poses = self.poses.take(indices)
         start, length = random_crop(
             poses.num_frames,
@@ -66,6 +78,7 @@ class Views:
 
     def cropped(self, indices: Tensor, *, min_ratio: float, generator: torch.Generator) -> Tensor:
         """A random crop of each sequence of ``indices`` (N,), at least ``min_ratio`` of it, without augmentation."""
+        self.check(indices)
         poses = self.poses.take(indices)
         start, length = random_crop(
             poses.num_frames, min_ratio=min_ratio, min_frames=self.min_crop_frames, generator=generator
@@ -78,6 +91,7 @@ class Views:
 
         ``alter`` changes the joints (N, T, M, J, C) before bones or motion are made of them.
         """
+        self.check(indices)
         poses = self.poses.take(indices)
         start, length = centre_crop(poses.num_frames, share=share)
         cropped = crop_and_resize(poses, start, length, frames=self.frames)

@@ -7,6 +7,7 @@ import functools
 
 from hico_platform.commands.search import check_machine
 from hico_platform.config.space import CheckedSpace
+from hico_platform.data.split_guard import closed_test_split
 from hico_platform.home import HomePaths
 from hico_platform.home_access import follow_home
 from hico_platform.search.search_plan import SearchPlan, gpus_of, plan_search, this_machine
@@ -14,6 +15,7 @@ from hico_platform.search.start import check_startable
 from hico_platform.search.warm_start import warm_points_at
 
 
+@closed_test_split("a dry run")
 def dry_run(
     space: CheckedSpace,
     *,

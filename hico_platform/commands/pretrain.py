@@ -14,6 +14,7 @@ from hico_platform.checkpoint import newest_facts
 from hico_platform.config.schema import replace, to_mapping
 from hico_platform.config.trial import TrialConfig, as_first_written
 from hico_platform.data.store import Store
+from hico_platform.data.split_guard import closed_test_split
 from hico_platform.enums import Precision
 from hico_platform.errors import Problem, UsageError
 from hico_platform.search.messages import ReportFunction, TrialOutcome
@@ -71,6 +72,7 @@ def _of_the_weights(config: Mapping[str, Any]) -> dict[str, Any]:
     return {group: value for group, value in config.items() if group != "evaluation"} | {"budget": budget}
 
 
+@closed_test_split("a pretraining")
 def pretrain_one(
     *,
     config: TrialConfig,

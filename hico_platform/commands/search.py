@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.cpus import available_cpus
+from hico_platform.data.split_guard import closed_test_split
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.interruptions import time_left_s
@@ -52,6 +53,7 @@ OnStart = Callable[[SearchRecord, Sequence[TrialRecord]], None]
 """Called with the search as the ledger has it, and the trials of earlier drivers."""
 
 
+@closed_test_split("a search")
 def run_search(
     request: SearchRequest,
     *,

@@ -11,6 +11,7 @@ from hico_platform.commands.short_recordings import crop_warning, least_crop_fra
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.store import COORDINATES, Store
+from hico_platform.data.split_guard import closed_test_split
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, command
 from hico_platform.masking import masked
@@ -47,6 +48,7 @@ class SearchInputs:
     warnings: tuple[str, ...] = ()
 
 
+@closed_test_split("a search")
 def search_inputs(
     space: CheckedSpace, *, home: Path, data: str | None, progress: Progress | None = None
 ) -> SearchInputs:

@@ -18,6 +18,7 @@ from hico_platform.data.overlap import PUBLISHED_AS, family, published_names, re
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
 from hico_platform.data.split import fitting_protocols, split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import COORDINATES, Store
 from hico_platform.data.store_writer import StoreWriter, refuse_existing
 from hico_platform.enums import Part
@@ -236,7 +237,8 @@ def _protocols(
                 continue
             name = f"{store.dataset}-{protocol}"
             column = f"split_{name}"
-            held = (*split.val.tolist(), *split.test.tolist())
+            by_part = split.parts(Purpose.MERGE)
+            held = (*split.val.tolist(), *by_part[Part.TEST].tolist())
             scored = ({cut_from[s][i] for i in held} - {None}) | {contents[s][i] for i in held}
             for (other, i), found in parts.items():
                 if (other, i) not in own and not {cut_from[other][i], contents[other][i]} & scored:
@@ -246,7 +248,7 @@ def _protocols(
             for i in split.pretrain_only_val.tolist():
                 parts[origins[s, i]][column] = Part.VAL.value
             for part in (Part.TRAIN, Part.VAL, Part.TEST):  # of copies within a store the most held back decides
-                for i in split.part(part).tolist():
+                for i in by_part[part].tolist():
                     parts[origins[s, i]][column] = part.value
             words = {part.value: {column: [part.value]} for part in Part}
             protocols[name] = words | {"pretrain": {column: [_ONLY_PRETRAINED]}}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hico_platform.data.kept_together import Mask, choose_validation, known, of_subjects_in
 from hico_platform.data.protocol_rule import ColumnCondition, Described, Parity, ProtocolRule, Rule
+from hico_platform.data.split_guard import Purpose, require_open
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem
 
@@ -28,23 +29,28 @@ _VALIDATION_SHARE = 0.2
 class Split:
     """Indices of the sequences of each part, ascending, int64. Train, validation and test are labelled.
 
-    A store without labels has only sequences for pretraining.
+    A store without labels has only sequences for pretraining. The test part is given by :meth:`open_test` alone.
     """
 
     protocol: str
     train: Indices
     val: Indices
-    test: Indices
     val_by: str
     """The unit of the validation part: ``subject``, ``video``, ``sequence``, ``given`` by the protocol, or ``none``."""
     pretrain_only: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     """Sequences that join the training part in pretraining and are never scored, nor asked for their labels."""
     pretrain_only_val: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     """Unlabelled ones of validation subjects, which join only where validation sequences do: in retraining."""
+    _test: Indices = field(repr=False)
 
-    def part(self, part: Part) -> Indices:
-        """The indices of one part."""
-        return {Part.TRAIN: self.train, Part.VAL: self.val, Part.TEST: self.test}[part]
+    def open_test(self, purpose: Purpose) -> Indices:
+        """The indices of the test part. Raises ClosedTestSplitError where it is closed to this purpose."""
+        require_open(purpose)
+        return self._test
+
+    def parts(self, purpose: Purpose) -> dict[Part, Indices]:
+        """The indices of all three parts; raises as :meth:`open_test`."""
+        return {Part.TRAIN: self.train, Part.VAL: self.val, Part.TEST: self.open_test(purpose)}
 
     @property
     def train_and_val(self) -> Indices:
@@ -132,7 +138,7 @@ def protocol_fits(store: Described) -> dict[str, Fit]:
             fits[name] = Fit(counts=None, reason=str(replace(error.problems[0], remedy=None)))
             continue
         alone = {"pretrain_only": len(split.pretrain_only), "pretrain_only_val": len(split.pretrain_only_val)}
-        parts = {part.value: len(split.part(part)) for part in Part}
+        parts = {part.value: len(indices) for part, indices in split.parts(Purpose.COUNTS).items()}
         fits[name] = Fit(counts=parts | {kind: count for kind, count in alone.items() if count})
     return fits
 
@@ -203,7 +209,7 @@ def _split(store: Described, chosen: ProtocolRule, *, validation_share: float) -
         protocol=chosen.name,
         train=np.flatnonzero(whole_train & labelled & ~val),
         val=np.flatnonzero(val & labelled),
-        test=np.flatnonzero(test & labelled),
+        _test=np.flatnonzero(test & labelled),
         val_by=val_by,
         pretrain_only=np.flatnonzero(pretrain_only & ~val),
         pretrain_only_val=np.flatnonzero(pretrain_only & val),

@@ -12,7 +12,9 @@ A store is a folder of three files:
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import UNLABELLED, MissingJoint
 from hico_platform.data.store_index import CONTENT, METADATA_PREFIX, content_of
+from hico_platform.data.split_guard import refuse_sequence
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -67,6 +70,8 @@ class Store:
             sequences = header["counts"]["sequences"]
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise _torn(self.directory / HEADER_FILE, "a whole header", str(error)) from None
+        self.closed: npt.NDArray[np.bool_] | None = None
+        """Mask of the sequences that may not be read, (N,); None where all may."""
         self._index = _read_index(self.directory / INDEX_FILE)
         if len(self._index) != sequences:
             raise _torn(self.directory / INDEX_FILE, f"an index of {sequences} sequences", len(self._index))
@@ -80,17 +85,29 @@ class Store:
         """Number of sequences."""
         return len(self._index)
 
-    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
-        """Pickled as its path."""
-        return type(self), (self.directory,)
+    def without(self, indices: npt.NDArray[np.int64]) -> Store:
+        """The same store with some sequences closed: their labels are hidden, and reading their poses is refused.
+
+        What says nothing of the poses stays: names, lengths, metadata and the digests of their content.
+        """
+        closed = copy.copy(self)
+        for cached in ("labels", "labelled"):
+            closed.__dict__.pop(cached, None)
+        closed.closed = np.zeros(len(self), bool) if self.closed is None else self.closed.copy()
+        closed.closed[indices] = True
+        return closed
+
+    def __reduce__(self) -> tuple[Callable[..., Store], tuple[Path, npt.NDArray[np.bool_] | None]]:
+        """Pickled as its path, with what is closed."""
+        return _reopened, (self.directory, self.closed)
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Class of each sequence, (N,); ``UNLABELLED`` for one without a label."""
+        """Class of each sequence, (N,); ``UNLABELLED`` for one without a label, and for one that is closed."""
         labels = self._numbers("label")
         if labels.dtype == np.float64:  # with NaN for null
-            return np.where(np.isnan(labels), UNLABELLED, labels).astype(np.int64)
-        return labels
+            labels = np.where(np.isnan(labels), UNLABELLED, labels).astype(np.int64)
+        return labels if self.closed is None else np.where(self.closed, UNLABELLED, labels)
 
     @cached_property
     def labelled(self) -> npt.NDArray[np.bool_]:
@@ -121,7 +138,7 @@ class Store:
         """
         if CONTENT in self._index.column_names:
             return tuple(self._index.column(CONTENT).to_pylist())
-        return tuple(content_of(self.pose(i)) for i in range(len(self)))
+        return tuple(content_of(self._pose(i)) for i in range(len(self)))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -169,7 +186,21 @@ class Store:
         return torch.from_numpy(self._numbers("offset").copy())
 
     def pose(self, i: int) -> npt.NDArray[np.float32]:
-        """Sequence i as a read-only view, float32 (T, M, J, C), metres; a missing joint is zeros."""
+        """Sequence i as a read-only view, float32 (T, M, J, C), metres; a missing joint is zeros.
+
+        Raises ClosedTestSplitError for one that is closed.
+        """
+        if self.closed is not None and self.closed[i]:
+            raise refuse_sequence(self.names[i], directory=self.directory)
+        return self._pose(i)
+
+    def check_open(self, indices: npt.NDArray[np.int64]) -> None:
+        """Raises ClosedTestSplitError if one of the sequences ``indices`` (n,) is closed."""
+        if self.closed is not None and self.closed[indices].any():
+            first = int(indices[self.closed[indices]][0])
+            raise refuse_sequence(self.names[first], directory=self.directory)
+
+    def _pose(self, i: int) -> npt.NDArray[np.float32]:
         shape = (int(self.num_frames[i]), int(self.num_bodies[i]), len(self.layout.joints), self.coordinates)
         start = int(self._starts[i])
         return self._mapped[start : start + int(np.prod(shape))].reshape(shape)
@@ -186,6 +217,11 @@ class Store:
 
     def _numbers(self, name: str) -> npt.NDArray[np.int64]:
         return numbers_of(self._index.column(name))
+
+
+def _reopened(directory: Path, closed: npt.NDArray[np.bool_] | None) -> Store:
+    store = Store(directory)
+    return store if closed is None else store.without(np.flatnonzero(closed))
 
 
 def _read_header(directory: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from hico_platform.config.schema import parse
 from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import read_yaml
+from hico_platform.data.split_guard import Purpose
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError, command
 from hico_platform.home import HomePaths
@@ -177,7 +178,7 @@ def _inputs(
     allow_overlap: bool,
 ) -> RetrainInputs:
     check_labels(source, field="data", part=Part.TEST)
-    store, split = source.open()
+    store, split = source.open_with_test(Purpose.RETRAINING)
     alone = pretrain_only_facts(store, split.pretrain_only_in_retraining)
     facts = {
         **facts,
@@ -186,7 +187,7 @@ def _inputs(
         "protocol": source.protocol,
         "split": "test",
         "train_sequences": str(len(split.train_and_val)),
-        "test_sequences": str(len(split.test)),
+        "test_sequences": str(len(split.open_test(Purpose.RETRAINING))),
         **{name: str(count) for name, count in alone.items()},
         "code_version": code_version(),
     }

@@ -49,8 +49,10 @@ def pretrain(
 
     Raises:
         DataError: there are fewer sequences than ``batch_size``.
+        ClosedTestSplitError: there are test sequences among them, in a search or a pretraining.
         TrainingError: a loss or a gradient is not finite.
     """
+    views.check(train)
     if len(train) < batch_size:
         raise DataError(
             Problem(

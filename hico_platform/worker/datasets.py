@@ -18,6 +18,7 @@ from hico_platform.data.split import EVERY_SEQUENCE, Split, split_store
 from hico_platform.data.store import Store
 from hico_platform.data.synth.presets import PRESETS
 from hico_platform.data.synth.write import synthesise
+from hico_platform.data.split_guard import Purpose, require_open
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem
 
@@ -39,7 +40,22 @@ class Dataset:
     cache: Path
 
     def open(self) -> tuple[Store, Split]:
-        """The store and its split. Raises DataError where it is torn or the protocol does not fit."""
+        """The store with its test split closed, and the split.
+
+        Raises DataError where the store is torn or the protocol does not fit.
+        """
+        store, split = self._opened()
+        return store.without(split.open_test(Purpose.COUNTS)), split
+
+    def open_with_test(self, purpose: Purpose) -> tuple[Store, Split]:
+        """The whole store and its split, for readers of test sequences.
+
+        Raises DataError as :meth:`open`, and ClosedTestSplitError where the test split is closed to this purpose.
+        """
+        require_open(purpose)
+        return self._opened()
+
+    def _opened(self) -> tuple[Store, Split]:
         store = open_store(self.location, cache=self.cache)
         return store, split_store(store, find_protocol_rule(self.protocol))
 
@@ -61,17 +77,17 @@ def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> 
     A search scores on validation sequences and trains on the rest of the training part; retraining scores on the test
     part and trains on all of it. Raises DataError if there are any, unless it is ``allowed``.
     """
-    store, split = source.open()
+    store, split = source.open_with_test(Purpose.OVERLAP)
     fitted = Chosen(store=store, indices=np.concatenate([split.train, split.pretrain_only]))
     refitted = Chosen(store=store, indices=np.concatenate([split.train_and_val, split.pretrain_only_in_retraining]))
     total = 0
     opened = [("data", source.protocol, store, split)]
     if target is not None:
-        opened.append(("transfer", target.protocol, *target.open()))
+        opened.append(("transfer", target.protocol, *target.open_with_test(Purpose.OVERLAP)))
     for field, protocol, other, parts in opened:
         found = {
             *overlapping(fitted, Chosen(store=other, indices=parts.val)),
-            *overlapping(refitted, Chosen(store=other, indices=parts.test)),
+            *overlapping(refitted, Chosen(store=other, indices=parts.open_test(Purpose.OVERLAP))),
         }
         total += len(found)
         if found and not allowed:
@@ -98,7 +114,7 @@ def check_labels(scored: Dataset, *, field: str, part: Part) -> None:
     classes = np.zeros(0, np.int64)
     if store.labelled.any():
         _, split = scored.open()
-        classes = np.unique(store.labels[split.part(part)])
+        classes = np.unique(store.labels[split.parts(Purpose.COUNTS)[part]])
     if len(classes) < LEAST_CLASSES:
         where = {Part.VAL: "among the validation subjects", Part.TEST: "in the test part"}[part]
         found = f"{len(classes)} classes; {int(store.labelled.sum())} of {len(store)} sequences have a label"

@@ -19,6 +19,7 @@ from hico_platform.config.schema import Scalar, replace, to_mapping
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.config.space_rules import flat
 from hico_platform.config.trial import LevelWeights, TrialConfig
+from hico_platform.data.split_guard import closed_test_split
 from hico_platform.errors import ConfigError
 from hico_platform.evaluate.downstream import downstream
 from hico_platform.search.cost import Machine
@@ -92,6 +93,7 @@ class CudaMeter:
         )
 
 
+@closed_test_split("a measurement of GPU memory")
 def measure_need(
     configs: Sequence[TrialConfig], *, data: TrialData, meter: Callable[[], Meter] = CudaMeter
 ) -> MemoryNeed:

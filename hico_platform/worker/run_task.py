@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from hico_platform.build import build_model
-from hico_platform.data.store import Store
+from hico_platform.data.split_guard import Purpose, closed_test_split, require_open
 from hico_platform.evaluate.downstream import downstream, raw_pose_knn
 from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import Alive, TrialTask, alive_of
@@ -28,7 +28,7 @@ class TrialData:
     """The data that a trial trains and is scored on.
 
     ``on_test_split`` trains on the whole training split and scores on the test split: in retraining alone.
-    Otherwise validation subjects are taken from the training split and the test split stays untouched.
+    Otherwise validation subjects are taken from the training split, and the test split is closed.
     """
 
     source: Dataset
@@ -38,9 +38,14 @@ class TrialData:
     """How many scored sequences are also pretrained on, where that was allowed."""
 
     def splits(self) -> tuple[TrainEvalSplit, TrainEvalSplit | None]:
-        """The split to train on and, where transfer is measured, the target's."""
-        target = None if self.target is None else _split(self.target, on_test_split=self.on_test_split)
-        return _split(self.source, on_test_split=self.on_test_split), target
+        """The split to train on and, where transfer is measured, the target's.
+
+        Raises ClosedTestSplitError for the test split where it is closed.
+        """
+        if self.on_test_split:
+            require_open(Purpose.RETRAINING)  # whatever this process has open already
+        opened = _with_test_split if self.on_test_split else _with_validation_split
+        return opened(self.source), None if self.target is None else opened(self.target)
 
 
 def run_task(
@@ -58,44 +63,54 @@ def run_task(
     prepare_threads(task)
     return_memory()  # which the traceback of the previous trial kept alive
     alive = alive_of(report)
-    split, target = data.splits()
-    alive()
-    device = device_of(task)
     try:
-        with memory_explained(task.config):  # the first use of the device
-            config = with_precision(task.config, directory=task.directory, device=device)
-        with (
-            memory_explained(config),
-            checked_kernels(
-                config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
-            ) as arithmetic,
-        ):
-            alive()
-            return run_trial(
-                config,
-                split=split,
-                target=target,
-                directory=task.directory,
-                report_epochs=task.report_epochs,
-                validate=not data.on_test_split,
-                report=report,
-                device=device,
+        with contextlib.nullcontext() if data.on_test_split else closed_test_split("a search or a pretraining"):
+            return _run(
+                task,
+                report,
+                data=data,
                 callbacks=TrialCallbacks(
                     on_epoch=_watched(watch, alive), on_progress=_progressed(progress, alive), alive=alive
                 ),
-                provenance={
-                    "arithmetic": arithmetic,
-                    "precision": config.model.precision.value,
-                    "data_digest": split.store.digest,
-                    "protocol": data.source.protocol,
-                    "scored_on": ("test" if data.on_test_split else "val") if split.can_be_scored else "nothing",
-                    **pretrain_only_facts(split.store, split.pretrain_only),
-                    **({"overlap": data.overlap} if data.overlap else {}),
-                    **({"run": task.key} if task.key else {}),
-                },
             )
     finally:
         return_memory()
+
+
+def _run(task: TrialTask, report: ReportFunction, *, data: TrialData, callbacks: TrialCallbacks) -> TrialOutcome:
+    split, target = data.splits()
+    callbacks.alive()
+    device = device_of(task)
+    with memory_explained(task.config):  # the first use of the device
+        config = with_precision(task.config, directory=task.directory, device=device)
+    with (
+        memory_explained(config),
+        checked_kernels(
+            config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
+        ) as arithmetic,
+    ):
+        callbacks.alive()
+        return run_trial(
+            config,
+            split=split,
+            target=target,
+            directory=task.directory,
+            report_epochs=task.report_epochs,
+            validate=not data.on_test_split,
+            report=report,
+            device=device,
+            callbacks=callbacks,
+            provenance={
+                "arithmetic": arithmetic,
+                "precision": config.model.precision.value,
+                "data_digest": split.store.digest,
+                "protocol": data.source.protocol,
+                "scored_on": ("test" if data.on_test_split else "val") if split.can_be_scored else "nothing",
+                **pretrain_only_facts(split.store, split.pretrain_only),
+                **({"overlap": data.overlap} if data.overlap else {}),
+                **({"run": task.key} if task.key else {}),
+            },
+        )
 
 
 def _watched(watch: Callable[[EpochResult], None] | None, alive: Alive) -> Callable[[EpochResult], None]:
@@ -166,20 +181,17 @@ def return_memory() -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _opened(dataset: Dataset) -> tuple[Store, TrainEvalSplit, TrainEvalSplit]:
+def _with_validation_split(dataset: Dataset) -> TrainEvalSplit:
     store, split = dataset.open()
-    return (
-        store,
-        TrainEvalSplit(store=store, train=split.train, eval=split.val, pretrain_only=split.pretrain_only),
-        TrainEvalSplit(
-            store=store,
-            train=split.train_and_val,
-            eval=split.test,
-            pretrain_only=split.pretrain_only_in_retraining,
-        ),
+    return TrainEvalSplit(store=store, train=split.train, eval=split.val, pretrain_only=split.pretrain_only)
+
+
+@functools.lru_cache(maxsize=8)
+def _with_test_split(dataset: Dataset) -> TrainEvalSplit:
+    store, split = dataset.open_with_test(Purpose.RETRAINING)
+    return TrainEvalSplit(
+        store=store,
+        train=split.train_and_val,
+        eval=split.open_test(Purpose.RETRAINING),
+        pretrain_only=split.pretrain_only_in_retraining,
     )
-
-
-def _split(dataset: Dataset, *, on_test_split: bool) -> TrainEvalSplit:
-    _, validation, test = _opened(dataset)
-    return test if on_test_split else validation

@@ -7,6 +7,7 @@ import pytest
 
 from hico_platform.commands import dry_run as module
 from hico_platform.commands.dry_run import dry_run
+from hico_platform.data.split_guard import ClosedTestSplitError, Purpose, require_open
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import this_driver
@@ -55,3 +56,9 @@ def test_points_of_an_earlier_search_are_planned_too(paths: HomePaths, monkeypat
     monkeypatch.setattr(module, "warm_points_at", lambda paths, space: warm)
     plan = dry_run(toy_space(), paths=paths, name="toy")
     assert dict(zip(plan.origins, plan.first, strict=True))["warm start"] == warm[0]
+
+
+def test_a_plan_may_not_read_the_test_split(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "plan_search", lambda space, **options: require_open(Purpose.RETRAINING))
+    with pytest.raises(ClosedTestSplitError, match="got 'a dry run'"):
+        dry_run(toy_space(), paths=paths, name="toy")

@@ -11,6 +11,7 @@ from hico_platform.commands import pretrain as command
 from hico_platform.commands.pretrain import pretrain_one, run_folder
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import as_first_written
+from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.errors import UsageError
 from hico_platform.search.task import TrialTask
 from hico_platform.worker.datasets import Dataset
@@ -114,3 +115,14 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match=r"gpus: expected a GPU that PyTorch can use, got 1"):
         task_of(source, tmp_path, monkeypatch, every=1, gpus=1)
+
+
+def test_a_pretraining_may_not_read_the_test_split(
+    source: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "check_overlap", lambda source, *rest, **options: source.open_with_test(Purpose.MERGE))
+    with pytest.raises(ClosedTestSplitError, match="got 'a pretraining'"):
+        pretrain_one(
+            config=small_config(), source=source, directory=tmp_path, validate_every=1, cpus=1, gpus=0,
+            report=print, watch=print, progress=print,
+        )  # fmt: skip

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.commands import search as module
 from hico_platform.commands.search import run_search
+from hico_platform.data.split_guard import ClosedTestSplitError, Purpose, require_open
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.controller import SearchController
@@ -62,3 +64,9 @@ def test_a_search_is_not_begun_or_resumed_over_a_store_that_refuses_everything(p
     ):
         resume(paths, tracker)
     assert tracker.requests == 0
+
+
+def test_the_driver_of_a_search_may_not_read_the_test_split(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "check_tracking", lambda *arguments: require_open(Purpose.RETRAINING))
+    with pytest.raises(ClosedTestSplitError, match="got 'a search'"):
+        resume(paths, MemoryTracker())

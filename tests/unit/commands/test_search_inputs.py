@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.commands import search_inputs as module
 from hico_platform.commands.search_inputs import search_inputs
 from hico_platform.data.layout import KINECT_V1
 from hico_platform.data.map_layout import map_store
+from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.data.store import Store
 from hico_platform.errors import DataError
 from tests.small import small_store
@@ -71,4 +74,12 @@ def test_data_without_labels_cannot_be_searched_or_transferred_to(tmp_path: Path
     with pytest.raises(
         DataError, match=f"{without}: {field}: expected labelled sequences of at least 2 classes among the"
     ):
+        search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))
+
+
+def test_what_prepares_a_search_may_not_read_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = small_store(tmp_path / "source")
+    space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "source"), transfer_protocol="odd-subjects")
+    monkeypatch.setattr(module, "code_version", lambda: split_store(store, "odd-subjects").open_test(Purpose.RETRAINING))
+    with pytest.raises(ClosedTestSplitError, match=r"got 'a search'; score on validation subjects here"):
         search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))

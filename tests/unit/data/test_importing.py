@@ -19,6 +19,7 @@ from hico_platform.data.normalise import Normalisation
 from hico_platform.data.readers import Item, ReadOptions, manifest
 from hico_platform.data.sequence import Sequence, Unit
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.synth.generate import one_sequence
 from hico_platform.data.synth.presets import TINY
@@ -53,7 +54,7 @@ def test_a_manifest_becomes_a_store(tmp_path: Path) -> None:
     assert store.provenance["report"] == {
         "kept": 80, "unlabelled": 0, "skipped": 0, "left_out": 0, "remarks": {},
     }  # fmt: skip
-    assert len(split_store(store, "odd-subjects").test) > 0
+    assert len(split_store(store, "odd-subjects").open_test(Purpose.COUNTS)) > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
 
 
@@ -186,7 +187,7 @@ def test_real_recordings_are_read(shared_dir: Path, tmp_path: Path) -> None:
     store = Store.open(tmp_path / "wmft")
     assert (report.kept, len(store), len(store.class_names)) == (1080, 1080, 15)
     assert (store.num_frames.min(), store.num_frames.max()) == (51, 2518)
-    assert len(split_store(store, "odd-subjects").test) == 540
+    assert len(split_store(store, "odd-subjects").open_test(Purpose.COUNTS)) == 540
 
 
 def test_remarks_of_kept_recordings_are_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from hico_platform.data.normalise import Normalisation
 from hico_platform.data.overlap import Chosen, overlapping
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.store_writer import StoreWriter
 from hico_platform.data.verify import verify
@@ -87,12 +88,12 @@ def test_a_copy_is_kept_once_and_never_pretrained_on_where_it_is_tested(tmp_path
     (copy,) = done.copies
     assert str(copy) == "a1 of first: the same pose as copy of second"
     split = split_store(merged, "first-mine")
-    tested = {merged.names[i] for i in split.test}
+    tested = {merged.names[i] for i in split.open_test(Purpose.COUNTS)}
     assert "copy" in tested  # a1 is of subject 2, which first tests on
     assert "first/a0" in {merged.names[i] for i in split.train_and_val}  # another recording, so it gets another name
     assert "a0" in {merged.names[i] for i in split.pretrain_only}
     trained = Chosen(store=merged, indices=np.concatenate([split.train_and_val, split.pretrain_only]))
-    assert overlapping(trained, Chosen(store=merged, indices=split.test)) == []
+    assert overlapping(trained, Chosen(store=merged, indices=split.open_test(Purpose.COUNTS))) == []
 
 
 def test_ntu_120_holds_ntu_60(tmp_path: Path) -> None:
@@ -149,11 +150,11 @@ def test_a_copy_of_another_class_is_kept_for_the_scores_of_its_dataset(tmp_path:
     merged = Store.open(tmp_path / "out")
     for dataset in ("first", "second"):
         split = split_store(merged, f"{dataset}-mine")
-        own = (*split.train, *split.val, *split.test)
+        own = (*split.train, *split.val, *split.open_test(Purpose.COUNTS))
         assert len(own) == 12
         assert {merged.class_names[merged.labels[i]].split("/")[0] for i in own} == {dataset}
         trained = Chosen(store=merged, indices=np.concatenate([split.train_and_val, split.pretrain_only_in_retraining]))
-        assert overlapping(trained, Chosen(store=merged, indices=split.test)) == []
+        assert overlapping(trained, Chosen(store=merged, indices=split.open_test(Purpose.COUNTS))) == []
 
 
 def test_a_copy_gives_its_label_to_one_without(tmp_path: Path) -> None:
@@ -162,7 +163,9 @@ def test_a_copy_gives_its_label_to_one_without(tmp_path: Path) -> None:
     merge([first, second], tmp_path / "out")
     merged = Store.open(tmp_path / "out")
     assert [merged.class_names[label] for label in merged.labels] == ["second/a", "second/b"] * 6
-    assert len(split_store(merged, "second-mine").test) == len(split_store(second, "mine").test)
+    assert len(split_store(merged, "second-mine").open_test(Purpose.COUNTS)) == len(
+        split_store(second, "mine").open_test(Purpose.COUNTS)
+    )
 
 
 def test_a_copy_of_a_copy_is_found(tmp_path: Path) -> None:
@@ -187,4 +190,4 @@ def test_windows_of_a_scored_recording_are_not_pretrained_on(tmp_path: Path) -> 
     split = split_store(merged, "ntu60-mine")
     trained = {merged.names[i][:20] for i in (*split.train_and_val, *split.pretrain_only_in_retraining)}
     assert trained == {merged.names[i] for i in split.train_and_val} != set()
-    assert not trained & {merged.names[i] for i in split.test}
+    assert not trained & {merged.names[i] for i in split.open_test(Purpose.COUNTS)}

@@ -10,6 +10,7 @@ import pytest
 
 from hico_platform.data.protocol_rule import Parity, ProtocolRule, Rule
 from hico_platform.data.split import find_protocol, protocol_fits, split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError
 
@@ -60,7 +61,7 @@ def ntu(shared_dir: Path, dataset: str) -> Described:
 )
 def test_the_published_split_counts(shared_dir: Path, dataset: str, protocol: str, train: int, test: int) -> None:
     split = split_store(ntu(shared_dir, dataset), protocol)
-    assert (len(split.train_and_val), len(split.test)) == (train, test)
+    assert (len(split.train_and_val), len(split.open_test(Purpose.COUNTS))) == (train, test)
 
 
 def store(**more: Any) -> Described:
@@ -80,12 +81,14 @@ def test_validation_is_whole_subjects_of_train() -> None:
     subjects = store().column("subject")
     assert subjects is not None
     assert split.val_by == "subject"
-    parts = {part: set(subjects[split.part(part)].tolist()) for part in Part}
+    parts = {part: set(subjects[split.parts(Purpose.COUNTS)[part]].tolist()) for part in Part}
     assert len(parts[Part.VAL]) == 1
     assert not parts[Part.VAL] & parts[Part.TRAIN]
     assert parts[Part.VAL] | parts[Part.TRAIN] == {1, 3, 5, 7, 9}
     assert parts[Part.TEST] == {2, 4, 6, 8, 10}
-    np.testing.assert_array_equal(np.sort(np.concatenate([split.train_and_val, split.test])), np.arange(60))
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([split.train_and_val, split.open_test(Purpose.COUNTS)])), np.arange(60)
+    )
 
 
 def test_validation_is_the_same_for_ever() -> None:
@@ -98,12 +101,17 @@ def test_validation_is_the_same_for_ever() -> None:
 def test_without_subjects_validation_is_sequences() -> None:
     nameless = Described(table={"split": ["train"] * 20 + ["test"] * 5})
     split = split_store(nameless, "given")
-    assert (len(split.train), len(split.val), len(split.test), split.val_by) == (16, 4, 5, "sequence")
+    assert (len(split.train), len(split.val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (
+        16,
+        4,
+        5,
+        "sequence",
+    )
 
 
 def test_a_given_validation_part_is_kept() -> None:
     split = split_store(Described(table={"split": ["train", "val", "test", "train"], "subject": [1, 1, 1, 1]}), "given")
-    assert (split.train.tolist(), split.val.tolist(), split.test.tolist()) == ([0, 3], [1], [2])
+    assert (split.train.tolist(), split.val.tolist(), split.open_test(Purpose.COUNTS).tolist()) == ([0, 3], [1], [2])
     assert split.val_by == "given"
 
 
@@ -123,13 +131,13 @@ def test_a_rule_from_plain_values() -> None:
     table = store().table
     assert {table["camera"][i] for i in split.train_and_val} == {2, 3}
     assert {table["subject"][i] % 2 for i in split.train_and_val} == {1}
-    assert {(table["camera"][i], table["condition"][i]) for i in split.test} == {(1, "mild")}
+    assert {(table["camera"][i], table["condition"][i]) for i in split.open_test(Purpose.COUNTS)} == {(1, "mild")}
 
 
 def test_a_missing_value_belongs_to_neither_part() -> None:
     described = Described(table={"subject": [1.0, 3.0, 2.0, np.nan]})
     split = split_store(described, "odd-subjects")
-    assert sorted([*split.train_and_val, *split.test]) == [0, 1, 2]
+    assert sorted([*split.train_and_val, *split.open_test(Purpose.COUNTS)]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +221,7 @@ def test_subjects_that_are_texts_are_odd_or_even_by_the_number_at_their_end() ->
     described = Described(table={"subject": subjects})
     split = split_store(described, "odd-subjects")
     assert sorted([*split.train_and_val]) == [0, 1, 5, 7]
-    assert split.test.tolist() == [2, 3, 4]
+    assert split.open_test(Purpose.COUNTS).tolist() == [2, 3, 4]
     with pytest.raises(DataError, match=r"expected a text that ends in a number, .*, got 'p06_left'; name the texts"):
         split_store(Described(table={"subject": ["p1", "p3", "p06_left"]}), ProtocolRule.from_plain("mine", ODD))
 
@@ -221,7 +229,7 @@ def test_subjects_that_are_texts_are_odd_or_even_by_the_number_at_their_end() ->
 def test_p6_and_p06_are_two_people() -> None:
     described = Described(table={"subject": ["p1", "p01", "p3", "p5", "p6", "p06"] * 2})
     split = split_store(described, "odd-subjects", validation_share=0.5)
-    people = {part: {described.table["subject"][i] for i in split.part(part)} for part in Part}
+    people = {part: {described.table["subject"][i] for i in split.parts(Purpose.COUNTS)[part]} for part in Part}
     assert not people[Part.TRAIN] & people[Part.VAL]
     assert people[Part.TRAIN] | people[Part.VAL] == {"p1", "p01", "p3", "p5"}
     assert people[Part.TEST] == {"p6", "p06"}
@@ -246,7 +254,7 @@ def test_sequences_may_join_pretraining_alone() -> None:
     split = split_store(Described(table=table), ProtocolRule.from_plain("mine", rule))
     assert split.pretrain_only.tolist() == [6, 7]
     assert split.train_and_val.tolist() == [0, 1, 2, 3]
-    assert split.test.tolist() == [4, 5]
+    assert split.open_test(Purpose.COUNTS).tolist() == [4, 5]
     overlapping = {"train": {"subject": "odd"}, "pretrain": {"split": "more"}}
     with pytest.raises(DataError, match="every sequence in one part alone"):
         split_store(Described(table=table), ProtocolRule.from_plain("mine", overlapping))
@@ -258,9 +266,9 @@ def test_unlabelled_sequences_of_the_training_part_join_pretraining_alone() -> N
     assert subjects is not None
     split = split_store(described, "odd-subjects")
     for part in Part:
-        assert described.labelled[split.part(part)].all()
+        assert described.labelled[split.parts(Purpose.COUNTS)[part]].all()
     assert not described.labelled[split.pretrain_only_in_retraining].any()
-    held_out = set(subjects[split.val].tolist()) | set(subjects[split.test].tolist())
+    held_out = set(subjects[split.val].tolist()) | set(subjects[split.open_test(Purpose.COUNTS)].tolist())
     assert {int(subject) % 2 for subject in subjects[split.pretrain_only_in_retraining]} == {1}, (
         "none of a test subject"
     )
@@ -291,7 +299,7 @@ def test_a_given_split_may_say_unlabelled() -> None:
         "subject": [1, 1, 2, 3, 4, 4, 3, 2, 4, 4, 2],
     }
     split = split_store(Described(table=table, unlabelled=tuple(range(4, 11))), "given")
-    assert (split.train.tolist(), split.val.tolist(), split.test.tolist()) == ([0, 1], [2], [3])
+    assert (split.train.tolist(), split.val.tolist(), split.open_test(Purpose.COUNTS).tolist()) == ([0, 1], [2], [3])
     assert split.pretrain_only.tolist() == [4, 5], "not 6, of the subject of the test part"
     assert split.pretrain_only_val.tolist() == [7, 10], "and those of the subject that validates only with it"
 
@@ -316,7 +324,12 @@ def test_a_store_without_labels_has_only_unlabelled_sequences() -> None:
     for name, chosen in (("all", [0, 1, 2, 3]), ("odd-subjects", [0, 2])):
         split = split_store(described, name)
         assert split.pretrain_only.tolist() == chosen
-        assert (len(split.train), len(split.val), len(split.test), split.val_by) == (0, 0, 0, "none")
+        assert (len(split.train), len(split.val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (
+            0,
+            0,
+            0,
+            "none",
+        )
     assert split_store(Described(table={"path": [1, 2]}, unlabelled=(0, 1)), "all").pretrain_only.tolist() == [0, 1]
     with pytest.raises(DataError, match="protocol mine: expected at least one sequence in the train part, got 0"):
         split_store(described, ProtocolRule.from_plain("mine", {"train": {"subject": 9}}))

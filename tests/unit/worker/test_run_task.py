@@ -5,9 +5,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal, cast
 
+import numpy as np
 import pytest
+import torch
 
 from hico_platform.checkpoint import load_checkpoint
+from hico_platform.data.sequence import UNLABELLED
+from hico_platform.data.split import Split
+from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.enums import Decision, Stream
 from hico_platform.search.messages import EpochReport
 from hico_platform.search.task import TrialTask
@@ -15,9 +20,11 @@ from hico_platform.train import guards
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker import run_task as stage
 from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.gpu_memory import measure_need
 from hico_platform.worker.run_task import TrialData, raw_pose_score, run_task, untrained_scores
 from hico_platform.worker.timing import time_trials
 from tests.small import small_config, small_split, small_store
+from tests.unit.worker.test_gpu_memory import CpuMeter
 
 
 class LivingReport:
@@ -179,3 +186,69 @@ def test_unlabelled_sequences_are_pretrained_on_and_those_of_held_out_subjects_a
     )
     counts = {"pretrain_only_sequences": len(split.pretrain_only), "unlabelled_sequences": len(split.pretrain_only)}
     assert counts.items() <= seen["provenance"].items()
+
+
+class TestClosedTestSplit:
+    """A search and a pretraining read no test sequence, neither of the source nor of the target."""
+
+    @pytest.fixture
+    def data(self, datasets: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch) -> TrialData:
+        """Data whose test splits end the test where anything opens them."""
+
+        def opened(split: Split, purpose: Purpose) -> np.ndarray:
+            assert purpose in (Purpose.COUNTS, Purpose.OVERLAP), f"the test split was opened for {purpose}"
+            return real(split, purpose)
+
+        real = Split.open_test
+        monkeypatch.setattr(Split, "open_test", opened)
+        stage._with_validation_split.cache_clear()
+        return TrialData(source=datasets[0], target=datasets[1])
+
+    def test_a_trial_runs_without_it(self, data: TrialData, tmp_path: Path) -> None:
+        outcome = run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=data)
+        assert {"knn_top1", "recognition_top1", "transfer_top1"} <= outcome.metrics.keys()
+
+    def test_so_do_a_dry_run_and_the_measurement_of_memory(self, data: TrialData) -> None:
+        assert time_trials([small_config()], data=data, cpus=1, gpus=0).epoch_s > 0
+        measure_need([small_config()], data=data, meter=CpuMeter)
+
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_poses_and_labels_of_both_are_closed(self, which: int, data: TrialData) -> None:
+        split = data.splits()[which]
+        assert split is not None
+        tested = np.setdiff1d(np.arange(len(split.store)), [*split.train, *split.eval])
+        assert len(tested) == len(split.store) // 2
+        assert not split.store.labelled[tested].any()
+        evaluated = split.eval_data(small_config(), device=torch.device("cpu"))
+        assert set(evaluated.labels[tested].tolist()) == {UNLABELLED}
+        with pytest.raises(ClosedTestSplitError):
+            evaluated.views.centre(torch.tensor(tested[:1]), share=0.95)
+
+    @pytest.mark.parametrize("wrong", ["train", "eval"])
+    def test_a_trial_that_pretrains_or_scores_on_it_is_refused(
+        self, wrong: str, data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        split, target = data.splits()
+        everything = replace(split, **{wrong: np.arange(len(split.store))})
+        monkeypatch.setattr(TrialData, "splits", lambda data: (everything, target))
+        with pytest.raises(ClosedTestSplitError, match=r"expected a sequence of the training part, got 'S0"):
+            run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=data)
+
+    def test_a_trial_that_asks_for_it_is_refused(
+        self, datasets: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        final = TrialData(source=datasets[0], target=None, on_test_split=True)
+        final.splits()  # this process may have it open from a retraining
+        monkeypatch.setattr(stage, "run_trial", lambda config, **options: final.splits())
+        with pytest.raises(ClosedTestSplitError, match="got 'a search or a pretraining'; score on validation"):
+            run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=TrialData(source=datasets[0], target=None))
+        for dataset in datasets:
+            monkeypatch.setattr(
+                stage,
+                "run_trial",
+                lambda config, dataset=dataset, **options: dataset.open_with_test(Purpose.EVALUATION),
+            )
+            with pytest.raises(ClosedTestSplitError):
+                run_task(
+                    task(tmp_path), lambda said: Decision.CONTINUE, data=TrialData(source=datasets[0], target=None)
+                )

@@ -20,6 +20,7 @@ from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.readers.padded import recorded_frames, shown_bodies
 from hico_platform.data.sequence import nan_where_zero
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.errors import DataError
 from tests.unit.data.test_plain_pickle import Harm
@@ -65,8 +66,8 @@ def test_pyskl(tmp_path: Path, protocol: int) -> None:
     assert store.names == tuple(NAMES)
     expected = poses(12)[3].astype(np.float16).astype(np.float32)
     np.testing.assert_array_equal(store.pose(3), normalise(nan_where_zero(expected), KINECT_V2).pose)
-    assert split_store(store, "xsub").test.tolist() == [8, 9, 10, 11]
-    assert split_store(store, "xview").test.tolist() == [0, 1, 2, 3]
+    assert split_store(store, "xsub").open_test(Purpose.COUNTS).tolist() == [8, 9, 10, 11]
+    assert split_store(store, "xview").open_test(Purpose.COUNTS).tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_val_is_validation_where_a_pyskl_file_has_a_test_part(tmp_path: Path, ki
     parts = {}
     for protocol in ("xsub", "xview", "given", "split1"):
         split = split_store(store, protocol)
-        parts[protocol] = [len(split.train_and_val), len(split.test), split.val_by]
+        parts[protocol] = [len(split.train_and_val), len(split.open_test(Purpose.COUNTS)), split.val_by]
         assert len(split.val) == {"xsub": 2, "given": 1}.get(protocol, len(split.val))
     assert parts == {
         "xsub": [8, 4, "given"], "xview": [8, 4, "subject"], "given": [6, 6, "given"], "split1": [9, 3, "subject"]
@@ -216,7 +217,7 @@ def test_ctrgcn(tmp_path: Path, save: Any) -> None:
     for i, pose in enumerate(poses(10)):
         np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown_bodies(pose)), KINECT_V2).pose)
     split = split_store(store, "given")
-    assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 10, "sequence")
+    assert (len(split.train_and_val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (10, 10, "sequence")
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -239,10 +240,15 @@ def test_val_of_ctrgcn_is_validation_beside_a_test_part(tmp_path: Path) -> None:
     arrays |= {"x_val": arrays["x_train"][:4], "y_val": arrays["y_train"][:4]}
     save_archive(tmp_path / "a.npz", arrays)
     split = split_store(prepare(tmp_path / "a.npz", tmp_path / "out", "ctrgcn")[0], "given")
-    assert (len(split.train), len(split.val), len(split.test), split.val_by) == (10, 4, 10, "given")
+    assert (len(split.train), len(split.val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (
+        10,
+        4,
+        10,
+        "given",
+    )
     save_archive(tmp_path / "b.npz", {name: array for name, array in arrays.items() if "test" not in name})
     split = split_store(prepare(tmp_path / "b.npz", tmp_path / "other", "ctrgcn")[0], "given")
-    assert (len(split.train_and_val), len(split.test), split.val_by) == (10, 4, "sequence")
+    assert (len(split.train_and_val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (10, 4, "sequence")
 
 
 def test_a_compressed_archive_is_read_in_parts(tmp_path: Path) -> None:
@@ -396,7 +402,7 @@ def test_hico(tmp_path: Path, num_frames: bool) -> None:
     assert store.names == tuple(NAMES)
     for i, pose in enumerate(valid):
         np.testing.assert_array_equal(store.pose(i), pose)
-    assert split_store(store, "given").test.tolist() == [8, 9, 10, 11]
+    assert split_store(store, "given").open_test(Purpose.COUNTS).tolist() == [8, 9, 10, 11]
     subject = store.column("subject")
     assert subject is not None
     assert subject.tolist() == [i % 4 + 1 for i in range(12)]

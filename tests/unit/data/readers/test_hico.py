@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.errors import DataError
 from tests.unit.data.readers.test_archives import make_hico, poses, prepare
 
@@ -34,7 +35,7 @@ def test_files_of_pku_mmd_as_cmd_writes_them(tmp_path: Path) -> None:
     assert video.tolist() == [f"A01N0{i // 2}" for i in range(8)] + ["A02N00", "A02N00", "A02N01", "A02N01"]
     assert camera.tolist()[:4] == [1, 2, 3, 1]
     split = split_store(store, "given")
-    assert (len(split.test), split.val_by) == (4, "video")
+    assert (len(split.open_test(Purpose.COUNTS)), split.val_by) == (4, "video")
 
 
 def test_labels_and_numbers_of_frames_with_a_fraction_are_named(tmp_path: Path) -> None:
@@ -67,4 +68,4 @@ def test_val_is_validation_where_there_is_a_test_part(tmp_path: Path) -> None:
         shutil.copy(file, file.with_name(file.name.replace("train", "test")))
     relabel(tmp_path / "xsub", "test", [f"other{i}" for i in range(8)], [0] * 8, [5] * 8)
     split = split_store(prepare(tmp_path / "xsub", tmp_path / "out", "hico")[0], "given")
-    assert (len(split.train), len(split.val), len(split.test), split.val_by) == (8, 4, 8, "given")
+    assert (len(split.train), len(split.val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (8, 4, 8, "given")

@@ -17,6 +17,7 @@ from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.readers import ReadOptions
 from hico_platform.data.readers.image_pose import LEAST_SCORE
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.verify import verify
 from hico_platform.errors import DataError, UsageError
@@ -42,7 +43,7 @@ def test_a_pyskl_file_of_2d_poses_becomes_a_store_of_two_coordinates(tmp_path: P
     assert (store.dataset, store.coordinates, store.layout) == ("ntu60", 2, COCO)
     assert store.normalisation is Normalisation.IMAGE
     assert verify(store) == []
-    assert len(split_store(store, "xsub").test) == 24
+    assert len(split_store(store, "xsub").open_test(Purpose.COUNTS)) == 24
     annotation = content["annotations"][5]
     raw = annotation["keypoint"].swapaxes(0, 1).astype(np.float32)
     shown = annotation["keypoint_score"].swapaxes(0, 1) > LEAST_SCORE

@@ -16,6 +16,7 @@ from hico_platform.data.importing import import_dataset
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.verify import verify
 from hico_platform.errors import DataError
@@ -69,7 +70,7 @@ def test_videos_labels_and_parts(tmp_path: Path) -> None:
         [0, 1, 1],
         ("class 0", "class 1"),
     )
-    assert split_store(store, "given").test.tolist() == [2]
+    assert split_store(store, "given").open_test(Purpose.COUNTS).tolist() == [2]
     assert verify(store) == []
     confidence = store.column("confidence")
     assert confidence is not None

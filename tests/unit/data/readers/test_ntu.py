@@ -13,6 +13,7 @@ from hico_platform.data.readers.ntu import read_missing
 from hico_platform.data.sequence import nan_where_zero
 from hico_platform.data.skeleton_file import write_skeleton
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.errors import DataError
 
@@ -45,7 +46,7 @@ def test_a_folder_becomes_a_store(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         store.pose(1), normalise(nan_where_zero(poses["S001C002P003R001A007"]), KINECT_V2).pose
     )
-    assert split_store(store, "xview").test.tolist() == [0]
+    assert split_store(store, "xview").open_test(Purpose.COUNTS).tolist() == [0]
 
 
 def test_the_missing_list_with_a_header_is_left_out(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.readers.pku_mmd import PKUMMD, open_part_1
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.errors import DataError, Problem
 
@@ -153,7 +154,7 @@ def test_splits_become_protocols(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "out")
     assert (report.kept, len(store.class_names), store.dataset) == (8, 51, "pku-mmd-2")
     xsub = split_store(store, "xsub")
-    assert (len(xsub.train_and_val), len(xsub.test), xsub.val_by) == (6, 2, "video")
+    assert (len(xsub.train_and_val), len(xsub.open_test(Purpose.COUNTS)), xsub.val_by) == (6, 2, "video")
     assert len(split_store(store, "xview").train_and_val) == 4
 
 
@@ -176,7 +177,7 @@ def test_each_part_takes_its_own_files_and_counts_the_others(tmp_path: Path) -> 
         report = import_dataset(tmp_path / "raw", tmp_path / dataset, format_name=dataset)
         assert report.kept == kept
         assert report.remarks == {f"files of {other}, not read": 6, f"split files of {other}, not read": 1}
-        assert len(split_store(Store.open(tmp_path / dataset), "xsub").test) == 2
+        assert len(split_store(Store.open(tmp_path / dataset), "xsub").open_test(Purpose.COUNTS)) == 2
 
 
 def test_a_split_of_the_other_part_is_told_by_its_videos(tmp_path: Path) -> None:
@@ -229,7 +230,11 @@ def test_a_split_with_a_test_part_a_bom_and_names_of_files(tmp_path: Path) -> No
     (tmp_path / "part1" / "cross-subject.txt").write_text(text, encoding="utf-8-sig")
     import_dataset(tmp_path, tmp_path / "out", format_name="pku-mmd-1")
     split = split_store(Store.open(tmp_path / "out"), "xsub")  # train, val and test are two sequences each
-    assert (split.train.tolist(), split.val.tolist(), split.test.tolist()) == ([0, 1], [2, 3], [4, 5])
+    assert (split.train.tolist(), split.val.tolist(), split.open_test(Purpose.COUNTS).tolist()) == (
+        [0, 1],
+        [2, 3],
+        [4, 5],
+    )
 
 
 def test_a_row_at_frame_0_is_cut_from_the_first_and_counted(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.normalise import normalise
 from hico_platform.data.sequence import nan_where_zero
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.errors import DataError
 from tests.unit.data.readers.test_archives import NAMES, poses, prepare
 
@@ -49,7 +50,7 @@ def test_raw_arrays(tmp_path: Path, suffix: str) -> None:
     for i, pose in enumerate(recorded):
         shown = pose[:, :1] if i % 2 else pose
         np.testing.assert_array_equal(store.pose(i), normalise(nan_where_zero(shown), KINECT_V2).pose)
-    assert split_store(store, "given").test.tolist() == [8, 9, 10, 11]
+    assert split_store(store, "given").open_test(Purpose.COUNTS).tolist() == [8, 9, 10, 11]
     subject = store.column("subject")
     assert subject is not None
     assert subject.tolist() == [i % 4 + 1 for i in range(12)]
@@ -156,4 +157,4 @@ def test_beside_a_test_part_val_is_validation(tmp_path: Path) -> None:
     np.save(tmp_path / "raw" / "val_data.npy", np.ones((2, 3, 4, 25, 2), np.float32))
     (tmp_path / "raw" / "val_label.pkl").write_bytes(pickle.dumps((["a", "b"], [0, 1])))
     split = split_store(prepare(tmp_path / "raw", tmp_path / "out", "stgcn")[0], "given")
-    assert (len(split.train), len(split.val), len(split.test)) == (8, 2, 4)
+    assert (len(split.train), len(split.val), len(split.open_test(Purpose.COUNTS))) == (8, 2, 4)

@@ -11,6 +11,7 @@ import pytest
 from hico_platform.data.layout import KINECT_V1
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.errors import DataError
 from tests.unit.data.readers.test_archives import prepare
 
@@ -55,8 +56,8 @@ def test_both_forms_hold_the_same(tmp_path: Path, make: object) -> None:
             == {"01": "pick up with one hand", "08": "donning", "12": "carry"}[name[1:3]]
         )
     split = split_store(store, "xview")
-    assert (len(split.train_and_val), len(split.test), split.val_by) == (12, 6, "subject")
-    assert all(store.names[i].endswith("_v03") for i in split.test)
+    assert (len(split.train_and_val), len(split.open_test(Purpose.COUNTS)), split.val_by) == (12, 6, "subject")
+    assert all(store.names[i].endswith("_v03") for i in split.open_test(Purpose.COUNTS))
     assert [store.labels[store.names.index(name)] for name in (NAMES[0], NAMES[6], NAMES[17])] == [0, 6, 9]
 
 

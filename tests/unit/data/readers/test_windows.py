@@ -15,6 +15,7 @@ from hico_platform.data.readers import FORMATS, ReadOptions
 from hico_platform.data.readers.windows import window_starts
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError
@@ -106,7 +107,7 @@ def test_a_whole_recording_is_not_pretrained_on_where_a_part_of_it_is_tested(tmp
     import_dataset(tmp_path, tmp_path / "out", format_name="manifest", options=ReadOptions())
     store = Store.open(tmp_path / "out")
     split = split_store(store, "given")
-    assert [store.names[i] for i in split.test] == ["0.0-4", "1.0-4", "2.0-4"]
+    assert [store.names[i] for i in split.open_test(Purpose.COUNTS)] == ["0.0-4", "1.0-4", "2.0-4"]
     joined = {store.names[i] for i in split.pretrain_only_in_retraining}
     assert joined == set("345678")
 

@@ -8,6 +8,7 @@ import pytest
 from hico_platform.data.sequence import nan_where_zero
 from hico_platform.data.skeleton_file import read_skeleton
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.synth.generate import generate
 from hico_platform.data.synth.presets import TINY
@@ -33,8 +34,8 @@ def test_a_store_is_normalised_and_the_same_each_time(tmp_path: Path) -> None:
 def test_every_protocol_fits(tmp_path: Path, protocol: str) -> None:
     synthesise(tmp_path / "a", preset=TINY, seed=0)
     split = split_store(Store.open(tmp_path / "a"), protocol)
-    assert len(split.train_and_val) + len(split.test) == len(TINY)
-    assert min(len(split.train), len(split.val), len(split.test)) > 0
+    assert len(split.train_and_val) + len(split.open_test(Purpose.COUNTS)) == len(TINY)
+    assert min(len(split.train), len(split.val), len(split.open_test(Purpose.COUNTS))) > 0
 
 
 def test_skeleton_files_come_back_exactly(tmp_path: Path) -> None:
