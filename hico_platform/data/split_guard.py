@@ -64,7 +64,7 @@ def require_open(purpose: Purpose) -> None:
     if by is not None and purpose not in _WHILE_CLOSED:
         raise ClosedTestSplitError(
             Problem(field="test split", rule="a reader after the search: retraining or evaluation", value=by,
-                    remedy="score on validation subjects here, and read test sequences in retraining alone")
+                    remedy="leave the test split to retraining, and take validation subjects here")
         )  # fmt: skip
 
 
@@ -72,5 +72,5 @@ def refuse_sequence(name: str, *, directory: Path) -> ClosedTestSplitError:
     """The error for a test sequence of a store that was opened without its test split."""
     return ClosedTestSplitError(
         Problem(file=directory, field="test split", rule="a sequence of the training part", value=name,
-                remedy="open the dataset with its test split, which retraining and evaluation alone do")
+                remedy="leave test sequences to retraining and evaluation, which open them")
     )  # fmt: skip

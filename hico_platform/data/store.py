@@ -27,8 +27,8 @@ from hico_platform.data.arrow_numpy import numbers_of
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import UNLABELLED, MissingJoint
-from hico_platform.data.store_index import CONTENT, METADATA_PREFIX, content_of
 from hico_platform.data.split_guard import refuse_sequence
+from hico_platform.data.store_index import CONTENT, METADATA_PREFIX, content_of
 from hico_platform.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:

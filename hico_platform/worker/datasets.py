@@ -15,10 +15,10 @@ from hico_platform.config.protocol_file import find_protocol_rule
 from hico_platform.data.overlap import Chosen, overlapping, shown
 from hico_platform.data.remote import open_store
 from hico_platform.data.split import EVERY_SEQUENCE, Split, split_store
+from hico_platform.data.split_guard import Purpose, require_open
 from hico_platform.data.store import Store
 from hico_platform.data.synth.presets import PRESETS
 from hico_platform.data.synth.write import synthesise
-from hico_platform.data.split_guard import Purpose, require_open
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem
 

@@ -80,6 +80,8 @@ def test_data_without_labels_cannot_be_searched_or_transferred_to(tmp_path: Path
 def test_what_prepares_a_search_may_not_read_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = small_store(tmp_path / "source")
     space = toy_space(protocol="odd-subjects", transfer=str(tmp_path / "source"), transfer_protocol="odd-subjects")
-    monkeypatch.setattr(module, "code_version", lambda: split_store(store, "odd-subjects").open_test(Purpose.RETRAINING))
-    with pytest.raises(ClosedTestSplitError, match=r"got 'a search'; score on validation subjects here"):
+    monkeypatch.setattr(
+        module, "code_version", lambda: split_store(store, "odd-subjects").open_test(Purpose.RETRAINING)
+    )
+    with pytest.raises(ClosedTestSplitError, match=r"got 'a search'; leave the test split to retraining"):
         search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pickle
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def test_every_purpose_opens_the_test_split_unless_it_is_closed(store: Store) ->
 @pytest.mark.parametrize("purpose", SCORES)
 def test_in_a_search_it_is_opened_for_no_score(purpose: Purpose, store: Store) -> None:
     split = split_store(store, "odd-subjects")
-    refused = r"^test split: expected a reader after the search: .*, got 'a search'; score on validation subjects"
+    refused = r"^test split: expected a reader after the search: .*, got 'a search'; leave the test split"
     with closed_test_split("a search"):
         for read in (split.open_test, split.parts, require_open):
             with pytest.raises(ClosedTestSplitError, match=refused):
@@ -92,7 +91,7 @@ def test_a_store_without_its_test_split_refuses_poses_and_hides_labels(
     assert not closed.labelled[test_part].any()
     np.testing.assert_array_equal(closed.pose(int(others[0])), store.pose(int(others[0])))
     name = store.names[test_part[0]]
-    with pytest.raises(ClosedTestSplitError, match=rf"store: test split: expected a sequence .*, got '{name}'; open"):
+    with pytest.raises(ClosedTestSplitError, match=rf"store: test split: expected a sequence .*, got '{name}'; leave"):
         closed.pose(int(test_part[0]))
     assert closed.names == store.names
     assert closed.contents == store.contents

@@ -240,7 +240,7 @@ class TestClosedTestSplit:
         final = TrialData(source=datasets[0], target=None, on_test_split=True)
         final.splits()  # this process may have it open from a retraining
         monkeypatch.setattr(stage, "run_trial", lambda config, **options: final.splits())
-        with pytest.raises(ClosedTestSplitError, match="got 'a search or a pretraining'; score on validation"):
+        with pytest.raises(ClosedTestSplitError, match="got 'a search or a pretraining'; leave the test split"):
             run_task(task(tmp_path), lambda said: Decision.CONTINUE, data=TrialData(source=datasets[0], target=None))
         for dataset in datasets:
             monkeypatch.setattr(
