@@ -13,8 +13,8 @@ import torch
 from hico_platform.checkpoint import newest_facts
 from hico_platform.config.schema import replace, to_mapping
 from hico_platform.config.trial import TrialConfig, as_first_written
-from hico_platform.data.store import Store
 from hico_platform.data.split_guard import closed_test_split
+from hico_platform.data.store import Store
 from hico_platform.enums import Precision
 from hico_platform.errors import Problem, UsageError
 from hico_platform.search.messages import ReportFunction, TrialOutcome

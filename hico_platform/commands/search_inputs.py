@@ -10,8 +10,8 @@ from pathlib import Path
 from hico_platform.commands.short_recordings import crop_warning, least_crop_frames
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layouts import LAYOUTS
-from hico_platform.data.store import COORDINATES, Store
 from hico_platform.data.split_guard import closed_test_split
+from hico_platform.data.store import COORDINATES, Store
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, command
 from hico_platform.masking import masked
