@@ -138,6 +138,17 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
     return None
 
 
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder looks like one checkpoint, whole or not."""
+    return (folder / _FACTS).is_file()
+
+
+def newest_folder(directory: Path) -> Path | None:
+    """The folder of a run's newest checkpoint, for reading alone: it may be torn, and nothing is renamed."""
+    folders = _folders(directory)
+    return folders[-1] if folders else None
+
+
 def newest_facts(directory: Path) -> Mapping[str, Any] | None:
     """The facts of the newest readable checkpoint of a run, without tensors and digest checks; None without one."""
     for folder in reversed(_folders(directory)):

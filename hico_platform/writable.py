@@ -20,3 +20,12 @@ def check_writable(folder: Path, *, rule: str, remedy: str) -> None:
         return
     value = "a folder that may only be read" if nearest.is_dir() else "a file"
     raise UsageError(Problem(file=nearest, rule=rule, value=value, remedy=remedy))
+
+
+def check_free(path: Path, *, field: str = "out") -> None:
+    """Raises UsageError if there is anything at a path, a dangling link too: nothing is written over."""
+    if path.exists() or path.is_symlink():
+        raise UsageError(
+            Problem(field=field, rule="a path where nothing is yet", value=str(path),
+                    remedy="give another, or remove this one")
+        )  # fmt: skip

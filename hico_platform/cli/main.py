@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pretrain": ("pretrain", "train one configuration, without a search"),
     "retrain": ("retrain", "train the best configuration again, with seeds, and score it on the test split"),
     "report": ("report", "write the results of a search as one page"),
+    "features": ("features", "write the features of a dataset as a Parquet file"),
+    "import-checkpoint": ("import_checkpoint", "turn a released HiCo .pth.tar into an encoder of this project"),
     "data synth": ("data_synth", "write the embedded dataset"),
     "data prepare": ("data_prepare", "turn raw skeleton files into a store"),
     "data layouts": ("data_layouts", "list the built-in skeleton layouts, or show and draw one"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,16 +41,36 @@ def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
         HicoError: the tracking store is away.
     """
     from hico_platform import export
+
+    with exported_folder(source, tracking=tracking) as folder:
+        return export.load_encoder(folder)
+
+
+@contextlib.contextmanager
+def exported_folder(source: str | Path, *, tracking: str | None = None) -> Iterator[Path]:
+    """The folder of an exported encoder, for as long as the block lasts where a registry or a model holds it.
+
+    Raises what :func:`load_encoder` raises, apart from what reading the folder does.
+    """
     from hico_platform.tracking import registered_model
 
-    registered = isinstance(source, str) and source.startswith(registered_model.SCHEME)
+    registered = is_registered(source)
     folder = Path(source)
     if not registered and not (folder / registered_model.MODEL_FILE).exists():
-        return export.load_encoder(folder)
+        yield folder
+        return
     with tempfile.TemporaryDirectory(prefix="hico-platform-model-") as scratch:
         if registered:
-            return export.load_encoder(_fetched(str(source), tracking or _usual_store(), Path(scratch)))
-        return export.load_encoder(registered_model.fetch_saved(folder, Path(scratch)))
+            yield _fetched(str(source), tracking or _usual_store(), Path(scratch))
+        else:
+            yield registered_model.fetch_saved(folder, Path(scratch))
+
+
+def is_registered(source: str | Path) -> bool:
+    """Whether a source is a model of the registry, and not a path."""
+    from hico_platform.tracking import registered_model
+
+    return isinstance(source, str) and source.startswith(registered_model.SCHEME)
 
 
 def _fetched(uri: str, tracking: str, into: Path) -> Path:

@@ -12,7 +12,8 @@ import mmap
 import pickletools
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -30,6 +31,8 @@ from hico_platform.data.pickled_array import (
     plain_key,
 )  # fmt: skip
 from hico_platform.errors import DataError, Problem
+
+Outside = Callable[[Any], Any]
 
 MOST_BYTES = 2**30  # memory for everything but long arrays; the annotations of NTU-120 need half of it
 _BYTES_A_STEP = 64
@@ -56,8 +59,25 @@ def read_plain_pickle(path: Path) -> Any:
                     value=str(refusal),
                     remedy="ask for it as .npz or .npy, and do not trust this file: nothing of it was run")
         ) from None  # fmt: skip
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _no_pickle(path, error) from None
+
+
+def run_pickle(
+    data: mmap.mmap, *, calls: Mapping[Name, Callable[..., Any]], names: AbstractSet[Name], outside: Outside
+) -> Any:
+    """The content of a pickle that may call and name more than a plain one.
+
+    Args:
+        data: the pickle.
+        calls: pure functions of this project by the names that they stand for.
+        names: what it may name without a call.
+        outside: what lies outside the pickle under an id that it gives.
+
+    Attributes that it sets of an ``OrderedDict`` are left out. Raises Refused where it names or calls anything else,
+    and what ``BROKEN`` lists where it is damaged.
+    """
+    return _Machine(calls={**CALLS, **calls}, names=NAMES | calls.keys() | names, outside=outside).run(data)
 
 
 def _no_pickle(path: Path, error: Exception) -> DataError:
@@ -68,7 +88,7 @@ def _no_pickle(path: Path, error: Exception) -> DataError:
     return DataError(Problem(file=path, rule="a whole pickle", value=said, remedy="get the file again"))
 
 
-_BROKEN = (
+BROKEN = (
     ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, EOFError, RecursionError,
     struct.error,
 )  # fmt: skip
@@ -77,7 +97,14 @@ _BROKEN = (
 class _Machine:
     """The stack machine of pickle, without the opcodes that import or call arbitrary functions."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        calls: Mapping[Name, Callable[..., Any]] = CALLS,
+        names: AbstractSet[Name] = NAMES,
+        outside: Outside | None = None,
+    ) -> None:
+        self._calls, self._names, self._outside = calls, names, outside
         self._stack: list[Any] = []
         self._marks: list[int] = []  # heights of the stack
         self._memo: dict[int, Any] = {}
@@ -144,21 +171,28 @@ class _Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise ValueError("a name that is no text")
         named = Name(module, name)
-        if named not in NAMES:
+        if named not in self._names:
             raise Refused(str(named))
         self._stack.append(named)
 
     def reduce(self, argument: Any) -> None:
         arguments, called = self._stack.pop(), self._stack.pop()
-        if not isinstance(called, Name) or called not in CALLS:
+        if not isinstance(called, Name) or called not in self._calls:
             raise Refused(f"a call of {named(called)}")
-        self._stack.append(CALLS[called](*arguments))
+        self._stack.append(self._calls[called](*arguments))
 
     def build(self, argument: Any) -> None:
         state = self._stack.pop()
+        if isinstance(self._stack[-1], dict) and self._outside is not None:
+            return
         if not isinstance(self._stack[-1], PickledArray | PickledDtype):
             raise Refused(f"a state for {type(self._stack[-1]).__name__}")
         self._stack[-1].build(state)
+
+    def persistent(self, argument: Any) -> None:
+        if self._outside is None:
+            raise Refused("the opcode BINPERSID")
+        self._stack.append(self._outside(self._stack.pop()))
 
     def gathered(self) -> list[Any]:
         """The values that were pushed on the stack since the last mark."""
@@ -219,6 +253,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "STACK_GLOBAL": _Machine.name,
     "REDUCE": _Machine.reduce,
     "BUILD": _Machine.build,
+    "BINPERSID": _Machine.persistent,
 }
 
 

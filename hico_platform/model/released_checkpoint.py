@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
 from hico_platform.enums import Representation
+
+QUERY, HIERARCHY = "encoder_q.", "hi_encoder."
+_WRAPPER = "module."
 
 # Ours -> released; applied in order to every state name.
 _RENAMES: tuple[tuple[str, str], ...] = (
@@ -64,3 +67,15 @@ def from_released(state: Mapping[str, Tensor], names: list[str]) -> dict[str, Te
             value = value.reshape(())
         converted[name] = value
     return converted
+
+
+def without_wrapper(names: Iterable[str]) -> dict[str, str]:
+    """Names as the release has them -> as they stand in a state; ``DataParallel`` puts ``module.`` before each."""
+    names = tuple(names)
+    wrapped = bool(names) and all(name.startswith(_WRAPPER) for name in names)
+    return {name.removeprefix(_WRAPPER) if wrapped else name: name for name in names}
+
+
+def encoder_entry(name: str) -> str:
+    """The released name, without the prefix, of one of :class:`HierarchicalEncoder`'s state entries."""
+    return released_name(f"query.encoder.{name}").removeprefix(QUERY)

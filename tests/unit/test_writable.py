@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hico_platform.errors import UsageError
-from hico_platform.writable import check_writable
+from hico_platform.writable import check_free, check_writable
 
 
 def check(folder: Path) -> None:
@@ -47,3 +47,11 @@ def test_the_nearest_folder_that_is_there_must_be_writable(
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & lacking)
     with pytest.raises(UsageError, match=rf"{tmp_path}: expected a folder for results, got 'a folder that may only"):
         check(tmp_path / "new" / "deeper")
+
+
+def test_a_path_where_something_is_is_not_written_over(tmp_path: Path) -> None:
+    check_free(tmp_path / "new")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path in (tmp_path, tmp_path / "link"):
+        with pytest.raises(UsageError, match="out: expected a path where nothing is yet"):
+            check_free(path)
