@@ -19,6 +19,7 @@ from torch import Tensor
 from hico_platform.atomic_io import sync
 from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.data.sequence import UNLABELLED
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem
@@ -52,9 +53,13 @@ def write_features(
         DataError: the data does not fit the encoder, or the part has no sequence.
     """
     check_free(out)
-    store, split = source.open()
+    if part is Part.TEST:
+        store, split = source.open_with_test(Purpose.EVALUATION)
+        indices = split.open_test(Purpose.EVALUATION)
+    else:
+        store, split = source.open()
+        indices = split.train if part is Part.TRAIN else split.val
     encoder.check_fits(store, field="data")
-    indices = split.part(part)
     if part is Part.TRAIN and not store.labelled.any():
         indices = split.pretrain_only
     if not len(indices):

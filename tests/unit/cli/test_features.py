@@ -10,6 +10,7 @@ from hico_platform.cli.main import main
 from tests.unit.commands.trained import PROTOCOL, trained_in
 
 
+@pytest.mark.slow
 def test_features_are_written_and_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

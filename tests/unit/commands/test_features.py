@@ -13,6 +13,7 @@ from hico_platform.commands import features as module
 from hico_platform.commands.features import METADATA, write_features
 from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
 from hico_platform.data.split import split_store
+from hico_platform.data.split_guard import Purpose
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, UsageError
 from hico_platform.worker.datasets import Dataset
@@ -47,7 +48,7 @@ def test_rows_are_the_sequences_of_the_part(
     width = 2 * encoder.config.model.granularities * encoder.config.model.hidden_width
     assert table.schema.types == [pa.string(), pa.int64(), pa.list_(pa.float32(), width)]
     assert table.column_names == ["name", "label", "feature"]
-    indices = split_store(trained.store, PROTOCOL).part(part)
+    indices = split_store(trained.store, PROTOCOL).parts(Purpose.EVALUATION)[part]
     assert table["name"].to_pylist() == [trained.store.names[i] for i in indices]
     assert table["label"].to_pylist() == trained.store.labels[indices].tolist()
     data = module.TrainEvalSplit(store=trained.store, train=indices, eval=indices).eval_data(encoder.config, device=CPU)
