@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pretrain": ("pretrain", "train one configuration, without a search"),
     "retrain": ("retrain", "train the best configuration again, with seeds, and score it on the test split"),
     "report": ("report", "write the results of a search as one page"),
+    "evaluate": ("evaluate", "score a trained encoder on downstream tasks"),
     "features": ("features", "write the features of a dataset as a Parquet file"),
     "import-checkpoint": ("import_checkpoint", "turn a released HiCo .pth.tar into an encoder of this project"),
     "data synth": ("data_synth", "write the embedded dataset"),
@@ -48,6 +49,7 @@ EPILOG = """examples:
   hico-platform search --space level_weights.yaml
   hico-platform status level_weights
   hico-platform retrain level_weights
+  hico-platform evaluate --checkpoint models:/level_weights@champion --data DIR --protocol xsub
   hico-platform ui
 
 Everything is kept in one folder: --home DIR, else $HICO_HOME, else ~/.hico.

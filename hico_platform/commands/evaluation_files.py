@@ -1,0 +1,71 @@
+"""The files of an evaluation: scores, and each confusion matrix as JSON, CSV and picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.commands.evaluate import EvaluationReport
+from hico_platform.evaluate.scores import TaskResult, confusion
+from hico_platform.report.confusion import draw_confusion
+from hico_platform.writable import check_free
+
+SCORES = "scores.json"
+
+
+def write_evaluation(report: EvaluationReport, plain: Mapping[str, Any], out: Path) -> list[str]:
+    """Writes the new folder ``out``, whole or not at all; returns the names of its files.
+
+    ``plain`` is the report as JSON, which is its file ``scores.json``. Raises UsageError where there is such a folder.
+    """
+    check_free(out)
+    files = {SCORES: json.dumps(plain, indent=1).encode()}
+    for entry in report.entries:
+        if entry.encoder is None:
+            continue
+        for result in entry.results:
+            truth, class_names = truth_of(result, report)
+            if result.predictions is None or truth is None:
+                continue
+            counts = confusion(result.predictions, truth, classes=len(class_names)).numpy().astype(np.int64)
+            name = f"confusion_{entry.name}_{result.task}"
+            matrix = {"rows": "true class", "columns": "answer", "class_names": class_names, "counts": counts.tolist()}
+            files[f"{name}.json"] = json.dumps(matrix).encode()
+            files[f"{name}.csv"] = _csv(counts.tolist(), class_names)
+            files[f"{name}.png"] = draw_confusion(counts, class_names, title=f"{result.task}, {report.facts['split']}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = make_unique_folder(out.parent, prefix=".writing-")
+    try:
+        for name, content in files.items():
+            write_synced(temporary / name, content)
+        sync(temporary)
+        temporary.rename(out)
+        sync(out.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return sorted(files)
+
+
+def truth_of(result: TaskResult, report: EvaluationReport) -> tuple[Tensor | None, Sequence[str]]:
+    """The true classes of the sequences that a result's predictions are of, and the names of all classes."""
+    if result.on_target:
+        return report.target_labels, report.target_class_names
+    return report.labels, report.class_names
+
+
+def _csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["true class", *class_names])
+    writer.writerows([name, *row] for name, row in zip(class_names, counts, strict=True))
+    return text.getvalue().encode()

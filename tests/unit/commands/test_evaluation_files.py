@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.metrics import confusion_matrix
+
+from hico_platform.commands import evaluation_files as module
+from hico_platform.commands.evaluation_files import write_evaluation
+from hico_platform.errors import UsageError
+from tests.unit.commands.evaluated import ANSWERS, LABELS, entry, report
+
+EXPECTED = confusion_matrix(LABELS, ANSWERS, labels=[0, 1, 2]).tolist()
+
+
+@pytest.mark.slow
+def test_scores_and_the_confusion_of_each_task_that_predicts(tmp_path: Path) -> None:
+    made = report(entry(), entry("untrained", encoder=None))
+    names = write_evaluation(made, {"a": 1}, tmp_path / "x" / "out")
+    out = tmp_path / "x" / "out"
+    assert sorted(each.name for each in out.iterdir()) == names
+    assert names == [f"confusion_encoder_knn.{kind}" for kind in ("csv", "json", "png")] + ["scores.json"]
+    assert json.loads((out / "scores.json").read_text()) == {"a": 1}
+    matrix = json.loads((out / "confusion_encoder_knn.json").read_text())
+    assert matrix["counts"] == EXPECTED
+    assert matrix["class_names"] == ["sit", "[b]walk", "run, fast"]
+    rows = list(csv.reader((out / "confusion_encoder_knn.csv").read_text().splitlines()))
+    assert rows[0] == ["true class", "sit", "[b]walk", "run, fast"]
+    assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == EXPECTED
+    assert (out / "confusion_encoder_knn.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_on_the_target_are_held_against_its_labels() -> None:
+    made = dataclasses.replace(report(), target_labels=torch.tensor([1]), target_class_names=("other",))
+    result = made.entries[0].results[0]
+    assert module.truth_of(result, made)[1] == made.class_names
+
+    class OnTarget:
+        on_target = True
+
+    truth, names = module.truth_of(OnTarget(), made)  # type: ignore[arg-type]
+    assert (truth.tolist() if truth is not None else None, names) == ([1], ("other",))
+
+
+def test_nothing_is_written_over_nor_by_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="a path where nothing is yet"):
+        write_evaluation(report(), {}, tmp_path / "out")
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(module, "write_synced", full)
+    with pytest.raises(OSError, match="no space"):
+        write_evaluation(report(), {}, tmp_path / "other")
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
