@@ -23,9 +23,11 @@ from hico_platform.config.protocol_file import find_protocol_rule
 from hico_platform.config.schema import parse, to_mapping
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.config.yaml_loader import Document
+from hico_platform.data.remote import open_store
 from hico_platform.data.split import Split, split_store
 from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
+from hico_platform.data.store_for_encoder import store_for_encoder
 from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError, Problem, UsageError, command
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, of_encoder, of_raw_pose
@@ -201,6 +203,9 @@ class _Run:
         self._first = request.encoders[0]
         self._config = request.config or self._first.config.evaluation
         self._store, self._split = _opened(request.source, request.part, field="data")
+        if request.target is not None:
+            request = dataclasses.replace(request, target=in_layout_of(self._first, request.target))
+            self._request = request
         self._target = None if request.target is None else _opened(request.target, request.part, field="target")
         self._overlap = 0
         for encoder in request.encoders:
@@ -368,6 +373,19 @@ class _Run:
         if self._target is not None and request.target is not None:
             facts["target"] = _data_facts(*self._target, request.target)
         return facts
+
+
+def in_layout_of(encoder: TrainedEncoder, dataset: Dataset) -> Dataset:
+    """The dataset, or a copy in its cache in the encoder's layout where it has another one.
+
+    Raises DataError that names the joints which it cannot give.
+    """
+    store = open_store(dataset.location, cache=dataset.cache)
+    poses = encoder.poses
+    if (store.coordinates, store.normalisation) != (poses.coordinates, poses.normalisation):
+        return dataset  # refused, with other remedies, when it is held against the encoder
+    fitting = store_for_encoder(store, poses=poses, folder=dataset.cache / "mapped")
+    return dataset if fitting is store else dataclasses.replace(dataset, location=str(fitting.directory))
 
 
 def seen_in_training(encoder: TrainedEncoder, dataset: Dataset) -> npt.NDArray[np.int64]:

@@ -24,6 +24,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.store import COORDINATES, Store
+from hico_platform.data.store_for_encoder import PoseFormat
 from hico_platform.enums import Stream
 from hico_platform.errors import CheckpointError, DataError, Problem, UsageError, command
 from hico_platform.export import DESCRIPTION, WEIGHTS, load_encoder
@@ -67,6 +68,11 @@ class TrainedEncoder:
     weights: Mapping[str, Tensor]
     epochs: int | None
     provenance: Mapping[str, Any]
+
+    @property
+    def poses(self) -> PoseFormat:
+        """The poses that it was trained on."""
+        return PoseFormat(layout=self.layout, coordinates=self.coordinates, normalisation=self.normalisation)
 
     @property
     def stream(self) -> Stream:

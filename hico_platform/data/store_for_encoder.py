@@ -37,7 +37,7 @@ def store_for_encoder(store: Store, *, poses: PoseFormat, folder: Path, progress
     """``store`` itself where its poses are as the encoder's were, else a copy of it in the encoder's layout.
 
     A copy lies in ``folder`` under a name of its content, and is made once. It keeps names, labels, metadata and
-    protocols; recordings without any joint of the layout are left out.
+    protocols; recordings without any joint of the layout are left out. A test split is closed afterwards.
 
     Raises:
         DataError: the poses have other coordinates or another normalisation, or joints cannot be given; the message
@@ -46,6 +46,8 @@ def store_for_encoder(store: Store, *, poses: PoseFormat, folder: Path, progress
     _refuse(store, poses)
     if _equal_but_for_names(store.layout, poses.layout):
         return store
+    if store.closed is not None:
+        raise ValueError("a copy would be open: close its test split after it was made")
     try:
         joint_sources(store.layout, poses.layout)
     except DataError as error:

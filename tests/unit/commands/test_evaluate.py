@@ -18,13 +18,18 @@ from hico_platform.commands.evaluate import (
     EvaluationRequest,
     evaluate,
     evaluation_settings,
+    in_layout_of,
     seen_in_training,
     wanted_tasks,
 )
 from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
 from hico_platform.config.trial import EvaluationConfig
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.layouts import LAYOUTS
+from hico_platform.data.map_layout import map_store
 from hico_platform.data.split import split_store
 from hico_platform.data.split_guard import Purpose
+from hico_platform.data.store import Store
 from hico_platform.enums import Part
 from hico_platform.errors import ConfigError, DataError, UsageError
 from hico_platform.evaluate.data import Evaluated
@@ -192,6 +197,30 @@ def test_the_target_is_another_dataset(trained: Trained, encoder: TrainedEncoder
         scored(
             asked(trained, encoder, tasks=("moved",), target=dataclasses.replace(target, location=str(flat.directory)))
         )
+
+
+@pytest.mark.usefixtures("own_tasks")
+def test_a_target_in_another_layout_is_mapped_to_the_encoders(
+    trained: Trained, encoder: TrainedEncoder, tmp_path: Path
+) -> None:
+    store, last = small_store(tmp_path / "target", seed=1), len(KINECT_V2.joints) - 1
+    backwards = dataclasses.replace(
+        KINECT_V2, name="backwards", joints=KINECT_V2.joints[::-1],
+        parents=tuple(last - parent for parent in KINECT_V2.parents[::-1]),
+        centre=last - 1, z_axis=(last, last - 1), x_axis=(last - 4, last - 8),
+    )  # fmt: skip
+    map_store(store, backwards, tmp_path / "backwards")
+    target = Dataset(location=str(tmp_path / "backwards"), protocol=PROTOCOL, cache=tmp_path / "cache")
+    mapped = in_layout_of(encoder, target)
+    assert Store.open(mapped.location).layout == encoder.layout
+    assert in_layout_of(encoder, target) == mapped, "once"
+    assert in_layout_of(encoder, mapped) is mapped
+    report, _ = scored(asked(trained, encoder, tasks=("moved",), target=target, baselines=Baselines.NONE))
+    assert report.facts["target"]["data"] == mapped.location
+    map_store(store, LAYOUTS["common-15"], tmp_path / "common")
+    common = dataclasses.replace(target, location=str(tmp_path / "common"))
+    with pytest.raises(DataError, match=r"layout: expected a layout of joints that common-15 has.*; take a dataset"):
+        scored(asked(trained, encoder, tasks=("moved",), target=common))
 
 
 @pytest.mark.usefixtures("own_tasks")

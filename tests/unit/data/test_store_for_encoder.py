@@ -50,6 +50,13 @@ def test_another_layout_is_mapped_once(tmp_path: Path) -> None:
     assert other.directory != found.directory
 
 
+def test_a_closed_test_split_is_not_opened_by_a_copy(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", count=4)
+    with pytest.raises(ValueError, match="a copy would be open"):
+        store_for_encoder(store.without(np.array([1])), poses=POSES, folder=tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     store = small_store(tmp_path / "store", count=2)
     flat = small_store(tmp_path / "flat", count=2, coordinates=2)
