@@ -22,7 +22,7 @@ from hico_platform.data.kept_together import persons
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision
 from hico_platform.errors import TrainingError
-from hico_platform.evaluate.data import EvalData, EvalFeatures, eval_features
+from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, eval_features, of_encoder
 from hico_platform.evaluate.downstream import downstream, knn
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.guards import EpochProgress, memory_explained
@@ -32,6 +32,9 @@ from hico_platform.train.session import begin_session
 from hico_platform.train.state import TrainingState
 
 CHECKPOINT_EVERY_S = 60.0
+
+ScoreFunction = Callable[[Evaluated], Mapping[str, float]]
+"""Scores a trained encoder with its features, and those on the target dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,7 @@ def run_trial(
     report: ReportFunction,
     device: torch.device,
     validate: bool = True,
+    score: ScoreFunction | None = None,
     provenance: Mapping[str, Any] | None = None,
     callbacks: TrialCallbacks = TrialCallbacks(),
 ) -> TrialOutcome:
@@ -120,6 +124,7 @@ def run_trial(
         device: the device to train on.
         validate: whether reports have metrics. A retraining scores its test split once, at the end: its reports have
             losses alone.
+        score: the downstream evaluation; by default :func:`hico_platform.evaluate.downstream.downstream`.
         provenance: kept in every checkpoint.
         callbacks: called during the trial.
 
@@ -141,14 +146,8 @@ def run_trial(
         decision = training.run(report_epochs, report)
         scores: Mapping[str, float] = {}
         if split.can_be_scored:
-            scores = downstream(
-                training.encoder,
-                source=training.data,
-                target=None if target is None else target.eval_data(config, device=device, alive=callbacks.alive),
-                config=config.evaluation,
-                seed=config.budget.seed,
-                features=training.features,
-            )
+            on_target = None if target is None else target.eval_data(config, device=device, alive=callbacks.alive)
+            scores = training.score(on_target) if score is None else score(training.evaluated(on_target))
         return training.outcome(decision, scores)
 
 
@@ -205,6 +204,29 @@ class _Training:
                 elif result.epoch == self._config.budget.epochs or self._log.is_due():
                     self._log.save()
         return decision
+
+    def score(self, target: EvalData | None) -> Mapping[str, float]:
+        """The downstream scores of the present weights."""
+        return downstream(
+            self.encoder,
+            source=self.data,
+            target=target,
+            config=self._config.evaluation,
+            seed=self._config.budget.seed,
+            features=self.features,
+        )
+
+    def evaluated(self, target: EvalData | None) -> Evaluated:
+        """The encoder with its features, and those of the target dataset."""
+        config, seed = self._config.evaluation, self._config.budget.seed
+        return Evaluated(
+            data=self.data,
+            features=self.features or eval_features(self.encoder, data=self.data, config=config),
+            config=config,
+            seed=seed,
+            encoder=self.encoder,
+            target=None if target is None else of_encoder(self.encoder, data=target, config=config, seed=seed),
+        )
 
     def outcome(self, decision: Decision, scores: Mapping[str, float]) -> TrialOutcome:
         """How the trial ended, with its downstream scores."""

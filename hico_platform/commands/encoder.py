@@ -30,7 +30,8 @@ def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
 
     Args:
         source: an exported encoder's folder (``encoder`` beside the checkpoints of a retraining), a folder of an
-            MLflow model, ``models:/NAME@champion`` or ``models:/NAME/VERSION``.
+            MLflow model, ``models:/NAME@champion``, ``models:/NAME@challenger`` (of a search that found nothing better
+            than released settings and untrained encoder) or ``models:/NAME/VERSION``.
         tracking: the address of the store that has the registry (default: ``$MLFLOW_TRACKING_URI``, else the store of
             ``$HICO_HOME``, else that of ``~/.hico``).
 

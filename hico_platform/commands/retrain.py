@@ -1,4 +1,4 @@
-"""Retrain the best configuration of a search, or a configuration file, in a home."""
+"""Retrain the best of a search's configurations, or a configuration file, in a home."""
 
 from __future__ import annotations
 

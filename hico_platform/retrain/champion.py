@@ -1,4 +1,4 @@
-"""The champion of a search in the model registry."""
+"""The retrained model of a search in the model registry: its champion, or a challenger."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hico_platform.errors import HicoError, first_line
 from hico_platform.retrain.plan import Entry
+from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
-from hico_platform.tracking.base import LOADER, Tracker, TrackingError, TrackingRefused
+from hico_platform.tracking.base import LOADER, Registered, Tracker, TrackingError, TrackingRefused
 
 SEARCH_STATE, FINISHED = "search_state", "finished"
 """The fact with the search's state when its best configuration was taken: ``running, 5 of 12 trials ended``."""
@@ -24,14 +25,15 @@ def register_champion(
     run_id: str,
     summary: Summary,
     facts: Mapping[str, str],
-) -> tuple[int | None, str | None]:
+    promotion: Promotion,
+) -> tuple[Registered | None, str | None]:
     """Registers the first seed's model: choosing the seed by its test score would select on the test split.
 
     Returns:
-        the version of the registered model, or why there is none.
+        the version of the registered model with its alias, or why there is none.
     """
     try:
-        return _register(tracker, name, champion, run_id, summary, facts), None
+        return _register(tracker, name, champion, run_id, summary, facts, promotion), None
     except TrackingError as error:
         return None, f"the tracking store was away: {error}"
     except TrackingRefused as error:
@@ -41,8 +43,14 @@ def register_champion(
 
 
 def _register(
-    tracker: Tracker, name: str, champion: RunResult, run_id: str, summary: Summary, facts: Mapping[str, str]
-) -> int:
+    tracker: Tracker,
+    name: str,
+    champion: RunResult,
+    run_id: str,
+    summary: Summary,
+    facts: Mapping[str, str],
+    promotion: Promotion,
+) -> Registered:
     from hico_platform.checkpoint import load_checkpoint
     from hico_platform.export import export_encoder
 
@@ -55,8 +63,9 @@ def _register(
         run_id=run_id,
         model=model,
         loader=LOADER,
-        description=description(name, summary, facts),
+        description=f"{description(name, summary, facts)}. {promotion.sentence}",
         tags={f"hico.{key}": value for key, value in facts.items()},
+        alias=promotion.alias,
     )
 
 

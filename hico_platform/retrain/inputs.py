@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hico_platform.config.schema import parse
@@ -14,8 +15,8 @@ from hico_platform.enums import Part
 from hico_platform.errors import DataError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.names import is_known_name, name_from
+from hico_platform.retrain.candidates import CANDIDATES, Candidate, Validated, candidates_of
 from hico_platform.retrain.champion import FINISHED, SEARCH_STATE
-from hico_platform.search.ledger.base import best_trial, config_of
 from hico_platform.search.notes import GPUS
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import progress_of
@@ -33,13 +34,17 @@ from hico_platform.worker.datasets import (
 from hico_platform.worker.run_task import TrialData
 
 DEFAULT_PROTOCOL = "xsub"
+DEFAULT_METRIC = "knn_top1"
+"""What chooses among candidates and promotes, where no search says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainInputs:
     """A configuration with the data to train and score it on; ``facts`` go with every number.
 
-    ``cpus`` and ``gpus`` are what a run holds, by default as much as a trial of the search.
+    ``cpus`` and ``gpus`` are what a run holds, by default as much as a trial of the search. ``candidates`` are the
+    configurations among which validation chooses, ``best`` the first of them; one or none leaves no choice. ``metric``
+    is what the search went by.
     """
 
     name: str
@@ -48,6 +53,8 @@ class RetrainInputs:
     facts: dict[str, str]
     cpus: float = 1.0
     gpus: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+    metric: str = DEFAULT_METRIC
 
     @property
     def best_so_far_of(self) -> str | None:
@@ -56,10 +63,27 @@ class RetrainInputs:
         return None if state == FINISHED else state
 
 
+def with_chosen(inputs: RetrainInputs, validated: Sequence[Validated]) -> RetrainInputs:
+    """The candidate that validation chose in place of the search's best."""
+    (chosen,) = (one.candidate for one in validated if one.chosen)
+    facts = {
+        **inputs.facts,
+        "trial": str(chosen.trial),
+        CANDIDATES: ", ".join(str(one.candidate.trial) for one in validated),
+    }
+    return replace(inputs, best=chosen.config, facts=facts)
+
+
 def inputs_of_search(
-    paths: HomePaths, name: str, *, data: str | None = None, though_running: bool = False, allow_overlap: bool = False
+    paths: HomePaths,
+    name: str,
+    *,
+    data: str | None = None,
+    though_running: bool = False,
+    allow_overlap: bool = False,
+    candidates: int = 1,
 ) -> RetrainInputs:
-    """The best trial of a search, on the data that it was searched on.
+    """The best trial of a search, or the best ``candidates`` of it, on the data that it was searched on.
 
     Raises:
         UsageError: there is no such search, none of its trials has ended well, or it still runs: its best may
@@ -70,8 +94,9 @@ def inputs_of_search(
 
     ledger = StudyLedger.open(open_storage(paths.storage_url, create=False), name=name, settle=False)
     search = ledger.search
-    best = best_trial(ledger.trials())
-    if best is None:
+    space = space_from(search.source)
+    found = candidates_of(ledger.trials(), space, count=candidates)
+    if not found:
         raise UsageError(
             Problem(
                 field="NAME",
@@ -90,7 +115,6 @@ def inputs_of_search(
                 remedy="wait until it has ended, or take its best so far by --unfinished",
             )
         )
-    space = space_from(search.source)
     location, target = (
         data or located(str(search.facts.more["data"]), home=paths.home),
         search.facts.more.get("transfer"),
@@ -99,20 +123,21 @@ def inputs_of_search(
     resources, gpus = space.settings.resources, ledger.note(GPUS)
     inputs = _inputs(
         name,
-        config_of(best, space),
+        found[0].config,
         source=source,
         target=None
         if target is None
         else dataset(located(str(target), home=paths.home), protocol=space.settings.transfer_protocol, home=paths.home),
         facts={
             "search": name,
-            "trial": str(best.number),
+            "trial": str(found[0].trial),
             **({"search_key": search.key} if search.key else {}),
             SEARCH_STATE: FINISHED if progress.state is SearchState.FINISHED else str(progress),
         },
         cpus=resources.cpus,
         gpus=resources.given_gpus if gpus is None else float(gpus),
         allow_overlap=allow_overlap or bool(search.facts.more.get("overlap")),
+        candidates=found,
     )
     if inputs.facts["data_digest"] != search.facts.data_digest:
         raise DataError(
@@ -176,8 +201,11 @@ def _inputs(
     cpus: float = 1.0,
     gpus: float = 0.0,
     allow_overlap: bool,
+    candidates: tuple[Candidate, ...] = (),
 ) -> RetrainInputs:
     check_labels(source, field="data", part=Part.TEST)
+    if len(candidates) > 1:
+        check_labels(source, field="data", part=Part.VAL)
     store, split = source.open_with_test(Purpose.RETRAINING)
     alone = pretrain_only_facts(store, split.pretrain_only_in_retraining)
     facts = {
@@ -198,4 +226,4 @@ def _inputs(
     if overlap:
         facts["overlap"] = str(overlap)
     data = TrialData(source=source, target=target, on_test_split=True, overlap=overlap)
-    return RetrainInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus)
+    return RetrainInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus, candidates=candidates)

@@ -1,4 +1,4 @@
-"""Logs a retraining to the tracking store: one parent run, and one for each run of the plan."""
+"""Logs a retraining to the tracking store: one parent run, and one for each run of its plans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 from hico_platform.config.schema import flatten
 from hico_platform.config.trial import TrialConfig
 from hico_platform.interruptions import time_left_s
+from hico_platform.retrain.candidates import CandidateRun
+from hico_platform.retrain.comparison import Comparison
 from hico_platform.retrain.plan import Entry, PlannedRun
+from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.background import BackgroundLogger
 from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused
@@ -30,12 +33,13 @@ PATIENCE_WHEN_CUT_OFF_S, MOST_WHEN_CUT_OFF_S = 5.0, 10.0
 class RetrainLogger(BackgroundLogger):
     """Writes to the tracking store in the background; runs are known by their keys.
 
-    Once it is closed, ``untracked`` counts the writes that were given up because the store was away. ``is_away`` says
-    that runs or their metrics are among them, ``trouble`` why they are missing.
+    ``config`` is None until candidates have been compared. Once it is closed, ``untracked`` counts the writes that were
+    given up because the store was away. ``is_away`` says that runs or their metrics are among them, ``trouble`` why
+    they are missing.
     """
 
     def __init__(
-        self, tracker: Tracker, *, experiment: str, key: str, tags: Mapping[str, str], config: TrialConfig
+        self, tracker: Tracker, *, experiment: str, key: str, tags: Mapping[str, str], config: TrialConfig | None
     ) -> None:
         super().__init__()
         self._tracker = tracker
@@ -46,6 +50,8 @@ class RetrainLogger(BackgroundLogger):
         self.untracked = 0
         self.is_away = False
         self.trouble: str | None = None
+        self._more: dict[str, float] = {}
+        self._verdict: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
         self._incomplete: set[str] = set()
@@ -65,6 +71,11 @@ class RetrainLogger(BackgroundLogger):
             self._open(self._key, None, self._config, {"hico.kind": "final"}, at_s)
 
         self._outbox.submit(write)
+
+    def chosen(self, config: TrialConfig, tags: Mapping[str, str], *, at_s: float) -> None:
+        """Logs what is compared on the test split, once the candidates have been: its parameters and tags."""
+        self._tags |= tags
+        self._outbox.submit(lambda: self._open(self._key, None, config, {"hico.kind": "final"}, at_s))
 
     def begin(self, run: PlannedRun, *, at_s: float) -> None:
         """Opens a run, new or interrupted."""
@@ -108,6 +119,11 @@ class RetrainLogger(BackgroundLogger):
 
         self._outbox.submit(write)
 
+    def compared(self, comparison: Comparison, promotion: Promotion) -> None:
+        """What the parent run gets beside the summary: intervals, differences with their p, and the verdict."""
+        self._more = _comparison_metrics(comparison)
+        self._verdict = {"hico.verdict": promotion.sentence[:TAG_CHARACTERS]}
+
     def close(self, summary: Mapping[Entry, Mapping[str, Spread]] | None, *, epoch: int, at_s: float) -> None:
         """Logs the summary and ends the parent run; without a summary, ends open runs as killed: they are resumed."""
 
@@ -117,9 +133,14 @@ class RetrainLogger(BackgroundLogger):
                     run_id = self._ids[key]
                     self._tracker.close_run(run_id, status=RunStatus.KILLED, points=[], tags={}, at_s=at_s)
                 return
-            points = [Point(epoch=epoch, at_s=at_s, metrics=_summary_metrics(summary))]
-            run_id = self._id(self._key)
-            self._tracker.close_run(run_id, status=RunStatus.FINISHED, points=points, tags={}, at_s=at_s)
+            metrics = {**_summary_metrics(summary), **self._more}
+            self._tracker.close_run(
+                self._id(self._key),
+                status=RunStatus.FINISHED,
+                points=[Point(epoch=epoch, at_s=at_s, metrics=metrics)],
+                tags=self._verdict,
+                at_s=at_s,
+            )
 
         self._outbox.submit(write)
         if summary is None:
@@ -143,11 +164,18 @@ class RetrainLogger(BackgroundLogger):
         return self._ids.get(self.key_of(run))
 
     def _begin(self, run: PlannedRun, at_s: float) -> None:
-        tags = {"hico.kind": "final run", "hico.entry": str(run.entry), "hico.seed": str(run.seed)}
+        tags = {
+            "hico.kind": "final run",
+            "hico.entry": str(run.entry),
+            "hico.seed": str(run.seed),
+        }
+        if isinstance(run, CandidateRun):
+            tags |= {"hico.kind": "candidate", "hico.split": str(run.entry.part), "hico.trial": str(run.trial)}
         self._open(self.key_of(run), self._ids.get(self._key), run.config, tags, at_s)
 
     def _end(self, run: PlannedRun, result: RunResult, at_s: float) -> None:
-        points = [Point(epoch=result.epoch, at_s=at_s, metrics=_test_names(result.metrics))]
+        metrics = {f"{result.entry.part}_{name}": value for name, value in result.metrics.items()}
+        points = [Point(epoch=result.epoch, at_s=at_s, metrics=metrics)]
         files = _files(result)
         self._tracker.close_run(
             self._id(self.key_of(run)),
@@ -168,21 +196,26 @@ class RetrainLogger(BackgroundLogger):
             raise TrackingRefused(f"the run {key} could not be opened")
         return self._ids[key]
 
-    def _open(self, key: str, parent: str | None, config: TrialConfig, tags: Mapping[str, str], at_s: float) -> None:
+    def _open(
+        self, key: str, parent: str | None, config: TrialConfig | None, tags: Mapping[str, str], at_s: float
+    ) -> None:
         self._open_runs.add(key)
         self._ids[key] = self._tracker.open_run(
             experiment=self._experiment,
             key=key,
             name="retraining" if key == self._key else key.rpartition("/")[2],
             parent=parent,
-            params=flatten(config),
+            params={} if config is None else flatten(config),
             tags={**self._tags, **tags},
             at_s=at_s,
         )
 
 
 def _files(result: RunResult) -> Mapping[str, Path | str]:
-    return {} if result.checkpoint is None else {"checkpoint": Path(result.checkpoint)}
+    """What is kept in the tracking store; the checkpoints of candidates stay where they are."""
+    if result.checkpoint is None or result.entry is Entry.CANDIDATE:
+        return {}
+    return {"checkpoint": Path(result.checkpoint)}
 
 
 def _waiting(files: Mapping[str, Path | str]) -> Mapping[str, str]:
@@ -202,5 +235,16 @@ def _summary_metrics(summary: Mapping[Entry, Mapping[str, Spread]]) -> Mapping[s
     return metrics
 
 
-def _test_names(metrics: Mapping[str, float]) -> Mapping[str, float]:
-    return {f"test_{name}": value for name, value in metrics.items()}
+def _comparison_metrics(comparison: Comparison) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for entry, intervals in comparison.intervals.items():
+        name = entry.replace(" ", "_")
+        for measure, interval in intervals.items():
+            metrics[f"{name}_low_test_{measure}"] = interval.low
+            metrics[f"{name}_high_test_{measure}"] = interval.high
+    for entry, differences in comparison.differences.items():
+        name = entry.replace(" ", "_")
+        for measure, difference in differences.items():
+            metrics[f"best_over_{name}_test_{measure}"] = difference.test.difference
+            metrics[f"best_over_{name}_p_test_{measure}"] = difference.p
+    return metrics

@@ -18,22 +18,30 @@ from hico_platform.config.trial import (
     ViewsConfig,
     as_first_written,
 )
+from hico_platform.enums import Part
 
 SCHEMA_VERSION = 1
 
 
 class Entry(StrEnum):
-    """A row of the comparison."""
+    """A row of the comparison, or a candidate for its last one."""
 
     RAW_POSE = "raw pose"
     UNTRAINED = "untrained"
     RELEASED = "released"
     BEST = "best"
+    CANDIDATE = "candidate"
+    """One of the configurations among which validation chooses; it never sees the test split."""
 
     @property
     def is_trained(self) -> bool:
         """Whether the entry has a trained model."""
-        return self in (Entry.RELEASED, Entry.BEST)
+        return self in (Entry.RELEASED, Entry.BEST, Entry.CANDIDATE)
+
+    @property
+    def part(self) -> Part:
+        """What the entry is scored on."""
+        return Part.VAL if self is Entry.CANDIDATE else Part.TEST
 
     @property
     def heading(self) -> str:
@@ -60,6 +68,11 @@ class PlannedRun:
     def key(self) -> str:
         """For example ``best-seed-0``."""
         return f"{self.entry.replace(' ', '-')}-seed-{self.seed}"
+
+    @property
+    def heading(self) -> str:
+        """The run on a page: ``released settings, seed 1``."""
+        return f"{self.entry.heading}, seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +126,17 @@ def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mappi
         for seed in range(seeds)
     ]
     runs.append(PlannedRun(entry=Entry.RAW_POSE, seed=0, config=best))
+    return RetrainPlan(runs=tuple(runs), digest=digest_of(best, facts))
+
+
+def digest_of(config: TrialConfig, facts: Mapping[str, Any]) -> str:
+    """Identifies what is trained, but for its seed, with the facts that its scores depend on."""
     content = {
         "schema_version": SCHEMA_VERSION,
-        "config": as_first_written(to_mapping(replace(best, {"budget.seed": 0}))),
+        "config": as_first_written(to_mapping(replace(config, {"budget.seed": 0}))),
         "facts": dict(facts),
     }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return RetrainPlan(runs=tuple(runs), digest=digest)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _dotted(prefix: str, config: Any) -> dict[str, Any]:

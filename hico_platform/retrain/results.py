@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hico_platform.atomic_io import write_whole
 from hico_platform.config.schema import to_mapping
@@ -15,10 +16,17 @@ from hico_platform.retrain.plan import Entry, RetrainPlan
 RESULT, PLAN = "result.json", "plan.json"
 METRICS: dict[str, str] = {
     "knn_top1": "1-NN",
+    "knn_top1_k5": "5-NN",
+    "knn_top1_k9": "9-NN",
+    "knn_top1_k20": "20-NN",
+    "knn_mean": "kNN",
     "recognition_top1": "linear probe",
+    "linear_regularised_top1": "regularised",
     "retrieval_recall_at_5": "R@5",
+    "retrieval_recall_at_10": "R@10",
     "retrieval_map": "mAP",
     "transfer_top1": "transfer",
+    "transfer_regularised_top1": "transfer, regularised",
 }
 """The metrics of the comparison, in order, with their headings."""
 
@@ -49,8 +57,13 @@ class Spread:
     count: int
 
 
-def write_plan(directory: Path, plan: RetrainPlan, facts: Mapping[str, str]) -> None:
-    """Writes ``plan.json`` beside the runs: the configuration and facts that their numbers depend on."""
+def write_plan(
+    directory: Path, plan: RetrainPlan, facts: Mapping[str, str], *, candidates: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Writes ``plan.json`` beside the runs: the configuration and facts that their numbers depend on.
+
+    ``candidates`` are those among which validation chose the configuration, with their scores.
+    """
     best = plan.runs[0].config
     content = {
         "digest": plan.digest,
@@ -58,6 +71,7 @@ def write_plan(directory: Path, plan: RetrainPlan, facts: Mapping[str, str]) -> 
         "facts": dict(facts),
         "config": to_mapping(best),
         "runs": [run.key for run in plan.runs],
+        **({"candidates": list(candidates)} if candidates else {}),
     }
     write_whole(directory / PLAN, json.dumps(content, indent=1).encode())
 

@@ -1,7 +1,8 @@
 """Retraining: trains the best configuration again on the whole training split and scores it on the test split.
 
-Nothing else in the package uses the test split. Beside the best configuration, at the same budget: the released
-settings, the untrained encoder and the raw poses.
+With several candidates, a first stage chooses the best configuration on validation subjects (``candidates.py``); only
+then is the test split looked at. Beside the best configuration, at the same budget: the released settings, the
+untrained encoder and the raw poses.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hico_platform.config.schema import replace
@@ -17,10 +18,14 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.cpus import available_cpus
 from hico_platform.enums import Precision
 from hico_platform.errors import HicoError, Problem
+from hico_platform.retrain.candidates import CANDIDATES, FOLDER, Validated, as_plain, candidate_plan, choose
 from hico_platform.retrain.champion import SEARCH_STATE, register_champion
-from hico_platform.retrain.inputs import RetrainInputs
+from hico_platform.retrain.comparison import Comparison, compare
+from hico_platform.retrain.inputs import DEFAULT_METRIC, RetrainInputs, with_chosen
 from hico_platform.retrain.logging import RetrainLogger
+from hico_platform.retrain.outlook import Outlook
 from hico_platform.retrain.plan import Entry, RetrainPlan, make_plan
+from hico_platform.retrain.promotion import Promotion, promotion
 from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan
 from hico_platform.retrain.task import run_retrain_task
 from hico_platform.retrain.task_source import RetrainTaskSource, RunObserver
@@ -36,7 +41,8 @@ from hico_platform.tracking.check import check_tracking
 class RetrainReport:
     """The results of a retraining.
 
-    ``champion`` is the result whose model is registered as ``model_version``; ``unregistered`` is why it is not.
+    ``champion`` is the result whose model is registered as ``model_version`` under ``alias``; ``unregistered`` is why
+    it is not. ``promotion`` says why that alias. ``candidates`` are those among which validation chose, if it did.
     ``untracked`` counts writes that wait for a tracking store that is away, ``refused`` those that it did not take.
     """
 
@@ -47,6 +53,12 @@ class RetrainReport:
     champion: RunResult
     model_version: int | None
     directory: Path
+    comparison: Comparison
+    promotion: Promotion
+    metric: str = DEFAULT_METRIC
+    alias: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    candidates: Sequence[Validated] = ()
     unregistered: str | None = None
     untracked: int = 0
     refused: int = 0
@@ -63,13 +75,14 @@ def retrain(
     address: str | None = None,
     observe: RunObserver = lambda _: None,
 ) -> RetrainReport:
-    """Trains and scores what has no result yet, summarises all results and registers the champion.
+    """Trains and scores what has no result yet, summarises all results and registers the model.
 
     Args:
-        inputs: the configuration with its data, and the name of the experiment and of the registered model.
+        inputs: the configuration with its data, or several candidates for it, and the name of the experiment and of the
+            registered model.
         directory: where runs keep checkpoints and results, in a folder named after the plan's digest.
         tracker: where runs are logged and the model is registered.
-        seeds: how many seeds each entry is trained with.
+        seeds: how many seeds each candidate and each entry is trained with.
         epochs: budget of a run; by default that of the configuration.
         address: an existing Ray cluster; by default one is started on this machine.
         observe: is called with the progress of each run.
@@ -86,24 +99,48 @@ def retrain(
         rule="a retraining that is not running already",
         otherwise="train under another home",
     ):
-        plan = _plan(inputs, directory, seeds=seeds, epochs=epochs)
-        folder = directory / plan.digest[:12]
-        if any(read_result(folder / run.key) is None for run in plan.runs):
-            _check_before_training(inputs, tracker, address)
-        write_plan(folder, plan, inputs.facts)
-        logger = _open_logger(inputs, plan, tracker)
+        first = None
+        if len(inputs.candidates) > 1:
+            first = candidate_plan(inputs.candidates, seeds=seeds, epochs=epochs, facts=_digested(inputs.facts))
+        plan = first or _plan(inputs, directory, seeds=seeds, epochs=epochs)
+        outlook = Outlook(observe, runs=plan.runs, later_epochs=_later_epochs(first))
+        train = functools.partial(_train, address=address, observe=outlook)
+        check = functools.partial(_check_before_training, tracker=tracker, address=address)
+        check(inputs, plan, directory / (FOLDER if first else plan.digest[:12]))
+        logger = _open_logger(inputs, plan, tracker, config=None if first else plan.runs[0].config)
+        validated: tuple[Validated, ...] = ()
         summary = None
         try:
-            results = _train(inputs, plan, folder, address=address, observe=observe, logger=logger)
+            if first is not None:
+                found = train(inputs, first, directory / FOLDER, logger=logger)
+                results_by_key = dict(zip((run.key for run in first.runs), found, strict=True))
+                validated = choose(inputs.candidates, results_by_key, plan=first, metric=inputs.metric)
+                inputs = with_chosen(inputs, validated)
+                plan = _plan(inputs, directory, seeds=seeds, epochs=epochs)
+                outlook.expect(plan.runs)
+                check(inputs, plan, directory / plan.digest[:12])
+                logger.chosen(plan.runs[0].config, tracked(inputs.facts), at_s=time.time())
+            folder = directory / plan.digest[:12]
+            write_plan(folder, plan, inputs.facts, candidates=as_plain(validated))
+            results = train(inputs, plan, folder, logger=logger)
+            comparison = compare(folder, plan.runs, metric=inputs.metric)
+            promoted = promotion(comparison, metric=inputs.metric)
             summary = summarise(results)
+            logger.compared(comparison, promoted)
         finally:
             logger.close(summary, epoch=plan.runs[0].config.budget.epochs, at_s=time.time())
         champion = next(result for result in results if result.entry is Entry.BEST)
-        version, unregistered = None, logger.trouble
+        registered, unregistered = None, logger.trouble
         run_id = None if logger.is_away else logger.run_id(plan.runs[0])
         if run_id is not None:
-            version, unregistered = register_champion(
-                tracker, name=inputs.name, champion=champion, run_id=run_id, summary=summary, facts=inputs.facts
+            registered, unregistered = register_champion(
+                tracker,
+                name=inputs.name,
+                champion=champion,
+                run_id=run_id,
+                summary=summary,
+                facts=inputs.facts,
+                promotion=promoted,
             )
         return RetrainReport(
             name=inputs.name,
@@ -111,13 +148,27 @@ def retrain(
             summary=summary,
             results=results,
             champion=champion,
-            model_version=version,
+            model_version=None if registered is None else registered.version,
+            alias=None if registered is None else registered.alias,
             directory=folder,
+            comparison=comparison,
+            promotion=promoted,
+            metric=inputs.metric,
+            facts=inputs.facts,
+            candidates=validated,
             unregistered=unregistered,
             untracked=logger.untracked,
             refused=logger.refused,
             refusal=logger.refusal,
         )
+
+
+def _later_epochs(first: RetrainPlan | None) -> int:
+    """The epochs of the comparison after these candidates: all seeds of the best and of the released settings."""
+    if first is None:
+        return 0
+    seeds = len({run.seed for run in first.runs})
+    return 2 * seeds * first.runs[0].config.budget.epochs
 
 
 def _plan(inputs: RetrainInputs, directory: Path, *, seeds: int, epochs: int | None) -> RetrainPlan:
@@ -135,32 +186,44 @@ def _plan(inputs: RetrainInputs, directory: Path, *, seeds: int, epochs: int | N
 
 
 def _digested(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts that results depend on; the search's state is none, so its end does not make a new plan."""
-    return {name: value for name, value in facts.items() if name != SEARCH_STATE}
+    """The facts that results depend on; the search's state and the other candidates make no new plan."""
+    return {name: value for name, value in facts.items() if name not in (SEARCH_STATE, CANDIDATES)}
 
 
-def _check_before_training(inputs: RetrainInputs, tracker: Tracker, address: str | None) -> None:
-    """Whether a run fits on this machine, and the tracking store takes what is written.
+def _check_before_training(
+    inputs: RetrainInputs, plan: RetrainPlan, folder: Path, *, tracker: Tracker, address: str | None
+) -> None:
+    """Where something is still to be trained: whether it fits on this machine, and the tracking store takes writes.
 
     Raises:
         UsageError: it does not.
     """
+    if all(read_result(folder / run.key) is not None for run in plan.runs):
+        return
     if address is None:
         resources = TrialResources(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING)
         check_fits(resources, cpus=available_cpus(), gpus=visible_gpus())
     check_tracking(tracker, inputs.name)
 
 
-def _open_logger(inputs: RetrainInputs, plan: RetrainPlan, tracker: Tracker) -> RetrainLogger:
+def _open_logger(
+    inputs: RetrainInputs, plan: RetrainPlan, tracker: Tracker, *, config: TrialConfig | None
+) -> RetrainLogger:
+    """``config`` is None where candidates come first: their plan then names the parent run."""
     logger = RetrainLogger(
         tracker,
         experiment=inputs.name,
         key=f"{inputs.name}/final/{plan.digest[:12]}",
-        tags={USER_TAG: user_name(), **{f"hico.{key}": value for key, value in inputs.facts.items()}},
-        config=plan.runs[0].config,
+        tags={USER_TAG: user_name(), **tracked(inputs.facts)},
+        config=config,
     )
     logger.open(at_s=time.time())
     return logger
+
+
+def tracked(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts as tags of the tracking store."""
+    return {f"hico.{key}": value for key, value in facts.items()}
 
 
 def _train(
@@ -172,13 +235,20 @@ def _train(
     observe: RunObserver,
     logger: RetrainLogger,
 ) -> list[RunResult]:
-    """Runs on Ray what has no result in ``folder``; returns the results of the whole plan.
+    """Runs on Ray what has no result in ``folder``; returns the results of the whole plan, in its order.
 
     Raises:
         HicoError: a run failed.
     """
+    of_candidates = folder.name == FOLDER
     source = RetrainTaskSource(
-        plan=plan, directory=folder, cpus=inputs.cpus, gpus=inputs.gpus, observe=observe, logger=logger
+        plan=plan,
+        directory=folder,
+        cpus=inputs.cpus,
+        gpus=inputs.gpus,
+        observe=observe,
+        logger=logger,
+        key=FOLDER if of_candidates else None,
     )
     if not source.is_over:  # else there is only the model to be registered
         from hico_platform.search.ray_executor.executor import execute_on_ray
@@ -190,12 +260,12 @@ def _train(
             cluster=ClusterOptions(address=address),
         )
     if source.failures:
-        raise HicoError(_failures(source.failures))
+        otherwise = ", or give fewer --candidates," if of_candidates else ""
+        raise HicoError(_failures(source.failures, remedy=f"mend it{otherwise} and run the command again"))
     return [result for run in plan.runs if (result := read_result(folder / run.key)) is not None]
 
 
-def _failures(failures: Mapping[str, str]) -> list[Problem]:
+def _failures(failures: Mapping[str, str], *, remedy: str) -> list[Problem]:
     return [
-        Problem(field=key, rule="a run that trains", value=reason, remedy="mend it and run the command again")
-        for key, reason in failures.items()
+        Problem(field=key, rule="a run that trains", value=reason, remedy=remedy) for key, reason in failures.items()
     ]

@@ -19,20 +19,39 @@ REPORTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
+class Overall:
+    """How many ``epochs`` of all, ``of`` so many, have been trained, and about how many seconds the rest takes.
+
+    ``left_s`` is None before anything was trained.
+    """
+
+    epochs: int
+    of: int
+    left_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunProgress:
-    """How far a run of the plan is: its epoch, its ``result`` once it has ended, the reason of a ``failure``."""
+    """How far a run of the plan is: its epoch, its ``result`` once it has ended, the reason of a ``failure``.
+
+    ``overall`` is how far the whole retraining is, candidates included.
+    """
 
     run: PlannedRun
     epoch: int
     result: RunResult | None = None
     failure: str | None = None
+    overall: Overall | None = None
 
 
 RunObserver = Callable[[RunProgress], None]
 
 
 class RetrainTaskSource:
-    """Hands out the runs of a plan that have no result yet, and writes the results of those that end."""
+    """Hands out the runs of a plan that have no result yet, and writes the results of those that end.
+
+    ``key`` is the first part of what identifies a run in its checkpoints, by default the plan's digest.
+    """
 
     def __init__(
         self,
@@ -43,9 +62,11 @@ class RetrainTaskSource:
         gpus: float,
         observe: RunObserver,
         logger: RetrainLogger,
+        key: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
+        self._key = key or plan.digest
         self._directory = directory
         self._cpus, self._gpus = cpus, gpus
         self._observe = observe
@@ -95,7 +116,7 @@ class RetrainTaskSource:
             report_epochs=tuple(range(step, epochs + 1, step)),
             cpus=self._cpus,
             gpus=self._gpus,
-            key=f"{self._plan.digest}/{run.key}",
+            key=f"{self._key}/{run.key}",
             entry=run.entry,
         )
 

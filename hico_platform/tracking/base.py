@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,10 @@ USER_TAG = "mlflow.user"
 """Names the user whom MLflow's pages show with a run."""
 
 CHAMPION = "champion"
+"""The alias of a model that was better than released settings and untrained encoder beyond noise, the latest one."""
+
+CHALLENGER = "challenger"
+"""The alias of the latest model that was not."""
 
 LOADER = "hico_platform.export"
 """The module by which MLflow loads the models that this project registers."""
@@ -135,13 +139,36 @@ class Tracker(ABC):
 
     @abstractmethod
     def register_champion(
-        self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
-    ) -> int:
-        """Keeps the folder ``model`` with the run, registers it and moves the alias ``champion`` to it.
+        self,
+        name: str,
+        *,
+        run_id: str,
+        model: Path,
+        loader: str,
+        description: str,
+        tags: Mapping[str, str],
+        alias: str | None = CHAMPION,
+    ) -> Registered:
+        """Keeps the folder ``model`` with the run and registers it under an alias.
 
         ``loader`` is the module that turns the folder into a callable model, so that none is pickled. A run whose
         model is registered already keeps its version, which gets the new description and tags.
 
-        Returns:
-            the version of the registered model.
+        ``alias`` is ``CHAMPION`` or ``CHALLENGER``: it moves to this version, and where this version had the other one
+        it loses it. None leaves a version its alias; one without any becomes the challenger.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """A version of a registered model with its alias."""
+
+    version: int
+    alias: str
+
+
+def alias_for(asked: str | None, held: Collection[str]) -> str:
+    """The alias that a version gets which holds those already; ``asked`` as ``Tracker.register_champion`` takes it."""
+    if asked is not None:
+        return asked
+    return CHAMPION if CHAMPION in held else CHALLENGER

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hico_platform.tracking.base import (
+    CHAMPION,
     KEY_TAG,
     PARENT_TAG,
     Param,
     Point,
+    Registered,
     Run,
     RunStatus,
     Tracker,
     TrackingError,
     TrackingRefused,
+    alias_for,
 )
 
 
@@ -38,7 +41,7 @@ class Kept:
 
 
 class MemoryTracker(Tracker):
-    """Runs and models for as long as the object lives.
+    """Runs and models for as long as the object lives; ``versions`` are the runs of a model's versions from 1 on.
 
     ``away`` makes every call fail, ``away_at`` and ``refuses`` those of the methods that they name.
     """
@@ -46,7 +49,8 @@ class MemoryTracker(Tracker):
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
         self._numbers = itertools.count()
-        self.champions: dict[str, tuple[int, str]] = {}
+        self.versions: dict[str, list[str]] = {}
+        self.aliases: dict[str, dict[str, int]] = {}
         self.descriptions: dict[str, str] = {}
         self.requests = 0
         self.away = False
@@ -132,16 +136,30 @@ class MemoryTracker(Tracker):
         self._replace(run_id, status=status, tags={**self.kept[run_id].run.tags, **tags})
 
     def register_champion(
-        self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
-    ) -> int:
+        self,
+        name: str,
+        *,
+        run_id: str,
+        model: Path,
+        loader: str,
+        description: str,
+        tags: Mapping[str, str],
+        alias: str | None = CHAMPION,
+    ) -> Registered:
         """Moves the alias."""
         self._request("register_champion")
         self.log_folder(run_id, model, name="model")
         self.descriptions[name] = description
-        version, registered = self.champions.get(name, (0, ""))
-        if registered != run_id:
-            self.champions[name] = (version + 1, run_id)
-        return self.champions[name][0]
+        versions, aliases = self.versions.setdefault(name, []), self.aliases.setdefault(name, {})
+        if run_id not in versions:
+            versions.append(run_id)
+        version = versions.index(run_id) + 1
+        held = {each for each, at in aliases.items() if at == version}
+        given = alias_for(alias, held)
+        for each in held - {given}:
+            del aliases[each]
+        aliases[given] = version
+        return Registered(version=version, alias=given)
 
     def _replace(self, run_id: str, *, status: RunStatus, tags: Mapping[str, str]) -> None:
         self.kept[run_id].run = dataclasses.replace(self.kept[run_id].run, status=status, tags=dict(tags))

@@ -13,14 +13,17 @@ from typing import Any
 from hico_platform.masking import masked
 from hico_platform.sqlite_files import sqlite_file, without_new_folder
 from hico_platform.tracking.base import (
+    CHALLENGER,
     CHAMPION,
     KEY_TAG,
     PARENT_TAG,
     Param,
     Point,
+    Registered,
     Run,
     RunStatus,
     Tracker,
+    alias_for,
 )
 from hico_platform.tracking.mlflow_batch import log_batch, milliseconds
 from hico_platform.tracking.mlflow_client import open_client, tracker_errors
@@ -165,8 +168,16 @@ class MlflowTracker(Tracker):
             self._client.set_terminated(run_id, status=str(status), end_time=milliseconds(at_s))
 
     def register_champion(
-        self, name: str, *, run_id: str, model: Path, loader: str, description: str, tags: Mapping[str, str]
-    ) -> int:
+        self,
+        name: str,
+        *,
+        run_id: str,
+        model: Path,
+        loader: str,
+        description: str,
+        tags: Mapping[str, str],
+        alias: str | None = CHAMPION,
+    ) -> Registered:
         """Registers the run's artifact ``model``, an MLflow pyfunc model that ``loader`` loads, with its alias."""
         tags = {**tags, CODE_TAG: "included"}  # which is written after the files are there
         with tracker_errors():
@@ -188,8 +199,16 @@ class MlflowTracker(Tracker):
                     name, source, run_id=run_id, tags=tags, description=description
                 )
                 version = int(made.version)
-            self._client.set_registered_model_alias(name, CHAMPION, str(version))
-            return version
+            return self._give_alias(name, version, alias)
+
+    def _give_alias(self, name: str, version: int, asked: str | None) -> Registered:
+        aliases = self._client.get_registered_model(name).aliases
+        held = {alias for alias in (CHAMPION, CHALLENGER) if str(aliases.get(alias)) == str(version)}
+        given = alias_for(asked, held)
+        self._client.set_registered_model_alias(name, given, str(version))  # first: a kill leaves two rather than none
+        for alias in held - {given}:
+            self._client.delete_registered_model_alias(name, alias)
+        return Registered(version=version, alias=given)
 
     def _log_model(self, run_id: str, model: Path, loader: str) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.errors import ConfigError, DataError, Problem, UsageError, command
-from hico_platform.tracking.base import LOADER
+from hico_platform.tracking.base import CHALLENGER, CHAMPION, LOADER, TrackingRefused
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.model_package import CODE
 
@@ -49,15 +49,30 @@ def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
                 field="model",
                 rule="an address models:/NAME@ALIAS or models:/NAME/VERSION",
                 value=uri,
-                remedy="give models:/NAME@champion for a search's best model",
+                remedy="give models:/NAME@champion for a search's best model, or models:/NAME@challenger",
             )
         )
     name, alias, version = found.group("name", "alias", "version")
     with tracker.client() as client:
         if alias is not None:
-            version = client.get_model_version_by_alias(name, alias).version
+            version = client.get_model_version_by_alias(name, _known_alias(client, name, alias)).version
         location = client.get_model_version_download_uri(name, str(version))
         return _fetch(location, into, shown=uri, tracking_uri=tracker.uri)
+
+
+def _known_alias(client: Any, name: str, alias: str) -> str:
+    """The alias, which the model has. A model that is not registered is left to MLflow's own answer."""
+    aliases = client.get_registered_model(name).aliases
+    if alias in aliases:
+        return alias
+    others = [f"models:/{name}@{other}" for other in sorted(aliases)]
+    why = ""
+    if alias == CHAMPION and CHALLENGER in aliases:
+        why = ": no model of it was better than released settings and untrained encoder beyond noise"
+    raise TrackingRefused(
+        f"no version has the alias {alias}{why}",
+        remedy=f"take {' or '.join(others) or f'models:/{name}/VERSION'}",
+    )
 
 
 def fetch_saved(folder: Path, into: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ import torch
 
 from hico_platform.build import build_model
 from hico_platform.data.split_guard import Purpose, closed_test_split, require_open
-from hico_platform.evaluate.downstream import downstream, raw_pose_knn
+from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
 from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import with_precision
-from hico_platform.trial import TrainEvalSplit, TrialCallbacks, run_trial
+from hico_platform.trial import ScoreFunction, TrainEvalSplit, TrialCallbacks, run_trial
 from hico_platform.worker.datasets import Dataset, pretrain_only_facts
 
 
@@ -55,10 +56,14 @@ def run_task(
     data: TrialData,
     watch: Callable[[EpochResult], None] | None = None,
     progress: Callable[[EpochProgress], None] | None = None,
+    score: ScoreFunction | None = None,
+    validate: bool | None = None,
 ) -> TrialOutcome:
     """Runs a trial; stores stay open in this process for the next one.
 
-    Every step of the work gives a sign of life, through the ``alive`` of ``report`` where it has one.
+    Every step of the work gives a sign of life, through the ``alive`` of ``report`` where it has one. ``score`` and
+    ``validate`` are those of :func:`hico_platform.trial.run_trial`; by default reports have metrics unless the test
+    split is scored.
     """
     prepare_threads(task)
     return_memory()  # which the traceback of the previous trial kept alive
@@ -69,6 +74,8 @@ def run_task(
                 task,
                 report,
                 data=data,
+                score=score,
+                validate=not data.on_test_split if validate is None else validate,
                 callbacks=TrialCallbacks(
                     on_epoch=_watched(watch, alive), on_progress=_progressed(progress, alive), alive=alive
                 ),
@@ -77,7 +84,15 @@ def run_task(
         return_memory()
 
 
-def _run(task: TrialTask, report: ReportFunction, *, data: TrialData, callbacks: TrialCallbacks) -> TrialOutcome:
+def _run(
+    task: TrialTask,
+    report: ReportFunction,
+    *,
+    data: TrialData,
+    score: ScoreFunction | None,
+    validate: bool,
+    callbacks: TrialCallbacks,
+) -> TrialOutcome:
     split, target = data.splits()
     callbacks.alive()
     device = device_of(task)
@@ -96,7 +111,8 @@ def _run(task: TrialTask, report: ReportFunction, *, data: TrialData, callbacks:
             target=target,
             directory=task.directory,
             report_epochs=task.report_epochs,
-            validate=not data.on_test_split,
+            validate=validate,
+            score=score,
             report=report,
             device=device,
             callbacks=callbacks,
@@ -131,30 +147,38 @@ def _progressed(progress: Callable[[EpochProgress], None] | None, alive: Alive) 
     return progressed
 
 
-def untrained_scores(task: TrialTask, report: ReportFunction, *, data: TrialData) -> dict[str, float]:
-    """The downstream metrics of a configuration's encoder before any training."""
-    alive = alive_of(report)
+def untrained(task: TrialTask, report: ReportFunction, *, data: TrialData) -> Evaluated:
+    """A configuration's encoder before any training, with its features, also of the target dataset."""
+    config, device = task.config, device_of(task)
     prepare_threads(task)
     split, target = data.splits()
-    device = device_of(task)
-    with checked_kernels(task.config, layout=split.store.layout, coordinates=split.store.coordinates, device=device):
-        encoder = build_model(
-            task.config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
-        ).query.encoder
-        return downstream(
-            encoder,
-            source=split.eval_data(task.config, device=device, alive=alive),
-            target=None if target is None else target.eval_data(task.config, device=device, alive=alive),
-            config=task.config.evaluation,
-            seed=task.config.budget.seed,
-        )
+    layout, coordinates = split.store.layout, split.store.coordinates
+    with checked_kernels(config, layout=layout, coordinates=coordinates, device=device):
+        encoder = build_model(config, layout=layout, coordinates=coordinates, device=device).query.encoder
+
+        def on(one: TrainEvalSplit, target: Evaluated | None = None) -> Evaluated:
+            return of_encoder(
+                encoder,
+                data=one.eval_data(config, device=device, alive=alive_of(report)),
+                config=config.evaluation,
+                seed=config.budget.seed,
+                target=target,
+            )
+
+        return on(split, None if target is None else on(target))
 
 
-def raw_pose_score(task: TrialTask, *, data: TrialData) -> float:
-    """1-NN top-1 of the poses themselves."""
+def raw_pose(task: TrialTask, report: ReportFunction, *, data: TrialData) -> Evaluated:
+    """The poses themselves as features, also of the target dataset."""
+    config, device = task.config, device_of(task)
     prepare_threads(task)
-    split, _ = data.splits()
-    return raw_pose_knn(data=split.eval_data(task.config, device=device_of(task)), config=task.config.evaluation)
+    split, target = data.splits()
+
+    def poses(one: TrainEvalSplit) -> Evaluated:
+        data = one.eval_data(config, device=device, alive=alive_of(report))
+        return of_raw_pose(data=data, config=config.evaluation, seed=config.budget.seed)
+
+    return poses(split) if target is None else dataclasses.replace(poses(split), target=poses(target))
 
 
 def device_of(task: TrialTask) -> torch.device:

@@ -69,7 +69,7 @@ import sys, tempfile
 sys.path += sys.argv[3:]
 import mlflow, numpy as np
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/small@champion")
+model = mlflow.pyfunc.load_model("models:/small@challenger")
 import hico_platform
 assert "/code/" in hico_platform.__file__, hico_platform.__file__
 np.save(sys.argv[2] + ".out.npy", model.predict([np.load(sys.argv[2])]))
@@ -79,7 +79,7 @@ assert (kernels() is None) == (_compiler() is None), "they are compiled from the
 
 
 def elsewhere(home: Path, pose: np.ndarray) -> np.ndarray:
-    """What the champion makes of a pose where its requirements are installed and this project is not."""
+    """What the registered model makes of a pose where its requirements are installed and this project is not."""
     file = home / "pose.npy"
     np.save(file, pose)
     project = Path(hico_platform.__file__).parents[1]
@@ -108,13 +108,20 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # set_tracking_uri sets it for the whole process; undone at the end
     mlflow.set_tracking_uri(f"sqlite:///{searched / 'mlflow.db'}")
     client = mlflow.MlflowClient()
-    version = client.get_model_version_by_alias("small", "champion")
+    # Two persons in the test split can show nothing.
+    assert (report["persons"], report["champion"]["alias"]) == (2, "challenger")
+    assert "2 persons are too few to show any difference" in report["champion"]["why"]
+    version = client.get_model_version_by_alias("small", "challenger")
     assert int(version.version) == report["champion"]["version"] == 1
+    assert version.description.endswith(f"over 2 seeds. N{report['champion']['why'][1:]}.")
+    for name in ("knn_top1", "knn_mean"):
+        assert {entry for entry, row in report["summary"].items() if "low" in row[name]} == set(report["summary"])
+    assert set(report["differences"]) == {"released", "untrained", "raw pose"}
     pose = np.random.default_rng(0).normal(size=(40, 25, 3))
-    features = hico_platform.load_encoder("models:/small@champion", tracking=f"sqlite:///{searched / 'mlflow.db'}")
+    features = hico_platform.load_encoder("models:/small@challenger", tracking=f"sqlite:///{searched / 'mlflow.db'}")
     expected = features.features([pose])
     assert expected.shape == (1, 2 * 4 * 16)
-    np.testing.assert_array_equal(mlflow.pyfunc.load_model("models:/small@champion").predict([pose]), expected)
+    np.testing.assert_array_equal(mlflow.pyfunc.load_model("models:/small@challenger").predict([pose]), expected)
     np.testing.assert_array_equal(elsewhere(searched, pose), expected)
 
     experiment = client.get_experiment_by_name("small")
@@ -159,6 +166,52 @@ def test_interrupted_retraining_exits_130_and_goes_on_from_its_checkpoints(searc
     assert "best configuration" in done.stdout
     first_reported = next(line for line in done.stderr.splitlines() if "best configuration, seed 0: epoch 2" in line)
     assert first_reported
+
+
+def test_candidates_are_compared_on_validation_and_go_on_after_kills_in_either_stage(searched: Path) -> None:
+    words = ["retrain", "small", "--seeds", "1", "--epochs", "40", "--candidates", "2"]
+    final = searched / "searches" / "small" / "final"
+    known = set(final.glob("*/best-seed-0"))
+
+    def killed_at(begun: str) -> None:
+        """SIGKILL once a run of the kind ``begun`` has trained some epochs; its workers end with it."""
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "hico_platform", *words, "--home", str(searched)],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        assert driver.stderr is not None
+        for line in driver.stderr:
+            if begun in line and "epoch 10 of 40" in line:
+                break
+        driver.kill()
+        assert driver.wait() == -signal.SIGKILL
+
+    killed_at("candidate, trial")
+    assert not set(final.glob("*/best-seed-0")) - known, "the test split is not looked at yet"
+    killed_at("best configuration")
+    results = {file: file.read_bytes() for file in final.glob("candidates/*/result.json")}
+    assert len(results) == 2
+    report = json.loads(hico(*words, "--json", home=searched).stdout)
+    assert {file: file.read_bytes() for file in final.glob("candidates/*/result.json")} == results
+    scores = {one["trial"]: one["mean"] for one in report["candidates"]}
+    (chosen,) = [one["trial"] for one in report["candidates"] if one["chosen"]]
+    assert scores[chosen] == max(scores.values())
+    assert report["facts"]["trial"] == str(chosen)
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{searched / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    validated = [run for run in runs if run.data.tags["hico.kind"] == "candidate"]
+    assert {(run.data.tags["hico.split"], run.info.status) for run in validated} == {("val", "FINISHED")}
+    assert {int(run.data.tags["hico.trial"]): run.data.metrics["val_knn_top1"] for run in validated} == scores
+    assert not [name for run in validated for name in run.data.metrics if name.startswith("test")]
+    (parent,) = {run.data.tags["mlflow.parentRunId"] for run in validated}
+    tested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent and run not in validated]
+    assert sorted(run.data.tags["hico.entry"] for run in tested) == ["best", "raw pose", "released", "untrained"]
+    assert client.get_run(parent).data.tags["hico.verdict"].startswith("Not better beyond noise")
 
 
 def test_an_unknown_search_is_a_usage_error(tmp_path: Path) -> None:

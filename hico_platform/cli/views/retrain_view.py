@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,12 +13,32 @@ from rich.table import Table
 from hico_platform.cli.terminal import plain_line, rich_text
 from hico_platform.cli.views.pretrain_only import joining
 from hico_platform.cli.views.progress_view import ProgressView
+from hico_platform.cli.views.search_picture import clock
+from hico_platform.enums import Part
+from hico_platform.retrain.candidates import as_plain
+from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
 from hico_platform.retrain.run import RetrainReport
-from hico_platform.retrain.task_source import RunProgress
+from hico_platform.retrain.task_source import Overall, RunProgress
+from hico_platform.tracking.base import CHALLENGER
+
+if TYPE_CHECKING:
+    from hico_platform.evaluate.intervals import Interval
 
 LOG_WIDTH = 120
+COLUMNS = (
+    "knn_top1",
+    "knn_mean",
+    "recognition_top1",
+    "linear_regularised_top1",
+    "retrieval_recall_at_5",
+    "retrieval_map",
+    "transfer_top1",
+)
+"""The metrics of the table; ``--json`` has all."""
+
+_PARTS = {Part.VAL: "validation", Part.TEST: "test"}
 
 
 class RetrainView(ProgressView):
@@ -29,6 +49,7 @@ class RetrainView(ProgressView):
         self._quiet = quiet
         self._live = sys.stderr.isatty() and not quiet
         self._bars: dict[str, TaskID] = {}
+        self._all: TaskID | None = None
         self._began_s = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -43,53 +64,138 @@ class RetrainView(ProgressView):
 
     def __call__(self, now: RunProgress) -> None:
         """Shows the progress of a run."""
-        label = f"{now.run.entry.heading}, seed {now.run.seed}"
+        label = now.run.heading
         epochs = now.run.config.budget.epochs if now.run.entry.is_trained else 1
         score = ""
         done = now.epoch
         if now.result is not None:
-            score, done = f"test 1-NN {now.result.metrics['knn_top1']:.1%}", epochs
+            part = _PARTS[now.run.entry.part]
+            score, done = f"{part} 1-NN {now.result.metrics['knn_top1']:.1%}", epochs
         elif now.failure is not None:
             score = f"failed: {plain_line((now.failure.splitlines() or [''])[0])}"
         if now.run.key not in self._bars:
+            if now.overall is not None and not self._bars:
+                self._all = self._progress.add_task("all", total=now.overall.of, score="")
             self._bars[now.run.key] = self._progress.add_task(label, total=epochs, score="")
         self._progress.update(self._bars[now.run.key], completed=done, score=score)
+        left = self._show_overall(now.overall)
         if not self._live and not self._quiet and (now.run.entry.is_trained or score):
             elapsed_s = round(time.monotonic() - self._began_s)
-            how_far = f"epoch {done} of {epochs} " if now.run.entry.is_trained else ""
-            print(f"{elapsed_s:>5} s  {label}: {how_far}{score}", file=sys.stderr, flush=True)
+            how_far = f"epoch {done} of {epochs}" if now.run.entry.is_trained else ""
+            words = " ".join(word for word in (how_far, score, left and f"({left})") if word)
+            print(f"{elapsed_s:>5} s  {label}: {words}", file=sys.stderr, flush=True)
+
+    def _show_overall(self, overall: Overall | None) -> str:
+        """Updates the bar of the whole; returns the time left in words."""
+        if overall is None:
+            return ""
+        left = "" if overall.left_s is None else f"about {clock(overall.left_s)} left of all"
+        if self._all is not None:
+            self._progress.update(self._all, completed=overall.epochs, total=overall.of, score=left)
+        return left
 
 
-def print_report(report: RetrainReport, facts: dict[str, str], *, again: str) -> None:
+def print_report(report: RetrainReport, *, again: str) -> None:
     """The comparison as a table, with the facts that the numbers depend on, and what to do next.
 
     ``again`` is the command that registers the model or completes the tracking store later.
     """
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    if report.candidates:
+        console.print(_candidates(report))
+    console.print(_scores(report))
+    if report.comparison.differences:
+        console.print(_differences(report))
+    if report.model_version is not None:
+        registered = f"models:/{report.name}@{report.alias} (version {report.model_version})"
+        console.print(f"Registered: {registered}", soft_wrap=True, markup=False)
+    console.print(report.promotion.sentence, soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True, markup=False)
+    for line in _missing(report, again=again):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _candidates(report: RetrainReport) -> Table:
+    name = METRICS.get(report.metric, report.metric)
+    table = Table(title=f"{rich_text(report.name)}: validation subjects choose among candidates")
+    for heading in ("trial", f"{name} in the search", f"{name}, mean over seeds"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for one in report.candidates:
+        searched = "" if one.candidate.searched is None else f"{100 * one.candidate.searched:.1f}"
+        stopped = " (stopped early)" if one.candidate.stopped else ""
+        table.add_row(
+            str(one.candidate.trial),
+            f"{searched}{stopped}",
+            _cell(one.score),
+            "chosen" if one.chosen else "",
+            style="bold" if one.chosen else None,
+        )
+    return table
+
+
+def _scores(report: RetrainReport) -> Table:
+    facts, comparison = report.facts, report.comparison
     count = max(spread.count for spread in report.summary[Entry.BEST].values())
     words = joining(facts)
     table = Table(
         title=f"{rich_text(report.name)}: test split, {facts['protocol']}, {report.config.budget.epochs} epochs, "
         f"{count} seed{'s' if count > 1 else ''}",
-        caption=f"top-1 % (mAP: mean average precision); {facts['train_sequences']} train and "
+        caption=f"top-1 % (mAP: mean average precision){_intervals_in_words(comparison)}; "
+        f"{facts['train_sequences']} train and "
         f"{facts['test_sequences']} test sequences of {rich_text(facts['dataset'])}{f' ({words})' if words else ''}, "
         f"data {facts['data_digest'][:12]}, "
         f"code {facts['code_version']}",
     )
     table.add_column("")
-    names = [name for name in METRICS if any(name in spreads for spreads in report.summary.values())]
+    names = [name for name in COLUMNS if any(name in spreads for spreads in report.summary.values())]
     for name in names:
         table.add_column(METRICS[name], justify="right")
     for entry, spreads in report.summary.items():
-        cells = [_cell(spreads[name]) if name in spreads else "" for name in names]
+        intervals = comparison.intervals.get(entry, {})
+        cells = [
+            f"{_cell(spreads[name])}{_interval_line(intervals.get(name))}" if name in spreads else "" for name in names
+        ]
         table.add_row(entry.heading, *cells, style="bold" if entry is Entry.BEST else None)
-    console.print(table)
-    if report.model_version is not None:
-        registered = f"models:/{report.name}@champion (version {report.model_version})"
-        console.print(f"Registered: {registered}", soft_wrap=True, markup=False)
-    console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True, markup=False)
-    for line in _missing(report, again=again):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return table
+
+
+def _differences(report: RetrainReport) -> Table:
+    """How far the best configuration is above each other entry, with intervals and p."""
+    comparison = report.comparison
+    table = Table(
+        title=f"{Entry.BEST.heading} less",
+        caption="points with their 95 % interval; p: two-sided, sign flips of persons' differences, by Holm over all "
+        "that is shown",
+    )
+    table.add_column("")
+    names = [name for name in METRICS if any(name in found for found in comparison.differences.values())]
+    for name in names:
+        table.add_column(METRICS[name], justify="right")
+    for entry, found in comparison.differences.items():
+        table.add_row(entry.heading, *[_difference_cell(found[name]) if name in found else "" for name in names])
+    return table
+
+
+def _difference_cell(difference: Difference) -> str:
+    low, high = 100 * difference.test.interval.low, 100 * difference.test.interval.high
+    return f"{100 * difference.test.difference:+.1f} [{low:.1f}, {high:.1f}]\np {_p_in_words(difference.p)}"
+
+
+def _p_in_words(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
+
+
+def _interval_line(interval: Interval | None) -> str:
+    return "" if interval is None else f"\n{100 * interval.low:.1f}-{100 * interval.high:.1f}"
+
+
+def _intervals_in_words(comparison: Comparison) -> str:
+    if not comparison.intervals:
+        return ""
+    over = f"{comparison.persons} persons" + (f" and {comparison.seeds} seeds" if comparison.seeds > 1 else "")
+    alone = "" if comparison.seeds > 1 else ", not over seeds, of which there is one"
+    return f", below it the 95 % interval over {over}{alone}"
 
 
 def _missing(report: RetrainReport, *, again: str) -> list[str]:
@@ -105,19 +211,33 @@ def _missing(report: RetrainReport, *, again: str) -> list[str]:
     return lines
 
 
-def as_json(report: RetrainReport, facts: dict[str, str]) -> dict[str, Any]:
+def as_json(report: RetrainReport) -> dict[str, Any]:
     """The same as plain values."""
+    comparison = report.comparison
     return {
         "name": report.name,
-        "facts": facts,
+        "facts": dict(report.facts),
         "epochs": report.config.budget.epochs,
         "summary": {
             str(entry): {
-                name: {"mean": spread.mean, "std": spread.deviation, "seeds": spread.count}
+                name: {
+                    "mean": spread.mean,
+                    "std": spread.deviation,
+                    "seeds": spread.count,
+                    **_interval_as_json(comparison.intervals.get(entry, {}).get(name)),
+                }
                 for name, spread in spreads.items()
             }
             for entry, spreads in report.summary.items()
         },
+        "differences": {
+            str(entry): {name: _difference_as_json(one) for name, one in found.items()}
+            for entry, found in comparison.differences.items()
+        },
+        "persons": comparison.persons,
+        "untested": comparison.untested,
+        "metric": report.metric,
+        "candidates": as_plain(report.candidates),
         "runs": [
             {
                 "entry": str(result.entry),
@@ -128,7 +248,9 @@ def as_json(report: RetrainReport, facts: dict[str, str]) -> dict[str, Any]:
             for result in report.results
         ],
         "champion": {
-            "model": f"models:/{report.name}@champion",
+            "model": f"models:/{report.name}@{report.alias or report.promotion.alias or CHALLENGER}",
+            "alias": report.alias,
+            "why": report.promotion.reason,
             "version": report.model_version,
             "checkpoint": report.champion.checkpoint,
             "unregistered": report.unregistered,
@@ -137,6 +259,24 @@ def as_json(report: RetrainReport, facts: dict[str, str]) -> dict[str, Any]:
         "refused": report.refused,
         "refusal": report.refusal,
         "directory": str(report.directory),
+    }
+
+
+def _interval_as_json(interval: Interval | None) -> dict[str, Any]:
+    """Nothing where there is none: results of older versions print as they did."""
+    return {} if interval is None else {"low": interval.low, "high": interval.high, "interval": interval.method}
+
+
+def _difference_as_json(difference: Difference) -> dict[str, Any]:
+    test = difference.test
+    return {
+        "difference": test.difference,
+        **_interval_as_json(test.interval),
+        "p": test.p,
+        "p_holm": difference.p,
+        "p_one_sided": test.p_greater,
+        "test": test.method,
+        "better": test.better,
     }
 
 

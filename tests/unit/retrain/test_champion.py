@@ -9,8 +9,9 @@ from hico_platform import checkpoint, export
 from hico_platform.errors import CheckpointError, Problem
 from hico_platform.retrain.champion import description, register_champion
 from hico_platform.retrain.plan import Entry
+from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
-from hico_platform.tracking.base import LOADER
+from hico_platform.tracking.base import LOADER, Registered
 from hico_platform.tracking.memory import MemoryTracker
 
 SUMMARY = {Entry.BEST: {"knn_top1": Spread(mean=0.5, deviation=None, count=1)}}
@@ -48,7 +49,7 @@ class Registry(MemoryTracker):
 
     asked: dict[str, Any]
 
-    def register_champion(self, name: str, **more: Any) -> int:
+    def register_champion(self, name: str, **more: Any) -> Registered:
         self.asked = {"name": name, **more}
         return super().register_champion(name, **more)
 
@@ -66,24 +67,43 @@ def champion(tmp_path: Path) -> RunResult:
     return RunResult(entry=Entry.BEST, seed=0, epoch=9, metrics={"knn_top1": 0.5}, checkpoint=checkpoint, seconds=1.0)
 
 
-def register(registry: Registry, champion: RunResult) -> tuple[int | None, str | None]:
+PROMOTED = Promotion(alias="champion", reason="better beyond noise")
+CHAMPION = Registered(version=1, alias="champion")
+
+
+def register(
+    registry: Registry, champion: RunResult, promotion: Promotion = PROMOTED
+) -> tuple[Registered | None, str | None]:
     run_id = registry.open_run(experiment="x", key="x/0", name="x", parent=None, params={}, tags={}, at_s=0.0)
     facts = {"protocol": "xsub", "config": "mine.yaml"}
-    return register_champion(registry, name="x", champion=champion, run_id=run_id, summary=SUMMARY, facts=facts)
+    return register_champion(
+        registry, name="x", champion=champion, run_id=run_id, summary=SUMMARY, facts=facts, promotion=promotion
+    )
 
 
 def test_the_model_is_the_exported_encoder_of_its_run_with_the_facts(
     registry: Registry, champion: RunResult, tmp_path: Path
 ) -> None:
-    assert register(registry, champion) == (1, None)
+    assert register(registry, champion) == (CHAMPION, None)
     assert registry.asked == {
         "name": "x",
         "run_id": "run-0",
         "model": tmp_path / "best-seed-0" / "encoder",
         "loader": LOADER,
-        "description": "HiCo, the configuration mine.yaml; test 1-NN 50.0% over 1 seed",
+        "description": "HiCo, the configuration mine.yaml; test 1-NN 50.0% over 1 seed. Better beyond noise.",
         "tags": {"hico.protocol": "xsub", "hico.config": "mine.yaml"},
+        "alias": "champion",
     }
+
+
+@pytest.mark.parametrize(("alias", "given"), [("challenger", "challenger"), (None, "challenger")])
+def test_what_is_not_promoted_is_registered_as_challenger_with_the_reason(
+    registry: Registry, champion: RunResult, alias: str | None, given: str
+) -> None:
+    found, _ = register(registry, champion, Promotion(alias=alias, reason="not better, for some reason"))
+    assert found == Registered(version=1, alias=given)
+    assert registry.asked["description"].endswith(" over 1 seed. Not better, for some reason.")
+    assert registry.aliases == {"x": {"challenger": 1}}
 
 
 def test_an_encoder_is_exported_once_from_the_checkpoint(
@@ -99,7 +119,7 @@ def test_an_encoder_is_exported_once_from_the_checkpoint(
 
     monkeypatch.setattr(checkpoint, "load_checkpoint", lambda file: f"loaded {file}")
     monkeypatch.setattr(export, "export_encoder", to_folder)
-    assert [register(registry, champion) for _ in range(2)] == [(1, None), (1, None)]
+    assert [register(registry, champion) for _ in range(2)] == [(CHAMPION, None), (CHAMPION, None)]
     assert exported == [f"loaded {champion.checkpoint}"]
 
 
@@ -123,7 +143,7 @@ def test_a_model_that_cannot_be_exported_is_none(
     assert version is None
     assert str(reason).startswith("the model could not be exported: ")
     assert why in str(reason)
-    assert registry.champions == {}
+    assert registry.aliases == {}
 
 
 def test_a_store_that_is_away_is_told_from_one_that_refuses(registry: Registry, champion: RunResult) -> None:

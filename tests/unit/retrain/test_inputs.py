@@ -7,7 +7,9 @@ import pytest
 from hico_platform.enums import Decision
 from hico_platform.errors import DataError, UsageError
 from hico_platform.home import HomePaths
-from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
+from hico_platform.retrain.candidates import Validated
+from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search, with_chosen
+from hico_platform.retrain.results import spread
 from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord, TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
@@ -59,6 +61,33 @@ def test_the_best_trial_is_trained_with_what_it_had_though_the_space_was_widened
     assert inputs.best.model.hidden_width == 16
     assert inputs.best == NARROW.config(ledger.trials()[0].values)
     assert inputs.facts["search_key"] == ledger.search.key
+
+
+def test_candidates_are_the_searchs_best_different_configurations(tmp_path: Path) -> None:
+    ledger = finished_search(tmp_path)
+    ledger.reopen(source=NARROW.source, limit=3)
+    for number, (temperature, value) in enumerate([(0.2, 0.7), (0.3, 0.4)], start=1):
+        values = {"contrast.temperature": temperature, "model.encoder": "gru"}
+        ledger.enqueue(values, space=NARROW, origin=Origin.LISTED)
+        ledger.begin(NARROW, at_s=1.0)
+        report = ReportRecord(
+            epoch=9, value=value, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint=Path("c"), at_s=2.0
+        )
+        ledger.record_report(number, report)
+        ledger.record_ending(number, Ending(state=TrialState.COMPLETE, epoch=9, at_s=3.0))
+    inputs = inputs_of_search(HomePaths(home=tmp_path), "toy", candidates=2)
+    assert [(one.trial, one.searched) for one in inputs.candidates] == [(1, 0.7), (0, 0.5)]
+    assert (inputs.best, inputs.facts["trial"]) == (inputs.candidates[0].config, "1")
+    assert inputs.best.contrast.temperature == 0.2
+    assert inputs_of_search(HomePaths(home=tmp_path), "toy").facts == inputs.facts
+    scores = zip(inputs.candidates, (0.3, 0.5), strict=True)
+    chosen = with_chosen(
+        inputs,
+        [Validated(candidate=one, score=spread([score]), chosen=score == 0.5) for one, score in scores],
+    )
+    assert (chosen.best, chosen.facts["trial"]) == (inputs.candidates[1].config, "0")
+    assert chosen.facts["candidates"] == "1, 0"
+    assert {**chosen.facts, "trial": "1", "candidates": ""} == {**inputs.facts, "candidates": ""}
 
 
 def test_a_home_that_was_moved_is_retrained_on_its_own_data(tmp_path: Path) -> None:

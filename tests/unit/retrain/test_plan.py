@@ -9,6 +9,7 @@ import pytest
 
 from hico_platform.config.schema import flatten, replace
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Part
 from hico_platform.errors import ConfigError
 from hico_platform.retrain.plan import Entry, make_plan, released_settings
 from tests.small import small_config
@@ -144,8 +145,13 @@ def test_headings_name_what_the_rows_are() -> None:
         Entry.UNTRAINED: "untrained encoder",
         Entry.RELEASED: "released settings",
         Entry.BEST: "best configuration",
+        Entry.CANDIDATE: "candidate",
     }
-    assert [entry for entry in Entry if entry.is_trained] == [Entry.RELEASED, Entry.BEST]
+    assert [entry for entry in Entry if entry.is_trained] == [Entry.RELEASED, Entry.BEST, Entry.CANDIDATE]
+    assert [entry for entry in Entry if entry.part is not Part.TEST] == [Entry.CANDIDATE], (
+        "it never sees the test split"
+    )
+    assert make_plan(best_config(), seeds=1, epochs=None, facts={}).runs[1].heading == "released settings, seed 0"
 
 
 def test_released_settings_are_the_defaults_but_for_the_budget() -> None:

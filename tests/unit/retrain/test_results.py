@@ -18,10 +18,17 @@ from tests.small import small_config
 def test_columns_have_the_names_of_what_they_show() -> None:
     assert METRICS == {
         "knn_top1": "1-NN",
+        "knn_top1_k5": "5-NN",
+        "knn_top1_k9": "9-NN",
+        "knn_top1_k20": "20-NN",
+        "knn_mean": "kNN",
         "recognition_top1": "linear probe",
+        "linear_regularised_top1": "regularised",
         "retrieval_recall_at_5": "R@5",
+        "retrieval_recall_at_10": "R@10",
         "retrieval_map": "mAP",
         "transfer_top1": "transfer",
+        "transfer_regularised_top1": "transfer, regularised",
     }
 
 
@@ -59,6 +66,8 @@ def test_a_plan_is_kept_with_what_its_numbers_go_with(tmp_path: Path) -> None:
         "config": to_mapping(small_config(budget__epochs=6)),
         "runs": ["best-seed-0", "released-seed-0", "untrained-seed-0", "raw-pose-seed-0"],
     }
+    write_plan(tmp_path, plan, {"split": "test"}, candidates=[{"trial": 3, "mean": 0.5}])
+    assert json.loads((tmp_path / "plan.json").read_text())["candidates"] == [{"trial": 3, "mean": 0.5}]
 
 
 @pytest.mark.parametrize("checkpoint", ["elsewhere/epoch-000003", "inside/deeper/epoch-000003"])

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import HicoError, UsageError
 from hico_platform.retrain import logging as retrain_logging
+from hico_platform.retrain.candidates import Candidate, CandidateRun, candidate_plan
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
 from hico_platform.retrain.run import RetrainReport, retrain
+from hico_platform.retrain.sequence_scores import SequenceScores, write_sequence_scores
+from hico_platform.retrain.task import RetrainTask
 from hico_platform.search.lock import search_lock
+from hico_platform.search.messages import TrialFailure, TrialOutcome
+from hico_platform.search.task_source import TaskSource
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.worker.datasets import Dataset
@@ -25,6 +33,19 @@ FACTS = {
     "dataset": "tiny", "data_digest": "d" * 64, "protocol": "xsub", "code_version": "tested", "split": "test",
     "train_sequences": "8", "test_sequences": "4", "search": "x", "trial": "3",
 }  # fmt: skip
+CANDIDATES = tuple(
+    Candidate(trial=number, config=small_config(budget__epochs=4, contrast__temperature=temperature), searched=0.6)
+    for number, temperature in ((3, 0.2), (5, 0.3), (1, 0.4))
+)
+RIGHT = {Entry.RAW_POSE: 0.1, Entry.UNTRAINED: 0.2, Entry.RELEASED: 0.3, Entry.BEST: 0.9}
+
+
+def sequence_scores(share: float) -> SequenceScores:
+    """Sequences of eight persons, of each of whom ``share`` is right."""
+    right = np.tile(np.arange(10) < round(10 * share), 8).astype(np.float32)
+    return SequenceScores(parts={"knn_top1": right, "retrieval_map": right}, persons=np.repeat(np.arange(8), 10))
+
+
 METHODS = ["runs", "open_run", "log_points", "close_run", "log_folder", "set_tags", "register_champion"]
 
 
@@ -34,15 +55,17 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best = small_config(budget__epochs=4)
+        self.candidates: tuple[Candidate, ...] = ()
         self.data = TrialData(
             source=Dataset(location="none", protocol="xsub", cache=folder), target=None, on_test_split=True
         )
         self.tracker = MemoryTracker()
 
-    def train(self, *, seeds: int = 1) -> None:
-        plan = make_plan(self.best, seeds=seeds, epochs=None, facts=FACTS)
+    def train(self, *, seeds: int = 1, best: TrialConfig | None = None, trial: str = "3") -> None:
+        plan = make_plan(best or self.best, seeds=seeds, epochs=None, facts={**FACTS, "trial": trial})
         for run in plan.runs:
             folder = self.folder / plan.digest[:12] / run.key
+            write_sequence_scores(folder, sequence_scores(RIGHT[run.entry]))
             checkpoint = folder / "epoch-000004"
             if run.entry.is_trained:
                 checkpoint.mkdir(parents=True, exist_ok=True)
@@ -56,11 +79,25 @@ class Stage:
                 ),
             )  # fmt: skip
 
+    def validate(self, *scores: float, seeds: int = 1) -> None:
+        """Results of the candidates, each with its score for all seeds."""
+        plan = candidate_plan(CANDIDATES, seeds=seeds, epochs=None, facts=FACTS)
+        for run in plan.runs:
+            assert isinstance(run, CandidateRun)
+            index = [one.trial for one in CANDIDATES].index(run.trial)
+            result = RunResult(
+                entry=run.entry, seed=run.seed, epoch=4, metrics={"knn_top1": scores[index] + run.seed / 100},
+                checkpoint=None, seconds=1.0,
+            )  # fmt: skip
+            write_result(self.folder / "candidates" / run.key, result)
+
     def retrain(self, *, seeds: int = 1, **facts: str) -> RetrainReport:
         return retrain(self.inputs(**facts), directory=self.folder, tracker=self.tracker, seeds=seeds)
 
     def inputs(self, **facts: str) -> RetrainInputs:
-        return RetrainInputs(name="x", best=self.best, data=self.data, facts={**FACTS, **facts})
+        return RetrainInputs(
+            name="x", best=self.best, data=self.data, facts={**FACTS, **facts}, candidates=self.candidates
+        )
 
 
 @pytest.fixture
@@ -81,7 +118,7 @@ def test_the_results_come_whatever_the_store_does_and_the_same_command_makes_up_
     else:
         stage.tracker.away_at = {method}
     report = stage.retrain()
-    assert set(report.summary) == set(Entry)
+    assert set(report.summary) == set(Entry) - {Entry.CANDIDATE}
     assert len(report.results) == 4
     if method in {"runs", "open_run", "log_folder", "register_champion"} or (method == "close_run" and not refuses):
         assert report.model_version is None
@@ -127,9 +164,9 @@ def test_what_is_still_to_be_trained_is_not_begun_over_a_store_that_refuses(stag
 def test_fewer_seeds_leave_no_figure_of_more_behind(stage: Stage) -> None:
     stage.train(seeds=2)
     assert stage.retrain(seeds=2).model_version == 1
-    assert stage.tracker.descriptions["x"].endswith("test 1-NN 55.0% over 2 seeds")
+    assert "test 1-NN 55.0% over 2 seeds. Better" in stage.tracker.descriptions["x"]
     stage.retrain()
-    assert stage.tracker.descriptions["x"].endswith("test 1-NN 50.0% over 1 seed")
+    assert "test 1-NN 50.0% over 1 seed. Better" in stage.tracker.descriptions["x"]
     parent = next(kept for kept in stage.tracker.kept.values() if kept.name == "retraining")
     shown = {name: history[-1][1] for name, history in parent.metrics.items()}
     assert (shown["best_mean_test_knn_top1"], shown["best_seeds"]) == (0.5, 1)
@@ -138,18 +175,125 @@ def test_fewer_seeds_leave_no_figure_of_more_behind(stage: Stage) -> None:
 
 def test_the_state_of_the_search_is_in_the_text_and_changes_no_result(stage: Stage) -> None:
     report = stage.retrain(search_state="running: 5 of 12 trials ended")
-    assert stage.tracker.descriptions["x"] == (
-        "HiCo, best so far of the search x, which was running: 5 of 12 trials ended; test 1-NN 50.0% over 1 seed"
+    assert stage.tracker.descriptions["x"].startswith(
+        "HiCo, best so far of the search x, which was running: 5 of 12 trials ended; test 1-NN 50.0% over 1 seed. "
     )
     again = stage.retrain(search_state="finished")
     assert again.directory == report.directory
-    assert stage.tracker.descriptions["x"] == ("HiCo, best configuration of the search x; test 1-NN 50.0% over 1 seed")
+    assert stage.tracker.descriptions["x"].startswith(
+        "HiCo, best configuration of the search x; test 1-NN 50.0% over 1 seed. "
+    )
+
+
+def shown(stage: Stage, name: str = "retraining") -> dict[str, float]:
+    """The last value of each metric of the run with that name."""
+    (kept,) = [kept for kept in stage.tracker.kept.values() if kept.name == name]
+    return {metric: history[-1][1] for metric, history in kept.metrics.items()}
+
+
+def test_a_model_that_is_better_beyond_noise_is_the_champion_and_everything_says_why(stage: Stage) -> None:
+    report = stage.retrain()
+    assert (report.alias, stage.tracker.aliases) == ("champion", {"x": {"champion": 1}})
+    why = (
+        "Better beyond noise in test 1-NN: over released settings +60.0 points [60.0, 60.0], one-sided p 0.004, "
+        "untrained encoder +70.0 points [70.0, 70.0], one-sided p 0.004."
+    )
+    assert report.promotion.sentence == why
+    assert stage.tracker.descriptions["x"].endswith(f"over 1 seed. {why}")
+    metrics = shown(stage)
+    assert metrics["best_over_released_test_knn_top1"] == pytest.approx(0.6)
+    assert metrics["best_over_released_p_test_knn_top1"] == pytest.approx(6 * 2**-7), "of six tests, by Holm"
+    assert (metrics["best_low_test_knn_top1"], metrics["best_high_test_knn_top1"]) == pytest.approx((0.9, 0.9))
+    (parent,) = [kept for kept in stage.tracker.kept.values() if kept.name == "retraining"]
+    assert parent.run.tags["hico.verdict"] == why
+
+
+def test_one_that_is_not_stays_challenger_beside_the_champion(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.retrain()
+    monkeypatch.setitem(RIGHT, Entry.UNTRAINED, 0.9)
+    stage.best = small_config(budget__epochs=4, contrast__temperature=0.4)
+    stage.train()
+    report = stage.retrain()
+    assert (report.model_version, report.alias) == (2, "challenger")
+    assert stage.tracker.aliases == {"x": {"champion": 1, "challenger": 2}}
+    assert "over untrained encoder +0.0 points" in stage.tracker.descriptions["x"]
+    monkeypatch.setitem(RIGHT, Entry.UNTRAINED, 0.2)
+    stage.best = small_config(budget__epochs=4, contrast__temperature=0.3)
+    stage.train()
+    assert stage.retrain().alias == "champion"
+    assert stage.tracker.aliases == {"x": {"champion": 3, "challenger": 2}}, "a later one that is better"
+
+
+def test_results_of_an_older_version_are_not_tested_and_keep_their_alias(stage: Stage) -> None:
+    stage.retrain()
+    for file in stage.folder.glob("*/released-seed-0/scores.npz"):
+        file.unlink()
+    again = stage.retrain()
+    assert (again.alias, again.comparison.intervals) == ("champion", {})
+    assert again.promotion.sentence == (
+        "Not tested: released-seed-0: scored by a version that kept no scores of sequences."
+    )
+    stage.tracker.aliases.clear()
+    assert stage.retrain().alias == "challenger", "without a test no model becomes champion"
+
+
+def test_validation_chooses_among_candidates_and_the_chosen_one_alone_is_tested(stage: Stage) -> None:
+    stage.candidates = CANDIDATES
+    stage.validate(0.6, 0.7, 0.4)
+    stage.train(best=CANDIDATES[1].config, trial="5")
+    report = stage.retrain()
+    assert report.config == CANDIDATES[1].config
+    assert (report.facts["trial"], report.facts["candidates"]) == ("5", "3, 5, 1")
+    assert [(one.candidate.trial, one.score.mean, one.chosen) for one in report.candidates] == [
+        (3, 0.6, False), (5, 0.7, True), (1, 0.4, False),
+    ]  # fmt: skip
+    assert json.loads((report.directory / "plan.json").read_text())["candidates"][1]["chosen"] is True
+    runs = stage.tracker.runs("x")
+    by_name = {kept.name: kept for kept in stage.tracker.kept.values()}
+    parent = by_name["retraining"]
+    assert len(runs) == 1 + 3 + 4
+    assert {kept.parent for kept in by_name.values()} == {None, parent.run.run_id}
+    assert {run.status for run in runs.values()} == {RunStatus.FINISHED}
+    for number, score in ((3, 0.6), (5, 0.7), (1, 0.4)):
+        (one,) = [kept for name, kept in by_name.items() if name.startswith(f"trial-{number}-")]
+        tags = {"hico.kind": "candidate", "hico.split": "val", "hico.trial": str(number), "hico.seed": "0"}
+        assert tags.items() <= one.run.tags.items()
+        assert {name: history[-1][1] for name, history in one.metrics.items()} == {"val_knn_top1": score}
+        assert one.artifacts == {}
+    assert (parent.run.tags["hico.trial"], parent.run.tags["hico.split"]) == ("5", "test")
+    assert parent.params["contrast.temperature"] == 0.3
+    assert stage.retrain().candidates == report.candidates
+    assert len(stage.tracker.runs("x")) == len(runs), "a second call finds everything done"
+
+
+def test_the_searchs_best_among_candidates_is_the_plan_that_it_is_alone(stage: Stage) -> None:
+    stage.best = CANDIDATES[0].config
+    stage.train(seeds=2)
+    alone = stage.retrain(seeds=2)
+    stage.candidates = CANDIDATES
+    stage.validate(0.7, 0.6, 0.4, seeds=2)
+    assert stage.retrain(seeds=2).directory == alone.directory
+    stage.candidates = CANDIDATES[:1]
+    assert stage.retrain(seeds=2).candidates == (), "one leaves no choice"
+
+
+def test_what_is_still_to_be_validated_or_tested_is_not_begun_over_a_store_that_refuses(stage: Stage) -> None:
+    stage.candidates = CANDIDATES
+    stage.tracker.refuses = {"check"}
+    with pytest.raises(UsageError, match="a tracking store that takes what is written"):
+        stage.retrain()
+    assert stage.tracker.kept == {}, "candidates come first"
+    stage.validate(0.6, 0.7, 0.4)
+    with pytest.raises(UsageError, match="a tracking store that takes what is written"):
+        stage.retrain()
+    stage.train(best=CANDIDATES[1].config, trial="5")
+    assert stage.retrain().alias == "champion", "nothing is to be trained"
 
 
 def test_failures_name_run_reason_and_remedy() -> None:
     from hico_platform.retrain.run import _failures
 
-    error = HicoError(_failures({"best-seed-0": "out of memory"}))
+    error = HicoError(_failures({"best-seed-0": "out of memory"}, remedy="mend it and run the command again"))
     assert str(error) == (
         "best-seed-0: expected a run that trains, got 'out of memory'; mend it and run the command again"
     )
@@ -170,3 +314,78 @@ def test_a_plan_of_before_auto_precision_is_found_again(tmp_path: Path) -> None:
     stage.best = small_config(budget__epochs=4, model__precision="auto")
     stage.retrain()
     assert len([folder for folder in tmp_path.iterdir() if folder.is_dir()]) == 1
+
+
+class Killed(BaseException):
+    """What ends a process between two tasks."""
+
+
+def execute(monkeypatch: pytest.MonkeyPatch, *, tasks: int | None = None) -> list[str]:
+    """In place of Ray: ends every task at once, and the process after so many ``tasks``; returns their names."""
+    done: list[str] = []
+
+    def run(source: TaskSource, function: object, **_: object) -> None:
+        while (task := source.next_task()) is not None:
+            if len(done) == tasks:
+                raise Killed
+            assert isinstance(task, RetrainTask)
+            done.append(f"{task.entry} {task.config.contrast.temperature} {task.config.budget.seed}")
+            checkpoint = task.directory / "epoch-000004"
+            checkpoint.mkdir(parents=True, exist_ok=True)
+            (task.directory / "encoder").mkdir(exist_ok=True)
+            score = 0.5 + task.config.contrast.temperature / 10
+            if task.entry is not Entry.CANDIDATE:
+                write_sequence_scores(task.directory, sequence_scores(RIGHT[task.entry]))
+            source.finished(
+                task.number,
+                TrialOutcome(epoch=4, stopped_early=False, metrics={"knn_top1": score}, checkpoint=checkpoint),
+            )
+
+    monkeypatch.setattr("hico_platform.search.ray_executor.executor.execute_on_ray", run)
+    monkeypatch.setattr("hico_platform.checkpoint.precision_of", lambda folder: "float32")
+    return done
+
+
+def test_a_process_that_is_killed_anywhere_in_either_stage_goes_on_and_ends_as_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrain_logging, "PATIENCE_WHEN_CUT_OFF_S", 0.01)
+    whole = Stage(tmp_path / "whole")
+    whole.candidates = CANDIDATES
+    names = execute(monkeypatch)
+    expected = whole.retrain()
+    assert names == [
+        *(f"candidate {temperature} 0" for temperature in (0.2, 0.3, 0.4)),
+        *(f"{entry} 0" for entry in ("best 0.4", "released 0.2", "untrained 0.4", "raw pose 0.4")),
+    ], "the highest mean, and only then the test split"
+    for killed_after in (1, 3, 5):
+        stage = Stage(tmp_path / str(killed_after))
+        stage.candidates = CANDIDATES
+        first = execute(monkeypatch, tasks=killed_after)
+        with pytest.raises(Killed):
+            stage.retrain()
+        again = execute(monkeypatch)
+        report = stage.retrain()
+        assert first + again == names, "nothing is run twice"
+        assert (report.summary, report.candidates) == (expected.summary, expected.candidates)
+        assert report.directory.name == expected.directory.name
+        assert (report.comparison, report.alias) == (expected.comparison, "champion")
+        assert {run.status for run in stage.tracker.runs("x").values()} == {RunStatus.FINISHED}
+
+
+def test_a_candidate_that_cannot_be_trained_is_named_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(tmp_path)
+    stage.candidates = CANDIDATES
+
+    def run(source: TaskSource, function: object, **_: object) -> None:
+        while (task := source.next_task()) is not None:
+            source.failed(task.number, TrialFailure(reason="a finite loss in epoch 3, got nan"))
+
+    monkeypatch.setattr("hico_platform.search.ray_executor.executor.execute_on_ray", run)
+    with pytest.raises(HicoError, match="mend it, or give fewer --candidates, and run the command again") as caught:
+        stage.retrain()
+    assert [problem.field.rpartition("-")[0][:7] for problem in caught.value.problems] == [
+        "trial-3", "trial-5", "trial-1",
+    ]  # fmt: skip

@@ -3,51 +3,75 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from hico_platform.evaluate import quick_tasks
+from hico_platform.evaluate.quick_tasks import QuickScores
+from hico_platform.evaluate.scores import Score
 from hico_platform.retrain.plan import Entry
+from hico_platform.retrain.sequence_scores import SCORES, read_sequence_scores
 from hico_platform.retrain.task import RetrainTask, run_retrain_task
 from hico_platform.search.messages import TrialOutcome
 from hico_platform.worker import run_task as worker
+from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.run_task import TrialData
 from tests.small import small_config
 
-TRAINED = TrialOutcome(epoch=4, stopped_early=False, metrics={"knn_top1": 0.9}, checkpoint=Path("there"))
-
-
-@pytest.mark.parametrize(
-    ("entry", "epoch", "metrics"),
-    [
-        (Entry.RAW_POSE, 0, {"knn_top1": 0.25}),
-        (Entry.UNTRAINED, 0, {"knn_top1": 0.5, "retrieval_map": 0.4}),
-        (Entry.RELEASED, 4, {"knn_top1": 0.9}),
-        (Entry.BEST, 4, {"knn_top1": 0.9}),
-    ],
+SOURCE = Dataset(location="here", protocol="xsub", cache=Path("cache"))
+DATA = TrialData(source=SOURCE, target=SOURCE, on_test_split=True)
+SCORED = QuickScores(
+    scores={
+        "knn_top1": Score.mean_of(torch.tensor([1.0, 0.0, 0.0, 0.0])),
+        "transfer_top1": Score(value=0.5),
+    },
+    persons=torch.tensor([7, 7, 8, 8]),
 )
-def test_only_the_released_settings_and_the_best_are_trained(
-    entry: Entry, epoch: int, metrics: dict[str, float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+
+
+@pytest.mark.parametrize("entry", Entry)
+def test_each_entry_is_trained_or_not_and_scored_where_it_may_be(
+    entry: Entry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    data: Any = object()
+    calls: list[tuple[str, object]] = []
 
-    def check(task: RetrainTask, data_given: object) -> None:
-        assert (task.entry, data_given) == (entry, data)
+    def untouched(kind: str) -> Any:
+        def made(task: RetrainTask, report: object, *, data: TrialData) -> str:
+            calls.append((kind, data))
+            return kind
 
-    def score(task: RetrainTask, *, data: object) -> float:
-        check(task, data)
-        return 0.25
+        return made
 
-    def scores(task: RetrainTask, report: object, *, data: object) -> dict[str, float]:
-        check(task, data)
-        return {"knn_top1": 0.5, "retrieval_map": 0.4}
+    def train(task: RetrainTask, report: object, *, data: TrialData, **more: Any) -> TrialOutcome:
+        calls.append(("trained", data))
+        metrics = {"knn_top1": 0.75} if "score" not in more else more["score"]("trained")
+        if entry is Entry.CANDIDATE:
+            assert more == {"validate": False}, "its reports need no metrics"
+        return TrialOutcome(epoch=4, stopped_early=False, metrics=metrics, checkpoint=Path("there"))
 
-    def train(task: RetrainTask, report: object, *, data: object) -> TrialOutcome:
-        check(task, data)
-        return TRAINED
+    def score(evaluated: object) -> QuickScores:
+        calls.append(("scored", evaluated))
+        return SCORED
 
-    monkeypatch.setattr(worker, "raw_pose_score", score)
-    monkeypatch.setattr(worker, "untrained_scores", scores)
+    monkeypatch.setattr(worker, "raw_pose", untouched("raw pose"))
+    monkeypatch.setattr(worker, "untrained", untouched("untrained"))
     monkeypatch.setattr(worker, "run_task", train)
+    monkeypatch.setattr(quick_tasks, "quick_scores", score)
     task = RetrainTask(
         number=0, config=small_config(), directory=tmp_path, report_epochs=(), cpus=1, gpus=0, entry=entry
     )
-    outcome = run_retrain_task(task, lambda report: pytest.fail("nothing is reported"), data=data)
-    assert (outcome.epoch, outcome.metrics, outcome.stopped_early) == (epoch, metrics, False)
+    outcome = run_retrain_task(task, lambda report: pytest.fail("nothing is reported"), data=DATA)
+    if entry is Entry.CANDIDATE:
+        assert calls == [("trained", TrialData(source=SOURCE, target=None, on_test_split=False))]
+        assert outcome.metrics == {"knn_top1": 0.75}
+        assert not (tmp_path / SCORES).exists()
+        return
+    how = "trained" if entry in (Entry.RELEASED, Entry.BEST) else str(entry)
+    assert calls == [(how, DATA), ("scored", how)]
+    assert (outcome.epoch, outcome.stopped_early) == (4 if how == "trained" else 0, False)
+    assert outcome.metrics == {"knn_top1": 0.25, "transfer_top1": 0.5}
+    kept = read_sequence_scores(tmp_path)
+    assert kept is not None
+    assert {name: values.tolist() for name, values in kept.parts.items()} == {"knn_top1": [1, 0, 0, 0]}
+    assert np.array_equal(kept.persons, [7, 7, 8, 8])

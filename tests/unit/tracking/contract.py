@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.tracking.base import Point, RunStatus, Tracker
+from hico_platform.tracking.base import Point, Registered, RunStatus, Tracker
 
 PARAMS = {"contrast.temperature": 0.2, "model.encoder": "gru", "optimiser.clip_gradient_norm": None}
 
@@ -74,22 +74,41 @@ class TrackerContract:
         assert self.open(tracker, experiment) == run_id
         assert tracker.runs(experiment)["toy@1/0"].status is RunStatus.RUNNING
 
-    def test_the_champion_moves(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
-        (tmp_path / "model").mkdir()
-        (tmp_path / "model" / "weights.safetensors").write_bytes(b"data")
-        versions = [
-            tracker.register_champion(
-                experiment,
-                run_id=self.open(tracker, experiment, key=key),
-                model=tmp_path / "model",
-                loader="hico_platform.export",
-                description="best",
-                tags={"a": "b"},
-            )
-            for key in ("toy@1/0", "toy@1/1", "toy@1/1")
-        ]
-        assert versions == [1, 2, 2]
-        assert self.champion(tracker, experiment) == 2
+    def register(self, tracker: Tracker, experiment: str, folder: Path, key: str, **more: str | None) -> Registered:
+        (folder / "model").mkdir(exist_ok=True)
+        (folder / "model" / "weights.safetensors").write_bytes(b"data")
+        return tracker.register_champion(
+            experiment,
+            run_id=self.open(tracker, experiment, key=key),
+            model=folder / "model",
+            loader="hico_platform.export",
+            description="best",
+            tags={"a": "b"},
+            **more,
+        )
 
-    def champion(self, tracker: Tracker, name: str) -> int:
+    def test_the_champion_moves(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
+        registered = [self.register(tracker, experiment, tmp_path, key) for key in ("toy@1/0", "toy@1/1", "toy@1/1")]
+        assert registered == [Registered(version=version, alias="champion") for version in (1, 2, 2)]
+        assert self.aliases(tracker, experiment) == {"champion": 2}
+
+    def test_a_challenger_takes_nothing_from_the_champion_and_may_become_it(
+        self, tracker: Tracker, experiment: str, tmp_path: Path
+    ) -> None:
+        def register(key: str, alias: str | None) -> tuple[int, str]:
+            found = self.register(tracker, experiment, tmp_path, key, alias=alias)
+            return found.version, found.alias
+
+        assert register("toy@1/0", "challenger") == (1, "challenger")
+        assert register("toy@1/1", "champion") == (2, "champion")
+        assert self.aliases(tracker, experiment) == {"challenger": 1, "champion": 2}
+        assert register("toy@1/2", "challenger") == (3, "challenger")
+        assert register("toy@1/2", "champion") == (3, "champion")
+        assert self.aliases(tracker, experiment) == {"champion": 3}, "a version has one alias"
+        assert register("toy@1/3", None) == (4, "challenger")
+        assert register("toy@1/2", None) == (3, "champion"), "nothing was decided: it stays what it was"
+        assert register("toy@1/2", "challenger") == (3, "challenger"), "with more seeds it is not better any more"
+        assert self.aliases(tracker, experiment) == {"challenger": 3}
+
+    def aliases(self, tracker: Tracker, name: str) -> dict[str, int]:
         raise NotImplementedError

@@ -19,8 +19,8 @@ class TestMemoryTracker(TrackerContract):
     def params(self, tracker: MemoryTracker, run_id: str) -> dict[str, str]:
         return {name: str(value) for name, value in tracker.kept[run_id].params.items()}
 
-    def champion(self, tracker: MemoryTracker, name: str) -> int:
-        return tracker.champions[name][0]
+    def aliases(self, tracker: MemoryTracker, name: str) -> dict[str, int]:
+        return tracker.aliases[name]
 
     def test_away(self, tracker: MemoryTracker) -> None:
         tracker.away = True

@@ -30,8 +30,8 @@ class TestMlflowTracker(TrackerContract):
     def params(self, tracker: MlflowTracker, run_id: str) -> dict[str, str]:
         return dict(tracker._client.get_run(run_id).data.params)
 
-    def champion(self, tracker: MlflowTracker, name: str) -> int:
-        return int(tracker._client.get_model_version_by_alias(name, "champion").version)
+    def aliases(self, tracker: MlflowTracker, name: str) -> dict[str, int]:
+        return {alias: int(at) for alias, at in tracker._client.get_registered_model(name).aliases.items()}
 
     def test_what_people_see(self, tracker: MlflowTracker, experiment: str, tmp_path: Path) -> None:
         parent = self.open(tracker, experiment, key="toy@1")

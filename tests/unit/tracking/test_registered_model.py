@@ -93,8 +93,9 @@ def test_from_the_registry_by_alias_and_version(store: MlflowTracker, package: P
     for uri in ("models:/registry@champion", "models:/registry/1"):
         encoder = fetch_registered(store, uri, tmp_path / uri.replace("/", "_"))
         assert sorted(each.name for each in encoder.iterdir()) == ["encoder.json", "encoder.safetensors"]
-    with pytest.raises(TrackingRefused):
+    with pytest.raises(TrackingRefused, match="no version has the alias another") as refused:
         fetch_registered(store, "models:/registry@another", tmp_path)
+    assert refused.value.remedy == "take models:/registry@champion"
     with pytest.raises(TrackingRefused):
         fetch_registered(store, "models:/nothing/1", tmp_path)
     for uri in ("models:/registry", "models:/registry@a@b", "models:/a/../b", "models:/registry/latest"):
@@ -102,6 +103,21 @@ def test_from_the_registry_by_alias_and_version(store: MlflowTracker, package: P
             fetch_registered(store, uri, tmp_path)
     with pytest.raises(TrackingError):
         fetch_registered(MlflowTracker(uri="http://127.0.0.1:9", artifacts=None), "models:/registry/1", tmp_path)
+
+
+def test_where_nothing_was_better_the_challenger_is_named(store: MlflowTracker, package: Path, tmp_path: Path) -> None:
+    run_id = store.open_run(experiment="modest", key="r", name="r", parent=None, params={}, tags={}, at_s=1.0)
+    encoder = package / "data" / "encoder"
+    store.register_champion(
+        "modest", run_id=run_id, model=encoder, loader=LOADER, description="", tags={}, alias="challenger"
+    )
+    with pytest.raises(
+        TrackingRefused,
+        match="no version has the alias champion: no model of it was better than released settings and untrained",
+    ) as refused:
+        fetch_registered(store, "models:/modest@champion", tmp_path)
+    assert refused.value.remedy == "take models:/modest@challenger"
+    assert fetch_registered(store, "models:/modest@challenger", tmp_path / "into").is_dir()
 
 
 def test_a_foreign_model_of_the_registry_runs_nothing(store: MlflowTracker, tmp_path: Path) -> None:
@@ -160,7 +176,7 @@ def test_a_champion_of_an_earlier_version_gets_its_code(
     monkeypatch.setattr(MlflowTracker, "log_folder", counted)
     for _ in range(2):
         found = store.register_champion("earlier", run_id=run_id, model=encoder, loader=LOADER, description="", tags={})
-        assert (found, uploads) == (1, ["model"])
+        assert (found.version, uploads) == (1, ["model"])
     with store.client() as client:
         kept = Path(client.download_artifacts(run_id, "model", str(tmp_path)))
     assert "hico" not in (kept / "requirements.txt").read_text()

@@ -14,6 +14,8 @@ from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.split import Split
 from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.enums import Decision, Stream
+from hico_platform.evaluate.data import Evaluated
+from hico_platform.evaluate.downstream import knn
 from hico_platform.search.messages import EpochReport
 from hico_platform.search.task import TrialTask
 from hico_platform.train import guards
@@ -21,7 +23,7 @@ from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker import run_task as stage
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.gpu_memory import measure_need
-from hico_platform.worker.run_task import TrialData, raw_pose_score, run_task, untrained_scores
+from hico_platform.worker.run_task import TrialData, raw_pose, run_task, untrained
 from hico_platform.worker.timing import time_trials
 from tests.small import small_config, small_split, small_store
 from tests.unit.worker.test_gpu_memory import CpuMeter
@@ -70,7 +72,7 @@ def test_the_work_itself_gives_signs_of_life(data: TrialData, tmp_path: Path, mo
 
 def test_so_does_the_untrained_encoder(data: TrialData, tmp_path: Path) -> None:
     report = LivingReport()
-    untrained_scores(task(tmp_path), report, data=data)
+    untrained(task(tmp_path), report, data=data)
     assert len(report.signs) > 2
 
 
@@ -131,18 +133,29 @@ def test_a_task_is_run_on_the_source_and_transferred_to_the_target(
 def test_untrained_and_raw_poses_are_scored_on_the_same_sequences_as_a_trained_encoder(
     datasets: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = {}
-    monkeypatch.setattr(stage, "downstream", lambda encoder, **options: seen.update(options) or {"knn_top1": 0.5})
-    monkeypatch.setattr(stage, "raw_pose_knn", lambda *, data, config: seen.update(raw=data) or 0.25)
     data = TrialData(source=datasets[0], target=datasets[1], on_test_split=True)
-    assert untrained_scores(task(tmp_path), lambda said: Decision.CONTINUE, data=data) == {"knn_top1": 0.5}
-    assert raw_pose_score(task(tmp_path), data=data) == 0.25
-    source, target = data.splits()
-    for name, split in (("source", source), ("target", target), ("raw", source)):
-        assert split is not None
-        assert seen[name].labels.tolist() == split.store.labels.tolist()
-        assert seen[name].train.tolist() == split.train.tolist()
-        assert seen[name].eval.tolist() == split.eval.tolist()
+    made, expected = task(tmp_path), data.splits()
+    trained: list[Evaluated] = []
+
+    def score(evaluated: Evaluated) -> dict[str, float]:
+        trained.append(evaluated)
+        return {"knn_top1": 0.5}
+
+    outcome = run_task(made, lambda said: Decision.CONTINUE, data=data, score=score)
+    assert outcome.metrics == {"knn_top1": 0.5}
+    assert [len(evaluated.features.eval) for evaluated in trained] == [len(expected[0].eval)]
+    for found in (untrained(made, lambda said: Decision.CONTINUE, data=data), *trained,
+                  raw_pose(made, lambda said: Decision.CONTINUE, data=data)):  # fmt: skip
+        for one, split in zip((found, found.target), expected, strict=True):
+            assert one is not None
+            assert split is not None
+            assert one.data.labels.tolist() == split.store.labels.tolist()
+            assert one.data.train.tolist() == split.train.tolist()
+            assert one.data.eval.tolist() == split.eval.tolist()
+            assert (one.config, one.seed) == (made.config.evaluation, made.config.budget.seed)
+            assert one.encoder is found.encoder
+    before = untrained(made, lambda said: Decision.CONTINUE, data=data)
+    assert not torch.equal(trained[0].features.eval, before.features.eval)
 
 
 @pytest.mark.parametrize("stream", Stream)
@@ -158,8 +171,10 @@ def test_2d_poses_are_trained_on_and_scored(tmp_path: Path, stream: Stream) -> N
     assert checkpoint.facts["coordinates"] == 2
     widths = [checkpoint.tensors[f"model/query.encoder.{branch}.embedding.0.weight"].shape[1] for branch in BRANCHES]
     assert widths == [2 * 25 * 2, 16 * 2]
-    assert untrained_scores(made, lambda said: Decision.CONTINUE, data=data)["knn_top1"] > 0
-    assert raw_pose_score(made, data=data) > 0
+    for found in (made_of(made, lambda _: Decision.CONTINUE, data=data) for made_of in (untrained, raw_pose)):
+        assert found.target is not None
+        assert knn(found.features, data=found.data) > 0
+        assert knn(found.target.features, data=found.target.data) > 0
     assert time_trials([made.config], data=data, cpus=1, gpus=0).epoch_s > 0
 
 

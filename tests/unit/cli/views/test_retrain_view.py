@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from hico_platform.cli.views.retrain_view import RetrainView, as_json, print_report
+from hico_platform.evaluate.intervals import Interval, PairedTest
+from hico_platform.retrain.candidates import Candidate, CandidateRun, Validated
+from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry, PlannedRun
-from hico_platform.retrain.results import RunResult, summarise
+from hico_platform.retrain.promotion import Promotion
+from hico_platform.retrain.results import RunResult, spread, summarise
 from hico_platform.retrain.run import RetrainReport
-from hico_platform.retrain.task_source import RunProgress
+from hico_platform.retrain.task_source import Overall, RunProgress
 from tests.small import small_config
 
 FACTS = {
@@ -42,7 +47,48 @@ REPORT = RetrainReport(
     results=RESULTS,
     champion=RESULTS[1],
     model_version=3,
+    alias="champion",
     directory=Path("/results"),
+    facts=FACTS,
+    comparison=Comparison(untested="an old version"),
+    promotion=Promotion(alias="champion", reason="better beyond noise"),
+)
+
+
+def interval(low: float, high: float) -> Interval:
+    return Interval(low=low, high=high, method="bootstrap over 8 persons and 2 seeds")
+
+
+def difference(value: float, p: float, *, holm: float) -> Difference:
+    test = PairedTest(
+        difference=value, interval=interval(value - 0.1, value + 0.1), p=p, p_greater=p / 2, least_p=0.001,
+        method="sign flips of 8 persons, all flips",
+    )  # fmt: skip
+    return Difference(test=test, p=holm)
+
+
+COMPARED = dataclasses.replace(
+    REPORT,
+    alias="challenger",
+    comparison=Comparison(
+        persons=8,
+        seeds=2,
+        intervals={
+            Entry.BEST: {"knn_top1": interval(0.411, 0.789), "recognition_top1": interval(0.7, 0.8)},
+            Entry.RAW_POSE: {"knn_top1": interval(0.2, 0.3)},
+        },
+        differences={
+            Entry.RELEASED: {"knn_top1": difference(0.35, 0.0002, holm=0.0004)},
+            Entry.RAW_POSE: {"knn_top1": difference(-0.05, 0.2, holm=0.213)},
+        },
+    ),
+    promotion=Promotion(alias="challenger", reason="not better beyond noise"),
+    candidates=(
+        Validated(candidate=Candidate(trial=7, config=CONFIG, searched=0.61), score=spread([0.4, 0.6]), chosen=False),
+        Validated(
+            candidate=Candidate(trial=2, config=CONFIG, searched=0.5, stopped=True), score=spread([0.6]), chosen=True
+        ),
+    ),
 )
 
 
@@ -51,7 +97,7 @@ def cells(line: str) -> list[str]:
 
 
 def test_the_comparison_is_in_percent_with_its_spread_and_facts(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report(REPORT, FACTS, again="hico-platform retrain toy")
+    print_report(REPORT, again="hico-platform retrain toy")
     text = capsys.readouterr().out
     lines = text.splitlines()
     assert "toy: test split, xsub, 4 epochs, 2 seeds" in text
@@ -70,7 +116,7 @@ def test_what_is_missing_is_said_with_the_command_that_makes_up_for_it(capsys: p
     lacking = dataclasses.replace(
         REPORT, model_version=None, unregistered="the store is away", untracked=2, refused=1, refusal="too long"
     )
-    print_report(lacking, FACTS, again="hico-platform retrain toy")
+    print_report(lacking, again="hico-platform retrain toy")
     assert capsys.readouterr().out.splitlines()[-4:] == [
         "1 writes were refused by the tracking store: too long",
         "the tracking store was away: 2 writes are missing there",
@@ -80,7 +126,7 @@ def test_what_is_missing_is_said_with_the_command_that_makes_up_for_it(capsys: p
 
 
 def test_as_plain_values() -> None:
-    plain = as_json(REPORT, FACTS)
+    plain = as_json(REPORT)
     best = plain["summary"]["best"]
     assert best["knn_top1"] == {"mean": pytest.approx(0.6), "std": pytest.approx(0.1414, abs=1e-4), "seeds": 2}
     assert plain["summary"]["raw pose"] == {"knn_top1": {"mean": 0.25, "std": None, "seeds": 1}}
@@ -92,12 +138,80 @@ def test_as_plain_values() -> None:
     }
     assert plain["champion"] == {
         "model": "models:/toy@champion",
+        "alias": "champion",
+        "why": "better beyond noise",
         "version": 3,
         "checkpoint": "c1",
         "unregistered": None,
     }
     assert (plain["name"], plain["epochs"], plain["facts"], plain["directory"]) == ("toy", 4, FACTS, "/results")
     assert (plain["untracked"], plain["refused"], plain["refusal"]) == (0, 0, None)
+    assert (plain["differences"], plain["untested"], plain["candidates"]) == ({}, "an old version", [])
+    assert "low" not in best["knn_top1"], "results of an older version print as they did"
+
+
+def test_intervals_differences_candidates_and_the_verdict_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(COMPARED, again="hico-platform retrain toy")
+    text = capsys.readouterr().out
+    rows = [cells(line) for line in text.splitlines() if "│" in line or "┃" in line]
+    assert rows == [
+        ["trial", "1-NN in the search", "1-NN, mean over seeds"],
+        ["7", "61.0", "50.0 ± 14.1"],
+        ["2", "50.0 (stopped early)", "60.0", "chosen"],
+        ["1-NN", "linear probe"],
+        ["raw pose", "25.0"],
+        ["20.0-30.0"],
+        ["best configuration", "60.0 ± 14.1", "75.0 ± 0.0"],
+        ["41.1-78.9", "70.0-80.0"],
+        ["1-NN"],
+        ["released settings", "+35.0 [25.0, 45.0]"],
+        ["p below 0.001"],
+        ["raw pose", "-5.0 [-15.0, 5.0]"],
+        ["p 0.213"],
+    ]
+    words = " ".join(text.split())
+    assert "below it the 95 % interval over 8 persons and 2 seeds;" in words
+    assert "best configuration less" in words
+    assert "Registered: models:/toy@challenger (version 3) Not better beyond noise. Results" in words
+
+
+def test_one_seed_has_an_interval_over_persons_alone_and_this_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    one = dataclasses.replace(COMPARED, comparison=dataclasses.replace(COMPARED.comparison, seeds=1))
+    print_report(one, again="hico-platform retrain toy")
+    assert "interval over 8 persons, not over seeds, of which there is one;" in " ".join(
+        capsys.readouterr().out.replace("\n", " ").split()
+    )
+
+
+def test_the_comparison_as_plain_values() -> None:
+    plain = json.loads(json.dumps(as_json(COMPARED)))
+    assert plain["summary"]["best"]["knn_top1"] == {
+        "mean": pytest.approx(0.6),
+        "std": pytest.approx(0.1414, abs=1e-4),
+        "seeds": 2,
+        "low": 0.411,
+        "high": 0.789,
+        "interval": "bootstrap over 8 persons and 2 seeds",
+    }
+    assert plain["differences"]["released"]["knn_top1"] == {
+        "difference": 0.35,
+        "low": pytest.approx(0.25),
+        "high": pytest.approx(0.45),
+        "interval": "bootstrap over 8 persons and 2 seeds",
+        "p": 0.0002,
+        "p_holm": 0.0004,
+        "p_one_sided": 0.0001,
+        "test": "sign flips of 8 persons, all flips",
+        "better": True,
+    }
+    assert (plain["persons"], plain["metric"], plain["untested"]) == (8, "knn_top1", None)
+    assert (plain["champion"]["model"], plain["champion"]["why"]) == (
+        "models:/toy@challenger",
+        "not better beyond noise",
+    )
+    assert plain["candidates"][1] == {
+        "trial": 2, "searched": 0.5, "stopped": True, "mean": 0.6, "std": None, "seeds": 1, "chosen": True,
+    }  # fmt: skip
 
 
 def run_of(entry: Entry) -> PlannedRun:
@@ -107,7 +221,7 @@ def run_of(entry: Entry) -> PlannedRun:
 def test_a_log_gets_a_line_for_each_step_of_a_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter((0.0, 61.0, 62.0, 63.0, 64.0, 65.0))
+    clock = iter((0.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0))
     monkeypatch.setattr("hico_platform.cli.views.retrain_view.time.monotonic", lambda: next(clock))
     with RetrainView(name="toy", quiet=False) as view:
         view(RunProgress(run=run_of(Entry.BEST), epoch=2))
@@ -115,11 +229,15 @@ def test_a_log_gets_a_line_for_each_step_of_a_run(
         view(RunProgress(run=run_of(Entry.RELEASED), epoch=1, failure="ValueError: \x1b[2J\nmore"))
         view(RunProgress(run=run_of(Entry.UNTRAINED), epoch=0))
         view(RunProgress(run=run_of(Entry.UNTRAINED), epoch=0, result=RESULTS[0]))
+        candidate = CandidateRun(entry=Entry.CANDIDATE, seed=1, config=CONFIG, trial=7, digest="d" * 64)
+        overall = Overall(epochs=6, of=20, left_s=125.0)
+        view(RunProgress(run=candidate, epoch=4, result=RESULTS[0], overall=overall))
     assert [line.rstrip() for line in capsys.readouterr().err.splitlines()] == [
         "   61 s  best configuration, seed 1: epoch 2 of 4",
         "   62 s  best configuration, seed 1: epoch 4 of 4 test 1-NN 50.0%",
         "   63 s  released settings, seed 1: epoch 1 of 4 failed: ValueError: ?[2J",
         "   64 s  untrained encoder, seed 1: test 1-NN 50.0%",
+        "   65 s  candidate, trial 7, seed 1: epoch 4 of 4 validation 1-NN 50.0% (about 2:05 left of all)",
     ]
 
 
@@ -138,9 +256,10 @@ def test_a_terminal_shows_a_bar_for_each_run(
     with RetrainView(name="toy", quiet=False) as view:
         for seed in (0, 1):
             run = dataclasses.replace(run_of(Entry.BEST), seed=seed)
-            view(RunProgress(run=run, epoch=2))
-            view(RunProgress(run=run, epoch=3))
-        assert [task.completed for task in view._progress.tasks] == [3, 3]
+            view(RunProgress(run=run, epoch=2, overall=Overall(epochs=2 + 4 * seed, of=16, left_s=None)))
+            view(RunProgress(run=run, epoch=3, overall=Overall(epochs=3 + 4 * seed, of=16, left_s=61.0)))
+        assert [(task.completed, task.total) for task in view._progress.tasks] == [(7, 16), (3, 4), (3, 4)]
     text = capsys.readouterr().err
+    assert "about 1:01 left of all" in text
     assert "best configuration, seed 0" in text
     assert "epoch 3 of 4" in text

@@ -1,0 +1,51 @@
+"""Each test sequence's part in the scores of one run, kept beside its result: what intervals and paired tests need."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hico_platform.atomic_io import write_whole
+
+SCORES = "scores.npz"
+_PERSONS = "persons"
+
+Parts = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceScores:
+    """What each test sequence contributes, in the order of the test split.
+
+    ``parts`` float32 (q,) by metric: 1 or 0 where an answer is right or wrong, or an average precision; their mean is
+    the metric. ``persons`` int64 (q,) numbers the person of each sequence. Two runs on the same data have the same
+    sequences in the same order.
+    """
+
+    parts: Mapping[str, Parts]
+    persons: npt.NDArray[np.int64]
+
+
+def write_sequence_scores(directory: Path, scores: SequenceScores) -> None:
+    """Writes ``scores.npz`` into a run's folder, atomically; it is written before ``result.json``."""
+    content = io.BytesIO()
+    arrays = {name: values.astype(np.float32) for name, values in scores.parts.items()}
+    np.savez_compressed(content, allow_pickle=False, **arrays, **{_PERSONS: scores.persons})
+    write_whole(directory / SCORES, content.getvalue())
+
+
+def read_sequence_scores(directory: Path) -> SequenceScores | None:
+    """What a run's folder keeps; None where it was scored by an older version, or the file is damaged."""
+    try:
+        with np.load(directory / SCORES, allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+    except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
+        return None
+    persons = arrays.pop(_PERSONS, None)
+    return None if persons is None else SequenceScores(parts=arrays, persons=persons)

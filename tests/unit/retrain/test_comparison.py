@@ -1,0 +1,97 @@
+"""Intervals and tests come from what the runs kept of each sequence, the right run's, metric's and person's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hico_platform.evaluate.intervals import interval, paired
+from hico_platform.evaluate.scores import Score
+from hico_platform.retrain.comparison import Comparison, compare, holm
+from hico_platform.retrain.plan import Entry, make_plan
+from hico_platform.retrain.sequence_scores import SCORES, SequenceScores, write_sequence_scores
+from tests.small import small_config
+
+PLAN = make_plan(small_config(), seeds=2, epochs=None, facts={})
+PERSONS = np.repeat(np.arange(8) * 3, 6)
+RIGHT = {Entry.RAW_POSE: 0.2, Entry.UNTRAINED: 0.3, Entry.RELEASED: 0.5, Entry.BEST: 0.9}
+METRICS = ("knn_top1", "knn_mean", "linear_regularised_top1", "retrieval_map", "parameters")
+
+
+def parts(run: int, metric: int) -> np.ndarray:
+    """The same draw for the same run and metric: 48 sequences of 8 persons."""
+    random = np.random.default_rng([run, metric])
+    return (random.uniform(size=len(PERSONS)) < RIGHT[PLAN.runs[run].entry]).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for index, run in enumerate(PLAN.runs):
+        kept = {name: parts(index, column) for column, name in enumerate(METRICS)}
+        write_sequence_scores(tmp_path / run.key, SequenceScores(parts=kept, persons=PERSONS))
+    return tmp_path
+
+
+@pytest.fixture
+def compared(folder: Path) -> Comparison:
+    return compare(folder, PLAN.runs, metric="knn_top1")
+
+
+def scores(entry: Entry, metric: str) -> list[Score]:
+    rows = [index for index, run in enumerate(PLAN.runs) if run.entry is entry]
+    return [Score.mean_of(torch.tensor(parts(row, METRICS.index(metric)))) for row in rows]
+
+
+def test_every_mean_of_the_table_has_its_own_interval(compared: Comparison) -> None:
+    assert (compared.persons, compared.seeds, compared.untested) == (8, 2, None)
+    persons = torch.tensor(PERSONS)
+    assert set(compared.intervals) == set(RIGHT)
+    for entry, found in compared.intervals.items():
+        assert list(found) == ["knn_top1", "knn_mean", "linear_regularised_top1", "retrieval_map"]
+        for name, one in found.items():
+            assert one == interval(scores(entry, name), clusters=persons)
+
+
+def test_the_best_is_compared_with_each_other_entry_on_the_same_sequences(compared: Comparison) -> None:
+    assert list(compared.differences) == [Entry.RELEASED, Entry.UNTRAINED, Entry.RAW_POSE]
+    persons, raw = torch.tensor(PERSONS), []
+    for entry, found in compared.differences.items():
+        assert list(found) == ["knn_top1", "linear_regularised_top1", "retrieval_map"]
+        for name, one in found.items():
+            best = np.mean([parts(row, METRICS.index(name)) for row in (0, 1)])
+            other = np.mean([score.value for score in scores(entry, name)])
+            assert one.test.difference == pytest.approx(best - other)
+            assert one.test == paired(scores(Entry.BEST, name), scores(entry, name), clusters=persons)
+            raw.append(one.test.p)
+    adjusted = [one.p for found in compared.differences.values() for one in found.values()]
+    assert adjusted == holm(raw)
+    assert max(adjusted) > max(raw)
+
+
+def test_what_the_search_went_by_is_compared_too(folder: Path) -> None:
+    found = compare(folder, PLAN.runs, metric="knn_mean")
+    assert next(iter(found.differences[Entry.RELEASED])) == "knn_mean"
+
+
+def test_runs_of_an_older_version_are_named_and_nothing_is_tested(folder: Path) -> None:
+    (folder / "untrained-seed-1" / SCORES).unlink()
+    assert compare(folder, PLAN.runs, metric="knn_top1") == Comparison(
+        untested="untrained-seed-1: scored by a version that kept no scores of sequences"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        # The example of Holm's method in R's help of p.adjust, and the definition by hand.
+        ([0.01, 0.02, 0.03, 0.04, 0.05], [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ([0.5, 0.001, 0.04], [0.5, 0.003, 0.08]),
+        ([0.9, 0.8], [1.0, 1.0]),
+        ([], []),
+    ],
+)
+def test_holm(given: list[float], expected: list[float]) -> None:
+    assert holm(given) == pytest.approx(expected)
