@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
@@ -11,7 +12,13 @@ from hico_platform.augment.views import Views
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.data.layout import Layout
 from hico_platform.evaluate.features import encoder_features, raw_pose_features
+from hico_platform.evaluate.knn import nearest
+from hico_platform.evaluate.linear import linear_probe_logits
+from hico_platform.evaluate.regularised import RegularisedProbe, regularised_probe
 from hico_platform.model.encoder import HierarchicalEncoder
+
+NEAREST = 20
+"""So many neighbours are kept for all tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +92,7 @@ def pose_features(*, data: EvalData, config: EvaluationConfig) -> EvalFeatures:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """What a downstream task is given.
+    """What a downstream task is given, and what several tasks need of it: computed when the first one asks, then kept.
 
     Args:
         data: the sequences.
@@ -110,6 +117,39 @@ class Evaluated:
     streams: Mapping[str, Evaluated] = field(default_factory=dict)
     label_lists: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+
+    @cached_property
+    def neighbours(self) -> Tensor:
+        """Indices (q, NEAREST) of the nearest training sequences by cosine, the nearest first."""
+        return nearest(self.features.train, self.features.eval, k=NEAREST)
+
+    @cached_property
+    def released_logits(self) -> Tensor:
+        """Logits (q, K) of the linear probe with the settings of the release."""
+        return linear_probe_logits(
+            self.features.train,
+            self.data.train_labels,
+            self.features.eval,
+            classes=self.data.classes,
+            epochs=self.config.linear_epochs,
+            batch_size=self.config.linear_batch_size,
+            learning_rate=self.config.linear_learning_rate,
+            seed=self.seed,
+            alive=self.data.alive,
+        )
+
+    @cached_property
+    def regularised(self) -> RegularisedProbe:
+        """The regularised linear probe, its logits (q, K) and how its C was chosen."""
+        return regularised_probe(
+            self.features.train,
+            self.data.train_labels,
+            self.features.eval,
+            classes=self.data.classes,
+            subjects=self.data.train_subjects,
+            seed=self.seed,
+            alive=self.data.alive,
+        )
 
 
 def of_encoder(

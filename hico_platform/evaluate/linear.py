@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 
-def linear_probe_top1(
+def linear_probe_logits(
     features: Tensor,
     labels: Tensor,
     test_features: Tensor,
-    test_labels: Tensor,
     *,
     classes: int,
     epochs: int,
@@ -20,8 +19,8 @@ def linear_probe_top1(
     learning_rate: float,
     seed: int,
     alive: Callable[[], None] = lambda: None,
-) -> float:
-    """Trains one linear layer on ``features`` (n, F) and returns top-1 on ``test_features`` (q, F).
+) -> Tensor:
+    """Trains one linear layer on ``features`` (n, F) and returns its logits (q, K) of ``test_features`` (q, F).
 
     SGD with momentum 0.9, no weight decay, the rate times 0.1 at 5/8 and 7/8 of the epochs, and the last
     epoch counts (the release reports the best epoch on the test set). ``alive`` is called at every epoch.
@@ -43,4 +42,33 @@ def linear_probe_top1(
             optimiser.step()
         alive()
     with torch.no_grad():
-        return float((classifier(test_features).argmax(dim=1) == test_labels).double().mean())
+        logits: Tensor = classifier(test_features)
+    return logits
+
+
+def linear_probe_top1(
+    features: Tensor,
+    labels: Tensor,
+    test_features: Tensor,
+    test_labels: Tensor,
+    *,
+    classes: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    alive: Callable[[], None] = lambda: None,
+) -> float:
+    """The share of ``test_features`` (q, F) that ``linear_probe_logits`` gives their label."""
+    logits = linear_probe_logits(
+        features,
+        labels,
+        test_features,
+        classes=classes,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        alive=alive,
+    )
+    return float((logits.argmax(dim=1) == test_labels).double().mean())

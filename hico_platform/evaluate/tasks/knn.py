@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from hico_platform.evaluate.data import Evaluated
-from hico_platform.evaluate.knn import nearest, vote
+from hico_platform.evaluate.data import NEAREST, Evaluated
+from hico_platform.evaluate.knn import vote
 from hico_platform.evaluate.scores import Score, TaskResult
 
-NEIGHBOURS = (1, 5, 9, 20)
+NEIGHBOURS = (1, 5, 9, NEAREST)
 
 
 class Knn:
@@ -24,8 +24,8 @@ class Knn:
     def run(self, evaluated: Evaluated) -> TaskResult:
         """``knn_top1`` (k = 1), ``knn_top1_k5`` and so on, and ``knn_mean``."""
         data = evaluated.data
-        neighbours = nearest(evaluated.features.train, evaluated.features.eval, k=max(NEIGHBOURS))
-        answers = {k: vote(data.train_labels[neighbours[:, :k]]) for k in NEIGHBOURS}
+        labels = data.train_labels[evaluated.neighbours]  # (q, NEAREST)
+        answers = {k: vote(labels[:, :k]) for k in NEIGHBOURS}
         right = {k: answer == data.eval_labels for k, answer in answers.items()}
         scores = {"knn_top1" if k == 1 else f"knn_top1_k{k}": Score.mean_of(hits) for k, hits in right.items()}
         scores["knn_mean"] = Score.mean_of(torch.stack([hits.double() for hits in right.values()]).mean(dim=0))

@@ -7,12 +7,15 @@ from importlib.metadata import entry_points
 
 from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.tasks.base import EvaluationTask
+from hico_platform.evaluate.tasks.calibration import Calibration
 from hico_platform.evaluate.tasks.finetune import Finetune
 from hico_platform.evaluate.tasks.knn import Knn
+from hico_platform.evaluate.tasks.linear import Linear
+from hico_platform.evaluate.tasks.retrieval import Retrieval
 
 ENTRY_POINTS = "hico_platform.evaluation_tasks"
 
-OWN: tuple[EvaluationTask, ...] = (Knn(), Finetune())
+OWN: tuple[EvaluationTask, ...] = (Knn(), Linear(), Retrieval(), Calibration(), Finetune())
 
 
 def tasks() -> dict[str, EvaluationTask]:

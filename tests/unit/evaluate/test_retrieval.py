@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from hico_platform.evaluate.knn import knn_top1
-from hico_platform.evaluate.retrieval import retrieval
-from tests.handmade import random_features
+from hico_platform.evaluate.retrieval import average_precisions, retrieval
+from tests.handmade import neighbours_by_definition, random_features
 
 
 @pytest.mark.parametrize("pairs", [2**23, 40 * 70, 1])
@@ -58,3 +58,15 @@ def test_entries_of_equal_cosine_are_ranked_by_index() -> None:
     got = retrieval(gallery, labels, gallery[:2], torch.tensor([1, 1]), k=3)
     assert got.mean_average_precision == pytest.approx(np.mean(np.arange(1, len(ranks) + 1) / ranks), abs=1e-12)
     assert (got.top1, got.recall_at_k) == (0.0, 1.0)
+
+
+def test_each_query_has_its_own_average_precision() -> None:
+    gallery, queries = random_features(60, width=7, seed=2), random_features(50, width=7, seed=3)
+    gallery[10:20] = gallery[:10].clone()  # equal cosines among others
+    labels, query_labels = torch.arange(60) * 7 % 5, torch.arange(50) % 6  # of class 5 there is none
+    found = average_precisions(gallery, labels, queries, query_labels)
+    order = neighbours_by_definition(gallery, queries, 60)
+    for average, ranked, label in zip(found.tolist(), labels[order], query_labels, strict=True):
+        places = np.flatnonzero((ranked == label).numpy())
+        expected = np.mean(np.arange(1, len(places) + 1) / (places + 1)) if len(places) else 0.0
+        assert average == pytest.approx(expected, abs=1e-12)
