@@ -94,7 +94,7 @@ def architecture_of(shapes: Mapping[str, Shape]) -> ReleasedArchitecture:
     prefix = QUERY if kind is ReleasedKind.PRETRAINING else ""
     missing = _untold(shapes, kind=kind, prefix=prefix)
     if missing:
-        raise DataError([_missing(name, shapes) for name in missing])
+        raise DataError([_missing(name, (), shapes) for name in missing])
     temporal = shapes[f"{prefix}{HIERARCHY}t_embedding.0.weight"]
     width, temporal_width = temporal
     encoder, layers = _sequence_encoder(shapes, f"{prefix}{HIERARCHY}t_encoder.", width=width)
@@ -128,10 +128,10 @@ def check_entries(shapes: Mapping[str, Shape], architecture: ReleasedArchitectur
     """
     expected = architecture.shapes()
     missing, strange = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
-    problems = [_missing(name, strange) for name in sorted(missing)]
+    problems = [_missing(name, strange, shapes) for name in sorted(missing)]
     problems += [
         Problem(field=name, rule="no entry that its model has no place for", value=list(shapes[name]),
-                remedy=_nearest_remedy(name, missing, "entry that is missing"))
+                remedy=_nearest_remedy(name, {"entry that is missing": missing, "entry of its model": expected}))
         for name in sorted(strange)
     ]  # fmt: skip
     problems += [
@@ -190,15 +190,18 @@ def _quotient(name: str, total: int, part: int) -> int:
     return total // part
 
 
-def _missing(name: str, others: Iterable[str]) -> Problem:
+def _missing(name: str, left_over: Iterable[str], there: Iterable[str]) -> Problem:
     return Problem(
         field=name,
         rule="an entry of the state",
         value="none",
-        remedy=_nearest_remedy(name, others, "entry that is left over"),
+        remedy=_nearest_remedy(name, {"entry that is left over": left_over, "entry that is there": there}),
     )
 
 
-def _nearest_remedy(name: str, others: Iterable[str], what: str) -> str:
-    nearest = difflib.get_close_matches(name, list(others), n=1)
-    return f"get the file again; the nearest {what} is {nearest[0]}" if nearest else "get the file again"
+def _nearest_remedy(name: str, others: Mapping[str, Iterable[str]]) -> str:
+    """What to do, with the nearest name of the first of ``others`` that has one."""
+    for what, names in others.items():
+        for nearest in difflib.get_close_matches(name, list(names), n=1):
+            return f"get the file again; the nearest {what} is {nearest}"
+    return "get the file again"

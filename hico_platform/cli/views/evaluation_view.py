@@ -41,7 +41,7 @@ class EvaluationView(ProgressView):
             console=self._console,
             disable=not self._live,
         )
-        self._bar = self._progress.add_task("", total=None, text="", left="")
+        self._bar = self._progress.add_task("", total=None, text="checking data and kernels", left="")
 
     def __call__(self, now: EvaluationProgress) -> None:
         """Shows how far it is."""

@@ -126,6 +126,19 @@ def test_an_entry_that_is_missing_or_left_over_is_named_with_the_nearest(
     assert f"the nearest entry that is missing is {right}" in said[1]
 
 
+def test_where_nothing_pairs_with_it_the_nearest_entry_is_one_that_fits(gru: Golden, tmp_path: Path) -> None:
+    state, given = gru.state(), given_of(tmp_path, gru)
+    state["encoder_q.hi_encoder.s_embedding.9.bias"] = torch.zeros(1)
+    said = refused(tmp_path, pretraining(state), given=given)
+    assert (
+        "no entry that its model has no place for, got [1]; get the file again; the nearest entry of its model" in said
+    )
+    state = gru.state()
+    del state["encoder_q.hi_encoder.s_embedding.1.bias"]
+    said = refused(tmp_path, pretraining(state), given=given)
+    assert "the nearest entry that is there is encoder_q.hi_encoder." in said
+
+
 def test_a_checkpoint_without_its_key_encoder_is_not_whole(gru: Golden, tmp_path: Path) -> None:
     state = {name: value for name, value in gru.state().items() if not name.startswith("encoder_k.")}
     said = refused(tmp_path, pretraining(state), given=given_of(tmp_path, gru))
