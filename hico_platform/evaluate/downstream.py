@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hico_platform.config.trial import EvaluationConfig
-from hico_platform.evaluate.data import EvalData, EvalFeatures, eval_features, pose_features
+from hico_platform.evaluate.data import EvalData, EvalFeatures, eval_features
 from hico_platform.evaluate.knn import knn_top1
 from hico_platform.evaluate.linear import linear_probe_top1
 from hico_platform.evaluate.retrieval import retrieval
@@ -13,11 +13,6 @@ from hico_platform.model.encoder import HierarchicalEncoder
 def knn(features: EvalFeatures, *, data: EvalData) -> float:
     """1-NN top-1: each sequence to score on takes the label of its nearest training sequence."""
     return knn_top1(features.train, data.train_labels, features.eval, data.eval_labels)
-
-
-def raw_pose_knn(*, data: EvalData, config: EvaluationConfig) -> float:
-    """1-NN top-1 of the poses themselves, without any encoder."""
-    return knn(pose_features(data=data, config=config), data=data)
 
 
 def downstream(

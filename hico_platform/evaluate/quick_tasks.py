@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,10 +12,15 @@ import torch
 from torch import Tensor
 
 from hico_platform.evaluate.data import Evaluated
-from hico_platform.evaluate.linear import linear_probe_top1
-from hico_platform.evaluate.retrieval import retrieval
 from hico_platform.evaluate.scores import Score
+from hico_platform.evaluate.tasks.linear import Linear
 from hico_platform.evaluate.tasks.registry import OWN
+
+KNOWN_AS = {"linear_released_top1": "recognition_top1"}
+"""What trials, tracking and results of older versions call a score of a task."""
+
+TRANSFERRED = {"linear_released_top1": "transfer_top1", "linear_regularised_top1": "transfer_regularised_top1"}
+"""The scores of the linear probe on the target dataset, and what they are called there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,44 +47,17 @@ class QuickScores:
 
 
 def quick_scores(evaluated: Evaluated) -> QuickScores:
-    """Runs every quick task of this package that has what it needs, and the released linear probe on the target.
+    """Runs every quick task of this package that features alone are enough for, and the linear probe on the target.
 
     Where persons are not known each sequence is one of its own.
     """
-    scores = _probe_and_retrieval(evaluated)
+    alone = dataclasses.replace(evaluated, target=None, streams={})
+    scores: dict[str, Score] = {}
     for task in OWN:
-        if task.quick and task.missing(evaluated) is None:
-            scores |= task.run(evaluated).scores
+        if task.quick and task.missing(alone) is None:
+            scores |= {KNOWN_AS.get(name, name): score for name, score in task.run(alone).scores.items()}
     if evaluated.target is not None:
-        scores["transfer_top1"] = _released_probe(evaluated.target)
+        probes = Linear().run(evaluated.target).values()
+        scores |= {name: Score(value=probes[probe]) for probe, name in TRANSFERRED.items()}
     persons = evaluated.data.eval_subjects
     return QuickScores(scores=scores, persons=torch.arange(len(evaluated.data.eval)) if persons is None else persons)
-
-
-def _probe_and_retrieval(evaluated: Evaluated) -> dict[str, Score]:
-    data, features, k = evaluated.data, evaluated.features, evaluated.config.recall_at
-    found = retrieval(features.train, data.train_labels, features.eval, data.eval_labels, k=k)
-    return {
-        "recognition_top1": _released_probe(evaluated),
-        "retrieval_top1": Score(value=found.top1),
-        f"retrieval_recall_at_{k}": Score(value=found.recall_at_k),
-        "retrieval_map": Score(value=found.mean_average_precision),
-    }
-
-
-def _released_probe(evaluated: Evaluated) -> Score:
-    data, features, config = evaluated.data, evaluated.features, evaluated.config
-    return Score(
-        value=linear_probe_top1(
-            features.train,
-            data.train_labels,
-            features.eval,
-            data.eval_labels,
-            classes=data.classes,
-            epochs=config.linear_epochs,
-            batch_size=config.linear_batch_size,
-            learning_rate=config.linear_learning_rate,
-            seed=evaluated.seed,
-            alive=data.alive,
-        )
-    )

@@ -11,8 +11,8 @@ import torch
 
 from hico_platform.build import build_model
 from hico_platform.config.trial import EvaluationConfig
-from hico_platform.evaluate.data import eval_features
-from hico_platform.evaluate.downstream import downstream, knn, raw_pose_knn
+from hico_platform.evaluate.data import eval_features, pose_features
+from hico_platform.evaluate.downstream import downstream, knn
 from tests.handmade import (
     handmade_data,
     handmade_encoder,
@@ -63,7 +63,7 @@ def test_validation_and_raw_poses_are_scored_by_nearest_neighbours() -> None:
     source, views = handmade_data(SOURCE)
     features = eval_features(handmade_encoder(), data=source, config=CONFIG)
     assert knn(features, data=source) == pytest.approx(sklearn_knn(SOURCE))
-    assert raw_pose_knn(data=source, config=CONFIG) == pytest.approx(sklearn_knn(SOURCE))
+    assert knn(pose_features(data=source, config=CONFIG), data=source) == pytest.approx(sklearn_knn(SOURCE))
     assert views.shares == {0.8}
 
 
@@ -88,4 +88,3 @@ def test_downstream_names_and_ranges(tmp_path: Path) -> None:
     assert metrics["retrieval_top1"] == metrics["knn_top1"] == knn(features, data=data)
     assert metrics == downstream(encoder, source=data, target=data, config=config.evaluation, seed=0, features=features)
     assert "transfer_top1" not in downstream(encoder, source=data, target=None, config=config.evaluation, seed=0)
-    assert 0 <= raw_pose_knn(data=data, config=config.evaluation) <= 1

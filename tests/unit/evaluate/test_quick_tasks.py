@@ -34,9 +34,10 @@ def test_raw_poses_get_every_score_that_an_encoder_gets(raw: bool) -> None:
     values = found.values()
     assert {
         "knn_top1", "knn_top1_k5", "knn_top1_k9", "knn_top1_k20", "knn_mean", "recognition_top1",
-        "retrieval_top1", "retrieval_recall_at_5", "retrieval_map", "transfer_top1",
+        "linear_regularised_top1", "retrieval_recall_at_1", "retrieval_recall_at_5", "retrieval_recall_at_10",
+        "retrieval_map", "transfer_top1", "transfer_regularised_top1",
     } <= set(values)  # fmt: skip
-    assert values["knn_top1"] == values["retrieval_top1"] == pytest.approx(sklearn_knn(SOURCE))
+    assert values["knn_top1"] == values["retrieval_recall_at_1"] == pytest.approx(sklearn_knn(SOURCE))
     assert values["recognition_top1"] == pytest.approx(sklearn_linear(SOURCE), abs=1e-6)
     assert values["transfer_top1"] == pytest.approx(sklearn_linear(TARGET), abs=1e-6)
     assert values["retrieval_map"] == pytest.approx(sklearn_map(SOURCE), abs=1e-6)
@@ -46,7 +47,7 @@ def test_what_is_kept_of_each_sequence_gives_the_score_and_knows_its_person() ->
     found = quick_scores(evaluated(raw=True))
     parts, values = found.parts(), found.values()
     assert not any(name.startswith("transfer") for name in parts), "its sequences are others"
-    assert {"knn_top1", "knn_top1_k20", "knn_mean"} <= set(parts)
+    assert {"knn_top1", "recognition_top1", "linear_regularised_top1", "retrieval_map"} <= set(parts)
     for name, each in parts.items():
         assert each.shape == (250,)
         assert each.mean(dtype=np.float64) == pytest.approx(values[name], abs=1e-6)
