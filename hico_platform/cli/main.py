@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "score a trained encoder on downstream tasks"),
     "features": ("features", "write the features of a dataset as a Parquet file"),
     "import-checkpoint": ("import_checkpoint", "turn a released HiCo .pth.tar into an encoder of this project"),
+    "predict": ("predict", "classes and neighbours of recordings, by a trained model"),
+    "export-onnx": ("export_onnx", "write a trained model's encoder for other runtimes"),
     "data synth": ("data_synth", "write the embedded dataset"),
     "data prepare": ("data_prepare", "turn raw skeleton files into a store"),
     "data layouts": ("data_layouts", "list the built-in skeleton layouts, or show and draw one"),

@@ -11,6 +11,8 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+from hico_platform.tracking.model_signature import input_example, model_metadata, model_signature
+
 CODE = "code"
 """The folder of a model's code, as MLflow names it."""
 
@@ -29,9 +31,16 @@ def write_model_package(folder: Path, *, encoder: Path, loader: str) -> None:
         folder: the model's folder, which must not exist yet.
         encoder: the exported encoder's folder, which ``loader`` reads.
         loader: the module of this project that MLflow imports to load the model.
+
+    Raises:
+        CheckpointError: ``encoder`` is not whole.
     """
     from mlflow import pyfunc
+    from mlflow.models import Model
 
+    from hico_platform.export import describe
+
+    model = describe(encoder)
     code = folder.with_name(f"{folder.name}-code") / PACKAGE
     try:
         _copy_sources(code)
@@ -41,6 +50,9 @@ def write_model_package(folder: Path, *, encoder: Path, loader: str) -> None:
             data_path=str(encoder),
             code_paths=[str(code)],
             pip_requirements=requirements(),
+            mlflow_model=Model(signature=model_signature(model)),
+            input_example=input_example(model),
+            metadata=model_metadata(model),
         )
     finally:
         shutil.rmtree(code.parent, ignore_errors=True)

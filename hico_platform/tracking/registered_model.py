@@ -22,7 +22,10 @@ SCHEME = "models:/"
 MODEL_FILE = "MLmodel"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
 _FLAVOR, _DATA, _ENCODER = "python_function", "data", "encoder"
-_TOP = {MODEL_FILE, "conda.yaml", "python_env.yaml", "requirements.txt", _DATA, CODE, "registered_model_meta"}
+_TOP = {
+    MODEL_FILE, "conda.yaml", "python_env.yaml", "requirements.txt", _DATA, CODE, "registered_model_meta",
+    "input_example.json", "serving_input_example.json",
+}  # fmt: skip
 
 
 def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
@@ -87,7 +90,7 @@ def fetch_saved(folder: Path, into: Path) -> Path:
 def _fetch(location: str, into: Path, *, shown: str, tracking_uri: str | None) -> Path:
     from mlflow.artifacts import download_artifacts, list_artifacts
 
-    from hico_platform.export import DESCRIPTION, WEIGHTS
+    from hico_platform.export import CARD, DESCRIPTION, FILES, WEIGHTS
 
     def names(*inside: str) -> set[str]:
         listed = list_artifacts(artifact_uri="/".join((location, *inside)), tracking_uri=tracking_uri)
@@ -104,13 +107,13 @@ def _fetch(location: str, into: Path, *, shown: str, tracking_uri: str | None) -
     if MODEL_FILE not in top:
         raise _foreign(shown, rule=f"a model of MLflow, with a file {MODEL_FILE}", value=None)
     _check_flavor(download(MODEL_FILE), shown)
-    expected = {(): _TOP, (_DATA,): {_ENCODER}, (_DATA, _ENCODER): {DESCRIPTION, WEIGHTS}}
-    for inside, known in expected.items():
-        if strange := (names(*inside) if inside else top) - known:
+    found = {(): top, (_DATA,): names(_DATA), (_DATA, _ENCODER): names(_DATA, _ENCODER)}
+    for inside, known in {(): _TOP, (_DATA,): {_ENCODER}, (_DATA, _ENCODER): set(FILES)}.items():
+        if strange := found[inside] - known:
             raise _foreign(shown, rule=f"a model with {', '.join(sorted(known))} alone", value=", ".join(strange))
     encoder = into / _ENCODER
     encoder.mkdir()
-    for file in (DESCRIPTION, WEIGHTS):
+    for file in {DESCRIPTION, WEIGHTS} | found[_DATA, _ENCODER] - {CARD}:
         download(_DATA, _ENCODER, file).rename(encoder / file)
     return encoder
 

@@ -12,6 +12,7 @@ from mlflow.tracking._tracking_service import utils
 
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.moved_home import follow_moved_home
+from tests.exported import small_export
 from tests.mlflow_store import mlflow_home, tracker_of
 
 LOCATIONS = {
@@ -36,7 +37,8 @@ def fill(home: Path, name: str = "toy") -> str:
     run_id = tracker.open_run(experiment=name, key="toy@1", name="toy", parent=None, params={}, tags={}, at_s=1.0)
     tracker.log_text(run_id, "hello", name="a.txt")
     model = home.parent / "model"
-    model.mkdir(exist_ok=True)
+    if not model.exists():
+        small_export(model)
     (model / "weights").write_text("weights of the original")
     loader = home.parent / "loader_of_test.py"
     loader.write_text(LOADER)

@@ -9,18 +9,19 @@ import pytest
 import yaml
 
 from hico_platform.errors import DataError, UsageError
+from hico_platform.export import CARD, FILES, load_encoder
 from hico_platform.tracking.base import LOADER, TrackingError, TrackingRefused
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.model_package import write_model_package
 from hico_platform.tracking.registered_model import fetch_registered, fetch_saved
+from tests.exported import CLASS_NAMES, small_export, small_recogniser
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
-    (folder / "encoder").mkdir()
-    (folder / "encoder" / "encoder.json").write_text("{}")
-    (folder / "encoder" / "encoder.safetensors").write_bytes(b"weights")
+    small_export(folder / "encoder", recogniser=small_recogniser())
+    (folder / "encoder" / CARD).write_text("# a card")
     write_model_package(folder / "model", encoder=folder / "encoder", loader=LOADER)
     shutil.rmtree(folder / "model" / "code" / "hico_platform")  # whose 300 files are not looked at
     return folder / "model"
@@ -78,10 +79,17 @@ def test_a_model_that_this_project_did_not_register_is_data_of_another(
 
 def test_an_own_model_is_read_with_and_without_its_code(model: Path, tmp_path: Path) -> None:
     encoder = fetch_saved(model, tmp_path / "into")
-    assert (encoder / "encoder.safetensors").read_bytes() == b"weights"
+    assert sorted(each.name for each in encoder.iterdir()) == sorted(set(FILES) - {CARD})
+    assert load_encoder(encoder).class_names == CLASS_NAMES
     flavor(lambda all_: own(all_).pop("code"))(model)  # as earlier versions registered it
     shutil.rmtree(model / "code", ignore_errors=True)
     assert fetch_saved(model, tmp_path / "again").is_dir()
+
+
+def test_a_model_of_an_earlier_version_has_an_encoder_alone(tmp_path: Path) -> None:
+    write_model_package(tmp_path / "model", encoder=small_export(tmp_path / "encoder"), loader=LOADER)
+    encoder = fetch_saved(tmp_path / "model", tmp_path / "into")
+    assert sorted(each.name for each in encoder.iterdir()) == ["encoder.json", "encoder.safetensors"]
 
 
 @pytest.mark.slow
@@ -92,7 +100,7 @@ def test_from_the_registry_by_alias_and_version(store: MlflowTracker, package: P
     )
     for uri in ("models:/registry@champion", "models:/registry/1"):
         encoder = fetch_registered(store, uri, tmp_path / uri.replace("/", "_"))
-        assert sorted(each.name for each in encoder.iterdir()) == ["encoder.json", "encoder.safetensors"]
+        assert load_encoder(encoder).class_names == CLASS_NAMES
     with pytest.raises(TrackingRefused, match="no version has the alias another") as refused:
         fetch_registered(store, "models:/registry@another", tmp_path)
     assert refused.value.remedy == "take models:/registry@champion"
@@ -180,4 +188,4 @@ def test_a_champion_of_an_earlier_version_gets_its_code(
     with store.client() as client:
         kept = Path(client.download_artifacts(run_id, "model", str(tmp_path)))
     assert "hico" not in (kept / "requirements.txt").read_text()
-    assert (kept / "code" / "hico_platform" / "export.py").is_file()
+    assert (kept / "code" / "hico_platform" / "export" / "__init__.py").is_file()

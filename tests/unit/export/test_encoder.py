@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import json
 import pickle
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.overrides
-from safetensors.torch import load_file, save_file
 
 from hico_platform.checkpoint import load_checkpoint
 from hico_platform.data.importing import import_dataset
@@ -20,10 +15,11 @@ from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import MissingJoint, Sequence, nan_where_zero
 from hico_platform.data.store import Store
 from hico_platform.data.store_writer import StoreWriter
-from hico_platform.errors import CheckpointError, DataError
+from hico_platform.errors import DataError, UsageError
 from hico_platform.evaluate.features import encoder_features
-from hico_platform.export import DESCRIPTION, WEIGHTS, Encoder, _load_pyfunc, export_encoder, load_encoder
+from hico_platform.export import Encoder, export_encoder, load_encoder
 from hico_platform.trial import Decision, TrainEvalSplit, run_trial
+from tests.exported import small_export, small_recogniser
 from tests.image_poses import pyskl_2d
 from tests.small import small_config
 
@@ -133,38 +129,10 @@ def test_new_recordings_are_normalised_as_the_training_data_were(
     np.testing.assert_allclose(encoder.features(raw), expected.numpy(), atol=1e-5)
 
 
-def test_an_export_that_names_no_normalisation_has_the_released_one(
-    exported: tuple[Path, Store], tmp_path: Path
-) -> None:
-    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
-    file = tmp_path / "encoder" / DESCRIPTION
-    description = json.loads(file.read_text())
-    new = {"normalisation", "missing_joint", "coordinates"}
-    assert new <= set(description)
-    old = {key: value for key, value in description.items() if key not in new} | {"schema_version": 1}
-    file.write_text(json.dumps(old))
-    encoder = load_encoder(tmp_path / "encoder")
-    assert (encoder.normalisation, encoder.missing_joint) == (Normalisation.RELEASED, MissingJoint.ZERO)
-    np.testing.assert_array_equal(
-        encoder.features(recordings()), load_encoder(exported[0] / "encoder").features(recordings())
-    )
-    file.write_text(json.dumps(description | {"normalisation": "sideways"}))
-    with pytest.raises(CheckpointError, match="a whole exported encoder"):
-        load_encoder(tmp_path / "encoder")
-    file.write_text(json.dumps(description | {"schema_version": 3}))
-    with pytest.raises(CheckpointError, match="an encoder schema version from 1 to 2, got 3"):
-        load_encoder(tmp_path / "encoder")
-
-
 def test_a_recording_of_nobody_is_refused(exported: tuple[Path, Store]) -> None:
     encoder = load_encoder(exported[0] / "encoder")
     with pytest.raises(DataError, match=r"poses\[0\]: expected a recording that shows at least one joint; leave it"):
         encoder.features([np.full((30, 25, 3), np.nan)])
-
-
-def test_served_as_mlflow_calls_it(exported: tuple[Path, Store]) -> None:
-    served = _load_pyfunc(str(exported[0] / "encoder"))
-    assert served.predict(recordings()[:2]).shape[0] == 2
 
 
 @pytest.mark.parametrize("shape", [(5, 24, 3), (0, 25, 3), (5, 25), (5, 1, 25, 2)])
@@ -179,113 +147,6 @@ def test_axes_in_another_order_are_refused(exported: tuple[Path, Store], shape: 
     encoder = load_encoder(exported[0] / "encoder")
     with pytest.raises(DataError, match=r"poses\[0\]: expected frames x 25 joints x 3.*give array\.transpose\("):
         encoder.features([np.ones(shape, dtype=np.float32)])
-
-
-def test_torn_folder_is_refused(exported: tuple[Path, Store], tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="a whole exported encoder"):
-        load_encoder(tmp_path)
-    for file in (exported[0] / "encoder").iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:50])
-    with pytest.raises(CheckpointError, match="export it again"):
-        load_encoder(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda plain: [],
-        lambda plain: {key: value for key, value in plain.items() if key != "config"},
-        lambda plain: {**plain, "config": {**plain["config"], "unknown": 1}},
-        lambda plain: {**plain, "layout": None},
-        lambda plain: {
-            **plain,
-            "config": {**plain["config"], "model": {**plain["config"]["model"], "hidden_width": 8}},
-        },
-    ],
-    ids=["no object", "no configuration", "an unknown field", "no layout", "weights that do not fit"],
-)
-def test_a_description_that_is_not_of_the_weights_is_refused(
-    exported: tuple[Path, Store], tmp_path: Path, change: Callable[[dict[str, Any]], object]
-) -> None:
-    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
-    description = tmp_path / "encoder" / DESCRIPTION
-    description.write_text(json.dumps(change(json.loads(description.read_text()))))
-    with pytest.raises(CheckpointError, match="a whole exported encoder"):
-        load_encoder(tmp_path / "encoder")
-
-
-@pytest.mark.parametrize(
-    ("section", "values"),
-    [
-        ("model", {"hidden_width": 20_000}),
-        ("model", {"hidden_width": 10**30}),
-        ("model", {"layers": 10**9}),
-        ("model", {"encoder": "transformer", "hidden_width": 20_000, "layers": 2}),
-        ("contrast", {"queue_size": 10**9}),
-        ("model", {"projection_width": 10**9}),
-        ("views", {"frames": 10**9}),
-    ],
-    ids=lambda value: "-".join(map(str, value.items())) if isinstance(value, dict) else value,
-)
-def test_no_memory_is_taken_for_what_a_description_asks_for_and_the_weights_are_not(
-    exported: tuple[Path, Store], tmp_path: Path, section: str, values: dict[str, object]
-) -> None:
-    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
-    file = tmp_path / "encoder" / DESCRIPTION
-    description = json.loads(file.read_text())
-    description["config"][section].update(values)
-    file.write_text(json.dumps(description))
-    save_file({"stray": torch.zeros(1)}, tmp_path / "encoder" / WEIGHTS)
-
-    class Watched(torch.overrides.TorchFunctionMode):
-        """Refuses every tensor that is made, unless it is one without memory."""
-
-        def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
-            options = options or {}
-            if function in {torch.empty, torch.empty_like, torch.zeros, torch.randn, torch.ones, torch.full}:
-                device = torch.device(options.get("device") or torch.get_default_device())
-                assert device.type == "meta", "memory would be taken"
-            return function(*arguments, **options)
-
-    with Watched(), pytest.raises(CheckpointError, match="a whole exported encoder"):
-        load_encoder(tmp_path / "encoder")
-
-
-def test_weights_of_another_type_or_with_one_too_many_are_refused(exported: tuple[Path, Store], tmp_path: Path) -> None:
-    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
-    weights = load_file(tmp_path / "encoder" / WEIGHTS)
-    name = sorted(weights)[0]
-    for other in ({**weights, name: weights[name].double()}, {**weights, "stray": torch.zeros(1)}):
-        save_file(other, tmp_path / "encoder" / WEIGHTS)
-        with pytest.raises(CheckpointError, match=rf"a whole exported encoder, got .*({name}: F64|stray: F32)"):
-            load_encoder(tmp_path / "encoder")
-
-
-def test_a_description_has_a_bound(exported: tuple[Path, Store], tmp_path: Path) -> None:
-    shutil.copytree(exported[0] / "encoder", tmp_path / "encoder")
-    file = tmp_path / "encoder" / DESCRIPTION
-    file.write_text(json.dumps({**json.loads(file.read_text()), "more": "x" * 2**20}))
-    with pytest.raises(CheckpointError, match=f"{DESCRIPTION} has more than 1,048,576 bytes"):
-        load_encoder(tmp_path / "encoder")
-
-
-def test_an_export_that_is_cut_off_leaves_nothing(
-    exported: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, _ = exported
-    checkpoint = load_checkpoint(next((folder / "trial").iterdir()))
-
-    def cut_off(*arguments: object, **options: object) -> str:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("hico_platform.export.json.dumps", cut_off)
-        with pytest.raises(KeyboardInterrupt):
-            export_encoder(checkpoint, tmp_path / "encoder")
-    assert list(tmp_path.iterdir()) == []
-    export_encoder(checkpoint, tmp_path / "encoder")
-    assert load_encoder(tmp_path / "encoder").feature_width > 0
 
 
 def test_features_of_2d_recordings_equal_those_of_the_store(tmp_path: Path) -> None:
@@ -312,15 +173,51 @@ def test_features_of_2d_recordings_equal_those_of_the_store(tmp_path: Path) -> N
         encoder.features([np.ones((5, 17, 3), np.float32)])
 
 
-@pytest.mark.parametrize(
-    "change", [*({"coordinates": value} for value in (1, 4, 10**9, "2", None, [2])), {"normalisation": "image"}]
-)
-def test_an_export_of_other_coordinates_is_refused(
-    exported: tuple[Path, Store], tmp_path: Path, change: dict[str, Any]
+@pytest.mark.parametrize("pose", [[[1.0, 2.0], [3.0]], "waving", [[["a"] * 3] * 25], None], ids=str)
+def test_what_is_no_array_of_numbers_is_refused(exported: tuple[Path, Store], pose: Any) -> None:
+    with pytest.raises(DataError, match=r"poses\[0\]: expected (an array of numbers|frames x 25 joints)"):
+        load_encoder(exported[0] / "encoder").features([pose])
+
+
+def test_an_infinite_coordinate_is_refused(exported: tuple[Path, Store]) -> None:
+    pose = recordings()[0]
+    pose[3, 0, 4, 1] = -np.inf
+    with pytest.raises(DataError, match=r"poses\[0\]: expected a finite number for every coordinate"):
+        load_encoder(exported[0] / "encoder").features([pose])
+
+
+def test_nested_lists_are_recordings_and_none_a_missing_joint(exported: tuple[Path, Store]) -> None:
+    encoder = load_encoder(exported[0] / "encoder")
+    pose = recordings()[0].astype(np.float64)
+    pose[3, 0, 7] = np.nan
+    plain = pose.tolist()
+    plain[3][0][7] = [None, None, None]
+    np.testing.assert_array_equal(encoder.features([plain]), encoder.features([pose]))
+
+
+def test_many_recordings_are_encoded_as_each_alone(
+    exported: tuple[Path, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for file in (exported[0] / "encoder").iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    description = json.loads((tmp_path / DESCRIPTION).read_text())
-    (tmp_path / DESCRIPTION).write_text(json.dumps(description | change))
-    with pytest.raises(CheckpointError, match="a whole exported encoder"):
-        load_encoder(tmp_path)
+    encoder = load_encoder(exported[0] / "encoder")
+    expected = np.concatenate([encoder.features([pose]) for pose in recordings()])
+    monkeypatch.setattr("hico_platform.export.encoder.BATCH", 5)
+    np.testing.assert_allclose(encoder.features(recordings()), expected, atol=1e-6)
+    assert encoder.features([]).shape == (0, encoder.feature_width)
+
+
+def test_features_are_those_of_prepared_poses(exported: tuple[Path, Store]) -> None:
+    encoder = load_encoder(exported[0] / "encoder")
+    prepared = encoder.prepare(recordings())
+    assert prepared.shape == (16, 16, 2, 25, 3)
+    assert not prepared[0, :, 1].any(), "the first recording shows one body"
+    np.testing.assert_array_equal(encoder.encode(prepared), encoder.features(recordings()))
+
+
+def test_neighbours_and_probabilities_are_those_of_the_features(tmp_path: Path) -> None:
+    recogniser = small_recogniser()
+    encoder = load_encoder(small_export(tmp_path / "encoder", recogniser=recogniser))
+    features = encoder.features(recordings())
+    assert encoder.neighbours(recordings(), k=3) == recogniser.neighbours(features, k=3)
+    np.testing.assert_array_equal(encoder.probabilities(recordings()), recogniser.probabilities(features))
+    with pytest.raises(UsageError, match="k: expected at least 1, got 0"):
+        encoder.neighbours(recordings(), k=0)

@@ -1,0 +1,362 @@
+"""The folder of an exported model: written whole, and read as data only.
+
+``encoder.safetensors`` and ``encoder.json`` are the encoder with its configuration, layout and provenance.
+``recogniser.safetensors`` is its gallery and probe, where the training sequences have labels, and ``gallery.json`` the
+names of the gallery's sequences. A model card may lie beside them. A reader compares what a file's header says with the
+configuration before it takes memory for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.build import build_encoder
+from hico_platform.checkpoint import Checkpoint
+from hico_platform.config.schema import parse
+from hico_platform.config.trial import TrialConfig
+from hico_platform.config.yaml_loader import Document
+from hico_platform.data.layout import Layout
+from hico_platform.data.normalise import Normalisation
+from hico_platform.data.sequence import MissingJoint
+from hico_platform.data.store import COORDINATES
+from hico_platform.errors import CheckpointError, ConfigError, Problem
+from hico_platform.export.encoder import Encoder
+from hico_platform.export.recogniser import Recogniser
+
+WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
+RECOGNISER, GALLERY_NAMES = "recogniser.safetensors", "gallery.json"
+CARD = "MODEL_CARD.md"
+FILES = (DESCRIPTION, WEIGHTS, GALLERY_NAMES, RECOGNISER, CARD)
+"""All files of an exported model; a model without labels has the first two alone."""
+
+SCHEMA_VERSION = 3
+_READABLE = (1, 2, 3)
+"""Version 1 says neither coordinates nor normalisation: all of its encoders had the released one of 3D poses.
+Version 2 has no recogniser and no digests."""
+_PREFIX = "model/query.encoder."
+_MOST_BYTES = {DESCRIPTION: 1 << 22, GALLERY_NAMES: 1 << 26}
+"""Largest accepted JSON files; the first is a few kilobytes, the second has a name for each sequence of the gallery."""
+_NOT_WHOLE = (OSError, KeyError, TypeError, ValueError, OverflowError, RuntimeError, ConfigError)
+"""What reading a damaged export raises: PyTorch on sizes that overflow, JSON on too deep nesting, and others."""
+_NAME_OF_TYPE = {torch.float32: "F32"}  # as safetensors writes them
+_TYPES = {torch.float32: "float32", torch.float16: "float16"}
+_HEADER_TYPES = {"float32": "F32", "float16": "F16"}
+_GALLERY, _LABELS, _WEIGHT, _BIAS = "gallery", "labels", "probe.weight", "probe.bias"
+
+Shape = tuple[int, ...]
+Header = dict[str, tuple[Shape, str]]
+"""Shape and type of each tensor in a file, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecogniserDescription:
+    """What a model's folder says of its recogniser: see :class:`~hico_platform.export.recogniser.Recogniser`.
+
+    ``gallery`` counts the sequences that are kept, ``sequences`` those that the encoder and its probe were trained on.
+    """
+
+    class_names: tuple[str, ...]
+    gallery: int
+    sequences: int
+    number: str
+    probe: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """What a model's folder says of it, without its weights.
+
+    ``digests`` are the SHA-256 of its files by name; versions 1 and 2 have none.
+    """
+
+    config: TrialConfig
+    layout: Layout
+    coordinates: int
+    normalisation: Normalisation | None
+    missing_joint: MissingJoint
+    epoch: int
+    provenance: Mapping[str, Any]
+    recogniser: RecogniserDescription | None
+    digests: Mapping[str, str]
+
+    @property
+    def feature_width(self) -> int:
+        """2*G*D."""
+        return 2 * self.config.model.granularities * self.config.model.hidden_width
+
+
+def encoder_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The query encoder's weights in a checkpoint, by the names of its state."""
+    return {name.removeprefix(_PREFIX): value for name, value in checkpoint.tensors.items() if name.startswith(_PREFIX)}
+
+
+def export_encoder(checkpoint: Checkpoint, directory: Path, *, recogniser: Recogniser | None = None) -> None:
+    """Writes the query encoder of a checkpoint into the new folder ``directory``, atomically, with its recogniser."""
+    from safetensors.torch import save
+
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    files = {WEIGHTS: save({name: value.contiguous() for name, value in encoder_weights(checkpoint).items()})}
+    if recogniser is not None:
+        files[RECOGNISER] = save(
+            {
+                _GALLERY: recogniser.gallery,
+                _LABELS: recogniser.labels,
+                _WEIGHT: recogniser.weight,
+                _BIAS: recogniser.bias,
+            }
+        )
+        files[GALLERY_NAMES] = json.dumps({"names": recogniser.names}, indent=1).encode()
+    description = {
+        "schema_version": SCHEMA_VERSION,
+        "epoch": checkpoint.epoch,
+        "config": checkpoint.facts["config"],
+        "layout": checkpoint.facts["layout"],
+        # The first versions named none of these.
+        "coordinates": checkpoint.facts.get("coordinates", COORDINATES),
+        "normalisation": checkpoint.facts.get("normalisation", Normalisation.RELEASED),
+        "missing_joint": checkpoint.facts.get("missing_joint", MissingJoint.ZERO),
+        "provenance": checkpoint.facts["provenance"],
+        "recogniser": None if recogniser is None else _about(recogniser),
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    temporary = make_unique_folder(directory.parent, prefix=".writing-")
+    try:
+        for name, content in files.items():
+            write_synced(temporary / name, content)
+        write_synced(temporary / DESCRIPTION, json.dumps(description, indent=1).encode())
+        sync(temporary)
+        temporary.rename(directory)
+        sync(directory.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def load_encoder(directory: Path) -> Encoder:
+    """Reads an exported encoder, with its recogniser if it has one.
+
+    Raises:
+        CheckpointError: the folder has no complete encoder, or one of another schema version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found = _described(directory)
+        _check_sizes(directory / WEIGHTS, found)
+        recogniser = None
+        if found.recogniser is not None:
+            recogniser = _recogniser(directory, found.recogniser, width=found.feature_width)
+        for name, digest in found.digests.items():
+            if _digest(directory / name) != digest:
+                raise ValueError(f"{name} has another digest than {DESCRIPTION} says")
+        return Encoder(
+            config=found.config,
+            layout=found.layout,
+            weights=load_file(directory / WEIGHTS),
+            coordinates=found.coordinates,
+            normalisation=found.normalisation,
+            missing_joint=found.missing_joint,
+            recogniser=recogniser,
+        )
+    except (*_NOT_WHOLE, SafetensorError) as error:
+        raise _not_whole(directory, error) from error
+
+
+def describe(directory: Path) -> ModelDescription:
+    """What an exported model's folder says of it; no weights are read.
+
+    Raises:
+        CheckpointError: the folder has no complete description, or one of another schema version.
+    """
+    try:
+        return _described(directory)
+    except _NOT_WHOLE as error:
+        raise _not_whole(directory, error) from error
+
+
+def _described(directory: Path) -> ModelDescription:
+    plain = _read_json(directory / DESCRIPTION)
+    version = plain.get("schema_version")
+    if version not in _READABLE:
+        raise CheckpointError(
+            Problem(
+                file=directory,
+                rule=f"an encoder schema version from {_READABLE[0]} to {_READABLE[-1]}",
+                value=version,
+                remedy="use the version that wrote it",
+            )
+        )
+    coordinates = plain.get("coordinates", COORDINATES)
+    if coordinates not in (2, 3):
+        raise ValueError(f"{coordinates!r:.80} coordinates a joint, which are 2 or 3")
+    normalisation = plain.get("normalisation", Normalisation.RELEASED)
+    if normalisation is not None and Normalisation(normalisation).coordinates != coordinates:
+        raise ValueError(f"the normalisation {normalisation} of {coordinates}D poses")
+    recogniser = plain["recogniser"] if version == SCHEMA_VERSION else None
+    digests = dict(plain["sha256"]) if version == SCHEMA_VERSION else {}
+    if not set(digests) <= set(FILES):
+        raise ValueError(f"digests of {', '.join(map(repr, digests)):.200}")
+    return ModelDescription(
+        config=parse(TrialConfig, Document(data=plain["config"])),
+        layout=Layout.from_plain(plain["layout"]),
+        coordinates=coordinates,
+        normalisation=None if normalisation is None else Normalisation(normalisation),
+        missing_joint=MissingJoint(plain.get("missing_joint", MissingJoint.ZERO)),
+        epoch=_count(plain.get("epoch", 0)),
+        provenance=dict(plain.get("provenance") or {}),
+        recogniser=None if recogniser is None else _recogniser_described(recogniser),
+        digests=digests,
+    )
+
+
+def _about(recogniser: Recogniser) -> dict[str, Any]:
+    return {
+        "class_names": recogniser.class_names,
+        "gallery": len(recogniser.names),
+        "sequences": recogniser.sequences,
+        "number": _TYPES[recogniser.gallery.dtype],
+        "probe": recogniser.probe,
+    }
+
+
+def _recogniser_described(plain: Mapping[str, Any]) -> RecogniserDescription:
+    if plain["number"] not in _TYPES.values():
+        raise ValueError(f"a gallery of {plain['number']!r:.80}, which is {' or '.join(_TYPES.values())}")
+    return RecogniserDescription(
+        class_names=_texts(plain["class_names"]),
+        gallery=_count(plain["gallery"]),
+        sequences=_count(plain["sequences"]),
+        number=plain["number"],
+        probe=str(plain["probe"]),
+    )
+
+
+def _recogniser(directory: Path, about: RecogniserDescription, *, width: int) -> Recogniser:
+    """The recogniser in a folder, for features of a ``width``.
+
+    Raises:
+        ValueError: a shape, type or value is another than the description says.
+    """
+    from safetensors.torch import load_file
+
+    names = _texts(_read_json(directory / GALLERY_NAMES)["names"])
+    rows, classes = len(names), len(about.class_names)
+    if rows != about.gallery or not rows or not classes:
+        raise ValueError(f"{rows} names in {GALLERY_NAMES}, {about.gallery} sequences of {classes} classes")
+    _compare(
+        _header(directory / RECOGNISER),
+        {
+            _GALLERY: ((rows, width), _HEADER_TYPES[about.number]),
+            _LABELS: ((rows,), "I64"),
+            _WEIGHT: ((classes, width), "F32"),
+            _BIAS: ((classes,), "F32"),
+        },
+    )
+    tensors = load_file(directory / RECOGNISER)
+    labels, bias = tensors[_LABELS], tensors[_BIAS]
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise ValueError(f"labels outside the {classes} classes")
+    if not (_is_finite(tensors[_GALLERY]) and _is_finite(tensors[_WEIGHT])):
+        raise ValueError(f"a number in {RECOGNISER} that is not finite")
+    if not bool((bias < torch.inf).all() and bias.isfinite().any()):
+        raise ValueError(f"biases in {RECOGNISER} that give no probabilities")
+    return Recogniser(
+        class_names=about.class_names,
+        names=names,
+        gallery=tensors[_GALLERY].float(),
+        labels=labels,
+        weight=tensors[_WEIGHT],
+        bias=bias,
+        sequences=about.sequences,
+        probe=about.probe,
+    )
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    most = _MOST_BYTES[file.name]
+    with file.open("rb") as stream:
+        text = stream.read(most + 1)
+    if len(text) > most:
+        raise ValueError(f"{file.name} has more than {most:,} bytes")
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError(f"{file.name} holds no object")
+    return content
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError("a list of names, which is of something else")
+    return tuple(found)
+
+
+def _count(found: object) -> int:
+    if type(found) is not int or found < 0:
+        raise ValueError(f"a count, which is {found!r:.80}")
+    return found
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return bool(tensor.isfinite().all())
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_sizes(file: Path, model: ModelDescription) -> None:
+    """Compares the tensors in a file's header with those of the configuration, without allocating memory for them.
+
+    So a damaged description cannot ask for a larger model than the file has weights for.
+
+    Raises:
+        ValueError: a name, a shape or a type differs.
+    """
+    found = _header(file)
+    if model.config.model.layers > len(found):  # their modules would take memory even without weights
+        raise ValueError(f"{model.config.model.layers:,} layers, and weights of {len(found)} tensors")
+    with torch.device("meta"):
+        encoder = build_encoder(model.config, layout=model.layout, coordinates=model.coordinates)
+    _compare(
+        found,
+        {name: (tuple(tensor.shape), _NAME_OF_TYPE[tensor.dtype]) for name, tensor in encoder.state_dict().items()},
+    )
+
+
+def _header(file: Path) -> Header:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as stored:
+        slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118  (it is no mapping)
+        return {name: (tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
+
+
+def _compare(found: Header, expected: Header) -> None:
+    """Raises ValueError where a name, a shape or a type differs."""
+    for name in sorted(expected.keys() | found.keys()):
+        actual, wanted = found.get(name), expected.get(name)
+        if actual != wanted:
+            raise ValueError(f"{name:.80}: {_in_words(actual)}, and the configuration has {_in_words(wanted)}")
+
+
+def _in_words(tensor: tuple[Shape, str] | None) -> str:
+    return "no such tensor" if tensor is None else f"{tensor[1]} of shape {tensor[0]}"
+
+
+def _not_whole(directory: Path, error: Exception) -> CheckpointError:
+    value = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    return CheckpointError(
+        Problem(file=directory, rule="a whole exported encoder", value=value, remedy="export it again")
+    )
