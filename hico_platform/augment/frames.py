@@ -26,7 +26,7 @@ class StoredPoses:
     bodies: int = 2
     coordinates: int = 3
 
-    def take(self, indices: Tensor) -> StoredPoses:
+    def take(self, indices: Tensor | slice) -> StoredPoses:
         """The same poses for the sequences ``indices``."""
         return StoredPoses(
             values=self.values,

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from hico_platform.config.pydantic_errors import broken_rule
 from hico_platform.config.schema import Number, Settings, Whole, leaves
 from hico_platform.enums import Corruption, EncoderType, Precision, QueueWrap, Stream
+from hico_platform.errors import ConfigError, Problem
 
 
 class ModelConfig(Settings):
@@ -146,6 +147,27 @@ class BudgetConfig(Settings):
     batch_size: Whole = Field(64, description="N, sequences in a batch; the last, smaller one is dropped", ge=2)
     seed: Whole = Field(0, description="seed of weights, order, views and dropout", ge=0)
     threads: Whole = Field(0, description="CPU threads of a run; 0: as many as the run is given", ge=0)
+
+
+def batch_share(batch_size: int, *, ranks: int) -> int:
+    """The sequences of a batch that each of ``ranks`` processes computes.
+
+    Raises:
+        ConfigError: they cannot be shared equally.
+    """
+    share, left = divmod(batch_size, ranks)
+    if left or not share:
+        lower = batch_size - left
+        others = f"{lower} or {lower + ranks}" if lower else str(ranks)
+        raise ConfigError(
+            Problem(
+                field="budget.batch_size",
+                rule=f"a multiple of the {ranks} processes that share a batch, one for each GPU",
+                value=batch_size,
+                remedy=f"set budget.batch_size to {others}, or train on another number of GPUs",
+            )
+        )
+    return share
 
 
 class EvaluationConfig(Settings):

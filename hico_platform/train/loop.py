@@ -18,6 +18,7 @@ from hico_platform.model.encoder import Tokens
 from hico_platform.ops.cuda_streams import concurrently
 from hico_platform.ops.precision import float32_products
 from hico_platform.train.cuda_graph import CapturedStep, can_capture
+from hico_platform.train.distributed import ALONE, Ranks
 from hico_platform.train.guards import EpochProgress, LossRecord, whole_epoch
 from hico_platform.train.state import TrainingState
 
@@ -41,13 +42,16 @@ def pretrain(
     learning_rate: Callable[[int], float],
     clip_gradient_norm: float | None = None,
     progress: Callable[[EpochProgress], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[EpochResult]:
     """Trains from ``state.epoch`` to ``epochs`` on the sequences ``train`` (int64), yielding each epoch.
 
     ``learning_rate`` maps a 0-based epoch to its rate. The last, smaller batch of an epoch is dropped. ``progress``
     is called every few seconds within an epoch. An exception restores the state from before the running epoch.
+    ``batch_size`` is that of the joint batch of all ``ranks``.
 
     Raises:
+        ConfigError: ``ranks`` cannot share a batch equally.
         DataError: there are fewer sequences than ``batch_size``.
         ClosedTestSplitError: there are test sequences among them, in a search or a pretraining.
         TrainingError: a loss or a gradient is not finite.
@@ -62,7 +66,7 @@ def pretrain(
                 remedy="lower batch_size or bring more data",
             )
         )
-    step = _step(state, views, clip_gradient_norm=clip_gradient_norm)
+    step = _step(state, views, rows=ranks.share(batch_size), clip_gradient_norm=clip_gradient_norm, ranks=ranks)
     while state.epoch < epochs:
         started = time.perf_counter()
         rate = learning_rate(state.epoch)
@@ -73,6 +77,7 @@ def pretrain(
                 group["lr"] = rate
         state.model.train()
         with whole_epoch(state):
+            ranks.begin_epoch(seed=state.seed, epoch=state.epoch)
             order = train[torch.randperm(len(train), generator=state.generator, device=train.device)]
             batches = order[: len(order) // batch_size * batch_size].split(batch_size)
             record = LossRecord(state, steps=len(batches), batch_size=batch_size, progress=progress)
@@ -83,20 +88,26 @@ def pretrain(
         yield EpochResult(epoch=state.epoch, losses=means, sequences_per_s=len(batches) * batch_size / elapsed_s)
 
 
-def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | None) -> Callable[[Tensor], Losses]:
-    """The training step on a batch; captured on a GPU, with its views if the poses are in GPU memory."""
+def _step(
+    state: TrainingState, views: Views, *, rows: slice, clip_gradient_norm: float | None, ranks: Ranks
+) -> Callable[[Tensor], Losses]:
+    """The training step on ``rows`` of a batch.
+
+    On a GPU of a process alone it is captured, with its views if the poses are in GPU memory.
+    """
 
     def view(batch: Tensor) -> Tokens:
-        return tokens(views.random(batch, generator=state.generator))
+        return tokens(views.random(batch, generator=state.generator, rows=rows))
 
     def drawn(batch: Tensor) -> tuple[Tensor, ...]:
         query, key = concurrently(partial(view, batch), partial(view, batch))
         return *query, *key
 
     def learn(*drawn: Tensor) -> Losses:
-        return train_step(state, Tokens(*drawn[:2]), Tokens(*drawn[2:]), clip_gradient_norm=clip_gradient_norm)
+        query, key = Tokens(*drawn[:2]), Tokens(*drawn[2:])
+        return train_step(state, query, key, clip_gradient_norm=clip_gradient_norm, ranks=ranks)
 
-    if not can_capture(state.device):
+    if ranks is not ALONE or not can_capture(state.device):
         return lambda batch: learn(*drawn(batch))
     if views.resident:
         return CapturedStep(lambda batch: learn(*drawn(batch)), generator=state.generator)
@@ -104,12 +115,20 @@ def _step(state: TrainingState, views: Views, *, clip_gradient_norm: float | Non
     return lambda batch: captured(*drawn(batch))
 
 
-def train_step(state: TrainingState, query: Tokens, key: Tokens, *, clip_gradient_norm: float | None = None) -> Losses:
+def train_step(
+    state: TrainingState,
+    query: Tokens,
+    key: Tokens,
+    *,
+    clip_gradient_norm: float | None = None,
+    ranks: Ranks = ALONE,
+) -> Losses:
     """One step: contrast, gradient, optimiser, queues."""
     with float32_products(state.model.precision, state.device):
         contrast = state.model(query, key)
         state.optimiser.zero_grad(set_to_none=True)
         contrast.losses.total.backward()
+        contrast = ranks.combine(contrast, state.model.query)
         if clip_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
         concurrently(state.optimiser.step, partial(state.model.enqueue, contrast.keys))

@@ -14,6 +14,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import Layout
 from hico_platform.data.store import COORDINATES
 from hico_platform.model.encoder import HierarchicalEncoder
+from hico_platform.train.distributed import ALONE, Ranks
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult, pretrain
 from hico_platform.train.state import TrainingState
@@ -40,6 +41,7 @@ class TrainingSession:
         batch_size: int | None = None,
         rate: Callable[[int], float] | None = None,
         progress: Callable[[EpochProgress], None] | None = None,
+        ranks: Ranks = ALONE,
     ) -> Iterator[EpochResult]:
         """Trains from the state's epoch on, yielding each epoch; None means the configuration's value.
 
@@ -47,11 +49,13 @@ class TrainingSession:
             views: views of a store's poses.
             sequences: int64 indices (n,) of the sequences to train on.
             epochs: the last epoch.
-            batch_size: sequences in a batch.
+            batch_size: sequences in a batch, of all ranks together.
             rate: maps an epoch (0-based) to its learning rate.
             progress: is called every few seconds within an epoch.
+            ranks: the processes that train this model together.
 
         Raises:
+            ConfigError: ``ranks`` cannot share a batch equally.
             DataError: there are fewer sequences than ``batch_size``.
             TrainingError: a loss or a gradient is not finite.
         """
@@ -65,6 +69,7 @@ class TrainingSession:
             learning_rate=rate or self._configured_rate,
             clip_gradient_norm=config.optimiser.clip_gradient_norm,
             progress=progress,
+            ranks=ranks,
         )
 
     def _configured_rate(self, epoch: int) -> float:

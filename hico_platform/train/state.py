@@ -27,6 +27,7 @@ class TrainingState:
     def __init__(self, *, model: HiCo, optimiser: torch.optim.Optimizer, seed: int) -> None:
         self.model = model
         self.optimiser = optimiser
+        self.seed = seed
         self.epoch = 0
         self.whole = True
         self.device = next(model.parameters()).device
