@@ -8,6 +8,7 @@
     ├── DataError            exit code 3    the user's data breaks a rule
     ├── CheckpointError      exit code 1    a checkpoint is torn, altered or of another version
     └── TrainingError        exit code 1    training cannot go on (non-finite loss, out of memory)
+        └── LostRankError                   one of the processes that train together was lost
 
 All messages have one grammar: where (file, line, field), ``expected RULE, got VALUE; REMEDY``. A rule is a noun phrase
 ("a whole number above 0"), a remedy begins with a verb ("give another"); tests/unit/test_errors.py reads all of them.
@@ -113,6 +114,10 @@ class CheckpointError(HicoError):
 
 class TrainingError(HicoError):
     """Training cannot go on; the reason and the remedy are in the message."""
+
+
+class LostRankError(TrainingError):
+    """A process of those that train one model was lost; begun again, the run goes on from its checkpoint."""
 
 
 def command(*words: object) -> str:

@@ -21,10 +21,11 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.kept_together import persons
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision
-from hico_platform.errors import TrainingError
+from hico_platform.errors import CheckpointError, Problem, TrainingError
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, eval_features, of_encoder
 from hico_platform.evaluate.downstream import downstream, knn
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
+from hico_platform.train.distributed import ALONE, Ranks
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import check_same_run, with_precision
@@ -106,6 +107,7 @@ def run_trial(
     score: ScoreFunction | None = None,
     provenance: Mapping[str, Any] | None = None,
     callbacks: TrialCallbacks = TrialCallbacks(),
+    ranks: Ranks = ALONE,
 ) -> TrialOutcome:
     """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped early or not.
 
@@ -127,8 +129,11 @@ def run_trial(
         score: the downstream evaluation; by default :func:`hico_platform.evaluate.downstream.downstream`.
         provenance: kept in every checkpoint.
         callbacks: called during the trial.
+        ranks: the processes that train it together, of which this is the first; the others run :func:`follow_trial`.
 
     Raises:
+        ConfigError: ``ranks`` cannot share a batch equally.
+        LostRankError: another of them was lost.
         TrainingError: a loss or gradient is not finite, or memory ran out; the message names the saved state.
         CheckpointError: ``directory`` holds a run of another configuration or on other data.
     """
@@ -142,6 +147,7 @@ def run_trial(
             device=device,
             validate=validate and split.can_be_scored,
             callbacks=callbacks,
+            ranks=ranks,
         )
         decision = training.run(report_epochs, report)
         scores: Mapping[str, float] = {}
@@ -149,6 +155,53 @@ def run_trial(
             on_target = None if target is None else target.eval_data(config, device=device, alive=callbacks.alive)
             scores = training.score(on_target) if score is None else score(training.evaluated(on_target))
         return training.outcome(decision, scores)
+
+
+def follow_trial(
+    config: TrialConfig, *, split: TrainEvalSplit, directory: Path, device: torch.device, ranks: Ranks
+) -> None:
+    """Trains beside the first of ``ranks``, which runs :func:`run_trial`, from the state that it begins with.
+
+    Nothing is reported, saved or evaluated here; the first decides after each epoch whether there is another.
+
+    Args:
+        config: as the first has it, its precision resolved.
+        split: the sequences to train on.
+        directory: where the first finds and keeps checkpoints.
+        device: the device to train on.
+        ranks: the processes that train it together.
+
+    Raises:
+        TrainingError: a loss or gradient is not finite, or memory ran out.
+        CheckpointError: the checkpoint that the first begins with is not there for this process.
+    """
+    with memory_explained(config):
+        store = split.store
+        session = begin_session(config, layout=store.layout, device=device, coordinates=store.coordinates)
+        views = build_views(config.views, store=store, device=device)
+        epoch = ranks.from_first(0)
+        if epoch > 0:
+            _restore_epoch(session.state, epoch, directory=directory)
+        if ranks.from_first(False):
+            return
+        sequences = torch.tensor(split.pretrain, device=device)
+        for _ in session.train(views=views, sequences=sequences, ranks=ranks):
+            if ranks.from_first(False):
+                return
+
+
+def _restore_epoch(state: TrainingState, epoch: int, *, directory: Path) -> None:
+    checkpoint = newest_checkpoint(directory)
+    if checkpoint is None or checkpoint.epoch != epoch:
+        raise CheckpointError(
+            Problem(
+                file=directory,
+                rule=f"the checkpoint of epoch {epoch}, from which the first process goes on",
+                value="none" if checkpoint is None else f"epoch {checkpoint.epoch}",
+                remedy="run the same command again, while nothing else writes to this folder",
+            )
+        )
+    state.restore(epoch=epoch, tensors=checkpoint.tensors)
 
 
 class _Training:
@@ -164,10 +217,12 @@ class _Training:
         device: torch.device,
         validate: bool,
         callbacks: TrialCallbacks,
+        ranks: Ranks,
     ) -> None:
         self._config = config
         self._validate = validate
         self._callbacks = callbacks
+        self._ranks = ranks
         self.data = split.eval_data(config, device=device, alive=callbacks.alive)
         self._sequences = torch.tensor(split.pretrain, device=device)
         store = split.store
@@ -182,14 +237,19 @@ class _Training:
 
     def run(self, report_epochs: Container[int], report: ReportFunction) -> Decision:
         """Trains to the end of the budget, or until the answer to a report is to stop."""
-        decision = Decision.CONTINUE
-        if self._log.resume() and self._state.epoch in report_epochs:
-            decision = self._send(report)
-        if decision is Decision.STOP:
-            return decision
-        with self._log.saving_on_error(), memory_explained(self._config):
+        with self._log.saving_on_error(), memory_explained(self._config), self._ranks.losses_explained():
+            decision = Decision.CONTINUE
+            resumed = self._log.resume()
+            self._ranks.from_first(self._state.epoch)
+            if resumed and self._state.epoch in report_epochs:
+                decision = self._send(report)
+            if self._stops(decision):
+                return decision
             for result in self._session.train(
-                views=self.data.views, sequences=self._sequences, progress=self._callbacks.on_progress
+                views=self.data.views,
+                sequences=self._sequences,
+                progress=self._callbacks.on_progress,
+                ranks=self._ranks,
             ):
                 self.features = None
                 self._log.add(result)
@@ -199,11 +259,15 @@ class _Training:
                         self._score()
                     self._log.save()
                     decision = self._send(report)
-                    if decision is Decision.STOP:
-                        break
                 elif result.epoch == self._config.budget.epochs or self._log.is_due():
                     self._log.save()
+                if self._stops(decision):
+                    break
         return decision
+
+    def _stops(self, decision: Decision) -> bool:
+        """Whether training ends here, which the other ranks are told."""
+        return bool(self._ranks.from_first(decision is Decision.STOP))
 
     def score(self, target: EvalData | None) -> Mapping[str, float]:
         """The downstream scores of the present weights."""
@@ -319,7 +383,7 @@ class _TrialLog:
                 with contextlib.suppress(OSError):  # a full disk may be the cause
                     self.save()
             if isinstance(error, TrainingError):
-                raise TrainingError(
+                raise type(error)(
                     [dataclasses.replace(problem, file=self.path) for problem in error.problems]
                 ) from error
             raise

@@ -111,7 +111,7 @@ class ProcessGroupRanks(Ranks):
 
     def from_first(self, value: int) -> int:
         """Waits for rank 0, however long it evaluates."""
-        shared = torch.tensor(value)  # on the CPU: no GPU spins while it waits
+        shared = torch.tensor(int(value))  # on the CPU: no GPU spins while it waits
         dist.broadcast(shared, src=0)
         return int(shared)
 
@@ -143,7 +143,7 @@ def joined_ranks(
     All ranks join at once: it waits for those that are missing.
     """
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    store = dist.FileStore(str(meeting), count)
+    store = dist.FileStore(str(meeting), count)  # type: ignore[attr-defined]
     with _on_loopback():
         dist.init_process_group(backend, store=store, rank=number, world_size=count, timeout=_PATIENCE)
     try:

@@ -132,7 +132,7 @@ def train_step(
         if clip_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(state.model.query.parameters(), clip_gradient_norm)
         concurrently(state.optimiser.step, partial(state.model.enqueue, contrast.keys))
-        return contrast.losses  # type: ignore[no-any-return]
+        return contrast.losses
 
 
 def tokens(poses: Tensor) -> Tokens:

@@ -6,15 +6,15 @@ lost the block ends by an error that says why, and the task goes on from its las
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,10 +26,12 @@ from hico_platform.errors import HicoError, LostRankError, Problem, first_line
 from hico_platform.interruptions import SIGNALS
 from hico_platform.train.distributed import ALONE, Ranks, joined_ranks, leave_ranks
 
-READY = "ready"
+_log = logging.getLogger(__name__)
+_READY = "ready"
 _LOOK_S = 0.5
-_REASON_S = 5.0
-"""How long after an error it is looked for a rank that caused it."""
+_REASON_S = 1.0
+"""How long after an error it is looked for a rank that caused it: one says why before it leaves, if it can."""
+_EXIT_S = 30.0
 
 
 class Follow(Protocol):
@@ -69,7 +71,10 @@ def training_ranks(
             if device.type == "cuda":
                 others.watch()
             with joined_ranks(number=0, count=count, device=device, meeting=meeting, lost=others.lost) as ranks:
-                yield ranks
+                try:
+                    yield ranks
+                finally:
+                    others.end()  # before they notice that this one leaves
         finally:
             others.end()
 
@@ -111,7 +116,7 @@ class _OtherRanks:
             said = multiprocessing.connection.wait([each.words for each in waiting], timeout=_LOOK_S)
             for each in [each for each in waiting if each.words in said]:
                 words = _received(each)
-                if words != READY:
+                if words != _READY:
                     raise self._problem(each, words)
                 waiting.remove(each)
 
@@ -130,18 +135,15 @@ class _OtherRanks:
 
         Of several the killed one is named, as the others failed for want of it.
         """
-        until_s = time.monotonic() + _REASON_S
-        while not (ended := [each for each in self._others if not each.process.is_alive()]):
-            if time.monotonic() > until_s:
-                return None
-            multiprocessing.connection.wait([each.process.sentinel for each in self._others], timeout=_LOOK_S)
-        found = [(each, _received(each)) for each in ended]
-        killed = [self._problem(each, words) for each, words in found if words is None]
-        failed = [words for _, words in found if isinstance(words, HicoError)]
-        return next(iter([*killed, *failed]), None) or self._problem(*found[0])
+        said = multiprocessing.connection.wait([each.words for each in self._others], timeout=_REASON_S)
+        found = [(each, _received(each)) for each in self._others if each.words in said]
+        found.sort(key=lambda one: (one[1] is not None, not isinstance(one[1], HicoError)))
+        return self._problem(*found[0]) if found else None
 
     def end(self) -> None:
         """Ends the processes, which have nothing to save."""
+        if self._ended:
+            return
         self._ended = True
         for each in self._others:
             each.process.kill()
@@ -152,7 +154,7 @@ class _OtherRanks:
     def _problem(self, other: _Other, words: object) -> HicoError:
         if isinstance(words, HicoError):
             return words
-        other.process.join(_REASON_S)
+        other.process.join(_EXIT_S)
         code = other.process.exitcode or 0
         ended = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return LostRankError(
@@ -165,14 +167,11 @@ class _OtherRanks:
 
 
 def _received(other: _Other) -> object:
-    """The last that it said: READY, its error, the text of an error that is none of this package's; None if killed."""
-    words: object = None
-    with suppress(EOFError, OSError):
-        words = other.words.recv()
-        while words == READY and not other.process.is_alive():
-            words = None
-            words = other.words.recv()
-    return words
+    """What it said: that it is ready, its error, or a text of an error of another kind; None where it was killed."""
+    try:
+        return other.words.recv()
+    except (EOFError, OSError):
+        return None
 
 
 def _run(follow: Follow, number: int, count: int, meeting: Path, words: Connection) -> None:
@@ -183,18 +182,24 @@ def _run(follow: Follow, number: int, count: int, meeting: Path, words: Connecti
 
     @contextmanager
     def join(device: torch.device) -> Iterator[Ranks]:
-        words.send(READY)
-        with joined_ranks(number=number, count=count, device=device, meeting=meeting) as ranks:
+        words.send(_READY)
+        with joined_ranks(number=number, count=count, device=device, meeting=meeting) as ranks, failure_said():
             yield ranks
 
-    try:
+    @contextmanager
+    def failure_said() -> Iterator[None]:
+        try:
+            yield
+        except HicoError as error:
+            words.send(error)
+            raise SystemExit(1) from error
+        except Exception as error:
+            words.send(f"{type(error).__name__}: {first_line(error)}")
+            _log.exception("process %d of %d failed", number, count)
+            raise SystemExit(1) from error
+
+    with failure_said():
         follow(number=number, join=join)
-    except HicoError as error:
-        words.send(error)
-        raise SystemExit(1) from error
-    except Exception as error:
-        words.send(f"{type(error).__name__}: {first_line(error)}")
-        raise
 
 
 def _leave_with_parent() -> None:

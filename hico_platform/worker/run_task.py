@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from hico_platform.build import build_model
+from hico_platform.config import schema
+from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.data.split_guard import Purpose, closed_test_split, require_open
+from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
 from hico_platform.search.messages import ReportFunction, TrialOutcome
 from hico_platform.search.task import Alive, TrialTask, alive_of
@@ -20,8 +23,9 @@ from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import with_precision
-from hico_platform.trial import ScoreFunction, TrainEvalSplit, TrialCallbacks, run_trial
+from hico_platform.trial import ScoreFunction, TrainEvalSplit, TrialCallbacks, follow_trial, run_trial
 from hico_platform.worker.datasets import Dataset, pretrain_only_facts
+from hico_platform.worker.ranks import Join, training_ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +62,20 @@ def run_task(
     progress: Callable[[EpochProgress], None] | None = None,
     score: ScoreFunction | None = None,
     validate: bool | None = None,
+    ranks: int | None = None,
 ) -> TrialOutcome:
     """Runs a trial; stores stay open in this process for the next one.
 
     Every step of the work gives a sign of life, through the ``alive`` of ``report`` where it has one. ``score`` and
     ``validate`` are those of :func:`hico_platform.trial.run_trial`; by default reports have metrics unless the test
-    split is scored.
+    split is scored. ``ranks`` is the number of processes that train it together, by default one for each GPU that the
+    task holds.
+
+    Raises:
+        UsageError: the task holds more GPUs than PyTorch can use here.
     """
-    prepare_threads(task)
+    count = ranks_of(task) if ranks is None else ranks
+    prepare_threads(task, ranks=count)
     return_memory()  # which the traceback of the previous trial kept alive
     alive = alive_of(report)
     try:
@@ -76,6 +86,7 @@ def run_task(
                 data=data,
                 score=score,
                 validate=not data.on_test_split if validate is None else validate,
+                ranks=count,
                 callbacks=TrialCallbacks(
                     on_epoch=_watched(watch, alive), on_progress=_progressed(progress, alive), alive=alive
                 ),
@@ -89,6 +100,7 @@ def _run(
     report: ReportFunction,
     *,
     data: TrialData,
+    ranks: int,
     score: ScoreFunction | None,
     validate: bool,
     callbacks: TrialCallbacks,
@@ -98,11 +110,13 @@ def _run(
     device = device_of(task)
     with memory_explained(task.config):  # the first use of the device
         config = with_precision(task.config, directory=task.directory, device=device)
+    follow = functools.partial(_follow, dataclasses.replace(task, config=config), data=data, ranks=ranks)
     with (
         memory_explained(config),
         checked_kernels(
-            config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
+            _of_a_rank(config, ranks), layout=split.store.layout, coordinates=split.store.coordinates, device=device
         ) as arithmetic,
+        training_ranks(ranks, device=device, follow=follow, alive=callbacks.alive) as joined,
     ):
         callbacks.alive()
         return run_trial(
@@ -116,6 +130,7 @@ def _run(
             report=report,
             device=device,
             callbacks=callbacks,
+            ranks=joined,
             provenance={
                 "arithmetic": arithmetic,
                 "precision": config.model.precision.value,
@@ -125,8 +140,34 @@ def _run(
                 **pretrain_only_facts(split.store, split.pretrain_only),
                 **({"overlap": data.overlap} if data.overlap else {}),
                 **({"run": task.key} if task.key else {}),
+                **({"ranks": ranks} if ranks > 1 else {}),
             },
         )
+
+
+def _follow(task: TrialTask, *, data: TrialData, ranks: int, number: int, join: Join) -> None:
+    """Trains the task as rank ``number``, in a process of its own."""
+    prepare_threads(task, ranks=ranks)
+    device = device_of(task)
+    if device.type == "cuda":
+        device = torch.device("cuda", number)
+        torch.cuda.set_device(device)
+    with contextlib.nullcontext() if data.on_test_split else closed_test_split("a search or a pretraining"):
+        split, _ = data.splits()
+        store = split.store
+        with (
+            checked_kernels(
+                _of_a_rank(task.config, ranks), layout=store.layout, coordinates=store.coordinates, device=device
+            ),
+            join(device) as joined,
+        ):
+            follow_trial(task.config, split=split, directory=task.directory, device=device, ranks=joined)
+
+
+def _of_a_rank(config: TrialConfig, ranks: int) -> TrialConfig:
+    """The configuration with the batch that each rank computes, for whose shapes kernels are checked."""
+    share = batch_share(config.budget.batch_size, ranks=ranks)
+    return schema.replace(config, {"budget.batch_size": max(2, share)})
 
 
 def _watched(watch: Callable[[EpochResult], None] | None, alive: Alive) -> Callable[[EpochResult], None]:
@@ -186,9 +227,31 @@ def device_of(task: TrialTask) -> torch.device:
     return torch.device("cuda" if task.gpus > 0 and torch.cuda.is_available() else "cpu")
 
 
-def prepare_threads(task: TrialTask) -> None:
-    """As many threads as the task holds CPUs, unless its configuration gives a number."""
-    torch.set_num_threads(task.config.budget.threads or max(1, int(task.cpus)))
+def ranks_of(task: TrialTask) -> int:
+    """How many processes train a task together: one for each whole GPU that it holds, one on a CPU.
+
+    Raises:
+        UsageError: it holds more GPUs than PyTorch can use here.
+    """
+    count = int(task.gpus)
+    if count <= 1 or not torch.cuda.is_available():
+        return 1
+    usable = torch.cuda.device_count()
+    if count > usable:
+        raise UsageError(
+            Problem(
+                field="gpus",
+                rule=f"at most the {usable} GPUs that PyTorch can use here",
+                value=count,
+                remedy="ask for fewer, or make the others visible (CUDA_VISIBLE_DEVICES)",
+            )
+        )
+    return count
+
+
+def prepare_threads(task: TrialTask, *, ranks: int = 1) -> None:
+    """As many threads for each rank as its share of the task's CPUs, unless its configuration gives a number."""
+    torch.set_num_threads(task.config.budget.threads or max(1, int(task.cpus / ranks)))
 
 
 def return_memory() -> None:

@@ -26,6 +26,7 @@ import ray
 from ray import tune
 
 from hico_platform.enums import Decision
+from hico_platform.errors import LostRankError
 from hico_platform.home_access import follow_folder
 from hico_platform.search.disk_full import is_full
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
@@ -167,8 +168,8 @@ def this_process() -> WorkerProcess:
 def _run(task: TrialTask, function: TrialFunction, report: WorkerReport) -> TrialOutcome | TrialFailure | DiskFull:
     try:
         outcome = function(task, report)
-    except ray.exceptions.RayError:
-        raise  # an error of the cluster, not of the trial: the task is handed out again
+    except (ray.exceptions.RayError, LostRankError):
+        raise  # of the cluster or of a process beside this one, not of the trial: the task is handed out again
     except Exception as error:
         if is_full(error):
             return DiskFull(reason=str(error))

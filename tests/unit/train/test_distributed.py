@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +12,9 @@ import torch
 from torch import Tensor
 
 from hico_platform.build import build_views
-from hico_platform.config.trial import TrialConfig, batch_share
+from hico_platform.config.trial import TrialConfig
 from hico_platform.data.store import Store
 from hico_platform.enums import EncoderType
-from hico_platform.errors import ConfigError, HicoError, Problem, TrainingError
 from hico_platform.train.distributed import ALONE, Ranks, joined_ranks
 from hico_platform.train.session import begin_session
 from tests.small import small_config, small_store
@@ -75,7 +73,7 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("ranks")
     store = small_store(folder / "store", count=24)
     other = multiprocessing.get_context("spawn").Process(target=second_rank, args=(folder,), daemon=True)
@@ -85,7 +83,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     other.join(60)
     assert other.exitcode == 0
     second = torch.load(folder / "second.pt", weights_only=False)
-    yield Ran((first, second), alone)
+    return Ran((first, second), alone)
 
 
 @pytest.mark.slow
@@ -119,6 +117,3 @@ def test_ranks_draw_dropout_of_their_own(ran: Ran) -> None:
     first, second = (each["dropout"].tensors["random/dropout"] for each in ran.ranks)
     assert not torch.equal(first, second)
     assert ran.ranks[0]["dropout"].losses != pytest.approx(ran.alone["dropout"].losses[0])
-
-
-
