@@ -49,7 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="epochs between two validations (default: 5)",
     )
     parser.add_argument("--cpus", type=numbers.cpus, metavar="N", help="CPU threads (default: all)")
-    parser.add_argument("--gpus", type=numbers.gpus, default=0, metavar="N", help="1: train on the GPU (default: 0)")
+    parser.add_argument(
+        "--gpus",
+        type=numbers.gpus,
+        default=0,
+        metavar="N",
+        help="1: train on the GPU; more: share each batch (default: 0)",
+    )
     add_allow_overlap(parser)
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")

@@ -59,10 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", metavar="P", help="xsub, xview, ... with --config (default: xsub)")
     parser.add_argument(
-        "--cpus", type=numbers.cpus, metavar="N", help="CPUs of a run (default: those of a trial, else 1)"
+        "--cpus", type=numbers.cpus, metavar="N", help="CPUs of a run (default: those of a trial, or one for each GPU)"
     )
     parser.add_argument(
-        "--gpus", type=numbers.gpus, metavar="N", help="GPUs of a run (default: those of a trial, else 0)"
+        "--gpus",
+        type=numbers.gpus,
+        metavar="N",
+        help="GPUs of a run, which share each batch (default: those of a trial, else 0)",
     )
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
     add_store_options(parser)
@@ -144,11 +147,9 @@ def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
             )
         if inputs.best_so_far_of:
             print(f"the best so far is trained: {inputs.name} is {inputs.best_so_far_of}", file=sys.stderr)
-    return dataclasses.replace(
-        inputs,
-        cpus=inputs.cpus if arguments.cpus is None else arguments.cpus,
-        gpus=inputs.gpus if arguments.gpus is None else arguments.gpus,
-    )
+    gpus = inputs.gpus if arguments.gpus is None else arguments.gpus
+    cpus = max(inputs.cpus, int(gpus)) if arguments.cpus is None else arguments.cpus
+    return dataclasses.replace(inputs, cpus=cpus, gpus=gpus)
 
 
 def _repeat_command(arguments: argparse.Namespace) -> str:

@@ -15,7 +15,7 @@ from hico_platform.config.document import LEDGER
 from hico_platform.config.parameters import Range, uniform
 from hico_platform.config.schema import Scalar, field_problems, field_types, flatten
 from hico_platform.config.space_settings import CheckedSpace, Objective, SamplerName, SchedulerName, Space
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.config.yaml_loader import Document, FieldPath
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.names import REMEDY, RULE, is_known_name, is_name
@@ -177,7 +177,8 @@ def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
         if not space.admits(values):
             continue
         try:
-            space.config(values)
+            config = space.config(values)
+            batch_share(config.budget.batch_size, ranks=space.settings.resources.ranks)
         except ConfigError as error:
             shown = ", ".join(f"{name} {value}" for name, value in values.items())
             return [

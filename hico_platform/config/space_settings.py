@@ -124,6 +124,11 @@ class ResourcesConfig(Settings):
         """GPUs of a trial that the file gives; 0 where they are to be measured."""
         return self.gpus if isinstance(self.gpus, float) else 0.0
 
+    @property
+    def ranks(self) -> int:
+        """How many processes train a trial together: one for each of several GPUs."""
+        return max(1, int(self.given_gpus))
+
 
 class StopConfig(Settings):
     """When a search ends before its number of trials. Running trials finish, unless time is up."""

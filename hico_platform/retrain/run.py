@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hico_platform.config.schema import replace
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.cpus import available_cpus
 from hico_platform.enums import Precision
 from hico_platform.errors import HicoError, Problem
@@ -196,10 +196,13 @@ def _check_before_training(
     """Where something is still to be trained: whether it fits on this machine, and the tracking store takes writes.
 
     Raises:
-        UsageError: it does not.
+        ConfigError: the GPUs of a run cannot share a batch equally.
+        UsageError: it does not fit.
     """
     if all(read_result(folder / run.key) is not None for run in plan.runs):
         return
+    for run in plan.runs:
+        batch_share(run.config.budget.batch_size, ranks=max(1, int(inputs.gpus)))
     if address is None:
         resources = TrialResources(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING)
         check_fits(resources, cpus=available_cpus(), gpus=visible_gpus())

@@ -159,7 +159,7 @@ class _OtherRanks:
         ended = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return LostRankError(
             Problem(
-                rule=f"{self._count} processes that train until the end",
+                rule=f"a run whose {self._count} processes all train until its end",
                 value=f"process {other.number} {ended}" if words is None else f"process {other.number}: {words}",
                 remedy="run the same command again: it goes on from the last checkpoint",
             )

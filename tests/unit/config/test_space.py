@@ -413,6 +413,12 @@ class TestMistakes:
             "space.yaml:2: search.model: expected a group of weights, got 'model'; use contrast.level_weights"
         ]
 
+    def test_batches_that_the_gpus_of_a_trial_cannot_share_equally(self, tmp_path: Path) -> None:
+        (message,) = messages(tmp_path, "budget.batch_size: {choice: [64, 66]}", "resources: {gpus: 4}")
+        assert "search.budget.batch_size: expected a multiple of the 4 processes" in message
+        assert "got 'budget.batch_size 66'; set budget.batch_size to 64 or 68" in message
+        assert space(tmp_path, "budget.batch_size: {choice: [64, 66]}", "resources: {gpus: 2}").settings
+
     def test_a_rule_between_fields_is_found_in_the_combinations(self, tmp_path: Path) -> None:
         (message,) = messages(tmp_path, "model.hidden_width: {choice: [64, 96]}\nmodel.heads: {choice: [4, 5]}")
         assert message.startswith(

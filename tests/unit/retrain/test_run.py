@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from hico_platform.config.trial import TrialConfig
-from hico_platform.errors import HicoError, UsageError
+from hico_platform.errors import ConfigError, HicoError, UsageError
 from hico_platform.retrain import logging as retrain_logging
 from hico_platform.retrain.candidates import Candidate, CandidateRun, candidate_plan
 from hico_platform.retrain.inputs import RetrainInputs
@@ -389,3 +390,10 @@ def test_a_candidate_that_cannot_be_trained_is_named_with_a_way_out(
     assert [problem.field.rpartition("-")[0][:7] for problem in caught.value.problems] == [
         "trial-3", "trial-5", "trial-1",
     ]  # fmt: skip
+
+
+def test_gpus_that_cannot_share_a_batch_equally_are_refused_before_anything_starts(stage: Stage) -> None:
+    inputs = dataclasses.replace(stage.inputs(), gpus=3.0)
+    with pytest.raises(ConfigError, match=r"budget.batch_size: expected a multiple of the 3 processes"):
+        retrain(inputs, directory=stage.folder, tracker=stage.tracker, seeds=2)
+    assert stage.tracker.runs("x") == {}
