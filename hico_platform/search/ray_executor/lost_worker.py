@@ -13,6 +13,8 @@ PREEMPTED = "node was preempted"
 """Ray's words for an actor whose machine went away (in its core worker; Tune notes an error as text)."""
 
 _HEADER = re.compile(r"^Failure # \d+ \(occurred at .*\)$", re.MULTILINE)
+_RAISED = re.compile(r"(?:\x1b\[\d+m)?ray::")
+"""How Ray's text of an error begins that a worker's code raised; its last line is the error itself."""
 _NAMES = ("class_name:", "actor_id:", "pid:", "name:", "namespace:", "ip:")
 
 
@@ -47,7 +49,7 @@ def lost_worker(text: str) -> LostWorker:
         return LostWorker(reason="its machine went away", counts=False)
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(_NAMES)] or ["no reason is known"]
-    if "Traceback" in text:
+    if "Traceback" in text or _RAISED.match(lines[0]):
         return LostWorker(reason=lines[-1][:500], counts=True, blames_machine=True, traceback=text)
     cause = lines[1] if len(lines) > 1 and lines[0].startswith("The actor died") else lines[0]
     return LostWorker(reason=f"its process died: {cause[:500]}", counts=True, blames_machine=True)

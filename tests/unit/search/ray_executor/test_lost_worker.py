@@ -44,6 +44,15 @@ def test_an_error_in_a_worker_has_its_traceback() -> None:
     assert "File a" in lost.traceback
 
 
+def test_an_error_that_ray_writes_without_the_word_traceback() -> None:
+    lost = lost_worker(
+        '\x1b[36mray::ImplicitFunc.train()\x1b[39m (pid=1, ip=::1)\n  File "a", line 8\nerrors.LostRankError: gone\n'
+    )
+    assert lost.reason == "errors.LostRankError: gone"
+    assert lost.counts
+    assert lost.traceback is not None
+
+
 class Noted:
     """The part of a Tune trial that is read."""
 

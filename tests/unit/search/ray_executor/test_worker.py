@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from hico_platform.enums import Decision
+from hico_platform.errors import LostRankError, Problem
 from hico_platform.search.messages import EpochReport, TrialFailure
 from hico_platform.search.ray_executor import worker
 from hico_platform.search.ray_executor.worker import HEARTBEAT_EVERY_S, MESSAGE, TrialFailedError, WorkerReport
@@ -152,5 +153,15 @@ class TestRunOnWorker:
             raise worker.ray.exceptions.RayActorError
 
         with pytest.raises(worker.ray.exceptions.RayActorError):
+            self.run(function, mailbox, tmp_path)
+        assert reported == []
+
+    def test_so_is_the_loss_of_a_process_beside_it_after_which_the_task_is_handed_out_again(
+        self, reported: Sequence[WorkerMessage], mailbox: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        def function(task: TrialTask, deliver: WorkerReport) -> object:
+            raise LostRankError(Problem(rule="two", value="one", remedy="run it again"))
+
+        with pytest.raises(LostRankError):
             self.run(function, mailbox, tmp_path)
         assert reported == []
