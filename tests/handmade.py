@@ -153,8 +153,12 @@ def sklearn_linear(points: Points) -> float:
 
 
 def sklearn_regularised(points: Points, *, c: float) -> Pipeline:
-    """Multinomial logistic regression with an L2 penalty on standardised features; it predicts those of ``points``."""
-    classifier = LogisticRegression(C=c, tol=1e-9, max_iter=10_000)
+    """Multinomial logistic regression with an L2 penalty on standardised features.
+
+    Of two classes scikit-learn has one vector of weights instead of two, which is the same for half the penalty.
+    """
+    two = len(np.unique(points.train_labels)) == 2
+    classifier = LogisticRegression(C=2 * c if two else c, tol=1e-9, max_iter=10_000)
     return make_pipeline(StandardScaler(), classifier).fit(points.train, points.train_labels)
 
 

@@ -9,13 +9,29 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.tasks.base import EvaluationTask
 from hico_platform.evaluate.tasks.calibration import Calibration
 from hico_platform.evaluate.tasks.finetune import Finetune
+from hico_platform.evaluate.tasks.fusion import Fusion
 from hico_platform.evaluate.tasks.knn import Knn
 from hico_platform.evaluate.tasks.linear import Linear
+from hico_platform.evaluate.tasks.occlusion import Occlusion
 from hico_platform.evaluate.tasks.retrieval import Retrieval
+from hico_platform.evaluate.tasks.semi_supervised import Semi, SemiFinetune
+from hico_platform.evaluate.tasks.transfer import Transfer, TransferFinetune
 
 ENTRY_POINTS = "hico_platform.evaluation_tasks"
 
-OWN: tuple[EvaluationTask, ...] = (Knn(), Linear(), Retrieval(), Calibration(), Finetune())
+OWN: tuple[EvaluationTask, ...] = (
+    Knn(),
+    Linear(),
+    Retrieval(),
+    Calibration(),
+    Semi(),
+    SemiFinetune(),
+    Finetune(),
+    Transfer(),
+    TransferFinetune(),
+    Fusion(),
+    Occlusion(),
+)
 
 
 def tasks() -> dict[str, EvaluationTask]:

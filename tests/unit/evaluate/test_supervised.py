@@ -14,6 +14,7 @@ import torch
 from hico_platform.build import build_model
 from hico_platform.errors import TrainingError
 from hico_platform.evaluate.data import EvalData
+from hico_platform.evaluate.linear import linear_probe_logits
 from hico_platform.evaluate.supervised import CMD, LAYER_DECAY, Classifier, Recipe, fine_tuned, layer_rates
 from hico_platform.model.encoder import HierarchicalEncoder
 from tests.handmade import handmade_data, handmade_encoder, points
@@ -36,6 +37,24 @@ def tuned(
         recipe=recipe,
         seed=seed,
     )
+
+
+def test_without_weights_in_the_encoder_the_recipe_of_cmd_is_a_linear_probe() -> None:
+    train, labels, held_out, _ = POINTS.tensors()
+    recipe = replace(CMD, epochs=16)  # as many as 80 for the steps at 5/8 and 7/8
+    expected = linear_probe_logits(
+        train, labels, held_out, classes=3, epochs=16, batch_size=64, learning_rate=0.01, seed=7
+    )
+    assert torch.allclose(tuned(recipe).head(held_out), expected, atol=1e-6)
+    for wrong in (
+        replace(recipe, learning_rate=0.009),
+        replace(recipe, batch_size=65),
+        replace(recipe, epochs=15),
+        replace(recipe, weight_decay=0.01),
+        replace(recipe, label_smoothing=0.1),
+    ):
+        assert not torch.allclose(tuned(wrong).head(held_out), expected, atol=1e-5)
+    assert (CMD.epochs, CMD.batch_size, CMD.learning_rate, CMD.weight_decay, CMD.layer_decay) == (80, 64, 0.01, 0, 1)
 
 
 def test_the_recipe_of_mamp_followed_in_numpy() -> None:

@@ -15,12 +15,17 @@ from hico_platform.evaluate.supervised import RECIPES
 from hico_platform.evaluate.tasks import registry
 from hico_platform.evaluate.tasks.base import EvaluationTask
 from hico_platform.evaluate.tasks.finetune import Finetune
+from hico_platform.evaluate.tasks.semi_supervised import SemiFinetune
+from hico_platform.evaluate.tasks.transfer import TransferFinetune
 from tests.handmade import handmade_data, handmade_encoder, points
 
 POINTS = points(classes=4, train=80, held_out=40, seed=1)
 CONFIG = EvaluationConfig(linear_epochs=2, linear_batch_size=64)
 SHORT = tuple(dataclasses.replace(recipe, epochs=2, warm_up_epochs=0) for recipe in RECIPES)
-TASKS: dict[str, EvaluationTask] = registry.tasks() | {task.name: task for task in (Finetune(recipes=SHORT),)}
+TASKS: dict[str, EvaluationTask] = registry.tasks() | {
+    task.name: task
+    for task in (Finetune(recipes=SHORT), TransferFinetune(recipes=SHORT), SemiFinetune(recipes=SHORT, draws=2))
+}
 """Those of the registry, the slow ones with small settings."""
 
 
