@@ -71,7 +71,8 @@ class EvaluationView(ProgressView):
         """Seconds left of a step: as long as the entry before took, else by the progress of it or of its part."""
         known_s = self._took_s.get(now.task)
         if known_s is not None and now.task != FEATURES:
-            return max(0.0, known_s - (at_s - self._began_s))
+            left_s = known_s - (at_s - self._began_s)
+            return left_s if left_s > 0 else None
         if now.total and now.done:
             return (at_s - self._part_began_s) / now.done * (now.total - now.done)
         return None
@@ -95,7 +96,7 @@ def print_evaluation(report: EvaluationReport, *, by_class: bool) -> None:
             for result in entry.results:
                 if result.task != task:
                     continue
-                protocols[task] = result.protocol
+                protocols.setdefault(task, result.protocol)  # the first: what is chosen by data differs
                 for name, score in result.scores.items():
                     cells = rows.setdefault(name, [""] * len(report.entries))
                     cells[column] = cell(score.value, entry.intervals.get(name))
@@ -164,7 +165,7 @@ def _encoder_as_json(encoder: TrainedEncoder) -> dict[str, Any]:
 def _interval_as_json(found: Interval | None) -> dict[str, Any]:
     if found is None:
         return {"low": None, "high": None}
-    return {"low": found.low, "high": found.high, "interval": found.method}
+    return {"low": found.low, "high": found.high, "interval": found.method, "few_persons": found.few_persons}
 
 
 def class_accuracy_of(entry: EntryReport, task: str, report: EvaluationReport) -> dict[str, dict[str, float]] | None:

@@ -57,7 +57,7 @@ def test_json_holds_everything() -> None:
     }  # fmt: skip
     knn = one["tasks"]["knn"]
     assert knn["scores"]["knn_top1"] == {
-        "value": 0.5, "low": 0.25, "high": 0.75, "interval": "bootstrap over 2 persons"
+        "value": 0.5, "low": 0.25, "high": 0.75, "interval": "bootstrap over 2 persons", "few_persons": False
     }  # fmt: skip
     assert knn["by_class"] == {
         "sit": {"accuracy": 0.5, "sequences": 2},
@@ -105,6 +105,7 @@ def test_the_time_left_is_that_of_the_entry_before(monkeypatch: pytest.MonkeyPat
         now[0] = 120.0
         view(step("linear", entry="untrained", number=2, detail="epoch 3"))
         assert view._left(step("linear"), 120.0) == 60.0
+        assert view._left(step("linear"), 999.0) is None, "it takes longer, nobody knows how much"
     assert "linear, untrained, epoch 3" in shown.getvalue()
     assert "0:01:00 left" in shown.getvalue()
 
