@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hico_platform.commands.released_encoder import NotInTheFile
     from hico_platform.commands.trained_encoder import TrainedEncoder
 
+TRACKING_FILE = "mlflow.db"  # of a home; looking a model up would make one
 STREAMS = ("joint", "bone", "motion")
 
 
@@ -59,10 +60,18 @@ def read_encoder(source: str, arguments: argparse.Namespace) -> TrainedEncoder:
     import sys
 
     from hico_platform.cli.main import home_of
+    from hico_platform.commands.encoder import is_registered
     from hico_platform.commands.trained_encoder import trained_encoder
+    from hico_platform.errors import Problem, UsageError
     from hico_platform.home import mlflow_uri
 
-    tracking = arguments.tracking or mlflow_uri(home_of(arguments))
+    home = home_of(arguments)
+    if is_registered(source) and not arguments.tracking and not (home / TRACKING_FILE).exists():
+        raise UsageError(
+            Problem(field="checkpoint", rule="a model of a tracking store", value=f"{source}, and {home} has none",
+                    remedy="give the home or the store that has it by --home or --tracking")
+        )  # fmt: skip
+    tracking = arguments.tracking or mlflow_uri(home)
     encoder = trained_encoder(source, tracking=tracking, given=not_in_the_file(arguments))
     assumed = encoder.provenance.get("assumed") or {}
     if assumed:

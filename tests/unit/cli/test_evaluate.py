@@ -54,6 +54,7 @@ def test_json_alone_is_on_standard_output(trained: Trained, capsys: pytest.Captu
     [
         (["--tasks", "other"], 2, "tasks: expected names of knn"),
         (["--checkpoint", "nowhere"], 2, "got 'nowhere'; check the path"),
+        (["--checkpoint", "models:/x@champion"], 2, "give the home or the store that has it by --home or --tracking"),
         (["--protocol", "xyz"], 3, "expected a protocol of this dataset"),
         (["--gpus", "1"], 2, "gpus: expected a GPU that PyTorch can use"),
     ],
