@@ -19,7 +19,7 @@ from hico_platform.export.folder import (
     export_encoder,
     load_encoder,
 )
-from hico_platform.export.recogniser import Neighbour, Recogniser
+from hico_platform.export.recogniser import Neighbour, Recogniser, fit_recogniser
 from hico_platform.export.served import _load_pyfunc
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "describe",
     "encoder_weights",
     "export_encoder",
+    "fit_recogniser",
     "load_encoder",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hico_platform.errors import Problem, UsageError
+from hico_platform.evaluate import regularised
 from hico_platform.evaluate.knn import nearest
+
+MOST_FLOAT32_BYTES = 2**28
+"""A gallery up to this size, 256 MiB, keeps float32; a larger one is kept as float16, at half the size."""
+MOST_GALLERY_BYTES = 2**30
+"""The largest gallery, 1 GiB; of more training sequences an even share of each class is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +85,60 @@ class Recogniser:
         scores = queries.double() @ self.weight.double().T + self.bias.double()
         found: npt.NDArray[np.float64] = scores.softmax(dim=1).numpy()
         return found
+
+
+def gallery_rows(labels: Tensor, *, width: int) -> tuple[Tensor, torch.dtype]:
+    """Which of the sequences with these labels (n,) a gallery keeps, int64 ascending, and in which type.
+
+    As many as fit, in the same proportion of each class, evenly over the order of the sequences.
+    """
+    dtype = torch.float32 if len(labels) * width * 4 <= MOST_FLOAT32_BYTES else torch.float16
+    most = max(1, MOST_GALLERY_BYTES // (width * dtype.itemsize))
+    if len(labels) <= most:
+        return torch.arange(len(labels)), dtype
+    by_class = labels.cpu().argsort(stable=True)
+    even = torch.arange(most) * len(labels) // most
+    return by_class[even].sort().values, dtype
+
+
+def fit_recogniser(
+    features: Tensor,
+    labels: Tensor,
+    *,
+    names: Sequence[str],
+    class_names: Sequence[str],
+    subjects: Tensor | None,
+    seed: int,
+) -> Recogniser:
+    """The recogniser of labelled training sequences.
+
+    Args:
+        features: of the sequences, float32 (n, 2*G*D).
+        labels: their classes, int64 (n,), none below 0.
+        names: their names.
+        class_names: the classes by label.
+        subjects: their persons, int64 (n,), between which the probe's regularisation is validated; None if unknown.
+        seed: of what the probe draws.
+    """
+    rows, dtype = gallery_rows(labels, width=features.shape[1])
+    present, own = labels.unique(return_inverse=True)  # a class without sequences has no best bias
+    weight = torch.zeros(len(class_names), features.shape[1])
+    bias = torch.full((len(class_names),), -torch.inf)
+    bias[present.cpu()] = 0.0
+    probe = "one class alone"
+    if len(present) > 1:
+        chosen = regularised.choose_c(features, own, classes=len(present), subjects=subjects, seed=seed)
+        fitted = regularised.fit(features, own, classes=len(present), c=chosen.c)
+        weight[present.cpu()] = fitted.weight.T.to("cpu", torch.float32)
+        bias[present.cpu()] = fitted.bias.to("cpu", torch.float32)
+        probe = regularised.protocol(chosen)
+    return Recogniser(
+        class_names=tuple(class_names),
+        names=tuple(names[row] for row in rows.tolist()),
+        gallery=features[rows.to(features.device)].to("cpu", dtype).contiguous(),
+        labels=labels.cpu()[rows].contiguous(),
+        weight=weight,
+        bias=bias,
+        sequences=len(labels),
+        probe=probe,
+    )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hico_platform.errors import HicoError, first_line
+from hico_platform.retrain.comparison import Comparison
+from hico_platform.retrain.exported_model import export_model
+from hico_platform.retrain.model_card import model_card, write_card
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
-from hico_platform.tracking.base import LOADER, Registered, Tracker, TrackingError, TrackingRefused
+from hico_platform.tracking.base import CHAMPION, LOADER, Registered, Tracker, TrackingError, TrackingRefused
+
+if TYPE_CHECKING:  # the driver does without torch until a model is exported
+    from hico_platform.worker.run_task import TrialData
 
 SEARCH_STATE, FINISHED = "search_state", "finished"
 """The fact with the search's state when its best configuration was taken: ``running, 5 of 12 trials ended``."""
@@ -26,14 +33,32 @@ def register_champion(
     summary: Summary,
     facts: Mapping[str, str],
     promotion: Promotion,
+    data: TrialData,
+    results: Sequence[RunResult],
+    comparison: Comparison,
 ) -> tuple[Registered | None, str | None]:
     """Registers the first seed's model: choosing the seed by its test score would select on the test split.
+
+    It is exported with a gallery and a probe of what it was trained on in ``data``. The model card has what is known of
+    the numbers: ``summary``, ``results`` of all runs, and ``comparison``.
 
     Returns:
         the version of the registered model with its alias, or why there is none.
     """
     try:
-        return _register(tracker, name, champion, run_id, summary, facts, promotion), None
+        model = export_model(Path(champion.checkpoint or ""), data=data)
+        says = f"{description(name, summary, facts)}. {promotion.sentence}"
+        card = _card(
+            name,
+            model,
+            says,
+            alias=promotion.alias or CHAMPION,
+            summary=summary,
+            facts=facts,
+            results=results,
+            comparison=comparison,
+        )
+        return _register(tracker, name, model, run_id, card, facts, promotion), None
     except TrackingError as error:
         return None, f"the tracking store was away: {error}"
     except TrackingRefused as error:
@@ -45,28 +70,53 @@ def register_champion(
 def _register(
     tracker: Tracker,
     name: str,
-    champion: RunResult,
+    model: Path,
     run_id: str,
-    summary: Summary,
+    card: str,
     facts: Mapping[str, str],
     promotion: Promotion,
 ) -> Registered:
-    from hico_platform.checkpoint import load_checkpoint
-    from hico_platform.export import export_encoder
-
-    checkpoint = Path(champion.checkpoint or "")
-    model = checkpoint.parent / "encoder"
-    if not model.is_dir():
-        export_encoder(load_checkpoint(checkpoint), model)
     return tracker.register_champion(
         name,
         run_id=run_id,
         model=model,
         loader=LOADER,
-        description=f"{description(name, summary, facts)}. {promotion.sentence}",
+        description=card.partition("\n\n")[2],  # MLflow's pages have the name above it
         tags={f"hico.{key}": value for key, value in facts.items()},
         alias=promotion.alias,
     )
+
+
+def _card(
+    name: str,
+    model: Path,
+    says: str,
+    *,
+    alias: str,
+    summary: Summary,
+    facts: Mapping[str, str],
+    results: Sequence[RunResult],
+    comparison: Comparison,
+) -> str:
+    """The model card, which is written beside the model too."""
+    from hico_platform.export import describe
+
+    intervals = {
+        entry: {metric: (found.low, found.high) for metric, found in by_metric.items()}
+        for entry, by_metric in comparison.intervals.items()
+    }
+    card = model_card(
+        name,
+        model=describe(model),
+        facts=facts,
+        summary=summary,
+        results=results,
+        intervals=intervals,
+        verdict=says,
+        alias=alias,
+    )
+    write_card(model, card)
+    return card
 
 
 def description(name: str, summary: Summary, facts: Mapping[str, str]) -> str:

@@ -141,6 +141,9 @@ def retrain(
                 summary=summary,
                 facts=inputs.facts,
                 promotion=promoted,
+                data=inputs.data,
+                results=results,
+                comparison=comparison,
             )
         return RetrainReport(
             name=inputs.name,

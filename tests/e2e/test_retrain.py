@@ -72,7 +72,11 @@ mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/small@challenger")
 import hico_platform
 assert "/code/" in hico_platform.__file__, hico_platform.__file__
-np.save(sys.argv[2] + ".out.npy", model.predict([np.load(sys.argv[2])]))
+poses = [np.load(sys.argv[2])]
+np.save(sys.argv[2] + ".out.npy", model.predict(poses))
+near = model.predict(poses, params={"output": "neighbours", "k": 3})[0]
+(likely,) = model.predict(model.input_example, params={"output": "probabilities"})
+assert len(near) == 3 and {each["label"] for each in near} <= set(likely), (near, likely)
 from hico_platform.ops.cpu.library import kernels, _compiler
 assert (kernels() is None) == (_compiler() is None), "they are compiled from the sources in the model"
 """
@@ -113,7 +117,7 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     assert "2 persons are too few to show any difference" in report["champion"]["why"]
     version = client.get_model_version_by_alias("small", "challenger")
     assert int(version.version) == report["champion"]["version"] == 1
-    assert version.description.endswith(f"over 2 seeds. N{report['champion']['why'][1:]}.")
+    assert f"over 2 seeds. N{report['champion']['why'][1:]}.\n" in version.description
     for name in ("knn_mean", "linear_regularised_top1", "retrieval_map"):
         assert {entry for entry, row in report["summary"].items() if "low" in row[name]} == set(report["summary"])
     assert {entry: len(found) for entry, found in report["differences"].items()} == {
@@ -125,6 +129,9 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     assert expected.shape == (1, 2 * 4 * 16)
     np.testing.assert_array_equal(mlflow.pyfunc.load_model("models:/small@challenger").predict([pose]), expected)
     np.testing.assert_array_equal(elsewhere(searched, pose), expected)
+    assert features.probabilities([pose]).shape == (1, len(features.class_names))
+    assert features.recogniser.sequences == int(report["facts"]["train_sequences"])
+    assert "## Lineage" in version.description
 
     experiment = client.get_experiment_by_name("small")
     assert experiment is not None

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from hico_platform import checkpoint, export
+from hico_platform import checkpoint
 from hico_platform.errors import CheckpointError, Problem
+from hico_platform.evaluate.intervals import Interval
+from hico_platform.export import CARD
 from hico_platform.retrain.champion import description, register_champion
+from hico_platform.retrain.comparison import Comparison
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.base import LOADER, Registered
 from hico_platform.tracking.memory import MemoryTracker
+from hico_platform.worker.run_task import TrialData
+from tests.exported import small_export
 
 SUMMARY = {Entry.BEST: {"knn_top1": Spread(mean=0.5, deviation=None, count=1)}}
 
@@ -62,11 +68,12 @@ def registry() -> Registry:
 @pytest.fixture
 def champion(tmp_path: Path) -> RunResult:
     """The result of a run whose encoder is exported already."""
-    (tmp_path / "best-seed-0" / "encoder").mkdir(parents=True)
+    small_export(tmp_path / "best-seed-0" / "encoder")
     checkpoint = str(tmp_path / "best-seed-0" / "epoch-000009")
     return RunResult(entry=Entry.BEST, seed=0, epoch=9, metrics={"knn_top1": 0.5}, checkpoint=checkpoint, seconds=1.0)
 
 
+COMPARISON = Comparison(intervals={Entry.BEST: {"knn_top1": Interval(low=0.4, high=0.6, method="made up")}})
 PROMOTED = Promotion(alias="champion", reason="better beyond noise")
 CHAMPION = Registered(version=1, alias="champion")
 
@@ -77,7 +84,16 @@ def register(
     run_id = registry.open_run(experiment="x", key="x/0", name="x", parent=None, params={}, tags={}, at_s=0.0)
     facts = {"protocol": "xsub", "config": "mine.yaml"}
     return register_champion(
-        registry, name="x", champion=champion, run_id=run_id, summary=SUMMARY, facts=facts, promotion=promotion
+        registry,
+        name="x",
+        champion=champion,
+        run_id=run_id,
+        summary=SUMMARY,
+        facts=facts,
+        promotion=promotion,
+        data=cast(TrialData, "data"),
+        results=[champion],
+        comparison=COMPARISON,
     )
 
 
@@ -85,12 +101,18 @@ def test_the_model_is_the_exported_encoder_of_its_run_with_the_facts(
     registry: Registry, champion: RunResult, tmp_path: Path
 ) -> None:
     assert register(registry, champion) == (CHAMPION, None)
+    model = tmp_path / "best-seed-0" / "encoder"
+    card = (model / CARD).read_text().strip()
+    assert card.startswith(
+        "# x\n\nHiCo, the configuration mine.yaml; test 1-NN 50.0% over 1 seed. Better beyond noise.\n\nAn encoder"
+    )
+    assert "| 1-NN | 50.0 [40.0, 60.0] |" in card
     assert registry.asked == {
         "name": "x",
         "run_id": "run-0",
-        "model": tmp_path / "best-seed-0" / "encoder",
+        "model": model,
         "loader": LOADER,
-        "description": "HiCo, the configuration mine.yaml; test 1-NN 50.0% over 1 seed. Better beyond noise.",
+        "description": card.removeprefix("# x\n\n"),
         "tags": {"hico.protocol": "xsub", "hico.config": "mine.yaml"},
         "alias": "champion",
     }
@@ -102,25 +124,24 @@ def test_what_is_not_promoted_is_registered_as_challenger_with_the_reason(
 ) -> None:
     found, _ = register(registry, champion, Promotion(alias=alias, reason="not better, for some reason"))
     assert found == Registered(version=1, alias=given)
-    assert registry.asked["description"].endswith(" over 1 seed. Not better, for some reason.")
+    shown = alias or "champion"
+    assert f'load_encoder("models:/x@{shown}")' in registry.asked["description"]
+    assert " over 1 seed. Not better, for some reason.\n" in registry.asked["description"]
     assert registry.aliases == {"x": {"challenger": 1}}
 
 
-def test_an_encoder_is_exported_once_from_the_checkpoint(
+def test_what_is_registered_is_exported_from_the_checkpoint_with_the_data(
     registry: Registry, champion: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "best-seed-0" / "encoder"
-    folder.rmdir()
-    exported = []
+    asked: list[object] = []
 
-    def to_folder(loaded: object, model: Path) -> None:
-        exported.append(loaded)
-        model.mkdir()
+    def exported(file: Path, *, data: object) -> Path:
+        asked.append((file, data))
+        return tmp_path / "best-seed-0" / "encoder"
 
-    monkeypatch.setattr(checkpoint, "load_checkpoint", lambda file: f"loaded {file}")
-    monkeypatch.setattr(export, "export_encoder", to_folder)
-    assert [register(registry, champion) for _ in range(2)] == [(CHAMPION, None), (CHAMPION, None)]
-    assert exported == [f"loaded {champion.checkpoint}"]
+    monkeypatch.setattr("hico_platform.retrain.champion.export_model", exported)
+    assert register(registry, champion) == (CHAMPION, None)
+    assert asked == [(Path(str(champion.checkpoint)), "data")]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +154,7 @@ def test_an_encoder_is_exported_once_from_the_checkpoint(
 def test_a_model_that_cannot_be_exported_is_none(
     registry: Registry, champion: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
 ) -> None:
-    (tmp_path / "best-seed-0" / "encoder").rmdir()
+    shutil.rmtree(tmp_path / "best-seed-0" / "encoder")
 
     def fail(file: Path) -> None:
         raise error
