@@ -109,6 +109,30 @@ class Part(StrEnum):
     TEST = "test"
 
 
+class Signal(StrEnum):
+    """The validation score that a search goes by: it stops trials, leads the sampler and says which trial is best."""
+
+    KNN_TOP1 = "knn_top1"
+    """1-NN of the validation subjects among the others of the training part."""
+
+    KNN_MEAN = "knn_mean"
+    """The mean of kNN with k = 1, 5, 9, 20."""
+
+    MAP = "map"
+    """Retrieval: mean average precision."""
+
+    LINEAR = "linear"
+    """A linear probe by regularised regression."""
+
+    KNN_SUBJECTS = "knn_subjects"
+    """1-NN of every training subject among all the others: no sequence is set apart from pretraining."""
+
+    @property
+    def metric(self) -> str:
+        """The name of its score, as evaluation, tracking and reports have it."""
+        return {Signal.MAP: "retrieval_map", Signal.LINEAR: "linear_regularised_top1"}.get(self, self.value)
+
+
 class Decision(StrEnum):
     """The answer to a trial's report."""
 

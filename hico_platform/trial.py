@@ -20,10 +20,11 @@ from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.kept_together import persons
 from hico_platform.data.store import Store
-from hico_platform.enums import Decision
+from hico_platform.enums import Decision, Signal
 from hico_platform.errors import CheckpointError, Problem, TrainingError
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, eval_features, of_encoder
-from hico_platform.evaluate.downstream import downstream, knn
+from hico_platform.evaluate.downstream import downstream
+from hico_platform.evaluate.signals import reported_scores
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.distributed import ALONE, Ranks
 from hico_platform.train.guards import EpochProgress, memory_explained
@@ -51,11 +52,14 @@ class TrainEvalSplit:
     eval: npt.NDArray[np.int64]
     pretrain_only: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Sequences that join ``train`` in pretraining and are left out of every score."""
+    pretrains_on_eval: bool = False
+    """Whether ``eval`` joins ``train`` in pretraining, which asks for no labels."""
 
     @property
     def pretrain(self) -> npt.NDArray[np.int64]:
         """All sequences to pretrain on, ascending."""
-        return np.sort(np.concatenate([self.train, self.pretrain_only]))
+        scored = self.eval if self.pretrains_on_eval else self.eval[:0]
+        return np.sort(np.concatenate([self.train, scored, self.pretrain_only]))
 
     @property
     def can_be_scored(self) -> bool:
@@ -105,11 +109,12 @@ def run_trial(
     device: torch.device,
     validate: bool = True,
     score: ScoreFunction | None = None,
+    signal: Signal = Signal.KNN_TOP1,
     provenance: Mapping[str, Any] | None = None,
     callbacks: TrialCallbacks = TrialCallbacks(),
     ranks: Ranks = ALONE,
 ) -> TrialOutcome:
-    """Pretrains, reports validation kNN at ``report_epochs``, and evaluates downstream, stopped early or not.
+    """Pretrains, reports validation scores at ``report_epochs``, and evaluates downstream, stopped early or not.
 
     A split without labels is pretrained on and has no metrics.
 
@@ -127,6 +132,7 @@ def run_trial(
         validate: whether reports have metrics. A retraining scores its test split once, at the end: its reports have
             losses alone.
         score: the downstream evaluation; by default :func:`hico_platform.evaluate.downstream.downstream`.
+        signal: a score that reports have besides kNN.
         provenance: kept in every checkpoint.
         callbacks: called during the trial.
         ranks: the processes that train it together, of which this is the first; the others run :func:`follow_trial`.
@@ -145,7 +151,7 @@ def run_trial(
             directory=directory,
             provenance=provenance or {},
             device=device,
-            validate=validate and split.can_be_scored,
+            signal=signal if validate and split.can_be_scored else None,
             callbacks=callbacks,
             ranks=ranks,
         )
@@ -215,12 +221,12 @@ class _Training:
         directory: Path,
         provenance: Mapping[str, Any],
         device: torch.device,
-        validate: bool,
+        signal: Signal | None,
         callbacks: TrialCallbacks,
         ranks: Ranks,
     ) -> None:
         self._config = config
-        self._validate = validate
+        self._signal = signal
         self._callbacks = callbacks
         self._ranks = ranks
         self.data = split.eval_data(config, device=device, alive=callbacks.alive)
@@ -255,8 +261,8 @@ class _Training:
                 self._log.add(result)
                 self._callbacks.on_epoch(result)
                 if result.epoch in report_epochs:
-                    if self._validate:
-                        self._score()
+                    if self._signal is not None:
+                        self._score(self._signal)
                     self._log.save()
                     decision = self._send(report)
                 elif result.epoch == self._config.budget.epochs or self._log.is_due():
@@ -302,9 +308,12 @@ class _Training:
             checkpoint=self._log.path or self._log.save(),
         )
 
-    def _score(self) -> None:
-        self.features = eval_features(self.encoder, data=self.data, config=self._config.evaluation)
-        self._log.metrics = {"knn_top1": knn(self.features, data=self.data), "parameters": self._parameters}
+    def _score(self, signal: Signal) -> None:
+        evaluation, seed = self._config.evaluation, self._config.budget.seed
+        self.features = eval_features(self.encoder, data=self.data, config=evaluation)
+        found = reported_scores(self.features, data=self.data, config=evaluation, signal=signal, seed=seed)
+        self._log.metrics = {**found.values, "parameters": self._parameters}
+        self._log.standard_errors = found.standard_errors
 
     def _send(self, report: ReportFunction) -> Decision:
         decision = report(self._log.report())
@@ -326,6 +335,7 @@ class _TrialLog:
     ) -> None:
         self.history: list[tuple[int, Mapping[str, float]]] = []  # since the last report
         self.metrics: dict[str, float] = {}
+        self.standard_errors: dict[str, float] = {}
         self.path: Path | None = None
         self._state = state
         self._directory = directory
@@ -347,14 +357,23 @@ class _TrialLog:
         if self.path is None:
             raise ValueError("expected a saved checkpoint before a report, got none")
         return EpochReport(
-            epoch=self._state.epoch, metrics=self.metrics, history=tuple(self.history), checkpoint=self.path
+            epoch=self._state.epoch,
+            metrics=self.metrics,
+            history=tuple(self.history),
+            checkpoint=self.path,
+            standard_errors=self.standard_errors,
         )
 
     def is_due(self) -> bool:
         return time.monotonic() - self._saved_at_s > CHECKPOINT_EVERY_S
 
     def save(self) -> Path:
-        facts = {**self._identity, "history": self.history, "metrics": self.metrics}
+        facts = {
+            **self._identity,
+            "history": self.history,
+            "metrics": self.metrics,
+            "standard_errors": self.standard_errors,
+        }
         self.path = save_checkpoint(
             self._directory, epoch=self._state.epoch, tensors=self._state.tensors(), facts=facts
         )
@@ -370,6 +389,7 @@ class _TrialLog:
         self._state.restore(epoch=checkpoint.epoch, tensors=checkpoint.tensors)
         self.history = [(int(epoch), losses) for epoch, losses in checkpoint.facts["history"]]
         self.metrics, self.path = dict(checkpoint.facts["metrics"]), checkpoint.path
+        self.standard_errors = dict(checkpoint.facts.get("standard_errors", {}))
         self._saved_epoch = checkpoint.epoch
         return True
 

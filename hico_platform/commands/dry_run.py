@@ -47,7 +47,7 @@ def dry_run(
     """
     if address is None:  # else it is a plan for that cluster
         check_machine(space, cpus=cpus)
-    facts = time_trial = None
+    facts = time_trial = noise = None
     warnings: tuple[str, ...] = ()
     machine = this_machine(cpus=cpus)
     if data:
@@ -57,7 +57,7 @@ def dry_run(
         from hico_platform.worker.timing import time_trials
 
         inputs = search_inputs(space, home=paths.home, data=data)
-        facts, warnings = inputs.facts, inputs.warnings
+        facts, warnings, noise = inputs.facts, inputs.warnings, inputs.noise
         machine = machine_with_gpus(space, machine, probe=inputs.probe)
         time_trial = functools.partial(
             time_trials,
@@ -69,4 +69,4 @@ def dry_run(
     plan = plan_search(
         space, machine=machine, limit=limit, warm_points=warm_points_at(paths, space), time_trial=time_trial
     )
-    return dataclasses.replace(plan, warnings=warnings)
+    return dataclasses.replace(plan, warnings=warnings, noise=noise)

@@ -18,6 +18,7 @@ from hico_platform.masking import masked
 from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.search.ledger.base import Facts
 from hico_platform.search.task import TrialFunction
+from hico_platform.search.validation_noise import ValidationNoise
 from hico_platform.worker.datasets import (
     TRANSFER,
     Dataset,
@@ -31,6 +32,7 @@ from hico_platform.worker.datasets import (
 )
 from hico_platform.worker.gpu_memory import greedy_configs, measure_need
 from hico_platform.worker.run_task import TrialData, run_task
+from hico_platform.worker.validation_noise import measure_noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class SearchInputs:
     """The facts and the function of a search, and its data.
 
     ``probe`` measures what its trials take of a GPU, on the machine on which it is called. ``warnings`` are what the
-    data suggest to change in the space.
+    data suggest to change in the space; ``noise`` is how sure a score is where few sequences are scored.
     """
 
     facts: Facts
@@ -46,6 +48,7 @@ class SearchInputs:
     data: TrialData
     probe: Callable[[], MemoryNeed]
     warnings: tuple[str, ...] = ()
+    noise: ValidationNoise | None = None
 
 
 @closed_test_split("a search")
@@ -69,7 +72,7 @@ def search_inputs(
     check_labels(source, field="data", part=Part.VAL)
     store, split = source.open()
     target = _transfer(space, source=store, home=home, progress=progress)
-    overlap = check_overlap(source, target, allowed=settings.allow_overlap)
+    overlap = check_overlap(source, target, allowed=settings.allow_overlap, on_all=settings.pretrains_on_validation)
     facts = Facts(
         data_digest=store.digest,
         protocol=settings.protocol,
@@ -86,14 +89,19 @@ def search_inputs(
             **({"overlap": overlap} if overlap else {}),
         },
     )
-    warning = crop_warning(source, min_crop_frames=least_crop_frames(space))
-    trial_data = TrialData(source=source, target=target, overlap=overlap)
+    trial_data = TrialData(source=source, target=target, overlap=overlap, signal=settings.signal)
+    noise = measure_noise(space.base, data=trial_data)
+    warnings = (
+        crop_warning(source, min_crop_frames=least_crop_frames(space)),
+        None if noise is None else noise.warning,
+    )
     return SearchInputs(
         facts=facts,
         function=functools.partial(run_task, data=trial_data),
         data=trial_data,
         probe=functools.partial(measure_need, greedy_configs(space), data=trial_data),
-        warnings=() if warning is None else (warning,),
+        warnings=tuple(warning for warning in warnings if warning is not None),
+        noise=noise,
     )
 
 

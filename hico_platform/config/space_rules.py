@@ -17,6 +17,7 @@ from hico_platform.config.schema import Scalar, field_problems, field_types, fla
 from hico_platform.config.space_settings import CheckedSpace, Objective, SamplerName, SchedulerName, Space
 from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.config.yaml_loader import Document, FieldPath
+from hico_platform.enums import Signal
 from hico_platform.errors import ConfigError, Problem
 from hico_platform.names import REMEDY, RULE, is_known_name, is_name
 
@@ -113,12 +114,13 @@ def _objectives(space: Space, document: Document) -> list[Problem]:
         problems.append(document.problem(path, rule=rule, value=shown, remedy=remedy))
 
     listed = ", ".join(space.objectives)
-    if space.objectives[:1] != (Objective.KNN,):
+    signals = list(dict.fromkeys(objective for objective in space.objectives if objective.signal is not None))
+    if space.objectives[:1] != tuple(signals):
         refuse(
             ("objectives",),
-            rule=f"the objective {Objective.KNN} first: the best trial, targets and retraining go by it",
+            rule=f"one of {', '.join(Signal)} first and none of them later: what the best trial and targets go by",
             value=listed,
-            remedy=f"write [{Objective.KNN}, {Objective.PARAMETERS}]",
+            remedy=f"write [{signals[0] if signals else Objective.KNN}, {Objective.PARAMETERS}]",
         )
     if len(set(space.objectives)) < len(space.objectives):
         refuse(("objectives",), rule="each objective once", value=listed, remedy="remove one of the two")

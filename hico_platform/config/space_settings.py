@@ -14,6 +14,7 @@ from hico_platform.config.parameters import Choice, Parameter, Range
 from hico_platform.config.pydantic_errors import broken_rule
 from hico_platform.config.schema import Number, Scalar, Settings, Whole, flatten, replace
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Signal
 
 
 class SamplerName(StrEnum):
@@ -29,10 +30,13 @@ class SamplerName(StrEnum):
 
 
 class Objective(StrEnum):
-    """What a search improves; the first is always the validation kNN."""
+    """What a search improves: first a signal, a validation score; then what that is weighed against."""
 
-    KNN = "knn_top1"
-    """Validation 1-NN top-1; the more the better."""
+    KNN = Signal.KNN_TOP1.value
+    KNN_MEAN = Signal.KNN_MEAN.value
+    MAP = Signal.MAP.value
+    LINEAR = Signal.LINEAR.value
+    KNN_SUBJECTS = Signal.KNN_SUBJECTS.value
 
     PARAMETERS = "parameters"
     """Parameters of the encoder that downstream tasks use; the fewer the better."""
@@ -44,6 +48,16 @@ class Objective(StrEnum):
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
         return -1 if self is Objective.PARAMETERS else 1
+
+    @property
+    def signal(self) -> Signal | None:
+        """The validation score that this is; None for what it is weighed by."""
+        return Signal(self.value) if self.value in set(Signal) else None
+
+    @property
+    def metric(self) -> str:
+        """The name under which a trial reports it."""
+        return self.value if self.signal is None else self.signal.metric
 
 
 class SchedulerName(StrEnum):
@@ -139,11 +153,11 @@ class StopConfig(Settings):
     gpu_hours: Number | None = Field(
         None, description="GPU-hours of all trials; then trials end at their next report", gt=0
     )
-    target: Number | None = Field(None, description="validation kNN top-1 that is good enough", gt=0, le=1)
+    target: Number | None = Field(None, description="value of the first objective that is good enough", gt=0, le=1)
     patience: Whole | None = Field(None, description="complete trials without a new best after which it ends", ge=1)
     improvement: Number | None = Field(
         None,
-        description="kNN top-1 below which what is still to gain is not worth a trial, bounded by Optuna's terminator",
+        description="gain of the first objective that is worth no trial; Optuna's terminator bounds what is possible",
         gt=0,
         lt=1,
     )
@@ -158,7 +172,9 @@ class Space(Settings):
     description: str = Field("", description="what is searched and why")
     extends: str | None = Field(None, description="a space file over which this one is laid")
     objectives: tuple[Objective, ...] = Field(
-        (Objective.KNN,), description="knn_top1, then what it is weighed against: parameters, sequences_per_s"
+        (Objective.KNN,),
+        description="what the search goes by: knn_top1, knn_mean, map, linear or knn_subjects; then what that is "
+        "weighed against: parameters, sequences_per_s",
     )
     base: TrialConfig = Field(default_factory=TrialConfig)
     search: Mapping[str, Any] = Field(default_factory=dict)
@@ -180,6 +196,16 @@ class Space(Settings):
         False, description="whether sequences may be both pretrained on and scored; recorded with every number"
     )
     transfer_protocol: str = Field("xsub", description="protocol of the transfer dataset")
+
+    @property
+    def signal(self) -> Signal:
+        """The validation score by which trials are stopped and the best is chosen: the first objective."""
+        return self.objectives[0].signal or Signal.KNN_TOP1
+
+    @property
+    def pretrains_on_validation(self) -> bool:
+        """Whether trials pretrain on validation subjects too: their score sets no sequence apart."""
+        return self.signal is Signal.KNN_SUBJECTS
 
 
 @dataclass(frozen=True, kw_only=True)

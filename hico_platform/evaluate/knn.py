@@ -13,20 +13,34 @@ BLOCK_QUERIES = 2048
 _EXACT_PAIRS = 256
 
 
-def nearest(gallery: Tensor, queries: Tensor, *, k: int = 1, prefilter: Prefilter | None = None) -> Tensor:
+def nearest(
+    gallery: Tensor,
+    queries: Tensor,
+    *,
+    k: int = 1,
+    prefilter: Prefilter | None = None,
+    apart: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """Indices (q, k) of each query's k most similar gallery rows by cosine, the most similar first.
 
     ``gallery`` (n, F) and ``queries`` (q, F) need no normalisation; a row without a direction (zeros, or a number that
     is not finite) has the cosine 0 with all. Cosines are decided in float64 and equal ones go to the lower index: the
     answer depends neither on the blocks nor on the ``prefilter`` that rules out the rest. Memory beyond the features:
     10 bytes for each of ``BLOCK_PAIRS``, and a quarter of the gallery where int8 is used; no copy of it is normalised.
+
+    ``apart`` are groups, int64 (n,) of the gallery and (q,) of the queries: no query is given a row of its own group.
+    Each query needs k rows of other groups.
     """
     k = min(k, len(gallery))
     blocks = [torch.empty((0, k), dtype=torch.int64, device=gallery.device)]
     if len(queries):
         prefilter = prefilter or choose_prefilter(gallery, len(queries))
         rows = max(1, min(BLOCK_QUERIES, BLOCK_PAIRS // len(gallery)))
-        blocks = [_nearest_of_block(gallery, block, k, prefilter) for block in queries.split(rows)]
+        groups, of_queries = apart or (None, torch.zeros(len(queries)))
+        blocks = [
+            _nearest_of_block(gallery, block, k, prefilter, None if groups is None else groups == own[:, None])
+            for block, own in zip(queries.split(rows), of_queries.split(rows), strict=True)
+        ]
     return torch.cat(blocks)
 
 
@@ -46,14 +60,18 @@ def knn_top1(gallery: Tensor, gallery_labels: Tensor, queries: Tensor, query_lab
     return float((knn_predict(gallery, gallery_labels, queries, k=k) == query_labels).double().mean())
 
 
-def _nearest_of_block(gallery: Tensor, queries: Tensor, k: int, prefilter: Prefilter) -> Tensor:
-    """Indices (b, k) of one block of queries (b, F).
+def _nearest_of_block(
+    gallery: Tensor, queries: Tensor, k: int, prefilter: Prefilter, excluded: Tensor | None
+) -> Tensor:
+    """Indices (b, k) of one block of queries (b, F), none of them a pair that is ``excluded``, bool (b, n).
 
     Pairs whose approximate cosine lies below the k-th best by more than its error are ruled out, and float64 decides
     the rest.
     """
     queries = queries.to(torch.promote_types(queries.dtype, torch.float32))
     cosines, error = prefilter.cosines(queries)
+    if excluded is not None:
+        cosines.masked_fill_(excluded, -torch.inf)
     # A single best comes several times quicker from max than from topk.
     best = cosines.max(dim=1, keepdim=True).indices if k == 1 else cosines.topk(k, dim=1).indices
     row = torch.arange(len(queries), device=gallery.device)

@@ -27,9 +27,6 @@ from hico_platform.search.stop_rules import StopRules
 from hico_platform.search.stopping import lost_ending
 from hico_platform.search.task import TrialTask
 
-SCORE = "knn_top1"
-"""The metric of a report that schedulers and samplers go by: validation kNN top-1."""
-
 
 class SearchController:
     """Hands out the trials of one search as tasks, answers their reports and records how they end.
@@ -143,10 +140,12 @@ class SearchController:
             metrics=report.metrics,
             history=tuple((before, losses) for before, losses in report.history if before > trial.epoch),
             checkpoint=self._inside(report.checkpoint),
-            value=report.metrics[SCORE],
+            value=own[0],
             decision=decision,
             at_s=self._clock(),
             measures=own,
+            standard_errors=report.standard_errors,
+            standard_error=report.standard_errors.get(self._space.settings.signal.metric),
         )
         self._ledger.record_report(number, record)
         self._curves.setdefault(number, {})[epoch] = record.value

@@ -6,7 +6,7 @@ Plain data without torch, so that the driver, which never trains, does not impor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hico_platform.enums import Decision
@@ -21,12 +21,14 @@ class EpochReport:
         metrics: validation scores by name, such as ``knn_top1``; empty where the trial does not validate.
         history: (epoch, losses and sequences per second) of every epoch since the previous report.
         checkpoint: the whole training state at ``epoch``, already on disk.
+        standard_errors: of the scores, by the same names: how far each would move with other people.
     """
 
     epoch: int
     metrics: Mapping[str, float]
     history: tuple[tuple[int, Mapping[str, float]], ...]
     checkpoint: Path
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

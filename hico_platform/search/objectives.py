@@ -1,6 +1,6 @@
 """Several objectives: a trial's value of each, and the Pareto front, which are the trials that no other dominates.
 
-With the validation kNN as the only objective this is the same as comparing kNN.
+With one objective, the validation score that the search goes by, this is the same as comparing that score.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def measures(objectives: Sequence[Objective], report: EpochReport) -> Measures:
     """A report's value of each objective: its metric, or for a speed the median over the epochs in its history."""
     found = []
     for objective in objectives:
-        if objective in report.metrics:
-            found.append(report.metrics[objective])
+        if objective.metric in report.metrics:
+            found.append(report.metrics[objective.metric])
         else:
-            found.append(statistics.median(losses[objective] for _, losses in report.history))
+            found.append(statistics.median(losses[objective.metric] for _, losses in report.history))
     return tuple(found)
 
 
@@ -53,7 +53,7 @@ def scheduler_scores(
 ) -> tuple[float, dict[int, float]]:
     """The scores by which a scheduler compares trials at one epoch: own, and those of ``peers``.
 
-    The validation kNN where it is the only objective; else the negated rank of a trial's Pareto front, so that a
+    The validation score where it is the only objective; else the negated rank of a trial's Pareto front, so that a
     trial on an earlier front has the higher score.
     """
     others = {other: point for other, point in peers.items() if other != number}
@@ -64,7 +64,7 @@ def scheduler_scores(
 
 
 def pareto_front(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
-    """The complete trials that no other complete trial dominates, best kNN first."""
+    """The complete trials that no other complete trial dominates, the highest first objective first."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.measures]
     ranks = fronts([trial.measures for trial in complete], objectives)
     front = [trial for trial, rank in zip(complete, ranks, strict=True) if rank == 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import CurveFunction, SimulatedClock, Simulation, simulate
 from hico_platform.search.task import TrialTask
+from hico_platform.search.validation_noise import ValidationNoise
 
 SHOWN = 5
 SIMULATIONS = 20
@@ -43,6 +45,7 @@ class SearchPlan:
         seconds_evaluating: what a trial takes besides its epochs, likewise.
         gpus: GPUs that a trial holds; None where they are measured when the search begins.
         warnings: what the data suggest to change in the space.
+        noise: how sure a score on few sequences is; None where they are many, or no data was given.
     """
 
     limit: int
@@ -56,6 +59,7 @@ class SearchPlan:
     seconds_evaluating: float | None
     gpus: float | None
     warnings: tuple[str, ...] = ()
+    noise: ValidationNoise | None = None
 
     @property
     def hours(self) -> float | None:
@@ -86,6 +90,7 @@ class SearchPlan:
             "hours": self.hours,
             "gpu_hours": self.gpu_hours,
             "warnings": list(self.warnings),
+            "validation": None if self.noise is None else dataclasses.asdict(self.noise),
         }
 
 

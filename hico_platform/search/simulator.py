@@ -10,13 +10,13 @@ import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from hico_platform.enums import Decision
+from hico_platform.enums import Decision, Signal
 from hico_platform.search.messages import EpochReport, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.search.task_source import TaskSource
 
 CurveFunction = Callable[[int], float]
-"""Epoch to validation kNN top-1."""
+"""Epoch to the validation score that the search goes by."""
 
 
 @dataclass(kw_only=True)
@@ -106,7 +106,8 @@ def simulate(
         event = heapq.heappop(upcoming)
         clock.now_s = event.at_s
         value = curve_of(event.task)(event.epoch)
-        metrics = {"knn_top1": value, "parameters": parameters_of(event.task)}
+        metrics = dict.fromkeys((signal.metric for signal in Signal), value)
+        metrics["parameters"] = parameters_of(event.task)
         speed = {"sequences_per_s": 1.0 / seconds_per_epoch(event.task)}
         decision = source.reported(event.number, event.report(metrics, speed))
         reports.append(

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Mapping
 
 from hico_platform.search.best_so_far import BestPoint, BestSoFar
-from hico_platform.search.controller import SCORE
 from hico_platform.search.ledger.base import Ending
 from hico_platform.tracking.base import Point, Tracker
 
@@ -19,11 +18,13 @@ class BestScoreLogger:
 
     Args:
         tracker: the store.
+        metric: the score that the search goes by.
         by_number: the run has points of an earlier version, whose steps are numbers of trials.
     """
 
-    def __init__(self, tracker: Tracker, *, by_number: bool = False) -> None:
+    def __init__(self, tracker: Tracker, *, metric: str, by_number: bool = False) -> None:
         self._tracker = tracker
+        self._metric = metric
         self._by_number = by_number
         self._best = BestSoFar(beyond_numbers=by_number)
         self._written: set[BestPoint] = set()
@@ -42,7 +43,9 @@ class BestScoreLogger:
         """Writes the new points to the search's run, and tags it with the best trial and that trial's run."""
         # One is new, unless a clock was set back: then all that follow have other steps.
         new = list(itertools.takewhile(lambda point: point not in self._written, reversed(self._best.points)))
-        points = [Point(epoch=one.step, at_s=one.at_s, metrics={f"best_{SCORE}": one.value}) for one in reversed(new)]
+        points = [
+            Point(epoch=one.step, at_s=one.at_s, metrics={f"best_{self._metric}": one.value}) for one in reversed(new)
+        ]
         last = self._best.last
         is_new = last is not None and last.number != self._tagged
         if last is not None and (points or is_new):

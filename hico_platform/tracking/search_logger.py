@@ -57,7 +57,8 @@ class SearchLogger(BackgroundLogger):
         self._clock = clock
         self._search = ledger.search
         self._runs = SearchRuns(ledger=ledger, space=space, tracker=tracker)
-        self._best = BestScoreLogger(tracker)
+        self._metric = space.settings.signal.metric
+        self._best = BestScoreLogger(tracker, metric=self._metric)
         self._values: dict[int, float | None] = {}
         self._logged: set[int] = set()  # trials whose runs are complete
         self._begun: set[int] = set()
@@ -119,7 +120,7 @@ class SearchLogger(BackgroundLogger):
         known = {} if fresh else self._tracker.runs(self._search.name)
         before = known.get(key_of(self._search))
         by_number = before is not None and BEST_STEP_TAG not in before.tags
-        self._best = BestScoreLogger(self._tracker, by_number=by_number)
+        self._best = BestScoreLogger(self._tracker, metric=self._metric, by_number=by_number)
         with self._outbox.leaving_out_what_is_refused():
             self._runs.open_search(fresh=fresh, by_number=by_number)
         for trial in trials:

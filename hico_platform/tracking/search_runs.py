@@ -28,6 +28,9 @@ STATE_TAG = "hico.state"
 METRICS_TAG = "hico.metrics"
 """Of a run that ended while metrics of it were ``refused``: whether a later driver had them ``kept``."""
 
+STANDARD_ERROR = "_standard_error"
+"""What the name of a score's standard error ends with."""
+
 _STATUS = {
     TrialState.COMPLETE: RunStatus.FINISHED,
     TrialState.PRUNED: RunStatus.FINISHED,
@@ -75,6 +78,7 @@ class SearchRuns:
                 "hico.trials": str(self._search.limit),
                 "hico.sampler": str(self._space.settings.sampler.name),
                 "hico.scheduler": str(self._space.settings.scheduler.name),
+                "hico.signal": str(self._space.settings.signal),
                 "mlflow.note.content": self._space.settings.description,
                 **({} if by_number else {BEST_STEP_TAG: "trials that have ended"}),
                 **{f"hico.{name}": masked(str(value)) for name, value in facts.more.items()},
@@ -111,7 +115,8 @@ class SearchRuns:
         """Writes the metrics of a report, and the losses of the epochs before it."""
         run_id = self.id_of(number)
         earlier = [Point(epoch=epoch, at_s=report.at_s, metrics=losses) for epoch, losses in report.history]
-        now = Point(epoch=report.epoch, at_s=report.at_s, metrics=report.metrics)
+        errors = {f"{name}{STANDARD_ERROR}": error for name, error in report.standard_errors.items()}
+        now = Point(epoch=report.epoch, at_s=report.at_s, metrics={**report.metrics, **errors})
         self._last[number] = dataclasses.replace(report, history=())
         try:
             self._tracker.log_points(run_id, [*earlier, now])

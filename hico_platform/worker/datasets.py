@@ -71,22 +71,24 @@ def dataset(
     return Dataset(location=location, protocol=protocol, cache=home / "cache")
 
 
-def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool) -> int:
+def check_overlap(source: Dataset, target: Dataset | None, *, allowed: bool, on_all: bool = False) -> int:
     """How many sequences would be pretrained on and scored: of the source itself, and of the transfer target.
 
-    A search scores on validation sequences and trains on the rest of the training part; retraining scores on the test
-    part and trains on all of it. Raises DataError if there are any, unless it is ``allowed``.
+    A search scores on validation sequences and trains on the rest of the training part, or ``on_all`` of it, where its
+    own validation sequences are pretrained on by design; retraining scores on the test part and trains on all of it.
+    Raises DataError if there are any, unless it is ``allowed``.
     """
     store, split = source.open_with_test(Purpose.OVERLAP)
     fitted = Chosen(store=store, indices=np.concatenate([split.train, split.pretrain_only]))
     refitted = Chosen(store=store, indices=np.concatenate([split.train_and_val, split.pretrain_only_in_retraining]))
     total = 0
-    opened = [("data", source.protocol, store, split)]
+    opened = [("data", source.protocol, fitted, store, split)]
     if target is not None:
-        opened.append(("transfer", target.protocol, *target.open_with_test(Purpose.OVERLAP)))
-    for field, protocol, other, parts in opened:
+        of_target = target.open_with_test(Purpose.OVERLAP)
+        opened.append(("transfer", target.protocol, refitted if on_all else fitted, *of_target))
+    for field, protocol, searched, other, parts in opened:
         found = {
-            *overlapping(fitted, Chosen(store=other, indices=parts.val)),
+            *overlapping(searched, Chosen(store=other, indices=parts.val)),
             *overlapping(refitted, Chosen(store=other, indices=parts.open_test(Purpose.OVERLAP))),
         }
         total += len(found)

@@ -15,6 +15,7 @@ from hico_platform.build import build_model
 from hico_platform.config import schema
 from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.data.split_guard import Purpose, closed_test_split, require_open
+from hico_platform.enums import Signal
 from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
 from hico_platform.search.messages import ReportFunction, TrialOutcome
@@ -41,6 +42,8 @@ class TrialData:
     on_test_split: bool = False
     overlap: int = 0
     """How many scored sequences are also pretrained on, where that was allowed."""
+    signal: Signal = Signal.KNN_TOP1
+    """What the search goes by; with ``knn_subjects`` validation subjects are pretrained on too."""
 
     def splits(self) -> tuple[TrainEvalSplit, TrainEvalSplit | None]:
         """The split to train on and, where transfer is measured, the target's.
@@ -50,7 +53,10 @@ class TrialData:
         if self.on_test_split:
             require_open(Purpose.RETRAINING)  # whatever this process has open already
         opened = _with_test_split if self.on_test_split else _with_validation_split
-        return opened(self.source), None if self.target is None else opened(self.target)
+        source = opened(self.source)
+        if self.signal is Signal.KNN_SUBJECTS and not self.on_test_split:
+            source = _pretrained_on_all(self.source)
+        return source, None if self.target is None else opened(self.target)
 
 
 def run_task(
@@ -127,6 +133,7 @@ def _run(
             report_epochs=task.report_epochs,
             validate=validate,
             score=score,
+            signal=data.signal,
             report=report,
             device=device,
             callbacks=callbacks,
@@ -137,6 +144,7 @@ def _run(
                 "data_digest": split.store.digest,
                 "protocol": data.source.protocol,
                 "scored_on": ("test" if data.on_test_split else "val") if split.can_be_scored else "nothing",
+                **({"pretrained_on": "all training subjects"} if split.pretrains_on_eval else {}),
                 **pretrain_only_facts(split.store, split.pretrain_only),
                 **({"overlap": data.overlap} if data.overlap else {}),
                 **({"run": task.key} if task.key else {}),
@@ -271,6 +279,18 @@ def return_memory() -> None:
 def _with_validation_split(dataset: Dataset) -> TrainEvalSplit:
     store, split = dataset.open()
     return TrainEvalSplit(store=store, train=split.train, eval=split.val, pretrain_only=split.pretrain_only)
+
+
+@functools.lru_cache(maxsize=8)
+def _pretrained_on_all(dataset: Dataset) -> TrainEvalSplit:
+    store, split = dataset.open()
+    return TrainEvalSplit(
+        store=store,
+        train=split.train,
+        eval=split.val,
+        pretrain_only=split.pretrain_only_in_retraining,
+        pretrains_on_eval=True,
+    )
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Signal
 from hico_platform.evaluate.data import eval_features
-from hico_platform.evaluate.downstream import downstream, knn
+from hico_platform.evaluate.downstream import downstream
+from hico_platform.evaluate.signals import reported_scores
 from hico_platform.search.cost import Timing
 from hico_platform.search.task import TrialTask
 from hico_platform.train.kernel_check import checked_kernels
@@ -30,6 +32,7 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
     prepare_threads(task)
     device = device_of(task)
     split, target = data.splits()
+    signal = data.signal
     epochs_s: list[float] = []
     for config in configs:
         with checked_kernels(config, layout=split.store.layout, coordinates=split.store.coordinates, device=device):
@@ -38,18 +41,23 @@ def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float,
             )
             epochs_s.append(_epoch_seconds(session, split))
             if len(epochs_s) == 1:
-                report_s, evaluation_s = _evaluation_seconds(session, split=split, target=target)
+                report_s, evaluation_s = _evaluation_seconds(session, split=split, target=target, signal=signal)
     return Timing(epoch_s=statistics.fmean(epochs_s), report_s=report_s, evaluation_s=evaluation_s)
 
 
 def _evaluation_seconds(
-    session: TrainingSession, *, split: TrainEvalSplit, target: TrainEvalSplit | None
+    session: TrainingSession, *, split: TrainEvalSplit, target: TrainEvalSplit | None, signal: Signal
 ) -> tuple[float, float]:
     """Of a validation, and of the whole evaluation at a trial's end."""
     config, encoder, device = session.config, session.encoder, session.state.device
-    part, times = _part(split)
+    part, times = part_of(split)
     source = part.eval_data(config, device=device)
-    report_s = times * _seconds(lambda: knn(eval_features(encoder, data=source, config=config.evaluation), data=source))
+
+    def report() -> None:
+        features = eval_features(encoder, data=source, config=config.evaluation)
+        reported_scores(features, data=source, config=config.evaluation, signal=signal)
+
+    report_s = times * _seconds(report)
 
     def evaluate(transfer: TrainEvalSplit | None) -> None:
         downstream(
@@ -63,7 +71,7 @@ def _evaluation_seconds(
     alone_s = _seconds(lambda: evaluate(None))
     evaluation_s = times * alone_s
     if target is not None:
-        part, times = _part(target)
+        part, times = part_of(target)
         evaluation_s += times * max(_seconds(lambda: evaluate(part)) - alone_s, 0.0)
     return report_s, evaluation_s
 
@@ -77,8 +85,8 @@ def _epoch_seconds(session: TrainingSession, split: TrainEvalSplit) -> float:
     return len(split.pretrain) / last.sequences_per_s
 
 
-def _part(split: TrainEvalSplit) -> tuple[TrainEvalSplit, float]:
-    """A part of a split, and how many times it is in the whole."""
+def part_of(split: TrainEvalSplit) -> tuple[TrainEvalSplit, float]:
+    """A part of a split of at most ``MOST_SEQUENCES``, and how many times it is in the whole."""
     whole = len(split.train) + len(split.eval)
     share = min(1.0, MOST_SEQUENCES / whole)
     train, held_out = (indices[: max(1, int(share * len(indices)))] for indices in (split.train, split.eval))

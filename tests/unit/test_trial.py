@@ -74,6 +74,8 @@ def test_reports_validation_knn_with_every_epoch_and_a_checkpoint(store: Store, 
     assert (outcome.epoch, outcome.stopped_early) == (4, False)
     assert outcome.checkpoint == reports[1].checkpoint
     assert outcome.metrics["knn_top1"] == reports[1].metrics["knn_top1"] == outcome.metrics["retrieval_top1"]
+    assert reports[1].standard_errors.keys() == reports[1].metrics.keys() - {"parameters"}
+    assert load_checkpoint(reports[1].checkpoint).facts["standard_errors"] == reports[1].standard_errors
 
 
 def test_a_stopped_trial_is_evaluated_downstream(store: Store, tmp_path: Path) -> None:
@@ -99,8 +101,8 @@ def test_a_report_cut_off_in_delivery_is_made_again_and_the_result_is_the_same(
     def losses(report: EpochReport) -> list[tuple[int, float]]:
         return [(epoch, values["loss"]) for epoch, values in report.history]
 
-    assert [(report.epoch, report.metrics, losses(report)) for report in reports] == [
-        (report.epoch, report.metrics, losses(report)) for report in whole
+    assert [(report.epoch, report.metrics, report.standard_errors, losses(report)) for report in reports] == [
+        (report.epoch, report.metrics, report.standard_errors, losses(report)) for report in whole
     ]
 
 

@@ -101,7 +101,8 @@ class SearchPicture:
         if self.elapsed_s is not None:
             facts.append(f"elapsed {clock(self.elapsed_s)}")
         if self.best is not None and self.best.value is not None:
-            facts.append(f"best knn_top1 {self.best.value:.3f} (trial {self.best.number}, epoch {self.best.epoch})")
+            score = shown_score(self.best.value, self.best.standard_error)
+            facts.append(f"best {self.objectives[0]} {score} (trial {self.best.number}, epoch {self.best.epoch})")
         if len(self.objectives) > 1:
             facts.append(f"Pareto front (+) of {len(self.front)}")
         facts += endings(self.trials)
@@ -146,7 +147,7 @@ class SearchPicture:
     def _row(self, trial: TrialRecord, status: TrialStatus) -> list[str]:
         """The cells of a trial; the best is marked by *, and with several objectives the Pareto front by +."""
         several = len(self.objectives) > 1
-        value = "" if trial.value is None else f"{trial.value:.3f}"
+        value = "" if trial.value is None else shown_score(trial.value, trial.standard_error)
         value += " +" if several and any(one.number == trial.number for one in self.front) else ""
         value += " *" if self.best is not None and self.best.number == trial.number else ""
         measures = [f"{measure:,.0f}" for measure in trial.measures[1:]] if several else []
@@ -169,10 +170,15 @@ def shown_values(values: Mapping[str, Scalar]) -> str:
     )
 
 
+def shown_score(value: float, standard_error: float | None) -> str:
+    """``0.512±0.028``, or ``0.512`` where the standard error is not known."""
+    return f"{value:.3f}" if standard_error is None else f"{value:.3f}±{standard_error:.3f}"
+
+
 def shown_measures(measures: Sequence[float], objectives: Sequence[Objective]) -> str:
     """``knn_top1 0.512, parameters 72,576``."""
     return ", ".join(
-        f"{name} {value:.3f}" if name is Objective.KNN else f"{name} {value:,.0f}"
+        f"{name} {value:.3f}" if name.signal is not None else f"{name} {value:,.0f}"
         for name, value in zip(objectives, measures, strict=True)
     )
 

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from hico_platform.cli.terminal import plain_line
-from hico_platform.cli.views.search_picture import SearchPicture, clock, shown_values
+from hico_platform.cli.views.search_picture import SearchPicture, clock, shown_score, shown_values
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.eta import seconds_left
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
@@ -85,7 +85,9 @@ class SearchView:
             what += f": {event.ending.reason}" if event.ending.reason else ""
             scores = "".join(f" {name} {value:.3f}" for name, value in event.ending.metrics.items())
             return f"{prefix} {what} at epoch {trial.epoch}{scores} | {self.picture().headline}"
-        return f"{prefix} epoch {trial.epoch}/{self._epochs} knn_top1 {trial.value:.3f} {event.report.decision}"
+        score = shown_score(event.report.value, event.report.standard_error)
+        signal = self._space.settings.objectives[0]
+        return f"{prefix} epoch {trial.epoch}/{self._epochs} {signal} {score} {event.report.decision}"
 
     @property
     def _epochs(self) -> int:

@@ -82,16 +82,18 @@ class ReportRecord(EpochReport):
     trials where it lies inside.
 
     Args:
-        value: validation kNN top-1.
+        value: of the first objective, by which trials are stopped and the best is chosen.
         decision: the answer.
         at_s: Unix time of the answer.
         measures: one value for each objective of the space; the first is ``value``.
+        standard_error: of ``value``; None in reports of older versions.
     """
 
     value: float
     decision: Decision
     at_s: float
     measures: tuple[float, ...] = ()
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +141,13 @@ class TrialRecord:
 
     @property
     def value(self) -> float | None:
-        """Validation kNN top-1 at the last report."""
+        """The first objective at the last report."""
         return self.reports[-1].value if self.reports else None
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of ``value``, where it is known."""
+        return self.reports[-1].standard_error if self.reports else None
 
     @property
     def measures(self) -> tuple[float, ...]:
@@ -149,7 +156,7 @@ class TrialRecord:
 
     @property
     def curve(self) -> dict[int, float]:
-        """Epoch to validation kNN top-1."""
+        """Epoch to the first objective."""
         return {report.epoch: report.value for report in self.reports}
 
 
@@ -242,7 +249,7 @@ def config_of(trial: TrialRecord, space: CheckedSpace) -> TrialConfig:
 
 
 def best_trial(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The highest validation kNN top-1 among complete trials; if there are none, among those with the most epochs.
+    """The highest first objective among complete trials; if there are none, among those with the most epochs.
 
     Scores at different epochs are not compared: a trial that stopped early is best only where none went on.
     """

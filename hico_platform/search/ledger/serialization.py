@@ -60,6 +60,7 @@ def facts_from_plain(plain: Mapping[str, Any]) -> Facts:
 
 def report_to_plain(report: ReportRecord) -> dict[str, Any]:
     """Plain values of ``report``."""
+    noise = {"standard_errors": dict(report.standard_errors), "standard_error": report.standard_error}
     return {
         "epoch": report.epoch,
         "value": report.value,
@@ -69,6 +70,7 @@ def report_to_plain(report: ReportRecord) -> dict[str, Any]:
         "checkpoint": str(report.checkpoint),
         "at_s": report.at_s,
         "measures": list(report.measures),
+        **(noise if report.standard_errors else {}),
     }
 
 

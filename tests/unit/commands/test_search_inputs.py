@@ -12,6 +12,7 @@ from hico_platform.data.map_layout import map_store
 from hico_platform.data.split import split_store
 from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.data.store import Store
+from hico_platform.enums import Signal
 from hico_platform.errors import DataError
 from tests.small import small_store
 from tests.toy import toy_space
@@ -27,6 +28,18 @@ def test_trials_are_scored_on_validation_subjects_and_transfer_to_the_target(tmp
     assert inputs.data.target.open()[0].digest == inputs.facts.more["transfer_digest"] == target.digest
     assert inputs.facts.more["transfer"] == str(tmp_path / "target")
     assert inputs.function.keywords == {"data": inputs.data}
+    assert inputs.data.signal is Signal.KNN_TOP1
+    space = toy_space(
+        protocol="odd-subjects",
+        transfer=str(tmp_path / "target"),
+        transfer_protocol="odd-subjects",
+        objectives=["knn_subjects"],
+    )
+    inputs = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))
+    assert inputs.data.signal is Signal.KNN_SUBJECTS
+    assert inputs.noise is not None
+    assert (inputs.noise.sequences, inputs.noise.persons) == (24, 3)
+    assert inputs.noise.warning in inputs.warnings
 
 
 def test_a_transfer_target_of_other_coordinates_is_refused_and_the_generated_one_is_left_out(tmp_path: Path) -> None:

@@ -516,9 +516,21 @@ class TestMistakes:
             ),
             (
                 "objectives: [parameters, knn_top1]\nsampler: {name: nsga2}\n",
-                "space.yaml:3: objectives: expected the objective knn_top1 first: the best trial, "
-                "targets and retraining go by it, "
+                "space.yaml:3: objectives: expected one of knn_top1, knn_mean, map, linear, knn_subjects first and "
+                "none of them later: what the best trial and targets go by, "
                 "got 'parameters, knn_top1'; write [knn_top1, parameters]",
+            ),
+            (
+                "objectives: [parameters]\nsampler: {name: nsga2}\n",
+                "space.yaml:3: objectives: expected one of knn_top1, knn_mean, map, linear, knn_subjects first and "
+                "none of them later: what the best trial and targets go by, "
+                "got 'parameters'; write [knn_top1, parameters]",
+            ),
+            (
+                "objectives: [map, knn_top1]\nsampler: {name: nsga2}\n",
+                "space.yaml:3: objectives: expected one of knn_top1, knn_mean, map, linear, knn_subjects first and "
+                "none of them later: what the best trial and targets go by, "
+                "got 'map, knn_top1'; write [map, parameters]",
             ),
             (
                 "objectives: [knn_top1, knn_top1]\nscheduler: {name: none}\n",
@@ -527,7 +539,8 @@ class TestMistakes:
             ),
             (
                 "objectives: [knn_top1, params]\n",
-                "space.yaml:3: objectives[1]: expected one of knn_top1, parameters, sequences_per_s, got 'params'; "
+                "space.yaml:3: objectives[1]: expected one of knn_top1, knn_mean, map, linear, knn_subjects, "
+                "parameters, sequences_per_s, got 'params'; "
                 "did you mean parameters?",
             ),
             (

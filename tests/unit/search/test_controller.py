@@ -9,7 +9,7 @@ from hico_platform.config.space import CheckedSpace
 from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
-from hico_platform.search.ledger.base import Ledger, Origin, TrialState
+from hico_platform.search.ledger.base import Ledger, Origin, TrialState, best_trial
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.messages import EpochReport, TrialFailure
@@ -373,3 +373,25 @@ def test_machines_left_out_are_noted_for_this_driver(tmp_path: Path) -> None:
     ]
     make_controller(ledger, space, tmp_path)
     assert ledger.note(EXCLUDED_MACHINES) == []
+
+
+def test_a_search_goes_by_its_signal_and_the_ledger_keeps_the_noise(tmp_path: Path) -> None:
+    space = toy_space(objectives=["map"])
+    ledger = ledger_of(space)
+    controller = make_controller(ledger, space, tmp_path)
+    for number, (knn, precision) in enumerate([(0.2, 0.5), (0.9, 0.3)]):
+        assert controller.next_task() is not None
+        report = EpochReport(
+            epoch=1,
+            metrics={"knn_top1": knn, "retrieval_map": precision},
+            history=(),
+            checkpoint=Path("c"),
+            standard_errors={"knn_top1": 0.01, "retrieval_map": 0.02},
+        )
+        assert controller.reported(number, report) is (Decision.STOP if number else Decision.CONTINUE)
+    first, second = ledger.trials()
+    assert (first.value, first.standard_error, second.value) == (0.5, 0.02, 0.3)
+    assert first.reports[0].standard_errors == {"knn_top1": 0.01, "retrieval_map": 0.02}
+    best = best_trial(ledger.trials())
+    assert best is not None
+    assert best.number == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hico_platform.config.space import CheckedSpace, Objective, SamplerName
-from hico_platform.enums import Decision
+from hico_platform.enums import Decision, Signal
 from hico_platform.errors import UsageError
 from hico_platform.search.controller import SearchController
 from hico_platform.search.ledger.base import TrialState
@@ -67,6 +67,15 @@ def test_measures_come_from_the_report_or_from_the_epochs_since_the_last() -> No
     metrics = {"knn_top1": 0.5, "parameters": 1e6}
     report = EpochReport(epoch=3, metrics=metrics, history=tuple(history), checkpoint=Path("c"))
     assert measures([KNN, SIZE, SPEED], report) == (0.5, 1e6, 50.0)
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_a_signal_is_measured_by_the_score_that_trials_report(signal: Signal) -> None:
+    metrics = {other.metric: 0.1 * number for number, other in enumerate(Signal)}
+    report = EpochReport(epoch=3, metrics=metrics, history=(), checkpoint=Path("c"))
+    assert measures([Objective(signal.value)], report) == (metrics[signal.metric],)
+    space = toy_space(objectives=[signal.value])
+    assert (space.settings.signal, space.settings.pretrains_on_validation) == (signal, signal == "knn_subjects")
 
 
 def width(task: TrialTask) -> float:

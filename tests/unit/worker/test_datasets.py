@@ -105,3 +105,12 @@ def test_data_with_too_few_labels_to_score_on_are_refused(tmp_path: Path, part: 
         check_labels(opened("one", {i for i in range(48) if i % 4}), field="data", part=part)
     with pytest.raises(DataError, match=r"transfer: expected .*, got '0 classes; 0 of 48 .*; .* or use pretrain"):
         check_labels(opened("none", set(range(48))), field="transfer", part=part)
+
+
+def test_where_validation_is_pretrained_on_a_target_may_not_validate_on_it(tmp_path: Path) -> None:
+    source = given(tmp_path / "source", tmp_path, a=("train", 1), b=("train", 2), c=("val", 3), d=("test", 4))
+    assert check_overlap(source, None, allowed=False, on_all=True) == 0, "its own validation part is no accident"
+    target = given(tmp_path / "target", tmp_path, x=("train", 5), y=("val", 3), z=("test", 6))
+    assert check_overlap(source, target, allowed=False) == 0
+    with pytest.raises(DataError, match=r"transfer: expected no sequence of target .* got '1 \(y\)'"):
+        check_overlap(source, target, allowed=False, on_all=True)

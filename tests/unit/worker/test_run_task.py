@@ -13,7 +13,7 @@ from hico_platform.checkpoint import load_checkpoint
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.split import Split
 from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
-from hico_platform.enums import Decision, Stream
+from hico_platform.enums import Decision, Signal, Stream
 from hico_platform.evaluate.data import Evaluated
 from hico_platform.evaluate.downstream import knn
 from hico_platform.search.messages import EpochReport
@@ -47,7 +47,11 @@ class LivingReport:
 def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
     split = small_split(small_store(tmp_path_factory.mktemp("data") / "store"))
     splits = SimpleNamespace(
-        splits=lambda: (split, split), on_test_split=False, overlap=0, source=SimpleNamespace(protocol="xsub")
+        splits=lambda: (split, split),
+        on_test_split=False,
+        overlap=0,
+        signal=Signal.KNN_TOP1,
+        source=SimpleNamespace(protocol="xsub"),
     )
     return cast(TrialData, splits)
 
@@ -267,3 +271,27 @@ class TestClosedTestSplit:
                 run_task(
                     task(tmp_path), lambda said: Decision.CONTINUE, data=TrialData(source=datasets[0], target=None)
                 )
+
+
+def test_with_knn_subjects_every_training_subject_is_pretrained_on(
+    datasets: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    data = TrialData(source=datasets[0], target=datasets[1], signal=Signal.KNN_SUBJECTS)
+    split, target = data.splits()
+    usual, usual_target = TrialData(source=datasets[0], target=datasets[1]).splits()
+    assert target == usual_target, "what is only scored has the usual parts"
+    assert subjects(split, "pretrain") == SOURCE_SUBJECTS
+    assert subjects(split, "train") == subjects(usual, "train") == SOURCE_SUBJECTS - subjects(split, "eval")
+    reports: list[EpochReport] = []
+
+    def keep(report: EpochReport) -> Decision:
+        reports.append(report)
+        return Decision.CONTINUE
+
+    outcome = run_task(task(tmp_path), keep, data=data)
+    assert {"knn_subjects", "knn_top1", "knn_mean"} <= reports[0].metrics.keys()
+    assert reports[0].metrics["knn_subjects"] * 24 == pytest.approx(round(reports[0].metrics["knn_subjects"] * 24))
+    assert reports[0].standard_errors.keys() == reports[0].metrics.keys() - {"parameters"}
+    assert load_checkpoint(outcome.checkpoint).facts["provenance"]["pretrained_on"] == "all training subjects"
+    final, _ = TrialData(source=datasets[0], target=None, signal=Signal.KNN_SUBJECTS, on_test_split=True).splits()
+    assert subjects(final, "eval") == set(range(6)) - SOURCE_SUBJECTS

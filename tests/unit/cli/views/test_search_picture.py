@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 
 import pytest
 from rich.console import Console
 
+from hico_platform.config.space import Objective
 from hico_platform.search.ledger.base import TrialState
 from tests.unit.cli.views.test_search_view import picture, trial
 
@@ -59,3 +61,13 @@ class TestPicture:
         lines = output.getvalue().splitlines()
         assert len(lines) == 14
         assert max(map(len, lines)) <= 60
+
+
+def test_scores_are_shown_by_their_name_and_with_their_noise() -> None:
+    noisy = trial(0, TrialState.COMPLETE, epoch=9)
+    noisy = dataclasses.replace(noisy, reports=(dataclasses.replace(noisy.reports[-1], standard_error=0.0277),))
+    shown = picture([noisy], objectives=(Objective.MAP,))
+    assert "best map 0.500±0.028 (trial 0, epoch 9)" in shown.headline
+    heading, row = (line.plain for line in shown.whole()[:2])
+    assert heading.split()[:4] == ["trial", "state", "epoch", "map"]
+    assert "0.500±0.028 *" in row

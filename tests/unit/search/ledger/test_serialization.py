@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -38,6 +39,8 @@ REPORT_TEXT = (
     '"history": [[2, {"loss": 1.5}], [3, {"loss": 1.25}]], "decision": "stop", '
     '"checkpoint": "0007/epoch-000003", "at_s": 12.5, "measures": [0.5, 1000000.0]}'
 )
+NOISY_REPORT = dataclasses.replace(REPORT, standard_errors={"knn_top1": 0.03}, standard_error=0.03)
+NOISY_REPORT_TEXT = REPORT_TEXT[:-1] + ', "standard_errors": {"knn_top1": 0.03}, "standard_error": 0.03}'
 ENDING = Ending(
     state=TrialState.FAILED, epoch=3, at_s=12.5, reason="ValueError: no", traceback="Traceback ...", excused=True
 )
@@ -67,6 +70,7 @@ DRIVER_TEXT = (
     ("record", "text", "to_plain", "from_plain"),
     [
         (REPORT, REPORT_TEXT, report_to_plain, report_from_plain),
+        (NOISY_REPORT, NOISY_REPORT_TEXT, report_to_plain, report_from_plain),
         (ENDING, ENDING_TEXT, ending_to_plain, ending_from_plain),
         (FACTS, FACTS_TEXT, facts_to_plain, facts_from_plain),
         (DRIVER, DRIVER_TEXT, driver_to_plain, driver_from_plain),

@@ -1,0 +1,50 @@
+"""Whether the sequences that a search scores on can tell its trials apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hico_platform.enums import Signal
+
+COARSE = 0.05
+"""A standard error from which on trials cannot be told apart: good and bad settings differ by some ten points."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationNoise:
+    """How sure a score is, before any trial has run.
+
+    Args:
+        signal: what the search goes by.
+        sequences: how many are scored.
+        persons: of how many people.
+        score: of the poses themselves, by 1-NN.
+        standard_error: of that score.
+    """
+
+    signal: Signal
+    sequences: int
+    persons: int
+    score: float
+    standard_error: float
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether differences of ten points between trials are noise."""
+        return self.standard_error >= COARSE
+
+    @property
+    def warning(self) -> str | None:
+        """What to say of too few sequences, in a line; None where there are enough."""
+        if not self.is_coarse:
+            return None
+        part = "the training part" if self.signal is Signal.KNN_SUBJECTS else "validation"
+        persons = f"{self.persons} person{'s' * (self.persons != 1)}"
+        error, noise = (f"{100 * times * self.standard_error:.0f} points" for times in (1, 2))
+        found = (
+            f"{part} has {self.sequences} sequences of {persons}: the standard error of a score is {error}, "
+            f"so differences under {noise} are noise"
+        )
+        if self.signal is Signal.KNN_SUBJECTS:
+            return f"{found}; more recordings would help"
+        return f"{found}; objectives: [{Signal.KNN_SUBJECTS}] scores all training subjects"
