@@ -3,15 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from hico_platform.config.trial import EvaluationConfig
 from hico_platform.enums import Signal
+from hico_platform.evaluate.data import of_raw_pose
+from hico_platform.evaluate.tasks.knn import Knn
 from hico_platform.worker import timing
 from hico_platform.worker import validation_noise as module
 from hico_platform.worker.datasets import Dataset
-from hico_platform.worker.run_task import TrialData, raw_pose_score
+from hico_platform.worker.run_task import TrialData
 from hico_platform.worker.validation_noise import measure_noise
 from tests.small import small_config, small_store
-from tests.unit.worker.test_run_task import task
 
 
 @pytest.fixture
@@ -20,12 +23,14 @@ def source(tmp_path: Path) -> Dataset:
     return Dataset(location=str(tmp_path / "store"), protocol="odd-subjects", cache=tmp_path)
 
 
-def test_the_noise_is_that_of_raw_poses_on_validation_subjects(source: Dataset, tmp_path: Path) -> None:
+def test_the_noise_is_that_of_raw_poses_on_validation_subjects(source: Dataset) -> None:
     data = TrialData(source=source, target=None)
     found = measure_noise(small_config(), data=data)
     assert found is not None
     assert (found.sequences, found.persons) == (16, 1)
-    assert found.score == raw_pose_score(task(tmp_path), data=data)
+    split, _ = data.splits()
+    evaluated = of_raw_pose(data=split.eval_data(small_config(), device=torch.device("cpu")), config=EvaluationConfig())
+    assert found.score == Knn().run(evaluated).values()["knn_top1"]
     assert found.standard_error == pytest.approx((found.score * (1 - found.score) / 16) ** 0.5)
     assert found.is_coarse
 
