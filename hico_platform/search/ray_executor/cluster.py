@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import logging
 import os
 import secrets
@@ -101,10 +102,16 @@ def ray_cluster(
                 _shut_down(folder)
 
 
+@functools.cache
+def _own_token() -> str:
+    """The token of this process's clusters: Ray reads it once, and would not get into a later one with another."""
+    return secrets.token_hex(32)
+
+
 @contextmanager
 def _private_cluster_environment() -> Iterator[None]:
     """Sets what a cluster of its own needs, whatever the environment says."""
-    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _own_token()}
     before = {name: os.environ.get(name) for name in (*own, *_OF_OTHER_CLUSTERS)}
     os.environ.update(own)
     for name in _OF_OTHER_CLUSTERS:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from hico_platform.errors import UsageError
-from hico_platform.search.ray_executor.cluster import ray_cluster
+from hico_platform.search.ray_executor.cluster import _private_cluster_environment, ray_cluster
 
 
 def test_rays_client_is_refused() -> None:
@@ -56,3 +56,15 @@ def test_how_the_driver_uses_tune_is_not_the_environments_to_say() -> None:
     environment = {**os.environ, **dict.fromkeys(names, "7")}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert ended.stdout.strip() == "['1', '0', '0', '7']"
+
+
+def test_a_process_has_one_token_for_all_its_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray keeps the first one that it reads: with another a later cluster would not let this process in."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of another cluster")
+    seen = set()
+    for _ in range(2):
+        with _private_cluster_environment():
+            seen.add(os.environ["RAY_AUTH_TOKEN"])
+    assert len(seen) == 1
+    assert len(seen.pop()) == 64
+    assert os.environ["RAY_AUTH_TOKEN"] == "of another cluster"
