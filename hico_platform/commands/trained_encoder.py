@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +26,7 @@ from hico_platform.data.store import COORDINATES, Store
 from hico_platform.data.store_for_encoder import PoseFormat
 from hico_platform.enums import Stream
 from hico_platform.errors import CheckpointError, DataError, Problem, UsageError, command
-from hico_platform.export import DESCRIPTION, WEIGHTS, load_encoder
+from hico_platform.export import DESCRIPTION, WEIGHTS, describe, load_encoder
 from hico_platform.model.encoder import HierarchicalEncoder
 
 _PREFIX = "model/query.encoder."
@@ -165,9 +164,9 @@ def _exported(folder: Path, source: str, *, kind: SourceKind) -> TrainedEncoder:
     from safetensors.torch import load_file
 
     encoder = load_encoder(folder)  # which checks the whole folder
-    description = json.loads((folder / DESCRIPTION).read_bytes())
-    provenance = dict(description.get("provenance") or {})
-    epoch = provenance["epochs"] if "released_kind" in provenance else description.get("epoch")
+    description = describe(folder)
+    provenance = dict(description.provenance)
+    epochs = provenance.get("epochs") if "released_kind" in provenance else description.epoch
     return TrainedEncoder(
         source=source,
         kind=kind,
@@ -176,7 +175,7 @@ def _exported(folder: Path, source: str, *, kind: SourceKind) -> TrainedEncoder:
         coordinates=encoder.coordinates,
         normalisation=encoder.normalisation,
         weights=load_file(folder / WEIGHTS),
-        epochs=epoch,
+        epochs=epochs,
         provenance=provenance,
     )
 
