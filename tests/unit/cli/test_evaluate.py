@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
+from hico_platform.evaluate.tasks import registry
 from tests.small import small_store
 from tests.unit.commands.trained import PROTOCOL, Trained, trained_in
 
@@ -80,3 +81,10 @@ def test_data_without_labels_is_an_error_of_data(
     store = small_store(tmp_path / "unlabelled", unlabelled=range(48))
     assert main(words(trained, "--data", str(store.directory), "--protocol", "all")) == 3
     assert "expected labelled sequences of at least 2 classes" in capsys.readouterr().err
+
+
+def test_the_page_has_a_row_for_each_task() -> None:
+    page = (Path(__file__).parents[3] / "docs/evaluation.md").read_text("utf-8")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    rows = {row[0].strip("`"): row[-1] for row in cells if len(row) == 5}
+    assert {name: cost == "quick" for name, cost in rows.items()} == {task.name: task.quick for task in registry.OWN}
