@@ -13,8 +13,6 @@ from hico_platform.augment.streaming import StreamedPoses
 from hico_platform.augment.streams import to_stream
 from hico_platform.enums import Stream
 
-ALL = slice(None)
-
 
 class Views:
     """Makes views (N, T, M, J, C) of stored sequences, in batches and on the device where they lie.
@@ -57,10 +55,10 @@ class Views:
         """The same batches of indices, each to be used before the next is asked for; poses are copied meanwhile."""
         return self.poses.prefetch(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)
 
-    def random(self, indices: Tensor, *, generator: torch.Generator, rows: slice = ALL) -> Tensor:
+    def random(self, indices: Tensor, *, generator: torch.Generator, rows: slice | None = None) -> Tensor:
         """One random view of each sequence of ``indices`` (N,): crop-resize, then a matrix on each joint.
 
-        Views are drawn for all and made of ``rows`` alone, so the view of a row does not depend on what else is made.
+        Views are drawn for all and made of ``rows`` alone (None: all), so a view does not depend on what else is made.
         """
         if indices.device.type == "cpu":  # on a GPU the loop checks them all before it begins, so that no step waits
             self.check(indices)
@@ -78,9 +76,9 @@ class Views:
             augmentation=self.spatial,
             generator=generator,
         )
-        augmented = crop_and_resize(
-            poses.take(rows), start[rows], length[rows], frames=self.frames, matrices=matrices[rows]
-        )
+        if rows is not None:
+            poses, start, length, matrices = poses.take(rows), start[rows], length[rows], matrices[rows]
+        augmented = crop_and_resize(poses, start, length, frames=self.frames, matrices=matrices)
         return to_stream(augmented, self.stream, parents=self.parents)
 
     def cropped(self, indices: Tensor, *, min_ratio: float, generator: torch.Generator) -> Tensor:

@@ -38,12 +38,14 @@ class Ranks:
     """Of this process, from 0."""
     count = 1
 
-    def share(self, batch_size: int) -> slice:
-        """The rows of a batch that this rank computes.
+    def share(self, batch_size: int) -> slice | None:
+        """The rows of a batch that this rank computes; None of a process alone, which computes all.
 
         Raises:
             ConfigError: the batch cannot be shared equally, so a mean of means would not be its mean.
         """
+        if self.count == 1:
+            return None
         size = batch_share(batch_size, ranks=self.count)
         return slice(self.number * size, (self.number + 1) * size)
 

@@ -89,9 +89,9 @@ def pretrain(
 
 
 def _step(
-    state: TrainingState, views: Views, *, rows: slice, clip_gradient_norm: float | None, ranks: Ranks
+    state: TrainingState, views: Views, *, rows: slice | None, clip_gradient_norm: float | None, ranks: Ranks
 ) -> Callable[[Tensor], Losses]:
-    """The training step on ``rows`` of a batch.
+    """The training step on ``rows`` of a batch, None being all.
 
     On a GPU of a process alone it is captured, with its views if the poses are in GPU memory.
     """

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 from hico_platform.checkpoint import load_checkpoint
-from hico_platform.enums import EncoderType
-from tests.small import small_store
+from hico_platform.enums import Decision, EncoderType
+from hico_platform.search.execution import ClusterOptions, TrialExecution
+from hico_platform.search.messages import EpochReport, ReportFunction, TrialFailure, TrialOutcome
+from hico_platform.search.task import TrialTask
+from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.run_task import TrialData, run_task
+from tests.small import small_config, small_store
 
 pytestmark = pytest.mark.e2e
 EPOCHS = 14
@@ -84,3 +92,83 @@ def test_killed_and_resumed_equals_straight_through(encoder: str, tmp_path: Path
     assert ends[0].tensors.keys() == ends[1].tensors.keys()
     for name, tensor in ends[0].tensors.items():
         assert torch.equal(tensor, ends[1].tensors[name]), name
+
+
+class OneTask:
+    """Hands out one task until it ends, and notes what becomes of it."""
+
+    time_is_up = False
+
+    def __init__(self, task: TrialTask) -> None:
+        self._waiting: list[TrialTask] = [task]
+        self._task = task
+        self.notes: list[str] = []
+        self.outcome: TrialOutcome | None = None
+
+    @property
+    def tasks_running(self) -> int:
+        return int(not self._waiting and self.outcome is None)
+
+    def next_task(self) -> TrialTask | None:
+        return self._waiting.pop() if self._waiting else None
+
+    def reported(self, number: int, report: EpochReport) -> Decision:
+        self.notes.append(f"epoch {report.epoch}")
+        return Decision.CONTINUE
+
+    def finished(self, number: int, outcome: TrialOutcome) -> None:
+        self.outcome = outcome
+
+    def failed(self, number: int, failure: TrialFailure) -> None:
+        raise AssertionError(failure.reason)
+
+    def lost(self, number: int, *, reason: str) -> None:
+        self.notes.append(reason)
+        self._waiting.append(self._task)
+
+    def machine_excluded(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
+        raise AssertionError(reason)
+
+
+def test_a_run_of_two_processes_on_ray_goes_on_whichever_is_killed(tmp_path: Path) -> None:
+    from hico_platform.search.ray_executor.executor import execute_on_ray
+
+    small_store(tmp_path / "store")
+    source = Dataset(location=str(tmp_path / "store"), protocol="odd-subjects", cache=tmp_path / "cache")
+    data = TrialData(source=source, target=None)
+
+    def function(task: TrialTask, report: ReportFunction) -> TrialOutcome:
+        def killing(said: EpochReport) -> Decision:
+            answer = report(said)
+            [other] = multiprocessing.active_children()
+            if not (tmp_path / f"killed-{said.epoch}").exists():
+                (tmp_path / f"killed-{said.epoch}").write_text(str(other.pid))
+                if said.epoch == 1:
+                    other.kill()
+                if said.epoch == 2:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return run_task(task, killing, data=data, ranks=2)
+
+    task = TrialTask(
+        number=0,
+        config=small_config(budget__epochs=3),
+        directory=tmp_path / "run",
+        report_epochs=(1, 2, 3),
+        cpus=1,
+        gpus=0,
+    )
+    source_of_one = OneTask(task)
+    execute_on_ray(
+        source_of_one, function, execution=TrialExecution(cpus=1, gpus=0), cluster=ClusterOptions(cpus=1, gpus=0)
+    )
+    first, lost, again, second, died, *rest = source_of_one.notes
+    assert (first, again, second, rest) == ("epoch 1", "epoch 1", "epoch 2", ["epoch 2", "epoch 3"])
+    assert "process 1 ended by signal 9" in lost
+    assert "its process died" in died
+    assert source_of_one.outcome is not None
+    assert source_of_one.outcome.epoch == 3
+    for epoch in (1, 2, 3):
+        pid = (tmp_path / f"killed-{epoch}").read_text()
+        assert not Path(f"/proc/{pid}").exists(), "no rank outlives its run"

@@ -125,7 +125,7 @@ def test_both_ranks_end_with_one_state(name: str, ran: Ran) -> None:
 def test_ranks_draw_dropout_of_their_own(ran: Ran) -> None:
     first, second = (each["dropout"].tensors["random/dropout"] for each in ran.ranks)
     assert not torch.equal(first, second)
-    assert ran.ranks[0]["dropout"].losses != pytest.approx(ran.alone["dropout"].losses[0])
+    assert ran.ranks[0]["dropout"].losses[0] != pytest.approx(ran.alone["dropout"].losses[0], rel=1e-3)
 
 
 @pytest.mark.gpu
@@ -141,7 +141,7 @@ def test_a_rank_computes_its_part_of_a_batch(number: int, rows: slice) -> None:
     ranks = Ranks()
     ranks.number, ranks.count = number, 2
     assert ranks.share(8) == rows
-    assert ALONE.share(7) == slice(0, 7)
+    assert ALONE.share(7) is None
 
 
 @pytest.mark.parametrize(
