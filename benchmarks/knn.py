@@ -30,8 +30,8 @@ from torch import Tensor
 CLASSES = 60
 
 
-def make_features(count: int, width: int, kind: str, part: int) -> Tensor:
-    """Features (count, width); ``part`` tells gallery and queries apart."""
+def make_features(count: int, width: int, kind: str, part: int, *, apart: float = 0.3) -> Tensor:
+    """Features (count, width); ``part`` tells gallery and queries apart, ``apart`` is how far classes are."""
     shared = torch.Generator().manual_seed(0)
     own = torch.Generator().manual_seed(part)
     if kind == "random":
@@ -42,7 +42,7 @@ def make_features(count: int, width: int, kind: str, part: int) -> Tensor:
     classes = torch.randn(CLASSES, rank, generator=shared)
     labels = torch.randint(CLASSES, (count,), generator=own)
     within = torch.randn(count, rank, generator=own)
-    features = torch.addmm(mean, 0.3 * classes[labels] + 0.3 * within, basis)
+    features = torch.addmm(mean, apart * classes[labels] + 0.3 * within, basis)
     return features.add_(torch.randn(count, width, generator=own), alpha=0.05).relu_()
 
 

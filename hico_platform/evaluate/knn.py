@@ -75,7 +75,8 @@ def _nearest_of_block(
     # A single best comes several times quicker from max than from topk.
     best = cosines.max(dim=1, keepdim=True).indices if k == 1 else cosines.topk(k, dim=1).indices
     row = torch.arange(len(queries), device=gallery.device)
-    floor = _exact_cosines(gallery, queries, row.repeat_interleave(k), best.flatten()).view(-1, k).amin(dim=1)
+    of_best = _exact_cosines(gallery, queries, row.repeat_interleave(k), best.flatten())
+    floor = of_best.view(-1, k).amin(dim=1)
     mask = cosines >= (floor[:, None] - error).float()
     rows, columns = mask.scatter_(1, best, True).nonzero().unbind(dim=1)  # (p,) pairs that are left
     del cosines, mask
@@ -85,7 +86,11 @@ def _nearest_of_block(
         rows, columns = rows[keep], columns[keep]
     counts = rows.bincount(minlength=len(queries))
     values = torch.zeros(len(rows), dtype=torch.float64, device=gallery.device)
-    undecided = counts[rows] > 1
+    # Pairs are in the order of their places, so those whose cosine is known are found by bisection.
+    known = torch.searchsorted(rows * len(gallery) + columns, (row[:, None] * len(gallery) + best).flatten())
+    values[known] = of_best
+    undecided = torch.ones_like(rows, dtype=torch.bool)
+    undecided[known] = False
     values[undecided] = _exact_cosines(gallery, queries, rows[undecided], columns[undecided])
     # By row, then by cosine; a stable order keeps the lower index first among equals.
     order = values.argsort(descending=True, stable=True)

@@ -30,13 +30,15 @@ def linear_probe_logits(
     with torch.no_grad():
         classifier.weight.normal_(0, 0.01, generator=generator)
         classifier.bias.zero_()
+    memory = features.new_empty(min(batch_size, len(features)), features.shape[1])  # of every batch: it is large
     optimiser = torch.optim.SGD(classifier.parameters(), lr=learning_rate, momentum=0.9)
     for epoch in range(epochs):
         drops = (epoch >= epochs * 5 // 8) + (epoch >= epochs * 7 // 8)
         optimiser.param_groups[0]["lr"] = learning_rate * 0.1**drops
         order = torch.randperm(len(features), generator=generator, device=features.device)
         for batch in order.split(batch_size):
-            loss = nn.functional.cross_entropy(classifier(features[batch]), labels[batch])
+            rows = torch.index_select(features, 0, batch, out=memory[: len(batch)])
+            loss = nn.functional.cross_entropy(classifier(rows), labels[batch])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

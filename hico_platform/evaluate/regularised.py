@@ -287,7 +287,7 @@ class _Problem:
             if iteration % _HISTORY == 0:
                 # Of a Hessian, the mean of p (1 - p) over sequences and classes; at the start, where all p are 1 / K,
                 # this curvature is the Hessian itself.
-                spread = float((1 - shares.square().sum(dim=1)).mean()) / (classes - 1)
+                spread = float((1 - shares.square().sum(dim=1)).mean()) / max(1, classes - 1)
                 curved = self._inputs.curved(penalty, max(spread, _LEAST_SPREAD))
             errors = (shares - self._answers) / count
             following = torch.cat([self._inputs.transposed(errors) + penalty * point[:-1], errors.sum(dim=0)[None]])
