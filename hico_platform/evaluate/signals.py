@@ -62,6 +62,13 @@ def reported_scores(
     return reported
 
 
+def validation_scores(evaluated: Evaluated, *, signal: Signal) -> ReportedScores:
+    """What a trial of a search that goes by ``signal`` reports, of an encoder at the end of its training."""
+    return reported_scores(
+        evaluated.features, data=evaluated.data, config=evaluated.config, signal=signal, seed=evaluated.seed
+    )
+
+
 def all_persons(data: EvalData) -> Tensor:
     """The persons of the sequences to train on, then of those to score on; each sequence's own where none is known."""
     if data.train_subjects is None or data.eval_subjects is None:

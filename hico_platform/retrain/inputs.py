@@ -11,7 +11,7 @@ from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import read_yaml
 from hico_platform.data.split_guard import Purpose
-from hico_platform.enums import Part
+from hico_platform.enums import Part, Signal
 from hico_platform.errors import DataError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.names import is_known_name, name_from
@@ -34,8 +34,6 @@ from hico_platform.worker.datasets import (
 from hico_platform.worker.run_task import TrialData
 
 DEFAULT_PROTOCOL = "xsub"
-DEFAULT_METRIC = "knn_top1"
-"""What chooses among candidates and promotes, where no search says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +41,8 @@ class RetrainInputs:
     """A configuration with the data to train and score it on; ``facts`` go with every number.
 
     ``cpus`` and ``gpus`` are what a run holds, by default as much as a trial of the search. ``candidates`` are the
-    configurations among which validation chooses, ``best`` the first of them; one or none leaves no choice. ``metric``
-    is what the search went by.
+    configurations among which validation chooses, ``best`` the first of them; one or none leaves no choice. What the
+    search went by is the signal of ``data``.
     """
 
     name: str
@@ -54,7 +52,6 @@ class RetrainInputs:
     cpus: float = 1.0
     gpus: float = 0.0
     candidates: tuple[Candidate, ...] = ()
-    metric: str = DEFAULT_METRIC
 
     @property
     def best_so_far_of(self) -> str | None:
@@ -138,6 +135,7 @@ def inputs_of_search(
         gpus=resources.given_gpus if gpus is None else float(gpus),
         allow_overlap=allow_overlap or bool(search.facts.more.get("overlap")),
         candidates=found,
+        signal=space.settings.signal,
     )
     if inputs.facts["data_digest"] != search.facts.data_digest:
         raise DataError(
@@ -202,6 +200,7 @@ def _inputs(
     gpus: float = 0.0,
     allow_overlap: bool,
     candidates: tuple[Candidate, ...] = (),
+    signal: Signal = Signal.KNN_TOP1,
 ) -> RetrainInputs:
     check_labels(source, field="data", part=Part.TEST)
     if len(candidates) > 1:
@@ -225,5 +224,5 @@ def _inputs(
     overlap = check_overlap(source, target, allowed=allow_overlap)
     if overlap:
         facts["overlap"] = str(overlap)
-    data = TrialData(source=source, target=target, on_test_split=True, overlap=overlap)
+    data = TrialData(source=source, target=target, on_test_split=True, overlap=overlap, signal=signal)
     return RetrainInputs(name=name, best=config, data=data, facts=facts, cpus=cpus, gpus=gpus, candidates=candidates)

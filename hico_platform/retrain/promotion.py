@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hico_platform.enums import Signal
 from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS
@@ -27,6 +28,11 @@ class Promotion:
     def sentence(self) -> str:
         """The reason as a sentence."""
         return f"{self.reason[:1].upper()}{self.reason[1:]}."
+
+
+def tested_metric(signal: Signal) -> str:
+    """The test score that decides where a search went by ``signal``; training subjects among themselves are none."""
+    return Signal.KNN_TOP1.metric if signal is Signal.KNN_SUBJECTS else signal.metric
 
 
 def promotion(comparison: Comparison, *, metric: str) -> Promotion:

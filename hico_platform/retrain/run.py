@@ -16,16 +16,16 @@ from pathlib import Path
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.cpus import available_cpus
-from hico_platform.enums import Precision
+from hico_platform.enums import Precision, Signal
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.candidates import CANDIDATES, FOLDER, Validated, as_plain, candidate_plan, choose
 from hico_platform.retrain.champion import SEARCH_STATE, register_champion
 from hico_platform.retrain.comparison import Comparison, compare
-from hico_platform.retrain.inputs import DEFAULT_METRIC, RetrainInputs, with_chosen
+from hico_platform.retrain.inputs import RetrainInputs, with_chosen
 from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.outlook import Outlook
 from hico_platform.retrain.plan import Entry, RetrainPlan, make_plan
-from hico_platform.retrain.promotion import Promotion, promotion
+from hico_platform.retrain.promotion import Promotion, promotion, tested_metric
 from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan
 from hico_platform.retrain.task import run_retrain_task
 from hico_platform.retrain.task_source import RetrainTaskSource, RunObserver
@@ -55,7 +55,7 @@ class RetrainReport:
     directory: Path
     comparison: Comparison
     promotion: Promotion
-    metric: str = DEFAULT_METRIC
+    signal: Signal = Signal.KNN_TOP1
     alias: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     candidates: Sequence[Validated] = ()
@@ -63,6 +63,11 @@ class RetrainReport:
     untracked: int = 0
     refused: int = 0
     refusal: str | None = None
+
+    @property
+    def metric(self) -> str:
+        """The test score that decides whether the model is the champion."""
+        return tested_metric(self.signal)
 
 
 def retrain(
@@ -99,9 +104,9 @@ def retrain(
         rule="a retraining that is not running already",
         otherwise="train under another home",
     ):
-        first = None
+        signal, first = inputs.data.signal, None
         if len(inputs.candidates) > 1:
-            first = candidate_plan(inputs.candidates, seeds=seeds, epochs=epochs, facts=_digested(inputs.facts))
+            first = _candidate_plan(inputs, seeds=seeds, epochs=epochs)
         plan = first or _plan(inputs, directory, seeds=seeds, epochs=epochs)
         outlook = Outlook(observe, runs=plan.runs, later_epochs=_later_epochs(first))
         train = functools.partial(_train, address=address, observe=outlook)
@@ -114,7 +119,7 @@ def retrain(
             if first is not None:
                 found = train(inputs, first, directory / FOLDER, logger=logger)
                 results_by_key = dict(zip((run.key for run in first.runs), found, strict=True))
-                validated = choose(inputs.candidates, results_by_key, plan=first, metric=inputs.metric)
+                validated = choose(inputs.candidates, results_by_key, plan=first, metric=signal.metric)
                 inputs = with_chosen(inputs, validated)
                 plan = _plan(inputs, directory, seeds=seeds, epochs=epochs)
                 outlook.expect(plan.runs)
@@ -123,8 +128,8 @@ def retrain(
             folder = directory / plan.digest[:12]
             write_plan(folder, plan, inputs.facts, candidates=as_plain(validated))
             results = train(inputs, plan, folder, logger=logger)
-            comparison = compare(folder, plan.runs, metric=inputs.metric)
-            promoted = promotion(comparison, metric=inputs.metric)
+            comparison = compare(folder, plan.runs, metric=tested_metric(signal))
+            promoted = promotion(comparison, metric=tested_metric(signal))
             summary = summarise(results)
             logger.compared(comparison, promoted)
         finally:
@@ -156,7 +161,7 @@ def retrain(
             directory=folder,
             comparison=comparison,
             promotion=promoted,
-            metric=inputs.metric,
+            signal=signal,
             facts=inputs.facts,
             candidates=validated,
             unregistered=unregistered,
@@ -164,6 +169,12 @@ def retrain(
             refused=logger.refused,
             refusal=logger.refusal,
         )
+
+
+def _candidate_plan(inputs: RetrainInputs, *, seeds: int, epochs: int | None) -> RetrainPlan:
+    """The signal decides what candidates are scored by, and with ``knn_subjects`` what they pretrain on."""
+    facts = {**_digested(inputs.facts), "signal": str(inputs.data.signal)}
+    return candidate_plan(inputs.candidates, seeds=seeds, epochs=epochs, facts=facts)
 
 
 def _later_epochs(first: RetrainPlan | None) -> int:

@@ -32,6 +32,7 @@ def run_retrain_task(task: RetrainTask, report: ReportFunction, *, data: TrialDa
     the validation subjects of the same data.
     """
     from hico_platform.evaluate.quick_tasks import quick_scores
+    from hico_platform.evaluate.signals import validation_scores
     from hico_platform.worker.run_task import raw_pose, run_task, untrained
 
     keep = functools.partial(keep_sequence_scores, directory=task.directory)
@@ -41,7 +42,13 @@ def run_retrain_task(task: RetrainTask, report: ReportFunction, *, data: TrialDa
         case Entry.UNTRAINED:
             metrics = keep(quick_scores(untrained(task, report, data=data)))
         case Entry.CANDIDATE:
-            return run_task(task, report, data=of_training_split(data), validate=False)
+            return run_task(
+                task,
+                report,
+                data=of_training_split(data),
+                score=lambda evaluated: validation_scores(evaluated, signal=data.signal).values,
+                validate=False,
+            )
         case _:
             return run_task(task, report, data=data, score=lambda evaluated: keep(quick_scores(evaluated)))
     return TrialOutcome(epoch=0, stopped_early=False, metrics=metrics, checkpoint=task.directory)

@@ -116,7 +116,7 @@ def print_report(report: RetrainReport, *, again: str) -> None:
 
 
 def _candidates(report: RetrainReport) -> Table:
-    name = METRICS.get(report.metric, report.metric)
+    name = METRICS.get(report.signal.metric, report.signal.metric)
     table = Table(title=f"{rich_text(report.name)}: validation subjects choose among candidates")
     for heading in ("trial", f"{name} in the search", f"{name}, mean over seeds"):
         table.add_column(heading, justify="right")
@@ -237,6 +237,7 @@ def as_json(report: RetrainReport) -> dict[str, Any]:
         "persons": comparison.persons,
         "untested": comparison.untested,
         "metric": report.metric,
+        "signal": str(report.signal),
         "candidates": as_plain(report.candidates),
         "runs": [
             {

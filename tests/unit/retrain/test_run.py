@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hico_platform.config.trial import TrialConfig
+from hico_platform.enums import Signal
 from hico_platform.errors import ConfigError, HicoError, UsageError
 from hico_platform.retrain import logging as retrain_logging
 from hico_platform.retrain.candidates import Candidate, CandidateRun, candidate_plan
@@ -84,14 +85,13 @@ class Stage:
 
     def validate(self, *scores: float, seeds: int = 1) -> None:
         """Results of the candidates, each with its score for all seeds."""
-        plan = candidate_plan(CANDIDATES, seeds=seeds, epochs=None, facts=FACTS)
+        signal = str(self.data.signal)
+        plan = candidate_plan(CANDIDATES, seeds=seeds, epochs=None, facts={**FACTS, "signal": signal})
         for run in plan.runs:
             assert isinstance(run, CandidateRun)
             index = [one.trial for one in CANDIDATES].index(run.trial)
-            result = RunResult(
-                entry=run.entry, seed=run.seed, epoch=4, metrics={"knn_top1": scores[index] + run.seed / 100},
-                checkpoint=None, seconds=1.0,
-            )  # fmt: skip
+            metrics = {self.data.signal.metric: scores[index] + run.seed / 100}
+            result = RunResult(entry=run.entry, seed=run.seed, epoch=4, metrics=metrics, checkpoint=None, seconds=1.0)
             write_result(self.folder / "candidates" / run.key, result)
 
     def retrain(self, *, seeds: int = 1, **facts: str) -> RetrainReport:
@@ -400,3 +400,21 @@ def test_gpus_that_cannot_share_a_batch_equally_are_refused_before_anything_star
     with pytest.raises(ConfigError, match=r"budget.batch_size: expected a multiple of the 3 processes"):
         retrain(inputs, directory=stage.folder, tracker=stage.tracker, seeds=2)
     assert stage.tracker.runs("x") == {}
+
+
+@pytest.mark.parametrize(
+    ("signal", "decides"), [(Signal.MAP, "mAP"), (Signal.KNN_SUBJECTS, "1-NN"), (Signal.LINEAR, "regularised")]
+)
+def test_what_the_search_went_by_chooses_and_its_test_score_promotes(
+    stage: Stage, signal: Signal, decides: str
+) -> None:
+    stage.candidates = CANDIDATES
+    stage.data = dataclasses.replace(stage.data, signal=signal)
+    stage.validate(0.6, 0.7, 0.4)
+    stage.train(best=CANDIDATES[1].config, trial="5")
+    report = stage.retrain()
+    assert [one.chosen for one in report.candidates] == [False, True, False]
+    if signal is Signal.LINEAR:
+        assert report.promotion.reason.startswith("not tested: no test regularised of each sequence of")
+    else:
+        assert report.promotion.reason.startswith(f"better beyond noise in test {decides}: over ")

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from hico_platform.evaluate import quick_tasks
+from hico_platform.enums import Signal
+from hico_platform.evaluate import quick_tasks, signals
 from hico_platform.evaluate.quick_tasks import QuickScores
 from hico_platform.evaluate.scores import Score
+from hico_platform.evaluate.signals import ReportedScores
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.sequence_scores import SCORES, read_sequence_scores
 from hico_platform.retrain.task import RetrainTask, run_retrain_task
@@ -20,7 +22,7 @@ from hico_platform.worker.run_task import TrialData
 from tests.small import small_config
 
 SOURCE = Dataset(location="here", protocol="xsub", cache=Path("cache"))
-DATA = TrialData(source=SOURCE, target=SOURCE, on_test_split=True)
+DATA = TrialData(source=SOURCE, target=SOURCE, on_test_split=True, signal=Signal.MAP)
 SCORED = QuickScores(
     scores={
         "knn_top1": Score.mean_of(torch.tensor([1.0, 0.0, 0.0, 0.0])),
@@ -45,25 +47,30 @@ def test_each_entry_is_trained_or_not_and_scored_where_it_may_be(
 
     def train(task: RetrainTask, report: object, *, data: TrialData, **more: Any) -> TrialOutcome:
         calls.append(("trained", data))
-        metrics = {"knn_top1": 0.75} if "score" not in more else more["score"]("trained")
-        if entry is Entry.CANDIDATE:
-            assert more == {"validate": False}, "its reports need no metrics"
+        metrics = more["score"]("trained")
+        assert more.get("validate") is (False if entry is Entry.CANDIDATE else None), "its reports need no metrics"
         return TrialOutcome(epoch=4, stopped_early=False, metrics=metrics, checkpoint=Path("there"))
 
     def score(evaluated: object) -> QuickScores:
         calls.append(("scored", evaluated))
         return SCORED
 
+    def validate(evaluated: object, *, signal: Signal) -> ReportedScores:
+        calls.append(("validated", signal))
+        return ReportedScores(values={"knn_top1": 0.75})
+
     monkeypatch.setattr(worker, "raw_pose", untouched("raw pose"))
     monkeypatch.setattr(worker, "untrained", untouched("untrained"))
     monkeypatch.setattr(worker, "run_task", train)
     monkeypatch.setattr(quick_tasks, "quick_scores", score)
+    monkeypatch.setattr(signals, "validation_scores", validate)
     task = RetrainTask(
         number=0, config=small_config(), directory=tmp_path, report_epochs=(), cpus=1, gpus=0, entry=entry
     )
     outcome = run_retrain_task(task, lambda report: pytest.fail("nothing is reported"), data=DATA)
     if entry is Entry.CANDIDATE:
-        assert calls == [("trained", TrialData(source=SOURCE, target=None, on_test_split=False))]
+        data = TrialData(source=SOURCE, target=None, on_test_split=False, signal=Signal.MAP)
+        assert calls == [("trained", data), ("validated", Signal.MAP)]
         assert outcome.metrics == {"knn_top1": 0.75}
         assert not (tmp_path / SCORES).exists()
         return
