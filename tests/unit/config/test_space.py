@@ -15,7 +15,8 @@ from hico_platform.errors import ConfigError
 from hico_platform.names import RULE
 
 SHIPPED = {
-    "encoder", "encoder_size", "full", "level_weights", "optimiser", "paper_ntu60", "queue", "temperature", "views"
+    "encoder", "encoder_size", "full", "level_weights", "optimiser", "paper_ntu60", "queue", "small_data",
+    "temperature", "views",
 }  # fmt: skip
 
 

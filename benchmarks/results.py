@@ -1,0 +1,243 @@
+"""docs/results.md: does pretraining help on real recordings, and does the search?
+
+    HICO_REAL_DATA=DIR python benchmarks/results.py --runs DIR [--datasets embedded msr] [--seeds 5] [--search]
+    python benchmarks/results.py --runs DIR --page docs/results.md        # the page alone, from what lies there
+
+On each dataset (odd subjects train, even ones test) it scores raw poses in every normalisation, the untrained encoder,
+the released settings and those that ``search_spaces/small_data.yaml`` begins with, trained for about ``--steps``
+steps, and with ``--search`` the champion of a search of that space of at most ``--minutes`` on ``--cpus`` cores,
+trained for as many steps. Of the normalisations of raw poses the one that is best on validation persons is marked.
+Nothing else is chosen, and nothing on the test part. All tasks of ``hico_platform.evaluate`` that train no encoder are
+run.
+
+Each run is one JSON file in ``--runs`` and is not repeated, so the command can be interrupted and done in pieces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import torch
+
+from benchmarks.recordings import CPU, NAMES, PROTOCOL, Recordings, encoder_of, for_steps, recordings
+from hico_platform.atomic_io import write_whole
+from hico_platform.config.package_files import find_space
+from hico_platform.config.schema import replace, to_mapping
+from hico_platform.config.space import load_space
+from hico_platform.config.trial import TrialConfig, ViewsConfig
+from hico_platform.data.normalise import Normalisation
+from hico_platform.data.split_guard import Purpose
+from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
+from hico_platform.evaluate.intervals import interval
+from hico_platform.evaluate.scores import Score
+from hico_platform.evaluate.tasks.registry import tasks
+from hico_platform.retrain.plan import released_settings
+from hico_platform.trial import TrainEvalSplit
+
+SPACE = "small_data"
+RAW, UNTRAINED, RELEASED, START, CHAMPION = "raw pose", "untrained", "released settings", SPACE, "champion"
+METHODS = tuple(method for method in Normalisation if method.coordinates == 3)
+ENCODED = {"embedded": Normalisation.RELEASED}
+"""What the encoder sees: the embedded dataset as it ships, real recordings as ``data prepare`` normalises them."""
+SHOWN = {"knn_top1": "1-NN", "linear_regularised_top1": "probe", "retrieval_map": "mAP"}
+
+
+class Runs:
+    """Scores by dataset, entry and seed; those that lie in the folder are read."""
+
+    def __init__(self, folder: Path, *, data: Path | None, steps: int) -> None:
+        self.folder, self.data, self.steps = folder, data, steps
+
+    def recordings(self, name: str, method: Normalisation) -> Recordings | None:
+        return recordings(name, method, data=self.data, folder=self.folder / "stores")
+
+    def run(self, source: Recordings, entry: str, config: TrialConfig, *, validation: bool = False) -> dict[str, Any]:
+        """The scores of an entry: of the test part, or of the validation persons for ``validation``."""
+        trained = entry not in (RAW, UNTRAINED)
+        if trained:
+            config = for_steps(config, steps=self.steps, sequences=len(source.train))
+        identity = {
+            "dataset": source.name,
+            "data": source.store.digest,
+            "normalisation": source.method,
+            "entry": entry,
+            "part": "validation" if validation else "test",
+            "config": to_mapping(config),
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        name = f"{source.name}-{source.method}-{entry.replace(' ', '-')}-seed-{config.budget.seed}-{digest}"
+        file = self.folder / "runs" / f"{name}.json"
+        if file.exists():
+            return dict(json.loads(file.read_text()))
+        began = time.monotonic()
+        found = _scored(self._evaluated(source, entry, config, trained=trained, validation=validation))
+        content = {**identity, "seconds": round(time.monotonic() - began, 1), **found}
+        write_whole(file, json.dumps(content).encode())
+        said = ", ".join(f"{title} {100 * found['scores'][key]['value']:.1f}" for key, title in SHOWN.items())
+        print(f"{name}: {said}; {content['seconds']:.0f} s", flush=True)
+        return content
+
+    def _evaluated(
+        self, source: Recordings, entry: str, config: TrialConfig, *, trained: bool, validation: bool
+    ) -> Evaluated:
+        split = source.split
+        parts = (split.train, split.val) if validation else (split.train_and_val, split.open_test(Purpose.EVALUATION))
+        data = TrainEvalSplit(store=source.store, train=parts[0], eval=parts[1]).eval_data(config, device=CPU)
+        if entry == RAW:
+            return of_raw_pose(data=data, config=config.evaluation)
+        encoder = encoder_of(config, store=source.store, train=data.train, trained=trained)
+        return of_encoder(encoder, data=data, config=config.evaluation, seed=config.budget.seed)
+
+
+def _scored(evaluated: Evaluated) -> dict[str, Any]:
+    scores, facts = {}, {}
+    for task in tasks().values():
+        if task.quick and task.missing(evaluated) is None:
+            found = task.run(evaluated)
+            facts[task.name] = {"protocol": found.protocol, **found.facts}
+            for name, score in found.scores.items():
+                parts = None if score.per_sequence is None else score.per_sequence.tolist()
+                scores[name] = {"value": score.value, "per_sequence": parts}
+    who = evaluated.data.eval_subjects
+    return {
+        "train_sequences": len(evaluated.data.train),
+        "persons": None if who is None else who.tolist(),
+        "facts": facts,
+        "scores": scores,
+    }
+
+
+def searched(source: Recordings, runs: Runs, *, minutes: float, cpus: int) -> tuple[TrialConfig, dict[str, Any]]:
+    """The champion of a search by the command that users have, and what the command said; resumed where it stopped."""
+    home = runs.folder / "home"
+    name = f"{source.name}-{source.method}"
+    file = runs.folder / "searches" / f"{name}.json"
+    space = load_space(find_space(SPACE), assignments=[f"protocol={PROTOCOL}"])
+    if not file.exists():
+        words = ["search", "--space", SPACE, "--name", name, "--data", str(source.store.directory.absolute())]
+        words += ["--protocol", PROTOCOL, "--set", f"stop.hours={minutes / 60}", "--cpus", str(cpus)]
+        words += ["--home", str(home.absolute()), "--json"]
+        began = (home / "searches" / name).exists()
+        done = subprocess.run(
+            [sys.executable, "-m", "hico_platform", *words, *(["--resume"] if began else [])],
+            stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+        write_whole(file, done.stdout)
+    said = json.loads(file.read_text())
+    return space.config(said["best"]["values"]), said
+
+
+def measure(name: str, runs: Runs, *, seeds: int, search: Callable[[Recordings], TrialConfig] | None) -> None:
+    """All runs of a dataset that are not there yet."""
+    start = load_space(find_space(SPACE)).base
+    seen = ViewsConfig(stream=start.views.stream, frames=start.views.frames)
+    plain = TrialConfig(model=start.model, views=seen, evaluation=start.evaluation)  # what nothing is trained with
+    for method in METHODS:
+        source = runs.recordings(name, method)
+        if source is None:
+            print(f"{name}: left out, HICO_REAL_DATA does not hold it")
+            return
+        for validation in (True, False):
+            runs.run(source, RAW, plain, validation=validation)
+    source = runs.recordings(name, ENCODED.get(name, Normalisation.YAW))
+    assert source is not None
+    entries = {UNTRAINED: plain, RELEASED: released_settings(start), START: start}
+    if search is not None:
+        entries[CHAMPION] = search(source)
+    for seed in range(seeds):
+        for entry, config in entries.items():
+            runs.run(source, entry, replace(config, {"budget.seed": seed}))
+
+
+def page(folder: Path) -> str:
+    """The tables of all datasets of which there are runs."""
+    found = [json.loads(file.read_text()) for file in sorted((folder / "runs").glob("*.json"))]
+    lines = []
+    for name in NAMES:
+        own = [run for run in found if run["dataset"] == name]
+        if own:
+            lines += [f"## {name}", "", *table(own), ""]
+    return "\n".join(lines)
+
+
+def table(runs: list[dict[str, Any]]) -> list[str]:
+    """One dataset's rows; a dash where an interval cannot be had."""
+    raw = {run["normalisation"]: run for run in runs if run["entry"] == RAW and run["part"] == "validation"}
+    best = max(raw, key=lambda method: mean(raw[method]["scores"][key]["value"] for key in SHOWN))
+    tested = [run for run in runs if run["part"] == "test"]
+    sequences, persons = len(tested[0]["persons"]), len(set(tested[0]["persons"]))
+    lines = [
+        f"{tested[0]['train_sequences']} sequences train, {sequences} of {persons} persons test.",
+        "",
+        f"| | normalisation | seeds | {' | '.join(SHOWN.values())} | seconds a run |",
+        "|---" * (len(SHOWN) + 4) + "|",
+    ]
+    for entry in (RAW, UNTRAINED, RELEASED, START, CHAMPION):
+        for method in METHODS:
+            own = [run for run in tested if run["entry"] == entry and run["normalisation"] == method]
+            if not own:
+                continue
+            mark = ", best in validation" if entry == RAW and method == best else ""
+            cells = [cell(own, key) for key in SHOWN]
+            seconds = f"{mean(run['seconds'] for run in own):.0f}"
+            lines.append(f"| {entry}{mark} | {method} | {len(own)} | {' | '.join(cells)} | {seconds} |")
+    return lines
+
+
+def cell(runs: list[Mapping[str, Any]], key: str) -> str:
+    """The mean over seeds, their deviation, and a 95 % interval over persons and seeds."""
+    scores = [
+        Score(value=run["scores"][key]["value"], per_sequence=torch.tensor(run["scores"][key]["per_sequence"]).double())
+        for run in runs
+    ]
+    values = [100 * score.value for score in scores]
+    spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+    found = interval(scores, clusters=torch.tensor(np.unique(runs[0]["persons"], return_inverse=True)[1]))
+    between = "" if found is None else f" ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    return f"{mean(values):.1f}{spread}{between}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--data", type=Path, default=os.environ.get("HICO_REAL_DATA"))
+    parser.add_argument("--datasets", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=1620)
+    parser.add_argument("--search", action="store_true")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--page", type=Path, metavar="FILE", help="replaces the tables of this page, and runs nothing")
+    arguments = parser.parse_args()
+    if arguments.page is not None:
+        begin, end = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
+        before, rest = arguments.page.read_text().split(begin)
+        after = rest.split(end)[1]
+        write_whole(arguments.page, f"{before}{begin}\n{page(arguments.runs)}\n{end}{after}".encode())
+        return
+    data = None if arguments.data is None else Path(arguments.data)
+    runs = Runs(arguments.runs, data=data, steps=arguments.steps)
+
+    def search(source: Recordings) -> TrialConfig:
+        return searched(source, runs, minutes=arguments.minutes, cpus=arguments.cpus)[0]
+
+    for name in arguments.datasets:
+        measure(name, runs, seeds=arguments.seeds, search=search if arguments.search else None)
+    print(page(arguments.runs))
+
+
+if __name__ == "__main__":
+    main()
