@@ -22,7 +22,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -41,7 +41,7 @@ from hico_platform.config.trial import TrialConfig, ViewsConfig
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.split_guard import Purpose
 from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
-from hico_platform.evaluate.intervals import interval
+from hico_platform.evaluate.intervals import interval, paired
 from hico_platform.evaluate.scores import Score
 from hico_platform.evaluate.tasks.registry import tasks
 from hico_platform.retrain.plan import released_settings
@@ -49,6 +49,7 @@ from hico_platform.trial import TrainEvalSplit
 
 SPACE = "small_data"
 RAW, UNTRAINED, RELEASED, START, CHAMPION = "raw pose", "untrained", "released settings", SPACE, "champion"
+ENTRIES = (UNTRAINED, RELEASED, START, CHAMPION)
 METHODS = tuple(method for method in Normalisation if method.coordinates == 3)
 ENCODED = {"embedded": Normalisation.RELEASED}
 """What the encoder sees: the embedded dataset as it ships, real recordings as ``data prepare`` normalises them."""
@@ -140,8 +141,15 @@ def searched(source: Recordings, runs: Runs, *, minutes: float, cpus: int) -> tu
     return space.config(said["best"]["values"]), said
 
 
-def measure(name: str, runs: Runs, *, seeds: int, search: Callable[[Recordings], TrialConfig] | None) -> None:
-    """All runs of a dataset that are not there yet."""
+def measure(
+    name: str,
+    runs: Runs,
+    *,
+    seeds: int,
+    entries: Sequence[str],
+    search: Callable[[Recordings], TrialConfig] | None,
+) -> None:
+    """All runs of a dataset that are not there yet, of some of the entries beside raw poses."""
     start = load_space(find_space(SPACE)).base
     seen = ViewsConfig(stream=start.views.stream, frames=start.views.frames)
     plain = TrialConfig(model=start.model, views=seen, evaluation=start.evaluation)  # what nothing is trained with
@@ -154,12 +162,13 @@ def measure(name: str, runs: Runs, *, seeds: int, search: Callable[[Recordings],
             runs.run(source, RAW, plain, validation=validation)
     source = runs.recordings(name, ENCODED.get(name, Normalisation.YAW))
     assert source is not None
-    entries = {UNTRAINED: plain, RELEASED: released_settings(start), START: start}
+    configs = {UNTRAINED: plain, RELEASED: released_settings(start), START: start}
     if search is not None:
-        entries[CHAMPION] = search(source)
+        configs[CHAMPION] = search(source)
     for seed in range(seeds):
-        for entry, config in entries.items():
-            runs.run(source, entry, replace(config, {"budget.seed": seed}))
+        for entry in entries:
+            if entry in configs:
+                runs.run(source, entry, replace(configs[entry], {"budget.seed": seed}))
 
 
 def page(folder: Path) -> str:
@@ -168,7 +177,7 @@ def page(folder: Path) -> str:
     lines = []
     for name in NAMES:
         own = [run for run in found if run["dataset"] == name]
-        if own:
+        if any(run["entry"] == START for run in own):  # else there is nothing to compare yet
             lines += [f"## {name}", "", *table(own), ""]
     return "\n".join(lines)
 
@@ -185,7 +194,7 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
         f"| | normalisation | seeds | {' | '.join(SHOWN.values())} | seconds a run |",
         "|---" * (len(SHOWN) + 4) + "|",
     ]
-    for entry in (RAW, UNTRAINED, RELEASED, START, CHAMPION):
+    for entry in (RAW, *ENTRIES):
         for method in METHODS:
             own = [run for run in tested if run["entry"] == entry and run["normalisation"] == method]
             if not own:
@@ -194,18 +203,45 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
             cells = [cell(own, key) for key in SHOWN]
             seconds = f"{mean(run['seconds'] for run in own):.0f}"
             lines.append(f"| {entry}{mark} | {method} | {len(own)} | {' | '.join(cells)} | {seconds} |")
+    rows: dict[str, list[Mapping[str, Any]]] = {
+        f"raw pose, {best}": [run for run in tested if run["entry"] == RAW and run["normalisation"] == best]
+    }
+    rows |= {entry: [run for run in tested if run["entry"] == entry] for entry in (UNTRAINED, RELEASED)}
+    lines += ["", f"| points above | {' | '.join(SHOWN.values())} |", "|---" * (len(SHOWN) + 1) + "|"]
+    for entry in (START, CHAMPION):
+        own = [run for run in tested if run["entry"] == entry]
+        for other, compared in rows.items():
+            if own and compared:
+                cells = [difference(own, compared, key) for key in SHOWN]
+                lines.append(f"| {entry} above {other} | {' | '.join(cells)} |")
     return lines
+
+
+def difference(one: list[Mapping[str, Any]], other: list[Mapping[str, Any]], key: str) -> str:
+    """The difference of the means over seeds, with its interval; in bold where it is beyond noise."""
+    found = paired(scores_of(one, key), scores_of(other, key), clusters=persons_of(one))
+    low, high = 100 * found.interval.low, 100 * found.interval.high
+    text = f"{100 * found.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"**{text}**" if found.better else text
+
+
+def scores_of(runs: list[Mapping[str, Any]], key: str) -> list[Score]:
+    return [
+        Score(value=run["scores"][key]["value"], per_sequence=torch.tensor(run["scores"][key]["per_sequence"]).double())
+        for run in runs
+    ]
+
+
+def persons_of(runs: list[Mapping[str, Any]]) -> torch.Tensor:
+    return torch.tensor(np.unique(runs[0]["persons"], return_inverse=True)[1])
 
 
 def cell(runs: list[Mapping[str, Any]], key: str) -> str:
     """The mean over seeds, their deviation, and a 95 % interval over persons and seeds."""
-    scores = [
-        Score(value=run["scores"][key]["value"], per_sequence=torch.tensor(run["scores"][key]["per_sequence"]).double())
-        for run in runs
-    ]
+    scores = scores_of(runs, key)
     values = [100 * score.value for score in scores]
     spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
-    found = interval(scores, clusters=torch.tensor(np.unique(runs[0]["persons"], return_inverse=True)[1]))
+    found = interval(scores, clusters=persons_of(runs))
     between = "" if found is None else f" ({100 * found.low:.1f} to {100 * found.high:.1f})"
     return f"{mean(values):.1f}{spread}{between}"
 
@@ -215,6 +251,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, metavar="DIR")
     parser.add_argument("--data", type=Path, default=os.environ.get("HICO_REAL_DATA"))
     parser.add_argument("--datasets", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--entries", nargs="+", choices=ENTRIES, default=ENTRIES, help="beside raw poses")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1620)
     parser.add_argument("--search", action="store_true")
@@ -235,7 +272,13 @@ def main() -> None:
         return searched(source, runs, minutes=arguments.minutes, cpus=arguments.cpus)[0]
 
     for name in arguments.datasets:
-        measure(name, runs, seeds=arguments.seeds, search=search if arguments.search else None)
+        measure(
+            name,
+            runs,
+            seeds=arguments.seeds,
+            entries=arguments.entries,
+            search=search if arguments.search and CHAMPION in arguments.entries else None,
+        )
     print(page(arguments.runs))
 
 
