@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
+from hico_platform.cli import retrain as command
 from hico_platform.cli.main import main
+from hico_platform.home import HomePaths
 from hico_platform.retrain import inputs as inputs_module
 from hico_platform.tracking import mlflow_tracker
 from tests.unit.retrain.test_run import Stage
@@ -35,3 +38,22 @@ def test_table_json_and_exit_code(
     stage.tracker.refuses = set()
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["champion"]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "held"),
+    [
+        ([], (1.0, 0.0)),
+        (["--gpus", "4"], (4.0, 4.0)),
+        (["--gpus", "0.5"], (1.0, 0.5)),
+        (["--gpus", "4", "--cpus", "2"], (2.0, 4.0)),
+    ],
+)
+def test_each_gpu_of_a_run_has_a_cpu_unless_told_otherwise(
+    options: list[str], held: tuple[float, float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(inputs_module, "inputs_of_search", lambda *_, **__: Stage(tmp_path).inputs())
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    inputs = command._inputs(parser.parse_args(["x", *options]), HomePaths(home=tmp_path))
+    assert (inputs.cpus, inputs.gpus) == held
