@@ -1,11 +1,10 @@
 """A trained encoder as a folder to distribute: weights, configuration, and what recognises actions with it.
 
-``folder.py`` writes and reads it, ``encoder.py`` and ``recogniser.py`` are what it is read as, ``served.py`` is what
-MLflow calls, and ``onnx_file.py`` writes the encoder for other runtimes.
+``description.py`` is what it says of itself, ``folder.py`` writes and reads it. ``encoder.py`` and ``recogniser.py``
+are what it is read as, ``served.py`` is what MLflow calls, and ``onnx_file.py`` writes the encoder for other runtimes.
 """
 
-from hico_platform.export.encoder import Encoder
-from hico_platform.export.folder import (
+from hico_platform.export.description import (
     CARD,
     DESCRIPTION,
     FILES,
@@ -15,10 +14,9 @@ from hico_platform.export.folder import (
     ModelDescription,
     RecogniserDescription,
     describe,
-    encoder_weights,
-    export_encoder,
-    load_encoder,
 )
+from hico_platform.export.encoder import Encoder
+from hico_platform.export.folder import encoder_weights, export_encoder, load_encoder
 from hico_platform.export.recogniser import Neighbour, Recogniser, fit_recogniser
 from hico_platform.export.served import _load_pyfunc
 

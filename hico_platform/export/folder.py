@@ -11,10 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,77 +19,35 @@ from torch import Tensor
 from hico_platform.atomic_io import make_unique_folder, sync, write_synced
 from hico_platform.build import build_encoder
 from hico_platform.checkpoint import Checkpoint
-from hico_platform.config.schema import parse
-from hico_platform.config.trial import TrialConfig
-from hico_platform.config.yaml_loader import Document
-from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import MissingJoint
 from hico_platform.data.store import COORDINATES
-from hico_platform.errors import CheckpointError, ConfigError, Problem
+from hico_platform.export.description import (
+    DESCRIPTION,
+    GALLERY_NAMES,
+    NOT_WHOLE,
+    RECOGNISER,
+    SCHEMA_VERSION,
+    WEIGHTS,
+    ModelDescription,
+    RecogniserDescription,
+    not_whole,
+    read_description,
+    read_json,
+    recogniser_as_plain,
+    texts,
+)
 from hico_platform.export.encoder import Encoder
 from hico_platform.export.recogniser import Recogniser
 
-WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
-RECOGNISER, GALLERY_NAMES = "recogniser.safetensors", "gallery.json"
-CARD = "MODEL_CARD.md"
-FILES = (DESCRIPTION, WEIGHTS, GALLERY_NAMES, RECOGNISER, CARD)
-"""All files of an exported model; a model without labels has the first two alone."""
-
-SCHEMA_VERSION = 3
-_READABLE = (1, 2, 3)
-"""Version 1 says neither coordinates nor normalisation: all of its encoders had the released one of 3D poses.
-Version 2 has no recogniser and no digests."""
 _PREFIX = "model/query.encoder."
-_MOST_BYTES = {DESCRIPTION: 1 << 22, GALLERY_NAMES: 1 << 26}
-"""Largest accepted JSON files; the first is a few kilobytes, the second has a name for each sequence of the gallery."""
-_NOT_WHOLE = (OSError, KeyError, TypeError, ValueError, OverflowError, RuntimeError, ConfigError)
-"""What reading a damaged export raises: PyTorch on sizes that overflow, JSON on too deep nesting, and others."""
 _NAME_OF_TYPE = {torch.float32: "F32"}  # as safetensors writes them
-_TYPES = {torch.float32: "float32", torch.float16: "float16"}
 _HEADER_TYPES = {"float32": "F32", "float16": "F16"}
 _GALLERY, _LABELS, _WEIGHT, _BIAS = "gallery", "labels", "probe.weight", "probe.bias"
 
 Shape = tuple[int, ...]
 Header = dict[str, tuple[Shape, str]]
 """Shape and type of each tensor in a file, by name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecogniserDescription:
-    """What a model's folder says of its recogniser: see :class:`~hico_platform.export.recogniser.Recogniser`.
-
-    ``gallery`` counts the sequences that are kept, ``sequences`` those that the encoder and its probe were trained on.
-    """
-
-    class_names: tuple[str, ...]
-    gallery: int
-    sequences: int
-    number: str
-    probe: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelDescription:
-    """What a model's folder says of it, without its weights.
-
-    ``digests`` are the SHA-256 of its files by name; versions 1 and 2 have none.
-    """
-
-    config: TrialConfig
-    layout: Layout
-    coordinates: int
-    normalisation: Normalisation | None
-    missing_joint: MissingJoint
-    epoch: int
-    provenance: Mapping[str, Any]
-    recogniser: RecogniserDescription | None
-    digests: Mapping[str, str]
-
-    @property
-    def feature_width(self) -> int:
-        """2*G*D."""
-        return 2 * self.config.model.granularities * self.config.model.hidden_width
 
 
 def encoder_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
@@ -126,7 +81,7 @@ def export_encoder(checkpoint: Checkpoint, directory: Path, *, recogniser: Recog
         "normalisation": checkpoint.facts.get("normalisation", Normalisation.RELEASED),
         "missing_joint": checkpoint.facts.get("missing_joint", MissingJoint.ZERO),
         "provenance": checkpoint.facts["provenance"],
-        "recogniser": None if recogniser is None else _about(recogniser),
+        "recogniser": None if recogniser is None else recogniser_as_plain(recogniser),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     temporary = make_unique_folder(directory.parent, prefix=".writing-")
@@ -152,7 +107,7 @@ def load_encoder(directory: Path) -> Encoder:
     from safetensors.torch import load_file
 
     try:
-        found = _described(directory)
+        found = read_description(directory)
         _check_sizes(directory / WEIGHTS, found)
         recogniser = None
         if found.recogniser is not None:
@@ -169,77 +124,8 @@ def load_encoder(directory: Path) -> Encoder:
             missing_joint=found.missing_joint,
             recogniser=recogniser,
         )
-    except (*_NOT_WHOLE, SafetensorError) as error:
-        raise _not_whole(directory, error) from error
-
-
-def describe(directory: Path) -> ModelDescription:
-    """What an exported model's folder says of it; no weights are read.
-
-    Raises:
-        CheckpointError: the folder has no complete description, or one of another schema version.
-    """
-    try:
-        return _described(directory)
-    except _NOT_WHOLE as error:
-        raise _not_whole(directory, error) from error
-
-
-def _described(directory: Path) -> ModelDescription:
-    plain = _read_json(directory / DESCRIPTION)
-    version = plain.get("schema_version")
-    if version not in _READABLE:
-        raise CheckpointError(
-            Problem(
-                file=directory,
-                rule=f"an encoder schema version from {_READABLE[0]} to {_READABLE[-1]}",
-                value=version,
-                remedy="use the version that wrote it",
-            )
-        )
-    coordinates = plain.get("coordinates", COORDINATES)
-    if coordinates not in (2, 3):
-        raise ValueError(f"{coordinates!r:.80} coordinates a joint, which are 2 or 3")
-    normalisation = plain.get("normalisation", Normalisation.RELEASED)
-    if normalisation is not None and Normalisation(normalisation).coordinates != coordinates:
-        raise ValueError(f"the normalisation {normalisation} of {coordinates}D poses")
-    recogniser = plain["recogniser"] if version == SCHEMA_VERSION else None
-    digests = dict(plain["sha256"]) if version == SCHEMA_VERSION else {}
-    if not set(digests) <= set(FILES):
-        raise ValueError(f"digests of {', '.join(map(repr, digests)):.200}")
-    return ModelDescription(
-        config=parse(TrialConfig, Document(data=plain["config"])),
-        layout=Layout.from_plain(plain["layout"]),
-        coordinates=coordinates,
-        normalisation=None if normalisation is None else Normalisation(normalisation),
-        missing_joint=MissingJoint(plain.get("missing_joint", MissingJoint.ZERO)),
-        epoch=_count(plain.get("epoch", 0)),
-        provenance=dict(plain.get("provenance") or {}),
-        recogniser=None if recogniser is None else _recogniser_described(recogniser),
-        digests=digests,
-    )
-
-
-def _about(recogniser: Recogniser) -> dict[str, Any]:
-    return {
-        "class_names": recogniser.class_names,
-        "gallery": len(recogniser.names),
-        "sequences": recogniser.sequences,
-        "number": _TYPES[recogniser.gallery.dtype],
-        "probe": recogniser.probe,
-    }
-
-
-def _recogniser_described(plain: Mapping[str, Any]) -> RecogniserDescription:
-    if plain["number"] not in _TYPES.values():
-        raise ValueError(f"a gallery of {plain['number']!r:.80}, which is {' or '.join(_TYPES.values())}")
-    return RecogniserDescription(
-        class_names=_texts(plain["class_names"]),
-        gallery=_count(plain["gallery"]),
-        sequences=_count(plain["sequences"]),
-        number=plain["number"],
-        probe=str(plain["probe"]),
-    )
+    except (*NOT_WHOLE, SafetensorError) as error:
+        raise not_whole(directory, error) from error
 
 
 def _recogniser(directory: Path, about: RecogniserDescription, *, width: int) -> Recogniser:
@@ -250,7 +136,7 @@ def _recogniser(directory: Path, about: RecogniserDescription, *, width: int) ->
     """
     from safetensors.torch import load_file
 
-    names = _texts(_read_json(directory / GALLERY_NAMES)["names"])
+    names = texts(read_json(directory / GALLERY_NAMES)["names"])
     rows, classes = len(names), len(about.class_names)
     if rows != about.gallery or not rows or not classes:
         raise ValueError(f"{rows} names in {GALLERY_NAMES}, {about.gallery} sequences of {classes} classes")
@@ -281,30 +167,6 @@ def _recogniser(directory: Path, about: RecogniserDescription, *, width: int) ->
         sequences=about.sequences,
         probe=about.probe,
     )
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    most = _MOST_BYTES[file.name]
-    with file.open("rb") as stream:
-        text = stream.read(most + 1)
-    if len(text) > most:
-        raise ValueError(f"{file.name} has more than {most:,} bytes")
-    content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError(f"{file.name} holds no object")
-    return content
-
-
-def _texts(found: object) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise ValueError("a list of names, which is of something else")
-    return tuple(found)
-
-
-def _count(found: object) -> int:
-    if type(found) is not int or found < 0:
-        raise ValueError(f"a count, which is {found!r:.80}")
-    return found
 
 
 def _is_finite(tensor: Tensor) -> bool:
@@ -353,10 +215,3 @@ def _compare(found: Header, expected: Header) -> None:
 
 def _in_words(tensor: tuple[Shape, str] | None) -> str:
     return "no such tensor" if tensor is None else f"{tensor[1]} of shape {tensor[0]}"
-
-
-def _not_whole(directory: Path, error: Exception) -> CheckpointError:
-    value = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-    return CheckpointError(
-        Problem(file=directory, rule="a whole exported encoder", value=value, remedy="export it again")
-    )

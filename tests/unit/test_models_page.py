@@ -15,7 +15,8 @@ import pytest
 import hico_platform
 from hico_platform.cli.main import main
 from hico_platform.data.skeleton_file import write_skeleton
-from hico_platform.export.folder import FILES, load_encoder
+from hico_platform.export.description import FILES
+from hico_platform.export.folder import load_encoder
 from hico_platform.export.served import FOLDER, Served
 from tests.exported import CLASS_NAMES, small_export, small_recogniser
 

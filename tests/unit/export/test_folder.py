@@ -19,16 +19,8 @@ from safetensors.torch import load_file, save_file
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import MissingJoint
 from hico_platform.errors import CheckpointError, UsageError
-from hico_platform.export.folder import (
-    DESCRIPTION,
-    FILES,
-    GALLERY_NAMES,
-    RECOGNISER,
-    WEIGHTS,
-    describe,
-    export_encoder,
-    load_encoder,
-)
+from hico_platform.export.description import DESCRIPTION, FILES, GALLERY_NAMES, RECOGNISER, WEIGHTS, describe
+from hico_platform.export.folder import export_encoder, load_encoder
 from tests.exported import CLASS_NAMES, small_checkpoint, small_export, small_recogniser
 
 
@@ -187,7 +179,7 @@ def test_a_description_of_another_recogniser_is_refused(folder: Path, changed: d
 
 def test_a_digest_names_no_file_elsewhere(folder: Path) -> None:
     change(folder, lambda plain: plain["sha256"].update({"../../etc/passwd": "0" * 64}))
-    with pytest.raises(CheckpointError, match=r"a whole exported encoder, got .*etc/passwd"):
+    with pytest.raises(CheckpointError, match=r"a whole exported encoder, got .*digests of .*etc/passwd"):
         load_encoder(folder)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.export.folder import CARD, ModelDescription, describe
+from hico_platform.export.description import CARD, ModelDescription, describe
 from hico_platform.retrain.model_card import MOST_CHARACTERS, model_card, write_card
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, RunResult, Spread

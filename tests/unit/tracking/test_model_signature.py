@@ -8,7 +8,7 @@ import pytest
 from mlflow.models import Model
 
 from hico_platform.export import describe, load_encoder
-from hico_platform.export.folder import ModelDescription
+from hico_platform.export.description import ModelDescription
 from hico_platform.tracking.model_signature import input_example, model_metadata, model_signature
 from tests.exported import CLASS_NAMES, small_export, small_recogniser
 
