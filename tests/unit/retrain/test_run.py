@@ -350,6 +350,7 @@ def execute(monkeypatch: pytest.MonkeyPatch, *, tasks: int | None = None) -> lis
     return done
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_anywhere_in_either_stage_goes_on_and_ends_as_one_that_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
