@@ -71,7 +71,7 @@ def test_a_search_and_its_dry_run_are_warned(tmp_path: Path, source: Dataset, mo
     short = toy_space(protocol="odd-subjects", transfer_protocol="odd-subjects")
     inputs = search_inputs(short, home=tmp_path / "home", data=source.location)
     assert short.base.views.min_crop_frames == 64 > median(source)
-    assert inputs.warnings == (crop_warning(source, min_crop_frames=64),)
+    assert crop_warning(source, min_crop_frames=64) in inputs.warnings
     monkeypatch.setattr("hico_platform.worker.timing.time_trials", lambda configs, **options: None)
     plan = dry_run(short, paths=HomePaths(home=tmp_path / "home"), name="toy", data=source.location)
     assert plan.warnings == inputs.warnings
@@ -79,4 +79,5 @@ def test_a_search_and_its_dry_run_are_warned(tmp_path: Path, source: Dataset, mo
     fits = toy_space(
         protocol="odd-subjects", transfer_protocol="odd-subjects", search={"views.min_crop_frames": {"choice": [8, 64]}}
     )
-    assert search_inputs(fits, home=tmp_path / "home", data=source.location).warnings == ()
+    others = search_inputs(fits, home=tmp_path / "home", data=source.location).warnings
+    assert not any("min_crop_frames" in warning for warning in others)
