@@ -86,6 +86,7 @@ def test_the_search_has_its_facts_and_whoever_began_it(world: World) -> None:
         "hico.trials": "5",
         "hico.sampler": "tpe",
         "hico.scheduler": "asha",
+        "hico.signal": "knn_top1",
         "hico.data": kept.run.tags["hico.data"],
         "hico.transfer_digest": "None",
         "mlflow.note.content": SPACE.settings.description,
@@ -140,6 +141,13 @@ def test_a_report_comes_with_the_losses_before_it(world: World) -> None:
         "loss": [(1, 1.0, 13.0), (2, 0.5, 13.0), (3, 1 / 3, 13.0)],
         "knn_top1": [(3, 0.5, 13.0)],
     }
+
+
+def test_a_score_comes_with_its_standard_error(world: World) -> None:
+    world.begin()
+    noisy = dataclasses.replace(report(1), standard_errors={"knn_top1": 0.03})
+    world.runs.report(0, noisy)
+    assert world.kept().metrics == {"knn_top1": [(1, 0.5, 11.0)], "knn_top1_standard_error": [(1, 0.03, 11.0)]}
 
 
 def test_the_end_adds_what_the_last_report_has_not_said(world: World) -> None:
