@@ -27,7 +27,7 @@ def retrieval(gallery: Tensor, gallery_labels: Tensor, queries: Tensor, query_la
     """1-NN top-1, recall at k (a relevant entry among the first k) and mean average precision.
 
     ``gallery`` (n, F), ``queries`` (q, F). The first k are the exact neighbours; the precision is that of
-    ``average_precisions``. Memory beyond the features: about 10 bytes for each of ``RANKED_PAIRS``, and what the
+    ``average_precisions``. Memory beyond the features: about 25 bytes for each of ``RANKED_PAIRS``, and what the
     neighbours take.
     """
     hits = gallery_labels[nearest(gallery, queries, k=max(1, k))] == query_labels[:, None]  # (q, k)
@@ -49,42 +49,34 @@ def average_precisions(gallery: Tensor, gallery_labels: Tensor, queries: Tensor,
     averages = torch.zeros(len(queries), dtype=torch.float64, device=gallery.device)
     # In the order of classes: what is relevant is the same for neighbours in a block.
     for block in query_labels.argsort(stable=True).split(rows):
-        cosines = prefilter.cosines(queries[block]).cosines  # (b, n)
-        ranked, start = _ascending(cosines), 0
+        keys = _ranking_keys(prefilter.cosines(queries[block]).cosines)  # (b, n)
+        parts, start = [], 0
         for label, count in zip(*query_labels[block].unique_consecutive(return_counts=True), strict=True):
             part = slice(start, start + int(count))
             start = part.stop
-            relevant = (gallery_labels == label).nonzero()[:, 0]
-            if len(relevant):
-                averages[block[part]] = _of_class(cosines[part], ranked[part], relevant)
+            parts.append((part, keys[part][:, gallery_labels == label]))  # (b of the class, m)
+        _sort_rows(keys)
+        for part, relevant in parts:
+            _sort_rows(relevant)
+            ranks = keys.shape[1] - torch.searchsorted(keys[part], relevant)  # from the last one's to the first one's
+            retrieved = torch.arange(relevant.shape[1], 0, -1, dtype=torch.float64, device=ranks.device)
+            averages[block[part]] = (retrieved / ranks).sum(dim=1) / max(1, relevant.shape[1])
     return averages
 
 
-def _of_class(cosines: Tensor, ranked: Tensor, relevant: Tensor) -> Tensor:
-    """(b,) of cosines (b, n): the mean, over the columns ``relevant`` (m,), of the precision at the rank of each.
-
-    ``ranked`` are the same cosines in ascending order, without their indices, which is several times quicker; where
-    some are equal, indices decide.
-    """
-    wanted = _ascending(cosines[:, relevant]).flip(1).contiguous()
-    not_above = torch.searchsorted(ranked, wanted, right=True)
-    ranks = cosines.shape[1] - not_above + 1
-    equal = (not_above - torch.searchsorted(ranked, wanted) > 1).any(dim=1)
-    if bool(equal.any()):
-        order = cosines[equal].argsort(dim=1, descending=True, stable=True)
-        places = torch.empty_like(order).scatter_(
-            1, order, torch.arange(1, order.shape[1] + 1).to(order).expand_as(order)
-        )
-        ranks[equal] = places[:, relevant].sort(dim=1).values
-    retrieved = torch.arange(1, len(relevant) + 1, dtype=torch.float64, device=ranks.device)
-    return (retrieved / ranks).mean(dim=1)
+def _ranking_keys(cosines: Tensor) -> Tensor:
+    """Numbers (b, n) int64 that order as the cosines (b, n) do, equal ones by descending index: no two are equal."""
+    bits = cosines.add_(0.0).view(torch.int32)  # minus zero is zero
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # the bits of negative numbers grow as these fall
+    count = cosines.shape[1]
+    return (ordered.long() << 32).add_(torch.arange(count - 1, -1, -1, device=cosines.device))
 
 
-def _ascending(values: Tensor) -> Tensor:
-    """Each row (b, n) sorted; NumPy's sort uses a CPU's vector instructions where PyTorch's does not."""
-    if values.device.type != "cpu":
-        return values.sort(dim=1).values
-    ordered = values.numpy().copy()
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda part: part.sort(axis=1), np.array_split(ordered, torch.get_num_threads())))
-    return torch.from_numpy(ordered)
+def _sort_rows(keys: Tensor) -> None:
+    """Each row in ascending order, in place; NumPy's sort uses a CPU's vector instructions where PyTorch's does not."""
+    if keys.device.type != "cpu":
+        keys.copy_(keys.sort(dim=1).values)
+        return
+    parts = np.array_split(keys.numpy(), torch.get_num_threads())
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(lambda part: part.sort(axis=1), parts))
