@@ -11,7 +11,7 @@ examples:
   hico-platform evaluate --checkpoint checkpoint_0450.pth.tar --data ntu60 --tasks knn,linear --by-class
   hico-platform evaluate --checkpoint joint --checkpoint bone --checkpoint motion --data ntu60 --tasks fusion
   hico-platform evaluate --checkpoint encoder --data ntu60 --tasks transfer --target pku2 --json
-  hico-platform evaluate --checkpoint encoder --data ntu60 --out evaluated    (scores.json, confusion matrices)
+  hico-platform evaluate --checkpoint encoder --data ntu60 --out evaluated    (scores.json, confusion matrices, figures)
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting, such as evaluation.linear_epochs=200 (default: those of the first checkpoint)",
     )  # fmt: skip
     parser.add_argument("--by-class", action="store_true", help="show the accuracy by class too")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder for scores.json and confusion matrices")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="a new folder for scores.json, confusion matrices and figures"
+    )
     parser.add_argument(
         "--allow-overlap", action="store_true",
         help="score sequences even where the encoder was trained on them; every number then says how many",
@@ -109,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         allow_overlap=arguments.allow_overlap,
         label_lists=arguments.label_list,
+        figures=arguments.out is not None,
     )
     device = use_machine(arguments)
     view = EvaluationView(quiet=arguments.json)

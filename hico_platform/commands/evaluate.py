@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hico_platform.commands.figure_data import FigureData, figure_data
 from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.config.merge import SET, override
 from hico_platform.config.protocol_file import find_protocol_rule
@@ -43,7 +44,7 @@ from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.datasets import Dataset, check_labels, code_version
 
 QUICK, ALL = "quick", "all"
-FEATURES = "features"
+FEATURES, FIGURES = "features", "figures"
 UNTRAINED, RAW_POSE = "untrained", "raw pose"
 _SUBJECT, _SECTION = "subject", "evaluation"
 
@@ -66,7 +67,7 @@ class EvaluationProgress:
 
     Args:
         entry: what is evaluated now.
-        task: the task, or ``features`` while sequences are encoded.
+        task: the task, ``features`` while sequences are encoded, or ``figures``.
         number: of this step among all, from 1.
         steps: how many there are.
         done: how much of the step is done, of ``total``; 0 of 0 where it does not say.
@@ -98,6 +99,7 @@ class EntryReport:
         intervals: of each score by its name; a score without one is missing.
         seconds: how long each step took, of all tasks and ``features``.
         skipped: what each task that did not run asks for, by the task's name.
+        shown: what figures show of it, where they were asked for; not of a baseline.
     """
 
     name: str
@@ -106,6 +108,7 @@ class EntryReport:
     intervals: Mapping[str, Interval]
     seconds: Mapping[str, float]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    shown: FigureData | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +141,7 @@ class EvaluationRequest:
         seed: of whatever tasks draw.
         allow_overlap: whether sequences may be scored that an encoder was trained on.
         label_lists: files of names of training sequences, whose labels semi-supervised tasks may use.
+        figures: whether what figures show is kept of each encoder.
     """
 
     encoders: Sequence[TrainedEncoder]
@@ -150,6 +154,7 @@ class EvaluationRequest:
     seed: int = 0
     allow_overlap: bool = False
     label_lists: Sequence[Path] = ()
+    figures: bool = False
 
 
 def evaluate(request: EvaluationRequest, *, device: torch.device, watch: Watch) -> EvaluationReport:
@@ -221,6 +226,8 @@ class _Run:
         request, entries = self._request, []
         planned = self._planned()
         self._steps.count = sum(1 + len(run) for run, _ in planned.values())
+        if request.figures:
+            self._steps.count += len(request.encoders)
         with contextlib.ExitStack() as stack:
             evaluated: dict[str, tuple[Evaluated, float]] = {}
             for name, encoder in zip(self._names, request.encoders, strict=True):
@@ -330,8 +337,18 @@ class _Run:
                         intervals[score] = found
             results.append(result)
             took[task.name] = step.seconds
+        shown = None
+        if self._request.figures and encoder is not None:
+            with self._steps.step(name, FIGURES):
+                shown = figure_data(given, store=self._store)
         return EntryReport(
-            name=name, encoder=encoder, results=tuple(results), intervals=intervals, seconds=took, skipped=skipped
+            name=name,
+            encoder=encoder,
+            results=tuple(results),
+            intervals=intervals,
+            seconds=took,
+            skipped=skipped,
+            shown=shown,
         )
 
     def _kernels(self, encoder: TrainedEncoder) -> contextlib.AbstractContextManager[str]:

@@ -1,4 +1,4 @@
-"""The files of an evaluation: scores, and each confusion matrix as JSON, CSV and picture."""
+"""The files of an evaluation: scores, each confusion matrix as JSON, CSV and picture, and the other figures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from hico_platform.atomic_io import make_unique_folder, sync, write_synced
 from hico_platform.commands.evaluate import EvaluationReport
+from hico_platform.commands.figure_data import about, figures_of_features
 from hico_platform.evaluate.scores import TaskResult, confusion
 from hico_platform.report.confusion import draw_confusion
+from hico_platform.report.curves import EntryScores, draw_occlusion, draw_semi_supervised
 from hico_platform.writable import check_free
 
 SCORES = "scores.json"
@@ -42,6 +44,10 @@ def write_evaluation(report: EvaluationReport, plain: Mapping[str, Any], out: Pa
             files[f"{name}.json"] = json.dumps(matrix).encode()
             files[f"{name}.csv"] = _csv(counts.tolist(), class_names)
             files[f"{name}.png"] = draw_confusion(counts, class_names, title=f"{result.task}, {report.facts['split']}")
+        if entry.shown is not None:
+            drawn = figures_of_features(entry.shown, about=f"{entry.name}, {about(report.facts)}")
+            files |= {f"{figure}_{entry.name}.png": content for figure, content in drawn.items()}
+    files |= _curves(report)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = make_unique_folder(out.parent, prefix=".writing-")
     try:
@@ -61,6 +67,22 @@ def truth_of(result: TaskResult, report: EvaluationReport) -> tuple[Tensor | Non
     if result.on_target:
         return report.target_labels, report.target_class_names
     return report.labels, report.class_names
+
+
+def _curves(report: EvaluationReport) -> dict[str, bytes]:
+    """The figures that compare all entries, of what was scored."""
+    entries = {
+        entry.name: EntryScores(
+            values={name: value for result in entry.results for name, value in result.values().items()},
+            intervals=entry.intervals,
+        )
+        for entry in report.entries
+    }
+    found = {
+        "semi_supervised.png": draw_semi_supervised(entries, title=f"Few labels: {about(report.facts)}"),
+        "occlusion.png": draw_occlusion(entries, title=f"Occlusion: {about(report.facts)}"),
+    }
+    return {name: content for name, content in found.items() if content is not None}
 
 
 def _csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> bytes:

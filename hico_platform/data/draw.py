@@ -66,7 +66,7 @@ def _strip(store: Store, chosen: list[int], path: Path) -> None:
     for row, i in zip(axes, chosen, strict=True):
         pose = store.pose(i)
         for axis, frame in zip(row, np.linspace(0, len(pose) - 1, _STRIP_FRAMES).round().astype(int), strict=True):
-            _skeleton(axis, store, pose, int(frame))
+            draw_skeleton(axis, store, pose, int(frame))
             axis.set_title(f"frame {frame}", fontsize=7)
         _title(row[0], store, i, ", frame 0")
     figure.tight_layout()
@@ -85,7 +85,7 @@ def _moving(store: Store, chosen: list[int], path: Path) -> None:
     def step(frame: int) -> list[Any]:
         for axis, i, pose in zip(axes, chosen, poses, strict=True):
             axis.clear()
-            _skeleton(axis, store, pose, frame * _EVERY % len(pose))
+            draw_skeleton(axis, store, pose, frame * _EVERY % len(pose))
             _title(axis, store, i)
         return []
 
@@ -98,7 +98,7 @@ def _title(axis: Any, store: Store, i: int, more: str = "") -> None:
     axis.set_title(text, fontsize=7, parse_math=False)  # a name may contain dollar signs
 
 
-def _skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:
+def draw_skeleton(axis: Any, store: Store, pose: npt.NDArray[np.float32], frame: int) -> None:
     """Draws one frame from the front: x to the right, and upwards the axis of the spine, or y of poses in an image."""
     across, up = (0, store.coordinates - 1) if store.normalisation else (0, 1)
     for m, colour in zip(range(pose.shape[1]), _COLOURS, strict=False):

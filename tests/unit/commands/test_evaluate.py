@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from hico_platform.commands import evaluate as module
 from hico_platform.commands.evaluate import (
@@ -104,6 +104,27 @@ def test_the_baselines_stand_beside_it(trained: Trained, encoder: TrainedEncoder
         for j, task in enumerate(["features", "knn"])
     ]
     assert any(now.done == now.total > 0 and not now.ended for now in seen), "encoding says how far it is"
+
+
+@pytest.mark.slow
+def test_what_figures_show_is_kept_of_the_encoder(trained: Trained, encoder: TrainedEncoder) -> None:
+    report, seen = scored(dataclasses.replace(asked(trained, encoder), figures=True))
+    assert [entry.shown is not None for entry in report.entries] == [True, False, False]
+    shown = report.entries[0].shown
+    assert shown is not None
+    assert shown.map is not None
+    assert np.array_equal(shown.labels, report.labels.numpy()[shown.map.sequences])
+    split = split_store(trained.store, PROTOCOL)
+    scored_on = split.parts(Purpose.EVALUATION)[Part.TEST]
+    nearest = NearestNeighbors(n_neighbors=5, metric="cosine").fit(features_of(encoder, trained, split.train_and_val))
+    for row in shown.gallery:
+        assert row.query in scored_on
+        found = nearest.kneighbors(features_of(encoder, trained, np.array([row.query])), return_distance=False)[0]
+        assert list(row.neighbours) == split.train_and_val[found].tolist()
+    labels = trained.store.labels
+    right = [labels[row.query] == labels[row.neighbours[0]] for row in shown.gallery]
+    assert right == sorted(right, reverse=True), "right ones first"
+    assert [now.number for now in seen if now.ended] == list(range(1, seen[0].steps + 1))
 
 
 class Task:

@@ -5,13 +5,19 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from sklearn.metrics import confusion_matrix
 
 from hico_platform.commands import evaluation_files as module
 from hico_platform.commands.evaluation_files import write_evaluation
+from hico_platform.commands.figure_data import FigureData, about
 from hico_platform.errors import UsageError
+from hico_platform.evaluate.feature_map import FeatureMap
+from hico_platform.evaluate.scores import Score, TaskResult
+from hico_platform.report.gallery import GalleryRow
+from tests.small import small_store
 from tests.unit.commands.evaluated import ANSWERS, LABELS, entry, report
 
 EXPECTED = confusion_matrix(LABELS, ANSWERS, labels=[0, 1, 2]).tolist()
@@ -32,6 +38,26 @@ def test_scores_and_the_confusion_of_each_task_that_predicts(tmp_path: Path) -> 
     assert rows[0] == ["true class", "sit", "[b]walk", "run, fast"]
     assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == EXPECTED
     assert (out / "confusion_encoder_knn.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_figures_of_an_encoder_and_of_all_entries(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", count=12)
+    shown = FigureData(
+        map=FeatureMap(positions=np.zeros((2, 2), np.float32), sequences=np.array([0, 1])),
+        labels=np.array([0, 1]),
+        gallery=(GalleryRow(query=0, neighbours=(1, 2)),),
+        store=store,
+        seed=0,
+    )
+    semi = TaskResult(task="semi", protocol="", scores={"semi_per_class_5_linear_top1": Score(value=0.5)})
+    occlusion = TaskResult(task="occlusion", protocol="", scores={"occlusion_clean_knn_top1": Score(value=0.5)})
+    names = write_evaluation(report(entry(shown=shown, results=(semi,))), {}, tmp_path / "one")
+    assert names == ["features_encoder.png", "retrieval_encoder.png", "scores.json", "semi_supervised.png"]
+    nothing = dataclasses.replace(shown, map=None, gallery=())
+    names = write_evaluation(report(entry(shown=nothing, results=(occlusion,))), {}, tmp_path / "two")
+    assert names == ["occlusion.png", "scores.json"]
+    assert about(report().facts | {"protocol": "/a/b/mine.yaml"}) == "made, mine.yaml, test split, seed 0"
 
 
 def test_scores_on_the_target_are_held_against_its_labels() -> None:

@@ -1,0 +1,134 @@
+"""Scores along something that is made harder: the share of labels, and what of a sequence is occluded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hico_platform.evaluate.intervals import Interval
+from hico_platform.report.picture import COLOURS, MARKERS, picture, plain, png
+
+_SEMI = re.compile(r"semi_(unstratified|per_class)_(\d+)_(.+)_top1")
+_OCCLUSION = re.compile(r"occlusion_(clean|parts|frames)(?:_(\d+))?_(knn|linear)_top1")
+_METHODS = {"knn": "1-NN", "linear": "linear probe"}
+_APART = 0.012
+"""Lines are shifted by this share of the axis, so that their intervals lie beside one another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryScores:
+    """The scores of an entry by name, and the intervals of those that have one."""
+
+    values: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of a panel: at each ``x`` a score from 0 to 1, with its interval where there is one."""
+
+    label: str
+    points: Mapping[float, tuple[float, Interval | None]]
+
+
+def semi_supervised_lines(entries: Mapping[str, EntryScores]) -> dict[str, list[Line]]:
+    """Accuracy by per cent of labels, by how the labels were drawn; empty where nothing was scored so."""
+    found: dict[str, dict[str, dict[float, tuple[float, Interval | None]]]] = {}
+    for entry, scores in entries.items():
+        for name, value in scores.values.items():
+            if match := _SEMI.fullmatch(name):
+                draw, percent, learner = match.groups()
+                line = found.setdefault(f"labels drawn {draw.replace('_', ' ')}", {})
+                points = line.setdefault(f"{entry}, {_method(learner)}", {})
+                points[float(percent)] = value, scores.intervals.get(name)
+    return _panels(found)
+
+
+def occlusion_lines(entries: Mapping[str, EntryScores]) -> dict[str, list[Line]]:
+    """Accuracy by missing body parts, and by per cent of missing frames; whole sequences are at 0 of both."""
+    panels = {"parts": "missing parts of the body", "frames": "missing frames, %"}
+    found: dict[str, dict[str, dict[float, tuple[float, Interval | None]]]] = {}
+    for entry, scores in entries.items():
+        for name, value in scores.values.items():
+            if match := _OCCLUSION.fullmatch(name):
+                kind, amount, method = match.groups()
+                for panel in panels.values() if kind == "clean" else [panels[kind]]:
+                    points = found.setdefault(panel, {}).setdefault(f"{entry}, {_method(method)}", {})
+                    points[float(amount or 0)] = value, scores.intervals.get(name)
+    return _panels(found)
+
+
+def draw_semi_supervised(entries: Mapping[str, EntryScores], *, title: str) -> bytes | None:
+    """A PNG of accuracy against the share of labels; None where no score tells it."""
+    panels = semi_supervised_lines(entries)
+    return _draw(panels, title=title, xlabel="labels, % of the training sequences")
+
+
+def draw_occlusion(entries: Mapping[str, EntryScores], *, title: str) -> bytes | None:
+    """A PNG of accuracy against what is missing of a sequence; None where no score tells it."""
+    return _draw(occlusion_lines(entries), title=title)
+
+
+def _method(name: str) -> str:
+    return _METHODS.get(name, name.replace("_", " "))
+
+
+def _panels(
+    found: Mapping[str, Mapping[str, Mapping[float, tuple[float, Interval | None]]]],
+) -> dict[str, list[Line]]:
+    return {
+        panel: [Line(label=label, points=dict(sorted(points.items()))) for label, points in lines.items()]
+        for panel, lines in found.items()
+    }
+
+
+def _draw(panels: Mapping[str, Sequence[Line]], *, title: str, xlabel: str | None = None) -> bytes | None:
+    if not panels:
+        return None
+    figure = picture(height_inches=5.5)
+    figure.suptitle(plain(title), fontsize=12)
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    every = [line for lines in panels.values() for line in lines]
+    labels = list(dict.fromkeys(line.label for line in every))
+    for axis, (panel, lines) in zip(axes, panels.items(), strict=True):
+        _panel(axis, lines, labels, every if xlabel else lines)
+        axis.set_xlabel(xlabel or panel)
+        if xlabel is not None:
+            axis.set_title(panel, fontsize=11)
+    axes[0].set_ylabel("top-1 accuracy, %, with 95 % intervals")
+    handles: dict[str, Any] = {}
+    for axis in axes:
+        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, fontsize=10, frameon=False)
+    return png(figure)
+
+
+def _panel(axis: Any, lines: Sequence[Line], labels: Sequence[str], of: Sequence[Line]) -> None:
+    """Draws one panel, whose axis has all the amounts that there are in ``of``."""
+    # Equal steps between the amounts that were chosen: 1 and 5 % would lie over one another on a scale to 20 %.
+    at = {x: number for number, x in enumerate(sorted({x for line in of for x in line.points}))}
+    width = max(at.values()) or 1
+    for line in lines:
+        number = labels.index(line.label)
+        shift = (number - (len(labels) - 1) / 2) * _APART * width
+        places = [at[x] + shift for x in line.points]
+        values = [100 * value for value, _ in line.points.values()]
+        low = [100 * (value - one.low) if one else 0.0 for value, one in line.points.values()]
+        high = [100 * (one.high - value) if one else 0.0 for value, one in line.points.values()]
+        axis.errorbar(
+            places,
+            values,
+            yerr=[[max(0.0, one) for one in low], [max(0.0, one) for one in high]],
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[number % len(MARKERS)],
+            capsize=3,
+            linewidth=1.6,
+            label=plain(line.label),
+        )
+    axis.set_xticks(list(at.values()), [f"{x:g}" for x in at])
+    axis.grid(axis="y", color="#E3E3E3")
+    axis.set_axisbelow(True)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
