@@ -9,7 +9,7 @@ from pathlib import Path
 from hico_platform.config.parameters import Range
 from hico_platform.home import HomePaths
 from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
-from hico_platform.retrain.results import PLAN, read_result, summarise
+from hico_platform.retrain.results import FIGURES, PLAN, read_result, summarise
 from hico_platform.search.ledger.base import Facts, TrialRecord
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
@@ -86,7 +86,8 @@ def retrain_tables(directory: Path) -> list[RetrainTable]:
             for entry, spreads in summarise(results).items()
         ]
         if rows:
-            table = RetrainTable(epochs=plan["epochs"], facts=plan["facts"], rows=rows)
+            figures = tuple(str(one) for one in sorted((file.parent / FIGURES).glob("*.png")))
+            table = RetrainTable(epochs=plan["epochs"], facts=plan["facts"], rows=rows, figures=figures)
             tables.append((file.stat().st_mtime, table))
     return [table for _, table in sorted(tables, key=lambda item: item[0], reverse=True)]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from hico_platform.commands.retrain_figures import add_figures
 from hico_platform.home import HomePaths
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.run import RetrainReport, retrain
@@ -17,18 +20,20 @@ def retrain_in_home(
     address: str | None,
     observe: RunObserver,
 ) -> RetrainReport:
-    """Retrains with MLflow as the tracking store; results and checkpoints are kept with the search.
+    """Retrains with MLflow as the tracking store; results, checkpoints and figures are kept with the search.
 
     Raises what :func:`hico_platform.retrain.run.retrain` raises.
     """
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
-    return retrain(
+    tracker = MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts)
+    report = retrain(
         inputs,
         directory=paths.search(inputs.name) / "final",
-        tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+        tracker=tracker,
         seeds=seeds,
         epochs=epochs,
         address=address,
         observe=observe,
     )
+    return dataclasses.replace(report, figures_missing=add_figures(report, data=inputs.data, tracker=tracker))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 MOST_NAMED = 60
 """Classes whose names are written at the axes; more would lie over one another."""
 _NUMBERED = 20
-_INCHES_A_CLASS, _LEAST_INCHES, _MOST_INCHES, _DPI = 0.3, 4.0, 20.0, 110
+_INCHES_A_CLASS, _LEAST_INCHES, _MOST_INCHES, _DPI = 0.3, 6.0, 20.0, 110
 
 
 def draw_confusion(counts: npt.NDArray[np.int64], class_names: Sequence[str], *, title: str) -> bytes:
@@ -28,6 +28,7 @@ def draw_confusion(counts: npt.NDArray[np.int64], class_names: Sequence[str], *,
     image = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, interpolation="nearest")
     figure.colorbar(image, ax=axis, shrink=0.6, label="share of the true class")
     axis.set(xlabel="answer", ylabel="true class", title=_plain(title))
+    axis.title.set_fontsize(10)
     if classes <= MOST_NAMED:
         names = [_plain(name) for name in class_names]
         axis.set_xticks(range(classes), names, rotation=90, fontsize=7)

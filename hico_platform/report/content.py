@@ -45,11 +45,15 @@ class RetrainRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainTable:
-    """The comparison of one retraining, scored on the test split, with the facts that its numbers depend on."""
+    """The comparison of one retraining, scored on the test split, with the facts that its numbers depend on.
+
+    ``figures`` are the files of its figures, PNGs.
+    """
 
     epochs: int
     facts: Mapping[str, str]
     rows: Sequence[RetrainRow]
+    figures: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,6 +128,7 @@ def _panel(axis: Any, lines: Sequence[Line], labels: Sequence[str], of: Sequence
             label=plain(line.label),
         )
     axis.set_xticks(list(at.values()), [f"{x:g}" for x in at])
+    axis.set_xlim(-0.12 * width, 1.12 * width)
     axis.grid(axis="y", color="#E3E3E3")
     axis.set_axisbelow(True)
     for side in ("top", "right"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 from hico_platform.atomic_io import write_whole
@@ -25,7 +26,7 @@ def render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "value": _value}
+    environment.filters |= {"percent": _percent, "value": _value, "image": _image, "image_name": _image_name}
     plots = {
         "Learning curves": figures.learning_curves(content),
         "Best so far": figures.best_so_far(content),
@@ -57,6 +58,15 @@ def write_page(page: str, file: Path, *, overwrite: bool) -> None:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"
+
+
+def _image(file: str) -> str:
+    """A PNG as an address that holds it, so that the page needs no other file."""
+    return f"data:image/png;base64,{base64.b64encode(Path(file).read_bytes()).decode()}"
+
+
+def _image_name(file: str) -> str:
+    return Path(file).stem.replace("_", " ")
 
 
 def _value(value: object) -> str:

@@ -14,6 +14,8 @@ from hico_platform.config.schema import to_mapping
 from hico_platform.retrain.plan import Entry, RetrainPlan
 
 RESULT, PLAN = "result.json", "plan.json"
+FIGURES = "figures"
+"""The folder of figures beside the runs, and the artifact of the run whose encoder they show."""
 METRICS: dict[str, str] = {
     "knn_top1": "1-NN",
     "knn_top1_k5": "5-NN",

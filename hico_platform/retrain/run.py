@@ -42,7 +42,9 @@ class RetrainReport:
     """The results of a retraining.
 
     ``champion`` is the result whose model is registered as ``model_version`` under ``alias``; ``unregistered`` is why
-    it is not. ``promotion`` says why that alias. ``candidates`` are those among which validation chose, if it did.
+    it is not. ``promotion`` says why that alias. ``run_id`` is its run in the tracking store, if that
+    has it; ``figures_missing`` is why its figures are missing. ``candidates`` are those among which validation chose,
+    if it did.
     ``untracked`` counts writes that wait for a tracking store that is away, ``refused`` those that it did not take.
     """
 
@@ -63,6 +65,8 @@ class RetrainReport:
     untracked: int = 0
     refused: int = 0
     refusal: str | None = None
+    run_id: str | None = None
+    figures_missing: str | None = None
 
     @property
     def metric(self) -> str:
@@ -168,6 +172,7 @@ def retrain(
             untracked=logger.untracked,
             refused=logger.refused,
             refusal=logger.refusal,
+            run_id=run_id,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from hico_platform.enums import Decision
 from hico_platform.retrain.logging import RetrainLogger
+from hico_platform.retrain.losses import append_losses
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
 from hico_platform.retrain.results import RunResult, read_result, write_result
 from hico_platform.retrain.task import RetrainTask
@@ -123,6 +125,8 @@ class RetrainTaskSource:
     def reported(self, number: int, report: EpochReport) -> Decision:
         """Logs the losses of a run; none is stopped early."""
         run = self._plan.runs[number]
+        with contextlib.suppress(OSError):  # a figure lacks them; whether a disk is full, results tell
+            append_losses(self._directory / run.key, report.history)
         self._logger.losses(run, report.history, at_s=self._clock())
         self._observe(RunProgress(run=run, epoch=report.epoch))
         return Decision.CONTINUE

@@ -206,6 +206,8 @@ def _missing(report: RetrainReport, *, again: str) -> list[str]:
         lines.append(f"the tracking store was away: {report.untracked} writes are missing there")
     if report.unregistered is not None:
         lines.append(f"The model is not registered: {report.unregistered}")
+    if report.figures_missing is not None:
+        lines.append(f"figures are missing: {report.figures_missing}")
     if lines:
         lines.append(f"once that is mended, this makes up for it, without training again: {again}")
     return lines
@@ -259,6 +261,7 @@ def as_json(report: RetrainReport) -> dict[str, Any]:
         "untracked": report.untracked,
         "refused": report.refused,
         "refusal": report.refusal,
+        "figures_missing": report.figures_missing,
         "directory": str(report.directory),
     }
 

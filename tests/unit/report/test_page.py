@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import re
 from pathlib import Path
@@ -70,6 +71,13 @@ class TestPage:
     def test_brings_nothing_from_elsewhere(self) -> None:
         addresses = re.findall(r'(?:src|href)="([^"#][^"]*)"', render(CONTENT))
         assert addresses == []
+
+    def test_figures_of_a_retraining_are_within_the_page(self, tmp_path: Path) -> None:
+        (tmp_path / "features.png").write_bytes(b"a picture")
+        final = dataclasses.replace(CONTENT.finals[0], figures=[str(tmp_path / "features.png")])
+        page = render(dataclasses.replace(CONTENT, finals=[final]))
+        assert f'src="data:image/png;base64,{base64.b64encode(b"a picture").decode()}"' in page
+        assert str(tmp_path) not in page
 
     def test_a_search_that_has_only_begun(self) -> None:
         begun = dataclasses.replace(

@@ -6,6 +6,7 @@ import pytest
 
 from hico_platform.enums import Decision
 from hico_platform.retrain.logging import RetrainLogger
+from hico_platform.retrain.losses import read_losses
 from hico_platform.retrain.plan import Entry, RetrainPlan, make_plan
 from hico_platform.retrain.results import read_result
 from hico_platform.retrain.task_source import RetrainTaskSource, RunProgress
@@ -50,6 +51,7 @@ def test_every_run_is_handed_out_once_and_keeps_its_result(plan: RetrainPlan, tm
     history = ((1, {"loss": 3.0}), (2, {"loss": 2.0}))
     answer = stage.source.reported(0, EpochReport(epoch=2, metrics={}, history=history, checkpoint=Path("c")))
     assert answer is Decision.CONTINUE
+    assert read_losses(tmp_path / plan.runs[0].key) == {1: {"loss": 3.0}, 2: {"loss": 2.0}}
     for task in tasks:
         stage.finish(task.number)
         stage.finish(task.number)  # said twice, taken once

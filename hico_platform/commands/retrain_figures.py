@@ -1,0 +1,90 @@
+"""The figures of a retraining: of the best configuration's first seed, once all results are there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.errors import first_line
+from hico_platform.retrain.losses import read_losses
+from hico_platform.retrain.results import FIGURES
+from hico_platform.tracking.base import Tracker
+
+if TYPE_CHECKING:  # the driver does without torch until figures are drawn
+    from hico_platform.retrain.run import RetrainReport
+    from hico_platform.worker.run_task import TrialData
+
+
+def add_figures(report: RetrainReport, *, data: TrialData, tracker: Tracker) -> str | None:
+    """Draws figures beside the results, unless they are there, and logs them to the best configuration's first run.
+
+    Returns why they are missing, or None: the results are whole without them, so that nothing fails for a figure.
+    """
+    folder = report.directory / FIGURES
+    try:
+        if not folder.is_dir():
+            _write(_draw(report, data), folder)
+        if report.run_id is None:
+            return "the tracking store has no run for them"
+        tracker.log_folder(report.run_id, folder, name=FIGURES)
+    except Exception as error:
+        return first_line(error) or type(error).__name__
+    return None
+
+
+def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
+    """PNGs by file name. The checkpoint scores the test split as it was scored before: nothing is chosen by it."""
+    import torch
+
+    from hico_platform.build import build_encoder
+    from hico_platform.checkpoint import load_checkpoint
+    from hico_platform.commands.figure_data import about, figure_data, figures_of_features
+    from hico_platform.config.schema import parse
+    from hico_platform.config.trial import TrialConfig
+    from hico_platform.config.yaml_loader import Document
+    from hico_platform.evaluate.data import of_encoder
+    from hico_platform.evaluate.knn import vote
+    from hico_platform.evaluate.scores import confusion
+    from hico_platform.export import encoder_weights
+    from hico_platform.report.confusion import draw_confusion
+    from hico_platform.report.losses import draw_losses
+
+    checkpoint = Path(report.champion.checkpoint or "")
+    loaded = load_checkpoint(checkpoint)
+    config = parse(TrialConfig, Document(data=loaded.facts["config"]))
+    split, _ = data.splits()
+    store, device = split.store, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder = build_encoder(config, layout=store.layout, coordinates=store.coordinates)
+    encoder.load_state_dict(encoder_weights(loaded))
+    sequences = split.eval_data(config, device=device)
+    evaluated = of_encoder(encoder.to(device), data=sequences, config=config.evaluation, seed=config.budget.seed)
+    facts: Mapping[str, Any] = {
+        "dataset": store.dataset, "protocol": data.source.protocol, "split": "test", "seed": config.budget.seed,
+    }  # fmt: skip
+    title = f"best configuration, {about(facts)}"
+    found = figures_of_features(figure_data(evaluated, store=store), about=title)
+    answers = vote(sequences.train_labels[evaluated.neighbours[:, :1].to(sequences.train.device)])
+    counts = confusion(answers, sequences.eval_labels, classes=sequences.classes).numpy().astype(np.int64)
+    found["confusion_knn"] = draw_confusion(counts, store.class_names, title=f"1-NN: {about(facts)}")
+    losses = read_losses(checkpoint.parent)
+    if losses:
+        found["losses"] = draw_losses(losses, title=f"Losses by level: {title}")
+    return {f"{name}.png": content for name, content in found.items()}
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    temporary = make_unique_folder(folder.parent, prefix=".writing-")
+    try:
+        for name, content in files.items():
+            write_synced(temporary / name, content)
+        sync(temporary)
+        temporary.rename(folder)
+        sync(folder.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hico_platform.commands import retrain_figures as module
+from hico_platform.commands.retrain_figures import add_figures
+from hico_platform.retrain.losses import append_losses
+from hico_platform.retrain.run import RetrainReport
+from hico_platform.worker.datasets import Dataset
+from hico_platform.worker.run_task import TrialData
+from tests.unit.cli.views.test_retrain_view import REPORT
+from tests.unit.commands.trained import trained_in
+
+NAMES = ["confusion_knn.png", "features.png", "losses.png", "retrieval.png"]
+
+
+class Artifacts:
+    """A tracking store that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str, list[str]]] = []
+
+    def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
+        self.kept.append((run_id, name, sorted(one.name for one in folder.iterdir())))
+
+
+def _report(directory: Path, checkpoint: Path | None, **more: Any) -> RetrainReport:
+    champion = dataclasses.replace(REPORT.champion, checkpoint=None if checkpoint is None else str(checkpoint))
+    return dataclasses.replace(REPORT, directory=directory, champion=champion, **({"run_id": "7"} | more))
+
+
+@pytest.mark.slow
+def test_they_lie_with_the_results_and_in_the_tracking_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = trained_in(tmp_path)
+    run = trained.run("best", on_test_split=True)
+    append_losses(run, [(1, {"loss": 2.0, "loss_clip": 1.0})])
+    data = TrialData(source=trained.source, target=None, on_test_split=True)
+    (checkpoint,) = run.glob("epoch-*")
+    report, tracker = _report(tmp_path, checkpoint), Artifacts()
+    assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
+    assert tracker.kept == [("7", "figures", NAMES)]
+    assert all(one.read_bytes().startswith(b"\x89PNG") for one in (tmp_path / "figures").iterdir())
+    monkeypatch.setattr(module, "_draw", None)  # they are not drawn twice
+    assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
+    assert len(tracker.kept) == 2
+    away = add_figures(_report(tmp_path, checkpoint, run_id=None), data=data, tracker=tracker)  # type: ignore[arg-type]
+    assert away == "the tracking store has no run for them"
+
+
+def test_what_goes_wrong_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    data = TrialData(source=Dataset(location="x", protocol="x", cache=tmp_path), target=None)
+    tracker = Artifacts()
+    why = add_figures(_report(tmp_path, tmp_path / "none"), data=data, tracker=tracker)  # type: ignore[arg-type]
+    assert why is not None
+    assert "checkpoint" in why
+    assert tracker.kept == []
+    assert list(tmp_path.iterdir()) == []
