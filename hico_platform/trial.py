@@ -70,13 +70,14 @@ class TrainEvalSplit:
         self, config: TrialConfig, *, device: torch.device, alive: Callable[[], None] = lambda: None
     ) -> EvalData:
         """The sequences as tensors on a device, with views as configured."""
+        owners = persons(self.store)
         return EvalData(
             views=build_views(config.views, store=self.store, device=device),
             labels=torch.tensor(self.store.labels, device=device),
             train=torch.tensor(self.train, device=device),
             eval=torch.tensor(self.eval, device=device),
             classes=len(self.store.class_names),
-            subjects=torch.tensor(persons(self.store)),
+            subjects=torch.tensor(owners) if len(np.unique(owners)) < len(owners) else None,
             names=self.store.names,
             layout=self.store.layout,
             alive=alive,

@@ -24,6 +24,7 @@ from hico_platform.config.protocol_file import find_protocol_rule
 from hico_platform.config.schema import parse, to_mapping
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.config.yaml_loader import Document
+from hico_platform.data.kept_together import persons
 from hico_platform.data.remote import open_store
 from hico_platform.data.split import Split, split_store
 from hico_platform.data.split_guard import Purpose
@@ -408,8 +409,9 @@ def in_layout_of(encoder: TrainedEncoder, dataset: Dataset) -> Dataset:
 def seen_in_training(encoder: TrainedEncoder, dataset: Dataset) -> npt.NDArray[np.int64]:
     """The sequences of a dataset that an encoder was trained on, as far as its provenance tells.
 
-    It tells where the store is the very one (by its digest). Retrained encoders saw the validation subjects too. A
-    protocol that cannot be looked up any more is taken to be that of ``dataset``.
+    It tells where the store is the very one (by its digest). Retrained encoders saw the validation subjects too, and so
+    did those of a search by ``knn_subjects``. A protocol that cannot be looked up any more is taken to be that of
+    ``dataset``.
     """
     trained = encoder.provenance
     store, same_protocol = dataset.open_with_test(Purpose.OVERLAP)
@@ -421,7 +423,7 @@ def seen_in_training(encoder: TrainedEncoder, dataset: Dataset) -> npt.NDArray[n
     except (DataError, ConfigError):
         split = same_protocol
     seen = [split.train, split.pretrain_only]
-    if trained.get("scored_on") not in (Part.VAL.value, "nothing"):
+    if trained.get("scored_on") not in (Part.VAL.value, "nothing") or "pretrained_on" in trained:
         seen += [split.val, split.pretrain_only_val]
     return np.unique(np.concatenate(seen))
 
@@ -529,7 +531,7 @@ def _scored_data(result: TaskResult, given: Evaluated) -> EvalData:
 
 
 def _data_facts(store: Store, split: TrainEvalSplit, dataset: Dataset) -> dict[str, Any]:
-    subjects = store.column(_SUBJECT)
+    known = store.column(_SUBJECT) is not None
     return {
         "dataset": store.dataset,
         "data": dataset.location,
@@ -537,6 +539,6 @@ def _data_facts(store: Store, split: TrainEvalSplit, dataset: Dataset) -> dict[s
         "protocol": dataset.protocol,
         "train_sequences": len(split.train),
         "scored_sequences": len(split.eval),
-        "persons": None if subjects is None else len({str(subjects[i]) for i in split.eval}),
+        "persons": len(np.unique(persons(store)[split.eval])) if known else None,
         "classes": len(store.class_names),
     }

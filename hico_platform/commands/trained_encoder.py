@@ -23,7 +23,7 @@ from hico_platform.data.layout import Layout
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.store import COORDINATES, Store
-from hico_platform.data.store_for_encoder import PoseFormat
+from hico_platform.data.store_for_encoder import PoseFormat, equal_but_for_names
 from hico_platform.enums import Stream
 from hico_platform.errors import CheckpointError, DataError, Problem, UsageError, command
 from hico_platform.export import DESCRIPTION, WEIGHTS, describe, load_encoder
@@ -112,7 +112,7 @@ class TrainedEncoder:
                         value=f"{store.coordinates}",
                         remedy=f"prepare {self.coordinates}D poses: {self.source} was trained on these")
             )  # fmt: skip
-        elif store.layout != self.layout:
+        elif not equal_but_for_names(store.layout, self.layout):
             problems.append(
                 Problem(file=store.directory, field=field, rule=f"the layout {_named(self.layout)}",
                         value=_named(store.layout), remedy=_map_remedy(store, self.layout))

@@ -44,7 +44,7 @@ def store_for_encoder(store: Store, *, poses: PoseFormat, folder: Path, progress
             names them.
     """
     _refuse(store, poses)
-    if _equal_but_for_names(store.layout, poses.layout):
+    if equal_but_for_names(store.layout, poses.layout):
         return store
     if store.closed is not None:
         raise ValueError("a copy would be open: close its test split after it was made")
@@ -91,7 +91,7 @@ def _said(normalisation: Normalisation | None) -> str:
     return "none" if normalisation is None else normalisation.value
 
 
-def _equal_but_for_names(one: Layout, other: Layout) -> bool:
+def equal_but_for_names(one: Layout, other: Layout) -> bool:
     """Whether two layouts differ in nothing but how their joints are spelled."""
     apart = ("name", "joints")
     first, second = (

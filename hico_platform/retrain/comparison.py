@@ -76,7 +76,7 @@ def compare(folder: Path, runs: Sequence[PlannedRun], *, metric: str) -> Compari
         for entry, seeds in kept.items()
     }
     return Comparison(
-        persons=len(np.unique(persons)),
+        persons=0 if _clusters(persons) is None else len(np.unique(persons)),
         seeds=len(kept[Entry.BEST]),
         intervals=intervals,
         differences=_differences(kept, metrics=dict.fromkeys((metric, *TESTED))),
@@ -132,7 +132,8 @@ def _scores(seeds: Sequence[SequenceScores], metric: str) -> list[Score]:
     return [Score.mean_of(torch.from_numpy(one.parts[metric])) for one in seeds]
 
 
-def _clusters(persons: npt.NDArray[np.int64]) -> Tensor:
+def _clusters(persons: npt.NDArray[np.int64]) -> Tensor | None:
+    """The persons; None where each sequence is one of its own, as it is where no person is known."""
     import torch
 
-    return torch.from_numpy(persons)
+    return torch.from_numpy(persons) if len(np.unique(persons)) < len(persons) else None

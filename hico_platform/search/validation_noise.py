@@ -39,10 +39,11 @@ class ValidationNoise:
         if not self.is_coarse:
             return None
         part = "the training part" if self.signal is Signal.KNN_SUBJECTS else "validation"
-        persons = f"{self.persons} person{'s' * (self.persons != 1)}"
+        known = self.persons < self.sequences  # where no person is known, each sequence is of one of its own
+        persons = f" of {self.persons} person{'s' * (self.persons != 1)}" if known else ""
         error, noise = (f"{100 * times * self.standard_error:.0f} points" for times in (1, 2))
         found = (
-            f"{part} has {self.sequences} sequences of {persons}: the standard error of a score is {error}, "
+            f"{part} has {self.sequences} sequences{persons}: the standard error of a score is {error}, "
             f"so differences under {noise} are noise"
         )
         if self.signal is Signal.KNN_SUBJECTS:

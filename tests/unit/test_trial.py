@@ -287,6 +287,12 @@ def test_sequences_of_pretraining_alone_are_trained_on_and_never_scored(
     assert trained == [sorted([*few.tolist(), *more.tolist()])]
 
 
+def test_where_no_person_is_known_none_is_claimed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert small_split(store).eval_data(small_config(), device=torch.device("cpu")).eval_subjects is not None
+    monkeypatch.setattr(trial, "persons", lambda store: np.arange(len(store)))
+    assert small_split(store).eval_data(small_config(), device=torch.device("cpu")).eval_subjects is None
+
+
 def test_a_split_without_labels_is_pretrained_on_and_has_no_metrics(store: Store, tmp_path: Path) -> None:
     nothing = np.zeros(0, np.int64)
     split = TrainEvalSplit(store=store, train=nothing, eval=nothing, pretrain_only=np.arange(20))

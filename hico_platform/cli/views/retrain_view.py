@@ -193,7 +193,8 @@ def _interval_line(interval: Interval | None) -> str:
 def _intervals_in_words(comparison: Comparison) -> str:
     if not comparison.intervals:
         return ""
-    over = f"{comparison.persons} persons" + (f" and {comparison.seeds} seeds" if comparison.seeds > 1 else "")
+    what = f"{comparison.persons} persons" if comparison.persons else "sequences (no persons are known)"
+    over = what + (f" and {comparison.seeds} seeds" if comparison.seeds > 1 else "")
     alone = "" if comparison.seeds > 1 else ", not over seeds, of which there is one"
     return f", below it the 95 % interval over {over}{alone}"
 

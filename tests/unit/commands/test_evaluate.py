@@ -238,6 +238,13 @@ def test_a_target_in_another_layout_is_mapped_to_the_encoders(
     assert in_layout_of(encoder, mapped) is mapped
     report, _ = scored(asked(trained, encoder, tasks=("moved",), target=target, baselines=Baselines.NONE))
     assert report.facts["target"]["data"] == mapped.location
+    spelled = dataclasses.replace(
+        KINECT_V2, name="spelled", joints=tuple(one.replace("_", " ") for one in KINECT_V2.joints)
+    )
+    map_store(store, spelled, tmp_path / "spelled")
+    target = dataclasses.replace(target, location=str(tmp_path / "spelled"))
+    report, _ = scored(asked(trained, encoder, tasks=("moved",), target=target, baselines=Baselines.NONE))
+    assert report.facts["target"]["data"] == target.location, "names alone are other ones: nothing is to be mapped"
     map_store(store, LAYOUTS["common-15"], tmp_path / "common")
     common = dataclasses.replace(target, location=str(tmp_path / "common"))
     with pytest.raises(DataError, match=r"layout: expected a layout of joints that common-15 has.*; take a dataset"):
@@ -289,6 +296,7 @@ def test_what_was_seen_in_training_is_told_by_the_provenance(trained: Trained, e
 
     assert seen() == set(split.train.tolist())
     assert seen(scored_on="test") == set(split.train_and_val.tolist())
+    assert seen(pretrained_on="all training subjects") == set(split.train_and_val.tolist()), "a search by knn_subjects"
     assert seen(scored_on=None) == set(split.train_and_val.tolist()), "it may have been"
     assert seen(protocol="a rule.yaml") == set(split.train.tolist()), "the file is gone: taken to be this one"
     assert seen(data_digest="another") == set()
@@ -310,6 +318,19 @@ def test_data_without_labels_cannot_be_scored_on(trained: Trained, encoder: Trai
     with pytest.raises(DataError, match="data: expected labelled sequences of at least 2 classes") as caught:
         scored(asked(trained, encoder, source=source))
     assert caught.value.exit_code == 3
+
+
+def test_two_datasets_have_no_person_in_common(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = split_store(trained.store, PROTOCOL)
+    of_test = TrainEvalSplit(store=trained.store, train=split.train, eval=split.open_test(Purpose.EVALUATION))
+    own = trained.store.column("subject")
+    assert own is not None
+    assert module._data_facts(trained.store, of_test, trained.source)["persons"] == len(np.unique(own[of_test.eval]))
+    origin = np.where(np.arange(len(trained.store)) % 2, "one", "other").astype(object)
+    monkeypatch.setattr(Store, "column", lambda _, name: {"subject": own, "dataset": origin}.get(name))
+    pairs = {(origin[i], own[i]) for i in of_test.eval}
+    assert module._data_facts(trained.store, of_test, trained.source)["persons"] == len(pairs)
+    assert len(pairs) > len(np.unique(own[of_test.eval]))
 
 
 def test_intervals_of_scores_on_the_target_are_over_its_persons() -> None:

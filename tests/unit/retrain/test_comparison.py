@@ -76,6 +76,16 @@ def test_what_the_search_went_by_is_compared_too(folder: Path) -> None:
     assert next(iter(found.differences[Entry.RELEASED])) == "knn_mean"
 
 
+def test_where_no_person_is_known_sequences_are_resampled(tmp_path: Path) -> None:
+    for index, run in enumerate(PLAN.runs):
+        kept = {"knn_top1": parts(index, 0)}
+        write_sequence_scores(tmp_path / run.key, SequenceScores(parts=kept, persons=np.arange(len(PERSONS))))
+    found = compare(tmp_path, PLAN.runs, metric="knn_top1")
+    assert found.persons == 0
+    assert found.intervals[Entry.BEST]["knn_top1"].method == "bootstrap over 48 sequences and 2 seeds"
+    assert "48 sequences" in found.differences[Entry.RELEASED]["knn_top1"].test.method
+
+
 def test_runs_of_an_older_version_are_named_and_nothing_is_tested(folder: Path) -> None:
     (folder / "untrained-seed-1" / SCORES).unlink()
     assert compare(folder, PLAN.runs, metric="knn_top1") == Comparison(

@@ -17,6 +17,12 @@ def test_only_a_coarse_score_is_warned_of() -> None:
     assert "differences under 13 points are noise; objectives: [knn_subjects]" in warning
 
 
+def test_no_persons_are_counted_where_none_is_known() -> None:
+    warning = ValidationNoise(signal=Signal.KNN_TOP1, sequences=57, persons=57, score=0.6, standard_error=0.06).warning
+    assert warning is not None
+    assert warning.startswith("validation has 57 sequences: ")
+
+
 def test_a_search_that_scores_all_training_subjects_already_is_not_told_to() -> None:
     warning = noise(0.06, Signal.KNN_SUBJECTS).warning
     assert warning is not None

@@ -183,6 +183,13 @@ def test_one_seed_has_an_interval_over_persons_alone_and_this_is_said(capsys: py
     )
 
 
+def test_no_persons_are_named_where_none_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = dataclasses.replace(COMPARED, comparison=dataclasses.replace(COMPARED.comparison, persons=0))
+    print_report(unknown, again="hico-platform retrain toy")
+    words = " ".join(capsys.readouterr().out.split())
+    assert "95 % interval over sequences (no persons are known) and 2 seeds;" in words
+
+
 def test_the_comparison_as_plain_values() -> None:
     plain = json.loads(json.dumps(as_json(COMPARED)))
     assert plain["summary"]["best"]["knn_top1"] == {
