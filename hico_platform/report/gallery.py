@@ -37,7 +37,7 @@ def draw_gallery(rows: Sequence[GalleryRow], store: Store, *, title: str, seed: 
 
     Raises ClosedTestSplitError for sequences that may not be read.
     """
-    rule = (
+    caption = (
         f"Queries: as seed {seed} draws them, up to {QUERIES_OF_A_KIND} whose nearest training sequence has their "
         f"class (above), then up to {QUERIES_OF_A_KIND} where it has another. Each is followed by its nearest training "
         "sequences by cosine, the nearest first. Solid green frame: the query's class; dashed red: another. Middle "
@@ -46,7 +46,7 @@ def draw_gallery(rows: Sequence[GalleryRow], store: Store, *, title: str, seed: 
     height = 1.1 + 2.0 * len(rows)
     figure = picture(height_inches=height)
     figure.suptitle(plain(title), fontsize=12)
-    figure.supxlabel("\n".join(textwrap.wrap(plain(rule), width=150)), fontsize=9, x=0.01, ha="left")
+    figure.supxlabel("\n".join(textwrap.wrap(plain(caption), width=150)), fontsize=9, x=0.01, ha="left")
     columns = 1 + max(len(row.neighbours) for row in rows)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for across, row in zip(axes, rows, strict=True):
