@@ -43,7 +43,7 @@ def write_evaluation(report: EvaluationReport, plain: Mapping[str, Any], out: Pa
             matrix = {"rows": "true class", "columns": "answer", "class_names": class_names, "counts": counts.tolist()}
             files[f"{name}.json"] = json.dumps(matrix).encode()
             files[f"{name}.csv"] = _csv(counts.tolist(), class_names)
-            files[f"{name}.png"] = draw_confusion(counts, class_names, title=f"{result.task}, {report.facts['split']}")
+            files[f"{name}.png"] = draw_confusion(counts, class_names, title=f"{result.task}: {_about(result, report)}")
         if entry.shown is not None:
             drawn = figures_of_features(entry.shown, about=f"{entry.name}, {about(report.facts)}")
             files |= {f"{figure}_{entry.name}.png": content for figure, content in drawn.items()}
@@ -83,6 +83,12 @@ def _curves(report: EvaluationReport) -> dict[str, bytes]:
         "occlusion.png": draw_occlusion(entries, title=f"Occlusion: {about(report.facts)}"),
     }
     return {name: content for name, content in found.items() if content is not None}
+
+
+def _about(result: TaskResult, report: EvaluationReport) -> str:
+    """What a result is of, for a title: of the target's data where it was scored on that."""
+    of_target = report.facts.get("target", {}) if result.on_target else {}
+    return about({**report.facts, **of_target})
 
 
 def _csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> bytes:

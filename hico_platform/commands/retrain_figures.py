@@ -71,9 +71,10 @@ def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
     answers = vote(sequences.train_labels[evaluated.neighbours[:, :1].to(sequences.train.device)])
     counts = confusion(answers, sequences.eval_labels, classes=sequences.classes).numpy().astype(np.int64)
     found["confusion_knn"] = draw_confusion(counts, store.class_names, title=f"1-NN: {about(facts)}")
+    trained_on = about({**facts, "split": "whole training"})
     losses = read_losses(checkpoint.parent)
     if losses:
-        found["losses"] = draw_losses(losses, title=f"Losses by level: {title}")
+        found["losses"] = draw_losses(losses, title=f"Losses in training: {trained_on}")
     return {f"{name}.png": content for name, content in found.items()}
 
 

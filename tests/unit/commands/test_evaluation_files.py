@@ -72,6 +72,17 @@ def test_scores_on_the_target_are_held_against_its_labels() -> None:
     assert (truth.tolist() if truth is not None else None, names) == ([1], ("other",))
 
 
+def test_the_title_of_a_confusion_says_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = []
+    monkeypatch.setattr(module, "draw_confusion", lambda *_, title: titles.append(title) or b"")
+    target = {"dataset": "other", "protocol": "xview"}
+    made = dataclasses.replace(report(target=target), target_labels=LABELS, target_class_names=("a", "b", "c"))
+    moved = dataclasses.replace(made.entries[0].results[0], task="transfer", on_target=True)
+    made = dataclasses.replace(made, entries=(entry(results=(*made.entries[0].results, moved)),))
+    write_evaluation(made, {}, tmp_path / "out")
+    assert titles == ["knn: made, xsub, test split, seed 0", "transfer: other, xview, test split, seed 0"]
+
+
 def test_nothing_is_written_over_nor_by_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(UsageError, match="a path where nothing is yet"):
