@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.cli import numbers
@@ -55,23 +56,29 @@ def not_in_the_file(arguments: argparse.Namespace) -> NotInTheFile:
     return NotInTheFile(stream=stream, heads=arguments.heads, layout=arguments.layout)
 
 
-def read_encoder(source: str, arguments: argparse.Namespace) -> TrainedEncoder:
-    """The encoder of a source, with a line on what was assumed of a released checkpoint."""
-    import sys
-
+def tracking_of(source: str | Path, arguments: argparse.Namespace, *, field: str) -> str:
+    """The tracking store of a source. Raises UsageError where it is to hold a model and the home has none."""
     from hico_platform.cli.main import home_of
     from hico_platform.commands.encoder import is_registered
-    from hico_platform.commands.trained_encoder import trained_encoder
     from hico_platform.errors import Problem, UsageError
     from hico_platform.home import mlflow_uri
 
     home = home_of(arguments)
     if is_registered(source) and not arguments.tracking and not (home / TRACKING_FILE).exists():
         raise UsageError(
-            Problem(field="checkpoint", rule="a model of a tracking store", value=f"{source}, and {home} has none",
+            Problem(field=field, rule="a model of a tracking store", value=f"{source}, and {home} has none",
                     remedy="give the home or the store that has it by --home or --tracking")
         )  # fmt: skip
-    tracking = arguments.tracking or mlflow_uri(home)
+    return arguments.tracking or mlflow_uri(home)
+
+
+def read_encoder(source: str, arguments: argparse.Namespace) -> TrainedEncoder:
+    """The encoder of a source, with a line on what was assumed of a released checkpoint."""
+    import sys
+
+    from hico_platform.commands.trained_encoder import trained_encoder
+
+    tracking = tracking_of(source, arguments, field="checkpoint")
     encoder = trained_encoder(source, tracking=tracking, given=not_in_the_file(arguments))
     assumed = encoder.provenance.get("assumed") or {}
     if assumed:

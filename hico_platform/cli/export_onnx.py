@@ -13,8 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from hico_platform.cli.encoder_options import add_tracking
-from hico_platform.cli.main import home_of
+from hico_platform.cli.encoder_options import add_tracking, tracking_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.commands.encoder import load_encoder
     from hico_platform.commands.predict import model_source
     from hico_platform.export.onnx_file import MOST_DIFFERENCE, check_onnx_packages, write_onnx
-    from hico_platform.home import mlflow_uri
 
     check_onnx_packages()
-    tracking = arguments.tracking or mlflow_uri(home_of(arguments))
-    encoder = load_encoder(model_source(arguments.model), tracking=tracking)
+    source = model_source(arguments.model)
+    encoder = load_encoder(source, tracking=tracking_of(source, arguments, field="--model"))
     difference = write_onnx(encoder, arguments.out)
     if arguments.json:
         print(json.dumps({"file": str(arguments.out), "largest_difference": difference}))

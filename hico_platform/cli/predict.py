@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.cli import numbers
-from hico_platform.cli.encoder_options import add_tracking
-from hico_platform.cli.main import home_of
+from hico_platform.cli.encoder_options import add_tracking, tracking_of
 from hico_platform.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -50,11 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.commands.encoder import load_encoder
     from hico_platform.commands.predict import model_source, predict_files
     from hico_platform.config.table_map_file import find_table_map
-    from hico_platform.home import mlflow_uri
 
     table = None if arguments.map is None else find_table_map(arguments.map)
-    tracking = arguments.tracking or mlflow_uri(home_of(arguments))
-    encoder = load_encoder(model_source(arguments.model), tracking=tracking)
+    source = model_source(arguments.model)
+    encoder = load_encoder(source, tracking=tracking_of(source, arguments, field="--model"))
     failed = False
     for found in predict_files(encoder, arguments.files, k=arguments.k, table=table):
         failed |= isinstance(found, Problem)

@@ -64,6 +64,14 @@ def test_no_home_is_made_for_a_model_in_a_folder(files: Path) -> None:
     assert not (files / "home").exists()
 
 
+def test_no_store_is_made_for_a_model_that_the_home_does_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", "--model", "x@champion", "--home", str(tmp_path), "good.npy"]) == 2
+    assert "--model: expected a model of a tracking store, got 'models:/x@champion, and " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("words", [["--k", "0"], ["--map", "octopus"], ["--model", "x"]])
 def test_wrong_usage_is_exit_code_2(files: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     try:
