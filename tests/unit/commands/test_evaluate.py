@@ -117,6 +117,8 @@ def test_what_figures_show_is_kept_of_the_encoder(trained: Trained, encoder: Tra
     split = split_store(trained.store, PROTOCOL)
     scored_on = split.parts(Purpose.EVALUATION)[Part.TEST]
     nearest = NearestNeighbors(n_neighbors=5, metric="cosine").fit(features_of(encoder, trained, split.train_and_val))
+    assert 1 <= len(shown.gallery) <= 6
+    assert len({row.query for row in shown.gallery}) == len(shown.gallery)
     for row in shown.gallery:
         assert row.query in scored_on
         found = nearest.kneighbors(features_of(encoder, trained, np.array([row.query])), return_distance=False)[0]

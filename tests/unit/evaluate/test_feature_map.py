@@ -12,7 +12,7 @@ def _two_directions(each: int) -> torch.Tensor:
     """Two groups by direction, whose lengths differ far more than their directions."""
     generator = torch.Generator().manual_seed(0)
     directions = torch.eye(6)[torch.arange(2 * each) % 2] + 0.05 * torch.randn(2 * each, 6, generator=generator)
-    return directions * (1 + 50 * torch.rand(2 * each, 1, generator=generator))
+    return directions * 10 ** (6 * torch.rand(2 * each, 1, generator=generator) - 3)
 
 
 @pytest.mark.slow
