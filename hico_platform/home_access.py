@@ -29,6 +29,9 @@ from hico_platform.home_marker import (
 from hico_platform.trusted_paths import is_own_or_roots
 
 _UNFOLLOWED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_HAS_PATHS = hasattr(os, "O_PATH")
+# Closing a file that was opened for reading would end this process's locks on it, SQLite's among them; as a path, not.
+_TO_CHANGE = os.O_PATH | os.O_NOFOLLOW if _HAS_PATHS else _UNFOLLOWED
 
 
 class HomeAccess(Enum):
@@ -251,14 +254,15 @@ def _has_access(found: os.stat_result, access: HomeAccess, *, group: int) -> boo
 def _change(name: str | None, folder: int, access: HomeAccess, *, group: int) -> bool:
     """Sets the mode of a file in an open folder, or of the folder itself; returns whether it changed."""
     with suppress(OSError):  # a link, deleted meanwhile, or a file system without modes
-        opened = folder if name is None else os.open(name, _UNFOLLOWED, dir_fd=folder)
+        opened = folder if name is None else os.open(name, _TO_CHANGE, dir_fd=folder)
         try:
             found = os.fstat(opened)
             if _has_access(found, access, group=group):
                 return False
+            file = f"/proc/self/fd/{opened}" if _HAS_PATHS and name is not None else opened
             if access is HomeAccess.GROUP and found.st_gid != group:
-                os.fchown(opened, -1, group)
-            os.fchmod(opened, access.mode_of(found))
+                os.chown(file, -1, group)
+            os.chmod(file, access.mode_of(found))
             return True
         finally:
             if name is not None:

@@ -28,6 +28,7 @@ _MAGIC = b"SQLite format 3\x00"
 _PLAIN, _QUOTED = "sqlite", "sqlite+pysqlite"
 _WRITE_VERSION, _WAL = 18, 2
 _mentioned: set[str] = set()
+_kept_open: dict[tuple[int, int], list[int]] = {}  # by device and inode
 
 
 def sqlite_url(file: Path) -> str:
@@ -112,8 +113,7 @@ def check_database(file: Path, *, rule: str, writing: bool) -> None:
         return
     if file.is_dir():
         raise UsageError(Problem(file=file, rule=f"{rule}, a file", value="a folder", remedy="give another home"))
-    with file.open("rb") as stream:
-        begins = stream.read(len(_MAGIC))
+    begins = _header(file, len(_MAGIC))
     if not begins and not writing:
         raise UsageError(
             Problem(file=file, rule=rule, value="an empty file", remedy="start a search first, or give another home")
@@ -204,9 +204,26 @@ def _may_write(file: Path) -> bool:
 
 
 def _is_wal(file: Path) -> bool:
-    with file.open("rb") as stream:
-        header = stream.read(_WRITE_VERSION + 1)
+    header = _header(file, _WRITE_VERSION + 1)
     return len(header) > _WRITE_VERSION and header[_WRITE_VERSION] == _WAL
+
+
+def _header(file: Path, count: int) -> bytes:
+    """The first bytes of a database. What is opened for that stays open as long as this process.
+
+    When a process closes a file, its POSIX locks on it end, those of other connections too. SQLite in another process
+    would then take its own connection for the last one, and remove the write-ahead log that this process still uses
+    (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    found = file.stat()
+    known = (found.st_dev, found.st_ino)
+    if known not in _kept_open:
+        opened = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        now = os.fstat(opened)
+        # Another thread, or another file under this name since: what was opened first stays open too.
+        known = (now.st_dev, now.st_ino)
+        _kept_open.setdefault(known, []).append(opened)
+    return os.pread(_kept_open[known][0], count, 0)
 
 
 def _render(driver: str, database: str, query: dict[str, str] | None = None) -> str:

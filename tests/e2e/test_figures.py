@@ -25,6 +25,7 @@ from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcom
 from hico_platform.search.task import TrialFunction
 from hico_platform.search.task_source import TaskSource
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from tests.exported import small_export
 from tests.small import small_store
 from tests.toy import FACTS, toy_trial
 
@@ -180,9 +181,8 @@ def check_retraining(
     scores = {run.key: 0.3 + 0.07 * index for index, run in enumerate(plan.runs)}
     for run in plan.runs:
         place = home / "searches" / "shuffled" / "final" / plan.digest[:12] / run.key
-        (place / "encoder").mkdir(parents=True)
-        (place / "encoder" / "weights").write_text("weights")
-        (place / "epoch-000009").mkdir()
+        (place / "epoch-000009").mkdir(parents=True)
+        small_export(place / "encoder")
         result = RunResult(
             entry=run.entry, seed=run.seed, epoch=9, metrics={"knn_top1": scores[run.key]}, seconds=1.0,
             checkpoint=str(place / "epoch-000009") if run.entry.is_trained else None,

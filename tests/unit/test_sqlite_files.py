@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import sqlalchemy
 from hico_platform import sqlite_files
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths, mlflow_uri
+from hico_platform.home_access import prepare_home
 from hico_platform.sqlite_files import (
     check_database,
     is_memory,
@@ -210,3 +213,33 @@ class TestJournal:
                 prepare_database(file, rule="a study database")
         prepare_database(file, rule="a study database")
         assert journal(file) == "delete"
+
+
+WRITE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("INSERT INTO t VALUES (2)")
+connection.commit()
+connection.close()
+"""
+
+
+@pytest.mark.parametrize("check", ["prepare", "check", "mode"])
+def test_a_check_takes_no_locks_from_this_process(check: str, tmp_path: Path) -> None:
+    """A process's locks on a file end when it closes that file anywhere; SQLite then took others for the last ones."""
+    prepare_home(tmp_path / "home")
+    file = tmp_path / "home" / "mlflow.db"
+    fill(file)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (1,)
+        if check == "prepare":
+            prepare_database(file, rule="a tracking database")
+        elif check == "check":
+            check_database(file, rule="a tracking database", writing=True)
+        else:
+            file.chmod(0o644)
+            prepare_home(tmp_path / "home")
+            assert file.stat().st_mode & 0o777 == 0o600
+        for rows_now in (2, 3):
+            subprocess.run([sys.executable, "-c", WRITE, str(file)], check=True)
+            assert connection.execute("SELECT count(*) FROM t").fetchone() == (rows_now,)
