@@ -213,13 +213,14 @@ class _Run:
             request = dataclasses.replace(request, target=in_layout_of(self._first, request.target))
             self._request = request
         self._target = None if request.target is None else _opened(request.target, request.part, field="target")
-        self._overlap = 0
+        overlap: set[tuple[str, int]] = set()  # a sequence that several encoders were trained on counts once
         for encoder in request.encoders:
             encoder.check_fits(self._store, field="data")
-            self._overlap += self._check_overlap(encoder, self._split, request.source)
+            overlap |= {("data", i) for i in self._check_overlap(encoder, self._split, request.source)}
             if self._target is not None and request.target is not None:
                 encoder.check_fits(self._target[0], field="target")
-                self._overlap += self._check_overlap(encoder, self._target[1], request.target)
+                overlap |= {("target", i) for i in self._check_overlap(encoder, self._target[1], request.target)}
+        self._overlap = len(overlap)
         self._steps = _Steps(watch)
 
     def report(self) -> EvaluationReport:
@@ -357,8 +358,8 @@ class _Run:
             encoder.config, layout=encoder.layout, coordinates=encoder.coordinates, device=self._device
         )
 
-    def _check_overlap(self, encoder: TrainedEncoder, split: TrainEvalSplit, dataset: Dataset) -> int:
-        """How many of the sequences to score the encoder was trained on; raises DataError unless that is allowed."""
+    def _check_overlap(self, encoder: TrainedEncoder, split: TrainEvalSplit, dataset: Dataset) -> list[int]:
+        """The sequences to score that the encoder was trained on; raises DataError for any unless that is allowed."""
         both = np.intersect1d(split.eval, seen_in_training(encoder, dataset))
         if len(both) and not self._request.allow_overlap:
             how = encoder.provenance.get("protocol")
@@ -370,7 +371,7 @@ class _Run:
                         rule=f"no sequence that {encoder.source} was trained on (under {how})",
                         value=f"{len(both)} of {len(split.eval)} that it was trained on", remedy=remedy)
             )  # fmt: skip
-        return len(both)
+        return [int(i) for i in both]
 
     def _facts(self) -> dict[str, Any]:
         request = self._request

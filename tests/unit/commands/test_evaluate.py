@@ -23,6 +23,7 @@ from hico_platform.commands.evaluate import (
     wanted_tasks,
 )
 from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
+from hico_platform.config.schema import replace
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.layouts import LAYOUTS
@@ -280,6 +281,9 @@ def test_what_an_encoder_was_trained_on_is_not_scored(trained: Trained, encoder:
         scored(asked(trained, retrained, part=Part.VAL))
     report, _ = scored(asked(trained, retrained, part=Part.VAL, allow_overlap=True, baselines=Baselines.NONE))
     assert report.facts["overlap"] == len(validation)
+    bone = dataclasses.replace(retrained, config=replace(retrained.config, {"views.stream": "bone"}))
+    both = asked(trained, retrained, bone, part=Part.VAL, allow_overlap=True, baselines=Baselines.NONE)
+    assert scored(both)[0].facts["overlap"] == len(validation), "a sequence counts once"
     for known in (encoder, retrained):
         report, _ = scored(asked(trained, known, baselines=Baselines.NONE))
         assert "overlap" not in report.facts
