@@ -33,7 +33,9 @@ def test_a_table_and_files(trained: Trained, tmp_path: Path, capsys: pytest.Capt
     said, progress = capsys.readouterr()
     assert "raw pose" in said
     assert "accuracy by class" in said
+    assert "3 of 7: figures, encoder took" in progress
     assert "7 of 7: knn, raw pose took" in progress
+    assert {"features_encoder.png", "retrieval_encoder.png"} <= {file.name for file in out.iterdir()}
     assert f"written: {out} (confusion_encoder_knn.csv" in progress
     assert main(words(trained, "--out", str(out))) == 2
     assert "out: expected a path where nothing is yet" in capsys.readouterr().err
