@@ -132,6 +132,17 @@ class Signal(StrEnum):
         """The name of its score, as evaluation, tracking and reports have it."""
         return {Signal.MAP: "retrieval_map", Signal.LINEAR: "linear_regularised_top1"}.get(self, self.value)
 
+    @property
+    def heading(self) -> str:
+        """What tables and axes call it."""
+        return {
+            Signal.KNN_TOP1: "kNN top-1",
+            Signal.KNN_MEAN: "kNN, mean over k",
+            Signal.MAP: "mAP",
+            Signal.LINEAR: "linear probe",
+            Signal.KNN_SUBJECTS: "1-NN among all training subjects",
+        }[self]
+
 
 class Decision(StrEnum):
     """The answer to a trial's report."""

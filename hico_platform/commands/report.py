@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from hico_platform.config.parameters import Range
+from hico_platform.enums import Signal
 from hico_platform.home import HomePaths
 from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
 from hico_platform.retrain.results import FIGURES, PLAN, read_result, summarise
@@ -45,7 +46,9 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             "data digest": facts.data_digest[:12],
             "protocol": facts.protocol,
             **_pretrain_only(facts),
-            "scored on": "validation subjects of the training split",
+            "scored on": "all subjects of the training split"
+            if settings.signal is Signal.KNN_SUBJECTS
+            else "validation subjects of the training split",
             "budget": f"{epochs} epochs a trial",
             "seed": str(facts.seed),
             "sampler": str(settings.sampler.name),
@@ -54,6 +57,7 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             "began": _clock(status.search.began_at_s),
             **({"run by": ", ".join(dict.fromkeys(one.user for one in status.drivers))} if status.drivers else {}),
         },
+        score=settings.signal.heading,
         log_parameters=frozenset(
             field
             for parameter in status.space.parameters

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTrial:
-    """A trial; ``curve`` maps epochs to validation kNN top-1, ``metrics`` are those of its end.
+    """A trial; ``curve`` maps epochs to the score that the search goes by, ``metrics`` are those of its end.
 
     ``word`` is the state as the page shows it.
     """
@@ -31,7 +31,7 @@ class ReportedTrial:
 
     @property
     def value(self) -> float | None:
-        """Validation kNN top-1 there."""
+        """The score there."""
         return self.curve[self.epoch] if self.curve else None
 
 
@@ -69,7 +69,8 @@ class Importance:
 class ReportContent:
     """A whole report.
 
-    ``state`` is the search's state in one word, ``progress`` counts its trials (``5 of 20 trials ended``).
+    ``state`` is the search's state in one word, ``progress`` counts its trials (``5 of 20 trials ended``). ``score`` is
+    what axes call the validation score that it goes by.
     ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
     are the fields that were searched on a log scale.
     """
@@ -85,6 +86,7 @@ class ReportContent:
     trials: Sequence[ReportedTrial]
     best: int | None
     facts: Mapping[str, str]
+    score: str = "kNN top-1"
     log_parameters: frozenset[str] = frozenset()
     importance: Importance | None = None
     finals: Sequence[RetrainTable] = field(default_factory=tuple)

@@ -23,7 +23,7 @@ _BEST, _GREY = "#111111", "#8a8f98"
 
 
 def learning_curves(content: ReportContent) -> str | None:
-    """Validation kNN top-1 by epoch, a line a trial, with the rungs."""
+    """The validation score by epoch, a line a trial, with the rungs."""
     shown = [trial for trial in content.trials if trial.curve]
     if not shown:
         return None
@@ -43,13 +43,13 @@ def learning_curves(content: ReportContent) -> str | None:
             zorder=3 if best else 2,
         )
     axis.set_xlabel("epoch")
-    axis.set_ylabel("validation kNN top-1, %")
+    axis.set_ylabel(f"validation {content.score}, %")
     _legend(axis, shown, best=content.best)
     return _svg(figure)
 
 
 def best_so_far(content: ReportContent) -> str | None:
-    """The best validation kNN top-1 of any report against the epochs spent, trial after trial."""
+    """The best validation score of any report against the epochs spent, trial after trial."""
     spent, best = 0, 0.0
     xs, ys = [0.0], [math.nan]
     for trial in content.trials:
@@ -65,7 +65,7 @@ def best_so_far(content: ReportContent) -> str | None:
     figure, axis = _figure(7.2, 2.8)
     axis.step(xs, ys, where="post", color=_BEST, linewidth=1.6)
     axis.set_xlabel("epochs spent, trials in the order in which they began")
-    axis.set_ylabel("best kNN top-1, %")
+    axis.set_ylabel(f"best {content.score}, %")
     return _svg(figure)
 
 
@@ -86,7 +86,7 @@ def parameters(content: ReportContent) -> str | None:
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     for axis in axes[::columns]:
-        axis.set_ylabel("kNN top-1, %")
+        axis.set_ylabel(f"{content.score}, %")
     return _svg(figure)
 
 

@@ -35,6 +35,16 @@ def test_everything_is_gathered_from_the_ledger(home: Path) -> None:
     assert content.best_trial.value == max(trial.value or 0 for trial in content.trials if trial.epoch == 9)
     assert content.facts["protocol"] == "xsub"
     assert "contrast.temperature" in content.parameters
+    assert (content.score, content.facts["scored on"]) == ("kNN top-1", "validation subjects of the training split")
+
+
+def test_the_report_names_the_score_that_the_search_goes_by(tmp_path: Path) -> None:
+    storage = open_storage(sqlite_url(tmp_path / "study.db"))
+    space = toy_space(objectives=["knn_subjects"])
+    StudyLedger.create(storage, name="toy", space=space, facts=FACTS, limit=5, at_s=0.0)
+    content = report_content(HomePaths(home=tmp_path), "toy")
+    assert content.score == "1-NN among all training subjects"
+    assert content.facts["scored on"] == "all subjects of the training split"
 
 
 def test_importance_compares_scores_of_one_epoch(home: Path) -> None:

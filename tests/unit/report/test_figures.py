@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +65,13 @@ def test_the_best_so_far_never_falls(drawn: list[Figure]) -> None:
     assert np.isnan(line.get_ydata()[0]), "before the first report there is no best"
     assert line.get_drawstyle() == "steps-post"
     assert drawn[0].axes[0].get_ylabel() == "best kNN top-1, %"
+
+
+def test_axes_name_the_score_that_the_search_goes_by(drawn: list[Figure]) -> None:
+    by_map = dataclasses.replace(CONTENT, score="mAP")
+    figures.best_so_far(by_map)
+    figures.learning_curves(by_map)
+    assert [figure.axes[0].get_ylabel() for figure in drawn] == ["best mAP, %", "validation mAP, %"]
 
 
 def test_learning_curves_are_the_reports_with_the_rungs(drawn: list[Figure]) -> None:
