@@ -58,6 +58,7 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             **({"run by": ", ".join(dict.fromkeys(one.user for one in status.drivers))} if status.drivers else {}),
         },
         score=settings.signal.heading,
+        metric=settings.signal.metric,
         log_parameters=frozenset(
             field
             for parameter in status.space.parameters

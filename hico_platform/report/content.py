@@ -70,7 +70,7 @@ class ReportContent:
     """A whole report.
 
     ``state`` is the search's state in one word, ``progress`` counts its trials (``5 of 20 trials ended``). ``score`` is
-    what axes call the validation score that it goes by.
+    what the page calls the validation score that it goes by, ``metric`` its name among a trial's metrics.
     ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
     are the fields that were searched on a log scale.
     """
@@ -87,6 +87,7 @@ class ReportContent:
     best: int | None
     facts: Mapping[str, str]
     score: str = "kNN top-1"
+    metric: str = "knn_top1"
     log_parameters: frozenset[str] = frozenset()
     importance: Importance | None = None
     finals: Sequence[RetrainTable] = field(default_factory=tuple)

@@ -63,6 +63,15 @@ class TestPage:
         assert page.count("<svg") == 4
         assert "contrast.temperature = 0.05" in page
 
+    def test_names_what_the_search_went_by(self) -> None:
+        scores = {"knn_top1": 0.431, "retrieval_map": 0.52}
+        one = trial(0, "complete", {9: 0.52}, metrics=scores)
+        page = render(dataclasses.replace(CONTENT, trials=[one], finals=[], metric="retrieval_map", score="mAP"))
+        assert "validation mAP 52.0 %" in page
+        assert "<th>mAP</th>" in page
+        assert "kNN top-1" not in page
+        assert (page.count("<td>52.0</td>"), page.count("<td>43.1</td>")) == (1, 1), "each score once, under its name"
+
     def test_what_users_wrote_is_text(self) -> None:
         page = render(CONTENT)
         assert "&lt;b&gt;and&lt;/b&gt;" in page
