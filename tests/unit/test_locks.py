@@ -74,8 +74,8 @@ def test_development_packages_are_not_in_what_runs(lock: str) -> None:
     groups = project()["dependency-groups"]
     development = canonical([text for texts in groups.values() for text in texts])
     assert development
-    shared = {"scikit-learn", "triton"} if lock == "cuda" else {"scikit-learn"}
-    assert development & names(lock) == shared, "which MLflow needs too, and torch for NVIDIA GPUs"
+    shared = {"triton"} if lock == "cuda" else set()
+    assert development & names(lock) == shared, "which torch needs for NVIDIA GPUs"
     assert canonical(groups["dev"]) <= names("dev")
     assert canonical(groups["mutants"]) <= names("mutants")
     assert canonical(groups["tools"]) <= names("tools")
