@@ -286,7 +286,9 @@ class _Run:
         if request.baselines is not Baselines.NONE:
             few = [task for task in self._tasks if task.quick or request.baselines is Baselines.ALL]
             planned[UNTRAINED] = _split_by_missing(few, self._without_features(self._first, first=False))
-            raw = dataclasses.replace(self._without_features(self._first, first=False), encoder=None, target=None)
+            given = self._without_features(self._first, first=False)
+            target = None if given.target is None else dataclasses.replace(given.target, encoder=None)
+            raw = dataclasses.replace(given, encoder=None, target=target)
             planned[RAW_POSE] = _split_by_missing(few, raw)
         return planned
 
@@ -305,13 +307,14 @@ class _Run:
 
     def _of(self, name: str, encoder: TrainedEncoder, built: HierarchicalEncoder | None) -> tuple[Evaluated, float]:
         """The features of an entry, of the poses themselves where nothing is ``built``, and how long they took."""
-        splits = [self._split] if self._target is None or built is None else [self._split, self._target[1]]
+        splits = [self._split] if self._target is None else [self._split, self._target[1]]
         batches = sum(math.ceil(len(part) / BATCH) for split in splits for part in (split.train, split.eval))
 
         def made(split: TrainEvalSplit, target: Evaluated | None = None) -> Evaluated:
             data = split.eval_data(encoder.config, device=self._device, alive=self._steps.alive)
             if built is None:
-                return of_raw_pose(data=data, config=self._config, seed=self._request.seed)
+                poses = of_raw_pose(data=data, config=self._config, seed=self._request.seed)
+                return dataclasses.replace(poses, target=target)
             return of_encoder(built, data=data, config=self._config, seed=self._request.seed, target=target)
 
         with self._steps.step(name, FEATURES, total=batches) as step:

@@ -45,6 +45,7 @@ class Comparison:
         intervals: of each entry's means, by metric.
         differences: from each other entry, by metric.
         untested: why there is no test, where there is none.
+        is_released: whether the best configuration is the released settings, which then have no row of their own.
     """
 
     persons: int = 0
@@ -52,6 +53,7 @@ class Comparison:
     intervals: Mapping[Entry, Mapping[str, Interval]] = field(default_factory=dict)
     differences: Mapping[Entry, Mapping[str, Difference]] = field(default_factory=dict)
     untested: str | None = None
+    is_released: bool = False
 
 
 def compare(folder: Path, runs: Sequence[PlannedRun], *, metric: str) -> Comparison:
@@ -80,6 +82,7 @@ def compare(folder: Path, runs: Sequence[PlannedRun], *, metric: str) -> Compari
         seeds=len(kept[Entry.BEST]),
         intervals=intervals,
         differences=_differences(kept, metrics=dict.fromkeys((metric, *TESTED))),
+        is_released=Entry.RELEASED not in kept,
     )
 
 

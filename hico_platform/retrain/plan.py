@@ -114,12 +114,15 @@ def released_settings(config: TrialConfig) -> TrialConfig:
 def make_plan(best: TrialConfig, *, seeds: int, epochs: int | None, facts: Mapping[str, Any]) -> RetrainPlan:
     """The runs for ``seeds`` seeds, the longest first; ``facts`` (data digests, protocol, code) enter the digest.
 
+    Where the best configuration is the released settings, they are trained once.
+
     Raises:
         ConfigError: ``epochs`` breaks its rule.
     """
     if epochs is not None:
         best = replace(best, {"budget.epochs": epochs})
-    entries = {Entry.BEST: best, Entry.RELEASED: released_settings(best), Entry.UNTRAINED: best}
+    released = released_settings(best)
+    entries = {Entry.BEST: best, **({Entry.RELEASED: released} if released != best else {}), Entry.UNTRAINED: best}
     runs = [
         PlannedRun(entry=entry, seed=seed, config=replace(config, {"budget.seed": seed}))
         for entry, config in entries.items()

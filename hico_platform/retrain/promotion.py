@@ -44,6 +44,8 @@ def promotion(comparison: Comparison, *, metric: str) -> Promotion:
     name = f"test {METRICS.get(metric, metric)}"
     if comparison.untested is not None:
         return Promotion(alias=None, reason=f"not tested: {comparison.untested}")
+    if comparison.is_released:
+        return Promotion(alias=CHALLENGER, reason="it has the released settings, which a champion has to beat")
     tests = {entry: comparison.differences.get(entry, {}).get(metric) for entry in BEATEN}
     missing = [entry.heading for entry, found in tests.items() if found is None]
     if missing:
@@ -53,7 +55,8 @@ def promotion(comparison: Comparison, *, metric: str) -> Promotion:
     said = failed or known
     against = ", ".join(f"{entry.heading} {in_words(found)}" for entry, found in said.items())
     if not failed:
-        return Promotion(alias=CHAMPION, reason=f"better beyond noise in {name}: over {against}")
+        seed = "; with one seed nothing is known of how seeds differ" if comparison.seeds == 1 else ""
+        return Promotion(alias=CHAMPION, reason=f"better beyond noise in {name}: over {against}{seed}")
     few = any(found.test.interval.few_persons for found in failed.values())
     why = f"; {comparison.persons} persons are too few to show any difference" if few else ""
     return Promotion(alias=CHALLENGER, reason=f"not better beyond noise in {name}: over {against}{why}")

@@ -211,7 +211,7 @@ def test_the_target_is_another_dataset(trained: Trained, encoder: TrainedEncoder
     store = small_store(tmp_path / "target", seed=1)
     target = Dataset(location=str(store.directory), protocol=PROTOCOL, cache=tmp_path)
     report, seen = scored(asked(trained, encoder, tasks=("moved",), target=target))
-    assert ran(report) == {"encoder": ["moved"], "untrained": ["moved"], "raw pose": []}
+    assert ran(report) == {"encoder": ["moved"], "untrained": ["moved"], "raw pose": ["moved"]}
     assert report.facts["target"]["data_digest"] == store.digest
     assert report.target_labels is not None
     assert len(report.target_labels) == report.facts["target"]["scored_sequences"]

@@ -105,3 +105,10 @@ def test_runs_of_an_older_version_are_named_and_nothing_is_tested(folder: Path) 
 )
 def test_holm(given: list[float], expected: list[float]) -> None:
     assert holm(given) == pytest.approx(expected)
+
+
+def test_a_plan_without_released_settings_has_them_as_its_best(folder: Path, compared: Comparison) -> None:
+    assert not compared.is_released
+    alone = compare(folder, [run for run in PLAN.runs if run.entry is not Entry.RELEASED], metric="knn_top1")
+    assert alone.is_released
+    assert list(alone.differences) == [Entry.UNTRAINED, Entry.RAW_POSE]

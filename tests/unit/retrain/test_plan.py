@@ -186,3 +186,11 @@ def test_digest_changes_with_configuration_budget_and_facts_but_not_with_the_num
 def test_epochs_below_one_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"budget.epochs: expected at least 1, got 0"):
         make_plan(small_config(), seeds=1, epochs=0, facts={})
+
+
+def test_released_settings_that_are_the_best_are_trained_once() -> None:
+    best = released_settings(small_config())
+    plan = make_plan(best, seeds=2, epochs=None, facts={})
+    assert [(run.entry, run.seed) for run in plan.runs] == [
+        (Entry.BEST, 0), (Entry.BEST, 1), (Entry.UNTRAINED, 0), (Entry.UNTRAINED, 1), (Entry.RAW_POSE, 0),
+    ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from hico_platform.evaluate.intervals import Interval, PairedTest
@@ -34,7 +36,8 @@ def test_a_model_that_is_better_than_both_is_the_champion() -> None:
     assert found.alias == "champion"
     assert found.sentence == (
         "Better beyond noise in test 1-NN: over released settings +12.2 points [8.1, 16.3], one-sided p 0.001, "
-        "untrained encoder +12.2 points [8.1, 16.3], one-sided p 0.001."
+        "untrained encoder +12.2 points [8.1, 16.3], one-sided p 0.001; with one seed nothing is known of how seeds "
+        "differ."
     )
 
 
@@ -87,4 +90,18 @@ def test_without_a_test_nothing_is_decided() -> None:
     assert (lacking.alias, lacking.reason) == (
         None,
         "not tested: no test mAP of each sequence of released settings and untrained encoder",
+    )
+
+
+def test_several_seeds_need_no_warning() -> None:
+    found = promotion(dataclasses.replace(comparison(CLEAR, CLEAR), seeds=3), metric="knn_top1")
+    assert found.reason.endswith("one-sided p 0.001")
+
+
+def test_the_released_settings_do_not_beat_themselves() -> None:
+    alone = Comparison(persons=10, seeds=3, differences={Entry.UNTRAINED: {"knn_top1": CLEAR}}, is_released=True)
+    found = promotion(alone, metric="knn_top1")
+    assert (found.alias, found.reason) == (
+        "challenger",
+        "it has the released settings, which a champion has to beat",
     )

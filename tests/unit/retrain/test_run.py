@@ -199,7 +199,8 @@ def test_a_model_that_is_better_beyond_noise_is_the_champion_and_everything_says
     assert (report.alias, stage.tracker.aliases) == ("champion", {"x": {"champion": 1}})
     why = (
         "Better beyond noise in test 1-NN: over released settings +60.0 points [60.0, 60.0], one-sided p 0.004, "
-        "untrained encoder +70.0 points [70.0, 70.0], one-sided p 0.004."
+        "untrained encoder +70.0 points [70.0, 70.0], one-sided p 0.004; with one seed nothing is known of how seeds "
+        "differ."
     )
     assert report.promotion.sentence == why
     assert f"over 1 seed. {why}\n" in stage.tracker.descriptions["x"]
