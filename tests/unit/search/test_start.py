@@ -144,7 +144,9 @@ def test_the_command_that_the_ledger_keeps_has_no_secret(tmp_path: Path, monkeyp
         raise UsageError(Problem(rule="no more of this", remedy=None))
 
     monkeypatch.setattr(search, "run_search", not_run)
-    inputs = SimpleNamespace(facts=SimpleNamespace(more={"dataset": "d"}, protocol="xsub"), function=None, probe=None)
+    inputs = SimpleNamespace(
+        facts=SimpleNamespace(more={"dataset": "d"}, protocol="xsub"), function=None, probe=None, warnings=()
+    )
     monkeypatch.setattr(search_inputs, "search_inputs", lambda *_, **__: inputs)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0k3n-in-a-name")
     storage, name = "postgresql+psycopg://me:s3cr3t@h/db?password=s3cr3t-too", "t0k3n-in-a-name"
