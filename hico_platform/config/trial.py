@@ -177,7 +177,9 @@ class EvaluationConfig(Settings):
     linear_epochs: Whole = Field(80, description="epochs of the linear probe", ge=1)
     linear_batch_size: Whole = Field(1024, description="batch size of the linear probe", ge=1)
     linear_learning_rate: Number = Field(2.0, description="learning rate of the linear probe", gt=0)
-    recall_at: Whole = Field(5, description="k of retrieval recall at k", ge=1)
+    recall_at: Whole = Field(
+        5, description="k of a trial's retrieval recall at k; evaluate and retrain report 1, 5 and 10", ge=1
+    )
 
 
 class TrialConfig(Settings):
