@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +41,25 @@ def write_synced(file: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def write_new_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes a new folder with these files, by name: it appears whole or not at all. Creates the folders above it.
+
+    Raises:
+        OSError: there is a folder of that name with something in it, or the disk is full.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = make_unique_folder(folder.parent, prefix=".writing-")
+    try:
+        for name, content in files.items():
+            write_synced(temporary / name, content)
+        sync(temporary)
+        temporary.rename(folder)
+        sync(folder.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.atomic_io import write_new_folder
 from hico_platform.commands.evaluate import EvaluationReport
 from hico_platform.commands.figure_data import about, figures_of_features
 from hico_platform.evaluate.scores import TaskResult, confusion
@@ -48,17 +47,7 @@ def write_evaluation(report: EvaluationReport, plain: Mapping[str, Any], out: Pa
             drawn = figures_of_features(entry.shown, about=f"{entry.name}, {about(report.facts)}")
             files |= {f"{figure}_{entry.name}.png": content for figure, content in drawn.items()}
     files |= _curves(report)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = make_unique_folder(out.parent, prefix=".writing-")
-    try:
-        for name, content in files.items():
-            write_synced(temporary / name, content)
-        sync(temporary)
-        temporary.rename(out)
-        sync(out.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    write_new_folder(out, files)
     return sorted(files)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.atomic_io import write_new_folder
 from hico_platform.errors import first_line
 from hico_platform.retrain.losses import read_losses
 from hico_platform.retrain.results import FIGURES
@@ -28,7 +27,7 @@ def add_figures(report: RetrainReport, *, data: TrialData, tracker: Tracker) -> 
     folder = report.directory / FIGURES
     try:
         if not folder.is_dir():
-            _write(_draw(report, data), folder)
+            write_new_folder(folder, _draw(report, data))
         if report.run_id is None:
             return "the tracking store has no run for them"
         tracker.log_folder(report.run_id, folder, name=FIGURES)
@@ -76,16 +75,3 @@ def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
     if losses:
         found["losses"] = draw_losses(losses, title=f"Losses in training: {trained_on}")
     return {f"{name}.png": content for name, content in found.items()}
-
-
-def _write(files: Mapping[str, bytes], folder: Path) -> None:
-    temporary = make_unique_folder(folder.parent, prefix=".writing-")
-    try:
-        for name, content in files.items():
-            write_synced(temporary / name, content)
-        sync(temporary)
-        temporary.rename(folder)
-        sync(folder.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise

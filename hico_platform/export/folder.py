@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.atomic_io import write_new_folder
 from hico_platform.build import build_encoder
 from hico_platform.checkpoint import Checkpoint
 from hico_platform.data.normalise import Normalisation
@@ -59,7 +58,6 @@ def export_encoder(checkpoint: Checkpoint, directory: Path, *, recogniser: Recog
     """Writes the query encoder of a checkpoint into the new folder ``directory``, atomically, with its recogniser."""
     from safetensors.torch import save
 
-    directory.parent.mkdir(parents=True, exist_ok=True)
     files = {WEIGHTS: save({name: value.contiguous() for name, value in encoder_weights(checkpoint).items()})}
     if recogniser is not None:
         files[RECOGNISER] = save(
@@ -84,17 +82,7 @@ def export_encoder(checkpoint: Checkpoint, directory: Path, *, recogniser: Recog
         "recogniser": None if recogniser is None else recogniser_as_plain(recogniser),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    temporary = make_unique_folder(directory.parent, prefix=".writing-")
-    try:
-        for name, content in files.items():
-            write_synced(temporary / name, content)
-        write_synced(temporary / DESCRIPTION, json.dumps(description, indent=1).encode())
-        sync(temporary)
-        temporary.rename(directory)
-        sync(directory.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    write_new_folder(directory, {**files, DESCRIPTION: json.dumps(description, indent=1).encode()})
 
 
 def load_encoder(directory: Path) -> Encoder:

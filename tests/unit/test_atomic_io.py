@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.atomic_io import write_synced, write_whole
+from hico_platform.atomic_io import write_new_folder, write_synced, write_whole
 
 
 def test_a_file_appears_whole_and_alone(tmp_path: Path) -> None:
@@ -38,3 +38,20 @@ def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", b"new")
     assert victim.read_text() == "precious"
     assert not (tmp_path / "file").is_symlink()
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "new" / "folder"
+    write_new_folder(folder, {"a": b"one", "b": b"two"})
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {"a": b"one", "b": b"two"}
+    with pytest.raises(OSError, match="not empty"):
+        write_new_folder(folder, {"a": b"three"})
+    assert (folder / "a").read_bytes() == b"one"
+
+    def killed(file: Path, content: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hico_platform.atomic_io.write_synced", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_new_folder(tmp_path / "new" / "other", {"a": b"one"})
+    assert [path.name for path in folder.parent.iterdir()] == ["folder"]

@@ -27,13 +27,7 @@ class Finetune:
 
     def run(self, evaluated: Evaluated) -> TaskResult:
         """``finetune_cmd_top1`` and ``finetune_layer_decay_top1``. Raises TrainingError where a loss is not finite."""
-        scores, predictions = {}, None
-        for recipe in self._recipes:
-            answers = fine_tuned_answers(
-                evaluated, sequences=evaluated.data.train, recipe=recipe, what=f"{self.name} {recipe.name}"
-            )
-            scores[f"finetune_{recipe.name}_top1"] = Score.mean_of(answers == evaluated.data.eval_labels)
-            predictions = answers if predictions is None else predictions
+        scores, predictions = scores_by_recipe(evaluated, recipes=self._recipes, task=self.name)
         return TaskResult(
             task=self.name,
             protocol="; ".join(f"{recipe.name}: {recipe.described()}" for recipe in self._recipes),
@@ -41,6 +35,20 @@ class Finetune:
             predictions=predictions,
             facts={f"finetune_{recipe.name}_epochs": recipe.epochs for recipe in self._recipes},
         )
+
+
+def scores_by_recipe(
+    evaluated: Evaluated, *, recipes: tuple[Recipe, ...], task: str
+) -> tuple[dict[str, Score], Tensor | None]:
+    """Top-1 after each recipe, as ``finetune_cmd_top1`` of the task ``finetune``, and the first one's answers (q,)."""
+    scores, predictions = {}, None
+    for recipe in recipes:
+        answers = fine_tuned_answers(
+            evaluated, sequences=evaluated.data.train, recipe=recipe, what=f"{task} {recipe.name}"
+        )
+        scores[f"{task.replace('-', '_')}_{recipe.name}_top1"] = Score.mean_of(answers == evaluated.data.eval_labels)
+        predictions = answers if predictions is None else predictions
+    return scores, predictions
 
 
 def fine_tuned_answers(evaluated: Evaluated, *, sequences: Tensor, recipe: Recipe, what: str) -> Tensor:

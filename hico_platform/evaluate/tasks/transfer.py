@@ -11,7 +11,7 @@ from hico_platform.evaluate.data import Evaluated
 from hico_platform.evaluate.regularised import protocol
 from hico_platform.evaluate.scores import Score, TaskResult
 from hico_platform.evaluate.supervised import RECIPES, Recipe
-from hico_platform.evaluate.tasks.finetune import fine_tuned_answers
+from hico_platform.evaluate.tasks.finetune import scores_by_recipe
 
 _TARGET = "a target dataset"
 
@@ -67,13 +67,7 @@ class TransferFinetune:
             TrainingError: a loss is not finite.
         """
         target = dataclasses.replace(_target(evaluated), seed=evaluated.seed, progress=evaluated.progress)
-        scores, predictions = {}, None
-        for recipe in self._recipes:
-            answers = fine_tuned_answers(
-                target, sequences=target.data.train, recipe=recipe, what=f"{self.name} {recipe.name}"
-            )
-            scores[f"transfer_finetune_{recipe.name}_top1"] = Score.mean_of(answers == target.data.eval_labels)
-            predictions = answers if predictions is None else predictions
+        scores, predictions = scores_by_recipe(target, recipes=self._recipes, task=self.name)
         return TaskResult(
             task=self.name,
             protocol="on another dataset, " + "; ".join(f"{one.name}: {one.described()}" for one in self._recipes),

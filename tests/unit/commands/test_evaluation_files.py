@@ -91,7 +91,7 @@ def test_nothing_is_written_over_nor_by_half(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(module, "write_synced", full)
+    monkeypatch.setattr("hico_platform.atomic_io.write_synced", full)
     with pytest.raises(OSError, match="no space"):
         write_evaluation(report(), {}, tmp_path / "other")
     assert [each.name for each in tmp_path.iterdir()] == ["out"]

@@ -307,7 +307,7 @@ def test_an_export_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("hico_platform.export.folder.sync", cut_off)
+        patch.setattr("hico_platform.atomic_io.sync", cut_off)
         with pytest.raises(KeyboardInterrupt):
             export_encoder(checkpoint, tmp_path / "encoder", recogniser=small_recogniser())
     assert list(tmp_path.iterdir()) == []
