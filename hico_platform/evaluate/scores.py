@@ -92,19 +92,5 @@ def class_accuracy(predictions: Tensor, labels: Tensor, *, classes: int) -> Tens
     return found.diagonal() / found.sum(dim=1)
 
 
-def mean_class_accuracy(predictions: Tensor, labels: Tensor, *, classes: int) -> Score:
-    """The mean of ``class_accuracy`` over the classes that have sequences: each class counts as much as any other."""
-    truth = torch.nn.functional.one_hot(labels.cpu(), classes)
-    right = (predictions.cpu() == labels.cpu())[:, None] * truth
-    return Score.of_sums(torch.cat([right, truth], dim=1), _mean_share)
-
-
 def _ratio(sums: Tensor) -> Tensor:
     return sums[..., 0] / sums[..., 1]
-
-
-def _mean_share(sums: Tensor) -> Tensor:
-    """Of sums (..., 2 * classes), right ones before all: the mean share over the classes that have any."""
-    right, total = sums.chunk(2, dim=-1)
-    shares = right / total.clamp_min(1)
-    return shares.sum(dim=-1) / (total > 0).sum(dim=-1)

@@ -16,7 +16,7 @@ from hico_platform.commands.evaluate import FEATURES, EntryReport, EvaluationPro
 from hico_platform.commands.evaluation_files import truth_of
 from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.evaluate.intervals import Interval
-from hico_platform.evaluate.scores import confusion
+from hico_platform.evaluate.scores import class_accuracy
 
 LOG_WIDTH = 120
 _LINE_EVERY_S = 30.0
@@ -176,11 +176,12 @@ def class_accuracy_of(entry: EntryReport, task: str, report: EvaluationReport) -
     truth, class_names = truth_of(result, report)
     if truth is None:
         return None
-    counts = confusion(result.predictions, truth, classes=len(class_names))
+    shares = class_accuracy(result.predictions, truth, classes=len(class_names))
+    counts = truth.bincount(minlength=len(class_names))
     return {
-        name: {"accuracy": float(row[i]) / int(row.sum()), "sequences": int(row.sum())}
-        for i, (name, row) in enumerate(zip(class_names, counts, strict=True))
-        if int(row.sum())
+        name: {"accuracy": share, "sequences": count}
+        for name, share, count in zip(class_names, shares.tolist(), counts.tolist(), strict=True)
+        if count
     }
 
 
