@@ -55,6 +55,8 @@ class SearchResult:
                 "number": best.number,
                 "values": dict(best.values),
                 "epoch": best.epoch,
+                "value": best.value,
+                "standard_error": best.standard_error,
                 "metrics": {} if best.ending is None else dict(best.ending.metrics),
                 "run_id": best.run_id,
             },

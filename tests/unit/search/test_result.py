@@ -51,6 +51,8 @@ def test_as_plain_values() -> None:
             "number": 1,
             "values": dict(found.best.values),
             "epoch": 9,
+            "value": 0.5,
+            "standard_error": None,
             "metrics": {"recognition_top1": 0.5},
             "run_id": "run-1",
         },
