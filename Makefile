@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit stack check format mutants lock sbom clean
+.PHONY: help install demo test unit stack check format mutants lock sbom pictures clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
@@ -91,6 +91,10 @@ lock: $(TOOLS)/.ready
 sbom: $(TOOLS)/.ready
 	PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json \
 	  requirements/$(or $(LOCK),cuda).lock
+
+# The pictures of the README, from what make demo leaves: three minutes, tmux and Chromium.
+pictures: $(READY)
+	$(BIN)/python docs/pictures/make.py --home $(DEMO_HOME)
 
 clean:
 	rm -rf $(DEMO_HOME) build dist *.egg-info
