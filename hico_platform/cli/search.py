@@ -5,6 +5,7 @@ examples:
   hico-platform search --space my_space.yaml --data prepared/ntu60 --protocol xsub --trials 40
   hico-platform search --space level_weights.yaml --set budget.epochs=27 --set contrast.momentum=0.995 --name longer
   hico-platform search --resume --name longer
+  hico-platform search --space level_weights.yaml --notify env:HICO_NOTIFY
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments",
         help="overrides the space file: budget.epochs=3, trials=5, scheduler.grace_epochs=2 (may be repeated)",
     )  # fmt: skip
+    parser.add_argument(
+        "--notify", action="append", default=[], metavar="URL",
+        help="tell how the search goes (may be repeated): https://HOST/PATH gets JSON, command:FILE runs a program; "
+        "env:NAME or file:FILE hold addresses with secrets: slack://..., mailtos://...",
+    )  # fmt: skip
     add_store_options(parser)
     add_allow_overlap(parser)
     add_shared(parser)
@@ -113,6 +119,7 @@ def _search(
     say: Callable[..., None],
 ) -> SearchResult:
     from hico_platform.commands import search, search_inputs
+    from hico_platform.commands.notifying import senders
     from hico_platform.search.execution import ClusterOptions
     from hico_platform.search.start import SearchRequest
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
@@ -121,6 +128,7 @@ def _search(
         if done == total or (console.is_terminal and done % 50 == 0):
             say(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
 
+    told = senders(space, arguments.notify)
     runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
     inputs = search_inputs.search_inputs(space, home=paths.home, data=_data(arguments, paths, name), progress=making)
     say(
@@ -153,6 +161,7 @@ def _search(
                 probe=inputs.probe,
                 observers=[view],
                 on_start=view.on_start,
+                senders=told,
             )
     except KeyboardInterrupt:  # from here on there is a search to resume
         print(f"interrupted; go on with: {_resume_command(arguments, name)}", file=sys.stderr)

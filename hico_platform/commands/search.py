@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from hico_platform.commands.notifying import notifying
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.cpus import available_cpus
 from hico_platform.data.split_guard import closed_test_split
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.interruptions import time_left_s
+from hico_platform.notify.senders import Sender
 from hico_platform.search.controller import SearchController
 from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.events import Event, Observer
@@ -64,6 +66,7 @@ def run_search(
     probe: Callable[[], MemoryNeed] | None = None,
     observers: Sequence[Observer] = (),
     on_start: OnStart = lambda search, trials: None,
+    senders: Sequence[Sender] = (),
 ) -> SearchResult:
     """Begins or resumes a search, and runs it to its end.
 
@@ -77,6 +80,7 @@ def run_search(
             ``gpus: auto``.
         observers: are called with each event.
         on_start: is called before the first trial.
+        senders: tell people how it goes.
 
     Raises:
         UsageError: the name is taken or running, a resumed search is another user's or differs in what must agree, a
@@ -99,6 +103,9 @@ def run_search(
         stack.enter_context(driver_lock(storage, name=request.name))
         started = start_search(storage, request, at_s=began_s)
         request, ledger = dataclasses.replace(request, space=started.space), started.ledger
+        watcher = stack.enter_context(
+            notifying(request.space, name=request.name, home=paths.home, senders=senders, trials=ledger.trials())
+        )
         stack.enter_context(heartbeat(ledger))
         on_start(ledger.search, ledger.trials())
         search_logger = SearchLogger(
@@ -110,7 +117,8 @@ def run_search(
         )
         status = RunStatus.FAILED
         try:
-            controller = _controller(started, request.space, paths, observers=[search_logger, *observers])
+            told = [search_logger, *observers] + ([] if watcher is None else [watcher])
+            controller = _controller(started, request.space, paths, observers=told)
             if not controller.is_over:  # else there is only the tracking store to complete
                 _execute(controller, ledger, request.space, function=function, cluster=cluster, probe=probe)
             status = RunStatus.FAILED if controller.failures_exceeded else RunStatus.FINISHED
@@ -122,7 +130,10 @@ def run_search(
         if controller.failures_exceeded:
             most = request.space.settings.resources.max_failures
             raise HicoError(_failures(ledger.trials(), most=most, name=request.name))
-        return _result(ledger, request.space, search_logger, untracked=untracked, began_s=began_s)
+        result = _result(ledger, request.space, search_logger, untracked=untracked, began_s=began_s)
+        if watcher is not None:
+            watcher.done(result)
+        return result
 
 
 def _controller(

@@ -196,6 +196,9 @@ class Space(Settings):
         False, description="whether sequences may be both pretrained on and scored; recorded with every number"
     )
     transfer_protocol: str = Field("xsub", description="protocol of the transfer dataset")
+    notify: tuple[str, ...] = Field(
+        (), description="who is told how it goes: https://HOST/PATH, or env:NAME or file:FILE that holds addresses"
+    )
 
     @property
     def signal(self) -> Signal:
