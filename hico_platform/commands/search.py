@@ -117,7 +117,7 @@ def run_search(
         )
         status = RunStatus.FAILED
         try:
-            told = [search_logger, *observers] + ([] if watcher is None else [watcher])
+            told: list[Observer] = [search_logger, *observers, *([] if watcher is None else [watcher])]
             controller = _controller(started, request.space, paths, observers=told)
             if not controller.is_over:  # else there is only the tracking store to complete
                 _execute(controller, ledger, request.space, function=function, cluster=cluster, probe=probe)
