@@ -28,7 +28,11 @@ from hico_platform.masking import mask_warnings
 # name: (module, one line of help). The name of a command in a group has a space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("search", "search for the best configuration"),
+    "list": ("list", "list all searches: who, state, best, cost, disk"),
     "status": ("status", "show the state of searches"),
+    "show": ("show", "show a search, or one of its trials, whole"),
+    "best": ("best", "print the best configuration, as pretrain and retrain take it"),
+    "export": ("export", "write the trials of a search as CSV, JSON or Parquet"),
     "schema": ("schema", "the JSON Schema of space files, for editors"),
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),

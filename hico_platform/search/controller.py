@@ -145,6 +145,7 @@ class SearchController:
             at_s=self._clock(),
             measures=own,
             standard_errors=report.standard_errors,
+            machine=report.machine,
             standard_error=report.standard_errors.get(self._space.settings.signal.metric),
         )
         self._ledger.record_report(number, record)

@@ -22,6 +22,7 @@ class EpochReport:
         history: (epoch, losses and sequences per second) of every epoch since the previous report.
         checkpoint: the whole training state at ``epoch``, already on disk.
         standard_errors: of the scores, by the same names: how far each would move with other people.
+        machine: the host name of the machine on which it was measured; the driver adds it.
     """
 
     epoch: int
@@ -29,6 +30,7 @@ class EpochReport:
     history: tuple[tuple[int, Mapping[str, float]], ...]
     checkpoint: Path
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    machine: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

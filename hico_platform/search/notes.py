@@ -16,3 +16,18 @@ GPUS = "gpus"
 
 EXCLUDED_MACHINES = "machines_left_out"
 """Machines that get no further trial from the present driver, each with host, reason, trials and at_s."""
+
+PERSONS_NOTE = "text"
+"""What a person wrote about the search: text, by, at_s."""
+
+ARCHIVED = "archived"
+"""Who archived the search, and when: by, at_s; none while it is not archived."""
+
+RENAMING = "renaming"
+"""The name that the search is being given, while a rename is under way: to, by, at_s."""
+
+DELETING = "deleting"
+"""Who is deleting the search, while a deletion is under way: by, at_s."""
+
+PAUSED = "paused"
+"""What is paused, by the driver at work: search (whether no trial runs), trials (the numbers of those that wait)."""

@@ -115,7 +115,7 @@ def search_progress(
     """
     found = [trial_status(trial, has_driver=has_driver) for trial in trials]
     counts = {status: found.count(status) for status in TrialStatus}
-    state = _search_state(
+    state = search_state(
         running=counts[TrialStatus.RUNNING] > 0,
         interrupted=counts[TrialStatus.INTERRUPTED] > 0,
         no_more=len(trials) >= limit or has_ended,
@@ -131,9 +131,18 @@ def too_many_failed(trials: Sequence[TrialRecord], *, max_failures: int) -> bool
     return sum(ending is None or not ending.excused for ending in endings) > max_failures
 
 
-def _search_state(
+def search_state(
     *, running: bool, interrupted: bool, no_more: bool, too_many_failed: bool, has_driver: bool
 ) -> SearchState:
+    """The state of a search.
+
+    Args:
+        running: whether a live driver has a trial that has not ended.
+        interrupted: whether a trial has not ended and no driver has it.
+        no_more: whether no further trial is to begin.
+        too_many_failed: whether more trials failed than it allows.
+        has_driver: whether a live process has it.
+    """
     if running:
         return SearchState.RUNNING
     if too_many_failed:

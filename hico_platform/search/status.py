@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, seconds_left
-from hico_platform.search.heartbeat import DRIVER, live_driver
+from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
-from hico_platform.search.lock import holder
-from hico_platform.search.notes import ENDED_BY, EXCLUDED_MACHINES, GPUS, SESSIONS
+from hico_platform.search.notes import ARCHIVED, ENDED_BY, EXCLUDED_MACHINES, GPUS, PERSONS_NOTE, SESSIONS
 from hico_platform.search.objectives import pareto_front
+from hico_platform.search.running import driver_of
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.stopping import HOUR_S, busy_s
+from hico_platform.search.tags import PersonsNote, TagRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,10 @@ class SearchStatus:
         gpus: GPUs that a trial holds.
         machines_left_out: machines that the last driver excluded, each with host, reason and trials.
         at_s: the moment, Unix time.
+        tags: what people tagged the search with.
+        note: what a person wrote about it.
+        is_archived: whether lists leave it out.
+        sessions: when each driver began, Unix times.
     """
 
     search: SearchRecord
@@ -73,6 +77,16 @@ class SearchStatus:
     gpus: float
     machines_left_out: tuple[Mapping[str, Any], ...]
     at_s: float
+    tags: tuple[TagRecord, ...] = ()
+    note: PersonsNote | None = None
+    is_archived: bool = False
+    sessions: tuple[float, ...] = ()
+
+    def busy_s(self, trial: TrialRecord) -> float | None:
+        """Seconds for which a trial ran on workers so far; not known of one that was interrupted."""
+        if trial.ending is None and self.driver is None:
+            return None
+        return busy_s(trial, now_s=self.at_s, sessions=self.sessions)
 
     @property
     def owner(self) -> str | None:
@@ -110,6 +124,46 @@ class SearchStatus:
             rungs[epoch] = Rung(reached=len(here), stopped=stopped, best=max(report.value for report in here))
         return rungs
 
+    def trial_as_dict(self, trial: TrialRecord) -> dict[str, Any]:
+        """Plain values of a trial whole: also its configuration, its reports and when it ran."""
+        return {
+            **_trial(trial, has_driver=self.driver is not None),
+            "config": trial.config,
+            "reports": [
+                {
+                    "epoch": report.epoch,
+                    "value": report.value,
+                    "standard_error": report.standard_error,
+                    "decision": str(report.decision),
+                    "scores": dict(report.metrics),
+                    "standard_errors": dict(report.standard_errors),
+                    "at_s": report.at_s,
+                    "machine": report.machine,
+                }
+                for report in trial.reports
+            ],
+            "began_at_s": trial.began_at_s,
+            "ended_at_s": None if trial.ending is None else trial.ending.at_s,
+            "trial_seconds": self.busy_s(trial),
+            "traceback": None if trial.ending is None else trial.ending.traceback,
+        }
+
+    def whole_as_dict(self) -> dict[str, Any]:
+        """Plain values of what the search is, beside its state: its space and what its results depend on."""
+        facts = self.search.facts
+        return {
+            "space": dict(self.search.source),
+            "facts": {
+                "data_digest": facts.data_digest,
+                "protocol": facts.protocol,
+                "code_version": facts.code_version,
+                "seed": facts.seed,
+                **facts.more,
+            },
+            "key": self.search.key,
+            "began_at_s": self.search.began_at_s,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
         progress = self.progress
@@ -131,6 +185,10 @@ class SearchStatus:
             "front": [trial.number for trial in self.front],
             "driver": None if self.driver is None else dict(self.driver),
             "owner": self.owner,
+            "former_names": list(self.search.former_names),
+            "tags": [tag.name for tag in self.tags],
+            "note": None if self.note is None else self.note.text,
+            "archived": self.is_archived,
             "drivers": [dataclasses.asdict(driver) for driver in self.drivers],
             "trials": [_trial(trial, has_driver=self.driver is not None) for trial in self.trials],
         }
@@ -174,7 +232,7 @@ def progress_of(paths: HomePaths, name: str) -> SearchProgress:
 
 def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
     trials = tuple(_located(trial, paths=paths, search=ledger.search) for trial in ledger.trials())
-    driver = _driver(paths, ledger, now_s=now_s)
+    driver = driver_of(paths, ledger.search.name, ledger.note(DRIVER), now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
     resources = space.settings.resources
@@ -201,6 +259,10 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
         gpus=gpus,
         machines_left_out=tuple(ledger.note(EXCLUDED_MACHINES) or ()),
         at_s=now_s,
+        tags=ledger.tags(),
+        note=PersonsNote.from_plain(ledger.note(PERSONS_NOTE)),
+        is_archived=bool(ledger.note(ARCHIVED)),
+        sessions=tuple(sessions),
     )
 
 
@@ -210,18 +272,6 @@ def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord) -> T
         return trial
     file = paths.checkpoint(search, trial.ending.checkpoint)
     return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=str(file)))
-
-
-def _driver(paths: HomePaths, ledger: Ledger, *, now_s: float) -> Mapping[str, object] | None:
-    """The process that runs a search: known by its locks in this home, or else by its heartbeat in the ledger."""
-    files = paths.locks(ledger.search.name)
-    for file in files:
-        found = holder(file)
-        if found is not None:
-            return found
-    beat = live_driver(ledger.note(DRIVER), now_s=now_s)
-    ran_here = beat is not None and beat["host"] == socket.gethostname() and files[0].exists()
-    return None if ran_here else beat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,5 +322,6 @@ def _trial(trial: TrialRecord, *, has_driver: bool) -> dict[str, Any]:
         "reason": None if ending is None else ending.reason,
         "checkpoint": None if ending is None else ending.checkpoint,
         "run_id": trial.run_id,
+        "machine": trial.machine,
         "seconds": None if ending is None else ending.at_s - trial.began_at_s,
     }

@@ -88,6 +88,11 @@ def busy_s(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> fl
     """
     marks = [trial.began_at_s, *(report.at_s for report in trial.reports)]
     marks.append(now_s if trial.ending is None else trial.ending.at_s)
+    return busy_between(marks, sessions=sessions)
+
+
+def busy_between(marks: Sequence[float], *, sessions: Sequence[float]) -> float:
+    """The same, of a trial's recorded times (Unix), its beginning first."""
     spent = 0.0
     for begin, end in itertools.pairwise(marks):
         spent += end - max([begin, *(session for session in sessions if begin < session <= end)])

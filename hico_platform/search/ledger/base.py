@@ -20,6 +20,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.messages import EpochReport
+from hico_platform.search.tags import TagRecord
 
 Metrics = Mapping[str, float]
 
@@ -150,6 +151,11 @@ class TrialRecord:
         return self.reports[-1].standard_error if self.reports else None
 
     @property
+    def machine(self) -> str | None:
+        """The machine of the last report; older versions recorded none."""
+        return self.reports[-1].machine if self.reports else None
+
+    @property
     def measures(self) -> tuple[float, ...]:
         """One value for each objective, at the last report; empty before the first."""
         return self.reports[-1].measures if self.reports else ()
@@ -165,7 +171,8 @@ class SearchRecord:
     """A search as the ledger knows it, without its trials.
 
     ``key`` tells it from every other search, also from one of the same name that was deleted, or is kept in another
-    database; searches of older versions have none.
+    database; searches of older versions have none. ``former_names`` are those that it had before it was renamed, the
+    first one first.
     """
 
     name: str
@@ -174,6 +181,12 @@ class SearchRecord:
     limit: int
     began_at_s: float
     key: str = ""
+    former_names: tuple[str, ...] = ()
+
+    @property
+    def first_name(self) -> str:
+        """The name that it began with: part of the keys of its runs and of its retrainings, which a rename keeps."""
+        return self.former_names[0] if self.former_names else self.name
 
 
 class Ledger(ABC):
@@ -215,6 +228,18 @@ class Ledger(ABC):
     @abstractmethod
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
+
+    @abstractmethod
+    def tags(self) -> tuple[TagRecord, ...]:
+        """The tags of this search, by name."""
+
+    @abstractmethod
+    def set_tag(self, tag: TagRecord) -> None:
+        """Tags the search."""
+
+    @abstractmethod
+    def remove_tag(self, name: str) -> None:
+        """Takes a tag away; one that there is not changes nothing."""
 
     @abstractmethod
     def drivers(self) -> tuple[DriverRecord, ...]:

@@ -24,6 +24,7 @@ from hico_platform.search.ledger.base import (
     TrialState,
     whole_config,
 )
+from hico_platform.search.tags import TagRecord
 
 
 class MemoryLedger(Ledger):
@@ -37,6 +38,7 @@ class MemoryLedger(Ledger):
         self._queue: list[tuple[Mapping[str, Scalar], Origin]] = []
         self._notes: dict[str, Any] = {}
         self._drivers: tuple[DriverRecord, ...] = ()
+        self._tags: dict[str, TagRecord] = {}
 
     @property
     def search(self) -> SearchRecord:
@@ -96,6 +98,18 @@ class MemoryLedger(Ledger):
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
         return self._notes.get(key)
+
+    def tags(self) -> tuple[TagRecord, ...]:
+        """The tags of this search, by name."""
+        return tuple(self._tags[name] for name in sorted(self._tags))
+
+    def set_tag(self, tag: TagRecord) -> None:
+        """Tags the search."""
+        self._tags[tag.name] = tag
+
+    def remove_tag(self, name: str) -> None:
+        """Takes a tag away."""
+        self._tags.pop(name, None)
 
     def drivers(self) -> tuple[DriverRecord, ...]:
         """The processes that ran this search, in order."""

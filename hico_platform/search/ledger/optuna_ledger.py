@@ -51,12 +51,14 @@ from hico_platform.search.ledger.study_records import (
     NOTE,
     REPORT,
     RUN,
+    TAG,
     check_objectives,
     driver_records,
     search_record,
     trial_record,
 )
 from hico_platform.search.lock import name_is_taken
+from hico_platform.search.tags import TagRecord
 from hico_platform.sqlite_files import sqlite_url
 
 __all__ = ["MEMORY", "Storage", "StudyLedger", "open_storage", "search_names", "sqlite_url"]
@@ -232,6 +234,25 @@ class StudyLedger(Ledger):
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
         return self._study.user_attrs.get(f"{NOTE}{key}")
+
+    @explains_deleted_study
+    def tags(self) -> tuple[TagRecord, ...]:
+        """The tags of this search, by name."""
+        attributes = self._study.user_attrs
+        named = ((key.removeprefix(TAG), key) for key in sorted(attributes) if key.startswith(TAG))
+        found = (TagRecord.from_plain(name, attributes[key]) for name, key in named)
+        return tuple(tag for tag in found if tag is not None)
+
+    @explains_deleted_study
+    def set_tag(self, tag: TagRecord) -> None:
+        """Tags the search."""
+        self._study.set_user_attr(f"{TAG}{tag.name}", {"by": tag.by, "at_s": tag.at_s})
+
+    @explains_deleted_study
+    def remove_tag(self, name: str) -> None:
+        """Takes a tag away: Optuna removes no attribute, so an empty one stays."""
+        if f"{TAG}{name}" in self._study.user_attrs:
+            self._study.set_user_attr(f"{TAG}{name}", None)
 
     @explains_deleted_study
     def drivers(self) -> tuple[DriverRecord, ...]:

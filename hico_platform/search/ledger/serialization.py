@@ -71,6 +71,7 @@ def report_to_plain(report: ReportRecord) -> dict[str, Any]:
         "at_s": report.at_s,
         "measures": list(report.measures),
         **(noise if report.standard_errors else {}),
+        **({} if report.machine is None else {"machine": report.machine}),
     }
 
 

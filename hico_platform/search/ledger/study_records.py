@@ -1,8 +1,8 @@
 """Reads the records of a search from the attributes of an Optuna study and of its trials.
 
 A study's user attributes hold ``search`` (space, facts, limit), ``driver:N`` (the processes that ran it, in order),
-``run:N`` (the tracking run of trial N) and ``note:KEY``. A trial's hold ``trial`` (values, origin), ``report:EPOCH``
-and ``ending``. All of these keys are persisted.
+``run:N`` (the tracking run of trial N), ``tag:NAME`` and ``note:KEY``. A trial's hold ``trial`` (values, origin),
+``report:EPOCH`` and ``ending``. All of these keys are persisted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hico_platform.search.ledger.serialization import (
     report_from_plain,
 )
 
-NOTE, RUN, REPORT, DRIVER = "note:", "run:", "report:", "driver:"
+NOTE, RUN, REPORT, DRIVER, TAG = "note:", "run:", "report:", "driver:", "tag:"
 """Beginnings of the names of attributes."""
 
 
@@ -45,6 +45,7 @@ def search_record(name: str, attributes: Mapping[str, Any]) -> SearchRecord:
             limit=content["limit"],
             began_at_s=content["began_at_s"],
             key=content.get("key", ""),
+            former_names=tuple(str(former) for former in content.get("former_names", ())),
         )
 
 

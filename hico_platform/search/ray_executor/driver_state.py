@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import logging
 import threading
@@ -106,7 +107,9 @@ class DriverState:
         self._pass_on(task, message.warnings)
         match message.content:
             case EpochReport() as report:
-                decision = self.controller.reported(task.number, report)
+                decision = self.controller.reported(
+                    task.number, dataclasses.replace(report, machine=message.process.host)
+                )
                 self._answer(key, report.epoch, str(decision))
                 if report.epoch > self._epochs.get(task.number, 0):
                     self._epochs[task.number] = report.epoch

@@ -13,6 +13,7 @@ from hico_platform.enums import Decision
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.tags import TagRecord
 from tests.toy import FACTS, toy_space
 
 SPACE = toy_space()
@@ -36,6 +37,7 @@ def report(epoch: int, value: float, decision: Decision = Decision.CONTINUE) -> 
         decision=decision,
         checkpoint=Path(f"epoch-{epoch}"),
         at_s=100.0 + epoch,
+        machine="gpu-1" if epoch > 1 else None,
     )
 
 
@@ -125,6 +127,16 @@ class LedgerContract:
         assert ledger.note("run") is None
         ledger.set_note("run", "abc")
         assert reopen().note("run") == "abc"
+
+    def test_tags(self, ledger: Ledger, reopen: Open) -> None:
+        assert ledger.tags() == ()
+        baseline, paper = (TagRecord(name=name, by="alice", at_s=7.5) for name in ("baseline", "paper"))
+        for tag in (paper, baseline, paper):
+            ledger.set_tag(tag)
+        assert reopen().tags() == (baseline, paper)
+        ledger.remove_tag("paper")
+        ledger.remove_tag("never")
+        assert reopen().tags() == (baseline,)
 
     def test_drivers_are_kept_once_each_and_in_order(self, ledger: Ledger, reopen: Open) -> None:
         assert ledger.drivers() == ()

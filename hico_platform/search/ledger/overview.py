@@ -1,0 +1,272 @@
+"""All searches of a database at once, by a few queries: what a list shows, without reading every trial.
+
+Optuna reads a study trial by trial with all that was ever kept of it, which takes seconds for thousands of trials. The
+numbers of a list are few, so the database counts and compares here; only what it cannot know (the reports of the best
+trials, why trials failed, trials that several drivers worked on) is read as records.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from sqlalchemy import Connection, bindparam, text
+
+from hico_platform.errors import HicoError
+from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger.base import SearchRecord, TrialState
+from hico_platform.search.ledger.serialization import ending_from_plain, report_from_plain
+from hico_platform.search.ledger.study_records import DRIVER, NOTE, REPORT, TAG, driver_records, search_record
+from hico_platform.search.tags import TagRecord
+
+Storage = optuna.storages.BaseStorage
+
+_STATES = {
+    "COMPLETE": TrialState.COMPLETE,
+    "PRUNED": TrialState.PRUNED,
+    "FAIL": TrialState.FAILED,
+    "RUNNING": TrialState.RUNNING,
+}
+_AT_ONCE = 500
+"""Ids in one query: databases limit the number of parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestScore:
+    """The trial that is best so far: its value of the first objective at its last report."""
+
+    number: int
+    epoch: int
+    value: float
+    standard_error: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """When a trial ran: its beginning, its reports where they matter, and its end; Unix times.
+
+    The last is the end only of a trial that has ``ended``.
+    """
+
+    marks: tuple[float, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOverview:
+    """One search in a few numbers, or why it cannot be read.
+
+    Attributes:
+        name: of the study.
+        search: its record; None where it cannot be read.
+        problem: why it cannot be read, in one line.
+        counts: trials in each recorded state.
+        excused: failed trials that do not count for ``resources.max_failures``.
+        best: the best trial so far.
+        spans: when each trial ran.
+        notes: what the search keeps, by key.
+        drivers: the processes that ran it, in order.
+        tags: what people tagged it with.
+    """
+
+    name: str
+    search: SearchRecord | None
+    problem: str | None = None
+    counts: Mapping[TrialState, int] = field(default_factory=dict)
+    excused: int = 0
+    best: BestScore | None = None
+    spans: tuple[Span, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    drivers: tuple[DriverRecord, ...] = ()
+    tags: tuple[TagRecord, ...] = ()
+
+
+def search_overviews(storage: Storage) -> tuple[SearchOverview, ...]:
+    """Every search of a database, by name; studies that something else made are left out.
+
+    Raises:
+        ValueError: the storage is not in a relational database.
+    """
+    if not isinstance(storage, optuna.storages.RDBStorage):
+        raise ValueError("only a database can be asked for all searches at once")
+    with storage.engine.connect() as connection:
+        attributes = _study_attributes(connection)
+        trials = _trials(connection)
+        best = _best_scores(connection, trials)
+        return tuple(
+            sorted(
+                (
+                    _overview(connection, name, content, trials.get(study, ()), best.get(study))
+                    for study, (name, content) in attributes.items()
+                    if "search" in content
+                ),
+                key=lambda one: one.name,
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    trial_id: int
+    number: int
+    state: TrialState
+    began_at_s: float
+    ended_at_s: float | None
+    value: float | None
+    excused: bool = False
+
+
+def _overview(
+    connection: Connection, name: str, content: Mapping[str, Any], trials: Sequence[_Row], best: BestScore | None
+) -> SearchOverview:
+    try:
+        search = search_record(name, content)
+    except HicoError as error:
+        return SearchOverview(name=name, search=None, problem=str(error.problems[0]))
+    notes = {key.removeprefix(NOTE): value for key, value in content.items() if key.startswith(NOTE)}
+    tags = [TagRecord.from_plain(key.removeprefix(TAG), value) for key, value in content.items() if key.startswith(TAG)]
+    counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
+    return SearchOverview(
+        name=name,
+        search=search,
+        counts=counts,
+        excused=sum(trial.excused for trial in trials),
+        best=best,
+        spans=_spans(connection, trials, sessions=notes.get("sessions") or ()),
+        notes=notes,
+        drivers=driver_records(content),
+        tags=tuple(sorted((tag for tag in tags if tag is not None), key=lambda tag: tag.name)),
+    )
+
+
+def _study_attributes(connection: Connection) -> dict[int, tuple[str, dict[str, Any]]]:
+    """Each study's name and attributes, without the runs of its trials, of which there are thousands."""
+    found: dict[int, tuple[str, dict[str, Any]]] = {}
+    for study, name in connection.execute(text("SELECT study_id, study_name FROM studies")):
+        found[study] = (name, {})
+    rows = connection.execute(
+        text(
+            "SELECT study_id, key, value_json FROM study_user_attributes "
+            "WHERE key = 'search' OR key LIKE :notes OR key LIKE :drivers OR key LIKE :tags"
+        ),
+        {"notes": f"{NOTE}%", "drivers": f"{DRIVER}%", "tags": f"{TAG}%"},
+    )
+    for study, key, value in rows:
+        found[study][1][key] = json.loads(value)
+    return found
+
+
+def _trials(connection: Connection) -> dict[int, list[_Row]]:
+    """The trials of each study that were begun, with their first and last moments and the value of complete ones."""
+    began = _number(connection, "begun.value_json", "began_at_s")
+    query = (
+        f"SELECT trials.study_id, trials.trial_id, trials.number, trials.state, {began}, ended.value_json, "
+        "trial_values.value FROM trials "
+        "JOIN trial_user_attributes begun ON begun.trial_id = trials.trial_id AND begun.key = 'trial' "
+        "LEFT JOIN trial_user_attributes ended ON ended.trial_id = trials.trial_id AND ended.key = 'ending' "
+        "LEFT JOIN trial_values ON trial_values.trial_id = trials.trial_id AND trial_values.objective = 0"
+    )
+    found: dict[int, list[_Row]] = defaultdict(list)
+    for study, trial_id, number, state, began_at_s, ended, value in connection.execute(text(query)):
+        ending = None if ended is None else ending_from_plain(json.loads(ended))
+        # A driver that was killed between the two writes has left the state behind the ending.
+        known = _STATES.get(state, TrialState.RUNNING) if ending is None else ending.state
+        found[study].append(
+            _Row(
+                trial_id=trial_id,
+                number=number,
+                state=known,
+                began_at_s=float(began_at_s),
+                ended_at_s=None if ending is None else ending.at_s,
+                value=value,
+                excused=ending is not None and ending.excused,
+            )
+        )
+    return found
+
+
+def _best_scores(connection: Connection, trials: Mapping[int, Sequence[_Row]]) -> dict[int, BestScore]:
+    """The best trial of each study, by the rule of :func:`~hico_platform.search.ledger.base.best_trial`."""
+    complete = {study: [row for row in rows if row.state is TrialState.COMPLETE] for study, rows in trials.items()}
+    without = [row for study, rows in trials.items() if not complete[study] for row in rows]
+    last = _last_reports(connection, [row for row in without if row.state is not TrialState.FAILED])
+    chosen: dict[int, _Row] = {}
+    for study, rows in trials.items():
+        candidates = [row for row in complete[study] if row.value is not None and not math.isnan(row.value)]
+        if candidates:
+            chosen[study] = max(candidates, key=lambda row: (row.value or 0.0, -row.number))
+            continue
+        reported = [row for row in rows if row.trial_id in last]
+        if reported:
+            chosen[study] = max(reported, key=lambda row: (*last[row.trial_id], -row.number))
+    reports = _reports(connection, [row.trial_id for row in chosen.values()])
+    return {
+        study: BestScore(
+            number=row.number, epoch=report.epoch, value=report.value, standard_error=report.standard_error
+        )
+        for study, row in chosen.items()
+        if (report := max(reports.get(row.trial_id, ()), key=lambda one: one.epoch, default=None)) is not None
+    }
+
+
+def _last_reports(connection: Connection, rows: Sequence[_Row]) -> dict[int, tuple[int, float]]:
+    """Epoch and value of the last report of each trial that has one."""
+    found: dict[int, tuple[int, float]] = {}
+    query = text(
+        "SELECT trial_id, step, intermediate_value FROM trial_intermediate_values WHERE trial_id IN :ids"
+    ).bindparams(bindparam("ids", expanding=True))
+    for ids in _batches([row.trial_id for row in rows]):
+        for trial_id, epoch, value in connection.execute(query, {"ids": ids}):
+            if epoch >= found.get(trial_id, (0, 0.0))[0]:
+                found[trial_id] = (epoch, 0.0 if value is None else value)
+    return found
+
+
+def _reports(connection: Connection, ids: Sequence[int]) -> dict[int, list[Any]]:
+    """The reports of a few trials, as records."""
+    query = text(
+        "SELECT trial_id, value_json FROM trial_user_attributes WHERE trial_id IN :ids AND key LIKE :reports"
+    ).bindparams(bindparam("ids", expanding=True))
+    found: dict[int, list[Any]] = defaultdict(list)
+    for batch in _batches(ids):
+        for trial_id, content in connection.execute(query, {"ids": batch, "reports": f"{REPORT}%"}):
+            found[trial_id].append(report_from_plain(json.loads(content)))
+    return found
+
+
+def _spans(connection: Connection, trials: Sequence[_Row], *, sessions: Sequence[float]) -> tuple[Span, ...]:
+    """When trials ran; the reports are read of those alone during which another driver began."""
+    several = [
+        row
+        for row in trials
+        if any(row.began_at_s < session <= (row.ended_at_s or math.inf) for session in sessions)
+        or row.ended_at_s is None
+    ]
+    reports = _reports(connection, [row.trial_id for row in several])
+    return tuple(
+        Span(
+            marks=(
+                row.began_at_s,
+                *sorted(report.at_s for report in reports.get(row.trial_id, ())),
+                *(() if row.ended_at_s is None else (row.ended_at_s,)),
+            ),
+            ended=row.ended_at_s is not None,
+        )
+        for row in trials
+    )
+
+
+def _number(connection: Connection, column: str, key: str) -> str:
+    """A number in a column of JSON, as each database reads it; the whole text may be long."""
+    if connection.dialect.name == "postgresql":
+        return f"CAST(CAST({column} AS json) ->> '{key}' AS double precision)"
+    return f"json_extract({column}, '$.{key}')"
+
+
+def _batches(ids: Sequence[int]) -> list[list[int]]:
+    return [list(ids[begin : begin + _AT_ONCE]) for begin in range(0, len(ids), _AT_ONCE)]

@@ -1,0 +1,101 @@
+"""Tables of trials: what is written is read back as it was, whole, and nothing is written over."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hico_platform.cli.main import main
+from hico_platform.commands.export_trials import TableFormat, curve_rows, trial_rows, write_table
+from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
+from hico_platform.search.status import search_status
+from tests.unit.cli.test_search import finished, home
+
+__all__ = ["finished", "home"]
+
+
+@pytest.fixture
+def rows(home: Path) -> list:
+    return trial_rows(search_status(HomePaths(home=home), "toy"))
+
+
+def test_a_row_for_each_trial_with_all_columns(rows: list) -> None:
+    assert [row["trial"] for row in rows] == [0, 1, 2, 3, 4]
+    assert len({tuple(row) for row in rows}) == 1
+    assert sum(row["is_best"] for row in rows) == 1
+    assert rows[4]["reason"] == "ValueError: no"
+    best = next(row for row in rows if row["is_best"])
+    assert best["validation.knn_top1"] == best["value"]
+    assert best["downstream.recognition_top1"] > 0
+    assert {"contrast.temperature", "model.encoder"} < set(best)
+
+
+def test_csv_gives_back_every_digit(rows: list, tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    write_table(rows, file, form=TableFormat.CSV, overwrite=False)
+    with file.open(newline="") as stream:
+        read = list(csv.DictReader(stream))
+    for row, text in zip(rows, read, strict=True):
+        for name, value in row.items():
+            if isinstance(value, float):
+                assert float(text[name]) == value
+            elif value is None:
+                assert text[name] == ""
+    assert read[0]["is_best"] in ("true", "false")
+
+
+def test_parquet_has_types(rows: list, tmp_path: Path) -> None:
+    file = tmp_path / "trials.parquet"
+    write_table(rows, file, form=TableFormat.PARQUET, overwrite=False)
+    table = pq.read_table(file)
+    assert table.schema.field("trial").type == pa.int64()
+    assert table.schema.field("contrast.temperature").type == pa.float64()
+    assert table.schema.field("is_best").type == pa.bool_()
+    assert table.schema.field("model.encoder").type == pa.string()
+    assert table.to_pylist() == [dict(row) for row in rows]
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    write_table([{"a": math.nan, "b": 0.1}], file, form=TableFormat.JSON, overwrite=False)
+    assert json.loads(file.read_text()) == [{"a": None, "b": 0.1}]
+
+
+def test_a_row_for_each_report(home: Path) -> None:
+    status = search_status(HomePaths(home=home), "toy")
+    rows = curve_rows(status)
+    assert len(rows) == sum(len(trial.reports) for trial in status.trials)
+    assert {row["decision"] for row in rows} == {"continue", "stop"}
+    assert all(row["loss.loss"] == 5.0 / row["epoch"] for row in rows)
+
+
+def test_nothing_is_written_over_without_force(rows: list, tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="expected a file that does not exist yet; give another, or --force"):
+        write_table(rows, file, form=TableFormat.CSV, overwrite=False)
+    assert file.read_text() == "mine"
+    write_table(rows, file, form=TableFormat.CSV, overwrite=True)
+    assert file.read_text().startswith("search,trial,")
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".trials")] == []
+
+
+def test_a_table_of_nothing(tmp_path: Path) -> None:
+    for form in TableFormat:
+        write_table([], tmp_path / f"none.{form}", form=form, overwrite=False)
+    assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+def test_as_a_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "out.json"
+    assert main(["export", "toy", "--json", str(file), "--home", str(home)]) == 0
+    assert capsys.readouterr().out == f"5 trials: {file}\n"
+    assert len(json.loads(file.read_text())) == 5
+    assert main(["export", "toy", "--json", str(file), "--home", str(home)]) == 2
