@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import _set_pg_timeout, _world
 
 from hico_platform.config.trial import batch_share
 from hico_platform.enums import Representation
@@ -28,6 +30,9 @@ from hico_platform.model.hico import Contrast
 
 _PATIENCE = timedelta(days=30)
 """Ranks wait for one another while rank 0 evaluates; a rank that is lost is noticed by its closed connection."""
+_JOINING = timedelta(minutes=10)
+"""All ranks are prepared when they begin to join, so none keeps the others for so long."""
+_LOOK_S = 0.5
 _INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 
 
@@ -142,17 +147,54 @@ def joined_ranks(
     """Joins, as rank ``number`` of ``count`` on this machine, the ranks that meet at the file ``meeting``.
 
     GPUs exchange tensors by NCCL, CPUs by gloo, over the loopback interface unless the environment names another.
-    All ranks join at once: it waits for those that are missing.
+    All ranks join at once: it waits for those that are missing, as long as ``lost`` returns None.
+
+    Raises:
+        HicoError: another rank was lost while they joined.
     """
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     store = dist.FileStore(str(meeting), count)  # type: ignore[attr-defined]
+
+    def join() -> None:
+        dist.init_process_group(backend, store=store, rank=number, world_size=count, timeout=_JOINING)
+
     with _on_loopback():
-        dist.init_process_group(backend, store=store, rank=number, world_size=count, timeout=_PATIENCE)
+        _until_lost(join, lost)
     try:
+        store.set_timeout(_PATIENCE)
+        _set_pg_timeout(_PATIENCE)
         yield ProcessGroupRanks(lost=lost)
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _until_lost(join: Callable[[], None], lost: Callable[[], HicoError | None]) -> None:
+    """Calls ``join``, which nothing can interrupt while it waits for the others, on a thread that is left if one is lost.
+
+    That thread ends by itself once ``join`` has waited for ``_JOINING``.
+    """
+    errors: list[Exception] = []
+
+    def joining() -> None:
+        try:
+            join()
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=joining, name="joining ranks", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_LOOK_S)
+            problem = lost() if errors or thread.is_alive() else None
+            if problem is not None:
+                raise problem
+        if errors:
+            raise errors[0]
+    except BaseException:
+        _world.group_count = 0  # PyTorch has counted this group: the next one would have another name on each rank
+        raise
 
 
 def leave_ranks() -> None:

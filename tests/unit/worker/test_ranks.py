@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError, HicoError, LostRankError, Problem, UsageError
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
+from hico_platform.worker import ranks as ranks_module
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.ranks import Join, training_ranks
 from hico_platform.worker.run_task import TrialData, ranks_of, run_task
@@ -108,6 +111,31 @@ def test_an_unforeseen_error_of_another_rank_is_named() -> None:
         ranks.from_first(0)
         with pytest.raises(LostRankError, match="'process 1: ValueError: no'"), ranks.losses_explained():
             torch.distributed.barrier()
+
+
+def is_killed_when_it_joins(*, number: int, join: Join) -> None:
+    """Rank 1 says that it is ready and is killed; rank 2 waits for it."""
+    if number == 1:
+        vars(ranks_module)["joined_ranks"] = lambda **_: os.kill(os.getpid(), signal.SIGKILL)
+    with join(CPU):
+        pytest.fail("it never joined")
+
+
+def trains(*, number: int, join: Join) -> None:
+    with join(CPU) as ranks:
+        ranks.from_first(0)
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_killed_while_it_joins_ends_the_others_and_the_next_run_starts_afresh() -> None:
+    with (
+        pytest.raises(LostRankError, match=r"3 processes.*'process 1 ended by signal 9'; run .* again"),
+        training_ranks(3, device=CPU, follow=is_killed_when_it_joins),
+    ):
+        pytest.fail("it never joined")
+    assert multiprocessing.active_children() == []
+    with training_ranks(2, device=CPU, follow=trains) as ranks:
+        assert ranks.from_first(7) == 7
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused_before_anything_starts(
