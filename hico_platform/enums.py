@@ -109,6 +109,21 @@ class Part(StrEnum):
     TEST = "test"
 
 
+class Clusters(StrEnum):
+    """What sequences that resemble each other have in common: they are drawn and flipped together."""
+
+    PERSONS = "persons"
+    VIDEOS = "videos"
+    """Where no person is known."""
+
+    SEQUENCES = "sequences"
+    """Where no video is known either: each is one of its own."""
+
+    def counted(self, count: int) -> str:
+        """So many in words: ``1 person``, ``5 videos``."""
+        return f"{count:,} {self.removesuffix('s') if count == 1 else self}"
+
+
 class Signal(StrEnum):
     """The validation score that a search goes by: it stops trials, leads the sampler and says which trial is best."""
 

@@ -18,7 +18,7 @@ from hico_platform.build import build_views
 from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import TrialConfig
-from hico_platform.data.kept_together import persons
+from hico_platform.data.kept_together import clusters_of, persons
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision, Signal
 from hico_platform.errors import CheckpointError, Problem, TrainingError
@@ -78,6 +78,7 @@ class TrainEvalSplit:
             eval=torch.tensor(self.eval, device=device),
             classes=len(self.store.class_names),
             subjects=torch.tensor(owners) if len(np.unique(owners)) < len(owners) else None,
+            clusters=clusters_of(self.store, self.eval),
             names=self.store.names,
             layout=self.store.layout,
             alive=alive,

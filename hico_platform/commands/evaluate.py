@@ -24,13 +24,13 @@ from hico_platform.config.protocol_file import find_protocol_rule
 from hico_platform.config.schema import parse, to_mapping
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.config.yaml_loader import Document
-from hico_platform.data.kept_together import persons
+from hico_platform.data.kept_together import clusters_of, persons
 from hico_platform.data.remote import open_store
 from hico_platform.data.split import Split, split_store
 from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
 from hico_platform.data.store_for_encoder import store_for_encoder
-from hico_platform.enums import Part
+from hico_platform.enums import Clusters, Part
 from hico_platform.errors import ConfigError, DataError, Problem, UsageError, command
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, of_encoder, of_raw_pose
 from hico_platform.evaluate.features import BATCH
@@ -47,7 +47,7 @@ from hico_platform.worker.datasets import Dataset, check_labels, code_version
 QUICK, ALL = "quick", "all"
 FEATURES, FIGURES = "features", "figures"
 UNTRAINED, RAW_POSE = "untrained", "raw pose"
-_SUBJECT, _SECTION = "subject", "evaluation"
+_SECTION = "evaluation"
 
 
 class Baselines(StrEnum):
@@ -337,7 +337,7 @@ class _Run:
                 result = task.run(given)
                 data = _scored_data(result, given)
                 for score, value in result.scores.items():
-                    found = interval(value, clusters=data.eval_subjects, seed=self._request.seed)
+                    found = interval(value, clusters=data.eval_subjects, kind=data.clusters, seed=self._request.seed)
                     if found is not None:
                         intervals[score] = found
             results.append(result)
@@ -535,7 +535,7 @@ def _scored_data(result: TaskResult, given: Evaluated) -> EvalData:
 
 
 def _data_facts(store: Store, split: TrainEvalSplit, dataset: Dataset) -> dict[str, Any]:
-    known = store.column(_SUBJECT) is not None
+    clusters = clusters_of(store, split.eval)
     return {
         "dataset": store.dataset,
         "data": dataset.location,
@@ -543,6 +543,7 @@ def _data_facts(store: Store, split: TrainEvalSplit, dataset: Dataset) -> dict[s
         "protocol": dataset.protocol,
         "train_sequences": len(split.train),
         "scored_sequences": len(split.eval),
-        "persons": len(np.unique(persons(store)[split.eval])) if known else None,
+        "persons": None if clusters is Clusters.SEQUENCES else len(np.unique(persons(store)[split.eval])),
+        "clusters": clusters.value,
         "classes": len(store.class_names),
     }

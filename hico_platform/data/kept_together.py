@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.enums import Clusters
 from hico_platform.errors import DataError, Problem
 
 Mask = npt.NDArray[np.bool_]
@@ -73,6 +74,15 @@ def persons(store: Columns) -> npt.NDArray[np.int64]:
             names[there] = [f"{by} {key}" for key in _with_origin(store, keys)[there]]
     numbers: npt.NDArray[np.int64] = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
     return numbers
+
+
+def clusters_of(store: Columns, sequences: npt.NDArray[np.int64]) -> Clusters:
+    """What :func:`persons` numbers among ``sequences``: persons if any is known, else videos, else each by itself."""
+    for by, kind in zip(_KEPT_TOGETHER, (Clusters.PERSONS, Clusters.VIDEOS), strict=True):
+        keys = store.column(by)
+        if keys is not None and known(keys)[sequences].any():
+            return kind
+    return Clusters.SEQUENCES
 
 
 def _with_origin(store: Columns, keys: npt.NDArray[Any]) -> npt.NDArray[Any]:

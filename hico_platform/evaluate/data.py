@@ -11,6 +11,7 @@ from torch import Tensor
 from hico_platform.augment.views import Views
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.data.layout import Layout
+from hico_platform.enums import Clusters
 from hico_platform.evaluate.features import encoder_features, raw_pose_features
 from hico_platform.evaluate.knn import nearest
 from hico_platform.evaluate.linear import linear_probe_logits
@@ -26,7 +27,8 @@ class EvalData:
     """Sequences to train on (``train``) and to score on (``eval``), with the labels of all.
 
     ``labels`` int64 of all sequences of the views; ``train`` and ``eval`` are int64 indices of them. ``subjects``
-    int64, on the CPU, numbers the persons of all sequences, whose sequences are resampled together. ``names`` are those
+    int64, on the CPU, numbers the persons of all sequences, whose sequences are resampled together; ``clusters`` says
+    whether those to score on are persons or, where none is known, videos. ``names`` are those
     of all sequences. ``layout`` names the joints. ``alive`` is called again and again while they are encoded and while
     anything trains on them.
     """
@@ -37,6 +39,7 @@ class EvalData:
     eval: Tensor
     classes: int
     subjects: Tensor | None = None
+    clusters: Clusters = Clusters.PERSONS
     names: tuple[str, ...] = ()
     layout: Layout | None = None
     alive: Callable[[], None] = lambda: None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hico_platform.enums import Clusters
 from hico_platform.evaluate.scores import Score, Sums
 
 LEVEL = 0.95
@@ -74,12 +75,14 @@ class PairedTest:
         return self.interval.low > 0 and self.p_greater < 1 - LEVEL and not self.interval.few_persons
 
 
-def interval(scores: Score | Sequence[Score], *, clusters: Tensor | None, seed: int = 0) -> Interval | None:
+def interval(
+    scores: Score | Sequence[Score], *, clusters: Tensor | None, kind: Clusters = Clusters.PERSONS, seed: int = 0
+) -> Interval | None:
     """The interval of a score, or of the mean over several seeds' scores of the same sequences.
 
-    ``clusters`` int64 (q,) are the persons (``EvalData.eval_subjects``); None: sequences are resampled one by one.
-    ``seed`` is that of the resampling. None: a single score that knows no sequences has no interval. Raises ValueError
-    for scores of different sequences.
+    ``clusters`` int64 (q,) are the persons (``EvalData.eval_subjects``), or what ``kind`` calls them; None: sequences
+    are resampled one by one. ``seed`` is that of the resampling. None: a single score that knows no sequences has
+    no interval. Raises ValueError for scores of different sequences.
     """
     side = _as_list(scores)
     if any(score.resampled is None for score in side):
@@ -88,7 +91,12 @@ def interval(scores: Score | Sequence[Score], *, clusters: Tensor | None, seed: 
     if exact is not None:
         return exact
     return _resampled(
-        [side], clusters=clusters, generator=torch.Generator().manual_seed(seed), least=0.0, pivotal=_not_mean(side)
+        [side],
+        clusters=clusters,
+        kind=kind,
+        generator=torch.Generator().manual_seed(seed),
+        least=0.0,
+        pivotal=_not_mean(side),
     )
 
 
@@ -103,7 +111,12 @@ def over_seeds(values: Sequence[float]) -> Interval | None:
 
 
 def paired(
-    one: Score | Sequence[Score], other: Score | Sequence[Score], *, clusters: Tensor | None, seed: int = 0
+    one: Score | Sequence[Score],
+    other: Score | Sequence[Score],
+    *,
+    clusters: Tensor | None,
+    kind: Clusters = Clusters.PERSONS,
+    seed: int = 0,
 ) -> PairedTest:
     """Compares two encoders, each with one score or with one of each seed, on the same sequences.
 
@@ -120,8 +133,8 @@ def paired(
     count = int(persons.max()) + 1
     sums = torch.zeros(count, dtype=torch.float64).index_add_(0, persons, first - second)
     p, p_greater, exact = _sign_flips(sums, generator)
-    blocks = f"{count} {'sequences' if clusters is None else 'persons'}"
-    found = _resampled(sides, clusters=clusters, generator=generator, least=-1.0, pivotal=False)
+    blocks = (Clusters.SEQUENCES if clusters is None else kind).counted(count)
+    found = _resampled(sides, clusters=clusters, kind=kind, generator=generator, least=-1.0, pivotal=False)
     return PairedTest(
         difference=float((first - second).mean()),
         interval=found,
@@ -174,7 +187,13 @@ def _exact_share(side: list[Score]) -> Interval | None:
 
 
 def _resampled(
-    sides: list[list[Score]], *, clusters: Tensor | None, generator: torch.Generator, least: float, pivotal: bool
+    sides: list[list[Score]],
+    *,
+    clusters: Tensor | None,
+    kind: Clusters,
+    generator: torch.Generator,
+    least: float,
+    pivotal: bool,
 ) -> Interval:
     """Of the first side's mean over seeds, less the second's where there is one; within ``least`` and 1.
 
@@ -212,17 +231,16 @@ def _resampled(
     return Interval(
         low=min(1.0, max(least, low)),
         high=min(1.0, max(least, high)),
-        method=_method(clusters, seeds=seeds, sequences=sequences, few=few),
+        method=_method(clusters, kind=kind, seeds=seeds, sequences=sequences, few=few),
         few_persons=few,
     )
 
 
-def _method(clusters: Tensor | None, *, seeds: int, sequences: int, few: bool) -> str:
-    count = sequences if clusters is None else len(clusters.unique())
-    what = f"{count} {'sequences' if clusters is None else 'person' if count == 1 else 'persons'}"
+def _method(clusters: Tensor | None, *, kind: Clusters, seeds: int, sequences: int, few: bool) -> str:
+    what = Clusters.SEQUENCES.counted(sequences) if clusters is None else kind.counted(len(clusters.unique()))
     also = f" and {seeds} seeds" if seeds > 1 else ""
     if few:
-        return f"bootstrap over {what}{also}, and the sequences of each: too few persons to tell how others do"
+        return f"bootstrap over {what}{also}, and the sequences of each: too few {kind} to tell how others do"
     return f"bootstrap over {what}{also}"
 
 

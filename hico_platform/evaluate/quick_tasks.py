@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hico_platform.enums import Clusters
 from hico_platform.evaluate.data import Evaluated
 from hico_platform.evaluate.scores import Score
 from hico_platform.evaluate.tasks.linear import Linear
@@ -25,13 +26,14 @@ TRANSFERRED = {"linear_released_top1": "transfer_top1", "linear_regularised_top1
 
 @dataclass(frozen=True, kw_only=True)
 class QuickScores:
-    """Scores by name. ``persons`` int64 (q,) numbers the person of each sequence that is scored.
+    """Scores by name. ``persons`` int64 (q,) numbers the person of each sequence that is scored, or its ``clusters``.
 
     Scores on another dataset (transfer) are numbers alone: their sequences are others.
     """
 
     scores: Mapping[str, Score]
     persons: Tensor
+    clusters: Clusters = Clusters.PERSONS
 
     def values(self) -> dict[str, float]:
         """The numbers alone, by name."""
@@ -60,4 +62,8 @@ def quick_scores(evaluated: Evaluated) -> QuickScores:
         probes = Linear().run(evaluated.target).values()
         scores |= {name: Score(value=probes[probe]) for probe, name in TRANSFERRED.items()}
     persons = evaluated.data.eval_subjects
-    return QuickScores(scores=scores, persons=torch.arange(len(evaluated.data.eval)) if persons is None else persons)
+    return QuickScores(
+        scores=scores,
+        persons=torch.arange(len(evaluated.data.eval)) if persons is None else persons,
+        clusters=evaluated.data.clusters,
+    )

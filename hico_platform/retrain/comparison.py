@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from hico_platform.enums import Clusters
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.results import METRICS
 from hico_platform.retrain.sequence_scores import SequenceScores, read_sequence_scores
@@ -41,6 +42,7 @@ class Comparison:
 
     Args:
         persons: in the test split; 0 where nothing is known of them.
+        clusters: what ``persons`` counts: videos where no person is known.
         seeds: of the best configuration.
         intervals: of each entry's means, by metric.
         differences: from each other entry, by metric.
@@ -49,6 +51,7 @@ class Comparison:
     """
 
     persons: int = 0
+    clusters: Clusters = Clusters.PERSONS
     seeds: int = 0
     intervals: Mapping[Entry, Mapping[str, Interval]] = field(default_factory=dict)
     differences: Mapping[Entry, Mapping[str, Difference]] = field(default_factory=dict)
@@ -67,18 +70,20 @@ def compare(folder: Path, runs: Sequence[PlannedRun], *, metric: str) -> Compari
         return Comparison(untested=f"{', '.join(lacking)}: scored by a version that kept no scores of sequences")
     from hico_platform.evaluate.intervals import interval
 
-    persons = next(iter(kept.values()))[0].persons
+    first = next(iter(kept.values()))[0]
+    clusters = _clusters(first.persons)
     intervals = {
         entry: {
             name: found
             for name in METRICS
             if name in seeds[0].parts
-            and (found := interval(_scores(seeds, name), clusters=_clusters(persons))) is not None
+            and (found := interval(_scores(seeds, name), clusters=clusters, kind=first.clusters)) is not None
         }
         for entry, seeds in kept.items()
     }
     return Comparison(
-        persons=0 if _clusters(persons) is None else len(np.unique(persons)),
+        persons=0 if clusters is None else len(np.unique(first.persons)),
+        clusters=Clusters.SEQUENCES if clusters is None else first.clusters,
         seeds=len(kept[Entry.BEST]),
         intervals=intervals,
         differences=_differences(kept, metrics=dict.fromkeys((metric, *TESTED))),
@@ -92,8 +97,9 @@ def _differences(
     from hico_platform.evaluate.intervals import paired
 
     best = kept[Entry.BEST]
+    blocks, kind = _clusters(best[0].persons), best[0].clusters
     tests = {
-        (entry, name): paired(_scores(best, name), _scores(kept[entry], name), clusters=_clusters(best[0].persons))
+        (entry, name): paired(_scores(best, name), _scores(kept[entry], name), clusters=blocks, kind=kind)
         for entry in COMPARED
         for name in metrics
         if entry in kept and name in best[0].parts and name in kept[entry][0].parts

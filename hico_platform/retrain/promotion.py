@@ -58,7 +58,7 @@ def promotion(comparison: Comparison, *, metric: str) -> Promotion:
         seed = "; with one seed nothing is known of how seeds differ" if comparison.seeds == 1 else ""
         return Promotion(alias=CHAMPION, reason=f"better beyond noise in {name}: over {against}{seed}")
     few = any(found.test.interval.few_persons for found in failed.values())
-    why = f"; {comparison.persons} persons are too few to show any difference" if few else ""
+    why = f"; {comparison.clusters.counted(comparison.persons)} are too few to show any difference" if few else ""
     return Promotion(alias=CHALLENGER, reason=f"not better beyond noise in {name}: over {against}{why}")
 
 

@@ -7,14 +7,17 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hico_platform.atomic_io import write_whole
+from hico_platform.enums import Clusters
 
 SCORES = "scores.npz"
 _PERSONS = "persons"
+_CLUSTERS = "clusters"
 
 Parts = npt.NDArray[np.float32]
 
@@ -24,19 +27,21 @@ class SequenceScores:
     """What each test sequence contributes, in the order of the test split.
 
     ``parts`` float32 (q,) by metric: 1 or 0 where an answer is right or wrong, or an average precision; their mean is
-    the metric. ``persons`` int64 (q,) numbers the person of each sequence. Two runs on the same data have the same
-    sequences in the same order.
+    the metric. ``persons`` int64 (q,) numbers the person of each sequence, or its ``clusters``; older versions kept no
+    word of which. Two runs on the same data have the same sequences in the same order.
     """
 
     parts: Mapping[str, Parts]
     persons: npt.NDArray[np.int64]
+    clusters: Clusters = Clusters.PERSONS
 
 
 def write_sequence_scores(directory: Path, scores: SequenceScores) -> None:
     """Writes ``scores.npz`` into a run's folder, atomically; it is written before ``result.json``."""
     content = io.BytesIO()
-    arrays = {name: values.astype(np.float32) for name, values in scores.parts.items()}
-    np.savez_compressed(content, allow_pickle=False, **arrays, **{_PERSONS: scores.persons})
+    arrays: dict[str, npt.NDArray[Any]] = {name: values.astype(np.float32) for name, values in scores.parts.items()}
+    arrays |= {_PERSONS: scores.persons, _CLUSTERS: np.array(scores.clusters.value)}
+    np.savez_compressed(content, allow_pickle=False, **arrays)
     write_whole(directory / SCORES, content.getvalue())
 
 
@@ -45,7 +50,8 @@ def read_sequence_scores(directory: Path) -> SequenceScores | None:
     try:
         with np.load(directory / SCORES, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
+        clusters = Clusters(str(arrays.pop(_CLUSTERS, Clusters.PERSONS)))
     except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
         return None
     persons = arrays.pop(_PERSONS, None)
-    return None if persons is None else SequenceScores(parts=arrays, persons=persons)
+    return None if persons is None else SequenceScores(parts=arrays, persons=persons, clusters=clusters)

@@ -61,5 +61,6 @@ def of_training_split(data: TrialData) -> TrialData:
 
 def keep_sequence_scores(scores: QuickScores, *, directory: Path) -> dict[str, float]:
     """Writes each sequence's part into a run's folder; returns the scores."""
-    write_sequence_scores(directory, SequenceScores(parts=scores.parts(), persons=scores.persons.numpy()))
+    kept = SequenceScores(parts=scores.parts(), persons=scores.persons.numpy(), clusters=scores.clusters)
+    write_sequence_scores(directory, kept)
     return scores.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hico_platform.enums import Signal
+from hico_platform.enums import Clusters, Signal
 
 COARSE = 0.05
 """A standard error from which on trials cannot be told apart: good and bad settings differ by some ten points."""
@@ -17,7 +17,8 @@ class ValidationNoise:
     Args:
         signal: what the search goes by.
         sequences: how many are scored.
-        persons: of how many people.
+        persons: of how many people, or of how many of its ``clusters``.
+        clusters: what ``persons`` counts: videos where no person is known.
         score: of the poses themselves, by 1-NN.
         standard_error: of that score.
     """
@@ -25,6 +26,7 @@ class ValidationNoise:
     signal: Signal
     sequences: int
     persons: int
+    clusters: Clusters = Clusters.PERSONS
     score: float
     standard_error: float
 
@@ -35,16 +37,18 @@ class ValidationNoise:
 
     @property
     def warning(self) -> str | None:
-        """What to say of too few sequences, in a line; None where there are enough."""
-        if not self.is_coarse:
+        """What to say of too few sequences, or of a single person's, in a line; None where there are enough."""
+        known = self.clusters is not Clusters.SEQUENCES and self.persons < self.sequences
+        alone = known and self.persons == 1
+        if not (self.is_coarse or alone):
             return None
         part = "the training part" if self.signal is Signal.KNN_SUBJECTS else "validation"
-        known = self.persons < self.sequences  # where no person is known, each sequence is of one of its own
-        persons = f" of {self.persons} person{'s' * (self.persons != 1)}" if known else ""
+        persons = f" of {self.clusters.counted(self.persons)}" if known else ""
         error, noise = (f"{100 * times * self.standard_error:.0f} points" for times in (1, 2))
         found = (
             f"{part} has {self.sequences} sequences{persons}: the standard error of a score is {error}, "
             f"so differences under {noise} are noise"
+            f"{f'; nobody knows how other {self.clusters} would score' if alone else ''}"
         )
         if self.signal is Signal.KNN_SUBJECTS:
             return f"{found}; more recordings would help"

@@ -170,7 +170,7 @@ def joined_ranks(
 
 
 def _until_lost(join: Callable[[], None], lost: Callable[[], HicoError | None]) -> None:
-    """Calls ``join``, which nothing can interrupt while it waits for the others, on a thread that is left if one is lost.
+    """Calls ``join``, which nothing can interrupt while it waits, on a thread that is left alone if a rank is lost.
 
     That thread ends by itself once ``join`` has waited for ``_JOINING``.
     """

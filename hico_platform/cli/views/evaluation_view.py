@@ -15,6 +15,7 @@ from hico_platform.cli.views.progress_view import ProgressView
 from hico_platform.commands.evaluate import FEATURES, EntryReport, EvaluationProgress, EvaluationReport
 from hico_platform.commands.evaluation_files import truth_of
 from hico_platform.commands.trained_encoder import TrainedEncoder
+from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval
 from hico_platform.evaluate.scores import class_accuracy
 
@@ -226,7 +227,7 @@ def _notes(report: EvaluationReport) -> list[str]:
 
 
 def _persons(facts: Any) -> str:
-    return "" if facts["persons"] is None else f" of {facts['persons']} persons"
+    return "" if facts["persons"] is None else f" of {Clusters(facts['clusters']).counted(facts['persons'])}"
 
 
 def _clock(seconds: float) -> str:

@@ -165,8 +165,8 @@ def _differences(report: RetrainReport) -> Table:
     comparison = report.comparison
     table = Table(
         title=f"{Entry.BEST.heading} less",
-        caption="points with their 95 % interval; p: two-sided, sign flips of persons' differences, by Holm over all "
-        "that is shown",
+        caption=f"points with their 95 % interval; p: two-sided, sign flips of {comparison.clusters}' differences, by "
+        "Holm over all that is shown",
     )
     table.add_column("")
     names = [name for name in METRICS if any(name in found for found in comparison.differences.values())]
@@ -193,7 +193,8 @@ def _interval_line(interval: Interval | None) -> str:
 def _intervals_in_words(comparison: Comparison) -> str:
     if not comparison.intervals:
         return ""
-    what = f"{comparison.persons} persons" if comparison.persons else "sequences (no persons are known)"
+    counted = comparison.clusters.counted(comparison.persons)
+    what = counted if comparison.persons else "sequences (no persons are known)"
     over = what + (f" and {comparison.seeds} seeds" if comparison.seeds > 1 else "")
     alone = "" if comparison.seeds > 1 else ", not over seeds, of which there is one"
     return f", below it the 95 % interval over {over}{alone}"
@@ -238,6 +239,7 @@ def as_json(report: RetrainReport) -> dict[str, Any]:
             for entry, found in comparison.differences.items()
         },
         "persons": comparison.persons,
+        "clusters": comparison.clusters.value,
         "untested": comparison.untested,
         "metric": report.metric,
         "signal": str(report.signal),

@@ -17,8 +17,8 @@ LABELS = torch.tensor([0, 0, 1, 2])
 ANSWERS = torch.tensor([0, 1, 1, 1])
 FACTS: dict[str, Any] = {
     "dataset": "made", "data": "prepared/made", "data_digest": "d" * 64, "protocol": "xsub", "train_sequences": 8,
-    "scored_sequences": 4, "persons": 2, "classes": 3, "split": "test", "seed": 0, "tasks": ["knn"],
-    "code_version": "0.1.0",
+    "scored_sequences": 4, "persons": 2, "clusters": "persons", "classes": 3, "split": "test", "seed": 0,
+    "tasks": ["knn"], "code_version": "0.1.0",
 }  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hico_platform.data.kept_together import persons
+from hico_platform.data.kept_together import clusters_of, persons
+from hico_platform.enums import Clusters
 
 
 @dataclass
@@ -52,3 +53,12 @@ def test_subject_1_of_two_datasets_is_two_persons() -> None:
 
 def test_without_metadata_each_sequence_is_its_own() -> None:
     assert len(groups(Table({}, 4))) == 4
+
+
+def test_what_is_numbered_is_persons_where_one_is_known_else_videos_else_sequences() -> None:
+    subject, video = np.array([1.0, np.nan, np.nan, np.nan]), np.array(["a", "b", "b", None], object)
+    table = Table({"subject": subject, "video": video}, 4)
+    assert clusters_of(table, np.array([0, 1])) is Clusters.PERSONS
+    assert clusters_of(table, np.array([1, 2, 3])) is Clusters.VIDEOS
+    assert clusters_of(table, np.array([3])) is Clusters.SEQUENCES
+    assert clusters_of(Table({}, 4), np.arange(4)) is Clusters.SEQUENCES

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import interval, paired
 from hico_platform.evaluate.scores import Score
 from hico_platform.retrain.comparison import Comparison, compare, holm
@@ -84,6 +85,16 @@ def test_where_no_person_is_known_sequences_are_resampled(tmp_path: Path) -> Non
     assert found.persons == 0
     assert found.intervals[Entry.BEST]["knn_top1"].method == "bootstrap over 48 sequences and 2 seeds"
     assert "48 sequences" in found.differences[Entry.RELEASED]["knn_top1"].test.method
+
+
+def test_where_videos_alone_are_known_they_are_called_so(tmp_path: Path) -> None:
+    for index, run in enumerate(PLAN.runs):
+        kept = SequenceScores(parts={"knn_top1": parts(index, 0)}, persons=PERSONS, clusters=Clusters.VIDEOS)
+        write_sequence_scores(tmp_path / run.key, kept)
+    found = compare(tmp_path, PLAN.runs, metric="knn_top1")
+    assert (found.persons, found.clusters) == (len(np.unique(PERSONS)), Clusters.VIDEOS)
+    assert f"over {found.persons} videos and 2 seeds" in found.intervals[Entry.BEST]["knn_top1"].method
+    assert f"sign flips of {found.persons} videos," in found.differences[Entry.RELEASED]["knn_top1"].test.method
 
 
 def test_runs_of_an_older_version_are_named_and_nothing_is_tested(folder: Path) -> None:

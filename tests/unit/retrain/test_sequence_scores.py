@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hico_platform.enums import Clusters
 from hico_platform.retrain.sequence_scores import SCORES, SequenceScores, read_sequence_scores, write_sequence_scores
 
 KEPT = SequenceScores(
     parts={"knn_top1": np.array([1, 0, 1], np.float32), "retrieval_map": np.array([0.25, 1 / 3, 1], np.float32)},
     persons=np.array([4, 4, 9]),
+    clusters=Clusters.VIDEOS,
 )
 
 
@@ -21,10 +23,18 @@ def test_what_is_kept_is_read_again_and_takes_little_space(tmp_path: Path) -> No
         name: values.tolist() for name, values in KEPT.parts.items()
     }
     assert found.persons.tolist() == [4, 4, 9]
+    assert found.clusters is Clusters.VIDEOS
     assert [file.name for file in (tmp_path / "run").iterdir()] == [SCORES]
     many = SequenceScores(parts={"a": np.ones(20_000, np.float32)}, persons=np.arange(20_000) // 500)
     write_sequence_scores(tmp_path / "run", many)
     assert (tmp_path / "run" / SCORES).stat().st_size < 5_000
+
+
+def test_older_versions_kept_no_word_of_what_is_numbered(tmp_path: Path) -> None:
+    np.savez(tmp_path / SCORES, persons=KEPT.persons, **KEPT.parts)
+    found = read_sequence_scores(tmp_path)
+    assert found is not None
+    assert (found.clusters, list(found.parts)) == (Clusters.PERSONS, ["knn_top1", "retrieval_map"])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hico_platform.config.trial import EvaluationConfig
-from hico_platform.enums import Signal
+from hico_platform.enums import Clusters, Signal
 from hico_platform.evaluate.data import of_raw_pose
 from hico_platform.evaluate.tasks.knn import Knn
 from hico_platform.worker import timing
@@ -52,6 +52,16 @@ def test_of_many_sequences_a_part_is_measured_and_its_noise_scaled(
     assert found.standard_error == pytest.approx((found.score * (1 - found.score) / 8) ** 0.5 / 2**0.5)
 
 
-def test_many_sequences_are_not_measured(source: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_sequences_of_many_people_are_not_measured(source: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FEW_SEQUENCES", 15)
+    monkeypatch.setattr(module, "FEW_PERSONS", 1)
     assert measure_noise(small_config(), data=TrialData(source=source, target=None)) is None
+
+
+def test_many_sequences_of_one_person_are_measured_all_the_same(
+    source: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FEW_SEQUENCES", 15)
+    found = measure_noise(small_config(), data=TrialData(source=source, target=None))
+    assert found is not None
+    assert (found.sequences, found.persons, found.clusters) == (16, 1, Clusters.PERSONS)

@@ -28,6 +28,13 @@ def test_the_table_has_scores_intervals_and_what_they_depend_on(capsys: pytest.C
     assert "\x1b" not in said
 
 
+def test_videos_are_not_called_persons(capsys: pytest.CaptureFixture[str]) -> None:
+    print_evaluation(report(clusters="videos"), by_class=False)
+    assert "4 scored of 2 videos, seed 0" in capsys.readouterr().out
+    print_evaluation(report(clusters="sequences", persons=None), by_class=False)
+    assert "4 scored, seed 0" in capsys.readouterr().out
+
+
 def test_the_accuracy_by_class_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     print_evaluation(report(), by_class=True)
     said = capsys.readouterr().out

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.views.retrain_view import RetrainView, as_json, print_report
+from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval, PairedTest
 from hico_platform.retrain.candidates import Candidate, CandidateRun, Validated
 from hico_platform.retrain.comparison import Comparison, Difference
@@ -181,6 +182,17 @@ def test_one_seed_has_an_interval_over_persons_alone_and_this_is_said(capsys: py
     assert "interval over 8 persons, not over seeds, of which there is one;" in " ".join(
         capsys.readouterr().out.replace("\n", " ").split()
     )
+
+
+def test_videos_are_not_called_persons(capsys: pytest.CaptureFixture[str]) -> None:
+    videos = dataclasses.replace(
+        COMPARED, comparison=dataclasses.replace(COMPARED.comparison, clusters=Clusters.VIDEOS)
+    )
+    print_report(videos, again="hico-platform retrain toy")
+    words = " ".join(capsys.readouterr().out.split())
+    assert "95 % interval over 8 videos and 2 seeds;" in words
+    assert "sign flips of videos' differences" in words
+    assert as_json(videos)["clusters"] == "videos"
 
 
 def test_no_persons_are_named_where_none_is_known(capsys: pytest.CaptureFixture[str]) -> None:
