@@ -25,7 +25,7 @@ from hico_platform.errors import CheckpointError, Problem, TrainingError
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, eval_features, of_encoder
 from hico_platform.evaluate.downstream import downstream
 from hico_platform.evaluate.signals import reported_scores
-from hico_platform.search.messages import EpochReport, ReportFunction, TrialOutcome
+from hico_platform.search.messages import CheckpointWrite, EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.distributed import ALONE, Ranks
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.loop import EpochResult
@@ -319,7 +319,7 @@ class _Training:
 
     def _send(self, report: ReportFunction) -> Decision:
         decision = report(self._log.report())
-        self._log.history = []
+        self._log.history, self._log.writes = [], []
         return decision
 
 
@@ -339,6 +339,7 @@ class _TrialLog:
         self.metrics: dict[str, float] = {}
         self.standard_errors: dict[str, float] = {}
         self.path: Path | None = None
+        self.writes: list[CheckpointWrite] = []  # since the last report
         self._state = state
         self._directory = directory
         self._identity = {
@@ -364,6 +365,7 @@ class _TrialLog:
             history=tuple(self.history),
             checkpoint=self.path,
             standard_errors=self.standard_errors,
+            checkpoint_writes=tuple(self.writes),
         )
 
     def is_due(self) -> bool:
@@ -376,10 +378,13 @@ class _TrialLog:
             "metrics": self.metrics,
             "standard_errors": self.standard_errors,
         }
+        began_s = time.monotonic()
         self.path = save_checkpoint(
             self._directory, epoch=self._state.epoch, tensors=self._state.tensors(), facts=facts
         )
         self._saved_epoch, self._saved_at_s = self._state.epoch, time.monotonic()
+        size = sum(file.stat().st_size for file in self.path.iterdir())
+        self.writes.append(CheckpointWrite(seconds=self._saved_at_s - began_s, size_bytes=size))
         return self.path
 
     def resume(self) -> bool:

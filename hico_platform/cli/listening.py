@@ -28,14 +28,24 @@ class Listener:
     is_local: bool
 
 
-def listen(host: str, port: int) -> Listener:
+def listen(
+    host: str, port: int, *, options: tuple[str, str] = ("--host", "--port"), any_port: bool = False
+) -> Listener:
     """Opens a listening socket, so that no other process can take the port afterwards.
+
+    Args:
+        host: an address or name of this machine.
+        port: a port; 0 takes a free one where ``any_port`` is set.
+        options: what users call the two.
+        any_port: whether a free port may be taken.
 
     Raises:
         UsageError: the name does not resolve, or the port is invalid, taken or not allowed for this user.
     """
-    if not 1 <= port <= 65535:
-        raise UsageError(Problem(field="--port", rule="a port from 1 to 65535", value=port, remedy="give another"))
+    first = 0 if any_port else 1
+    if not first <= port <= 65535:
+        rule = f"a port from {first} to 65535"
+        raise UsageError(Problem(field=options[1], rule=rule, value=port, remedy="give another"))
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -43,7 +53,7 @@ def listen(host: str, port: int) -> Listener:
     except (socket.gaierror, UnicodeError) as error:
         raise UsageError(
             Problem(
-                field="--host",
+                field=options[0],
                 rule="an address or name of this machine, which resolves",
                 value=host,
                 remedy="give such as 127.0.0.1, ::1 or 0.0.0.0",
@@ -60,10 +70,10 @@ def listen(host: str, port: int) -> Listener:
         opened.close()
         raise UsageError(
             Problem(
-                field="--port",
+                field=options[1],
                 rule="an address and port that can be listened on",
                 value=f"{in_address(host)}:{port} ({error.strerror})",
-                remedy="give another --port or --host",
+                remedy=f"give another {options[1]} or {options[0]}",
             )
         ) from error
     return _listener(opened, host)

@@ -16,10 +16,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from hico_platform.cli.failure import known_secrets
+from hico_platform.cli.metrics_options import add_metrics_options, check_metrics_options, exported_metrics
 from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
@@ -37,6 +39,9 @@ from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
 from hico_platform.search.result import SearchResult
 from hico_platform.search.start import check_resumable
+
+if TYPE_CHECKING:
+    from hico_platform.monitoring.search_metrics import SearchMetrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store_options(parser)
     add_allow_overlap(parser)
     add_shared(parser)
+    add_metrics_options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
 
 
@@ -84,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Checks the space before anything heavy is imported, then plans or runs the search."""
     paths = home_paths(arguments)
     _check_options(arguments)
+    check_metrics_options(arguments)
     space = _space(arguments, paths)
     name = _name(arguments, space)
     if arguments.dry_run:
@@ -95,17 +102,18 @@ def run(arguments: argparse.Namespace) -> int:
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
     # Without wrapping each message is one line.
     say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    result = _search(arguments, space, paths, name, console=console, say=say)
-    if arguments.json:
-        print(json.dumps(result.as_dict()))
-    else:
-        print_result(
-            result,
-            objectives=space.settings.objectives,
-            again=_resume_command(arguments, name),
-            stores=store_words(arguments),
-            say=say,
-        )
+    with exported_metrics(arguments, name=name, paths=paths, say=say) as metrics:
+        result = _search(arguments, space, paths, name, console=console, say=say, metrics=metrics)
+        if arguments.json:
+            print(json.dumps(result.as_dict()), flush=True)
+        else:
+            print_result(
+                result,
+                objectives=space.settings.objectives,
+                again=_resume_command(arguments, name),
+                stores=store_words(arguments),
+                say=say,
+            )
     return 0
 
 
@@ -117,6 +125,7 @@ def _search(
     *,
     console: Console,
     say: Callable[..., None],
+    metrics: SearchMetrics | None,
 ) -> SearchResult:
     from hico_platform.commands import search, search_inputs
     from hico_platform.commands.notifying import senders
@@ -162,6 +171,7 @@ def _search(
                 observers=[view],
                 on_start=view.on_start,
                 senders=told,
+                metrics=metrics,
             )
     except KeyboardInterrupt:  # from here on there is a search to resume
         print(f"interrupted; go on with: {_resume_command(arguments, name)}", file=sys.stderr)

@@ -9,6 +9,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from hico_platform.commands.notifying import notifying
 from hico_platform.config.space import CheckedSpace, GpuShare
@@ -22,6 +23,7 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.execution import ClusterOptions, TrialExecution
+from hico_platform.search.execution_events import ExecutionObserver, nobody_watches
 from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
@@ -32,13 +34,16 @@ from hico_platform.search.resources import TrialResources, check_fits, visible_g
 from hico_platform.search.result import SearchResult
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.start import SearchRequest, StartedSearch, start_search
-from hico_platform.search.state import search_progress
+from hico_platform.search.state import SearchState, search_progress
 from hico_platform.search.task import TrialFunction
 from hico_platform.search.trials_folder import claimed
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.check import check_tracking
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
+
+if TYPE_CHECKING:
+    from hico_platform.monitoring.search_metrics import SearchMetrics
 
 _log = logging.getLogger(__name__)
 # Note of the ledger: what a trial was measured to take of a GPU.
@@ -67,6 +72,7 @@ def run_search(
     observers: Sequence[Observer] = (),
     on_start: OnStart = lambda search, trials: None,
     senders: Sequence[Sender] = (),
+    metrics: SearchMetrics | None = None,
 ) -> SearchResult:
     """Begins or resumes a search, and runs it to its end.
 
@@ -81,6 +87,7 @@ def run_search(
         observers: are called with each event.
         on_start: is called before the first trial.
         senders: tell people how it goes.
+        metrics: observes the search too.
 
     Raises:
         UsageError: the name is taken or running, a resumed search is another user's or differs in what must agree, a
@@ -102,6 +109,8 @@ def run_search(
         storage = open_storage(paths.storage_url)
         stack.enter_context(driver_lock(storage, name=request.name))
         started = start_search(storage, request, at_s=began_s)
+        if metrics is not None:
+            started = dataclasses.replace(started, ledger=metrics.timed(started.ledger))
         request, ledger = dataclasses.replace(request, space=started.space), started.ledger
         watcher = stack.enter_context(
             notifying(request.space, name=request.name, home=paths.home, senders=senders, trials=ledger.trials())
@@ -115,17 +124,33 @@ def run_search(
             outbox=Outbox(),
             checkpoint=functools.partial(paths.checkpoint, ledger.search),
         )
-        status = RunStatus.FAILED
+        status, state = RunStatus.FAILED, SearchState.INTERRUPTED
         try:
-            told: list[Observer] = [search_logger, *observers, *([] if watcher is None else [watcher])]
-            controller = _controller(started, request.space, paths, observers=told)
+            watching = [one for one in (watcher, metrics) if one is not None]
+            controller = _controller(started, request.space, paths, observers=[search_logger, *observers, *watching])
+            if metrics is not None:
+                metrics.begin(
+                    ledger,
+                    space=request.space,
+                    report_epochs=controller.report_epochs,
+                    tracking=search_logger,
+                    gpus=lambda: controller.gpus,
+                )
             if not controller.is_over:  # else there is only the tracking store to complete
-                _execute(controller, ledger, request.space, function=function, cluster=cluster, probe=probe)
-            status = RunStatus.FAILED if controller.failures_exceeded else RunStatus.FINISHED
+                watch = nobody_watches if metrics is None else metrics.on_execution
+                _execute(
+                    controller, ledger, request.space, function=function, cluster=cluster, probe=probe, watch=watch
+                )
+            if controller.failures_exceeded:
+                state = SearchState.FAILED
+            else:
+                status, state = RunStatus.FINISHED, SearchState.FINISHED
         except KeyboardInterrupt:
             status = RunStatus.KILLED
             raise
         finally:
+            if metrics is not None:  # first: closing the tracking store may take a while
+                metrics.end(state)
             untracked = _close(search_logger, status)
         if controller.failures_exceeded:
             most = request.space.settings.resources.max_failures
@@ -162,6 +187,7 @@ def _execute(
     function: TrialFunction,
     cluster: ClusterOptions,
     probe: Callable[[], MemoryNeed] | None,
+    watch: ExecutionObserver,
 ) -> None:
     """Runs the search's trials on Ray, with what its space says of resources and retries."""
     from hico_platform.search.ray_executor.executor import execute_on_ray
@@ -176,7 +202,7 @@ def _execute(
         silence_minutes=resources.silence_minutes,
         trial_hours=resources.trial_hours,
     )
-    execute_on_ray(controller, function, execution=execution, cluster=cluster)
+    execute_on_ray(controller, function, execution=execution, cluster=cluster, observe=watch)
 
 
 def _gpu_sharing(controller: SearchController, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuSharing:

@@ -88,6 +88,16 @@ class SearchController:
         self._ledger.set_note(GPUS, gpus)
 
     @property
+    def gpus(self) -> float:
+        """The GPUs that each trial holds; 0 until they are measured."""
+        return self._gpus
+
+    @property
+    def report_epochs(self) -> tuple[int, ...]:
+        """The epochs after which trials report."""
+        return self._scheduler.report_epochs
+
+    @property
     def tasks_running(self) -> int:
         """How many trials are running on workers."""
         return len(self._running)
@@ -147,6 +157,7 @@ class SearchController:
             standard_errors=report.standard_errors,
             machine=report.machine,
             standard_error=report.standard_errors.get(self._space.settings.signal.metric),
+            checkpoint_writes=report.checkpoint_writes,
         )
         self._ledger.record_report(number, record)
         self._curves.setdefault(number, {})[epoch] = record.value

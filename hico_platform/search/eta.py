@@ -18,14 +18,29 @@ def seconds_left(
     between drivers is not counted.
     """
     ended = [trial for trial in trials if trial.ending is not None]
+    running = [trial for trial in trials if trial.ending is None]
+    return seconds_left_by(
+        ended_s=sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in ended),
+        ended=len(ended),
+        running_s=[busy_s(trial, now_s=now_s, sessions=sessions) for trial in running],
+        to_begin=max(limit - len(trials), 0),
+    )
+
+
+def seconds_left_by(*, ended_s: float, ended: int, running_s: Sequence[float], to_begin: int) -> float | None:
+    """The same from sums alone.
+
+    Args:
+        ended_s: seconds that the ``ended`` trials took together.
+        ended: how many there are.
+        running_s: the seconds that each running trial has taken so far.
+        to_begin: trials that are still to begin.
+    """
     if not ended:
         return None
-    mean_s = sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in ended) / len(ended)
-    running = [trial for trial in trials if trial.ending is None]
-    spent_s = [busy_s(trial, now_s=now_s, sessions=sessions) for trial in running]
-    remaining = sum(max(mean_s - spent, 0.1 * mean_s) for spent in spent_s)
-    remaining += max(limit - len(trials), 0) * mean_s
-    return remaining / max(len(running), 1)
+    mean_s = ended_s / ended
+    remaining = sum(max(mean_s - spent_s, 0.1 * mean_s) for spent_s in running_s) + to_begin * mean_s
+    return remaining / max(len(running_s), 1)
 
 
 def epochs_spent(trials: Sequence[TrialRecord]) -> int:

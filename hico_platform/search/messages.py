@@ -13,6 +13,14 @@ from hico_platform.enums import Decision
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckpointWrite:
+    """How long writing a checkpoint took on its worker, and its bytes on disk."""
+
+    seconds: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class EpochReport:
     """A trial's report at one of its report epochs, which the scheduler answers.
 
@@ -23,6 +31,7 @@ class EpochReport:
         checkpoint: the whole training state at ``epoch``, already on disk.
         standard_errors: of the scores, by the same names: how far each would move with other people.
         machine: the host name of the machine on which it was measured; the driver adds it.
+        checkpoint_writes: of every checkpoint since the previous report, for metrics; no record keeps them.
     """
 
     epoch: int
@@ -31,6 +40,7 @@ class EpochReport:
     checkpoint: Path
     standard_errors: Mapping[str, float] = field(default_factory=dict)
     machine: str | None = None
+    checkpoint_writes: tuple[CheckpointWrite, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,21 @@ class BackgroundLogger:
         """Why the first of them was refused."""
         return self._outbox.refusal or self._uploads.refusal
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Writes and uploads that are not made yet."""
+        return self._outbox.waiting, self._uploads.waiting
+
+    @property
+    def behind_s(self) -> float:
+        """For how long the oldest write or upload has waited."""
+        return max(self._outbox.behind_s, self._uploads.behind_s)
+
+    @property
+    def store_is_away(self) -> bool:
+        """Whether the store took nothing when it was last tried."""
+        return self._outbox.trouble is not None or self._uploads.trouble is not None
+
     def _hurry(self, *, patience_s: float, at_most_s: float = float("inf")) -> None:
         """Begins to close both outboxes with one deadline."""
         for outbox in (self._outbox, self._uploads):

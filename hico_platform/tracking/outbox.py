@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -40,6 +41,7 @@ class Outbox:
         most_answers: int | None = None,
     ) -> None:
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._submitted_s: deque[float] = deque()  # of the writes that are not made yet
         self._first_wait_s = first_wait_s
         self._most_waiting = most_waiting
         self._most_answers = most_answers
@@ -63,6 +65,14 @@ class Outbox:
         return self._queue.unfinished_tasks
 
     @property
+    def behind_s(self) -> float:
+        """For how long the oldest of them has waited; 0 where none waits."""
+        try:
+            return time.monotonic() - self._submitted_s[0]
+        except IndexError:
+            return 0.0
+
+    @property
     def is_full(self) -> bool:
         """Whether as many writes wait as are kept; further ones should be made again later."""
         return self.waiting >= self._most_waiting
@@ -79,6 +89,7 @@ class Outbox:
 
     def submit(self, write: Callable[[], None]) -> None:
         """Adds a write at the end of the queue, full or not; returns at once."""
+        self._submitted_s.append(time.monotonic())
         self._queue.put(write)
 
     @contextmanager
@@ -123,6 +134,7 @@ class Outbox:
                 return
             if time.monotonic() > self._end_s or not self._make(write):
                 return
+            self._submitted_s.popleft()
             self._queue.task_done()
 
     def _make(self, write: Callable[[], None]) -> bool:

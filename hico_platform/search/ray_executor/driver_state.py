@@ -11,6 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, assert_never
 
 from hico_platform.errors import HicoError, Problem
+from hico_platform.search.execution_events import (
+    DriverChecked,
+    ExecutionObserver,
+    LossCause,
+    MachineExcluded,
+    WorkerAssigned,
+    WorkerLost,
+    WorkerProgressed,
+    nobody_watches,
+)
 from hico_platform.search.machine_health import ExcludedMachine, MachineHealth
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.lost_worker import LostWorker, lost_worker
@@ -50,6 +60,7 @@ class DriverState:
         hosts: the machines that could hold a trial now: host names by Ray's ids.
         interrupted: set when the driver is asked to stop.
         retries: how often a task is handed out again whose worker died, hung or was occupied too long.
+        observe: is called with what happens to workers.
     """
 
     def __init__(
@@ -61,6 +72,7 @@ class DriverState:
         hosts: Any,
         interrupted: threading.Event,
         retries: int,
+        observe: ExecutionObserver = nobody_watches,
     ) -> None:
         self.controller = controller
         self.workers = workers
@@ -71,6 +83,8 @@ class DriverState:
         self._answer = answer
         self._hosts = hosts
         self._retries = retries
+        self._observe = observe
+        self._assigned: dict[str, WorkerProcess] = {}
         self._health = MachineHealth()
         self._losses: Counter[int] = Counter()
         self._failed: set[str] = set()
@@ -104,6 +118,7 @@ class DriverState:
             return False
         self.workers.set_process(key, message.process)
         attempts.message_received(key, epochs_s=message.epochs_s)
+        self.heard(key, task, message.process, epochs_s=message.epochs_s)
         self._pass_on(task, message.warnings)
         match message.content:
             case EpochReport() as report:
@@ -124,6 +139,7 @@ class DriverState:
             case TrialFailure() as failure:
                 self._failed.add(key)  # its worker may still hang before it ends
                 if self._retry_elsewhere(task, message.process.machine, reason=failure.reason):
+                    self._observe(WorkerLost(number=task.number, cause=LossCause.ERROR, retried=True))
                     self.controller.lost(task.number, reason=failure.reason)
                 else:
                     self.controller.failed(task.number, failure)
@@ -137,7 +153,27 @@ class DriverState:
             return
         which = "its worker" if process is None else f"its worker on {process}"
         reason = f"it was {overdue.reason}, and {which} was killed"
-        self._killed[key] = LostWorker(reason=reason, counts=True, blames_machine=overdue.silent)
+        cause = LossCause.SILENT if overdue.silent else LossCause.OVERTIME
+        self._killed[key] = LostWorker(reason=reason, counts=True, cause=cause, blames_machine=overdue.silent)
+
+    def heard(self, key: str, task: TrialTask, process: WorkerProcess, *, epochs_s: tuple[float, ...] = ()) -> None:
+        """Tells observers of a heartbeat or message, and before the first which worker has taken up the task."""
+        if self._assigned.get(key) != process:
+            self._assigned[key] = process
+            self._observe(
+                WorkerAssigned(
+                    number=task.number,
+                    host=process.host,
+                    address=process.address,
+                    pid=process.pid,
+                    gpus=process.gpus,
+                )
+            )
+        self._observe(WorkerProgressed(number=task.number, epochs_s=epochs_s))
+
+    def checked(self) -> None:
+        """Tells observers that the driver has gone through its loop."""
+        self._observe(DriverChecked())
 
     def worker_lost(self, key: str, task: TrialTask, error: str, *, machine: str | None = None) -> None:
         """Hands out the task of a lost worker again, to resume from its last checkpoint, unless it was lost too often.
@@ -159,7 +195,9 @@ class DriverState:
             self._losses[task.number] += killed is not None
         else:
             self._losses[task.number] += lost.counts
-        if self._losses[task.number] > self._retries:
+        retried = self._losses[task.number] <= self._retries
+        self._observe(WorkerLost(number=task.number, cause=lost.cause, retried=retried))
+        if not retried:
             times = f" ({self._losses[task.number]} times)" if self._retries else ""
             self.controller.failed(task.number, TrialFailure(reason=f"{lost.reason}{times}", traceback=lost.traceback))
         else:
@@ -188,6 +226,7 @@ class DriverState:
     def withdraw(self, key: str, task: TrialTask) -> None:
         """Takes back a task that had no worker yet: it is handed out again, or ends where the time is up."""
         self._forget(key)
+        self._observe(WorkerLost(number=task.number, cause=LossCause.NO_ROOM, retried=True))
         self.controller.lost(task.number, reason="no machine had room for it")
 
     def check_machines_left(self) -> None:
@@ -232,6 +271,7 @@ class DriverState:
     def _forget(self, key: str) -> None:
         self.workers.attempts.remove(key)
         self.workers.forget(key)
+        self._assigned.pop(key, None)
 
     def _retry_elsewhere(self, task: TrialTask, machine: str | None, *, reason: str) -> bool:
         hosts: Mapping[str, str] = {} if machine is None else self._hosts()
@@ -256,6 +296,7 @@ class DriverState:
             "the machine %s is excluded: %d trials in a row (%s) failed there and went on elsewhere, the last by: %s",
             host, len(excluded.trials), numbers, excluded.reason,
         )  # fmt: skip
+        self._observe(MachineExcluded(host=host))
         self.controller.machine_excluded(host=host, reason=excluded.reason, trials=excluded.trials)
 
     def _pass_on(self, task: TrialTask, warnings: Sequence[str]) -> None:

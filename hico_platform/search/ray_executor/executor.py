@@ -11,6 +11,7 @@ from pathlib import Path
 from hico_platform.errors import HicoError, Problem
 from hico_platform.interruptions import interruptions_noted
 from hico_platform.search.execution import ClusterOptions, TrialExecution
+from hico_platform.search.execution_events import ExecutionObserver, nobody_watches
 from hico_platform.search.gpu_sharing import GpuSharing
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes, nodes_alive
@@ -42,7 +43,12 @@ class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
 
 
 def execute_on_ray(
-    controller: TaskSource, function: TrialFunction, *, execution: TrialExecution, cluster: ClusterOptions
+    controller: TaskSource,
+    function: TrialFunction,
+    *,
+    execution: TrialExecution,
+    cluster: ClusterOptions,
+    observe: ExecutionObserver = nobody_watches,
 ) -> None:
     """Runs every task of ``controller`` on a Ray cluster.
 
@@ -51,6 +57,7 @@ def execute_on_ray(
         function: runs one task; it must pickle.
         execution: what each trial holds, and when a worker is given up.
         cluster: the cluster that tasks run on.
+        observe: is called with what happens to workers, in the driver's own thread.
 
     Raises:
         UsageError: the cluster cannot be joined, or a trial does not fit into a cluster of its own.
@@ -71,6 +78,7 @@ def execute_on_ray(
             trial=_trial_resources(execution, may_grow=cluster.address is not None, interrupted=interrupted),
             may_grow=cluster.address is not None,
             interrupted=interrupted,
+            observe=observe,
         )
         with _errors_explained():
             driver.tuner(function, scratch).fit()
@@ -100,6 +108,7 @@ class _Driver:
         trial: TrialResources,
         may_grow: bool,
         interrupted: threading.Event,
+        observe: ExecutionObserver,
     ) -> None:
         self._bundle = {"CPU": trial.cpus, "GPU": trial.gpus}
         self._mailbox = start_mailbox()
@@ -114,6 +123,7 @@ class _Driver:
             hosts=lambda: _hosts(self._bundle),
             interrupted=interrupted,
             retries=execution.retries,
+            observe=observe,
         )
         self._nodes = ClusterNodes(trial, may_grow=may_grow, nodes=lambda: nodes_alive(self.state.excluded_machines))
 

@@ -99,6 +99,11 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
             process = self._monitor.process(overdue.key, actor)
             self._state.will_kill(overdue.key, overdue, process)
             kill_worker(actor, process)
+        for trial, epochs_s in self._monitor.heartbeats(list(self._trials.values())):
+            heard_of = self._monitor.process(trial.trial_id)
+            if heard_of is not None:
+                self._state.heard(trial.trial_id, trial.config["task"], heard_of, epochs_s=epochs_s)
+        self._state.checked()
         self._state.check_machines_left()
         waited_too_long = self._state.waited_too_long(POLL_S)
         for trial in [trial for trial in self._trials.values() if actor_of(tune_controller, trial) is None]:

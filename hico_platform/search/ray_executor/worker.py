@@ -30,6 +30,7 @@ from hico_platform.errors import LostRankError
 from hico_platform.home_access import follow_folder
 from hico_platform.search.disk_full import is_full
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
+from hico_platform.search.ray_executor.held_gpus import held_gpus
 from hico_platform.search.ray_executor.stop_workers import stoppable
 from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
 from hico_platform.search.task import TrialFunction, TrialTask
@@ -161,7 +162,12 @@ def this_process() -> WorkerProcess:
     """This worker, so that the driver can name it and kill it."""
     context = ray.get_runtime_context()
     return WorkerProcess(
-        pid=os.getpid(), host=socket.gethostname(), machine=context.get_node_id(), actor=context.get_actor_id() or ""
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        machine=context.get_node_id(),
+        actor=context.get_actor_id() or "",
+        address=ray.util.get_node_ip_address(),
+        gpus=held_gpus(context.get_accelerator_ids().get("GPU", ())),
     )
 
 

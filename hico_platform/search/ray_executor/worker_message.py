@@ -9,12 +9,17 @@ from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcom
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerProcess:
-    """A worker's process and host, and Ray's ids of its machine and actor."""
+    """A worker's process and host, and Ray's ids of its machine and actor.
+
+    ``address`` is the machine's IP address, and ``gpus`` are the UUIDs of the GPUs that the process holds.
+    """
 
     pid: int
     host: str
     machine: str
     actor: str
+    address: str = ""
+    gpus: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """For messages."""

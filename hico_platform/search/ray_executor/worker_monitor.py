@@ -93,6 +93,8 @@ class WorkerMonitor:
         self._processes: dict[str, WorkerProcess] = {}
         self._by_actor: dict[str, WorkerProcess] = {}
         self._machines: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+        self._snapshot: MailboxSnapshot | None = None
 
     def set_process(self, key: str, process: WorkerProcess) -> None:
         """A process works on an attempt."""
@@ -102,6 +104,7 @@ class WorkerMonitor:
         """An attempt has ended, or was given up."""
         self._processes.pop(key, None)
         self._machines.pop(key, None)
+        self._counts.pop(key, None)
         self._mailbox.forget(key)
 
     def process(self, key: str, actor: Any = None) -> WorkerProcess | None:
@@ -122,7 +125,7 @@ class WorkerMonitor:
         """The workers that are to be killed, with the handles of their actors."""
         now_s = self._clock()
         elapsed_s, self._polled_s = min(now_s - self._polled_s, 2 * POLL_S), now_s
-        snapshot = self._mailbox.poll(elapsed_s)
+        self._snapshot = snapshot = self._mailbox.poll(elapsed_s)
         if snapshot is None:  # then it is not known who is silent
             return []
         for key, process in snapshot.processes.items():
@@ -134,6 +137,19 @@ class WorkerMonitor:
         workers = {key: self.process(key, actor) is not None for key, actor in actors.items()}
         overdue = self.attempts.check(elapsed_s, heartbeats=snapshot.heartbeats, workers=workers)
         return [(worker, actors[worker.key]) for worker in overdue]
+
+    def heartbeats(self, trials: Iterable[Trial]) -> list[tuple[Trial, tuple[float, ...]]]:
+        """The trials whose workers had sent heartbeats by the last poll, with seconds of the epochs that ended."""
+        if self._snapshot is None:
+            return []
+        heard = []
+        for trial in trials:
+            received = self._snapshot.heartbeats.get(trial.trial_id)
+            if received is not None and received.count != self._counts.get(trial.trial_id):
+                self._counts[trial.trial_id] = received.count
+                heard.append((trial, received.epochs_s))
+        self._snapshot = None
+        return heard
 
     def _note_machine(self, tune_controller: Any, trial: Trial) -> None:
         """Notes where a worker is being started, in case it dies before it sends anything."""

@@ -41,10 +41,11 @@ def test_a_store_that_comes_back_gets_everything_in_order() -> None:
     while outbox.trouble is None:
         pass
     assert (outbox.trouble, outbox.waiting) == ("away", 5)
+    assert outbox.behind_s > 0
     store.away.clear()
     assert outbox.close(patience_s=5) == 0
     assert store.taken == [0, 1, 2, 3, 4]
-    assert outbox.trouble is None
+    assert (outbox.trouble, outbox.behind_s) == (None, 0)
 
 
 def test_a_store_that_stays_away_is_given_up() -> None:

@@ -13,6 +13,13 @@ from ray.tune.search import Searcher
 
 from hico_platform.errors import HicoError
 from hico_platform.search.controller import SearchController
+from hico_platform.search.execution_events import (
+    ExecutionEvent,
+    LossCause,
+    WorkerAssigned,
+    WorkerLost,
+    WorkerProgressed,
+)
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
@@ -75,6 +82,7 @@ class Driver:
         self.controller, self.folder, self.hosts = controller, folder, list(hosts)
         self.monitor = WorkerMonitor(attempts=TaskAttempts(), mailbox=NoMailbox())
         self.answers: list[tuple[str, int, str]] = []
+        self.observed: list[ExecutionEvent] = []
         self.state = DriverState(
             controller=controller,
             workers=self.monitor,
@@ -82,6 +90,7 @@ class Driver:
             hosts=lambda: {machine: f"host-{machine}" for machine in self.hosts},
             interrupted=threading.Event(),
             retries=retries,
+            observe=self.observed.append,
         )
         self.scheduler = ReportScheduler(self.state, self.monitor, {"CPU": 1})
         nodes = ClusterNodes(TrialResources(cpus=1, gpus=0), may_grow=False)
@@ -150,6 +159,34 @@ def test_what_workers_warn_of_is_passed_on_once(
     driver.report(trial, 3, warnings=["slow"])
     assert [record.getMessage() for record in caplog.records] == ["trial 0: slow", "trial 0: late"]
     assert [epoch for _, epoch, _ in driver.answers] == [1, 3]
+
+
+def test_observers_hear_which_worker_has_a_task_and_how_it_was_lost(
+    controller: SearchController, tmp_path: Path
+) -> None:
+    driver = Driver(controller, tmp_path, retries=1)
+    driver.report(trial := driver.hand_out(), 1)
+    driver.report(trial, 3)
+    driver.lose(trial, KILLED)
+    driver.lose(driver.hand_out(), KILLED)
+    assert driver.observed == [
+        WorkerAssigned(number=0, host="host-a", address="", pid=1),
+        WorkerProgressed(number=0),
+        WorkerProgressed(number=0),
+        WorkerLost(number=0, cause=LossCause.WORKER_DIED, retried=True),
+        WorkerLost(number=0, cause=LossCause.WORKER_DIED, retried=False),
+    ]
+
+
+@pytest.mark.parametrize(("silent", "cause"), [(True, LossCause.SILENT), (False, LossCause.OVERTIME)])
+def test_observers_hear_why_a_worker_was_killed(
+    controller: SearchController, tmp_path: Path, silent: bool, cause: LossCause
+) -> None:
+    driver = Driver(controller, tmp_path)
+    trial = driver.hand_out()
+    driver.state.will_kill(trial.trial_id, OverdueWorker(key=trial.trial_id, reason="slow", silent=silent), None)
+    driver.lose(trial, KILLED)
+    assert driver.observed == [WorkerLost(number=0, cause=cause, retried=True)]
 
 
 def test_after_its_last_retry_a_trial_has_failed(controller: SearchController, tmp_path: Path) -> None:

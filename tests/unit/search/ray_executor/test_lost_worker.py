@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hico_platform.search.execution_events import LossCause
 from hico_platform.search.ray_executor.lost_worker import last_error, lost_worker
 
 DIED = """The actor died unexpectedly before finishing this task.
@@ -34,6 +35,21 @@ UNPLUGGED = OF_A_HOST + "terminated unexpectedly: health check failed due to mis
 def test_whose_fault_it_is(text: str, reason: str, counts: bool) -> None:
     lost = lost_worker(text)
     assert (lost.reason, lost.counts, lost.traceback) == (reason, counts, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (OF_A_HOST + "preempted: the spot price rose", LossCause.PREEMPTED),
+        (UNPLUGGED, LossCause.MACHINE_LOST),
+        (DIED + "Worker exit type: NODE_OUT_OF_MEMORY", LossCause.OUT_OF_MEMORY),
+        ("Task was killed due to the node running low on memory.\nMore text", LossCause.OUT_OF_MEMORY),
+        (DIED + "Worker exit type: SYSTEM_ERROR", LossCause.WORKER_DIED),
+        ("ray::train() (pid=1)\nTraceback (most recent call last):\n  File a\nKeyError: 'mine'\n", LossCause.ERROR),
+    ],
+)
+def test_its_cause_is_one_of_few(text: str, cause: LossCause) -> None:
+    assert lost_worker(text).cause is cause
 
 
 def test_an_error_in_a_worker_has_its_traceback() -> None:

@@ -32,15 +32,26 @@ class State:
     def may_now_run_anywhere(self, task: object) -> bool:
         return False
 
+    def heard(self, *what: object, epochs_s: tuple[float, ...]) -> None:
+        self.calls.append(("heard", *what, epochs_s))
+
+    def checked(self) -> None:
+        self.calls.append(("checked",))
+
 
 @pytest.fixture
 def state() -> State:
     return State()
 
 
-def scheduler(state: State, *, overdue: list | None = None, save: object = lambda: None) -> ReportScheduler:
+def scheduler(
+    state: State, *, overdue: list | None = None, heard: list | None = None, save: object = lambda: None
+) -> ReportScheduler:
     monitor = SimpleNamespace(
-        is_due=lambda: True, poll=lambda controller, trials: overdue or [], process=lambda key, actor: "process"
+        is_due=lambda: True,
+        poll=lambda controller, trials: overdue or [],
+        process=lambda key, actor=None: "process",
+        heartbeats=lambda trials: heard or [],
     )
     return ReportScheduler(state, monitor, {"CPU": 1}, save=save)
 
@@ -74,8 +85,14 @@ def test_a_lost_cluster_ends_tune(state: State, cluster: SimpleNamespace) -> Non
 def test_an_overdue_worker_is_killed_once_its_reason_is_noted(state: State, cluster: SimpleNamespace) -> None:
     overdue = OverdueWorker(key="a", reason="silent for 6 min", silent=True)
     scheduler(state, overdue=[(overdue, "actor")])._check_workers(TUNE)
-    assert state.calls == [("will_kill", "a", overdue, "process"), ("check_machines_left",)]
+    assert state.calls == [("will_kill", "a", overdue, "process"), ("checked",), ("check_machines_left",)]
     assert cluster.killed == [("actor", "process")]
+
+
+def test_heartbeats_are_passed_on_with_the_worker_that_sent_them(state: State) -> None:
+    trial = SimpleNamespace(trial_id="a", config={"task": "task"})
+    scheduler(state, heard=[(trial, (2.0,))])._check_workers(TUNE)
+    assert state.calls[0] == ("heard", "a", "task", "process", (2.0,))
 
 
 def test_only_tasks_without_a_worker_are_stopped_when_they_have_waited_too_long(state: State) -> None:
