@@ -11,6 +11,7 @@ from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, SearchRecord, TrialRecord
+from hico_platform.search.tags import TagRecord
 
 
 class TimedLedger(Ledger):
@@ -64,6 +65,18 @@ class TimedLedger(Ledger):
     def note(self, key: str) -> Any:
         """A value that was kept."""
         return self._ledger.note(key)
+
+    def tags(self) -> tuple[TagRecord, ...]:
+        """The tags of the search."""
+        return self._ledger.tags()
+
+    def set_tag(self, tag: TagRecord) -> None:
+        """Tags the search."""
+        self._ledger.set_tag(tag)
+
+    def remove_tag(self, name: str) -> None:
+        """Takes a tag away."""
+        self._ledger.remove_tag(name)
 
     def drivers(self) -> tuple[DriverRecord, ...]:
         """The processes that ran this search."""
