@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hico_platform.export import Encoder
 
 
-def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
+def load_encoder(source: str | Path, *, tracking: str | None = None, home: str | Path | None = None) -> Encoder:
     """A frozen encoder, whose ``features(poses)`` are float32 (n, 2*G*D) of n recordings.
 
     A pose is (T, J, C) or (T, M, J, C): T frames, M bodies, J joints of the encoder's ``layout``. Its ``coordinates`` C
@@ -29,11 +29,13 @@ def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
     model is imported, whoever registered it. (``mlflow.pyfunc.load_model`` does import it.)
 
     Args:
-        source: an exported encoder's folder (``encoder`` beside the checkpoints of a retraining), a folder of an
-            MLflow model, ``models:/NAME@champion``, ``models:/NAME@challenger`` (of a search that found nothing better
-            than released settings and untrained encoder) or ``models:/NAME/VERSION``.
-        tracking: the address of the store that has the registry (default: ``$MLFLOW_TRACKING_URI``, else the store of
-            ``$HICO_HOME``, else that of ``~/.hico``).
+        source: an exported encoder's folder (``encoder`` beside the checkpoints of a retraining), a checkpoint's folder
+            or that of a run with checkpoints (the newest counts), a folder of an MLflow model,
+            ``models:/NAME@champion``, ``models:/NAME@challenger`` (of a search that found nothing better than released
+            settings and untrained encoder) or ``models:/NAME/VERSION``.
+        tracking: the address of the store that has the registry (default: that of ``home`` where one is given, else
+            ``$MLFLOW_TRACKING_URI``, else the store of ``$HICO_HOME``, else that of ``~/.hico``).
+        home: the folder whose registry has the model.
 
     Raises:
         DataError: the model is not one that this project registered; nothing of it was loaded.
@@ -43,6 +45,8 @@ def load_encoder(source: str | Path, *, tracking: str | None = None) -> Encoder:
     """
     from hico_platform import export
 
+    if home is not None and tracking is None:
+        tracking = mlflow_uri(home_folder(str(home)))
     with exported_folder(source, tracking=tracking) as folder:
         return export.load_encoder(folder)
 
@@ -58,13 +62,29 @@ def exported_folder(source: str | Path, *, tracking: str | None = None) -> Itera
     registered = is_registered(source)
     folder = Path(source)
     if not registered and not (folder / registered_model.MODEL_FILE).exists():
-        yield folder
+        with _exported_checkpoint(folder) as exported:
+            yield exported or folder
         return
     with tempfile.TemporaryDirectory(prefix="hico-platform-model-") as scratch:
         if registered:
             yield _fetched(str(source), tracking or _usual_store(), Path(scratch))
         else:
             yield registered_model.fetch_saved(folder, Path(scratch))
+
+
+@contextlib.contextmanager
+def _exported_checkpoint(folder: Path) -> Iterator[Path | None]:
+    """The encoder of a checkpoint, or of a run's newest one, exported; None where the folder is neither."""
+    from hico_platform.checkpoint import is_checkpoint, load_checkpoint, newest_folder
+    from hico_platform.export import DESCRIPTION, export_encoder
+
+    found = folder if is_checkpoint(folder) else newest_folder(folder)
+    if found is None or (folder / DESCRIPTION).is_file():
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="hico-platform-encoder-") as scratch:
+        export_encoder(load_checkpoint(found), Path(scratch) / "encoder")
+        yield Path(scratch) / "encoder"
 
 
 def is_registered(source: str | Path) -> bool:

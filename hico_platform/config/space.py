@@ -7,12 +7,13 @@ the rule of a varied field, or a rule between fields, would refuse in a trial.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hico_platform.config import search_section
-from hico_platform.config.document import LEDGER
+from hico_platform.config.document import LEDGER, FieldPath
 from hico_platform.config.merge import lay_over, nested, override
 from hico_platform.config.package_files import shipped_spaces
 from hico_platform.config.schema import field_types, parse
@@ -50,12 +51,15 @@ __all__ = [
     "check",
     "load_space",
     "space_from",
+    "space_of",
     "with_begun_precision",
 ]
 
 
 SECTIONS = frozenset({"base", "search"})
 _TRANSFER = "transfer"
+GIVEN = "space"
+"""What messages call a space that was given as plain data."""
 T = TypeVar("T")
 
 
@@ -68,6 +72,23 @@ def load_space(path: Path, *, assignments: Iterable[str] = ()) -> CheckedSpace:
     document = override(_read(path, ()), assignments_in(assignments), whole=search_section.SPECIFICATION)
     if not document.data.get("name"):
         document = lay_over(Document(data={"name": path.stem}, file=path), document, whole=search_section.SPECIFICATION)
+    _refuse_keys(document)
+    return check(document)
+
+
+def space_of(data: Mapping[str, Any], *, assignments: Iterable[str] = ()) -> CheckedSpace:
+    """A space given as plain data with the keys of a space file, overridden and checked.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    plain = json.loads(json.dumps(data, default=str))  # tuples become lists, as in a file
+    given = Document(data=plain, file=GIVEN, files=dict.fromkeys(_paths(plain), GIVEN))
+    document = override(
+        _extended(given, folder=Path(), seen=()),
+        assignments_in(assignments),
+        whole=search_section.SPECIFICATION,
+    )
     _refuse_keys(document)
     return check(document)
 
@@ -159,8 +180,20 @@ def assignments_in(assignments: Iterable[str]) -> list[str]:
     ]
 
 
+def _paths(data: Any, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """Where each part of plain data stands."""
+    yield path
+    inside = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in inside:
+        yield from _paths(part, (*path, key))
+
+
 def _read(path: Path, seen: tuple[Path, ...]) -> Document:
-    document = read_yaml(path)
+    return _extended(read_yaml(path), folder=path.parent, seen=(*seen, path.resolve()))
+
+
+def _extended(document: Document, *, folder: Path, seen: tuple[Path, ...]) -> Document:
+    """A document laid over the file that it extends, looked for from ``folder``; ``seen`` are the files before it."""
     if not isinstance(document.data, Mapping):
         raise ConfigError(
             document.problem((), rule="a mapping of fields", value=document.data, remedy="write key: value")
@@ -169,7 +202,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
     parent = document.data.get("extends")
     if not isinstance(parent, str):
         return document
-    lower_path = _existing(path.parent, parent)
+    lower_path = _existing(folder, parent)
     if lower_path is None:
         raise ConfigError(
             document.problem(
@@ -179,13 +212,13 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Document:
                 remedy=f"check the path; the shipped ones are {', '.join(shipped_spaces())}",
             )
         )
-    if lower_path.resolve() in seen or lower_path.resolve() == path.resolve():
+    if lower_path.resolve() in seen:
         raise ConfigError(
             document.problem(
                 ("extends",), rule="a file that does not extend this one", value=parent, remedy="break the circle"
             )
         )
-    lower = _read(lower_path, (*seen, path.resolve()))
+    lower = _read(lower_path, seen)
     own = {key: value for key, value in lower.data.items() if key not in {"name", "description", "extends"}}
     return lay_over(
         document,

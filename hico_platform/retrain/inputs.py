@@ -9,7 +9,7 @@ from pathlib import Path
 from hico_platform.config.schema import parse
 from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
-from hico_platform.config.yaml_loader import read_yaml
+from hico_platform.config.yaml_loader import Document, read_yaml
 from hico_platform.data.split_guard import Purpose
 from hico_platform.enums import Part, Signal
 from hico_platform.errors import DataError, Problem, UsageError, command
@@ -166,18 +166,42 @@ def inputs_of_file(
         ConfigError: the file breaks a rule.
         DataError: the data cannot be opened, or has sequences that are both trained on and scored.
     """
-    config = parse(TrialConfig, read_yaml(file))
+    return inputs_of_document(
+        paths,
+        read_yaml(file),
+        data=data,
+        protocol=protocol,
+        name=name or _name_of(file, paths),
+        called=file.name,
+        progress=progress,
+        allow_overlap=allow_overlap,
+    )
+
+
+def inputs_of_document(
+    paths: HomePaths,
+    document: Document,
+    *,
+    data: str | None,
+    protocol: str | None,
+    name: str,
+    called: str | None = None,
+    progress: Progress | None = None,
+    allow_overlap: bool = False,
+) -> RetrainInputs:
+    """A configuration as a document, which facts name by ``called``, by default ``name``; else as a file of it."""
+    config = parse(TrialConfig, document)
     protocol = protocol or DEFAULT_PROTOCOL
     source = dataset(data, protocol=protocol, home=paths.home, progress=progress)
     target = None
     if data is None:
         target = dataset(None, protocol=protocol, home=paths.home, preset=TRANSFER, progress=progress)
     return _inputs(
-        name or _name_of(file, paths),
+        name,
         config,
         source=source,
         target=target,
-        facts={"config": file.name},
+        facts={"config": called or name},
         allow_overlap=allow_overlap,
     )
 
