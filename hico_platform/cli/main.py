@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "show the state of searches"),
     "show": ("show", "show a search, or one of its trials, whole"),
     "best": ("best", "print the best configuration, as pretrain and retrain take it"),
+    "compare": ("compare", "compare searches: bests with intervals, curves at equal cost"),
     "export": ("export", "write the trials of a search as CSV, JSON or Parquet"),
     "schema": ("schema", "the JSON Schema of space files, for editors"),
     "ui": ("ui", "browse searches, trials and models in MLflow"),

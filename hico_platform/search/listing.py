@@ -19,7 +19,7 @@ from hico_platform.search.ledger.base import SearchRecord, TrialState
 from hico_platform.search.notes import ARCHIVED, ENDED_BY, GPUS, PAUSED, PERSONS_NOTE, SESSIONS
 from hico_platform.search.running import driver_of
 from hico_platform.search.state import SearchState, search_state
-from hico_platform.search.stopping import HOUR_S, busy_between
+from hico_platform.search.stopping import HOUR_S, spans_between
 from hico_platform.search.tags import PersonsNote
 
 if TYPE_CHECKING:
@@ -153,9 +153,10 @@ def _listed(paths: HomePaths, search: SearchRecord, overview: SearchOverview, *,
     )
     sessions = notes.get(SESSIONS) or ()
     seconds = sum(
-        busy_between(span.marks if span.ended else (*span.marks, now_s), sessions=sessions)
+        end - begin
         for span in overview.spans
         if span.ended or has_driver
+        for begin, end in spans_between(span.marks if span.ended else (*span.marks, now_s), sessions=sessions)
     )
     measured = notes.get(GPUS)
     gpus = resources.given_gpus if measured is None else float(measured)

@@ -86,14 +86,19 @@ def busy_s(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> fl
     If a driver began between two recorded times of a trial (its beginning, reports, end), only the time since then
     counts, since it is not known when the driver before was interrupted.
     """
+    return sum(end - begin for begin, end in busy_spans(trial, now_s=now_s, sessions=sessions))
+
+
+def busy_spans(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> list[tuple[float, float]]:
+    """When a trial ran on workers (Unix times), as :func:`busy_s` counts it."""
     marks = [trial.began_at_s, *(report.at_s for report in trial.reports)]
     marks.append(now_s if trial.ending is None else trial.ending.at_s)
-    return busy_between(marks, sessions=sessions)
+    return spans_between(marks, sessions=sessions)
 
 
-def busy_between(marks: Sequence[float], *, sessions: Sequence[float]) -> float:
+def spans_between(marks: Sequence[float], *, sessions: Sequence[float]) -> list[tuple[float, float]]:
     """The same, of a trial's recorded times (Unix), its beginning first."""
-    spent = 0.0
-    for begin, end in itertools.pairwise(marks):
-        spent += end - max([begin, *(session for session in sessions if begin < session <= end)])
-    return spent
+    return [
+        (max([begin, *(session for session in sessions if begin < session <= end)]), end)
+        for begin, end in itertools.pairwise(marks)
+    ]

@@ -9,10 +9,16 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=*#"
 
 
-def sparkline(values: Sequence[float], *, width: int = 40, ascii_only: bool = False) -> str:
+def sparkline(
+    values: Sequence[float],
+    *,
+    width: int = 40,
+    ascii_only: bool = False,
+    bounds: tuple[float, float] | None = None,
+) -> str:
     """A character for each value, of at most ``width``: the lowest at the bottom, the highest at the top.
 
-    A value that is no number is a question mark.
+    A value that is no number is a question mark. ``bounds`` are the lowest and highest of several curves on one scale.
     """
     blocks = _ASCII if ascii_only else _BLOCKS
     if len(values) > width:
@@ -21,7 +27,7 @@ def sparkline(values: Sequence[float], *, width: int = 40, ascii_only: bool = Fa
     known = [value for value in values if math.isfinite(value)]
     if not known:
         return "?" * len(values)
-    low, high = min(known), max(known)
+    low, high = bounds or (min(known), max(known))
 
     def block(value: float) -> str:
         if not math.isfinite(value):

@@ -1,0 +1,84 @@
+"""Searches side by side: intervals, curves at equal cost, and warnings where numbers are not comparable."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from hico_platform.cli.main import main
+from hico_platform.commands.compare_searches import Z_95, best_by_cost, compare_searches
+from hico_platform.home import HomePaths
+from hico_platform.search.ledger.base import Ledger, TrialState
+from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from tests.toy import FACTS, toy_space
+from tests.unit.search.ledger.contract import ending, report
+
+SPACE = toy_space(trials=5)
+
+
+def trial(ledger: Ledger, *, began_at_s: float, took_s: float, value: float, error: float = 0.02) -> None:
+    number = ledger.begin(SPACE, at_s=began_at_s).number
+    noisy = dataclasses.replace(
+        report(9, value), at_s=began_at_s + took_s, standard_error=error, standard_errors={"knn_top1": error}
+    )
+    ledger.record_report(number, noisy)
+    ledger.record_ending(number, dataclasses.replace(ending(TrialState.COMPLETE), at_s=began_at_s + took_s))
+
+
+def search(home: Path, name: str, *, facts=FACTS) -> StudyLedger:
+    storage = open_storage(sqlite_url(home / "study.db"))
+    return StudyLedger.create(storage, name=name, space=SPACE, facts=facts, limit=5, at_s=0.0)
+
+
+def test_the_best_over_cost_counts_all_that_ran_until_then() -> None:
+    ledger = MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
+    trial(ledger, began_at_s=0.0, took_s=10.0, value=0.3)
+    trial(ledger, began_at_s=0.0, took_s=20.0, value=0.5)
+    trial(ledger, began_at_s=10.0, took_s=20.0, value=0.4)
+    # At 10 s two had run for 10 s each; at 20 s those 30 s and 10 s of the third.
+    assert best_by_cost(ledger.trials(), sessions=(), now_s=99.0) == [(20.0, 0.3), (40.0, 0.5)]
+
+
+def test_bests_intervals_and_scores_at_equal_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quick, slow = search(tmp_path, "quick"), search(tmp_path, "slow")
+    for index, value in enumerate((0.3, 0.5)):
+        trial(quick, began_at_s=20.0 * index, took_s=10.0, value=value)
+        trial(slow, began_at_s=20.0 * index, took_s=18.0, value=value + 0.1)
+    comparison = compare_searches(HomePaths(home=tmp_path), ["quick", "slow"])
+    assert comparison.differences == ()
+    assert comparison.costs[-1] == pytest.approx(20.0), "what the cheapest took"
+    one, two = comparison.searches
+    assert one.interval == pytest.approx((0.5 - Z_95 * 0.02, 0.5 + Z_95 * 0.02))
+    assert [one.best_at(cost) for cost in (9.0, 10.0, 20.0)] == [None, 0.3, 0.5]
+    assert [two.best_at(cost) for cost in (9.0, 18.0, 20.0)] == [None, 0.4, 0.4]
+    assert main(["compare", "quick", "slow", "--home", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "warning" not in text
+    assert "0.461 to 0.539" in text
+    assert main(["compare", "quick", "slow", "--json", "--home", str(tmp_path)]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["comparable"] is True
+    assert plain["searches"][1]["best"]["value"] == pytest.approx(0.6)
+
+
+def test_other_data_is_not_comparable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search(tmp_path, "one")
+    other = dataclasses.replace(FACTS, data_digest="e" * 64, protocol="xview", more={"validation_sequences": 7})
+    search(tmp_path, "two", facts=other)
+    assert main(["compare", "one", "two", "--home", str(tmp_path)]) == 0
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        "warning: these numbers are not comparable: data digest: dddddddddddd in one, eeeeeeeeeeee in two",
+        "warning: these numbers are not comparable: protocol: xsub in one, xview in two",
+        "warning: these numbers are not comparable: split: validation subjects in one, validation subjects (7 "
+        "sequences) in two",
+    ]
+
+
+def test_one_search_is_none_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "one", "one", "--home", str(tmp_path)]) == 2
+    assert "NAME: expected at least two searches, got 'one'; name another" in capsys.readouterr().err
