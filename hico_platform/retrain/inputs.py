@@ -126,7 +126,7 @@ def inputs_of_search(
         if target is None
         else dataset(located(str(target), home=paths.home), protocol=space.settings.transfer_protocol, home=paths.home),
         facts={
-            "search": name,
+            "search": search.first_name,  # part of the plan's digest, which a rename does not change
             "trial": str(found[0].trial),
             **({"search_key": search.key} if search.key else {}),
             SEARCH_STATE: FINISHED if progress.state is SearchState.FINISHED else str(progress),

@@ -235,7 +235,7 @@ def _open_logger(
     logger = RetrainLogger(
         tracker,
         experiment=inputs.name,
-        key=f"{inputs.name}/final/{plan.digest[:12]}",
+        key=f"{inputs.facts.get('search', inputs.name)}/final/{plan.digest[:12]}",
         tags={USER_TAG: user_name(), **tracked(inputs.facts)},
         config=config,
     )

@@ -11,6 +11,7 @@ from hico_platform.config.space import CheckedSpace, space_from, with_begun_prec
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.agreement import check_agreement, resumed_limit
+from hico_platform.search.at_rest import refuse_half_changed
 from hico_platform.search.drivers import DriverRecord, admitted, this_driver
 from hico_platform.search.ledger.base import Facts, Ledger
 from hico_platform.search.lock import already_running, holder, name_is_taken
@@ -71,6 +72,7 @@ def start_search(storage: Storage, request: SearchRequest, *, at_s: float) -> St
         before = StudyLedger.open(storage, name=name, settle=False).drivers()
         driver = admitted(driver, before=before, name=name, take_over=request.take_over)
         ledger = StudyLedger.open(storage, name=name)
+        refuse_half_changed(ledger)
         space = with_begun_precision(space, begun=space_from(ledger.search.source))
         check_agreement(ledger.search, space=space, facts=request.facts)
         ledger.record_driver(driver)

@@ -108,3 +108,28 @@ def _columns(store: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
     for table, column, condition in _LOCATIONS:
         if column in {row[1] for row in store.execute(f"PRAGMA table_info({table})")}:
             yield table, column, condition
+
+
+def rename_artifacts(file: Path, old: Path, new: Path) -> None:
+    """Moves the artifacts of an experiment to another folder of the home, and updates what its store records of them.
+
+    Done again after an interruption, it does what is left to do.
+
+    Args:
+        file: the store, a SQLite file.
+        old: the folder of its artifacts.
+        new: the folder that they move to.
+    """
+    if old.is_dir() and not new.exists():
+        old.rename(new)
+    if old.exists() or not file.is_file():  # another search has begun there meanwhile
+        return
+    with closing(sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as store:
+        store.execute("BEGIN IMMEDIATE")
+        with store:
+            for table, column, condition in tuple(_columns(store)):
+                store.execute(
+                    f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
+                    f"WHERE ({column} = :old OR substr({column}, 1, length(:old) + 1) = :old || '/'){condition}",
+                    {"old": old.absolute().as_uri(), "new": new.absolute().as_uri()},
+                )

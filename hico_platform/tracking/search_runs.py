@@ -22,6 +22,7 @@ from hico_platform.search.ledger.base import (
 from hico_platform.search.state import TrialStatus
 from hico_platform.tracking.base import USER_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.best_score import BEST_STEP_TAG
+from hico_platform.tracking.search_labels import label_tags
 from hico_platform.tracking.uploads import KEPT, TAG_CHARACTERS
 
 STATE_TAG = "hico.state"
@@ -80,6 +81,7 @@ class SearchRuns:
                 "hico.scheduler": str(self._space.settings.scheduler.name),
                 "hico.signal": str(self._space.settings.signal),
                 "mlflow.note.content": self._space.settings.description,
+                **label_tags(self._ledger),
                 **({} if by_number else {BEST_STEP_TAG: "trials that have ended"}),
                 **{f"hico.{name}": masked(str(value)) for name, value in facts.more.items()},
             },
@@ -195,8 +197,8 @@ class SearchRuns:
 
 
 def key_of(search: SearchRecord, number: int | None = None) -> str:
-    """The key of a search's run, or of a trial's; a new search of an old name has other keys."""
-    key = f"{search.name}@{search.began_at_s:.6f}"
+    """The key of a search's run, or of a trial's; a new search of an old name has other keys, a renamed one its own."""
+    key = f"{search.first_name}@{search.began_at_s:.6f}"
     return key if number is None else f"{key}/{number}"
 
 

@@ -45,6 +45,11 @@ def unknown_search(storage: Storage, *, name: str) -> UsageError:
     """The error for a name that no search of a database has; it lists the searches that there are."""
     names = ", ".join(search_names(storage)) or "none yet"
     other = ", a study that this package did not make" if name in other_study_names(storage) else ""
+    now = next((study.study_name for study in storage.get_all_studies() if name in _former_names(study)), None)
+    if now is not None:
+        return UsageError(
+            Problem(field="name", rule="the name of a search", value=name, remedy=f"give {now}, as it has been renamed")
+        )
     return UsageError(
         Problem(
             field="name",
@@ -53,3 +58,8 @@ def unknown_search(storage: Storage, *, name: str) -> UsageError:
             remedy=f"choose among the searches here: {names}",
         )
     )
+
+
+def _former_names(study: optuna.study._frozen.FrozenStudy) -> tuple[str, ...]:
+    content = study.user_attrs.get("search")
+    return tuple(content.get("former_names", ())) if isinstance(content, dict) else ()

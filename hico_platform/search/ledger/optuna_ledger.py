@@ -137,6 +137,12 @@ class StudyLedger(Ledger):
             optuna.delete_study(study_name=name, storage=storage)
 
     @classmethod
+    def delete(cls, storage: Storage, *, name: str) -> None:
+        """Deletes the study of a search with all its trials; one that there is not changes nothing."""
+        if cls.exists(storage, name=name):
+            optuna.delete_study(study_name=name, storage=storage)
+
+    @classmethod
     def open(cls, storage: Storage, *, name: str, settle: bool = True) -> StudyLedger:
         """An existing search; only its driver may ``settle`` it, which completes a step that a kill interrupted.
 
