@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "the JSON Schema of space files, for editors"),
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),
+    "reproduce": ("reproduce", "train a trial of a search again and compare it with its record"),
     "retrain": ("retrain", "train the best configuration again, with seeds, and score it on the test split"),
     "report": ("report", "write the results of a search as one page"),
     "evaluate": ("evaluate", "score a trained encoder on downstream tasks"),
