@@ -1,5 +1,6 @@
 # make demo   everything a newcomer sees: search, retraining, results (about 6 minutes on 2 cores, set-up aside)
 # make test   the tests      make unit   the quick ones alone      make check   lint, types, import contracts
+# make docs   the documentation's site, in site/      make docs-serve   shows it while pages are edited
 # make lock   pins and hashes of all packages      make sbom   the bill of materials, sbom.cdx.json
 PYTHON ?= python3
 VENV := .venv
@@ -11,10 +12,10 @@ READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit stack check format mutants lock sbom pictures clean
+.PHONY: help install demo test unit stack check format docs docs-serve docs-outputs mutants lock sbom pictures clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -4
 
 install: $(READY)
 
@@ -62,6 +63,18 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Strict: a link or an anchor that leads nowhere is an error. Nothing is fetched, in the build or by the pages.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "site/index.html"
+
+docs-serve: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
+# Runs the tutorial's commands and writes what they print into its page: some ten minutes on two cores.
+docs-outputs: $(READY)
+	$(BIN)/python docs/generate/outputs.py
+
 # Changes the code a line at a time and shows which changes no unit test notices (docs/mutants.md): hours, so not CI's.
 mutants: $(READY)
 	$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r requirements/mutants.lock
@@ -97,4 +110,4 @@ pictures: $(READY)
 	$(BIN)/python docs/pictures/make.py --home $(DEMO_HOME)
 
 clean:
-	rm -rf $(DEMO_HOME) build dist *.egg-info
+	rm -rf $(DEMO_HOME) site build dist *.egg-info
