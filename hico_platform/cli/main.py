@@ -20,6 +20,7 @@ from typing import TextIO
 
 from hico_platform import __version__
 from hico_platform.cli.account import complete_environment
+from hico_platform.cli.parser import CommandParser, no_such_command, parser_of
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import home_folder
 from hico_platform.interruptions import EXIT_CODE, interruptible
@@ -96,23 +97,16 @@ def _umask_restored() -> Iterator[None]:
 def _main(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name = _command_name(words)
-    if name is None:
-        return _overview(words)
     arguments = argparse.Namespace(
-        command=name, words=tuple(words), json="--json" in words, traceback="--traceback" in words
+        command=name, words=tuple(words), json="--json" in words, traceback="--traceback" in words, quiet=False
     )
     try:
+        if name is None:
+            return _overview(words)
         _refuse_stripped_docstrings()
-        module = _load(name)  # a heavy import takes a second or two
+        module = load_command(name)  # a heavy import takes a second or two
         mask_warnings()
-        parser = argparse.ArgumentParser(
-            prog=f"hico-platform {name}",
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(parser)
-        _add_common(parser)
-        parser.parse_args(words[len(name.split()) :], namespace=arguments)
+        parser_of(name, module).parse_args(words[len(name.split()) :], namespace=arguments)
         home = _home_or_none(arguments)
         if home is not None:
             complete_environment(home)
@@ -188,35 +182,29 @@ def _command_name(words: Sequence[str]) -> str | None:
     return None
 
 
-def _load(name: str) -> ModuleType:
+def load_command(name: str) -> ModuleType:
     return importlib.import_module(f"hico_platform.cli.{COMMANDS[name][0]}")
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--home", metavar="DIR", help="the folder that holds everything (default: $HICO_HOME, else ~/.hico)"
-    )
-    parser.add_argument(
-        "--traceback",
-        action="store_true",
-        help="where an error came from, line by line (default: $HICO_TRACEBACK)",
-    )
-
-
 def _overview(words: Sequence[str]) -> int:
+    """Lists all commands, or those of a group.
+
+    Raises:
+        UsageError: the words name no command, or are options that there are not.
+    """
     group = words[0] if words and not words[0].startswith("-") else ""
     names = [name for name in COMMANDS if name.startswith(f"{group} ")] if group else list(COMMANDS)
-    listing = "\n".join(f"  {name:<18} {COMMANDS[name][1]}" for name in names or COMMANDS)
-    parser = argparse.ArgumentParser(
+    listing = "\n".join(f"  {name:<18} {COMMANDS[name][1]}" for name in names)
+    parser = CommandParser(
         prog="hico-platform",
         usage="hico-platform COMMAND [OPTIONS]   (hico-platform COMMAND --help for each)",
         description=f"Hyperparameter search and experiments for HiCo.\n\ncommands:\n{listing}",
-        epilog=EPILOG,
+        epilog=None if group else EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hico-platform {__version__}")
     if not names or (group and len(words) > 1 and not words[1].startswith("-")):
-        parser.error(f"no such command: {' '.join(words[: 2 if names else 1])}")
+        raise no_such_command(words[: 2 if names else 1], commands=COMMANDS)
     if not group:
         parser.parse_args(words)
     parser.print_help()

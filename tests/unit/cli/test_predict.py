@@ -74,9 +74,5 @@ def test_no_store_is_made_for_a_model_that_the_home_does_not_have(
 
 @pytest.mark.parametrize("words", [["--k", "0"], ["--map", "octopus"], ["--model", "x"]])
 def test_wrong_usage_is_exit_code_2(files: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        code = predict(files, str(files / "good.npy"), *words)
-    except SystemExit as exit_:
-        code = int(str(exit_.code))
-    assert code == 2
+    assert predict(files, str(files / "good.npy"), *words) == 2
     assert capsys.readouterr().err
