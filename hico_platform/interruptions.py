@@ -131,6 +131,11 @@ def reinstall_handlers() -> None:
             handler.install()
 
 
+def is_interrupted() -> bool:
+    """Whether one of the signals has come: what is running now is on its way to an end."""
+    return bool(_active) and _active[0].interrupted_at_s is not None
+
+
 def time_left_s(most: float, *, least: float = 1.0) -> float:
     """Seconds that an operation may still take: ``most``, or what is left of the grace period after an interruption."""
     interrupted_at_s = _active[0].interrupted_at_s if _active else None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,6 +73,10 @@ def _masked_dict(problem: Problem, secrets: tuple[str, ...]) -> Mapping[str, obj
 def _print(line: str, *, to_stderr: bool) -> None:
     """Prints a line; a full disk or a closed pipe raises no second error."""
     stream = sys.stderr if to_stderr else sys.stdout
+    if to_stderr and stream.isatty():  # a terminal would break words
+        width = shutil.get_terminal_size().columns
+        wrap = functools.partial(textwrap.fill, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
+        line = "\n".join(wrap(one, width=max(width, 20)) for one in line.splitlines())
     try:
         print(line, file=stream, flush=True)
     except OSError:

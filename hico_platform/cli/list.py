@@ -15,7 +15,7 @@ import sys
 import time
 
 from hico_platform.cli.store_options import add_store_options, home_paths
-from hico_platform.cli.views.search_view import console_on
+from hico_platform.cli.views.console import console_on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

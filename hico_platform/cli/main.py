@@ -79,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):  # otherwise the process belongs to the caller
         try:
             return _main(argv)
-        except KeyboardInterrupt:
-            return _interrupted()
+        except KeyboardInterrupt as interruption:
+            return _interrupted(interruption)
 
 
 @contextlib.contextmanager
@@ -157,9 +157,11 @@ def _has_no_reader(stream: TextIO) -> bool:
     return True
 
 
-def _interrupted() -> int:
+def _interrupted(interruption: KeyboardInterrupt) -> int:
+    """Says how to go on: what the command knows of it, which it raises again with, else the same command."""
+    advice = str(interruption) or "run the same command again"
     with contextlib.suppress(OSError):  # a terminal that was closed
-        print("interrupted", file=sys.stderr)
+        print(f"interrupted; {advice}", file=sys.stderr)
     return EXIT_CODE
 
 
@@ -183,6 +185,7 @@ def _command_name(words: Sequence[str]) -> str | None:
 
 
 def load_command(name: str) -> ModuleType:
+    """The module of a command."""
     return importlib.import_module(f"hico_platform.cli.{COMMANDS[name][0]}")
 
 

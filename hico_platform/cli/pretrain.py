@@ -65,7 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, shows the progress and prints the metrics."""
     from hico_platform.checkpoint import precision_of
     from hico_platform.cli.main import home_of
-    from hico_platform.cli.views.dataset_progress import dataset_progress
     from hico_platform.cli.views.pretrain_view import PretrainView
     from hico_platform.commands.pretrain import pretrain_one, pretraining_facts, run_folder
     from hico_platform.commands.short_recordings import crop_warning
@@ -88,16 +87,18 @@ def run(arguments: argparse.Namespace) -> int:
         make_home(home, arguments)
     else:
         follow_option(home, arguments)
-    source = dataset(arguments.data, protocol=arguments.protocol or "xsub", home=home, progress=dataset_progress())
-    if arguments.protocol is None:
-        source = with_usual_protocol(source)
-    facts = pretraining_facts(source)
-    if not arguments.json:
-        _say(facts, warning=crop_warning(source, min_crop_frames=config.views.min_crop_frames))
-    directory = arguments.out or run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
-    view = PretrainView(epochs=config.budget.epochs, quiet=arguments.json)
+    view = PretrainView(epochs=config.budget.epochs, quiet=arguments.quiet)
+    directory = arguments.out
     try:
         with view:
+            view.phase("opening the data")
+            source = dataset(arguments.data, protocol=arguments.protocol or "xsub", home=home, progress=view.making)
+            if arguments.protocol is None:
+                source = with_usual_protocol(source)
+            facts = pretraining_facts(source)
+            _say(facts, warning=crop_warning(source, min_crop_frames=config.views.min_crop_frames), arguments=arguments)
+            if directory is None:
+                directory = run_folder(home / "runs", name=arguments.config.stem, config=config, source=source)
             store, outcome = pretrain_one(
                 config=config,
                 source=source,
@@ -109,8 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
                 report=view.report,
                 watch=view.watch,
                 progress=view.progress,
+                activity=view.phase,
             )
     except KeyboardInterrupt:
+        if directory is None:
+            raise
         if arguments.json:
             print(json.dumps({"interrupted": True, "epochs": view.epoch, "directory": str(directory)}, indent=1))
         done = f"{view.epoch} of {config.budget.epochs}"
@@ -141,11 +145,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _say(facts: Mapping[str, int], *, warning: str | None) -> None:
+def _say(facts: Mapping[str, int], *, warning: str | None, arguments: argparse.Namespace) -> None:
     """What of the data is worth knowing before it is trained on."""
     from hico_platform.cli.views.pretrain_only import joining
 
-    if words := joining(facts):
+    if (words := joining(facts)) and not arguments.quiet:
         labelled = f"{facts['train_sequences']:,} labelled sequences are trained on"
         print(f"{labelled if facts['train_sequences'] else 'nothing is evaluated'}; {words}", file=sys.stderr)
     if warning is not None:

@@ -23,6 +23,7 @@ import dataclasses
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,10 @@ from hico_platform.cli.store_options import add_store_options, home_paths, store
 from hico_platform.data.address import data_address
 
 if TYPE_CHECKING:
+    from hico_platform.cli.views.output import Output
     from hico_platform.home import HomePaths
     from hico_platform.retrain.inputs import RetrainInputs
+    from hico_platform.retrain.run import RetrainReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Retrains and prints the comparison."""
-    from hico_platform.cli.views.retrain_view import RetrainView, as_json, print_report
-    from hico_platform.commands.retrain import retrain_in_home
+    from hico_platform.cli.failure import known_secrets
+    from hico_platform.cli.views.console import console_on
+    from hico_platform.cli.views.output import Output
+    from hico_platform.cli.views.run_log import RunLog
     from hico_platform.errors import Problem, UsageError
     from hico_platform.names import check_known_name
+    from hico_platform.search.drivers import command_line
 
     if (arguments.name is None) == (arguments.config is None):
         raise UsageError(
@@ -94,21 +100,66 @@ def run(arguments: argparse.Namespace) -> int:
     paths = home_paths(arguments)
     paths.check_writable(study=False)
     make_home(paths.home, arguments)
-    inputs = _inputs(arguments, paths)
-    with RetrainView(name=inputs.name, quiet=arguments.json) as view:
-        report = retrain_in_home(
-            paths, inputs, seeds=arguments.seeds, epochs=arguments.epochs, address=arguments.address, observe=view
-        )
-    if arguments.json:
-        print(json.dumps(as_json(report), indent=1))
-    else:
-        print_report(report, again=_repeat_command(arguments))
+    secrets = known_secrets(arguments)
+    output = Output(console_on(sys.stderr, goes_on=True), quiet=arguments.quiet, log=RunLog(secrets=secrets))
+    output.note(command_line(["hico-platform", *arguments.words], secrets=secrets))
+    with output:
+        report = _retrain(arguments, paths, output)
+        _print(report, arguments, output)
     return 0 if report.unregistered is None else 1
 
 
-def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
+def _retrain(arguments: argparse.Namespace, paths: HomePaths, output: Output) -> RetrainReport:
+    """Retrains, and shows what goes on.
+
+    Raises:
+        KeyboardInterrupt: interrupted; its message says how to go on.
+    """
+    from hico_platform.cli.views.retrain_progress import RetrainView
+    from hico_platform.search.phases import Phase
+
+    try:
+        with RetrainView(name=arguments.name or arguments.config.stem, output=output) as view:
+            view.phase(Phase.LIBRARIES)
+            from hico_platform.commands.retrain import retrain_in_home
+
+            view.phase(Phase.DATA)
+            inputs = _inputs(arguments, paths, progress=view.making)
+            view.begins(inputs.name, log=paths.search(inputs.name) / "final" / "retrain.log")
+            return retrain_in_home(
+                paths,
+                inputs,
+                seeds=arguments.seeds,
+                epochs=arguments.epochs,
+                address=arguments.address,
+                observe=view,
+                watch=view.watch,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"go on with: {_repeat_command(arguments)}") from None
+
+
+def _print(report: RetrainReport, arguments: argparse.Namespace, output: Output) -> None:
+    """Prints the comparison, and keeps it in the log."""
+    from hico_platform.cli.views.retrain_view import as_json, print_report
+
+    plain = as_json(report)
+    output.note(f"results {json.dumps(plain)}")
+    if arguments.json:
+        print(json.dumps({**plain, "log": None if output.log.path is None else str(output.log.path)}, indent=1))
+        return
+    print_report(report, again=_repeat_command(arguments))
+    if output.log.path is not None:
+        print(f"Log: {output.log.path}")
+
+
+def _inputs(
+    arguments: argparse.Namespace,
+    paths: HomePaths,
+    *,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> RetrainInputs:
     """The configurations, data, CPUs and GPUs that the options select."""
-    from hico_platform.cli.views.dataset_progress import dataset_progress
     from hico_platform.errors import Problem, UsageError
     from hico_platform.retrain.inputs import inputs_of_file, inputs_of_search
 
@@ -127,7 +178,7 @@ def _inputs(arguments: argparse.Namespace, paths: HomePaths) -> RetrainInputs:
             arguments.config,
             data=arguments.data,
             protocol=arguments.protocol,
-            progress=dataset_progress(),
+            progress=progress,
             allow_overlap=arguments.allow_overlap,
         )
     else:

@@ -11,24 +11,24 @@ examples:
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from hico_platform.cli.failure import known_secrets
 from hico_platform.cli.metrics_options import add_metrics_options, check_metrics_options, exported_metrics
 from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
+from hico_platform.cli.views.console import console_on
+from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.plan_view import print_plan
 from hico_platform.cli.views.pretrain_only import joining
 from hico_platform.cli.views.result_view import print_result
-from hico_platform.cli.views.search_view import SearchView, console_on
+from hico_platform.cli.views.run_log import RunLog
+from hico_platform.cli.views.search_view import SearchView
 from hico_platform.config.package_files import find_space
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.space import CheckedSpace, load_space, space_from
@@ -37,10 +37,13 @@ from hico_platform.errors import Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.names import check_known_name, check_name
 from hico_platform.search.drivers import command_line, this_driver
+from hico_platform.search.ledger.base import SearchRecord, TrialRecord
+from hico_platform.search.phases import Phase
 from hico_platform.search.result import SearchResult
 from hico_platform.search.start import check_resumable
 
 if TYPE_CHECKING:
+    from hico_platform.commands.search_inputs import SearchInputs
     from hico_platform.monitoring.search_metrics import SearchMetrics
 
 
@@ -100,19 +103,19 @@ def run(arguments: argparse.Namespace) -> int:
         check_resumable(paths, name, take_over=arguments.take_over)
     make_home(paths.home, arguments)
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
-    # Without wrapping each message is one line.
-    say = functools.partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    with exported_metrics(arguments, name=name, paths=paths, say=say) as metrics:
-        result = _search(arguments, space, paths, name, console=console, say=say, metrics=metrics)
+    output = Output(console, quiet=arguments.quiet, log=RunLog(secrets=known_secrets(arguments)))
+    with output, exported_metrics(arguments, name=name, paths=paths, say=output.say) as metrics:
+        result = _search(arguments, space, paths, name, output=output, metrics=metrics)
         if arguments.json:
-            print(json.dumps(result.as_dict()), flush=True)
+            log = None if output.log.path is None else str(output.log.path)
+            print(json.dumps({**result.as_dict(), "log": log}), flush=True)
         else:
             print_result(
                 result,
                 objectives=space.settings.objectives,
                 again=_resume_command(arguments, name),
                 stores=store_words(arguments),
-                say=say,
+                output=output,
             )
     return 0
 
@@ -123,44 +126,47 @@ def _search(
     paths: HomePaths,
     name: str,
     *,
-    console: Console,
-    say: Callable[..., None],
+    output: Output,
     metrics: SearchMetrics | None,
 ) -> SearchResult:
-    from hico_platform.commands import search, search_inputs
-    from hico_platform.commands.notifying import senders
-    from hico_platform.search.execution import ClusterOptions
-    from hico_platform.search.start import SearchRequest
-    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+    """Runs the search, and shows what goes on from the first second.
 
-    def making(what: str, done: int, total: int) -> None:
-        if done == total or (console.is_terminal and done % 50 == 0):
-            say(f"making the {what} dataset: {done} of {total}", end="\r" if done < total else "\n")
-
-    told = senders(space, arguments.notify)
-    runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
-    inputs = search_inputs.search_inputs(space, home=paths.home, data=_data(arguments, paths, name), progress=making)
-    say(
-        f"search {name}: trials of at most {space.base.budget.epochs} epochs on "
-        f"{inputs.facts.more['dataset']} ({inputs.facts.protocol}), home {paths.home}"
-    )
-    for warning in inputs.warnings:
-        say(f"warning: {warning}")
-    if words := joining(inputs.facts.more):
-        say(f"{inputs.facts.more['train_sequences']:,} labelled sequences are trained on; {words}")
-    view = SearchView(space=space, limit=arguments.trials or space.settings.trials, name=name, console=console)
+    Raises:
+        KeyboardInterrupt: interrupted; its message says how to go on.
+    """
+    view = SearchView(space=space, limit=arguments.trials or space.settings.trials, name=name, output=output)
     words = command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments))
-    request = SearchRequest(
-        name=name,
-        space=space,
-        facts=inputs.facts,
-        resume=arguments.resume,
-        limit=arguments.trials,
-        driver=this_driver(command=words),
-        take_over=arguments.take_over,
-    )
+    output.note(words)
+
+    def on_start(search: SearchRecord, trials: Sequence[TrialRecord]) -> None:
+        output.open_log(paths.search(name) / "search.log")  # this process holds the search's lock
+        view.on_start(search, trials)
+
     try:
         with view:
+            view.phase(Phase.LIBRARIES)
+            from hico_platform.commands import search, search_inputs
+            from hico_platform.commands.notifying import senders
+            from hico_platform.search.execution import ClusterOptions
+            from hico_platform.search.start import SearchRequest
+            from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
+            told = senders(space, arguments.notify)
+            runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
+            view.phase(Phase.DATA)
+            inputs = search_inputs.search_inputs(
+                space, home=paths.home, data=_data(arguments, paths, name), progress=view.making
+            )
+            _say_inputs(inputs, space=space, name=name, home=paths.home, output=output)
+            request = SearchRequest(
+                name=name,
+                space=space,
+                facts=inputs.facts,
+                resume=arguments.resume,
+                limit=arguments.trials,
+                driver=this_driver(command=words),
+                take_over=arguments.take_over,
+            )
             return search.run_search(
                 request,
                 paths=paths,
@@ -169,13 +175,28 @@ def _search(
                 cluster=ClusterOptions(address=arguments.address, runtime_env=runtime_env, cpus=arguments.cpus),
                 probe=inputs.probe,
                 observers=[view],
-                on_start=view.on_start,
+                on_start=on_start,
                 senders=told,
                 metrics=metrics,
+                watch=view.watch,
             )
-    except KeyboardInterrupt:  # from here on there is a search to resume
-        print(f"interrupted; go on with: {_resume_command(arguments, name)}", file=sys.stderr)
-        raise
+    except KeyboardInterrupt:
+        if view.has_begun or arguments.resume:
+            raise KeyboardInterrupt(f"go on with: {_resume_command(arguments, name)}") from None
+        raise KeyboardInterrupt(f"the search has not begun; run the same command again: {words}") from None
+
+
+def _say_inputs(inputs: SearchInputs, *, space: CheckedSpace, name: str, home: Path, output: Output) -> None:
+    """What is searched on, and what of it is worth knowing before."""
+    more = inputs.facts.more
+    output.say(
+        f"search {name}: trials of at most {space.base.budget.epochs} epochs on {more['dataset']} "
+        f"({inputs.facts.protocol}), home {home}"
+    )
+    for warning in inputs.warnings:
+        output.warn(warning)
+    if words := joining(more):
+        output.say(f"{more['train_sequences']:,} labelled sequences are trained on; {words}")
 
 
 def _check_options(arguments: argparse.Namespace) -> None:

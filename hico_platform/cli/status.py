@@ -23,8 +23,8 @@ from rich.live import Live
 
 from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
+from hico_platform.cli.views.console import console_on, is_screen
 from hico_platform.cli.views.search_picture import SearchPicture
-from hico_platform.cli.views.search_view import console_on, is_screen
 from hico_platform.names import check_known_name
 from hico_platform.search.drivers import DriverRecord, clock_time, starter
 from hico_platform.search.eta import epochs_spent

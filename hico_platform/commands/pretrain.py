@@ -15,9 +15,9 @@ from hico_platform.config.schema import replace, to_mapping
 from hico_platform.config.trial import TrialConfig, as_first_written
 from hico_platform.data.split_guard import closed_test_split
 from hico_platform.data.store import Store
-from hico_platform.enums import Precision
+from hico_platform.enums import Decision, Precision
 from hico_platform.errors import Problem, UsageError
-from hico_platform.search.messages import ReportFunction, TrialOutcome
+from hico_platform.search.messages import Activity, EpochReport, ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
@@ -85,11 +85,12 @@ def pretrain_one(
     report: ReportFunction,
     watch: Callable[[EpochResult], None],
     progress: Callable[[EpochProgress], None],
+    activity: Callable[[Activity], None] = lambda doing: None,
 ) -> tuple[Store, TrialOutcome]:
     """Trains in ``directory``, going on from its newest checkpoint; returns the store and the outcome.
 
-    ``validate_every`` is in epochs. Raises TrainingError, DataError, CheckpointError, and UsageError where a GPU is
-    asked for and there is none.
+    ``validate_every`` is in epochs; ``activity`` is told what goes on besides training. Raises TrainingError,
+    DataError, CheckpointError, and UsageError where a GPU is asked for and there is none.
     """
     if gpus > 0 and not torch.cuda.is_available():
         raise UsageError(
@@ -111,6 +112,27 @@ def pretrain_one(
         gpus=gpus,
     )
     outcome = run_task(
-        task, report, data=TrialData(source=source, target=None, overlap=overlap), watch=watch, progress=progress
+        task,
+        _Report(report, activity),
+        data=TrialData(source=source, target=None, overlap=overlap),
+        watch=watch,
+        progress=progress,
     )
     return source.open()[0], outcome
+
+
+class _Report:
+    """A report function that is told of the work between two reports, as that of a worker is."""
+
+    def __init__(self, report: ReportFunction, activity: Callable[[Activity], None]) -> None:
+        self._report, self._activity = report, activity
+        self._doing: Activity | None = None
+
+    def __call__(self, report: EpochReport) -> Decision:
+        return self._report(report)
+
+    def alive(self, *, epoch: int | None = None, doing: Activity | None = None) -> None:
+        """What is done from now on, if that is something else."""
+        if doing is not None and doing is not self._doing:
+            self._doing = doing
+            self._activity(doing)

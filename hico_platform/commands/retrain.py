@@ -9,6 +9,7 @@ from hico_platform.home import HomePaths
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.run import RetrainReport, retrain
 from hico_platform.retrain.task_source import RunObserver
+from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 
 
 def retrain_in_home(
@@ -19,6 +20,7 @@ def retrain_in_home(
     epochs: int | None,
     address: str | None,
     observe: RunObserver,
+    watch: DriverWatch = UNWATCHED,
 ) -> RetrainReport:
     """Retrains with MLflow as the tracking store; results, checkpoints and figures are kept with the search.
 
@@ -35,5 +37,7 @@ def retrain_in_home(
         epochs=epochs,
         address=address,
         observe=observe,
+        watch=watch,
     )
+    watch.on_phase(Phase.FIGURES)
     return dataclasses.replace(report, figures_missing=add_figures(report, data=inputs.data, tracker=tracker))

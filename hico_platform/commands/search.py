@@ -30,6 +30,7 @@ from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, 
 from hico_platform.search.lock import search_lock
 from hico_platform.search.notes import ENDED_BY
 from hico_platform.search.objectives import pareto_front
+from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 from hico_platform.search.resources import TrialResources, check_fits, visible_gpus
 from hico_platform.search.result import SearchResult
 from hico_platform.search.scheduler.make import make_scheduler
@@ -73,6 +74,7 @@ def run_search(
     on_start: OnStart = lambda search, trials: None,
     senders: Sequence[Sender] = (),
     metrics: SearchMetrics | None = None,
+    watch: DriverWatch = UNWATCHED,
 ) -> SearchResult:
     """Begins or resumes a search, and runs it to its end.
 
@@ -88,6 +90,7 @@ def run_search(
         on_start: is called before the first trial.
         senders: tell people how it goes.
         metrics: observes the search too.
+        watch: is told the phases of the start and of the end, and what trials do between their reports.
 
     Raises:
         UsageError: the name is taken or running, a resumed search is another user's or differs in what must agree, a
@@ -105,7 +108,9 @@ def run_search(
         stack.enter_context(explain_disk_full(paths.home))
         for file in paths.locks(request.name):
             stack.enter_context(search_lock(file, name=request.name))
+        watch.on_phase(Phase.TRACKING)
         check_tracking(tracker, request.name)
+        watch.on_phase(Phase.LEDGER)
         storage = open_storage(paths.storage_url)
         stack.enter_context(driver_lock(storage, name=request.name))
         started = start_search(storage, request, at_s=began_s)
@@ -137,9 +142,16 @@ def run_search(
                     gpus=lambda: controller.gpus,
                 )
             if not controller.is_over:  # else there is only the tracking store to complete
-                watch = nobody_watches if metrics is None else metrics.on_execution
+                watch.on_phase(Phase.RAY)  # importing Ray takes as long as starting it
                 _execute(
-                    controller, ledger, request.space, function=function, cluster=cluster, probe=probe, watch=watch
+                    controller,
+                    ledger,
+                    request.space,
+                    function=function,
+                    cluster=cluster,
+                    probe=probe,
+                    observe=nobody_watches if metrics is None else metrics.on_execution,
+                    watch=watch,
                 )
             if controller.failures_exceeded:
                 state = SearchState.FAILED
@@ -151,6 +163,7 @@ def run_search(
         finally:
             if metrics is not None:  # first: closing the tracking store may take a while
                 metrics.end(state)
+            watch.on_phase(Phase.CLOSING)
             untracked = _close(search_logger, status)
         if controller.failures_exceeded:
             most = request.space.settings.resources.max_failures
@@ -187,7 +200,8 @@ def _execute(
     function: TrialFunction,
     cluster: ClusterOptions,
     probe: Callable[[], MemoryNeed] | None,
-    watch: ExecutionObserver,
+    observe: ExecutionObserver,
+    watch: DriverWatch,
 ) -> None:
     """Runs the search's trials on Ray, with what its space says of resources and retries."""
     from hico_platform.search.ray_executor.executor import execute_on_ray
@@ -202,7 +216,7 @@ def _execute(
         silence_minutes=resources.silence_minutes,
         trial_hours=resources.trial_hours,
     )
-    execute_on_ray(controller, function, execution=execution, cluster=cluster, observe=watch)
+    execute_on_ray(controller, function, execution=execution, cluster=cluster, observe=observe, watch=watch)
 
 
 def _gpu_sharing(controller: SearchController, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuSharing:

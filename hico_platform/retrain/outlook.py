@@ -63,7 +63,7 @@ class Outlook:
 
     def _count(self, now: RunProgress) -> None:
         budget, before = self._budgets[now.run.key], self._epochs.get(now.run.key)
-        epoch = budget if now.result is not None else now.epoch
+        epoch = budget if now.result is not None else max(now.epoch, before or 0)  # heartbeats may come late
         if before is not None:  # else it was trained by another process
             gained = max(0, epoch - before)
             # A run that is taken up again comes back with all epochs that it had.

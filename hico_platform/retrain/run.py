@@ -7,6 +7,7 @@ untrained encoder and the raw poses.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from hico_platform.retrain.task_source import RetrainTaskSource, RunObserver
 from hico_platform.search.drivers import user_name
 from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.lock import search_lock
+from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 from hico_platform.search.resources import OF_A_RETRAINING, TrialResources, check_fits, visible_gpus
 from hico_platform.tracking.base import USER_TAG, Tracker
 from hico_platform.tracking.check import check_tracking
@@ -83,6 +85,7 @@ def retrain(
     epochs: int | None = None,
     address: str | None = None,
     observe: RunObserver = lambda _: None,
+    watch: DriverWatch = UNWATCHED,
 ) -> RetrainReport:
     """Trains and scores what has no result yet, summarises all results and registers the model.
 
@@ -95,6 +98,7 @@ def retrain(
         epochs: budget of a run; by default that of the configuration.
         address: an existing Ray cluster; by default one is started on this machine.
         observe: is called with the progress of each run.
+        watch: is told the phases before and after the runs; what runs do between their reports goes to ``observe``.
 
     Raises:
         HicoError: a run failed; the others' results are kept.
@@ -108,12 +112,13 @@ def retrain(
         rule="a retraining that is not running already",
         otherwise="train under another home",
     ):
+        watch.on_phase(Phase.TRACKING)
         signal, first = inputs.data.signal, None
         if len(inputs.candidates) > 1:
             first = _candidate_plan(inputs, seeds=seeds, epochs=epochs)
         plan = first or _plan(inputs, directory, seeds=seeds, epochs=epochs)
         outlook = Outlook(observe, runs=plan.runs, later_epochs=_later_epochs(first))
-        train = functools.partial(_train, address=address, observe=outlook)
+        train = functools.partial(_train, address=address, observe=outlook, watch=watch)
         check = functools.partial(_check_before_training, tracker=tracker, address=address)
         check(inputs, plan, directory / (FOLDER if first else plan.digest[:12]))
         logger = _open_logger(inputs, plan, tracker, config=None if first else plan.runs[0].config)
@@ -132,16 +137,19 @@ def retrain(
             folder = directory / plan.digest[:12]
             write_plan(folder, plan, inputs.facts, candidates=as_plain(validated))
             results = train(inputs, plan, folder, logger=logger)
+            watch.on_phase(Phase.COMPARING)
             comparison = compare(folder, plan.runs, metric=tested_metric(signal))
             promoted = promotion(comparison, metric=tested_metric(signal))
             summary = summarise(results)
             logger.compared(comparison, promoted)
         finally:
+            watch.on_phase(Phase.CLOSING)
             logger.close(summary, epoch=plan.runs[0].config.budget.epochs, at_s=time.time())
         champion = next(result for result in results if result.entry is Entry.BEST)
         registered, unregistered = None, logger.trouble
         run_id = None if logger.is_away else logger.run_id(plan.runs[0])
         if run_id is not None:
+            watch.on_phase(Phase.REGISTERING)
             registered, unregistered = register_champion(
                 tracker,
                 name=inputs.name,
@@ -256,6 +264,7 @@ def _train(
     address: str | None,
     observe: RunObserver,
     logger: RetrainLogger,
+    watch: DriverWatch,
 ) -> list[RunResult]:
     """Runs on Ray what has no result in ``folder``; returns the results of the whole plan, in its order.
 
@@ -273,6 +282,7 @@ def _train(
         key=FOLDER if of_candidates else None,
     )
     if not source.is_over:  # else there is only the model to be registered
+        watch.on_phase(Phase.RAY)  # importing Ray takes as long as starting it
         from hico_platform.search.ray_executor.executor import execute_on_ray
 
         execute_on_ray(
@@ -280,6 +290,7 @@ def _train(
             functools.partial(run_retrain_task, data=inputs.data),
             execution=TrialExecution(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING),
             cluster=ClusterOptions(address=address),
+            watch=dataclasses.replace(watch, on_activity=source.between_reports),
         )
     if source.failures:
         otherwise = ", or give fewer --candidates," if of_candidates else ""

@@ -14,7 +14,8 @@ from hico_platform.retrain.losses import append_losses
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
 from hico_platform.retrain.results import RunResult, read_result, write_result
 from hico_platform.retrain.task import RetrainTask
-from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
+from hico_platform.search.messages import Activity, EpochReport, TrialFailure, TrialOutcome
+from hico_platform.search.task import TrialActivity
 
 REPORTS = 20
 """Reports, and with them checkpoints, of a run."""
@@ -36,7 +37,8 @@ class Overall:
 class RunProgress:
     """How far a run of the plan is: its epoch, its ``result`` once it has ended, the reason of a ``failure``.
 
-    ``overall`` is how far the whole retraining is, candidates included.
+    ``overall`` is how far the whole retraining is, candidates included; ``doing`` is what the run does, where a
+    heartbeat tells it between two reports.
     """
 
     run: PlannedRun
@@ -44,6 +46,7 @@ class RunProgress:
     result: RunResult | None = None
     failure: str | None = None
     overall: Overall | None = None
+    doing: Activity | None = None
 
 
 RunObserver = Callable[[RunProgress], None]
@@ -121,6 +124,12 @@ class RetrainTaskSource:
             key=f"{self._key}/{run.key}",
             entry=run.entry,
         )
+
+    def between_reports(self, activity: TrialActivity) -> None:
+        """Shows what a run does between its reports."""
+        if activity.number in self._began_at_s:
+            run = self._plan.runs[activity.number]
+            self._observe(RunProgress(run=run, epoch=activity.epoch or 0, doing=activity.doing))
 
     def reported(self, number: int, report: EpochReport) -> Decision:
         """Logs the losses of a run; none is stopped early."""

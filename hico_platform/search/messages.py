@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from hico_platform.enums import Decision
@@ -66,6 +67,15 @@ class TrialFailure:
 
     reason: str
     traceback: str | None = None
+
+
+class Activity(StrEnum):
+    """What a trial does at a moment, in words that people read."""
+
+    DATA = "opening the data"
+    KERNELS = "compiling and checking kernels"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
 
 
 ReportFunction = Callable[[EpochReport], Decision]

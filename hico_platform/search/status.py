@@ -13,7 +13,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
-from hico_platform.search.eta import epochs_spent, seconds_left
+from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
 from hico_platform.search.notes import ARCHIVED, ENDED_BY, EXCLUDED_MACHINES, GPUS, PERSONS_NOTE, SESSIONS
@@ -247,7 +247,13 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
         best=best_trial(trials),
         driver=driver,
         drivers=ledger.drivers(),
-        seconds_left=seconds_left(trials, limit=ledger.search.limit, now_s=now_s, sessions=sessions)
+        seconds_left=seconds_left(
+            trials,
+            limit=ledger.search.limit,
+            now_s=now_s,
+            sessions=sessions,
+            epochs_of_a_trial=expected_epochs(space, limit=ledger.search.limit),
+        )
         if driver
         else None,
         ended_by=ledger.note(ENDED_BY),

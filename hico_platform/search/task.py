@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hico_platform.config.trial import TrialConfig
-from hico_platform.search.messages import ReportFunction, TrialOutcome
+from hico_platform.search.messages import Activity, ReportFunction, TrialOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,20 @@ TrialFunction = Callable[[TrialTask, ReportFunction], TrialOutcome]
 """Runs a task, reporting as it goes; if it raises, the trial has failed."""
 
 
-class Alive(Protocol):
-    """Signals that the trial makes progress; ``epoch`` is the number of one that has just ended."""
+@dataclass(frozen=True, kw_only=True)
+class TrialActivity:
+    """What a running trial does between its reports, as its heartbeats tell; ``epoch`` is the last that ended."""
 
-    def __call__(self, *, epoch: int | None = None) -> None:
+    number: int
+    doing: Activity | None
+    epoch: int | None
+
+
+class Alive(Protocol):
+    """Signals that the trial makes progress; ``epoch`` is the number of one that has just ended, ``doing`` what it does
+    from now on."""
+
+    def __call__(self, *, epoch: int | None = None, doing: Activity | None = None) -> None:
         """Called by the trial's own work, not by a thread beside it, which would go on while a GPU or a disk hangs."""
 
 
@@ -55,5 +65,5 @@ def alive_of(report: object) -> Alive:
     return alive
 
 
-def _ignore(*, epoch: int | None = None) -> None:
+def _ignore(*, epoch: int | None = None, doing: Activity | None = None) -> None:
     """Does nothing: no driver waits for heartbeats."""

@@ -18,7 +18,7 @@ from hico_platform.data.split_guard import Purpose, closed_test_split, require_o
 from hico_platform.enums import Signal
 from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
-from hico_platform.search.messages import ReportFunction, TrialOutcome
+from hico_platform.search.messages import Activity, ReportFunction, TrialOutcome
 from hico_platform.search.task import Alive, TrialTask, alive_of
 from hico_platform.train.guards import EpochProgress, memory_explained
 from hico_platform.train.kernel_check import checked_kernels
@@ -93,8 +93,11 @@ def run_task(
                 score=score,
                 validate=not data.on_test_split if validate is None else validate,
                 ranks=count,
+                alive=alive,
                 callbacks=TrialCallbacks(
-                    on_epoch=_watched(watch, alive), on_progress=_progressed(progress, alive), alive=alive
+                    on_epoch=_watched(watch, alive),
+                    on_progress=_progressed(progress, alive),
+                    alive=functools.partial(alive, doing=Activity.EVALUATING),
                 ),
             )
     finally:
@@ -109,10 +112,12 @@ def _run(
     ranks: int,
     score: ScoreFunction | None,
     validate: bool,
+    alive: Alive,
     callbacks: TrialCallbacks,
 ) -> TrialOutcome:
+    alive(doing=Activity.DATA)
     split, target = data.splits()
-    callbacks.alive()
+    alive(doing=Activity.KERNELS)
     device = device_of(task)
     with memory_explained(task.config):  # the first use of the device
         config = with_precision(task.config, directory=task.directory, device=device)
@@ -122,9 +127,9 @@ def _run(
         checked_kernels(
             _of_a_rank(config, ranks), layout=split.store.layout, coordinates=split.store.coordinates, device=device
         ) as arithmetic,
-        training_ranks(ranks, device=device, follow=follow, alive=callbacks.alive) as joined,
+        training_ranks(ranks, device=device, follow=follow, alive=alive) as joined,
     ):
-        callbacks.alive()
+        alive(doing=Activity.TRAINING)
         return run_trial(
             config,
             split=split,
@@ -180,7 +185,7 @@ def _of_a_rank(config: TrialConfig, ranks: int) -> TrialConfig:
 
 def _watched(watch: Callable[[EpochResult], None] | None, alive: Alive) -> Callable[[EpochResult], None]:
     def watched(result: EpochResult) -> None:
-        alive(epoch=result.epoch)
+        alive(epoch=result.epoch, doing=Activity.TRAINING)
         if watch is not None:
             watch(result)
 
@@ -189,7 +194,7 @@ def _watched(watch: Callable[[EpochResult], None] | None, alive: Alive) -> Calla
 
 def _progressed(progress: Callable[[EpochProgress], None] | None, alive: Alive) -> Callable[[EpochProgress], None]:
     def progressed(now: EpochProgress) -> None:
-        alive()
+        alive(doing=Activity.TRAINING)
         if progress is not None:
             progress(now)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.search_view import SearchView
 from hico_platform.commands.search import run_search
 from hico_platform.config.runtime_env import read_runtime_env
@@ -50,7 +51,7 @@ def main(
     if runtime_env_file is not None:
         runtime_env = dict(read_runtime_env(Path(runtime_env_file)))
     checked = toy_space(trials=trials, **(space or {}))
-    view = SearchView(space=checked, limit=trials, name="toy", console=Console())
+    view = SearchView(space=checked, limit=trials, name="toy", output=Output(Console()))
     if log:
         toy["log"] = home / "log"
     try:
@@ -64,6 +65,7 @@ def main(
                 probe=None if need is None else functools.partial(MemoryNeed, **need, device="none"),
                 observers=[view],
                 on_start=view.on_start,
+                watch=view.watch,
             )
     except HicoError as error:
         sys.stdout.write(f"{error}\n")

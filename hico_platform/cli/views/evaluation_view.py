@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from hico_platform.cli.terminal import plain_line, rich_text
+from hico_platform.cli.views.clock import clock
+from hico_platform.cli.views.console import console_on, is_screen
 from hico_platform.cli.views.progress_view import ProgressView
 from hico_platform.commands.evaluate import FEATURES, EntryReport, EvaluationProgress, EvaluationReport
 from hico_platform.commands.evaluation_files import truth_of
@@ -27,9 +29,9 @@ class EvaluationView(ProgressView):
     """A bar with the step, its progress and the time left; in a log a line a step, and one now and then within it."""
 
     def __init__(self, *, quiet: bool, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or console_on(sys.stderr, goes_on=True)
         self._quiet = quiet
-        self._live = self._console.is_terminal and not quiet
+        self._live = is_screen(self._console) and not quiet
         self._began_s = self._line_s = time.monotonic()
         self._step, self._part = 0, ""
         self._part_began_s = self._began_s
@@ -54,7 +56,7 @@ class EvaluationView(ProgressView):
             self._part, self._part_began_s = now.detail, at_s
         took_s = at_s - self._began_s
         left_s = self._left(now, at_s)
-        left = "" if left_s is None else f"{_clock(left_s)} left"
+        left = "" if left_s is None else f"{clock(left_s)} left"
         text = f"{now.number} of {now.steps}: {now.task}, {now.entry}{f', {now.detail}' if now.detail else ''}"
         self._progress.update(
             self._bar, text=text, left=left, total=now.total or None, completed=now.done if now.total else 0
@@ -64,7 +66,7 @@ class EvaluationView(ProgressView):
         if now.ended or (took_s > 0 and at_s - self._line_s > _LINE_EVERY_S):
             self._line_s = at_s
             how_far = f": {now.done:,} of {now.total:,}" if now.total and not now.ended else ""
-            ended = f" took {_clock(took_s)}" if now.ended else f"{how_far} {left}".rstrip()
+            ended = f" took {clock(took_s)}" if now.ended else f"{how_far} {left}".rstrip()
             if not self._live and not self._quiet:
                 print(f"{text}{ended}", file=sys.stderr, flush=True)
 
@@ -228,8 +230,3 @@ def _notes(report: EvaluationReport) -> list[str]:
 
 def _persons(facts: Any) -> str:
     return "" if facts["persons"] is None else f" of {Clusters(facts['clusters']).counted(facts['persons'])}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

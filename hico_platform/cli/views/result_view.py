@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.search_picture import endings, shown_measures, shown_values
 from hico_platform.config.space import Objective
 from hico_platform.errors import command
@@ -11,7 +12,7 @@ from hico_platform.search.result import SearchResult
 
 
 def print_result(
-    result: SearchResult, *, objectives: Sequence[Objective], again: str, stores: str, say: Callable[[str], None]
+    result: SearchResult, *, objectives: Sequence[Objective], again: str, stores: str, output: Output
 ) -> None:
     """State, best trial, Pareto front, what the tracking store lacks, and what to do next.
 
@@ -20,16 +21,18 @@ def print_result(
         objectives: of the space.
         again: the command that resumes the search.
         stores: the options that name home and stores, for the commands that come next.
-        say: prints a line.
+        output: where it is printed.
     """
+    say = output.tell
     name, best = result.search.name, result.best
-    say(f"\nsearch {name} {result.progress}: {', '.join(endings(result.trials))}")
+    say("")
+    say(f"search {name} {result.progress}: {', '.join(endings(result.trials))}")
     if result.ended_by:
         say(f"ended before its {result.search.limit} trials: {result.ended_by}")
     if best is not None:
         metrics = best.ending.metrics if best.ending else {}
-        say(f"best: trial {best.number}, {shown_values(best.values)}")
-        say(f"      {' '.join(f'{metric} {value:.3f}' for metric, value in metrics.items())} (validation)")
+        say(f"best: trial {best.number}, {shown_values(best.values)}", style="bold")
+        say(f"      {', '.join(f'{metric} {value:.3f}' for metric, value in metrics.items())} (validation)")
     if len(objectives) > 1:
         say("Pareto front:")
         for trial in result.front:
@@ -40,5 +43,7 @@ def print_result(
         say(f"{missing}; they are made up for by: {again}")
     if result.refused:
         say(f"{result.refused} writes were refused by the tracking store: {result.refusal}")
-    say(f"next: {command('retrain', name)}{stores}")
-    say(f"browse: {command('ui')}{stores}")
+    if output.log.path is not None:
+        say(f"log: {output.log.path}")
+    output.tell_command("next", f"{command('retrain', name)}{stores}")
+    output.tell_command("browse", f"{command('ui')}{stores}")

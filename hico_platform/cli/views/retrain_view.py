@@ -1,26 +1,20 @@
-"""A retraining on a terminal: progress while it runs, and the comparison at its end."""
+"""The comparison at the end of a retraining, as tables and as plain values."""
 
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from hico_platform.cli.terminal import plain_line, rich_text
+from hico_platform.cli.terminal import rich_text
 from hico_platform.cli.views.pretrain_only import joining
-from hico_platform.cli.views.progress_view import ProgressView
-from hico_platform.cli.views.search_picture import clock
-from hico_platform.enums import Part
 from hico_platform.retrain.candidates import as_plain
 from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, Spread
 from hico_platform.retrain.run import RetrainReport
-from hico_platform.retrain.task_source import Overall, RunProgress
 from hico_platform.tracking.base import CHALLENGER
 
 if TYPE_CHECKING:
@@ -37,62 +31,6 @@ COLUMNS = (
     "transfer_top1",
 )
 """The metrics of the table; ``--json`` has all."""
-
-_PARTS = {Part.VAL: "validation", Part.TEST: "test"}
-
-
-class RetrainView(ProgressView):
-    """A bar for each run with the time left; plain lines where there is no terminal."""
-
-    def __init__(self, *, name: str, quiet: bool) -> None:
-        self._name = name
-        self._quiet = quiet
-        self._live = sys.stderr.isatty() and not quiet
-        self._bars: dict[str, TaskID] = {}
-        self._all: TaskID | None = None
-        self._began_s = time.monotonic()
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[score]}", markup=False),
-            console=Console(stderr=True),
-            disable=not self._live,
-        )
-
-    def __call__(self, now: RunProgress) -> None:
-        """Shows the progress of a run."""
-        label = now.run.heading
-        epochs = now.run.config.budget.epochs if now.run.entry.is_trained else 1
-        score = ""
-        done = now.epoch
-        if now.result is not None:
-            part = _PARTS[now.run.entry.part]
-            score, done = f"{part} 1-NN {now.result.metrics['knn_top1']:.1%}", epochs
-        elif now.failure is not None:
-            score = f"failed: {plain_line((now.failure.splitlines() or [''])[0])}"
-        if now.run.key not in self._bars:
-            if now.overall is not None and not self._bars:
-                self._all = self._progress.add_task("all", total=now.overall.of, score="")
-            self._bars[now.run.key] = self._progress.add_task(label, total=epochs, score="")
-        self._progress.update(self._bars[now.run.key], completed=done, score=score)
-        left = self._show_overall(now.overall)
-        if not self._live and not self._quiet and (now.run.entry.is_trained or score):
-            elapsed_s = round(time.monotonic() - self._began_s)
-            how_far = f"epoch {done} of {epochs}" if now.run.entry.is_trained else ""
-            words = " ".join(word for word in (how_far, score, left and f"({left})") if word)
-            print(f"{elapsed_s:>5} s  {label}: {words}", file=sys.stderr, flush=True)
-
-    def _show_overall(self, overall: Overall | None) -> str:
-        """Updates the bar of the whole; returns the time left in words."""
-        if overall is None:
-            return ""
-        left = "" if overall.left_s is None else f"about {clock(overall.left_s)} left of all"
-        if self._all is not None:
-            self._progress.update(self._all, completed=overall.epochs, total=overall.of, score=left)
-        return left
 
 
 def print_report(report: RetrainReport, *, again: str) -> None:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from hico_platform.cli.views.clock import clock
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import Objective
 from hico_platform.search.ledger.base import TrialRecord, TrialState
+from hico_platform.search.messages import Activity
 from hico_platform.search.state import SearchProgress, TrialStatus, trial_status
+from hico_platform.search.task import TrialActivity
 
 ENCODER = "model.encoder"
 GAP = "  "
@@ -26,6 +29,11 @@ _STYLES = {
     TrialStatus.PRUNED: "yellow",
     TrialStatus.FAILED: "red",
 }
+
+
+_DOING = {Activity.DATA: "opening data", Activity.KERNELS: "compiling", Activity.EVALUATING: "evaluating"}
+STARTING = "starting"
+"""A trial whose worker has not said anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +53,8 @@ class SearchPicture:
         left_s: estimate of the seconds left, if there is one.
         ended_by: the rule that ended the search before its limit, if one did.
         notes: further lines, left out where the screen is low.
+        phase: what goes on while no trial reports, in words; empty where trials do.
+        activities: what running trials do between reports, by number; None where only the ledger is known.
     """
 
     name: str
@@ -59,6 +69,8 @@ class SearchPicture:
     left_s: float | None = None
     ended_by: str | None = None
     notes: Sequence[str] = ()
+    phase: str = ""
+    activities: Mapping[int, TrialActivity] | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """The lines that fit; the last line of the screen is left to the cursor."""
@@ -75,8 +87,9 @@ class SearchPicture:
 
     def fitting(self, *, width: int, height: int) -> list[Text]:
         """The headline, the notes and one line a trial: those at work and the newest, in at most ``height`` lines."""
-        facts = _packed(self._facts(), width=width)[: max(1, height - 1 - LEAST_TRIALS)]
+        facts = packed(self._facts(), width=width)[: max(1, height - 1 - LEAST_TRIALS)]
         head = [Text(line, style="bold") for line in facts]
+        head += [Text(self.phase, style="cyan")] if self.phase else []
         room = height - len(head) - 1  # a line for the table's heading
         if room >= len(self.notes) + 2 * LEAST_TRIALS:
             head += map(Text, self.notes)
@@ -151,15 +164,26 @@ class SearchPicture:
         value += " +" if several and any(one.number == trial.number for one in self.front) else ""
         value += " *" if self.best is not None and self.best.number == trial.number else ""
         measures = [f"{measure:,.0f}" for measure in trial.measures[1:]] if several else []
+        word, epoch = self._at_work(trial, status)
         return [
             str(trial.number),
-            status.word,
-            f"{trial.epoch}/{self.epochs}",
+            word,
+            f"{epoch}/{self.epochs}",
             value,
             *(measures or [""] * (len(self.objectives) - 1)),
             str(trial.values.get(ENCODER, "")),
             shown_values({name: value for name, value in trial.values.items() if name != ENCODER}),
         ]
+
+    def _at_work(self, trial: TrialRecord, status: TrialStatus) -> tuple[str, int]:
+        """What a trial does and its last epoch: by its heartbeats where they tell more than its reports."""
+        if self.activities is None or status is not TrialStatus.RUNNING:
+            return status.word, trial.epoch
+        activity = self.activities.get(trial.number)
+        if activity is None:
+            return STARTING, trial.epoch
+        word = status.word if activity.doing is None else _DOING.get(activity.doing, status.word)
+        return word, max(trial.epoch, activity.epoch or 0)
 
 
 def shown_values(values: Mapping[str, Scalar]) -> str:
@@ -197,14 +221,7 @@ def endings(trials: Sequence[TrialRecord]) -> list[str]:
     return parts
 
 
-def clock(seconds: float) -> str:
-    """``1:02:03`` or ``4:05``."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-def _packed(parts: Sequence[str], *, width: int) -> list[str]:
+def packed(parts: Sequence[str], *, width: int) -> list[str]:
     """Parts with commas between them, in lines of at most ``width``; none is broken, a longer one is cut off."""
     lines = [""]
     for index, part in enumerate(parts):

@@ -13,6 +13,7 @@ from hico_platform.interruptions import interruptions_noted
 from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.execution_events import ExecutionObserver, nobody_watches
 from hico_platform.search.gpu_sharing import GpuSharing
+from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes, nodes_alive
 from hico_platform.search.ray_executor.driver_state import DriverState
@@ -49,6 +50,7 @@ def execute_on_ray(
     execution: TrialExecution,
     cluster: ClusterOptions,
     observe: ExecutionObserver = nobody_watches,
+    watch: DriverWatch = UNWATCHED,
 ) -> None:
     """Runs every task of ``controller`` on a Ray cluster.
 
@@ -58,6 +60,7 @@ def execute_on_ray(
         execution: what each trial holds, and when a worker is given up.
         cluster: the cluster that tasks run on.
         observe: is called with what happens to workers, in the driver's own thread.
+        watch: is told the phases of the start, and what tasks do between their reports.
 
     Raises:
         UsageError: the cluster cannot be joined, or a trial does not fit into a cluster of its own.
@@ -66,19 +69,25 @@ def execute_on_ray(
         KeyboardInterrupt: it was interrupted. Running trials have saved their last whole epoch, from which they
             continue when the search is resumed.
     """
+    watch.on_phase(Phase.RAY)
     with (
         ray_cluster(
             address=cluster.address, cpus=cluster.cpus, gpus=cluster.gpus, runtime_env=cluster.runtime_env
         ) as scratch,
         interruptions_noted() as interrupted,
     ):
+        if isinstance(execution.gpus, GpuSharing):
+            watch.on_phase(Phase.GPU)
+        trial = _trial_resources(execution, may_grow=cluster.address is not None, interrupted=interrupted)
+        watch.on_phase(Phase.WORKERS)
         driver = _Driver(
             controller=controller,
             execution=execution,
-            trial=_trial_resources(execution, may_grow=cluster.address is not None, interrupted=interrupted),
+            trial=trial,
             may_grow=cluster.address is not None,
             interrupted=interrupted,
             observe=observe,
+            watch=watch,
         )
         with _errors_explained():
             driver.tuner(function, scratch).fit()
@@ -109,12 +118,13 @@ class _Driver:
         may_grow: bool,
         interrupted: threading.Event,
         observe: ExecutionObserver,
+        watch: DriverWatch,
     ) -> None:
         self._bundle = {"CPU": trial.cpus, "GPU": trial.gpus}
         self._mailbox = start_mailbox()
         client = MailboxClient(self._mailbox)
         attempts = TaskAttempts(silence_minutes=execution.silence_minutes, trial_hours=execution.trial_hours)
-        self._monitor = WorkerMonitor(attempts=attempts, mailbox=client)
+        self._monitor = WorkerMonitor(attempts=attempts, mailbox=client, on_activity=watch.on_activity)
         self._max_concurrent = execution.max_concurrent
         self.state = DriverState(
             controller=controller,

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hico_platform.search.ray_executor.stop_workers import StopRequests
 from hico_platform.search.ray_executor.worker_message import WorkerProcess
@@ -23,12 +23,14 @@ class MailboxSnapshot:
     Args:
         pid: the mailbox's own process.
         heartbeats: by attempt.
+        activities: what each attempt does, and the last epoch that it has ended.
         processes: the worker of each attempt.
     """
 
     pid: int
     heartbeats: Mapping[str, Heartbeats]
     processes: Mapping[str, WorkerProcess]
+    activities: Mapping[str, tuple[str | None, int | None]] = field(default_factory=dict)
 
 
 class Mailbox(StopRequests):
@@ -43,6 +45,7 @@ class Mailbox(StopRequests):
         self._counts: dict[str, int] = defaultdict(int)
         self._epochs_s: dict[str, list[float]] = defaultdict(list)
         self._processes: dict[str, WorkerProcess] = {}
+        self._activities: dict[str, tuple[str | None, int | None]] = {}
 
     async def put_answer(self, key: str, epoch: int, answer: str) -> None:
         """Stores the driver's answer to the report at ``epoch``."""
@@ -59,9 +62,15 @@ class Mailbox(StopRequests):
         self._processes[key] = process
         self._counts[key] += 1
 
-    async def heartbeat(self, key: str, epochs_s: tuple[float, ...]) -> None:
-        """A worker makes progress; ``epochs_s`` are the seconds of its epochs since the last heartbeat."""
+    async def heartbeat(
+        self, key: str, epochs_s: tuple[float, ...], doing: str | None = None, epoch: int | None = None
+    ) -> None:
+        """A worker makes progress; ``epochs_s`` are the seconds of its epochs since the last heartbeat.
+
+        ``doing`` is what it does now, ``epoch`` the last that it has ended.
+        """
         self._counts[key] += 1
+        self._activities[key] = doing, epoch
         self._epochs_s[key].extend(epochs_s)
 
     async def snapshot(self, finished: Collection[str]) -> MailboxSnapshot:
@@ -74,10 +83,12 @@ class Mailbox(StopRequests):
                 for key, count in self._counts.items()
             },
             processes=dict(self._processes),
+            activities=dict(self._activities),
         )
         for key in finished:
             self._counts.pop(key, None)
             self._processes.pop(key, None)
+            self._activities.pop(key, None)
         for waiting in [waiting for waiting in self._answers if waiting[0] in finished]:
             del self._answers[waiting]
         return snapshot

@@ -29,7 +29,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import LostRankError
 from hico_platform.home_access import follow_folder
 from hico_platform.search.disk_full import is_full
-from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
+from hico_platform.search.messages import Activity, EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.held_gpus import held_gpus
 from hico_platform.search.ray_executor.stop_workers import stoppable
 from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
@@ -88,6 +88,7 @@ class WorkerReport:
         self._key, self._mailbox, self._send, self._clock = key, mailbox, send, clock
         self._waiting = waiting
         self._epoch: int | None = None
+        self._doing: Activity | None = None
         self._epoch_began_s = self._heartbeat_s = clock()
         self._epochs_s: list[float] = []
 
@@ -101,13 +102,19 @@ class WorkerReport:
         self._epoch, self._epoch_began_s = report.epoch, self._clock()
         return answer
 
-    def alive(self, *, epoch: int | None = None) -> None:
-        """The trial makes progress: sends a heartbeat now and then, with the seconds of the epochs since the last."""
+    def alive(self, *, epoch: int | None = None, doing: Activity | None = None) -> None:
+        """The trial makes progress: sends a heartbeat now and then, with the seconds of the epochs since the last.
+
+        Until the first epoch has ended, what it does now is sent at once: these steps may take long.
+        """
         if epoch is not None:
             self._note_epoch(epoch)
-        if self._clock() - self._heartbeat_s >= HEARTBEAT_EVERY_S:
+        began = self._epoch is None and doing is not None and doing is not self._doing
+        self._doing = doing or self._doing
+        if began or self._clock() - self._heartbeat_s >= HEARTBEAT_EVERY_S:
             self._heartbeat_s = self._clock()
-            self._mailbox.heartbeat.remote(self._key, self.drain_epochs_s())
+            doing_now = None if self._doing is None else self._doing.value
+            self._mailbox.heartbeat.remote(self._key, self.drain_epochs_s(), doing_now, self._epoch)
 
     def drain_epochs_s(self) -> tuple[float, ...]:
         """The seconds of epochs since the last call."""

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from hico_platform.search.messages import Activity
 from hico_platform.search.ray_executor.mailbox import Mailbox, MailboxSnapshot
 from hico_platform.search.ray_executor.worker_message import WorkerProcess
+from hico_platform.search.task import TrialActivity
 from hico_platform.search.worker_timeouts import OverdueWorker, TaskAttempts
 
 import ray  # isort: skip  (the cluster module sets what Ray reads at import)
@@ -80,14 +82,22 @@ class WorkerMonitor:
     Args:
         attempts: the attempts under way, with their timeouts.
         mailbox: where heartbeats arrive.
+        on_activity: is told what trials do between their reports, whenever that has changed.
         clock: seconds.
     """
 
     def __init__(
-        self, *, attempts: TaskAttempts, mailbox: MailboxClient, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        attempts: TaskAttempts,
+        mailbox: MailboxClient,
+        on_activity: Callable[[TrialActivity], None] = lambda activity: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.attempts = attempts
         self._mailbox = mailbox
+        self._on_activity = on_activity
+        self._activities: dict[str, TrialActivity] = {}
         self._clock = clock
         self._polled_s = clock()
         self._processes: dict[str, WorkerProcess] = {}
@@ -95,6 +105,10 @@ class WorkerMonitor:
         self._machines: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._snapshot: MailboxSnapshot | None = None
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Pickles nothing, as the driver's state does: who is told of activities may hold a terminal."""
+        return type(None), ()
 
     def set_process(self, key: str, process: WorkerProcess) -> None:
         """A process works on an attempt."""
@@ -105,6 +119,7 @@ class WorkerMonitor:
         self._processes.pop(key, None)
         self._machines.pop(key, None)
         self._counts.pop(key, None)
+        self._activities.pop(key, None)
         self._mailbox.forget(key)
 
     def process(self, key: str, actor: Any = None) -> WorkerProcess | None:
@@ -134,6 +149,7 @@ class WorkerMonitor:
         actors = {trial.trial_id: actor for trial in trials if (actor := actor_of(tune_controller, trial)) is not None}
         for trial in trials:
             self._note_machine(tune_controller, trial)
+            self._note_activity(trial, snapshot)
         workers = {key: self.process(key, actor) is not None for key, actor in actors.items()}
         overdue = self.attempts.check(elapsed_s, heartbeats=snapshot.heartbeats, workers=workers)
         return [(worker, actors[worker.key]) for worker in overdue]
@@ -150,6 +166,19 @@ class WorkerMonitor:
                 heard.append((trial, received.epochs_s))
         self._snapshot = None
         return heard
+
+    def _note_activity(self, trial: Trial, snapshot: MailboxSnapshot) -> None:
+        """Passes on what a trial does, if that is news."""
+        key = trial.trial_id
+        if key not in snapshot.activities or key not in self.attempts:
+            return
+        doing, epoch = snapshot.activities[key]
+        activity = TrialActivity(
+            number=trial.config["task"].number, doing=None if doing is None else Activity(doing), epoch=epoch
+        )
+        if self._activities.get(key) != activity:
+            self._activities[key] = activity
+            self._on_activity(activity)
 
     def _note_machine(self, tune_controller: Any, trial: Trial) -> None:
         """Notes where a worker is being started, in case it dies before it sends anything."""

@@ -61,8 +61,10 @@ def test_it_shows_epochs_levels_speed_and_what_is_left(
         r"kNN - [\d,]+ sequences/s ETA 0:00:\d\d"
     )
     assert re.fullmatch(pattern, lines[0])
-    assert re.fullmatch(r"epoch 2 of 3 validation kNN \d+\.\d%", lines[2])
-    assert re.search(r"kNN \d+\.\d% .* ETA 0:00:00$", lines[3])
+    assert re.fullmatch(r"epoch 2 of 3 validation kNN \d+\.\d%, the best so far", lines[1])
+    assert any(re.search(r"epoch 3 of 3 .* kNN \d+\.\d% .* ETA 0:00:00$", line) for line in lines[2:])
+    assert "opening the data" in said.err.splitlines()
+    assert "compiling and checking kernels" in said.err.splitlines()
     assert "knn_top1" in said.out
     assert re.search(rf"checkpoint: {tmp_path}/home/runs/my-[0-9a-f]{{8}}/epoch-000003$", said.out, re.MULTILINE)
     assert "epochs: 3, of which 3 were trained now" in said.out
@@ -80,6 +82,10 @@ def test_short_recordings_are_warned_of(
 
 def test_json_is_all_that_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
+    said = capsys.readouterr()
+    assert "epoch 3 of 3" in said.err, "progress goes to standard error"
+    assert json.loads(said.out)["epochs_trained_now"] == 3
+    assert main([*words, "--json", "--quiet"]) == 0
     said = capsys.readouterr()
     result = json.loads(said.out)
     assert not said.err

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-from hico_platform.search.eta import epochs_spent, seconds_left
+import pytest
+
+from hico_platform.config.space import CheckedSpace
+from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
 from hico_platform.search.ledger.base import Ending, Origin, TrialRecord, TrialState
+from tests.toy import toy_space
 
 
 def trial(number: int, began_at_s: float, ended_at_s: float | None = None) -> TrialRecord:
@@ -18,6 +22,27 @@ def trial(number: int, began_at_s: float, ended_at_s: float | None = None) -> Tr
 
 def test_nothing_is_known_before_the_first_end() -> None:
     assert seconds_left([trial(0, 0.0)], limit=4, now_s=10.0) is None
+
+
+def test_before_the_first_end_the_epochs_so_far_tell_how_long_a_trial_takes() -> None:
+    trials = [trial(0, 0.0), trial(1, 0.0)]
+    left_s = seconds_left(trials, limit=4, now_s=10.0, epochs_of_a_trial=6.0, epochs={0: 3, 1: 2})
+    # 20 s of both for 5 epochs: 4 s an epoch, 24 s a trial; 14 s are left of each, and two more come.
+    assert left_s == (14 + 14 + 24 + 24) / 2
+    assert seconds_left(trials, limit=4, now_s=10.0, epochs_of_a_trial=6.0) is None, "none has trained an epoch"
+
+
+def test_the_expected_epochs_of_a_trial_count_those_that_a_rung_stops() -> None:
+    def space(**scheduler: object) -> CheckedSpace:
+        return toy_space(trials=9, scheduler=scheduler)
+
+    # The first and the second go on as the best of so many with probability 1 and 1/2, then one in j, from the sixth
+    # on two in j.
+    reaching = sum(max(1, j // 3) / j for j in range(1, 10))
+    last = sum(max(1, j // 3) / j for j in range(1, round(reaching) + 1))
+    found = expected_epochs(space(name="asha", grace_epochs=1, reduction_factor=3))
+    assert found == pytest.approx((9 * 1 + reaching * 2 + last * 6) / 9)
+    assert expected_epochs(space(name="none")) == 9.0
 
 
 def test_the_rest_is_shared_by_those_at_work() -> None:

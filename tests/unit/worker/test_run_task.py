@@ -16,7 +16,7 @@ from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.enums import Decision, Signal, Stream
 from hico_platform.evaluate.data import Evaluated
 from hico_platform.evaluate.downstream import knn
-from hico_platform.search.messages import EpochReport
+from hico_platform.search.messages import Activity, EpochReport
 from hico_platform.search.task import TrialTask
 from hico_platform.train import guards
 from hico_platform.trial import TrainEvalSplit
@@ -34,13 +34,16 @@ class LivingReport:
 
     def __init__(self) -> None:
         self.signs: list[int | str | None] = []
+        self.done: list[Activity] = []
 
     def __call__(self, said: EpochReport) -> Decision:
         self.signs.append("report")
         return Decision.CONTINUE
 
-    def alive(self, *, epoch: int | None = None) -> None:
+    def alive(self, *, epoch: int | None = None, doing: Activity | None = None) -> None:
         self.signs.append(epoch)
+        if doing is not None and self.done[-1:] != [doing]:
+            self.done.append(doing)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,8 @@ def test_the_work_itself_gives_signs_of_life(data: TrialData, tmp_path: Path, mo
     assert second > first + 1, "within the second"
     assert told > second + 1, "while it is validated"
     assert len(report.signs) > told + 2, "while it is evaluated downstream"
+    assert report.done[:3] == [Activity.DATA, Activity.KERNELS, Activity.TRAINING]
+    assert report.done[-1] is Activity.EVALUATING
 
 
 def test_so_does_the_untrained_encoder(data: TrialData, tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def test_in_a_log_each_step_is_a_line(capsys: pytest.CaptureFixture[str], monkey
         now[0] = 150.0
         view(step("features", done=10, total=10, ended=True))
     assert capsys.readouterr().err.splitlines() == [
-        "1 of 4: features, encoder: 4 of 10 0:01:30 left",
-        "1 of 4: features, encoder took 0:02:30",
+        "1 of 4: features, encoder: 4 of 10 1:30 left",
+        "1 of 4: features, encoder took 2:30",
     ]
 
 
@@ -114,7 +114,7 @@ def test_the_time_left_is_that_of_the_entry_before(monkeypatch: pytest.MonkeyPat
         assert view._left(step("linear"), 120.0) == 60.0
         assert view._left(step("linear"), 999.0) is None, "it takes longer, nobody knows how much"
     assert "linear, untrained, epoch 3" in shown.getvalue()
-    assert "0:01:00 left" in shown.getvalue()
+    assert "1:00 left" in shown.getvalue()
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
+from rich.console import Console
+
+from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.result_view import print_result
 from hico_platform.config.space import Objective
 from hico_platform.search.result import SearchResult
@@ -9,15 +13,15 @@ from tests.unit.search.test_result import result
 
 
 def shown(found: SearchResult, *objectives: Objective) -> list[str]:
-    lines: list[str] = []
+    file = io.StringIO()
     print_result(
         found,
         objectives=objectives or (Objective.KNN,),
         again="hico-platform search --resume",
         stores=" --home here",
-        say=lines.append,
+        output=Output(Console(file=file, width=40)),
     )
-    return lines
+    return file.getvalue().splitlines()
 
 
 def test_a_search_that_was_ended_early_and_lost_writes() -> None:
@@ -25,7 +29,8 @@ def test_a_search_that_was_ended_early_and_lost_writes() -> None:
     assert found.best is not None
     values = found.best.values
     assert shown(found) == [
-        "\nsearch toy finished, 2 of 2 trials ended: 1 complete, 1 failed",
+        "",
+        "search toy finished, 2 of 2 trials ended: 1 complete, 1 failed",
         "ended before its 2 trials: 12 hours are over",
         f"best: trial 1, temperature {values['contrast.temperature']:.3g}, encoder {values['model.encoder']}",
         "      recognition_top1 0.500 (validation)",
@@ -39,7 +44,7 @@ def test_a_search_that_was_ended_early_and_lost_writes() -> None:
 
 def test_nothing_is_said_of_what_did_not_happen() -> None:
     found = dataclasses.replace(result(ended=True), ended_by=None, untracked=0, refused=0, best=None)
-    assert [line.strip().split()[0] for line in shown(found)] == ["search", "next:", "browse:"]
+    assert [line.strip().split()[0] for line in shown(found) if line] == ["search", "next:", "browse:"]
 
 
 def test_several_objectives_show_their_front() -> None:
@@ -47,6 +52,6 @@ def test_several_objectives_show_their_front() -> None:
     assert found.best is not None
     report = dataclasses.replace(found.best.reports[-1], measures=(0.5, 72576.0))
     found = dataclasses.replace(found, front=(dataclasses.replace(found.best, reports=(report,)),))
-    front = shown(found, Objective.KNN, Objective.PARAMETERS)[4:6]
+    front = shown(found, Objective.KNN, Objective.PARAMETERS)[5:7]
     assert front[0] == "Pareto front:"
     assert front[1].startswith("      trial 1: knn_top1 0.500, parameters 72,576; temperature 0.")

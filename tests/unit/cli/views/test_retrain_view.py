@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from hico_platform.cli.views.retrain_view import RetrainView, as_json, print_report
+from hico_platform.cli.views.retrain_view import as_json, print_report
 from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval, PairedTest
-from hico_platform.retrain.candidates import Candidate, CandidateRun, Validated
+from hico_platform.retrain.candidates import Candidate, Validated
 from hico_platform.retrain.comparison import Comparison, Difference
-from hico_platform.retrain.plan import Entry, PlannedRun
+from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, spread, summarise
 from hico_platform.retrain.run import RetrainReport
-from hico_platform.retrain.task_source import Overall, RunProgress
 from tests.small import small_config
 
 FACTS = {
@@ -231,54 +229,3 @@ def test_the_comparison_as_plain_values() -> None:
     assert plain["candidates"][1] == {
         "trial": 2, "searched": 0.5, "stopped": True, "mean": 0.6, "std": None, "seeds": 1, "chosen": True,
     }  # fmt: skip
-
-
-def run_of(entry: Entry) -> PlannedRun:
-    return PlannedRun(entry=entry, seed=1, config=CONFIG)
-
-
-def test_a_log_gets_a_line_for_each_step_of_a_run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = iter((0.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0))
-    monkeypatch.setattr("hico_platform.cli.views.retrain_view.time.monotonic", lambda: next(clock))
-    with RetrainView(name="toy", quiet=False) as view:
-        view(RunProgress(run=run_of(Entry.BEST), epoch=2))
-        view(RunProgress(run=run_of(Entry.BEST), epoch=4, result=RESULTS[0]))
-        view(RunProgress(run=run_of(Entry.RELEASED), epoch=1, failure="ValueError: \x1b[2J\nmore"))
-        view(RunProgress(run=run_of(Entry.UNTRAINED), epoch=0))
-        view(RunProgress(run=run_of(Entry.UNTRAINED), epoch=0, result=RESULTS[0]))
-        candidate = CandidateRun(entry=Entry.CANDIDATE, seed=1, config=CONFIG, trial=7, digest="d" * 64)
-        overall = Overall(epochs=6, of=20, left_s=125.0)
-        view(RunProgress(run=candidate, epoch=4, result=RESULTS[0], overall=overall))
-    assert [line.rstrip() for line in capsys.readouterr().err.splitlines()] == [
-        "   61 s  best configuration, seed 1: epoch 2 of 4",
-        "   62 s  best configuration, seed 1: epoch 4 of 4 test 1-NN 50.0%",
-        "   63 s  released settings, seed 1: epoch 1 of 4 failed: ValueError: ?[2J",
-        "   64 s  untrained encoder, seed 1: test 1-NN 50.0%",
-        "   65 s  candidate, trial 7, seed 1: epoch 4 of 4 validation 1-NN 50.0% (about 2:05 left of all)",
-    ]
-
-
-def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    with RetrainView(name="toy", quiet=True) as view:
-        view(RunProgress(run=run_of(Entry.BEST), epoch=2))
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_terminal_shows_a_bar_for_each_run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "140")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with RetrainView(name="toy", quiet=False) as view:
-        for seed in (0, 1):
-            run = dataclasses.replace(run_of(Entry.BEST), seed=seed)
-            view(RunProgress(run=run, epoch=2, overall=Overall(epochs=2 + 4 * seed, of=16, left_s=None)))
-            view(RunProgress(run=run, epoch=3, overall=Overall(epochs=3 + 4 * seed, of=16, left_s=61.0)))
-        assert [(task.completed, task.total) for task in view._progress.tasks] == [(7, 16), (3, 4), (3, 4)]
-    text = capsys.readouterr().err
-    assert "about 1:01 left of all" in text
-    assert "best configuration, seed 0" in text
-    assert "epoch 3 of 4" in text

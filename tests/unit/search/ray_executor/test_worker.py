@@ -11,7 +11,7 @@ import pytest
 
 from hico_platform.enums import Decision
 from hico_platform.errors import LostRankError, Problem
-from hico_platform.search.messages import EpochReport, TrialFailure
+from hico_platform.search.messages import Activity, EpochReport, TrialFailure
 from hico_platform.search.ray_executor import worker
 from hico_platform.search.ray_executor.worker import HEARTBEAT_EVERY_S, MESSAGE, TrialFailedError, WorkerReport
 from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
@@ -49,8 +49,22 @@ def test_heartbeats_are_sent_now_and_then(mailbox: SimpleNamespace) -> None:
         alive(epoch=step // 2 if step % 2 == 0 else None)
     times = 20 / HEARTBEAT_EVERY_S
     assert len(mailbox.heartbeat.calls) == times
-    assert {key for key, _ in mailbox.heartbeat.calls} == {"k"}
-    assert [second for _, seconds in mailbox.heartbeat.calls for second in seconds] == [2.0] * 10
+    assert {call[0] for call in mailbox.heartbeat.calls} == {"k"}
+    assert [second for call in mailbox.heartbeat.calls for second in call[1]] == [2.0] * 10
+    assert [call[2:] for call in mailbox.heartbeat.calls] == [(None, 2), (None, 5), (None, 7), (None, 10)]
+
+
+def test_what_a_trial_does_before_its_first_epoch_is_sent_at_once(mailbox: SimpleNamespace) -> None:
+    alive = alive_of(WorkerReport(key="k", mailbox=mailbox, send=lambda report: None, clock=Clock()))
+    for doing in (Activity.DATA, Activity.KERNELS, Activity.KERNELS, Activity.TRAINING):
+        alive(doing=doing)
+    alive(epoch=1, doing=Activity.TRAINING)
+    alive(doing=Activity.EVALUATING)
+    assert [call[2:] for call in mailbox.heartbeat.calls] == [
+        ("opening the data", None),
+        ("compiling and checking kernels", None),
+        ("training", None),
+    ]
 
 
 def test_epochs_of_a_trial_that_only_reports(mailbox: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
+import pickle
 from types import SimpleNamespace
 
 import pytest
 
+from hico_platform.search.messages import Activity
 from hico_platform.search.ray_executor import worker_monitor
 from hico_platform.search.ray_executor.mailbox import MailboxSnapshot
 from hico_platform.search.ray_executor.worker_message import WorkerProcess
 from hico_platform.search.ray_executor.worker_monitor import MAILBOX_TIMEOUT_S, MailboxClient, WorkerMonitor
+from hico_platform.search.task import TrialActivity
 from hico_platform.search.worker_timeouts import Heartbeats, TaskAttempts
 from tests.unit.search.ray_executor.remote import Remote
 
@@ -58,6 +62,34 @@ def test_a_mailbox_that_does_not_answer_is_not_waited_for(
     assert mailbox.put_answer.calls == [("a", 3, "stop")] * 2, "the new one gets the answers of the old one"
 
 
+def tune_trial(actor: object) -> SimpleNamespace:
+    task = SimpleNamespace(number=3)
+    return SimpleNamespace(trial_id="a", config={"task": task}, temporary_state=SimpleNamespace(ray_actor=actor))
+
+
+def test_what_a_trial_does_is_passed_on_when_it_changes(
+    mailbox: SimpleNamespace, snapshots: list[MailboxSnapshot]
+) -> None:
+    seen: list[TrialActivity] = []
+    attempts = TaskAttempts()
+    monitor = WorkerMonitor(attempts=attempts, mailbox=MailboxClient(mailbox), on_activity=seen.append)
+    trial = tune_trial(SimpleNamespace(_actor_id=b"\xf0\x0d"))
+    attempts.add("a")
+    for doing, epoch in ((None, None), ("training", None), ("training", None), ("training", 2)):
+        activities = {} if doing is None else {"a": (doing, epoch), "other": ("training", 9)}
+        snapshots.append(dataclasses.replace(snapshot(), activities=activities))
+        monitor.poll(None, [trial])
+    assert seen == [
+        TrialActivity(number=3, doing=Activity.TRAINING, epoch=None),
+        TrialActivity(number=3, doing=Activity.TRAINING, epoch=2),
+    ]
+
+
+def test_tune_may_pickle_it_with_whatever_is_told(mailbox: SimpleNamespace) -> None:
+    monitor = WorkerMonitor(attempts=TaskAttempts(), mailbox=MailboxClient(mailbox), on_activity=lambda activity: None)
+    assert pickle.loads(pickle.dumps(monitor)) is None
+
+
 def test_only_time_in_which_the_driver_polled_counts(
     mailbox: SimpleNamespace, snapshots: list[MailboxSnapshot]
 ) -> None:
@@ -65,7 +97,7 @@ def test_only_time_in_which_the_driver_polled_counts(
     attempts = TaskAttempts(silence_minutes=1)
     monitor = WorkerMonitor(attempts=attempts, mailbox=MailboxClient(mailbox), clock=clock)
     actor = SimpleNamespace(_actor_id=b"\xf0\x0d")
-    trial = SimpleNamespace(trial_id="a", temporary_state=SimpleNamespace(ray_actor=actor))
+    trial = tune_trial(actor)
     attempts.add("a")
     found = []
     for _ in range(30):
