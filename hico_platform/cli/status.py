@@ -1,6 +1,6 @@
 """The state of searches, from the ledger alone: while they run or after, from another terminal too.
 
-In a pipe a trial is one line, whole and without colour.
+In a pipe a trial is one line, whole, and without colour unless FORCE_COLOR is set.
 
 examples:
   hico-platform status

@@ -192,7 +192,7 @@ class TestInAPipe:
         self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("COLUMNS", "40")
-        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.delenv("FORCE_COLOR", raising=False)
         assert main(["status", "toy", "--home", str(home)]) == 0
         text = capsys.readouterr().out
         heading, *lines = text.splitlines()
