@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from hico_platform.augment.frames import StoredPoses, centre_crop, crop_and_resize, random_crop
+from hico_platform.augment.frames import crop_and_resize, random_crop
 from hico_platform.augment.spatial import SpatialAugmentation, draw_matrices
-from hico_platform.augment.streams import spatial_tokens, temporal_tokens, to_stream
+from hico_platform.augment.streams import to_stream
 from hico_platform.build import build_views
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import KINECT_V2
@@ -18,11 +18,6 @@ from hico_platform.enums import Stream
 from hico_platform.errors import ConfigError
 from hico_platform.ops.crop_resize import transform_joints
 from tests.small import small_config, small_store
-
-
-def ours(released: np.ndarray) -> torch.Tensor:
-    """(N, C, T, J, M) as released to (N, T, M, J, C)."""
-    return torch.from_numpy(np.ascontiguousarray(released.transpose(0, 2, 4, 3, 1)))
 
 
 def augment(poses: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -35,82 +30,6 @@ def augment(poses: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def close(left: torch.Tensor, right: torch.Tensor) -> None:
     assert left.shape == right.shape
     assert (left - right).abs().max() <= 1e-5 * right.abs().max()
-
-
-@pytest.fixture
-def golden(golden_dir: Path) -> dict[str, np.ndarray]:
-    file = golden_dir / "preprocess.npz"
-    if not file.is_file():
-        pytest.skip(f"no golden tensors of the preprocessing: {file}")
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-@pytest.fixture
-def stored(golden: dict[str, np.ndarray]) -> StoredPoses:
-    poses = ours(golden["prenormalized"])
-    count = len(poses)
-    return StoredPoses(
-        values=poses.reshape(-1),
-        offsets=torch.arange(count) * poses[0].numel(),
-        num_frames=torch.from_numpy(golden["num_frames"]),
-        num_bodies=torch.full((count,), 2),
-        joints=25,
-    )
-
-
-def test_golden_crop_and_resize(golden: dict[str, np.ndarray], stored: StoredPoses) -> None:
-    start, length = (torch.from_numpy(golden[name]) for name in ("crop_start", "crop_length"))
-    close(crop_and_resize(stored, start, length, frames=64), ours(golden["crop_resized"]))
-
-
-def test_golden_centre_crop_tokens_and_streams(golden: dict[str, np.ndarray], stored: StoredPoses) -> None:
-    poses = crop_and_resize(stored, *centre_crop(stored.num_frames, share=0.95), frames=64)
-    close(poses, ours(golden["center_crop_095"]))
-    close(temporal_tokens(poses), torch.from_numpy(golden["temporal_view"]))
-    close(spatial_tokens(poses), torch.from_numpy(golden["spatial_view"]))
-    parents = torch.tensor(KINECT_V2.parents)
-    for stream in (Stream.BONE, Stream.MOTION):
-        close(to_stream(poses, stream, parents=parents), ours(golden[stream.value]))
-
-
-@pytest.mark.slow
-def test_resize_equals_interpolate(tmp_path: Path) -> None:
-    store = small_store(tmp_path / "store", count=6)
-    views = build_views(small_config(views__frames=33).views, store=store, device=torch.device("cpu"))
-    start, length = centre_crop(torch.tensor(store.num_frames), share=0.8)
-    got = crop_and_resize(views.poses, start, length, frames=33)
-    for i in range(len(store)):
-        pose = torch.from_numpy(store.pose(i)[start[i] : start[i] + length[i]].copy())
-        bodies = pose.shape[1]
-        flat = pose.permute(1, 2, 3, 0).reshape(1, -1, pose.shape[0])
-        expected = torch.nn.functional.interpolate(flat, size=33, mode="linear", align_corners=False)
-        torch.testing.assert_close(got[i, :, :bodies], expected[0].T.reshape(33, bodies, 25, 3), rtol=1e-5, atol=1e-5)
-        assert not got[i, :, bodies:].any()
-
-
-def test_random_crop_is_distributed_as_described() -> None:
-    generator = torch.Generator().manual_seed(0)
-    num_frames = torch.full((20000,), 300)
-    start, length = random_crop(num_frames, min_ratio=0.1, min_frames=64, generator=generator)
-    assert length.min() == 64
-    assert length.max() <= 300
-    assert (start >= 0).all()
-    assert (start + length <= 300).all()
-    # ratio ~ U(0.1, 1): below 64 / 300 all lengths become 64.
-    share_at_least = float((length == 64).double().mean())
-    assert share_at_least == pytest.approx((65 / 300 - 0.1) / 0.9, abs=0.01)
-    assert float(length[length > 64].double().mean()) == pytest.approx((65 + 300) / 2, abs=2)
-    whole = start[length == 64].double()
-    assert float(whole.mean()) == pytest.approx((300 - 64) / 2, abs=3)
-    assert whole.max() == 300 - 64
-
-
-def test_random_crop_of_short_sequences_takes_all_frames() -> None:
-    generator = torch.Generator().manual_seed(0)
-    start, length = random_crop(torch.tensor([1, 20, 64]), min_ratio=0.1, min_frames=64, generator=generator)
-    assert length.tolist() == [1, 20, 64]
-    assert start.tolist() == [0, 0, 0]
 
 
 def test_spatial_augmentation_is_corruption_or_shear_with_equal_probability() -> None:
@@ -188,18 +107,6 @@ def test_a_turned_and_scaled_view_is_the_plain_one_turned_and_scaled(tmp_path: P
         angles = np.abs(rotation.as_euler("zxy", degrees=True))
         assert (angles <= [30.001, 10.001, 10.001]).all()
         assert angles.max() > 0.01
-
-
-def test_motion_and_bone() -> None:
-    poses = torch.randn(2, 5, 2, 25, 3, generator=torch.Generator().manual_seed(0))
-    parents = torch.tensor(KINECT_V2.parents)
-    motion = to_stream(poses, Stream.MOTION, parents=parents)
-    torch.testing.assert_close(motion[:, 0], poses[:, 1] - poses[:, 0])
-    assert not motion[:, -1].any()
-    bone = to_stream(poses, Stream.BONE, parents=parents)
-    assert not bone[:, :, :, 20].any()
-    torch.testing.assert_close(bone[:, :, :, 3], poses[:, :, :, 3] - poses[:, :, :, 2])
-    assert to_stream(poses, Stream.JOINT, parents=parents) is poses
 
 
 def test_crops_for_fine_tuning_are_random_and_nothing_but_crops(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hico_platform.checkpoint import load_checkpoint
 from hico_platform.cli.main import main
 from hico_platform.train import loop
 from tests.small import small_store
-from tests.unit.cli.test_data import half_labelled
+from tests.unit.cli.test_data_prepare import half_labelled
 
 CONFIG = """
 model: {encoder: gru, hidden_width: 16, projection_width: 8}

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import math
 import pickle
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 from pydantic import Field, ValidationError
@@ -19,7 +18,7 @@ from hico_platform.config.schema import (
     replace,
     to_mapping,
 )
-from hico_platform.config.trial import LevelWeights, ModelConfig, TrialConfig
+from hico_platform.config.trial import ModelConfig, TrialConfig
 from hico_platform.enums import EncoderType
 from hico_platform.errors import ConfigError
 
@@ -28,67 +27,6 @@ def refused(data: Any, cls: type[Settings] = TrialConfig) -> list[tuple[str, str
     with pytest.raises(ConfigError) as error:
         parse(cls, Document(data=data))
     return [(problem.field, problem.rule, problem.value, problem.remedy) for problem in error.value.problems]
-
-
-class TestParse:
-    def test_what_is_not_given_is_as_released(self) -> None:
-        config = parse(TrialConfig, Document(data={"model": {"encoder": "gru"}, "contrast": {"temperature": 1}}))
-        assert config == TrialConfig(
-            model=ModelConfig(encoder=EncoderType.GRU),
-            contrast=TrialConfig().contrast.model_copy(update={"temperature": 1.0}),
-        )
-        assert isinstance(config.contrast.temperature, float)
-
-    @pytest.mark.parametrize(
-        ("data", "field", "rule", "remedy"),
-        [
-            ({"budget": {"epochs": True}}, "budget.epochs", "a whole number", "write it without quotes or units"),
-            ({"budget": {"epochs": None}}, "budget.epochs", "a whole number", "write it without quotes or units"),
-            ({"budget": {"epochs": 2.0}}, "budget.epochs", "a whole number", "write 2"),
-            ({"budget": {"epochs": 0}}, "budget.epochs", "at least 1", "choose another value"),
-            ({"model": {"dropout": 1}}, "model.dropout", "below 1", "choose another value"),
-            ({"model": {"granularities": 7}}, "model.granularities", "at most 6", "choose another value"),
-            ({"contrast": {"temperature": 0}}, "contrast.temperature", "above 0", "choose another value"),
-            ({"contrast": {"momentum": math.nan}}, "contrast.momentum", "a finite number", "choose another value"),
-            ({"contrast": {"temperature": "0,1"}}, "contrast.temperature", "a number", "write 0.1, with a point"),
-            ({"model": {"encoder": "GRRU"}}, "model.encoder", "one of gru, lstm, transformer", "did you mean gru?"),
-            ({"model": {"encoder": ["gru"]}}, "model.encoder", "one of gru, lstm, transformer", "did you mean gru?"),
-            ({"model": [1]}, "model", "a mapping of fields", "write key: value lines"),
-            ([1], "", "a mapping of fields", "write key: value lines"),
-            ({"modle": {}}, "modle", "a known key", "did you mean model?"),
-        ],
-    )  # fmt: skip
-    def test_a_field_s_own_rule(self, data: Any, field: str, rule: str, remedy: str) -> None:
-        ((found_field, found_rule, _, found_remedy),) = refused(data)
-        assert (found_field, found_rule, found_remedy) == (field, rule, remedy)
-
-    def test_rules_between_fields_name_one_of_them(self) -> None:
-        assert refused({"model": {"hidden_width": 90}}) == [
-            ("model.heads", "a divisor of hidden_width 90", 4, "change one of the two")
-        ]
-        assert refused({"model": {"encoder": "gru", "hidden_width": 91}}) == [
-            ("model.hidden_width", "an even number for a bidirectional encoder", 91, "take 92")
-        ]
-        weights = dict.fromkeys(LevelWeights.model_fields, 0)
-        assert refused({"contrast": {"level_weights": weights}}) == [
-            ("contrast.level_weights", "at least one level with weight", 0, "give a weight")
-        ]
-
-    def test_all_problems_at_once_unknown_keys_first(self) -> None:
-        found = refused(
-            {"model": {"heads": 0, "layer": 1}, "budget": {"epochs": "3"}, "views": {"frames": 2}, "more": 1}
-        )
-        assert [field for field, *_ in found] == ["model.layer", "more", "model.heads", "views.frames", "budget.epochs"]
-
-    def test_an_error_that_has_no_words_here_is_in_pydantic_s(self) -> None:
-        class Other(Settings):
-            pattern: Annotated[str, Field(pattern="^a")]
-            length: Annotated[str, Field(max_length=1)] = ""
-
-        assert refused({"length": "ab"}, Other) == [
-            ("", "a value for pattern", {"length": "ab"}, "add pattern:"),
-            ("length", "a valid value (String should have at most 1 character)", "ab", "correct it"),
-        ]
 
 
 class TestPlainValues:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hico_platform.config import yaml_loader
-from hico_platform.config.constraint import MOST_CHARACTERS, Constraint, problem_of, unknown_names
-from hico_platform.config.merge import override
 from hico_platform.config.package_files import shipped_spaces
-from hico_platform.config.schema import field_types, parse
-from hico_platform.config.search_section import SPECIFICATION
 from hico_platform.config.space import load_space
-from hico_platform.config.trial import TrialConfig
-from hico_platform.config.yaml_loader import MOST_DEPTH, MOST_VALUES, parse_yaml, read_yaml
+from hico_platform.config.yaml_loader import MOST_DEPTH, MOST_VALUES, parse_yaml
 from hico_platform.config.yaml_text import MOST_BYTES
 from hico_platform.errors import ConfigError
 
@@ -28,117 +22,6 @@ def refused(text: str) -> str:
         parse_yaml(text)
     assert all(problem.rule and problem.remedy for problem in error.value.problems)
     return str(error.value)
-
-
-def refused_bytes(folder: Path, data: bytes) -> str:
-    file = folder / "space.yaml"
-    file.write_bytes(data)
-    with pytest.raises(ConfigError) as error:
-        read_yaml(file)
-    return str(error.value).replace(f"{folder}/", "")
-
-
-class TestScalars:
-    """YAML 1.2's core schema."""
-
-    @pytest.mark.parametrize(
-        ("text", "value"),
-        [
-            ("10", 10),
-            ("-7", -7),
-            ("+7", 7),
-            ("0", 0),
-            ("0o10", 8),
-            ("0x1F", 31),
-            ("1e3", 1000.0),
-            ("1e-3", 0.001),
-            (".5", 0.5),
-            ("5.", 5.0),
-            ("010.5", 10.5),
-            (".inf", math.inf),
-            ("-.inf", -math.inf),
-            ("~", None),
-            ("null", None),
-            ("true", True),
-            ("False", False),
-            ("yes", "yes"),
-            ("No", "No"),
-            ("on", "on"),
-            ("off", "off"),
-            ("1:30", "1:30"),
-            ("1:30:00", "1:30:00"),
-            ("190:20:30.15", "190:20:30.15"),
-            ("1_000", "1_000"),
-            ("0b101", "0b101"),
-            ("2024-01-01", "2024-01-01"),
-            ("2024-01-01 10:00:00", "2024-01-01 10:00:00"),
-            ("=", "="),
-            ("0o8", "0o8"),
-            ("0X1F", "0X1F"),
-            ("'10'", "10"),
-            ('"true"', "true"),
-            ("! 10", "10"),
-            ("!!str 10", "10"),
-            ("!!int '10'", 10),
-            ("!!float 1", 1.0),
-            ("!!null ''", None),
-        ],
-    )
-    def test_what_they_mean(self, text: str, value: object) -> None:
-        found = parse_yaml(f"a: {text}").data["a"]
-        assert (found, type(found)) == (value, type(value))
-
-    def test_not_a_number(self) -> None:
-        assert math.isnan(parse_yaml("a: .nan").data["a"])
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("010", "a number without leading zeros, got '010'; write 10, 0o10 for the octal number 8, or quote it"),
-            ("-007", "a number without leading zeros, got '-007'; write -7, or quote it for a text"),
-            ("089", "a number without leading zeros, got '089'; write 89, or quote it for a text"),
-            ("9223372036854775808", "a whole number that fits 64 bits, got '9223372036854775808'; write a smaller one"),
-            ("1" * 100_000, "a whole number that fits 64 bits, got '1111111111111111111111111111111111111111...'"),
-            ("!!int x", "a value of the tag !!int, got 'x'; correct the value, or remove the tag"),
-            ("!!timestamp 2024-01-01", "a tag that is known here (!!str, !!int, !!float, !!bool, !!null), got '!!time"),
-            ("!!python/object:os.system {}", "a tag that is known here (!!map), got '!!python/object:os.system'"),
-            ("!mine [1]", "a tag that is known here (!!seq), got '!mine'"),
-            (r'"\ud800"', r"a character that a text can hold, got '\\ud800'; remove the escape"),
-            (r'"\0"', r"a character that a text can hold, got '\\u0000'; remove the escape"),
-            (r'"\UFFFFFFFF"', "valid YAML, got "),
-        ],
-    )
-    def test_what_is_refused(self, text: str, message: str) -> None:
-        assert message in refused(f"a: {text}")
-
-    @pytest.mark.parametrize(
-        ("text", "remedy"),
-        [
-            ("1:30", "got '1:30'; write the number that you mean: 1:30 is a text in YAML 1.2 and 90 in YAML 1.1"),
-            ("1_000", "got '1_000'; write 1000, without underscores"),
-            ("0,1", "got '0,1'; write 0.1, with a point"),
-            ("0b101", "got '0b101'; write 5"),
-            ("10%", "got '10%'; write 0.1"),
-            ("none", "got 'none'; write null where nothing is meant"),
-            ("inf", "got 'inf'; write a finite number"),
-            ("'0.1'", "got '0.1'; write it without quotes or units"),
-        ],
-    )
-    def test_a_text_where_a_number_is_wanted_is_named_with_what_to_write(self, text: str, remedy: str) -> None:
-        with pytest.raises(ConfigError) as error:
-            parse(TrialConfig, parse_yaml(f"contrast:\n  temperature: {text}\n"))
-        assert f"contrast.temperature: expected a number, {remedy}" in str(error.value)
-
-    def test_a_whole_number_written_as_another(self) -> None:
-        with pytest.raises(ConfigError, match=r"a whole number, got 1000\.0; write 1000"):
-            parse(TrialConfig, parse_yaml("budget: {epochs: 1e3}"))
-
-    @pytest.mark.parametrize(("text", "word"), [("yes", "true"), ("Off", "false")])
-    def test_a_text_where_truth_is_wanted(self, tmp_path: Path, text: str, word: str) -> None:
-        file = tmp_path / "space.yaml"
-        file.write_text(f"search: {{contrast.temperature: {{low: 0.1, high: 1, log: {text}}}}}")
-        with pytest.raises(ConfigError, match=rf"log: expected true or false, got '{text}'; write {word}: "):
-            load_space(file)
 
 
 class TestAnchors:
@@ -243,106 +126,6 @@ class TestBounds:
         file.write_text(f"extends: {parent}\nsearch: {{contrast.temperature: {{low: 0.1, high: 1}}}}")
         with pytest.raises(ConfigError, match=r"space.yaml:1: extends: expected an existing file"):
             load_space(file)
-
-
-class TestEncodings:
-    TEXT = "name: café\nsearch: {}\n"
-
-    @pytest.mark.parametrize(
-        ("data", "message"),
-        [
-            (TEXT.encode("utf-16"), "space.yaml: expected text in UTF-8, got 'UTF-16'; save it as UTF-8"),
-            (TEXT.encode("utf-16-le"), "got 'UTF-16 without a byte order mark'; save it as UTF-8"),
-            (TEXT.encode("utf-16-be"), "got 'UTF-16 without a byte order mark'; save it as UTF-8"),
-            (TEXT.encode("utf-32"), "got 'UTF-32'; save it as UTF-8"),
-            (
-                b"a: 1\n" + TEXT.encode("latin-1"),
-                "space.yaml:2: expected text in UTF-8, got 'the byte 0xe9, é in Latin-1'; save it as UTF-8",
-            ),
-            (b"a: 1\nb: \0\n", "got 'a NUL byte on line 2'; check the path: it may be no text file"),
-            (b"\x7fELF\x02\x01\x01\0\0\0\0\xff" * 9, "a NUL byte on line 1"),
-            (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "text in UTF-8, got"),
-            (b"a: 1\n\x1b[0m", "space.yaml:2: expected text without control characters, got 'U+001B'"),
-            (b"", "space.yaml: expected fields, got 'an empty file'; write {} to keep everything as it is"),
-            (b"# nothing\n", "got 'an empty file'"),
-            (b"---\n...\n", "got 'an empty file'"),
-            (b"~\n", "got 'an empty file'"),
-            (
-                b"a: 1\n---\nb: 2\n",
-                "space.yaml:2: expected one document, got 'a second one'; remove what begins with ---",
-            ),
-            (
-                b"a:\n\tb: 1\n",
-                "space.yaml:2: expected valid YAML, got 'a tab where YAML wants spaces'; indent with spaces",
-            ),
-        ],
-    )
-    def test_what_is_wrong_is_named(self, tmp_path: Path, data: bytes, message: str) -> None:
-        assert message in refused_bytes(tmp_path, data)
-
-    @pytest.mark.parametrize("data", [TEXT.encode("utf-8-sig"), TEXT.replace("\n", "\r\n").encode(), TEXT.encode()])
-    def test_what_is_read(self, tmp_path: Path, data: bytes) -> None:
-        file = tmp_path / "space.yaml"
-        file.write_bytes(data)
-        document = read_yaml(file)
-        assert document.data == {"name": "café", "search": {}}
-        assert document.lines["search",] == 2
-
-    def test_a_file_without_end_and_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="at most 256 KiB of configuration"):
-            read_yaml(Path("/dev/zero"))
-        with pytest.raises(ConfigError, match="a readable file, got 'Is a directory'; check the path"):
-            read_yaml(tmp_path)
-
-
-class TestSet:
-    @pytest.mark.parametrize(
-        ("assignment", "message"),
-        [
-            ("a=1\n---\n2", "--set: a: expected one document, got 'a second one'"),
-            ("a=\udcff", "--set: a: expected text without control characters, got 'U+DCFF'"),
-            ("a=" + "[" * 3000, f"--set: a: expected at most {MOST_DEPTH} levels"),
-            ("a=&a [*a]", "--set: a: expected an alias of what does not hold it"),
-            ("a=010", "--set: a: expected a number without leading zeros, got '010'"),
-        ],
-    )
-    def test_values_go_through_the_same_reader(self, assignment: str, message: str) -> None:
-        with pytest.raises(ConfigError) as error:
-            override(parse_yaml("b: 1"), [assignment], whole=SPECIFICATION)
-        assert str(error.value).startswith(message)
-
-    @pytest.mark.parametrize(("text", "value"), [("1:30", "1:30"), ("yes", "yes"), ("", None), ("~", None), ("{}", {})])
-    def test_and_mean_the_same(self, text: str, value: object) -> None:
-        assert override(parse_yaml("b: 1"), [f"a={text}"], whole=SPECIFICATION).data["a"] == value
-
-    def test_a_list_has_no_fields(self) -> None:
-        with pytest.raises(ConfigError, match="a mapping of fields"):
-            override(parse_yaml("[1]"), ["a=1"], whole=SPECIFICATION)
-
-
-class TestConstraints:
-    KNOWN = field_types(TrialConfig)
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("not " * 3000 + "model.layers > 1", f"it has more than {MOST_CHARACTERS} characters"),
-            ("not " * 400 + "model.layers > 1", "it is more than 64 levels deep"),
-            ("-" * 1900 + "1 > 1", "it is more than 64 levels deep"),
-            ("model.layers" + "+1" * 500 + " > 1", "it is more than 64 levels deep"),
-            ("(" * 900, None),
-            ("model" + ".layers" * 200 + " > 1", "it is more than 64 levels deep"),
-            ("1" * 1999 + " > 1", None),
-            ("model.layers > \0", None),
-        ],
-    )
-    def test_length_and_depth(self, text: str, message: str | None) -> None:
-        unknown_names(text, self.KNOWN)
-        found = problem_of(text, self.KNOWN)
-        assert message is None or found == message
-
-    def test_a_number_without_end_does_not_hold(self) -> None:
-        assert not Constraint(text=f"{'9' * 400} / 3.0 > 1").holds({})
 
 
 def attempt(read: Callable[[], object]) -> None:

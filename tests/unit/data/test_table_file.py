@@ -12,7 +12,7 @@ import pytest
 from hico_platform.data.layout import Layout
 from hico_platform.data.table_file import read_table
 from hico_platform.data.table_map import TableMap
-from hico_platform.errors import ConfigError, DataError
+from hico_platform.errors import DataError
 
 STICK = Layout(name="stick", joints=("hip", "chest", "head"), parents=(0, 0, 1), centre=0, z_axis=(0, 1), x_axis=(1, 2))
 POSE = np.arange(4 * 3 * 3).reshape(4, 3, 3) / 8 + 1
@@ -145,34 +145,6 @@ def test_a_csv_file_that_does_not_fit_is_named(tmp_path: Path, text: str, plain:
 def test_a_json_file_that_does_not_fit_is_named(tmp_path: Path, content: Any, plain: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, json.dumps(content), json=plain)
-
-
-@pytest.mark.parametrize(
-    ("plain", "message"),
-    [
-        ({}, r"map.csv: expected one of the keys csv, json, bvh, amc, got \[\]"),
-        ({"csv": {}, "json": {}}, "map.csv: expected one of the keys csv, json, bvh, amc"),
-        ({"csv": {}, "unit": "foot"}, "map.unit: expected one of m, mm, cm, in, got 'foot'"),
-        ({"csv": {}, "unit": []}, "map.unit: expected one of m, mm, cm, in"),
-        ({"csv": {}, "scale": 0}, "map.scale: expected a number above 0, got 0"),
-        ({"csv": {}, "missing": []}, "map.missing: expected one of zero, nan"),
-        ({"csv": {"separator": "::"}}, "map.csv.separator: expected a character, or space, got '::'"),
-        ({"csv": {"colour": 1}}, "map.csv.colour: expected one of the keys separator, header"),
-        ({"csv": {"columns": "x"}}, "map.csv.columns: expected a column's name with {joint}"),
-        ({"csv": {"joint": "j"}}, "map.csv.frame: expected the column of the frame, for a frame of several rows"),
-        ({"csv": {"frame": 3}}, "map.csv.frame: expected a column's name, got 3"),
-        ({"csv": {"frame": "t", "header": False}}, "a column's number from 0, without a header, got 't'"),
-        ({"csv": {}, "name": "("}, r"map.name: expected a regular expression, got '\('"),
-        ({"csv": {}, "axes": ["x", "x", "z"]}, "map.axes: expected a list of x, y and z, each once"),
-        ({"csv": {}, "joints": ["a", "a"]}, "map.joints: expected a list of names, each once"),
-        ({"csv": {}, "files": "../*"}, r"map.files: expected a pattern of file names"),
-        ({"csv": {}, "files": "**x"}, r"map.files: expected a pattern of file names"),
-        ({"csv": {}, "classes": {"a": 1}}, "map.classes: expected a mapping of labels to names of classes"),
-    ],
-)
-def test_a_wrong_map_is_named(plain: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        TableMap.from_plain(plain)
 
 
 def test_a_map_of_another_layout_is_named(tmp_path: Path) -> None:

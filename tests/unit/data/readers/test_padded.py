@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hico_platform.data.readers.padded import recorded_frames, shown_bodies
+from tests.unit.data.readers.archives import poses
 
 
 def motion(frames: int, *, bodies: int = 1, seed: int = 0) -> np.ndarray:
@@ -53,3 +54,11 @@ def test_empty_bodies_and_empty_frames_at_the_end_are_left_out(missing: float) -
 
 def test_a_recording_without_a_body_is_empty() -> None:
     assert shown_bodies(np.zeros((10, 2, 4, 3), np.float32)).shape[:2] == (0, 0)
+
+
+def test_a_recording_that_never_repeats_is_kept_whole() -> None:
+    (pose,) = poses(1)
+    assert recorded_frames(pose) == 5
+    assert recorded_frames(np.concatenate([pose, pose[:3]])) == 5
+    assert recorded_frames(np.concatenate([pose, pose[:1], pose[2:]])) == 9
+    assert len(shown_bodies(pose * 0)) == 0

@@ -15,7 +15,7 @@ from hico_platform.data.sequence import nan_where_zero
 from hico_platform.data.split import split_store
 from hico_platform.data.split_guard import Purpose
 from hico_platform.errors import DataError
-from tests.unit.data.readers.test_archives import NAMES, poses, prepare
+from tests.unit.data.readers.archives import NAMES, poses, prepare
 
 LENGTHS = [5 + i for i in range(12)]
 PARTS = {"train": range(8), "val": range(8, 12)}

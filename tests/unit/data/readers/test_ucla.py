@@ -13,7 +13,7 @@ from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.split import split_store
 from hico_platform.data.split_guard import Purpose
 from hico_platform.errors import DataError
-from tests.unit.data.readers.test_archives import prepare
+from tests.unit.data.readers.archives import prepare
 
 NAMES = [f"a{a:02d}_s{s:02d}_e00_v{v:02d}" for a in (1, 8, 12) for s in (1, 2) for v in (1, 2, 3)]
 

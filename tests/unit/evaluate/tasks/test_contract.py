@@ -9,7 +9,6 @@ import torch
 
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.enums import Stream
-from hico_platform.errors import UsageError
 from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
 from hico_platform.evaluate.supervised import RECIPES
 from hico_platform.evaluate.tasks import registry
@@ -71,24 +70,3 @@ def test_a_task_says_whether_the_poses_themselves_are_enough(task: EvaluationTas
         assert task.run(raw).scores
     else:
         assert not task.missing(raw).endswith("."), "a phrase: 'an encoder'"
-
-
-def test_a_task_of_another_package_comes_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Other:
-        name, quick = "other", True
-
-    class Point:
-        name = "other"
-
-        @staticmethod
-        def load() -> type[Other]:
-            return Other
-
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: [Point()] if group == registry.ENTRY_POINTS else [])
-    assert list(registry.tasks()) == [*(task.name for task in registry.OWN), "other"]
-    assert [task.name for task in registry.chosen(["other", "knn"])] == ["knn", "other"]
-
-
-def test_an_unknown_task_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"names of knn.*got 'knnn'"):
-        registry.chosen(["knnn"])
