@@ -137,9 +137,10 @@ def without_precision(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_newer(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as versions kept them that knew no ``allow_overlap``, which is false where it is not given."""
-    assert settings["allow_overlap"] is False
-    kept = {key: value for key, value in settings.items() if key != "allow_overlap"}
+    """Settings as versions kept them that knew none of these, which say nothing where they are not given."""
+    newer = {"allow_overlap": False, "notify": []}
+    assert {key: settings[key] for key in newer} == newer
+    kept = {key: value for key, value in settings.items() if key not in newer}
     return {**kept, "base": as_first_written(kept["base"])}
 
 
