@@ -198,7 +198,7 @@ def reproduce(
         trial=number,
         metric=metric,
         directory=task.directory,
-        reported=tuple(_reported(trial.reports, scores, metric=metric)),
+        reported=tuple(_compared(trial.reports, scores, metric=metric)),
         downstream=tuple(
             Compared(epoch=outcome.epoch, name=score, was=was, now=outcome.metrics[score])
             for score, was in (trial.ending.metrics if trial.ending else {}).items()
@@ -284,7 +284,7 @@ def _kept_scores(directory: Path) -> dict[int, float]:
         return {}
 
 
-def _reported(recorded: tuple[ReportRecord, ...], scores: Mapping[int, float], *, metric: str) -> Iterator[Compared]:
+def _compared(recorded: tuple[ReportRecord, ...], scores: Mapping[int, float], *, metric: str) -> Iterator[Compared]:
     for report in recorded:
         if report.epoch in scores:
             now, error = scores[report.epoch], report.standard_error
