@@ -7,6 +7,8 @@ setup(
         *find_packages(include=["hico_platform", "hico_platform.*"]),
         "hico_platform.search_spaces",
         "hico_platform.dashboards",
+        "hico_platform.dashboards.provisioning.dashboards",
+        "hico_platform.dashboards.provisioning.datasources",
     ],
     package_dir={"hico_platform.search_spaces": "search_spaces", "hico_platform.dashboards": "dashboards"},
     package_data={
@@ -14,6 +16,8 @@ setup(
         "hico_platform.config.table_maps": ["*.yaml"],
         "hico_platform.ops.cpu": ["*.c", "*.h"],
         "hico_platform.search_spaces": ["*.yaml", "*.json"],
-        "hico_platform.dashboards": ["*.html"],
+        "hico_platform.dashboards": ["*.html", "*.json", "*.yaml", "*.yml", "*.md"],
+        "hico_platform.dashboards.provisioning.dashboards": ["*.yaml"],
+        "hico_platform.dashboards.provisioning.datasources": ["*.yaml"],
     },
 )

@@ -107,6 +107,10 @@ class HomePaths:
         """The folder of a search; raises UsageError where the name could lead out of the home."""
         return self.home / "searches" / check_known_name(name, field="name")
 
+    def metrics(self, name: str) -> Path:
+        """The file that says where a search's metrics are served; Prometheus looks for all of them in one folder."""
+        return self.home / "metrics" / f"{check_known_name(name, field='name')}.search.json"
+
     def trials(self, search: NamedSearch) -> Path:
         """The folder of a search's trials with their checkpoints, which no other search uses.
 

@@ -22,10 +22,11 @@ from hico_platform.atomic_io import write_whole
 MARKER = ".hico-home"
 LARGEST = 65536
 _DATABASE = re.compile(r"(study|mlflow)\.db(?:-wal|-shm|-journal|\..+\.lock)?")
-_CONTENT = re.compile(rf"{re.escape(MARKER)}|{_DATABASE.pattern}|mlartifacts|searches|runs|data|cache")
+_CONTENT = re.compile(rf"{re.escape(MARKER)}|{_DATABASE.pattern}|mlartifacts|searches|runs|data|cache|metrics")
 _GENERATED = {
     "data": re.compile(r"(embedded|transfer|tiny)-\d+"),
     "runs": re.compile(r".+-[0-9a-f]{8}"),
+    "metrics": re.compile(r".+\.search\.json"),
     "cache": re.compile(r"(\.partial-)?[0-9a-f]{16,64}(\.lock)?"),
 }
 """Names that commands create in folders whose own names are common."""

@@ -25,6 +25,7 @@ from hico_platform.errors import CheckpointError, Problem, TrainingError
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, eval_features, of_encoder
 from hico_platform.evaluate.downstream import downstream
 from hico_platform.evaluate.signals import reported_scores
+from hico_platform.evaluate.spread import feature_spread
 from hico_platform.search.messages import CheckpointWrite, EpochReport, ReportFunction, TrialOutcome
 from hico_platform.train.distributed import ALONE, Ranks
 from hico_platform.train.guards import EpochProgress, memory_explained
@@ -314,7 +315,8 @@ class _Training:
         evaluation, seed = self._config.evaluation, self._config.budget.seed
         self.features = eval_features(self.encoder, data=self.data, config=evaluation)
         found = reported_scores(self.features, data=self.data, config=evaluation, signal=signal, seed=seed)
-        self._log.metrics = {**found.values, "parameters": self._parameters}
+        spread = feature_spread(self.features.eval)
+        self._log.metrics = {**found.values, "parameters": self._parameters, "feature_spread": spread}
         self._log.standard_errors = found.standard_errors
 
     def _send(self, report: ReportFunction) -> Decision:

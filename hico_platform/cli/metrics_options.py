@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hico_platform.monitoring.textfile import MetricsFile
 
 _HOST = "127.0.0.1"
-DISCOVERY = "metrics.json"
-"""In the folder of a search, while its metrics are served: where Prometheus finds them."""
 _OF_THE_ENDPOINT = ("metrics_host", "metrics_token_file", "metrics_tls_cert", "metrics_tls_key")
 
 
@@ -123,9 +121,7 @@ def exported_metrics(
             port = listener.socket.getsockname()[1]
             scheme = "http" if certificate is None else "https"
             say(f"metrics: {scheme}://{listener.address}:{port}{PATH}")
-            stack.enter_context(
-                _discoverable(paths.search(name) / DISCOVERY, target=f"{listener.address}:{port}", scheme=scheme)
-            )
+            stack.enter_context(_discoverable(paths.metrics(name), target=f"{listener.address}:{port}", scheme=scheme))
         if arguments.metrics_file is not None:
             stack.callback(_file(metrics, arguments.metrics_file).close)
         yield metrics

@@ -12,6 +12,7 @@ from hico_platform.search.execution_events import WorkerAssigned
 from hico_platform.search.ledger.base import ReportRecord, TrialRecord
 
 KNN = "knn_top1"
+SPREAD = "feature_spread"
 SPEED = "sequences_per_s"
 
 
@@ -30,6 +31,11 @@ class TrialsAtWork:
             "trial_score", "Latest validation score of a trial at work, by which its search goes.", "trial"
         )
         self._knn = gauge("trial_knn_top1", "Latest validation kNN top-1 (0 to 1) of a trial at work.", "trial")
+        self._spread = gauge(
+            "trial_feature_spread",
+            "Spread of a trial's validation features: 1 in all directions alike, 0 where all are the same.",
+            "trial",
+        )
         self._epoch = gauge("trial_epoch", "Finished epochs of a trial at work, at its last report.", "trial")
         self._next_report = gauge(
             "trial_next_report_epoch", "The epoch after which a trial at work reports next.", "trial"
@@ -76,6 +82,7 @@ class TrialsAtWork:
         number = trial.number
         for level, weight in _level_weights(trial.config).items():
             self._level_weight(number, level).set(weight)
+        self._epoch(number).set(trial.epoch)
         if trial.reports:
             self._show(number, trial.reports[-1])
         self._await_report(number, epoch=trial.epoch)
@@ -110,7 +117,8 @@ class TrialsAtWork:
         """It has ended, or its search has: so do its series."""
         self.lose_worker(number)
         for metric in (
-            self._score, self._knn, self._epoch, self._next_report, self._reported, self._heard, self._speed, self._loss
+            self._score, self._knn, self._spread, self._epoch, self._next_report, self._reported, self._heard,
+            self._speed, self._loss,
         ):  # fmt: skip
             metric.remove(number)
         for level in Level:
@@ -122,6 +130,8 @@ class TrialsAtWork:
         self._epoch(number).set(report.epoch)
         if KNN in report.metrics:
             self._knn(number).set(report.metrics[KNN])
+        if SPREAD in report.metrics:
+            self._spread(number).set(report.metrics[SPREAD])
         losses = report.history[-1][1] if report.history else {}
         if SPEED in losses:
             self._speeds[number] = losses[SPEED]

@@ -90,12 +90,12 @@ def test_the_endpoint_is_said_found_and_gone(tmp_path: Path) -> None:
     arguments = parsed("--metrics-port", "0", "--metrics-file", str(file))
     with exported_metrics(arguments, name="toy", paths=HomePaths(home=tmp_path), say=said.append) as metrics:
         assert metrics is not None
-        found = json.loads((tmp_path / "searches" / "toy" / "metrics.json").read_text())
+        found = json.loads((tmp_path / "metrics" / "toy.search.json").read_text())
         (target,) = found[0]["targets"]
         assert said == [f"metrics: http://{target}/metrics"]
         answer = urllib.request.urlopen(f"http://{target}/metrics", timeout=10).read().decode()
         assert 'hico_driver_heartbeat_timestamp_seconds{search="toy"}' in answer
-    assert not (tmp_path / "searches" / "toy" / "metrics.json").exists()
+    assert not (tmp_path / "metrics" / "toy.search.json").exists()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://{target}/metrics", timeout=10)
     assert 'search="toy"' in file.read_text(), "the last state stays"

@@ -128,7 +128,7 @@ def test_a_trial_at_work_has_series_until_it_ends(make: Callable[..., Run]) -> N
         ("", "10.0.0.8", "gpu8", "43", "1"): 1,
     }
     assert found["hico_trial_knn_top1"] == found["hico_trial_score"] == {("0",): 0.4}
-    assert found["hico_trial_epoch"] == {("0",): 1}
+    assert found["hico_trial_epoch"] == {("0",): 1, ("1",): 0}
     assert found["hico_trial_next_report_epoch"] == {("0",): 3, ("1",): 1}
     assert found["hico_trial_last_report_timestamp_seconds"] == {("0",): 1060, ("1",): 1000}
     assert found["hico_trial_last_heartbeat_timestamp_seconds"] == {("0",): 1060, ("1",): 1060}

@@ -296,7 +296,7 @@ def test_with_knn_subjects_every_training_subject_is_pretrained_on(
     outcome = run_task(task(tmp_path), keep, data=data)
     assert {"knn_subjects", "knn_top1", "knn_mean"} <= reports[0].metrics.keys()
     assert reports[0].metrics["knn_subjects"] * 24 == pytest.approx(round(reports[0].metrics["knn_subjects"] * 24))
-    assert reports[0].standard_errors.keys() == reports[0].metrics.keys() - {"parameters"}
+    assert reports[0].standard_errors.keys() == reports[0].metrics.keys() - {"parameters", "feature_spread"}
     assert load_checkpoint(outcome.checkpoint).facts["provenance"]["pretrained_on"] == "all training subjects"
     final, _ = TrialData(source=datasets[0], target=None, signal=Signal.KNN_SUBJECTS, on_test_split=True).splits()
     assert subjects(final, "eval") == set(range(6)) - SOURCE_SUBJECTS
