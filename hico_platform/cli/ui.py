@@ -28,6 +28,7 @@ from hico_platform.masking import without_credentials
 if TYPE_CHECKING:
     from hico_platform.home import HomePaths
     from hico_platform.tracking.mlflow_pages import Tls
+    from hico_platform.tracking.mlflow_tracker import Experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,8 +111,8 @@ def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls
     return 0
 
 
-def _experiments(uri: str) -> dict[str, str]:
-    """The id of each search's experiment, by name."""
+def _experiments(uri: str) -> dict[str, Experiment]:
+    """Each search's experiment, by name."""
     from hico_platform.tracking.base import TrackingError, TrackingRefused
     from hico_platform.tracking.check import away, refused
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
@@ -125,7 +126,7 @@ def _experiments(uri: str) -> dict[str, str]:
         raise away(tracker, error) from error
 
 
-def _show(base: str, experiments: dict[str, str], *, token: str | None) -> None:
+def _show(base: str, experiments: dict[str, Experiment], *, token: str | None) -> None:
     from hico_platform.tracking.mlflow_pages import page_addresses
 
     for name, address in page_addresses(base, experiments, token=token).items():

@@ -12,11 +12,16 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.interruptions import time_left_s
 from hico_platform.retrain.candidates import CandidateRun
 from hico_platform.retrain.comparison import Comparison
+from hico_platform.retrain.notes import retraining_note, run_note
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.background import BackgroundLogger
 from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused
+from hico_platform.tracking.dataset_inputs import DatasetInput, inputs_of
+from hico_platform.tracking.metric_names import MetricNames
+from hico_platform.tracking.notes import note_tags
+from hico_platform.tracking.source import source_tags
 from hico_platform.tracking.uploads import (
     TAG_CHARACTERS,
     UPLOADS_TAG,
@@ -50,8 +55,9 @@ class RetrainLogger(BackgroundLogger):
         self.untracked = 0
         self.is_away = False
         self.trouble: str | None = None
-        self._more: dict[str, float] = {}
-        self._verdict: dict[str, str] = {}
+        self._names = MetricNames()
+        self._comparison: Comparison | None = None
+        self._promotion: Promotion | None = None
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
         self._incomplete: set[str] = set()
@@ -61,21 +67,23 @@ class RetrainLogger(BackgroundLogger):
         """Opens the parent run, and looks up which runs have ended before."""
 
         def write() -> None:
-            for key, run in self._tracker.runs(self._experiment).items():
+            known = self._tracker.runs(self._experiment)
+            self._names = MetricNames.of_runs(known, key=self._key)
+            for key, run in known.items():
                 if key.startswith(f"{self._key}/"):
                     self._ids[key] = run.run_id
                     if run.status is RunStatus.FINISHED:
                         self._ended.add(key)
                         if are_missing(run):
                             self._incomplete.add(key)
-            self._open(self._key, None, self._config, {"hico.kind": "final"}, at_s)
+            self._open_parent(self._config, at_s)
 
         self._outbox.submit(write)
 
     def chosen(self, config: TrialConfig, tags: Mapping[str, str], *, at_s: float) -> None:
         """Logs what is compared on the test split, once the candidates have been: its parameters and tags."""
         self._tags |= tags
-        self._outbox.submit(lambda: self._open(self._key, None, config, {"hico.kind": "final"}, at_s))
+        self._outbox.submit(lambda: self._open_parent(config, at_s))
 
     def begin(self, run: PlannedRun, *, at_s: float) -> None:
         """Opens a run, new or interrupted."""
@@ -83,8 +91,14 @@ class RetrainLogger(BackgroundLogger):
 
     def losses(self, run: PlannedRun, history: Sequence[tuple[int, Mapping[str, float]]], *, at_s: float) -> None:
         """Logs losses by epoch, in one request."""
-        points = [Point(epoch=epoch, at_s=at_s, metrics=metrics) for epoch, metrics in history]
-        self._outbox.submit(lambda: self._tracker.log_points(self._id(self.key_of(run)), points))
+
+        def write() -> None:
+            points = [
+                Point(epoch=epoch, at_s=at_s, metrics=self._names.of_trial(metrics)) for epoch, metrics in history
+            ]
+            self._tracker.log_points(self._id(self.key_of(run)), points)
+
+        self._outbox.submit(write)
 
     def end(self, run: PlannedRun, result: RunResult, *, at_s: float) -> None:
         """Logs test metrics and the checkpoint, and ends the run."""
@@ -121,8 +135,7 @@ class RetrainLogger(BackgroundLogger):
 
     def compared(self, comparison: Comparison, promotion: Promotion) -> None:
         """What the parent run gets beside the summary: intervals, differences with their p, and the verdict."""
-        self._more = _comparison_metrics(comparison)
-        self._verdict = {"hico.verdict": promotion.sentence[:TAG_CHARACTERS]}
+        self._comparison, self._promotion = comparison, promotion
 
     def close(self, summary: Mapping[Entry, Mapping[str, Spread]] | None, *, epoch: int, at_s: float) -> None:
         """Logs the summary and ends the parent run; without a summary, ends open runs as killed: they are resumed."""
@@ -133,12 +146,21 @@ class RetrainLogger(BackgroundLogger):
                     run_id = self._ids[key]
                     self._tracker.close_run(run_id, status=RunStatus.KILLED, points=[], tags={}, at_s=at_s)
                 return
-            metrics = {**_summary_metrics(summary), **self._more}
+            run_id = self._id(self._key)
+            metrics = _summary_metrics(summary, self._names)
+            if self._comparison is not None:
+                metrics |= _comparison_metrics(self._comparison, self._names)
+            tags: dict[str, str] = {}
+            if self._promotion is not None:
+                tags["hico.verdict"] = self._promotion.sentence[:TAG_CHARACTERS]
+            with self._outbox.leaving_out_what_is_refused():
+                note = retraining_note(self._experiment, self._facts, summary=summary, promotion=self._promotion)
+                tags |= note_tags(note, self._tracker.run(run_id).tags)
             self._tracker.close_run(
-                self._id(self._key),
+                run_id,
                 status=RunStatus.FINISHED,
                 points=[Point(epoch=epoch, at_s=at_s, metrics=metrics)],
-                tags=self._verdict,
+                tags=tags,
                 at_s=at_s,
             )
 
@@ -171,10 +193,19 @@ class RetrainLogger(BackgroundLogger):
         }
         if isinstance(run, CandidateRun):
             tags |= {"hico.kind": "candidate", "hico.split": str(run.entry.part), "hico.trial": str(run.trial)}
-        self._open(self.key_of(run), self._ids.get(self._key), run.config, tags, at_s)
+        self._open(
+            self.key_of(run),
+            self._ids.get(self._key),
+            run.config,
+            tags,
+            at_s,
+            note=run_note(self._experiment, run, self._facts),
+            datasets=self._datasets("validation" if str(run.entry.part) == "val" else "test"),
+        )
 
     def _end(self, run: PlannedRun, result: RunResult, at_s: float) -> None:
-        metrics = {f"{result.entry.part}_{name}": value for name, value in result.metrics.items()}
+        part = str(result.entry.part)
+        metrics = {self._names.of_part(part, name): value for name, value in result.metrics.items()}
         points = [Point(epoch=result.epoch, at_s=at_s, metrics=metrics)]
         files = _files(result)
         self._tracker.close_run(
@@ -196,8 +227,39 @@ class RetrainLogger(BackgroundLogger):
             raise TrackingRefused(f"the run {key} could not be opened")
         return self._ids[key]
 
+    @property
+    def _facts(self) -> Mapping[str, str]:
+        """What the runs are tagged with, by the names of facts."""
+        return {name.removeprefix("hico."): value for name, value in self._tags.items()}
+
+    def _datasets(self, scored_on: str) -> tuple[DatasetInput, ...]:
+        facts = self._facts
+        if scored_on == "validation":  # these numbers are of the whole training split
+            facts = {name: value for name, value in facts.items() if not name.endswith("_sequences")}
+        digest, protocol = facts.get("data_digest", ""), facts.get("protocol", "")
+        return inputs_of(facts, digest=digest, protocol=protocol, scored_on=scored_on) if digest else ()
+
+    def _open_parent(self, config: TrialConfig | None, at_s: float) -> None:
+        self._open(
+            self._key,
+            None,
+            config,
+            {"hico.kind": "final"},
+            at_s,
+            note=retraining_note(self._experiment, self._facts),
+            datasets=self._datasets("test"),
+        )
+
     def _open(
-        self, key: str, parent: str | None, config: TrialConfig | None, tags: Mapping[str, str], at_s: float
+        self,
+        key: str,
+        parent: str | None,
+        config: TrialConfig | None,
+        tags: Mapping[str, str],
+        at_s: float,
+        *,
+        note: str,
+        datasets: Sequence[DatasetInput],
     ) -> None:
         self._open_runs.add(key)
         self._ids[key] = self._tracker.open_run(
@@ -206,8 +268,15 @@ class RetrainLogger(BackgroundLogger):
             name="retraining" if key == self._key else key.rpartition("/")[2],
             parent=parent,
             params={} if config is None else flatten(config),
-            tags={**self._tags, **tags},
+            tags={
+                **self._tags,
+                **self._names.tags,
+                **source_tags("retrain", code_version=self._tags.get("hico.code_version", "")),
+                **tags,
+            },
             at_s=at_s,
+            note=note,
+            datasets=datasets,
         )
 
 
@@ -222,29 +291,29 @@ def _waiting(files: Mapping[str, Path | str]) -> Mapping[str, str]:
     return {UPLOADS_TAG: WAITING} if files else {}
 
 
-def _summary_metrics(summary: Mapping[Entry, Mapping[str, Spread]]) -> Mapping[str, float]:
+def _summary_metrics(summary: Mapping[Entry, Mapping[str, Spread]], names: MetricNames) -> dict[str, float]:
     """Mean, deviation and number of seeds; one seed has no deviation, also where more had one before."""
     metrics: dict[str, float] = {}
     for entry, spreads in summary.items():
-        name = entry.replace(" ", "_")
+        of = functools.partial(names.of_entry, entry.replace(" ", "_"))
         for measure, spread in spreads.items():
-            metrics[f"{name}_mean_test_{measure}"] = spread.mean
-            metrics[f"{name}_std_test_{measure}"] = math.nan if spread.deviation is None else spread.deviation
+            metrics[of(f"mean_test_{measure}")] = spread.mean
+            metrics[of(f"std_test_{measure}")] = math.nan if spread.deviation is None else spread.deviation
         if spreads:
-            metrics[f"{name}_seeds"] = max(spread.count for spread in spreads.values())
+            metrics[of("seeds")] = max(spread.count for spread in spreads.values())
     return metrics
 
 
-def _comparison_metrics(comparison: Comparison) -> dict[str, float]:
+def _comparison_metrics(comparison: Comparison, names: MetricNames) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for entry, intervals in comparison.intervals.items():
-        name = entry.replace(" ", "_")
+        of = functools.partial(names.of_entry, entry.replace(" ", "_"))
         for measure, interval in intervals.items():
-            metrics[f"{name}_low_test_{measure}"] = interval.low
-            metrics[f"{name}_high_test_{measure}"] = interval.high
+            metrics[of(f"low_test_{measure}")] = interval.low
+            metrics[of(f"high_test_{measure}")] = interval.high
     for entry, differences in comparison.differences.items():
-        name = entry.replace(" ", "_")
+        of = functools.partial(names.of_entry, f"best_over_{entry.replace(' ', '_')}")
         for measure, difference in differences.items():
-            metrics[f"best_over_{name}_test_{measure}"] = difference.test.difference
-            metrics[f"best_over_{name}_p_test_{measure}"] = difference.p
+            metrics[of(f"test_{measure}")] = difference.test.difference
+            metrics[of(f"p_test_{measure}")] = difference.p
     return metrics

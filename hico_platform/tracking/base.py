@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from hico_platform.tracking.dataset_inputs import DatasetInput
+
 Param = bool | int | float | str | None
 
 KEY_TAG = "hico.key"
@@ -109,11 +111,37 @@ class Tracker(ABC):
         tags: Mapping[str, str],
         at_s: float,
         fresh: bool = False,
+        note: str | None = None,
+        datasets: Sequence[DatasetInput] = (),
     ) -> str:
         """The id of the run ``key``, begun or taken up again; ``fresh`` promises that there is none yet.
 
-        A run that is taken up again keeps the parameters that it has.
+        A run that is taken up again keeps the parameters that it has, and a note that a person wrote.
+
+        Args:
+            experiment: is made where there is none.
+            key: identifies the run.
+            name: as it is shown.
+            parent: the run under which it is shown.
+            params: its settings.
+            tags: are added to those that it has.
+            at_s: when it began.
+            fresh: promises that there is none yet.
+            note: its description in Markdown.
+            datasets: what it trains and is scored on, each once.
         """
+
+    @abstractmethod
+    def run(self, run_id: str) -> Run:
+        """A run by its id."""
+
+    @abstractmethod
+    def page(self, experiment: str, run_id: str) -> str:
+        """The address of a run's page, for links in notes; makes no request where the run was opened here."""
+
+    @abstractmethod
+    def set_experiment_tags(self, experiment: str, tags: Mapping[str, str]) -> None:
+        """Adds tags to an experiment or changes them; a description that it has stays."""
 
     @abstractmethod
     def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:

@@ -21,6 +21,8 @@ from hico_platform.tracking.base import (
     TrackingRefused,
     alias_for,
 )
+from hico_platform.tracking.dataset_inputs import DatasetInput
+from hico_platform.tracking.notes import NOTE_TAG, note_tags
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -33,6 +35,7 @@ class Kept:
     params: dict[str, Param]
     metrics: dict[str, list[tuple[int, float, float]]] = dataclasses.field(default_factory=dict)
     artifacts: dict[str, str] = dataclasses.field(default_factory=dict)
+    datasets: tuple[DatasetInput, ...] = ()
 
     @property
     def parent(self) -> str | None:
@@ -48,6 +51,7 @@ class MemoryTracker(Tracker):
 
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
+        self.experiment_tags: dict[str, dict[str, str]] = {}
         self._numbers = itertools.count()
         self.versions: dict[str, list[str]] = {}
         self.aliases: dict[str, dict[str, int]] = {}
@@ -82,11 +86,15 @@ class MemoryTracker(Tracker):
         tags: Mapping[str, str],
         at_s: float,
         fresh: bool = False,
+        note: str | None = None,
+        datasets: Sequence[DatasetInput] = (),
     ) -> str:
         """The run ``key``, begun or taken up again."""
         known = None if fresh else self.runs(experiment).get(key)
         self._request("open_run")
         tags = tags if parent is None else {**tags, PARENT_TAG: parent}
+        if note is not None:
+            tags = {**tags, **note_tags(note, {} if known is None else known.tags)}
         if known is not None:
             self._replace(known.run_id, status=RunStatus.RUNNING, tags={**known.tags, **tags})
             kept = self.kept[known.run_id]
@@ -94,8 +102,25 @@ class MemoryTracker(Tracker):
             return known.run_id
         run_id = f"run-{next(self._numbers)}"
         run = Run(run_id=run_id, key=key, status=RunStatus.RUNNING, tags={**tags, KEY_TAG: key})
-        self.kept[run_id] = Kept(run=run, experiment=experiment, name=name, params=dict(params))
+        self.kept[run_id] = Kept(
+            run=run, experiment=experiment, name=name, params=dict(params), datasets=tuple(datasets)
+        )
         return run_id
+
+    def run(self, run_id: str) -> Run:
+        """The run as it is."""
+        self._request("run")
+        return self.kept[run_id].run
+
+    def page(self, experiment: str, run_id: str) -> str:
+        """Its id, in place of an address."""
+        return f"#/{run_id}"
+
+    def set_experiment_tags(self, experiment: str, tags: Mapping[str, str]) -> None:
+        """Adds or changes tags."""
+        self._request("set_experiment_tags")
+        own = self.experiment_tags.setdefault(experiment, {})
+        own.update({name: value for name, value in tags.items() if name != NOTE_TAG or not own.get(name)})
 
     def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
         """Adds metrics, each once."""

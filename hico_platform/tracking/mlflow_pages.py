@@ -17,7 +17,9 @@ from pathlib import Path
 from hico_platform.home import mlflow_uri
 from hico_platform.sqlite_files import sqlite_file, without_new_folder
 from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy
+from hico_platform.tracking.mlflow_tracker import TRAINING, Experiment
 from hico_platform.tracking.moved_home import follow_moved_home
+from hico_platform.tracking.search_view import VIEW_KEY
 
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 # No jobs for language models (their routes are refused), no scorers' code, no artifacts through the server.
@@ -36,8 +38,7 @@ _NOT_FOR_IT = (
     "_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE",
     "prometheus_multiproc_dir",
 )
-# Part of the address, because MLflow otherwise shows an experiment as a language-model application.
-_TRAINING = "?workflowType=machine_learning"
+_VIEW = f"&viewStateShareKey={VIEW_KEY}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,14 +134,17 @@ def server_environment(policy: AccessPolicy, *, uri: str, artifacts: Path | None
     }
 
 
-def page_addresses(base: str, experiments: Mapping[str, str], *, token: str | None = None) -> dict[str, str]:
+def page_addresses(base: str, experiments: Mapping[str, Experiment], *, token: str | None = None) -> dict[str, str]:
     """Addresses of each search's page and of the registry.
 
     Args:
         base: the server's address.
-        experiments: ids by name.
+        experiments: by name; one with a view is opened with it.
         token: the access token; a browser keeps the fragment after it (``#...``) over the redirect.
     """
     base = f"{base.rstrip('/')}/" + ("" if token is None else f"?token={token}")
-    pages = {name: f"{base}#/experiments/{number}/runs{_TRAINING}" for name, number in experiments.items()}
-    return {**pages, "models": f"{base}#/models{_TRAINING}"}
+    pages = {
+        name: f"{base}#/experiments/{one.number}/runs{TRAINING}{_VIEW if one.has_view else ''}"
+        for name, one in experiments.items()
+    }
+    return {**pages, "models": f"{base}#/models{TRAINING}"}

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,26 @@ from hico_platform.tracking.base import (
     Tracker,
     alias_for,
 )
+from hico_platform.tracking.dataset_inputs import DatasetInput, as_mlflow
 from hico_platform.tracking.mlflow_batch import log_batch, milliseconds
 from hico_platform.tracking.mlflow_client import open_client, tracker_errors
 from hico_platform.tracking.model_package import CODE_TAG, write_model_package
+from hico_platform.tracking.notes import NOTE_TAG, note_tags
+from hico_platform.tracking.search_view import VIEW_TAG
 
 EXPERIMENT_KIND_TAG, EXPERIMENT_KIND = "mlflow.experimentKind", "custom_model_development"
 """Lets the user interface open an experiment as model training, not as an application of language models."""
+
+TRAINING = "?workflowType=machine_learning"
+"""Part of the address of a page, because MLflow otherwise shows it as one of a language-model application."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A search's experiment: its id, and whether it has a view to be opened with."""
+
+    number: str
+    has_view: bool = False
 
 
 class MlflowTracker(Tracker):
@@ -76,11 +91,14 @@ class MlflowTracker(Tracker):
         with tracker_errors():
             self._experiment(experiment)
 
-    def experiments(self) -> Mapping[str, str]:
-        """The id of each search's experiment, by name."""
+    def experiments(self) -> Mapping[str, Experiment]:
+        """Each search's experiment, by name."""
         with tracker_errors():
             found = self._client.search_experiments(filter_string=f"tags.`{EXPERIMENT_KIND_TAG}` = '{EXPERIMENT_KIND}'")
-            return {str(one.name): str(one.experiment_id) for one in reversed(found)}
+            return {
+                str(one.name): Experiment(number=str(one.experiment_id), has_view=VIEW_TAG in one.tags)
+                for one in reversed(found)
+            }
 
     def runs(self, experiment: str) -> Mapping[str, Run]:
         """The runs of an experiment by key."""
@@ -110,11 +128,15 @@ class MlflowTracker(Tracker):
         tags: Mapping[str, str],
         at_s: float,
         fresh: bool = False,
+        note: str | None = None,
+        datasets: Sequence[DatasetInput] = (),
     ) -> str:
         """The run ``key``, begun or taken up again."""
         with tracker_errors():
             tags = tags if parent is None else {**tags, PARENT_TAG: parent}
             known = None if fresh and key not in self._doubtful else self._find(experiment, key)
+            if note is not None:
+                tags = {**tags, **note_tags(note, {} if known is None else dict(known.data.tags))}
             if known is None:
                 self._doubtful.add(key)  # until the store has answered
                 more = {KEY_TAG: key}
@@ -133,8 +155,29 @@ class MlflowTracker(Tracker):
                 params = {name: value for name, value in params.items() if name not in known.data.params}
                 log_batch(self._client, run_id, tags=tags)
             log_batch(self._client, run_id, params=params)
+            if datasets and (known is None or not known.inputs.dataset_inputs):
+                self._client.log_inputs(run_id, datasets=[as_mlflow(one) for one in datasets])
             self._doubtful.discard(key)
             return run_id
+
+    def run(self, run_id: str) -> Run:
+        """A run by its id."""
+        with tracker_errors():
+            return _run(self._client.get_run(run_id))
+
+    def page(self, experiment: str, run_id: str) -> str:
+        """The part of the address behind the server's."""
+        with tracker_errors():
+            return f"#/experiments/{self._experiment(experiment)}/runs/{run_id}{TRAINING}"
+
+    def set_experiment_tags(self, experiment: str, tags: Mapping[str, str]) -> None:
+        """Adds or changes tags, each by a request; reads first what there is, and keeps a description."""
+        with tracker_errors():
+            number = self._experiment(experiment)
+            known = self._client.get_experiment(number).tags
+            for name, value in tags.items():
+                if known.get(name) != value and not (name == NOTE_TAG and known.get(name)):
+                    self._client.set_experiment_tag(number, name, value)
 
     def log_points(self, run_id: str, points: Sequence[Point], *, tags: Mapping[str, str] | None = None) -> None:
         """Adds metrics of one or more epochs by ``log_batch``."""

@@ -8,6 +8,7 @@ their own; a tag of a run tells whether its files are missing.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import time
@@ -18,12 +19,30 @@ from hico_platform.config.space import CheckedSpace
 from hico_platform.errors import HicoError
 from hico_platform.search.events import Event, TrialBegan, TrialReported
 from hico_platform.search.ledger.base import Ending, Ledger, TrialRecord, best_trial
+from hico_platform.search.notes import PERSONS_NOTE
+from hico_platform.search.state import SearchState
+from hico_platform.search.tags import PersonsNote
 from hico_platform.tracking.background import BackgroundLogger
 from hico_platform.tracking.base import PARENT_TAG, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.best_score import BEST_STEP_TAG, BestScoreLogger, best_tags
+from hico_platform.tracking.metric_names import MetricNames
+from hico_platform.tracking.notes import NOTE_TAG
 from hico_platform.tracking.outbox import Outbox
+from hico_platform.tracking.search_notes import count_states, search_note, trial_note
 from hico_platform.tracking.search_runs import METRICS_TAG, SearchRuns, is_complete, key_of
+from hico_platform.tracking.search_view import VIEW_TAG, view_tag
 from hico_platform.tracking.uploads import UPLOADS_TAG, WAITING, are_missing, keep_files
+
+NOTE_EVERY_S = 60.0
+"""The note of a search that has no better trial is written again after so long: its count of trials moved on."""
+
+
+_STATES = {
+    RunStatus.FINISHED: SearchState.FINISHED,
+    RunStatus.FAILED: SearchState.FAILED,
+    RunStatus.KILLED: SearchState.INTERRUPTED,
+    RunStatus.RUNNING: SearchState.RUNNING,
+}
 
 
 class SearchLogger(BackgroundLogger):
@@ -56,10 +75,13 @@ class SearchLogger(BackgroundLogger):
         self._checkpoint = checkpoint
         self._clock = clock
         self._search = ledger.search
+        self._space = space
         self._runs = SearchRuns(ledger=ledger, space=space, tracker=tracker)
         self._metric = space.settings.signal.metric
         self._best = BestScoreLogger(tracker, metric=self._metric)
         self._values: dict[int, float | None] = {}
+        self._trials: dict[int, TrialRecord] = {}  # without their reports
+        self._noted_at_s = 0.0
         self._logged: set[int] = set()  # trials whose runs are complete
         self._begun: set[int] = set()
         self._ended: set[int] = set()
@@ -70,12 +92,14 @@ class SearchLogger(BackgroundLogger):
         """Submits the writes of an event; with a full outbox, one write of all that the ledger has by then."""
         if isinstance(event, TrialBegan):
             self._begun.add(event.trial.number)
+            self._take(event.trial)
             self._values[event.trial.number] = event.trial.value
         elif isinstance(event, TrialReported):
             self._values[event.number] = event.report.value
         else:
             value = self._values.pop(event.number, None)
             self._ended.add(event.number)
+            self._take(self._trials[event.number], event.ending)
         if self._behind.is_set():
             return  # a write that reads the ledger is submitted already
         if self._outbox.is_full:
@@ -120,12 +144,17 @@ class SearchLogger(BackgroundLogger):
         known = {} if fresh else self._tracker.runs(self._search.name)
         before = known.get(key_of(self._search))
         by_number = before is not None and BEST_STEP_TAG not in before.tags
-        self._best = BestScoreLogger(self._tracker, metric=self._metric, by_number=by_number)
-        with self._outbox.leaving_out_what_is_refused():
-            self._runs.open_search(fresh=fresh, by_number=by_number)
+        names = self._runs.names = MetricNames.of_runs(known, key=key_of(self._search))
+        self._best = BestScoreLogger(self._tracker, metric=self._metric, by_number=by_number, names=names)
         for trial in trials:
+            if trial.number not in self._trials:
+                self._take(trial)
             if trial.ending is not None:
                 self._best.add(trial.number, trial.ending, trial.value)
+        with self._outbox.leaving_out_what_is_refused():
+            self._runs.open_search(fresh=fresh, by_number=by_number, note=self._search_note(SearchState.RUNNING))
+        with self._outbox.leaving_out_what_is_refused():
+            self._show_search(names)
         self._best.skip_written()
         self._complete(trials, known, submitted=self._begun)
         with self._outbox.leaving_out_what_is_refused():
@@ -172,15 +201,24 @@ class SearchLogger(BackgroundLogger):
             self._upload(trial.number, ending)
 
     def _begin(self, trial: TrialRecord, *, fresh: bool) -> None:
-        self._runs.begin(trial, fresh=fresh)
+        # One that has ended gets its note with its end.
+        note = None if trial.ending is not None else self._trial_note(trial)
+        self._runs.begin(trial, fresh=fresh, note=note)
         for report in trial.reports:
             with self._outbox.leaving_out_what_is_refused():
                 self._runs.report(trial.number, report)
 
     def _end(self, number: int, ending: Ending, value: float | None) -> None:
         self._best.add(number, ending, value)
-        self._runs.end(number, ending, tags={UPLOADS_TAG: WAITING} if self._files(ending) else {})
-        self._write_best()
+        note: Mapping[str, str] = {}
+        with self._outbox.leaving_out_what_is_refused():
+            text = self._trial_note(self._trials[number], ending, value)
+            note = self._runs.note_tags(self._runs.id_of(number), text)
+        self._runs.end(number, ending, tags={**note, **({UPLOADS_TAG: WAITING} if self._files(ending) else {})})
+        is_better = self._write_best()
+        if is_better or self._clock() >= self._noted_at_s + NOTE_EVERY_S:
+            with self._outbox.leaving_out_what_is_refused():
+                self._write_search_note(SearchState.RUNNING)
         self._logged.add(number)
         self._upload(number, ending)
 
@@ -199,9 +237,64 @@ class SearchLogger(BackgroundLogger):
             files["traceback.txt"] = ending.traceback
         return files
 
-    def _write_best(self) -> None:
-        if self._runs.parent:
-            self._best.write(self._runs.parent, self._runs.ids)
+    def _write_best(self) -> bool:
+        """Writes the best score, and returns whether there is another best trial."""
+        return bool(self._runs.parent) and self._best.write(self._runs.parent, self._runs.ids)
+
+    def _take(self, trial: TrialRecord, ending: Ending | None = None) -> None:
+        """Keeps what notes say of a trial."""
+        ending = ending or trial.ending
+        state = trial.state if ending is None else ending.state
+        self._trials[trial.number] = dataclasses.replace(trial, reports=(), ending=None, state=state)
+
+    def _show_search(self, names: MetricNames) -> None:
+        """The experiment's description and its view, by which the search is opened."""
+        link = f"[The search {self._search.name}]({self._runs.page(self._runs.parent)})" if self._runs.parent else ""
+        view = view_tag(self._space, names=names, at_s=self._search.began_at_s)
+        self._tracker.set_experiment_tags(self._search.name, {VIEW_TAG: view, **({NOTE_TAG: link} if link else {})})
+
+    def _search_note(self, state: SearchState) -> str:
+        last, best = self._best.last, None
+        if last is not None and last.number in self._trials:
+            best = self._trials[last.number], last.value
+        try:
+            persons = PersonsNote.from_plain(self._ledger.note(PERSONS_NOTE))
+        except HicoError:  # the study was deleted
+            persons = None
+        trials = dict(self._trials)  # the driver adds to it meanwhile
+        return search_note(
+            self._search,
+            self._space,
+            state=state,
+            counts=count_states({number: trial.state for number, trial in trials.items()}),
+            metric=self._metric_name,
+            best=best,
+            persons_note="" if persons is None else persons.text,
+            best_page=None if best is None else self._runs.page(self._runs.ids.get(best[0].number) or best[0].run_id),
+        )
+
+    def _trial_note(self, trial: TrialRecord, ending: Ending | None = None, value: float | None = None) -> str:
+        return trial_note(
+            self._search,
+            trial,
+            search_page=self._runs.page(self._runs.parent),
+            ending=ending,
+            score="" if value is None else f"`{self._metric_name}` {value:.4f}",
+        )
+
+    @property
+    def _metric_name(self) -> str:
+        """The score that the search goes by, as the tracking store has it."""
+        (name,) = self._runs.names.of_trial({self._metric: 0.0})
+        return name
+
+    def _write_search_note(self, state: SearchState) -> None:
+        if not self._runs.parent:
+            return
+        self._noted_at_s = self._clock()
+        tags = self._runs.note_tags(self._runs.parent, self._search_note(state))
+        if tags:
+            self._tracker.set_tags(self._runs.parent, tags)
 
     def _interrupt(self, number: int) -> None:
         self._runs.interrupt(number, at_s=self._clock())
@@ -215,4 +308,9 @@ class SearchLogger(BackgroundLogger):
             best = best_trial(self._ledger.trials())
         except HicoError:  # the study was deleted: the run keeps its tags of the best trial
             best = None
-        self._runs.end_search(status, tags={} if best is None else best_tags(best.number, best.run_id), at_s=at_s)
+        note: Mapping[str, str] = {}
+        with self._outbox.leaving_out_what_is_refused():
+            text = self._search_note(_STATES[status])
+            note = self._runs.note_tags(self._runs.parent, text)
+        tags = {} if best is None else best_tags(best.number, best.run_id)
+        self._runs.end_search(status, tags={**note, **tags}, at_s=at_s)

@@ -22,7 +22,11 @@ from hico_platform.search.ledger.base import (
 from hico_platform.search.state import TrialStatus
 from hico_platform.tracking.base import USER_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.best_score import BEST_STEP_TAG
+from hico_platform.tracking.dataset_inputs import inputs_of
+from hico_platform.tracking.metric_names import MetricNames
+from hico_platform.tracking.notes import note_tags
 from hico_platform.tracking.search_labels import label_tags
+from hico_platform.tracking.source import source_tags
 from hico_platform.tracking.uploads import KEPT, TAG_CHARACTERS
 
 STATE_TAG = "hico.state"
@@ -44,7 +48,7 @@ class SearchRuns:
     """Opens, writes and ends the runs of one search; each method is one write or a few, made at once.
 
     ``parent`` is the id of the search's own run, empty until it is open; ``ids`` are those of the trials' runs, by
-    number.
+    number; ``names`` are those of its metrics.
 
     Args:
         ledger: where the ids of runs are recorded.
@@ -55,6 +59,7 @@ class SearchRuns:
     def __init__(self, *, ledger: Ledger, space: CheckedSpace, tracker: Tracker) -> None:
         self.parent = ""
         self.ids: dict[int, str] = {}
+        self.names = MetricNames()
         self._ledger = ledger
         self._space = space
         self._tracker = tracker
@@ -62,10 +67,18 @@ class SearchRuns:
         self._drivers = ledger.drivers()
         self._metrics: dict[int, str] = {}  # values of METRICS_TAG
         self._last: dict[int, ReportRecord] = {}
-
-    def open_search(self, *, fresh: bool, by_number: bool) -> None:
-        """Opens the search's own run; ``by_number``: an earlier version wrote its best score."""
         facts = self._search.facts
+        self._datasets = inputs_of(
+            {name: masked(str(value)) for name, value in facts.more.items() if value is not None},
+            digest=facts.data_digest,
+            protocol=facts.protocol,
+            scored_on="validation",
+            target_protocol=space.settings.transfer_protocol,
+        )
+
+    def open_search(self, *, fresh: bool, by_number: bool, note: str | None = None) -> None:
+        """Opens the search's own run; ``by_number``: an earlier version wrote its best score."""
+        facts, first = self._search.facts, starter(self._drivers)
         self.parent = self._tracker.open_run(
             experiment=self._search.name,
             key=key_of(self._search),
@@ -74,24 +87,29 @@ class SearchRuns:
             params=flatten(self._space.base),
             tags={
                 **self._tags(),
-                **_user_tag(starter(self._drivers)),
+                **_user_tag(first),
+                **source_tags(
+                    "search", code_version=facts.code_version, command=None if first is None else first.command
+                ),
                 "hico.kind": "search",
                 "hico.trials": str(self._search.limit),
                 "hico.sampler": str(self._space.settings.sampler.name),
                 "hico.scheduler": str(self._space.settings.scheduler.name),
                 "hico.signal": str(self._space.settings.signal),
-                "mlflow.note.content": self._space.settings.description,
                 **label_tags(self._ledger),
                 **({} if by_number else {BEST_STEP_TAG: "trials that have ended"}),
                 **{f"hico.{name}": masked(str(value)) for name, value in facts.more.items()},
             },
             at_s=self._search.began_at_s,
             fresh=fresh,
+            note=note,
+            datasets=self._datasets,
         )
         self._ledger.set_note("run", self.parent)
 
-    def begin(self, trial: TrialRecord, *, fresh: bool) -> None:
+    def begin(self, trial: TrialRecord, *, fresh: bool, note: str | None = None) -> None:
         """Opens a trial's run; ``fresh`` promises that there is none yet. Its reports are not written."""
+        driver = driver_at(self._drivers, trial.began_at_s)
         run_id = self._tracker.open_run(
             experiment=self._search.name,
             key=key_of(self._search, trial.number),
@@ -100,7 +118,12 @@ class SearchRuns:
             params=self._params(trial),
             tags={
                 **self._tags(),
-                **_user_tag(driver_at(self._drivers, trial.began_at_s)),
+                **_user_tag(driver),
+                **source_tags(
+                    "search",
+                    code_version=self._search.facts.code_version,
+                    command=None if driver is None else driver.command,
+                ),
                 "hico.kind": "trial",
                 "hico.trial": str(trial.number),
                 "hico.origin": str(trial.origin),
@@ -108,6 +131,8 @@ class SearchRuns:
             },
             at_s=trial.began_at_s,
             fresh=fresh and trial.number not in self.ids,
+            note=note,
+            datasets=self._datasets,
         )
         if trial.run_id != run_id:
             self._ledger.record_run(trial.number, run_id)
@@ -116,9 +141,12 @@ class SearchRuns:
     def report(self, number: int, report: ReportRecord) -> None:
         """Writes the metrics of a report, and the losses of the epochs before it."""
         run_id = self.id_of(number)
-        earlier = [Point(epoch=epoch, at_s=report.at_s, metrics=losses) for epoch, losses in report.history]
+        earlier = [
+            Point(epoch=epoch, at_s=report.at_s, metrics=self.names.of_trial(losses))
+            for epoch, losses in report.history
+        ]
         errors = {f"{name}{STANDARD_ERROR}": error for name, error in report.standard_errors.items()}
-        now = Point(epoch=report.epoch, at_s=report.at_s, metrics={**report.metrics, **errors})
+        now = Point(epoch=report.epoch, at_s=report.at_s, metrics=self.names.of_trial({**report.metrics, **errors}))
         self._last[number] = dataclasses.replace(report, history=())
         try:
             self._tracker.log_points(run_id, [*earlier, now])
@@ -140,7 +168,8 @@ class SearchRuns:
             tags[METRICS_TAG] = self._metrics[number]
         last = self._last.get(number)
         reported = last.metrics if last is not None and last.epoch == ending.epoch else {}
-        metrics = {name: value for name, value in ending.metrics.items() if name not in reported}
+        new = {name: value for name, value in ending.metrics.items() if name not in reported}
+        metrics = self.names.of_trial(new)
         self._tracker.close_run(
             run_id,
             status=_STATUS[ending.state],
@@ -160,6 +189,15 @@ class SearchRuns:
                 tags={STATE_TAG: str(TrialStatus.INTERRUPTED)},
                 at_s=at_s,
             )
+
+    def note_tags(self, run_id: str, note: str) -> Mapping[str, str]:
+        """The tags that give a run a note; none where a person wrote the one that it has. Makes one request."""
+        own = (self._space.settings.description,)
+        return note_tags(note, self._tracker.run(run_id).tags, also_ours=own)
+
+    def page(self, run_id: str | None) -> str | None:
+        """The address of a run's page."""
+        return self._tracker.page(self._search.name, run_id) if run_id else None
 
     def end_search(self, status: RunStatus, *, tags: Mapping[str, str], at_s: float) -> None:
         """Ends the search's own run."""
@@ -186,6 +224,7 @@ class SearchRuns:
     def _tags(self) -> Mapping[str, str]:
         facts = self._search.facts
         return {
+            **self.names.tags,
             "hico.search": self._search.name,
             "hico.data_digest": facts.data_digest,
             "hico.protocol": facts.protocol,

@@ -24,6 +24,7 @@ from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.task import TrialFunction
 from hico_platform.search.task_source import TaskSource
+from hico_platform.tracking.metric_names import grouped
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.exported import small_export
 from tests.small import small_store
@@ -159,12 +160,12 @@ def test_every_page_shows_what_the_ledger_has(home: Path, tmp_path: Path, capsys
     tracker = MlflowTracker(uri=mlflow_uri(home), artifacts=None)
     client = tracker._client
     parent = client.get_run(ledger.note("run")).data
-    assert parent.metrics["best_knn_top1"] == best.value
+    assert parent.metrics["val/best_knn_top1"] == best.value
     assert (parent.tags["hico.best_trial"], parent.tags["hico.best_run"]) == (str(best.number), best.run_id)
     for trial in trials:
         run = client.get_run(trial.run_id).data
-        assert run.metrics["knn_top1"] == trial.value
-        assert {name: run.metrics[name] for name in trial.ending.metrics} == dict(trial.ending.metrics)
+        assert run.metrics["val/knn_top1"] == trial.value
+        assert {name: run.metrics[grouped(name)] for name in trial.ending.metrics} == dict(trial.ending.metrics)
         assert run.tags["hico.state"] == str(trial.state)
         assert run.params["contrast.temperature"] == str(trial.values["contrast.temperature"])
     check_retraining(home, tmp_path, best=best, tracker=tracker, capsys=capsys)
@@ -198,7 +199,7 @@ def check_retraining(
         (row,) = [line for line in table.splitlines() if entry.heading in line]
         assert f"{100 * mean:.1f}" in row
         assert retrained["summary"][str(entry)]["knn_top1"] == {"mean": mean, "std": deviation, "seeds": len(own)}
-        assert shown[f"{entry.replace(' ', '_')}_mean_test_knn_top1"] == mean
+        assert shown[f"{entry.replace(' ', '_')}/mean_test_knn_top1"] == mean
     # The results know no sequences, so nothing was tested.
     version = tracker._client.get_model_version_by_alias("shuffled", "challenger")
     champion = statistics.fmean(scores[f"best-seed-{seed}"] for seed in range(3))

@@ -140,7 +140,7 @@ def test_retrain_reports_every_entry_and_registers_a_model_that_loads(
     kinds = [run.data.tags.get("hico.kind") for run in runs]
     assert (kinds.count("search"), kinds.count("trial")) == (1, 4)
     assert (kinds.count("final"), kinds.count("final run")) == (1, 7)
-    tested = [run for run in runs if "test_knn_top1" in run.data.metrics]
+    tested = [run for run in runs if "test/knn_top1" in run.data.metrics]
     assert {run.data.tags["hico.kind"] for run in tested} == {"final run"}, "trials never see the test split"
 
     again = json.loads(hico("retrain", "small", "--seeds", "2", "--json", home=searched).stdout)
@@ -215,7 +215,7 @@ def test_candidates_are_compared_on_validation_and_go_on_after_kills_in_either_s
     runs = client.search_runs([experiment.experiment_id], max_results=100)
     validated = [run for run in runs if run.data.tags["hico.kind"] == "candidate"]
     assert {(run.data.tags["hico.split"], run.info.status) for run in validated} == {("val", "FINISHED")}
-    assert {int(run.data.tags["hico.trial"]): run.data.metrics["val_knn_top1"] for run in validated} == scores
+    assert {int(run.data.tags["hico.trial"]): run.data.metrics["val/knn_top1"] for run in validated} == scores
     assert not [name for run in validated for name in run.data.metrics if name.startswith("test")]
     (parent,) = {run.data.tags["mlflow.parentRunId"] for run in validated}
     tested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent and run not in validated]

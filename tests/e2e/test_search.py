@@ -77,10 +77,10 @@ def check_whole(home: Path, *, trials: int, storage: str | None = None, tracking
     for trial in records:
         run = tracker._client.get_run(trial.run_id)
         assert run.data.tags["hico.state"] == str(trial.state)
-        history = tracker._client.get_metric_history(trial.run_id, "knn_top1")
+        history = tracker._client.get_metric_history(trial.run_id, "val/knn_top1")
         reported = [metric.step for metric in sorted(history, key=lambda m: (m.timestamp, m.step))]
         assert reported == list(trial.curve)
-        losses = sorted(metric.step for metric in tracker._client.get_metric_history(trial.run_id, "loss"))
+        losses = sorted(metric.step for metric in tracker._client.get_metric_history(trial.run_id, "train/loss"))
         assert losses == list(range(1, trial.epoch + 1))
 
 

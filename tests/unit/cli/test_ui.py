@@ -11,7 +11,7 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.tracking import mlflow_pages
-from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from hico_platform.tracking.mlflow_tracker import Experiment, MlflowTracker
 from tests.mlflow_store import mlflow_home
 
 
@@ -24,7 +24,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
         servers.append(SimpleNamespace(policy=policy, **more))
 
     monkeypatch.setattr(mlflow_pages, "serve", serve)
-    monkeypatch.setattr(MlflowTracker, "experiments", lambda self: {"toy\x1b[2J": "7"})
+    monkeypatch.setattr(MlflowTracker, "experiments", lambda self: {"toy\x1b[2J": Experiment(number="7")})
     return servers
 
 

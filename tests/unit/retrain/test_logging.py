@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from hico_platform.retrain.comparison import Comparison
 from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.plan import Entry, make_plan
+from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
@@ -37,7 +39,7 @@ def test_a_run_has_losses_by_epoch_test_metrics_checkpoint_and_tags(tmp_path: Pa
     parent, run = (tracker.kept[tracker.runs("x")[key].run_id] for key in ("x/final/1", "x/final/1/best-seed-0"))
     assert run.run.status is RunStatus.FINISHED
     assert run.parent == parent.run.run_id
-    assert run.metrics == {"loss": [(1, 3.0, 3), (2, 2.0, 3)], "test_knn_top1": [(4, 0.5, 4)]}
+    assert run.metrics == {"train/loss": [(1, 3.0, 3), (2, 2.0, 3)], "test/knn_top1": [(4, 0.5, 4)]}
     assert "checkpoint" in run.artifacts
     tags = {"hico.kind": "final run", "hico.entry": "best", "hico.seed": "0", "hico.search": "x"}
     assert tags.items() <= run.run.tags.items()
@@ -57,13 +59,13 @@ def test_the_summary_is_of_the_parent_and_one_seed_has_no_deviation() -> None:
     shown = {
         name: history[-1][:2] for name, history in tracker.kept[tracker.runs("x")["x/final/1"].run_id].metrics.items()
     }
-    assert math.isnan(shown.pop("raw_pose_std_test_knn_top1")[1])
+    assert math.isnan(shown.pop("raw_pose/std_test_knn_top1")[1])
     assert shown == {
-        "best_mean_test_knn_top1": (4, 0.5),
-        "best_std_test_knn_top1": (4, 0.125),
-        "best_seeds": (4, 3),
-        "raw_pose_mean_test_knn_top1": (4, 0.25),
-        "raw_pose_seeds": (4, 1),
+        "best/mean_test_knn_top1": (4, 0.5),
+        "best/std_test_knn_top1": (4, 0.125),
+        "best/seeds": (4, 3),
+        "raw_pose/mean_test_knn_top1": (4, 0.25),
+        "raw_pose/seeds": (4, 1),
     }
 
 
@@ -74,7 +76,7 @@ def test_what_was_logged_whole_is_not_logged_again(tmp_path: Path) -> None:
         logger.settle(RUN, result(tmp_path), at_s=at_s)
         logger.close({}, epoch=4, at_s=at_s)
     run = tracker.kept[tracker.runs("x")["x/final/1/best-seed-0"].run_id]
-    assert run.metrics["test_knn_top1"] == [(4, 0.5, 1)]
+    assert run.metrics["test/knn_top1"] == [(4, 0.5, 1)]
 
 
 def test_a_store_that_refuses_runs_is_named_as_the_trouble() -> None:
@@ -86,3 +88,38 @@ def test_a_store_that_refuses_runs_is_named_as_the_trouble() -> None:
     assert logger.run_id(RUN) is None
     assert logger.trouble == "the tracking store refused it: open_run is not allowed"
     assert logger.refused == 3  # parent, run and the summary
+
+
+def test_notes_datasets_and_source_of_the_runs() -> None:
+    tracker = MemoryTracker()
+    facts = {"dataset": "toys", "data_digest": "d" * 64, "protocol": "xsub", "test_sequences": "4", "trial": "2"}
+    tags = {f"hico.{name}": value for name, value in facts.items()} | {"hico.code_version": "0.1.0+abc"}
+    logger = RetrainLogger(tracker, experiment="x", key="x/final/1", tags=tags, config=RUN.config)
+    logger.open(at_s=1)
+    logger.begin(RUN, at_s=2)
+    logger.compared(
+        Comparison(intervals={}, differences={}, seeds=1), Promotion(alias="challenger", reason="no better")
+    )
+    logger.close({Entry.BEST: {"knn_top1": Spread(mean=0.5, deviation=0.125, count=3)}}, epoch=4, at_s=5)
+    parent, run = (tracker.kept[tracker.runs("x")[key].run_id] for key in ("x/final/1", "x/final/1/best-seed-0"))
+    note = parent.run.tags["mlflow.note.content"]
+    assert "| best configuration | 50.0 ± 12.5 |" in note
+    assert "**No better.**" in note
+    assert "`hico-platform predict --model x@challenger FILE`" in note
+    assert "Best configuration, seed 0: trained on the whole training split" in run.run.tags["mlflow.note.content"]
+    assert [one.name for one in run.datasets] == ["toys (xsub, train)", "toys (xsub, test)"]
+    assert run.run.tags["mlflow.source.git.commit"] == "abc"
+
+
+def test_a_retraining_that_an_earlier_version_began_keeps_its_names() -> None:
+    tracker = MemoryTracker()
+    logger = opened(tracker)
+    logger.close(None, epoch=4, at_s=2)
+    for kept in tracker.kept.values():
+        kept.run.tags.pop("hico.metric_names")  # type: ignore[attr-defined]
+    logger = opened(tracker)
+    logger.settle(RUN, result(), at_s=3)
+    logger.close({Entry.BEST: {"knn_top1": Spread(mean=0.5, deviation=0.125, count=3)}}, epoch=4, at_s=5)
+    names = {name for kept in tracker.kept.values() for name in kept.metrics}
+    assert {"test_knn_top1", "best_mean_test_knn_top1", "best_seeds"} <= names
+    assert not [name for name in names if "/" in name]

@@ -136,7 +136,7 @@ def test_the_results_come_whatever_the_store_does_and_the_same_command_makes_up_
     assert {run.status for run in runs.values()} == {RunStatus.FINISHED}
     best = stage.tracker.kept[next(run.run_id for key, run in runs.items() if key.endswith("best-seed-0"))]
     assert "checkpoint" in best.artifacts
-    assert best.metrics["test_knn_top1"][-1][:2] == (4, 0.5)
+    assert best.metrics["test/knn_top1"][-1][:2] == (4, 0.5)
 
 
 def test_a_store_that_is_gone_altogether(stage: Stage) -> None:
@@ -172,8 +172,8 @@ def test_fewer_seeds_leave_no_figure_of_more_behind(stage: Stage) -> None:
     assert "test 1-NN 50.0% over 1 seed. Better" in stage.tracker.descriptions["x"]
     parent = next(kept for kept in stage.tracker.kept.values() if kept.name == "retraining")
     shown = {name: history[-1][1] for name, history in parent.metrics.items()}
-    assert (shown["best_mean_test_knn_top1"], shown["best_seeds"]) == (0.5, 1)
-    assert math.isnan(shown["best_std_test_knn_top1"])
+    assert (shown["best/mean_test_knn_top1"], shown["best/seeds"]) == (0.5, 1)
+    assert math.isnan(shown["best/std_test_knn_top1"])
 
 
 def test_the_state_of_the_search_is_in_the_text_and_changes_no_result(stage: Stage) -> None:
@@ -205,9 +205,9 @@ def test_a_model_that_is_better_beyond_noise_is_the_champion_and_everything_says
     assert report.promotion.sentence == why
     assert f"over 1 seed. {why}\n" in stage.tracker.descriptions["x"]
     metrics = shown(stage)
-    assert metrics["best_over_released_test_knn_top1"] == pytest.approx(0.6)
-    assert metrics["best_over_released_p_test_knn_top1"] == pytest.approx(6 * 2**-7), "of six tests, by Holm"
-    assert (metrics["best_low_test_knn_top1"], metrics["best_high_test_knn_top1"]) == pytest.approx((0.9, 0.9))
+    assert metrics["best_over_released/test_knn_top1"] == pytest.approx(0.6)
+    assert metrics["best_over_released/p_test_knn_top1"] == pytest.approx(6 * 2**-7), "of six tests, by Holm"
+    assert (metrics["best/low_test_knn_top1"], metrics["best/high_test_knn_top1"]) == pytest.approx((0.9, 0.9))
     (parent,) = [kept for kept in stage.tracker.kept.values() if kept.name == "retraining"]
     assert parent.run.tags["hico.verdict"] == why
 
@@ -262,7 +262,7 @@ def test_validation_chooses_among_candidates_and_the_chosen_one_alone_is_tested(
         (one,) = [kept for name, kept in by_name.items() if name.startswith(f"trial-{number}-")]
         tags = {"hico.kind": "candidate", "hico.split": "val", "hico.trial": str(number), "hico.seed": "0"}
         assert tags.items() <= one.run.tags.items()
-        assert {name: history[-1][1] for name, history in one.metrics.items()} == {"val_knn_top1": score}
+        assert {name: history[-1][1] for name, history in one.metrics.items()} == {"val/knn_top1": score}
         assert one.artifacts == {}
     assert (parent.run.tags["hico.trial"], parent.run.tags["hico.split"]) == ("5", "test")
     assert parent.params["contrast.temperature"] == 0.3

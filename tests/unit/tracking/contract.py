@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from hico_platform.tracking.base import Point, Registered, RunStatus, Tracker
+from hico_platform.tracking.dataset_inputs import inputs_of
+from hico_platform.tracking.notes import NOTE_TAG
 from tests.exported import small_export
 
 PARAMS = {"contrast.temperature": 0.2, "model.encoder": "gru", "optimiser.clip_gradient_norm": None}
@@ -44,6 +46,36 @@ class TrackerContract:
         run_id = self.open(tracker, experiment)
         assert self.open(tracker, experiment, params={"model.encoder": "lstm", "model.layers": 2}) == run_id
         assert self.params(tracker, run_id) == {**{k: str(v) for k, v in PARAMS.items()}, "model.layers": "2"}
+
+    def test_a_note_is_replaced_unless_a_person_wrote_it(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment, note="first")
+        self.open(tracker, experiment, note="second")
+        assert tracker.run(run_id).tags[NOTE_TAG] == "second"
+        tracker.set_tags(run_id, {NOTE_TAG: "mine"})
+        self.open(tracker, experiment, note="third")
+        assert tracker.run(run_id).tags[NOTE_TAG] == "mine"
+        assert tracker.run(run_id).key == "toy@1/0"
+
+    def test_a_run_has_its_datasets_once(self, tracker: Tracker, experiment: str) -> None:
+        datasets = inputs_of({"dataset": "toys"}, digest="d" * 64, protocol="xsub", scored_on="test")
+        for _ in range(2):
+            run_id = self.open(tracker, experiment, datasets=datasets)
+        assert self.datasets(tracker, run_id) == ["toys (xsub, test)", "toys (xsub, train)"]
+
+    def datasets(self, tracker: Tracker, run_id: str) -> list[str]:
+        raise NotImplementedError
+
+    def test_an_experiment_keeps_its_description_and_follows_in_the_rest(
+        self, tracker: Tracker, experiment: str
+    ) -> None:
+        self.open(tracker, experiment)
+        for version in ("1", "2"):
+            tracker.set_experiment_tags(experiment, {NOTE_TAG: version, "view": version})
+        tags = self.experiment_tags(tracker, experiment)
+        assert (tags[NOTE_TAG], tags["view"]) == ("1", "2")
+
+    def experiment_tags(self, tracker: Tracker, experiment: str) -> dict[str, str]:
+        raise NotImplementedError
 
     def params(self, tracker: Tracker, run_id: str) -> dict[str, str]:
         raise NotImplementedError

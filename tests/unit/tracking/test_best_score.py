@@ -16,6 +16,7 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import Point, RunStatus, Tracker
 from hico_platform.tracking.best_score import BEST_STEP_TAG
 from hico_platform.tracking.memory import MemoryTracker
+from hico_platform.tracking.metric_names import NAMES_TAG
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
 from tests.mlflow_store import mlflow_home
@@ -94,10 +95,11 @@ def test_what_mlflow_shows_is_what_the_ledger_has(tmp_path: Path) -> None:
     client = tracker._client
     parent = client.get_run(search.ledger.note("run")).data
     best = search.best()
-    assert parent.metrics == {"best_knn_top1": best.value}
+    assert parent.metrics == {"val/best_knn_top1": best.value}
     assert parent.tags["hico.best_trial"] == str(best.number)
     assert parent.tags["hico.best_run"] == best.run_id
-    curve = sorted(client.get_metric_history(search.ledger.note("run"), "best_knn_top1"), key=lambda point: point.step)
+    history = client.get_metric_history(search.ledger.note("run"), "val/best_knn_top1")
+    curve = sorted(history, key=lambda point: point.step)
     assert [point.step for point in curve] == [
         count for count, trial in enumerate(ended, start=1) if trial.state is TrialState.COMPLETE
     ]
@@ -107,10 +109,10 @@ def test_what_mlflow_shows_is_what_the_ledger_has(tmp_path: Path) -> None:
         shown = client.get_run(trial.run_id).data
         assert shown.tags["hico.state"] == str(trial.state)
         assert shown.tags.get("hico.reason") == (trial.ending and trial.ending.reason)
-        assert shown.metrics.get("knn_top1") == trial.value
+        assert shown.metrics.get("val/knn_top1") == trial.value
         assert {name: shown.metrics[name] for name in trial.ending.metrics} == dict(trial.ending.metrics)
         losses = [loss for report in trial.reports for _, loss in report.history]
-        assert shown.metrics.get("loss") == (losses[-1]["loss"] if losses else None)
+        assert shown.metrics.get("train/loss") == (losses[-1]["loss"] if losses else None)
 
 
 def test_the_best_trial_is_tagged_while_the_search_runs(tmp_path: Path) -> None:
@@ -139,7 +141,8 @@ def test_the_last_point_of_a_run_that_has_points_by_trial_number_is_the_best(
     search.work(9 - still_to_run, end=9 - still_to_run, seed=seed)
     search.close()
     parent = tracker.kept[search.ledger.note("run")]
-    del parent.run.tags[BEST_STEP_TAG]  # type: ignore[attr-defined]
+    for tag in (BEST_STEP_TAG, NAMES_TAG):
+        del parent.run.tags[tag]  # type: ignore[attr-defined]
     parent.metrics.clear()
     complete = [trial for trial in search.ledger.trials() if trial.state is TrialState.COMPLETE]
     for trial in complete:  # as it was written before: the best at the time, by the number of the trial
@@ -161,7 +164,7 @@ def test_a_point_that_was_lost_between_two_writes_is_written_by_the_next_driver_
     search = Search(tmp_path, tracker)
     search.work(9, end=9)
     search.close()
-    history = tracker.kept[search.ledger.note("run")].metrics["best_knn_top1"]
+    history = tracker.kept[search.ledger.note("run")].metrics["val/best_knn_top1"]
     whole = list(history)
     del history[-1]
     for _ in range(2):

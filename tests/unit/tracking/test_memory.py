@@ -19,6 +19,12 @@ class TestMemoryTracker(TrackerContract):
     def params(self, tracker: MemoryTracker, run_id: str) -> dict[str, str]:
         return {name: str(value) for name, value in tracker.kept[run_id].params.items()}
 
+    def datasets(self, tracker: MemoryTracker, run_id: str) -> list[str]:
+        return sorted(one.name for one in tracker.kept[run_id].datasets)
+
+    def experiment_tags(self, tracker: MemoryTracker, experiment: str) -> dict[str, str]:
+        return tracker.experiment_tags[experiment]
+
     def aliases(self, tracker: MemoryTracker, name: str) -> dict[str, int]:
         return tracker.aliases[name]
 

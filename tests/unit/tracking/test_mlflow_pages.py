@@ -14,6 +14,7 @@ from hico_platform.home import is_served, mlflow_uri
 from hico_platform.tracking.mlflow_app import AccessPolicy
 from hico_platform.tracking.mlflow_pages import copy_if_read_only, page_addresses, server_environment
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from hico_platform.tracking.search_view import VIEW_TAG
 from tests.mlflow_store import mlflow_home
 
 POLICY = AccessPolicy(names=frozenset({"127.0.0.1"}), port=5001, token="t0ken")
@@ -50,10 +51,12 @@ def test_addresses_of_the_searches(tmp_path: Path) -> None:
     tracker = MlflowTracker(uri=mlflow_uri(tmp_path), artifacts=tmp_path / "artifacts")
     for name in ("one", "two"):
         tracker.open_run(experiment=name, key=name, name=name, parent=None, params={}, tags={}, at_s=1.0)
+    tracker.set_experiment_tags("one", {VIEW_TAG: "{}"})
     experiments = tracker.experiments()
     assert list(experiments) == ["one", "two"], "MLflow's own Default is no search"
     pages = page_addresses("http://127.0.0.1:5000/", experiments)
-    number = experiments["two"]
+    number = experiments["two"].number
+    assert pages["one"].endswith("/runs?workflowType=machine_learning&viewStateShareKey=hico"), "it has a view"
     assert pages["two"] == f"http://127.0.0.1:5000/#/experiments/{number}/runs?workflowType=machine_learning"
     assert pages["models"].startswith("http://127.0.0.1:5000/#/models")
     with_token = page_addresses("http://127.0.0.1:5000", experiments, token="t0ken")

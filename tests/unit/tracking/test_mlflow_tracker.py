@@ -30,6 +30,12 @@ class TestMlflowTracker(TrackerContract):
     def params(self, tracker: MlflowTracker, run_id: str) -> dict[str, str]:
         return dict(tracker._client.get_run(run_id).data.params)
 
+    def datasets(self, tracker: MlflowTracker, run_id: str) -> list[str]:
+        return sorted(one.dataset.name for one in tracker._client.get_run(run_id).inputs.dataset_inputs)
+
+    def experiment_tags(self, tracker: MlflowTracker, experiment: str) -> dict[str, str]:
+        return dict(tracker._client.get_experiment_by_name(experiment).tags)
+
     def aliases(self, tracker: MlflowTracker, name: str) -> dict[str, int]:
         return {alias: int(at) for alias, at in tracker._client.get_registered_model(name).aliases.items()}
 

@@ -12,6 +12,7 @@ from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.messages import TrialFailure
+from hico_platform.search.notes import PERSONS_NOTE
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.task import TrialTask
 from hico_platform.tracking.base import PARENT_TAG, RunStatus
@@ -74,10 +75,10 @@ class World:
             assert kept.run.tags["hico.state"] == str(trial.state)
             assert kept.run.status is (RunStatus.FAILED if trial.state is TrialState.FAILED else RunStatus.FINISHED)
             if trial.state is not TrialState.FAILED:
-                assert [epoch for epoch, _, _ in kept.metrics["loss"]] == list(range(1, trial.epoch + 1))
-                reported = [epoch for epoch, _, _ in kept.metrics["knn_top1"]]
+                assert [epoch for epoch, _, _ in kept.metrics["train/loss"]] == list(range(1, trial.epoch + 1))
+                reported = [epoch for epoch, _, _ in kept.metrics["val/knn_top1"]]
                 assert reported == list(trial.curve)
-                assert "recognition_top1" in kept.metrics
+                assert "val/recognition_top1" in kept.metrics
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_a_whole_search(world: World) -> None:
     parent = world.tracker.kept[world.ledger.note("run")]
     assert parent.run.status is RunStatus.FINISHED
     assert parent.run.tags["hico.best_trial"].isdigit()
-    assert "best_knn_top1" in parent.metrics
+    assert "val/best_knn_top1" in parent.metrics
 
 
 def test_a_report_is_one_request(world: World) -> None:
@@ -107,8 +108,9 @@ def test_a_report_is_one_request(world: World) -> None:
     assert task is not None
     world.work(task)
     world.logger.close(status=RunStatus.FINISHED, patience_s=5)
-    # Search: list, open, close. Trial: look up, open, checkpoint, end and best on the parent; three reports.
-    assert world.tracker.requests <= 3 + 6 + 3
+    # Search: list, open, view, look at its note, close. Trial: open, look at its note, end, best on the parent, its
+    # note twice; the checkpoint and its tag; three reports.
+    assert world.tracker.requests <= 5 + 8 + 3
 
 
 def test_a_failed_trial_has_reason_and_traceback(world: World) -> None:
@@ -202,7 +204,7 @@ def test_the_best_so_far_never_falls_and_is_told_once_a_trial(world: World) -> N
     world.start()
     world.work_off()
     world.logger.close(status=RunStatus.FINISHED, patience_s=5)
-    history = world.tracker.kept[world.ledger.note("run")].metrics["best_knn_top1"]
+    history = world.tracker.kept[world.ledger.note("run")].metrics["val/best_knn_top1"]
     assert [value for _, value, _ in history] == sorted(value for _, value, _ in history)
     assert len({number for number, _, _ in history}) == len(history)
     assert history[-1][1] == max(trial.value for trial in world.ledger.trials() if trial.state is TrialState.COMPLETE)
@@ -212,12 +214,12 @@ def test_a_search_run_that_was_deleted_is_made_anew_with_its_trials_and_its_curv
     world.work_off()
     world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     before = world.ledger.note("run")
-    curve = world.tracker.kept.pop(before).metrics["best_knn_top1"]
+    curve = world.tracker.kept.pop(before).metrics["val/best_knn_top1"]
     world.start()
     world.logger.close(status=RunStatus.FINISHED, patience_s=5)
     parent = world.ledger.note("run")
     assert parent != before
-    assert world.tracker.kept[parent].metrics["best_knn_top1"] == curve
+    assert world.tracker.kept[parent].metrics["val/best_knn_top1"] == curve
     trials = [kept.run for kept in world.tracker.kept.values() if "hico.trial" in kept.run.tags]
     assert [run.tags[PARENT_TAG] for run in trials] == [parent] * 5
 
@@ -248,3 +250,63 @@ def test_a_search_interrupted_before_its_first_trial_keeps_its_run(tmp_path: Pat
     world.start()
     world.logger.close(status=RunStatus.KILLED, patience_s=5.0)
     assert len(world.tracker.kept) == 1
+
+
+def note_of(kept: Kept) -> str:
+    return kept.run.tags["mlflow.note.content"]
+
+
+def test_notes_say_what_is_best_and_what_to_do_next(world: World) -> None:
+    world.work_off()
+    (parent,) = (kept for kept in world.tracker.kept.values() if kept.parent is None)
+    world.ledger.set_note(PERSONS_NOTE, {"text": "of ann", "by": "ann", "at_s": 1.0})
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
+    assert "**Note**: of ann" in note_of(parent)
+    best = parent.run.tags["hico.best_trial"]
+    text = note_of(parent)
+    assert "**Finished**: 5 of 5 trials ended" in text
+    assert f"**Best**: [trial {best}](#/{parent.run.tags['hico.best_run']}) with `val/knn_top1`" in text
+    assert "| `contrast.temperature` |" in text
+    assert "`hico-platform retrain toy`" in text
+    assert f"Trial 0 of the search [toy](#/{parent.run.run_id})" in note_of(world.children()["0"])
+    assert "after 9 epochs, `val/knn_top1`" in note_of(world.children()[best])
+    assert world.tracker.experiment_tags["toy"]["mlflow.sharedViewState.hico"].startswith('{"name": ')
+
+
+def test_the_note_of_an_interrupted_search_says_how_to_go_on(world: World) -> None:
+    world.controller.next_task()
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
+    (parent,) = (kept for kept in world.tracker.kept.values() if kept.parent is None)
+    assert "**Interrupted**: 0 of 5 trials ended (1 running)" in note_of(parent)
+    assert "`hico-platform search --resume --name toy`" in note_of(parent)
+
+
+def test_a_note_that_a_person_wrote_stays(world: World) -> None:
+    first = world.controller.next_task()
+    assert first is not None
+    while len(world.tracker.kept) < 2:
+        time.sleep(0.001)
+    for kept in world.tracker.kept.values():
+        world.tracker.set_tags(kept.run.run_id, {"mlflow.note.content": "mine"})
+    world.work(first)
+    world.work_off()
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
+    world.start()
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
+    (parent,) = (kept for kept in world.tracker.kept.values() if kept.parent is None)
+    assert note_of(parent) == note_of(world.children()["0"]) == "mine"
+    assert note_of(world.children()["1"]) != "mine"
+
+
+def test_a_search_that_an_earlier_version_began_keeps_its_names(world: World) -> None:
+    first = world.controller.next_task()
+    assert first is not None
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
+    for kept in world.tracker.kept.values():
+        kept.run.tags.pop("hico.metric_names")  # type: ignore[attr-defined]
+    world.start()
+    world.work_off()
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5)
+    names = {name for kept in world.tracker.kept.values() for name in kept.metrics}
+    assert {"loss", "knn_top1", "recognition_top1", "best_knn_top1"} <= names
+    assert not [name for name in names if "/" in name]

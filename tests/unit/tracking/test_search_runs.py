@@ -89,7 +89,10 @@ def test_the_search_has_its_facts_and_whoever_began_it(world: World) -> None:
         "hico.signal": "knn_top1",
         "hico.data": kept.run.tags["hico.data"],
         "hico.transfer_digest": "None",
-        "mlflow.note.content": SPACE.settings.description,
+        "hico.metric_names": "grouped",
+        "hico.command": "search",
+        "mlflow.source.name": "hico-platform search",
+        "mlflow.source.type": "LOCAL",
         BEST_STEP_TAG: "trials that have ended",
         USER_TAG: "ann",
     }
@@ -138,8 +141,8 @@ def test_a_report_comes_with_the_losses_before_it(world: World) -> None:
     world.begin()
     world.runs.report(0, report(3, history=(1, 2, 3)))
     assert world.kept().metrics == {
-        "loss": [(1, 1.0, 13.0), (2, 0.5, 13.0), (3, 1 / 3, 13.0)],
-        "knn_top1": [(3, 0.5, 13.0)],
+        "train/loss": [(1, 1.0, 13.0), (2, 0.5, 13.0), (3, 1 / 3, 13.0)],
+        "val/knn_top1": [(3, 0.5, 13.0)],
     }
 
 
@@ -147,14 +150,14 @@ def test_a_score_comes_with_its_standard_error(world: World) -> None:
     world.begin()
     noisy = dataclasses.replace(report(1), standard_errors={"knn_top1": 0.03})
     world.runs.report(0, noisy)
-    assert world.kept().metrics == {"knn_top1": [(1, 0.5, 11.0)], "knn_top1_standard_error": [(1, 0.03, 11.0)]}
+    assert world.kept().metrics == {"val/knn_top1": [(1, 0.5, 11.0)], "val/knn_top1_standard_error": [(1, 0.03, 11.0)]}
 
 
 def test_the_end_adds_what_the_last_report_has_not_said(world: World) -> None:
     world.begin()
     world.runs.report(0, report(3))
     world.runs.end(0, ending(metrics={"knn_top1": 0.75, "retrieval_map": 0.25}), tags={"more": "1"})
-    assert world.kept().metrics == {"knn_top1": [(3, 0.5, 13.0)], "retrieval_map": [(3, 0.25, 20.0)]}
+    assert world.kept().metrics == {"val/knn_top1": [(3, 0.5, 13.0)], "val/retrieval_map": [(3, 0.25, 20.0)]}
     assert (world.tags()[STATE_TAG], world.tags()["more"]) == ("complete", "1")
     assert not {"hico.reason", METRICS_TAG} & world.tags().keys()
 
@@ -163,7 +166,35 @@ def test_metrics_of_another_epoch_than_the_last_report_are_all_written(world: Wo
     world.begin()
     world.runs.report(0, report(1))
     world.runs.end(0, ending(metrics={"knn_top1": 0.75}), tags={})
-    assert world.kept().metrics["knn_top1"] == [(1, 0.5, 11.0), (3, 0.75, 20.0)]
+    assert world.kept().metrics["val/knn_top1"] == [(1, 0.5, 11.0), (3, 0.75, 20.0)]
+
+
+def test_metrics_of_the_system_and_of_transfer_have_groups_of_their_own(world: World) -> None:
+    world.begin()
+    used = dataclasses.replace(report(1), history=((1, {"system/cpu_utilization_percentage": 50.0}),))
+    world.runs.report(0, used)
+    world.runs.end(0, ending(metrics={"transfer_top1": 0.25}), tags={})
+    assert {"system/cpu_utilization_percentage", "transfer/top1"} < world.kept().metrics.keys()
+
+
+def test_each_run_has_its_datasets_with_split_and_digest(world: World) -> None:
+    facts = {
+        "dataset": "embedded", "data": "home:data/embedded", "train_sequences": 12, "validation_sequences": 4,
+        "transfer": "home:data/other", "transfer_digest": "e" * 64,
+    }  # fmt: skip
+    world.ledger = MemoryLedger(
+        name="toy", space=SPACE, facts=dataclasses.replace(FACTS, more=facts), limit=5, at_s=1.25
+    )
+    world.runs = SearchRuns(ledger=world.ledger, space=SPACE, tracker=world.tracker)
+    world.runs.open_search(fresh=True, by_number=False)
+    world.begin()
+    shown = [(one.name, one.split, one.digest[:2], dict(one.facts)) for one in world.kept().datasets]
+    assert shown == [
+        ("embedded (xsub, train)", "train", "dd", {"sequences": 12}),
+        ("embedded (xsub, validation)", "validation", "dd", {"sequences": 4}),
+        ("other (xsub, transfer)", "transfer", "ee", {}),
+    ]
+    assert world.tracker.kept[world.runs.parent].datasets == world.kept().datasets
 
 
 @pytest.mark.parametrize(
