@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "archive": ("archive", "hide a search from lists, or show it again"),
     "rename": ("rename", "give a search another name"),
     "delete": ("delete", "delete a search: study, runs, checkpoints, folder"),
+    "help": ("help", "explain a topic, or a command"),
+    "completion": ("completion", "a script that completes commands and options in your shell"),
     "schema": ("schema", "the JSON Schema of space files, for editors"),
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),
@@ -67,6 +69,7 @@ EPILOG = """examples:
   hico-platform ui
 
 Everything is kept in one folder: --home DIR, else $HICO_HOME, else ~/.hico.
+More: hico-platform help lists topics (spaces, scores, resuming, ...); hico-platform completion bash|zsh|fish.
 """
 
 

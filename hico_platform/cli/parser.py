@@ -82,11 +82,11 @@ def parser_of(name: str, module: ModuleType) -> CommandParser:
     return parser
 
 
-def no_such_command(words: Iterable[str], *, commands: Iterable[str]) -> UsageError:
-    """The error for words that name no command, with the one that was probably meant."""
+def no_such_command(words: Iterable[str], *, commands: Iterable[str], what: str = "a command") -> UsageError:
+    """The error for words that name no command (or topic), with the one that was probably meant."""
     value = " ".join(words)
     remedy = _nearest_remedy(value, list(commands)) or "see hico-platform --help"
-    return UsageError(Problem(rule="a command of hico-platform", value=value, remedy=remedy))
+    return UsageError(Problem(rule=f"{what} of hico-platform", value=value, remedy=remedy))
 
 
 def _type_rule(kind: str) -> str:

@@ -111,15 +111,13 @@ def test_only_time_in_which_the_driver_polled_counts(
 
 def test_a_heartbeat_is_heard_once(mailbox: SimpleNamespace, snapshots: list[MailboxSnapshot]) -> None:
     monitor = WorkerMonitor(attempts=TaskAttempts(), mailbox=MailboxClient(mailbox), clock=Clock())
-    trial = SimpleNamespace(trial_id="a", temporary_state=SimpleNamespace(ray_actor=None))
-    controller = SimpleNamespace(
-        _trial_to_actor={}, _actor_manager=SimpleNamespace(_live_actors_to_ray_actors_resources={})
-    )
+    monitor.attempts.add("a")
+    trial = tune_trial(SimpleNamespace(_actor_id=b"\xf0\x0d"))
 
     def heard_after(count: int, *epochs_s: float) -> list[tuple[object, tuple[float, ...]]]:
         beats = {"a": Heartbeats(count=count, epochs_s=epochs_s)}
         snapshots.append(MailboxSnapshot(pid=5, heartbeats=beats, processes={"a": PROCESS}))
-        monitor.poll(controller, [trial])
+        monitor.poll(None, [trial])
         return monitor.heartbeats([trial])
 
     assert heard_after(1, 2.0) == [(trial, (2.0,))]

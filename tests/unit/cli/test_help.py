@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from hico_platform.cli import help as module
+from hico_platform.cli.main import COMMANDS, main
+from hico_platform.cli.topics import TOPICS
+
+
+def test_alone_it_lists_topics_and_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    listed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    for name in (*TOPICS, *COMMANDS):
+        assert any(line.startswith(f"{name} ") for line in listed), name
+
+
+@pytest.mark.parametrize("name", ["status", "data prepare"])
+def test_of_a_command_it_is_that_commands_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", *name.split()]) == 0
+    shown = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*name.split(), "--help"])
+    assert shown == capsys.readouterr().out
+
+
+def test_of_a_group_it_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "data"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["data", "synth"]
+
+
+def test_a_mistyped_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "score"]) == 2
+    assert (
+        "expected a topic or a command of hico-platform, got 'score'; did you mean scores?" in capsys.readouterr().err
+    )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("lines", "paged"), [(10, False), (60, True)])
+def test_a_pager_is_for_a_terminal_and_for_long_texts_alone(
+    lines: int, paged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(module.subprocess, "run", lambda words, **_: calls.append(words))
+    monkeypatch.setattr(module.shutil, "get_terminal_size", lambda: SimpleNamespace(columns=80, lines=24))
+    monkeypatch.setenv("PAGER", "cat -u")
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    module.show("line\n" * lines)
+    assert calls == ([["cat", "-u"]] if paged else [])
+    assert terminal.getvalue().count("\n") == (0 if paged else lines)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    module.show("line\n" * lines)
+    assert len(calls) == paged, "a pipe is no terminal"
+
+
+def test_the_overview_and_a_topic_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from hico_platform.cli.main import main; main(['--help']); main(['help', 'scores']);"
+        "heavy = {'shtab', 'pydantic', 'rich', 'torch', 'ray', 'mlflow', 'numpy'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
