@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from hico_platform.cli.parser import no_such_command, parser_of
-from hico_platform.cli.topics import TOPICS
+from hico_platform.cli.topics import TOPICS, topic_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def _text(name: str) -> str:
         commands = "\n".join(f"  {command:<20}{words}" for command, (_, words) in COMMANDS.items())
         return f"hico-platform help TOPIC\n\ntopics:\n{topics}\n\nhico-platform help COMMAND\n\ncommands:\n{commands}\n"
     if name in TOPICS:
-        return TOPICS[name][1]()
+        return topic_text(name)
     if name in COMMANDS:
         return parser_of(name, load_command(name)).format_help()
     group = [command for command in COMMANDS if command.startswith(f"{name} ")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 
 from hico_platform.config.package_files import shipped_spaces
 from hico_platform.enums import Signal
 
+_LINE = 79
 _WIDTH = 16
 
 
@@ -20,7 +22,7 @@ A space is a YAML file: settings of every trial (base), what is varied (search),
 
   hico-platform search --space level_weights.yaml
   hico-platform search --space level_weights.yaml --dry-run
-  hico-platform search --space level_weights.yaml --set budget.epochs=27 --set trials=6
+  hico-platform search --space level_weights.yaml --set budget.epochs=27
 
 A file of your own may extend a shipped one and change a few lines:
 
@@ -89,7 +91,7 @@ Validation subjects are taken from the training part, always the same ones. Whic
 dataset, with the size of each part:
 
   hico-platform data info prepared/mine
-  hico-platform search --space small_data.yaml --data prepared/mine --protocol odd-subjects
+  hico-platform search --space views.yaml --data mine --protocol odd-subjects
 """
 
 
@@ -236,3 +238,20 @@ TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
 
 def _table(rows: dict[str, str], *, width: int = _WIDTH) -> str:
     return "\n".join(f"  {name:<{width}}{words}" for name, words in rows.items())
+
+
+def topic_text(name: str) -> str:
+    """A topic's text for a terminal of 80 columns: paragraphs and rows of tables are broken between words."""
+    lines: list[str] = []
+    for paragraph in TOPICS[name][1]().rstrip().split("\n\n"):
+        rows = paragraph.split("\n")
+        if not rows[0].startswith(" "):
+            lines += textwrap.wrap(" ".join(rows), _LINE)
+        for row in rows if rows[0].startswith(" ") else []:
+            column = re.match(r" +(?:\S+ )*\S+ {2,}", row)
+            if len(row) <= _LINE or row.startswith("  hico-platform ") or column is None:
+                lines.append(row)
+            else:
+                lines += textwrap.wrap(row, _LINE, subsequent_indent=" " * column.end(), break_on_hyphens=False)
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"

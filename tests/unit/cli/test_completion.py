@@ -101,6 +101,6 @@ def test_every_command_and_option_is_in_it() -> None:
 
 def test_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "bash"]) == 0
-    assert "complete -o filenames -F _shtab_hico_platform hico-platform" in capsys.readouterr().out
+    assert "complete -o bashdefault -F _shtab_hico_platform hico-platform" in capsys.readouterr().out
     assert main(["completion", "csh"]) == 2
     assert "shell: expected one of bash, zsh, fish, got 'csh'" in capsys.readouterr().err
