@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,11 @@ def test_a_space_file_that_names_no_precision_means_auto_and_a_ledger_keeps_that
     assert space.base.model.precision is again.base.model.precision is Precision.AUTO
     assert to_mapping(again.base) == to_mapping(space.base)
     assert again.source == space.source
+
+
+def test_a_file_without_a_base_has_a_precision_in_what_the_ledger_keeps(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text("search:\n  contrast.temperature: {low: 0.1, high: 0.2}\n")
+    assert load_space(tmp_path / "space.yaml").source["base"]["model"]["precision"] == "auto"
 
 
 def without_precision(source: Mapping[str, Any]) -> dict[str, Any]:

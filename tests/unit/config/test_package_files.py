@@ -19,6 +19,11 @@ class TestShipped:
         write(tmp_path, "{}", "level_weights.yaml")
         assert find_space("level_weights.yaml").resolve() == tmp_path / "level_weights.yaml"
 
+    @pytest.mark.parametrize("text", ["level_weights.json", "search_spaces/level_weights", "level_weights.yaml.yaml"])
+    def test_a_name_with_something_else_is_none(self, text: str) -> None:
+        with pytest.raises(ConfigError, match="the name of a space that ships"):
+            find_space(text)
+
     def test_neither_path_nor_name(self) -> None:
         with pytest.raises(ConfigError, match=r"name of a space that ships.*level_weights, optimiser"):
             find_space("levels.yaml")

@@ -28,6 +28,11 @@ class TestSimplex:
         back = simplex.decode(simplex.encode(weights))
         assert all(math.isclose(float(back[name]), weight, abs_tol=1e-6) for name, weight in weights.items())
 
+    def test_weights_after_one_that_has_all_are_nothing(self) -> None:
+        simplex = Simplex(name="w", parts=("a", "b", "c"), total=2)
+        weights = {"w.a": 2.0, "w.b": 0.0, "w.c": 0.0}
+        assert simplex.decode(simplex.encode(weights)) == pytest.approx(weights)
+
     def test_equal_shares_of_the_cube_are_equal_volumes(self) -> None:
         # Under Dirichlet(1,1,1,1) each weight's mean is a quarter of the sum.
         simplex = Simplex(name="w", parts=("a", "b", "c", "d"), total=4)

@@ -231,3 +231,8 @@ def test_keys_of_a_dataset_do_not_enter_a_space(tmp_path: Path) -> None:
     assert space_from({**kept, "transfer": address}).settings.transfer == address, "an older version's ledger"
     with pytest.raises(ConfigError, match="without keys"):
         space_from(kept, assignments=[f"transfer={address}"])
+
+
+def test_what_another_version_wrote_is_to_be_read_by_that_one() -> None:
+    with pytest.raises(ConfigError, match="use the version of this package that wrote it, or a newer one"):
+        space_from({"search": {"contrast.temprature": {"low": 0.1, "high": 0.2}}})

@@ -8,6 +8,7 @@ import scipy.stats
 import torch
 
 from hico_platform.evaluate import intervals
+from hico_platform.evaluate import intervals as module
 from hico_platform.evaluate.intervals import FEW_PERSONS, Interval, interval, over_seeds, paired
 from hico_platform.evaluate.scores import Score
 
@@ -239,3 +240,15 @@ def test_scores_that_do_not_belong_together_are_refused() -> None:
         interval(four, clusters=torch.arange(3))
     with pytest.raises(ValueError, match="different numbers"):
         interval([four, Score.of_sums(torch.ones(3, 2), lambda sums: sums[..., 0])], clusters=None)
+
+
+def test_two_persons_who_differ_make_an_interval_wide() -> None:
+    values = np.concatenate([np.arange(40) % 10 < 9, np.arange(40) % 10 < 3]).astype(float)
+    found, alone = of(values, np.arange(80) // 40), of(values)
+    assert found.few_persons
+    assert found.high - found.low > 2 * (alone.high - alone.low)
+
+
+def test_two_of_something_ask_for_the_widest_tails_and_one_for_none() -> None:
+    assert module._tail([(0.3, 2)]) == pytest.approx(widened(2))
+    assert module._tail([(0.3, 1)]) == pytest.approx(0.025)

@@ -59,3 +59,9 @@ def test_without_a_target_nothing_is_transferred_and_unknown_persons_are_one_eac
     found = quick_scores(dataclasses.replace(given, data=dataclasses.replace(given.data, subjects=None)))
     assert not any(name.startswith("transfer") for name in found.scores)
     assert found.persons.tolist() == list(range(250))
+
+
+def test_encoders_of_other_streams_are_no_part_of_it() -> None:
+    alone = evaluated(raw=False, transfer=False)
+    found = quick_scores(dataclasses.replace(alone, streams={"bone": alone, "motion": alone}))
+    assert found.scores.keys() == quick_scores(alone).scores.keys()

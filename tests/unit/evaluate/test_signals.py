@@ -9,9 +9,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.enums import Signal
-from hico_platform.evaluate.data import EvalData, EvalFeatures
+from hico_platform.evaluate import signals as module
+from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated
 from hico_platform.evaluate.noise import standard_errors
-from hico_platform.evaluate.signals import reported_scores
+from hico_platform.evaluate.signals import reported_scores, validation_scores
 from tests import handmade
 
 OF_KNN = {"knn_top1", "knn_top1_k5", "knn_top1_k9", "knn_top1_k20", "knn_mean"}
@@ -63,14 +64,32 @@ def test_the_signals_are_what_scikit_learn_says(given: handmade.Points, data: Ev
 def test_noise_is_that_of_the_persons_who_are_scored(
     given: handmade.Points, data: EvalData, features: EvalFeatures
 ) -> None:
-    assert data.eval_subjects is not None
-    found = reported_scores(features, data=data, config=CONFIG, signal=Signal.KNN_TOP1)
     right = torch.tensor(right_by_scikit_learn(given, 1))
-    expected = standard_errors(right[None], persons=data.eval_subjects).item()
+    persons = torch.arange(160) % 8
+    persons[data.eval] = right.long() * 4 + torch.arange(len(right)) % 4  # who are all right, or all wrong
+    found = reported_scores(features, data=replace(data, subjects=persons), config=CONFIG, signal=Signal.KNN_TOP1)
+    expected = standard_errors(right[None], persons=persons[data.eval]).item()
     assert found.standard_errors["knn_top1"] == pytest.approx(expected)
+    assert expected > 1.5 * standard_errors(right[None], persons=None).item()
 
 
 def test_knn_subjects_scores_both_parts(data: EvalData, features: EvalFeatures) -> None:
     whole = reported_scores(features, data=data, config=CONFIG, signal=Signal.KNN_SUBJECTS)
     assert whole.values["knn_subjects"] * 160 == pytest.approx(round(whole.values["knn_subjects"] * 160))
     assert whole.standard_errors["knn_subjects"] < whole.standard_errors["knn_top1"], "four times as many sequences"
+
+
+def test_a_trial_reports_the_same_of_what_is_evaluated_with_its_seed(
+    data: EvalData, features: EvalFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def noted(**given: object) -> Evaluated:
+        seeds.append(given["seed"])
+        return Evaluated(**given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "Evaluated", noted)
+    evaluated = Evaluated(data=data, features=features, config=CONFIG, seed=3)
+    expected = reported_scores(features, data=data, config=CONFIG, signal=Signal.MAP, seed=3)
+    assert validation_scores(evaluated, signal=Signal.MAP) == expected
+    assert seeds == [3, 3]
