@@ -16,7 +16,7 @@ setup(
         "hico_platform.config.table_maps": ["*.yaml"],
         "hico_platform.ops.cpu": ["*.c", "*.h"],
         "hico_platform.search_spaces": ["*.yaml", "*.json"],
-        "hico_platform.dashboards": ["*.html", "*.json", "*.yaml", "*.yml", "*.md"],
+        "hico_platform.dashboards": ["*.html", "*.css", "*.js", "*.json", "*.yaml", "*.yml", "*.md"],
         "hico_platform.dashboards.provisioning.dashboards": ["*.yaml"],
         "hico_platform.dashboards.provisioning.datasources": ["*.yaml"],
     },

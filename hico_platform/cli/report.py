@@ -1,10 +1,12 @@
-"""Write the results of a search as one page: learning curves, parameters, trials, and the final comparison.
+"""Write the results of a search, or of several side by side, as one interactive page.
 
-The page is one file without anything from elsewhere; it can be made while the search runs, and again later.
+The page is one file that fetches nothing from elsewhere; it can be made while the search runs, and again later. It has
+the best configuration and how sure it is, history and learning curves, rungs, parameters, level weights, importance,
+cost, all trials, the final comparison with its tests and figures, failures, and how to reproduce the search.
 
 examples:
   hico-platform report level_weights
-  hico-platform report level_weights --out level_weights.html
+  hico-platform report level_weights temperature --out both.html
   hico-platform report level_weights --json
 """
 
@@ -24,13 +26,17 @@ from hico_platform.writable import check_writable
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("name", metavar="NAME", help="the search")
+    parser.add_argument("names", metavar="NAME", nargs="+", help="a search; several are shown side by side")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.html", help="where to write it (default: report.html with the search)"
+        "--out", type=Path, metavar="FILE.html", help="where to write it (default: report.html with the first search)"
     )
     parser.add_argument("--force", action="store_true", help="write over FILE.html")
     add_store_options(parser)
-    parser.add_argument("--json", action="store_true", help="print the content as JSON; write a page only with --out")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the content as JSON, of several searches as a list; write a page only with --out",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,9 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about a cache in a temporary folder
     paths = home_paths(arguments)
-    check_known_name(arguments.name, field="NAME")
-    content = report_content(paths, arguments.name)
-    file = arguments.out or paths.search(arguments.name) / "report.html"
+    names = list(dict.fromkeys(arguments.names))
+    for name in names:
+        check_known_name(name, field="NAME")
+    contents = [report_content(paths, name) for name in names]
+    file = arguments.out or paths.search(names[0]) / ("report.html" if len(names) == 1 else "side_by_side.html")
     if arguments.out is not None or not arguments.json:
         check_writable(
             file.parent,
@@ -52,9 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is None:
             follow_home(paths.home)
         # The report in the search's folder is overwritten; a file that the user names is not.
-        write_page(render(content), file, overwrite=arguments.force or arguments.out is None)
+        write_page(render(*contents), file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
-        print(json.dumps(dataclasses.asdict(content), default=sorted))
+        found = [dataclasses.asdict(content) for content in contents]
+        print(json.dumps(found[0] if len(found) == 1 else found, default=sorted))
     else:
         print(f"report: {file}")
     return 0

@@ -106,6 +106,10 @@ def run(arguments: argparse.Namespace) -> int:
     with output:
         report = _retrain(arguments, paths, output)
         _print(report, arguments, output)
+    if arguments.name is not None and not report.untracked:
+        from hico_platform.commands.report_artifact import keep_report_of_search
+
+        keep_report_of_search(paths, arguments.name)
     return 0 if report.unregistered is None else 1
 
 
@@ -125,7 +129,7 @@ def _retrain(arguments: argparse.Namespace, paths: HomePaths, output: Output) ->
 
             view.phase(Phase.DATA)
             inputs = _inputs(arguments, paths, progress=view.making)
-            view.begins(inputs.name, log=paths.search(inputs.name) / "final" / "retrain.log")
+            view.begins(inputs.name, log=paths.search(inputs.name) / "final" / "retrain.log", signal=inputs.data.signal)
             return retrain_in_home(
                 paths,
                 inputs,

@@ -117,7 +117,16 @@ def run(arguments: argparse.Namespace) -> int:
                 stores=store_words(arguments),
                 output=output,
             )
+    if not result.untracked:  # else the store is away
+        _keep_report(paths, name)
     return 0
+
+
+def _keep_report(paths: HomePaths, name: str) -> None:
+    from hico_platform.commands.report_artifact import keep_report
+    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+
+    keep_report(paths, name, tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts))
 
 
 def _search(

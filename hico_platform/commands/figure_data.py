@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,23 @@ def figures_of_features(shown: FigureData, *, about: str) -> dict[str, bytes]:
         title = f"Nearest training sequences: {about}"
         found["retrieval"] = draw_gallery(shown.gallery, store, title=title, seed=shown.seed)
     return found
+
+
+def figure_numbers(
+    shown: FigureData, *, counts: npt.NDArray[np.int64], losses: Mapping[int, Mapping[str, float]]
+) -> bytes:
+    """What the report draws itself, as JSON: features laid out by class, the confusion matrix, and losses by epoch.
+
+    ``counts`` int64 (classes, classes): rows are true classes, columns answers.
+    """
+    names = list(shown.store.class_names)
+    found: dict[str, Any] = {"confusion": {"counts": counts.tolist(), "class_names": names}}
+    if shown.map is not None:
+        x, y = (shown.map.positions[:, side].round(3).tolist() for side in (0, 1))
+        found["features"] = {"x": x, "y": y, "label": shown.labels.tolist(), "class_names": names}
+    if losses:
+        found["losses"] = {str(epoch): dict(values) for epoch, values in losses.items()}
+    return json.dumps(found).encode()
 
 
 def about(facts: Mapping[str, Any]) -> str:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shlex
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from hico_platform.config.parameters import Range
+from hico_platform.config.parameters import Range, Simplex
+from hico_platform.config.yaml_writer import yaml_text
 from hico_platform.enums import Signal
+from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
-from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
-from hico_platform.retrain.results import FIGURES, PLAN, read_result, summarise
+from hico_platform.masking import masked
+from hico_platform.report.content import (
+    Importance,
+    ReportContent,
+    ReportedTrial,
+    RetrainCandidate,
+    RetrainDifference,
+    RetrainRow,
+    RetrainTable,
+)
+from hico_platform.retrain.comparison import Comparison, compare
+from hico_platform.retrain.plan import Entry, PlannedRun
+from hico_platform.retrain.promotion import promotion, tested_metric
+from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES, METRICS, PLAN, read_result, summarise
 from hico_platform.search.ledger.base import Facts, TrialRecord
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
-from hico_platform.search.status import search_status
+from hico_platform.search.status import SearchStatus, search_status
 
 
 def report_content(paths: HomePaths, name: str) -> ReportContent:
@@ -23,13 +41,15 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
     Raises:
         UsageError: there is no search of that name.
     """
-    from hico_platform.search.ledger.importance import parameter_importance
+    from hico_platform.search.ledger.importance import named_importance, parameter_importance
     from hico_platform.search.ledger.optuna_ledger import open_storage
 
     status = search_status(paths, name)
     settings, facts = status.space.settings, status.search.facts
     epochs = status.space.base.budget.epochs
     found = parameter_importance(open_storage(paths.storage_url, create=False), name=name)
+    named = named_importance(status.trials, status.space)
+    finals = retrain_tables(paths.search(name) / "final", signal=settings.signal)
     return ReportContent(
         name=name,
         description=settings.description,
@@ -39,7 +59,9 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
         limit=status.search.limit,
         epochs=epochs,
         rungs=[epoch for epoch in make_scheduler(settings.scheduler, epochs=epochs).report_epochs if epoch < epochs],
-        trials=[_trial(trial, trial_status(trial, has_driver=status.driver is not None)) for trial in status.trials],
+        trials=[
+            _trial(trial, trial_status(trial, has_driver=status.driver is not None), status) for trial in status.trials
+        ],
         best=None if status.best is None else status.best.number,
         facts={
             "dataset": str(facts.more.get("dataset", "")),
@@ -67,9 +89,49 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             for field in parameter.fields
         ),
         importance=None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2]),
-        finals=retrain_tables(paths.search(name) / "final"),
+        finals=finals,
         made=_clock(status.at_s),
+        named_importance=None
+        if named is None
+        else Importance(
+            shares=named.shares, epoch=named.epoch, trials=named.trials, errors=named.errors, draws=named.draws
+        ),
+        simplexes={
+            parameter.name: parameter.fields for parameter in status.space.parameters if isinstance(parameter, Simplex)
+        },
+        cpus=float(settings.resources.cpus),
+        gpus=float(status.gpus),
+        commands=_commands(status, retrained=bool(finals)),
+        space=yaml_text(status.search.source),
+        drivers=[
+            {
+                "user": driver.user,
+                "host": driver.host,
+                "began": _clock(driver.began_at_s),
+                "what": "resumed it" if driver.resumed else "began it",
+                "command": driver.command,
+            }
+            for driver in status.drivers
+        ],
+        more_facts={
+            "data digest": facts.data_digest,
+            **{name.replace("_", " "): masked(str(value)) for name, value in facts.more.items() if value is not None},
+        },
+        scheduler=str(settings.scheduler.name),
     )
+
+
+def _commands(status: SearchStatus, *, retrained: bool) -> dict[str, str]:
+    """What a search was run with, and how to go on, as they are typed in a shell."""
+    name = shlex.quote(status.search.name)
+    first = next((driver.command for driver in status.drivers if not driver.resumed), None)
+    return {
+        "search": first or f"hico-platform search --space space.yaml --name {name}",
+        "retrain the best": f"hico-platform retrain {name} --candidates 3 --seeds 3"
+        if not retrained
+        else f"hico-platform retrain {name}",
+        "make this page again": f"hico-platform report {name}",
+    }
 
 
 def _pretrain_only(facts: Facts) -> dict[str, str]:
@@ -77,28 +139,108 @@ def _pretrain_only(facts: Facts) -> dict[str, str]:
     return {word: f"{facts.more[name]} sequences" for name, word in names.items() if name in facts.more}
 
 
-def retrain_tables(directory: Path) -> list[RetrainTable]:
-    """The retrainings of a search that have a result, the newest first."""
+def retrain_tables(directory: Path, *, signal: Signal = Signal.KNN_TOP1) -> list[RetrainTable]:
+    """The retrainings of a search that went by ``signal`` which have a result, the newest first."""
     tables: list[tuple[float, RetrainTable]] = []
     for file in directory.glob(f"*/{PLAN}"):
-        plan = json.loads(file.read_text())
-        results = [result for folder in file.parent.iterdir() if (result := read_result(folder)) is not None]
-        rows = [
-            RetrainRow(
-                name=entry.heading,
-                scores={metric: (one.mean, one.deviation, one.count) for metric, one in spreads.items()},
-            )
-            for entry, spreads in summarise(results).items()
-        ]
-        if rows:
-            figures = tuple(str(one) for one in sorted((file.parent / FIGURES).glob("*.png")))
-            table = RetrainTable(epochs=plan["epochs"], facts=plan["facts"], rows=rows, figures=figures)
+        table = _retrain_table(file.parent, json.loads(file.read_text()), metric=tested_metric(signal))
+        if table is not None:
             tables.append((file.stat().st_mtime, table))
     return [table for _, table in sorted(tables, key=lambda item: item[0], reverse=True)]
 
 
-def _trial(trial: TrialRecord, status: TrialStatus) -> ReportedTrial:
+def _retrain_table(folder: Path, plan: Mapping[str, Any], *, metric: str) -> RetrainTable | None:
+    results = [result for one in sorted(folder.iterdir()) if (result := read_result(one)) is not None]
+    rows = [
+        RetrainRow(
+            name=entry.heading,
+            scores={name: (one.mean, one.deviation, one.count) for name, one in spreads.items()},
+        )
+        for entry, spreads in summarise(results).items()
+    ]
+    if not rows:
+        return None
+    compared = _compared(folder, plan, metric=metric)
+    promoted = promotion(compared, metric=metric)
+    return RetrainTable(
+        epochs=plan["epochs"],
+        facts=plan["facts"],
+        rows=rows,
+        figures=tuple(str(one) for one in sorted((folder / FIGURES).glob("*.png"))),
+        intervals={
+            entry.heading: {name: (one.low, one.high) for name, one in found.items()}
+            for entry, found in compared.intervals.items()
+        },
+        differences=[
+            RetrainDifference(
+                name=entry.heading,
+                metric=name,
+                difference=one.test.difference,
+                low=one.test.interval.low,
+                high=one.test.interval.high,
+                p=one.p,
+                p_one_sided=one.test.p_greater,
+                better=one.test.better,
+                method=one.test.method,
+            )
+            for entry, found in compared.differences.items()
+            for name, one in found.items()
+        ],
+        candidates=[
+            RetrainCandidate(
+                trial=one["trial"],
+                searched=one.get("searched"),
+                stopped=bool(one.get("stopped")),
+                mean=one["mean"],
+                deviation=one.get("std"),
+                seeds=one["seeds"],
+                chosen=bool(one.get("chosen")),
+            )
+            for one in plan.get("candidates", ())
+        ],
+        headings={name: METRICS[name] for name in METRICS if any(name in row.scores for row in rows)},
+        metric=metric,
+        alias=promoted.alias,
+        verdict=promoted.sentence,
+        untested=compared.untested,
+        persons=compared.persons,
+        counted=compared.clusters.counted(compared.persons) if compared.persons else "sequences",
+        seeds=max(count for row in rows for _, _, count in row.scores.values()),
+        drawn=_figure_numbers(folder / FIGURES / FIGURE_NUMBERS),
+    )
+
+
+def _compared(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Comparison:
+    """The intervals and tests of a plan's runs, which are known by their keys; none while a run has not ended."""
+    from hico_platform.config.document import Document
+    from hico_platform.config.schema import parse
+    from hico_platform.config.trial import TrialConfig
+
+    entries = {str(entry).replace(" ", "-"): entry for entry in Entry}
+    keys = [str(key).rpartition("-seed-") for key in plan["runs"]]
+    missing = [key for key in plan["runs"] if read_result(folder / key) is None]
+    if missing:
+        return Comparison(untested=f"{', '.join(missing)}: not scored yet")
+    try:
+        config = parse(TrialConfig, Document(data=plan["config"], file=folder / PLAN))
+    except HicoError as error:  # another version wrote it
+        return Comparison(untested=f"its configuration cannot be read: {error}")
+    runs = [PlannedRun(entry=entries[name], seed=int(seed), config=config) for name, _, seed in keys]
+    return compare(folder, runs, metric=metric)
+
+
+def _figure_numbers(file: Path) -> dict[str, Any]:
+    """The numbers of figures; none where an older version drew pictures alone, or the file is damaged."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _trial(trial: TrialRecord, status: TrialStatus, search: SearchStatus) -> ReportedTrial:
     ending = trial.ending
+    spent = _spent_s(trial, sessions=search.sessions)
     return ReportedTrial(
         number=trial.number,
         state=str(status),
@@ -110,7 +252,24 @@ def _trial(trial: TrialRecord, status: TrialStatus) -> ReportedTrial:
         seconds=None if ending is None else ending.at_s - trial.began_at_s,
         reason=None if ending is None else ending.reason,
         run_id=trial.run_id,
+        errors={report.epoch: report.standard_error for report in trial.reports if report.standard_error is not None},
+        metric_errors=dict(trial.reports[-1].standard_errors) if trial.reports else {},
+        spent_s={report.epoch: seconds for report, seconds in zip(trial.reports, spent, strict=False)},
+        at_s={report.epoch: report.at_s for report in trial.reports},
+        busy_s=None if ending is None else spent[-1],
+        ended_at_s=None if ending is None else ending.at_s,
+        traceback=None if ending is None else ending.traceback,
     )
+
+
+def _spent_s(trial: TrialRecord, *, sessions: Sequence[float]) -> list[float]:
+    """Seconds on workers by each of a trial's reports and, if it has ended, by its end."""
+    marks = [report.at_s for report in trial.reports] + ([] if trial.ending is None else [trial.ending.at_s])
+    parts = [
+        end - max([begin, *(session for session in sessions if begin < session <= end)])
+        for begin, end in itertools.pairwise([trial.began_at_s, *marks])
+    ]
+    return list(itertools.accumulate(parts))
 
 
 def _clock(at_s: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from hico_platform.atomic_io import write_new_folder
 from hico_platform.errors import first_line
 from hico_platform.retrain.losses import read_losses
-from hico_platform.retrain.results import FIGURES
+from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES
 from hico_platform.tracking.base import Tracker
 
 if TYPE_CHECKING:  # the driver does without torch until figures are drawn
@@ -37,12 +37,15 @@ def add_figures(report: RetrainReport, *, data: TrialData, tracker: Tracker) -> 
 
 
 def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
-    """PNGs by file name. The checkpoint scores the test split as it was scored before: nothing is chosen by it."""
+    """PNGs by file name, and the numbers of those that the report draws itself.
+
+    The checkpoint scores the test split as it was scored before: nothing is chosen by it.
+    """
     import torch
 
     from hico_platform.build import build_encoder
     from hico_platform.checkpoint import load_checkpoint
-    from hico_platform.commands.figure_data import about, figure_data, figures_of_features
+    from hico_platform.commands.figure_data import about, figure_data, figure_numbers, figures_of_features
     from hico_platform.config.schema import parse
     from hico_platform.config.trial import TrialConfig
     from hico_platform.config.yaml_loader import Document
@@ -66,7 +69,8 @@ def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
         "dataset": store.dataset, "protocol": data.source.protocol, "split": "test", "seed": config.budget.seed,
     }  # fmt: skip
     title = f"best configuration, {about(facts)}"
-    found = figures_of_features(figure_data(evaluated, store=store), about=title)
+    shown = figure_data(evaluated, store=store)
+    found = figures_of_features(shown, about=title)
     answers = vote(sequences.train_labels[evaluated.neighbours[:, :1].to(sequences.train.device)])
     counts = confusion(answers, sequences.eval_labels, classes=sequences.classes).numpy().astype(np.int64)
     found["confusion_knn"] = draw_confusion(counts, store.class_names, title=f"1-NN: {about(facts)}")
@@ -74,4 +78,5 @@ def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
     losses = read_losses(checkpoint.parent)
     if losses:
         found["losses"] = draw_losses(losses, title=f"Losses in training: {trained_on}")
-    return {f"{name}.png": content for name, content in found.items()}
+    numbers = figure_numbers(shown, counts=counts, losses=losses)
+    return {**{f"{name}.png": content for name, content in found.items()}, FIGURE_NUMBERS: numbers}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,11 @@ def as_yaml(config: Settings, *, comments: Sequence[str] = ()) -> str:
     text = yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True, default_flow_style=False)
     head = "".join(f"# {_one_line(comment)}\n" for comment in comments)
     return f"{head}{text}"
+
+
+def yaml_text(data: Mapping[str, Any]) -> str:
+    """Plain values in their own order, such as the space that a ledger keeps."""
+    return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
 def _one_line(text: str) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTrial:
     """A trial; ``curve`` maps epochs to the score that the search goes by, ``metrics`` are those of its end.
 
-    ``word`` is the state as the page shows it.
+    ``word`` is the state as the page shows it. ``errors`` are the standard errors of the curve's scores by epoch, where
+    they are known, ``metric_errors`` those of the last report's metrics by name. ``spent_s`` maps epochs to the seconds
+    that workers had given the trial by then, ``at_s`` to Unix times; ``busy_s`` is the sum with its downstream
+    evaluation, and ``ended_at_s`` when that was over. ``traceback`` is a failed trial's.
     """
 
     number: int
@@ -23,6 +27,13 @@ class ReportedTrial:
     seconds: float | None
     reason: str | None
     run_id: str | None
+    errors: Mapping[int, float] = field(default_factory=dict)
+    metric_errors: Mapping[str, float] = field(default_factory=dict)
+    spent_s: Mapping[int, float] = field(default_factory=dict)
+    at_s: Mapping[int, float] = field(default_factory=dict)
+    busy_s: float | None = None
+    ended_at_s: float | None = None
+    traceback: str | None = None
 
     @property
     def epoch(self) -> int:
@@ -34,6 +45,23 @@ class ReportedTrial:
         """The score there."""
         return self.curve[self.epoch] if self.curve else None
 
+    @property
+    def error(self) -> float | None:
+        """The standard error of that score, where it is known."""
+        return self.errors.get(self.epoch)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it was trained for the whole budget."""
+        return self.state == "complete"
+
+    @property
+    def evaluation_s(self) -> float | None:
+        """Seconds of the downstream evaluation after its last report; None before it has ended."""
+        if self.ended_at_s is None or self.busy_s is None or not self.spent_s:
+            return None
+        return max(0.0, self.busy_s - self.spent_s[self.epoch])
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainRow:
@@ -44,16 +72,63 @@ class RetrainRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetrainDifference:
+    """How far the best configuration is above the row ``name`` in one metric, with the 95 % interval and p.
+
+    ``p`` is two-sided, by Holm over all that is shown; ``p_one_sided`` is what a champion is tested by.
+    """
+
+    name: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_one_sided: float
+    better: bool
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainCandidate:
+    """A configuration among which validation chose: its trial, the score in the search, mean and deviation of seeds."""
+
+    trial: int
+    searched: float | None
+    stopped: bool
+    mean: float
+    deviation: float | None
+    seeds: int
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetrainTable:
     """The comparison of one retraining, scored on the test split, with the facts that its numbers depend on.
 
-    ``figures`` are the files of its figures, PNGs.
+    ``figures`` are the files of its figures, PNGs; ``drawn`` are the numbers of those that the page draws itself.
+    ``intervals`` holds 95 % intervals (low, high) by row and metric, ``headings`` what tables call a metric.
+    ``verdict`` says why the model is ``alias`` (champion or challenger); ``metric`` is the one that decides.
+    ``untested`` is why there is neither interval nor test, where there is none. ``counted`` says over what intervals
+    are: ``8 persons``.
     """
 
     epochs: int
     facts: Mapping[str, str]
     rows: Sequence[RetrainRow]
     figures: Sequence[str] = ()
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    differences: Sequence[RetrainDifference] = ()
+    candidates: Sequence[RetrainCandidate] = ()
+    headings: Mapping[str, str] = field(default_factory=dict)
+    metric: str = "knn_top1"
+    alias: str | None = None
+    verdict: str | None = None
+    untested: str | None = None
+    persons: int = 0
+    counted: str = ""
+    seeds: int = 0
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +138,9 @@ class Importance:
     shares: Mapping[str, float]
     epoch: int
     trials: int
+    errors: Mapping[str, float] = field(default_factory=dict)
+    """The standard errors of the shares over ``draws`` resamplings of the trials; empty where there are none."""
+    draws: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +151,11 @@ class ReportContent:
     what the page calls the validation score that it goes by, ``metric`` its name among a trial's metrics.
     ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
     are the fields that were searched on a log scale.
+
+    ``importance`` is by the coordinates that the sampler draws, ``named_importance`` by the parameters as the space
+    names them: a weight of a simplex is one of the latter. ``simplexes`` maps a group to the fields of its weights,
+    ``cpus`` and ``gpus`` are what a trial holds. ``commands`` maps what a command does to the command, ``space`` is the
+    space file's text, ``drivers`` the processes that ran the search, ``more_facts`` whatever else it depends on.
     """
 
     name: str
@@ -92,6 +175,15 @@ class ReportContent:
     importance: Importance | None = None
     finals: Sequence[RetrainTable] = field(default_factory=tuple)
     made: str = ""
+    named_importance: Importance | None = None
+    simplexes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cpus: float = 0.0
+    gpus: float = 0.0
+    commands: Mapping[str, str] = field(default_factory=dict)
+    space: str = ""
+    drivers: Sequence[Mapping[str, str]] = ()
+    more_facts: Mapping[str, str] = field(default_factory=dict)
+    scheduler: str = ""
 
     @property
     def best_trial(self) -> ReportedTrial | None:

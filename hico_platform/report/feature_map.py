@@ -21,6 +21,15 @@ def named_classes(labels: npt.NDArray[np.int64]) -> list[int]:
     return sorted(int(found) for found in classes[largest])
 
 
+def other_classes(labels: npt.NDArray[np.int64], named: Sequence[int]) -> str:
+    """What a legend calls the classes without a name: smaller ones only where none is as large as a named one."""
+    classes, counts = np.unique(labels, return_counts=True)
+    is_named = np.isin(classes, named)
+    count = int((~is_named).sum())
+    smaller = "smaller" if counts[~is_named].max() < counts[is_named].min() else "other"
+    return f"{count} {smaller} class{'' if count == 1 else 'es'}"
+
+
 def draw_feature_map(
     positions: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], class_names: Sequence[str], *, title: str
 ) -> bytes:
@@ -30,13 +39,12 @@ def draw_feature_map(
     named = named_classes(labels)
     others = ~np.isin(labels, named)
     if others.any():
-        count = len(np.unique(labels[others]))
         axis.scatter(
             positions[others, 0],
             positions[others, 1],
             s=10,
             color=_OTHERS,
-            label=f"{count} smaller classes",
+            label=other_classes(labels, named),
             linewidths=0,
         )
     for number, found in enumerate(named):

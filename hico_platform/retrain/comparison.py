@@ -82,8 +82,8 @@ def compare(folder: Path, runs: Sequence[PlannedRun], *, metric: str) -> Compari
         for entry, seeds in kept.items()
     }
     return Comparison(
-        persons=0 if clusters is None else len(np.unique(first.persons)),
-        clusters=Clusters.SEQUENCES if clusters is None else first.clusters,
+        persons=0 if first.clusters is Clusters.SEQUENCES else len(np.unique(first.persons)),
+        clusters=first.clusters,
         seeds=len(kept[Entry.BEST]),
         intervals=intervals,
         differences=_differences(kept, metrics=dict.fromkeys((metric, *TESTED))),

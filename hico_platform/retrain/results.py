@@ -16,6 +16,8 @@ from hico_platform.retrain.plan import Entry, RetrainPlan
 RESULT, PLAN = "result.json", "plan.json"
 FIGURES = "figures"
 """The folder of figures beside the runs, and the artifact of the run whose encoder they show."""
+FIGURE_NUMBERS = "figures.json"
+"""The numbers of the figures that the report draws itself, beside the pictures."""
 METRICS: dict[str, str] = {
     "knn_top1": "1-NN",
     "knn_top1_k5": "5-NN",

@@ -50,8 +50,15 @@ def read_sequence_scores(directory: Path) -> SequenceScores | None:
     try:
         with np.load(directory / SCORES, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
-        clusters = Clusters(str(arrays.pop(_CLUSTERS, Clusters.PERSONS)))
+        word = arrays.pop(_CLUSTERS, None)
+        persons = arrays.pop(_PERSONS, None)
+        clusters = _unnamed(persons) if word is None else Clusters(str(word))
     except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
         return None
-    persons = arrays.pop(_PERSONS, None)
     return None if persons is None else SequenceScores(parts=arrays, persons=persons, clusters=clusters)
+
+
+def _unnamed(persons: npt.NDArray[np.int64] | None) -> Clusters:
+    """What an older version numbered: of sequences that are each by themselves, as likely nobody's as anyone's."""
+    alone = persons is not None and len(np.unique(persons)) == len(persons)
+    return Clusters.SEQUENCES if alone else Clusters.PERSONS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +18,10 @@ from hico_platform.cli.views.heartbeat import Heartbeat
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.phase_line import INTERRUPTED, PhaseLine
 from hico_platform.cli.views.search_picture import GAP, packed
-from hico_platform.enums import Part
+from hico_platform.enums import Part, Signal
 from hico_platform.interruptions import is_interrupted
+from hico_platform.retrain.promotion import tested_metric
+from hico_platform.retrain.results import METRICS
 from hico_platform.retrain.task_source import Overall, RunProgress
 from hico_platform.search.messages import Activity
 from hico_platform.search.phases import DriverWatch, Phase
@@ -43,6 +45,7 @@ class RetrainView:
         self._name = name
         self._output = output
         self._log: Path | None = None
+        self._signal = Signal.KNN_TOP1
         self._runs: dict[str, RunProgress] = {}
         self._overall: Overall | None = None
         self._phase = PhaseLine()
@@ -76,9 +79,12 @@ class RetrainView:
         self._phase.end()
         self._stack.close()
 
-    def begins(self, name: str, *, log: Path) -> None:
-        """The inputs are known; the log is opened there once this process holds the retraining's lock."""
-        self._name, self._log = name, log
+    def begins(self, name: str, *, log: Path, signal: Signal = Signal.KNN_TOP1) -> None:
+        """The inputs are known; the log is opened there once this process holds the retraining's lock.
+
+        ``signal`` is what the search went by, which chooses among candidates: runs are shown with their score in it.
+        """
+        self._name, self._log, self._signal = name, log, signal
 
     def phase(self, phase: str) -> None:
         """A phase in which no run is trained has begun."""
@@ -119,11 +125,17 @@ class RetrainView:
         if now.failure is not None:
             return f"failed: {plain_line((now.failure.splitlines() or [''])[0])}"
         if now.result is not None:
-            return f"{_PARTS[now.run.entry.part]} 1-NN {now.result.metrics['knn_top1']:.1%}"
+            return f"{_PARTS[now.run.entry.part]} {self._score(now.run.entry.part, now.result.metrics)}"
         if not now.run.entry.is_trained:
             return "begins"
         doing = "" if now.doing is None or now.doing is Activity.TRAINING else f", {now.doing}"
         return f"epoch {now.epoch} of {now.run.config.budget.epochs}{doing}"
+
+    def _score(self, part: Part, metrics: Mapping[str, float]) -> str:
+        """By what the search went by on validation, and by what the champion is tested by on the test split."""
+        metric = tested_metric(self._signal) if part is Part.TEST else self._signal.metric
+        metric = metric if metric in metrics else Signal.KNN_TOP1.metric
+        return f"{METRICS.get(metric, self._signal.heading)} {metrics[metric]:.1%}"
 
     def _left(self) -> str | None:
         if self._overall is None or self._overall.left_s is None:

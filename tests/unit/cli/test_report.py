@@ -60,3 +60,12 @@ def test_json_is_for_those_who_may_only_read_and_a_page_is_not(
     capsys.readouterr()
     assert main(["report", "toy", "--home", str(home)]) == 2
     assert "give a file of your own by --out FILE.html" in capsys.readouterr().err
+
+
+def test_several_searches_are_a_list_and_one_page(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "toy", "toy", "--home", str(home), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "toy", "the same search twice is one"
+    assert main(["report", "toy", "none", "--home", str(home), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["errors"][0]["value"] == "none"

@@ -3,14 +3,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hico_platform.commands.report import report_content
 from hico_platform.home import HomePaths
+from hico_platform.retrain.comparison import compare
 from hico_platform.retrain.plan import Entry, make_plan
+from hico_platform.retrain.promotion import promotion
 from hico_platform.retrain.results import RunResult, write_plan, write_result
+from hico_platform.retrain.sequence_scores import SequenceScores, write_sequence_scores
 from hico_platform.search.ledger.importance import parameter_importance
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.status import search_status
 from tests.small import small_config
 from tests.toy import FACTS, toy_space
 from tests.unit.cli.test_search import carry_out
@@ -71,6 +76,48 @@ def test_final_results_with_what_goes_with_them(home: Path) -> None:
     mean, deviation, count = row.scores["knn_top1"]
     assert (row.name, round(mean, 6), count) == ("best configuration", 0.5, 2)
     assert deviation == pytest.approx(0.1414, abs=1e-4)
+
+
+def test_intervals_tests_candidates_and_verdict_are_those_of_the_comparison(home: Path) -> None:
+    plan = make_plan(small_config(), seeds=2, epochs=None, facts={})
+    folder = home / "searches" / "toy" / "final" / plan.digest[:12]
+    candidate = {"trial": 3, "searched": 0.5, "stopped": False, "mean": 0.4, "std": None, "seeds": 1, "chosen": True}
+    write_plan(folder, plan, {"split": "test"}, candidates=[candidate])
+    persons = np.arange(48) // 6
+    for index, run in enumerate(plan.runs):
+        right = (np.random.default_rng(index).random(48) < (0.9 if run.entry is Entry.BEST else 0.3)).astype(np.float32)
+        write_sequence_scores(folder / run.key, SequenceScores(parts={"knn_top1": right}, persons=persons))
+        metrics = {"knn_top1": float(right.mean())}
+        result = RunResult(entry=run.entry, seed=run.seed, epoch=4, metrics=metrics, checkpoint=None, seconds=1.0)
+        write_result(folder / run.key, result)
+    (table,) = report_content(HomePaths(home=home), "toy").finals
+    expected = compare(folder, plan.runs, metric="knn_top1")
+    best = expected.intervals[Entry.BEST]["knn_top1"]
+    assert table.intervals["best configuration"]["knn_top1"] == (best.low, best.high)
+    assert [(one.name, one.metric, one.difference, one.p) for one in table.differences] == [
+        (entry.heading, name, one.test.difference, one.p)
+        for entry, found in expected.differences.items()
+        for name, one in found.items()
+    ]
+    assert (table.persons, table.counted, table.seeds) == (8, "8 persons", 2)
+    assert table.alias == "champion"
+    assert table.verdict == promotion(expected, metric="knn_top1").sentence
+    (one,) = table.candidates
+    assert (one.trial, one.searched, one.mean, one.chosen) == (3, 0.5, 0.4, True)
+
+
+def test_times_and_errors_are_the_ledgers(home: Path) -> None:
+    status = search_status(HomePaths(home=home), "toy")
+    content = report_content(HomePaths(home=home), "toy")
+    for shown, trial in zip(content.trials, status.trials, strict=True):
+        assert shown.busy_s == pytest.approx(status.busy_s(trial))
+        assert list(shown.at_s.values()) == [report.at_s for report in trial.reports]
+        assert shown.errors == {}
+    assert content.simplexes == {}
+    assert (content.cpus, content.gpus) == (1.0, 0.0)
+    assert "contrast" in content.space
+    assert content.named_importance is not None
+    assert set(content.named_importance.shares) == {"contrast.temperature", "model.encoder"}
 
 
 def test_the_report_says_how_many_sequences_had_no_label(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hico_platform.worker.run_task import TrialData
 from tests.unit.cli.views.test_retrain_view import REPORT
 from tests.unit.commands.trained import trained_in
 
-NAMES = ["confusion_knn.png", "features.png", "losses.png", "retrieval.png"]
+NAMES = ["confusion_knn.png", "features.png", "figures.json", "losses.png", "retrieval.png"]
 
 
 class Artifacts:
@@ -43,7 +44,14 @@ def test_they_lie_with_the_results_and_in_the_tracking_store(tmp_path: Path, mon
     report, tracker = _report(tmp_path, checkpoint), Artifacts()
     assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
     assert tracker.kept == [("7", "figures", NAMES)]
-    assert all(one.read_bytes().startswith(b"\x89PNG") for one in (tmp_path / "figures").iterdir())
+    assert all(one.read_bytes().startswith(b"\x89PNG") for one in (tmp_path / "figures").glob("*.png"))
+    numbers = json.loads((tmp_path / "figures" / "figures.json").read_text())
+    names, laid_out = numbers["confusion"]["class_names"], numbers["features"]
+    assert numbers["losses"] == {"1": {"loss": 2.0, "loss_clip": 1.0}}
+    assert sum(map(sum, numbers["confusion"]["counts"])) == len(laid_out["x"]) == len(laid_out["label"])
+    assert [sum(row) for row in numbers["confusion"]["counts"]] == [
+        laid_out["label"].count(label) for label in range(len(names))
+    ]
     monkeypatch.setattr(module, "_draw", None)  # they are not drawn twice
     assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
     assert len(tracker.kept) == 2

@@ -79,12 +79,21 @@ def test_what_the_search_went_by_is_compared_too(folder: Path) -> None:
 
 def test_where_no_person_is_known_sequences_are_resampled(tmp_path: Path) -> None:
     for index, run in enumerate(PLAN.runs):
-        kept = {"knn_top1": parts(index, 0)}
-        write_sequence_scores(tmp_path / run.key, SequenceScores(parts=kept, persons=np.arange(len(PERSONS))))
+        alone = np.arange(len(PERSONS))
+        kept = SequenceScores(parts={"knn_top1": parts(index, 0)}, persons=alone, clusters=Clusters.SEQUENCES)
+        write_sequence_scores(tmp_path / run.key, kept)
     found = compare(tmp_path, PLAN.runs, metric="knn_top1")
     assert found.persons == 0
     assert found.intervals[Entry.BEST]["knn_top1"].method == "bootstrap over 48 sequences and 2 seeds"
     assert "48 sequences" in found.differences[Entry.RELEASED]["knn_top1"].test.method
+
+
+def test_persons_with_one_sequence_each_are_counted(tmp_path: Path) -> None:
+    for index, run in enumerate(PLAN.runs):
+        kept = SequenceScores(parts={"knn_top1": parts(index, 0)}, persons=np.arange(len(PERSONS)))
+        write_sequence_scores(tmp_path / run.key, kept)
+    found = compare(tmp_path, PLAN.runs, metric="knn_top1")
+    assert (found.persons, found.clusters) == (48, Clusters.PERSONS)
 
 
 def test_where_videos_alone_are_known_they_are_called_so(tmp_path: Path) -> None:

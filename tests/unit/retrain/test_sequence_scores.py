@@ -37,6 +37,13 @@ def test_older_versions_kept_no_word_of_what_is_numbered(tmp_path: Path) -> None
     assert (found.clusters, list(found.parts)) == (Clusters.PERSONS, ["knn_top1", "retrieval_map"])
 
 
+def test_an_older_version_s_sequences_that_are_each_alone_are_nobodys(tmp_path: Path) -> None:
+    np.savez(tmp_path / SCORES, persons=np.arange(3), **KEPT.parts)
+    found = read_sequence_scores(tmp_path)
+    assert found is not None
+    assert found.clusters is Clusters.SEQUENCES
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])
 def test_a_run_of_an_older_version_or_a_damaged_file_has_none(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hico_platform.config.space import CheckedSpace, check
+from hico_platform.config.yaml_loader import Document
 from hico_platform.enums import Decision
-from hico_platform.search.ledger.base import ReportRecord
-from hico_platform.search.ledger.importance import parameter_importance
+from hico_platform.search.ledger.base import ReportRecord, TrialRecord
+from hico_platform.search.ledger.importance import named_importance, parameter_importance
+from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import Storage, StudyLedger, open_storage
 from tests.toy import FACTS, score, toy_space
 
@@ -57,3 +61,68 @@ def test_scores_are_compared_at_the_epoch_that_most_trials_reached(storage: Stor
 def test_too_few_trials_have_no_importance(storage: Storage, trials: int) -> None:
     begin(storage, trials=trials)
     assert parameter_importance(storage, name="toy") is None
+
+
+def weighted(trials: int) -> tuple[CheckedSpace, tuple[TrialRecord, ...]]:
+    """Trials of a space of level weights whose score is the last weight, which no coordinate of the sampler is."""
+    space = check(
+        Document(
+            file=None,
+            data={
+                "name": "weights",
+                "search": {
+                    "contrast": {
+                        "level_weights": {"simplex": ["clip", "part", "domain", "instance"], "sum": 4},
+                        "temperature": {"low": 0.05, "high": 0.5, "log": True},
+                    }
+                },
+                "trials": trials,
+            },
+        )
+    )
+    ledger = MemoryLedger(name="weights", space=space, facts=FACTS, limit=trials, at_s=0.0)
+    for number in range(trials):
+        value = float(ledger.begin(space, at_s=0.0).values["contrast.level_weights.instance"]) / 4
+        report = ReportRecord(
+            epoch=1, value=value, metrics={}, history=(), decision=Decision.CONTINUE, checkpoint=Path("c"), at_s=0.0
+        )
+        ledger.record_report(number, report)
+    return space, ledger.trials()
+
+
+def test_weights_count_under_the_names_that_people_gave_them() -> None:
+    space, trials = weighted(60)
+    found = named_importance(trials, space, draws=3)
+    assert found is not None
+    assert next(iter(found.shares)) == "contrast.level_weights.instance"
+    assert set(found.shares) == {
+        f"contrast.level_weights.{part}" for part in ("clip", "part", "domain", "instance")
+    } | {"contrast.temperature"}
+    assert sum(found.shares.values()) == pytest.approx(1.0)
+    assert found.shares["contrast.level_weights.instance"] > 0.5
+    assert (found.epoch, found.trials, found.draws) == (1, 60, 3)
+    assert found.errors.keys() == found.shares.keys()
+    assert all(error >= 0 for error in found.errors.values())
+
+
+def test_ranges_by_name_are_optunas_own_answer(storage: Storage) -> None:
+    """Without a simplex the fields are the coordinates, and both ways ask the same evaluator."""
+    begin(storage, trials=40)
+    ledger = StudyLedger.open(storage, name="toy")
+    found, old = named_importance(ledger.trials(), SPACE, draws=0), parameter_importance(storage, name="toy")
+    assert found is not None
+    assert old is not None
+    assert dict(found.shares) == pytest.approx(old[0])
+    assert found.errors == {}
+
+
+def test_few_or_equal_trials_have_none_by_name_either() -> None:
+    space, trials = weighted(5)
+    assert named_importance(trials[:3], space) is None
+    assert named_importance((), space) is None
+
+
+def test_values_outside_of_a_space_that_was_narrowed_are_kept() -> None:
+    space, trials = weighted(12)
+    outside = [replace(trial, values={**trial.values, "contrast.temperature": 0.9}) for trial in trials[:2]]
+    assert named_importance([*outside, *trials[2:]], space, draws=0) is not None
