@@ -94,5 +94,6 @@ def _trial(number: int, draw: random.Random) -> ReportedTrial:
         at_s={epoch: began_s + seconds for epoch, seconds in spent.items()},
         busy_s=busy_s,
         ended_at_s=began_s + busy_s,
+        machine=f"node-{number % 3}",
         traceback="Traceback (most recent call last): ..." if failed else None,
     )  # fmt: skip

@@ -118,15 +118,10 @@ def run(arguments: argparse.Namespace) -> int:
                 output=output,
             )
     if not result.untracked:  # else the store is away
-        _keep_report(paths, name)
+        from hico_platform.commands.report_artifact import keep_report_of_search
+
+        keep_report_of_search(paths, name)
     return 0
-
-
-def _keep_report(paths: HomePaths, name: str) -> None:
-    from hico_platform.commands.report_artifact import keep_report
-    from hico_platform.tracking.mlflow_tracker import MlflowTracker
-
-    keep_report(paths, name, tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts))
 
 
 def _search(

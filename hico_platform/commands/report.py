@@ -30,9 +30,11 @@ from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import promotion, tested_metric
 from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES, METRICS, PLAN, read_result, summarise
 from hico_platform.search.ledger.base import Facts, TrialRecord
+from hico_platform.search.notes import TRIAL_MACHINES
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
 from hico_platform.search.status import SearchStatus, search_status
+from hico_platform.search.trial_machines import trial_machines
 
 
 def report_content(paths: HomePaths, name: str) -> ReportContent:
@@ -42,12 +44,14 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
         UsageError: there is no search of that name.
     """
     from hico_platform.search.ledger.importance import named_importance, parameter_importance
-    from hico_platform.search.ledger.optuna_ledger import open_storage
+    from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
     status = search_status(paths, name)
     settings, facts = status.space.settings, status.search.facts
     epochs = status.space.base.budget.epochs
-    found = parameter_importance(open_storage(paths.storage_url, create=False), name=name)
+    storage = open_storage(paths.storage_url, create=False)
+    found = parameter_importance(storage, name=name)
+    machines = trial_machines(StudyLedger.open(storage, name=name, settle=False).note(TRIAL_MACHINES))
     named = named_importance(status.trials, status.space)
     finals = retrain_tables(paths.search(name) / "final", signal=settings.signal)
     return ReportContent(
@@ -60,7 +64,13 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
         epochs=epochs,
         rungs=[epoch for epoch in make_scheduler(settings.scheduler, epochs=epochs).report_epochs if epoch < epochs],
         trials=[
-            _trial(trial, trial_status(trial, has_driver=status.driver is not None), status) for trial in status.trials
+            _trial(
+                trial,
+                trial_status(trial, has_driver=status.driver is not None),
+                status,
+                machine=machines.get(trial.number),
+            )
+            for trial in status.trials
         ],
         best=None if status.best is None else status.best.number,
         facts={
@@ -238,7 +248,7 @@ def _figure_numbers(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _trial(trial: TrialRecord, status: TrialStatus, search: SearchStatus) -> ReportedTrial:
+def _trial(trial: TrialRecord, status: TrialStatus, search: SearchStatus, *, machine: str | None) -> ReportedTrial:
     ending = trial.ending
     spent = _spent_s(trial, sessions=search.sessions)
     return ReportedTrial(
@@ -259,6 +269,7 @@ def _trial(trial: TrialRecord, status: TrialStatus, search: SearchStatus) -> Rep
         busy_s=None if ending is None else spent[-1],
         ended_at_s=None if ending is None else ending.at_s,
         traceback=None if ending is None else ending.traceback,
+        machine=machine,
     )
 
 

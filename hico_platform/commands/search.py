@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -23,7 +24,7 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.execution import ClusterOptions, TrialExecution
-from hico_platform.search.execution_events import ExecutionObserver, nobody_watches
+from hico_platform.search.execution_events import ExecutionEvent, ExecutionObserver, nobody_watches
 from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
@@ -37,6 +38,7 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.start import SearchRequest, StartedSearch, start_search
 from hico_platform.search.state import SearchState, search_progress
 from hico_platform.search.task import TrialFunction
+from hico_platform.search.trial_machines import TrialMachines
 from hico_platform.search.trials_folder import claimed
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.check import check_tracking
@@ -192,6 +194,14 @@ def _controller(
     )
 
 
+def _all_of(*observers: ExecutionObserver) -> ExecutionObserver:
+    def observe(event: ExecutionEvent) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe
+
+
 def _execute(
     controller: SearchController,
     ledger: Ledger,
@@ -216,7 +226,13 @@ def _execute(
         silence_minutes=resources.silence_minutes,
         trial_hours=resources.trial_hours,
     )
-    execute_on_ray(controller, function, execution=execution, cluster=cluster, observe=observe, watch=watch)
+    machines = TrialMachines(ledger)
+    observe = _all_of(machines, observe)
+    try:
+        execute_on_ray(controller, function, execution=execution, cluster=cluster, observe=observe, watch=watch)
+    finally:
+        with contextlib.suppress(Exception):  # the study may have been deleted: nothing is to fail for this
+            machines.keep()
 
 
 def _gpu_sharing(controller: SearchController, ledger: Ledger, probe: Callable[[], MemoryNeed] | None) -> GpuSharing:

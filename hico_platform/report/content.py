@@ -14,7 +14,8 @@ class ReportedTrial:
     ``word`` is the state as the page shows it. ``errors`` are the standard errors of the curve's scores by epoch, where
     they are known, ``metric_errors`` those of the last report's metrics by name. ``spent_s`` maps epochs to the seconds
     that workers had given the trial by then, ``at_s`` to Unix times; ``busy_s`` is the sum with its downstream
-    evaluation, and ``ended_at_s`` when that was over. ``traceback`` is a failed trial's.
+    evaluation, and ``ended_at_s`` when that was over. ``traceback`` is a failed trial's, ``machine`` where it ran,
+    with its GPUs.
     """
 
     number: int
@@ -34,6 +35,7 @@ class ReportedTrial:
     busy_s: float | None = None
     ended_at_s: float | None = None
     traceback: str | None = None
+    machine: str | None = None
 
     @property
     def epoch(self) -> int:

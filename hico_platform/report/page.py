@@ -51,6 +51,7 @@ class SearchPart:
     weights: Sequence[Plot]
     slices: Sequence[Plot]
     cost: Table
+    machines: Table | None
     headings: Sequence[Cell]
     rows: Sequence[TrialRow]
     retrainings: Sequence[RetrainPart]
@@ -135,6 +136,7 @@ def _part(content: ReportContent, *, prefix: str) -> SearchPart:
         weights=search_plots.weights(content, prefix=prefix),
         slices=search_plots.slices(content, prefix=prefix),
         cost=search_plots.cost_table(content),
+        machines=search_plots.machine_table(content),
         headings=trial_headings(content, names),
         rows=trial_rows(content),
         retrainings=[

@@ -681,34 +681,44 @@ def cost(content: ReportContent, *, prefix: str = "") -> Plot | None:
     )
 
 
+_COST_HEADINGS = (
+    "count", "epochs", "worker-hours", "CPU-hours", "GPU-hours", "seconds an epoch", "downstream, % of the time",
+)  # fmt: skip
+
+
 def cost_table(content: ReportContent) -> Table:
     """What the trials of each state cost."""
-    rows = []
     ended = [trial for trial in content.trials if trial.busy_s is not None]
-    words = list(dict.fromkeys(trial.word for trial in ended))
-    for word, those in [(word, [t for t in ended if t.word == word]) for word in words] + [("all", ended)]:
-        busy_s = sum(trial.busy_s or 0.0 for trial in those)
-        after_s = sum(trial.evaluation_s or 0.0 for trial in those)
-        epochs = sum(trial.epoch for trial in those)
-        rows.append(
-            [
-                word,
-                str(len(those)),
-                f"{epochs:,}",
-                f"{busy_s / HOUR_S:.2f}",
-                f"{busy_s * content.cpus / HOUR_S:.2f}",
-                f"{busy_s * content.gpus / HOUR_S:.2f}",
-                f"{(busy_s - after_s) / epochs:.2f}" if epochs else "",
-                f"{100 * after_s / busy_s:.1f}" if busy_s > 0 else "",
-            ]
-        )
-    return Table(
-        headings=[
-            "trials", "count", "epochs", "worker-hours", "CPU-hours", "GPU-hours", "seconds an epoch",
-            "downstream, % of the time",
-        ],
-        rows=rows,
-    )  # fmt: skip
+    words = dict.fromkeys(trial.word for trial in ended)
+    groups = [(word, [trial for trial in ended if trial.word == word]) for word in words]
+    rows = [[word, *_cost(content, those)] for word, those in (*groups, ("all", ended))]
+    return Table(headings=["trials", *_COST_HEADINGS], rows=rows)
+
+
+def machine_table(content: ReportContent) -> Table | None:
+    """What each machine did; None where no trial's machine is known."""
+    ended = [trial for trial in content.trials if trial.busy_s is not None]
+    machines = sorted({trial.machine for trial in ended if trial.machine is not None})
+    if not machines:
+        return None
+    groups = [(name, [trial for trial in ended if trial.machine == name]) for name in (*machines, None)]
+    rows = [[name or "not known", *_cost(content, those)] for name, those in groups if those]
+    return Table(headings=["machine", *_COST_HEADINGS], rows=rows)
+
+
+def _cost(content: ReportContent, trials: Sequence[ReportedTrial]) -> list[str]:
+    busy_s = sum(trial.busy_s or 0.0 for trial in trials)
+    after_s = sum(trial.evaluation_s or 0.0 for trial in trials)
+    epochs = sum(trial.epoch for trial in trials)
+    return [
+        str(len(trials)),
+        f"{epochs:,}",
+        f"{busy_s / HOUR_S:.2f}",
+        f"{busy_s * content.cpus / HOUR_S:.2f}",
+        f"{busy_s * content.gpus / HOUR_S:.2f}",
+        f"{(busy_s - after_s) / epochs:.2f}" if epochs else "",
+        f"{100 * after_s / busy_s:.1f}" if busy_s > 0 else "",
+    ]
 
 
 def _gaps(lines: Sequence[Sequence[Any]]) -> list[Any]:

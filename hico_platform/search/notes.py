@@ -31,3 +31,6 @@ DELETING = "deleting"
 
 PAUSED = "paused"
 """What is paused, by the driver at work: search (whether no trial runs), trials (the numbers of those that wait)."""
+
+TRIAL_MACHINES = "trial_machines"
+"""The numbers of the trials that each machine ran, with the GPUs that they held."""

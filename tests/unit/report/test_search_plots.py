@@ -201,6 +201,17 @@ def test_seconds_of_training_and_of_downstream_evaluation_add_up() -> None:
     assert float(table.rows[-1][3]) == pytest.approx(210 / 3600, abs=0.005)
 
 
+def test_each_machine_has_its_own_cost() -> None:
+    assert search_plots.machine_table(CONTENT) is None
+    trials = [
+        dataclasses.replace(one, machine=("node-1", "node-2", "node-1", None, None)[one.number])
+        for one in CONTENT.trials
+    ]
+    table = search_plots.machine_table(dataclasses.replace(CONTENT, trials=trials))
+    assert table is not None
+    assert [row[:3] for row in table.rows] == [["node-1", "2", "9"], ["node-2", "1", "1"], ["not known", "1", "9"]]
+
+
 def test_parameters_that_did_not_vary_are_left_out() -> None:
     alike = [dataclasses.replace(one, values={"model.encoder": "gru"}) for one in CONTENT.trials]
     content = dataclasses.replace(CONTENT, trials=alike)
