@@ -19,13 +19,20 @@ K       queue size                                  2048
 
 from enum import StrEnum
 
+from hico_platform.plug_in_names import NamesWithPlugIns, PlugInGroup
 
-class EncoderType(StrEnum):
+
+class EncoderType(NamesWithPlugIns):
     """Sequence-to-sequence encoder of a branch."""
 
     GRU = "gru"
     LSTM = "lstm"
     TRANSFORMER = "transformer"
+
+    @classmethod
+    def group(cls) -> PlugInGroup:
+        """Encoders of other packages."""
+        return PlugInGroup.ENCODERS
 
 
 class Stream(StrEnum):

@@ -18,7 +18,7 @@ from hico_platform.data.layouts import BUILT_IN, BuiltIn
 from hico_platform.data.map_layout import map_store
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.normalise import Normalisation
-from hico_platform.data.readers import FORMATS, ReadOptions, check_exists, find_format
+from hico_platform.data.readers import FORMATS, OWN, ReadOptions, check_exists, find_format
 from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
 from hico_platform.data.sequence import Unit
@@ -34,7 +34,7 @@ FORMAT_NAMES = (AUTO, *FORMATS)
 BODY_ORDERS = tuple(BodyOrder)
 NORMALISATIONS = tuple(Normalisation)
 UNITS = tuple(Unit)
-LAYOUT_CHOSEN = tuple(name for name, found in FORMATS.items() if found.asks_layout)
+LAYOUT_CHOSEN = tuple(name for name, found in OWN.items() if found.asks_layout)
 """Formats without a usual layout: one is chosen where none is named."""
 
 

@@ -38,11 +38,14 @@ from hico_platform.evaluate.intervals import Interval, interval
 from hico_platform.evaluate.labelled_share import read_label_lists
 from hico_platform.evaluate.scores import TaskResult
 from hico_platform.evaluate.tasks.base import EvaluationTask
-from hico_platform.evaluate.tasks.registry import chosen, tasks
+from hico_platform.evaluate.tasks.registry import OWN, chosen, tasks
 from hico_platform.model.encoder import HierarchicalEncoder
+from hico_platform.plug_in_names import PlugInGroup
+from hico_platform.plug_ins import records
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.datasets import Dataset, check_labels, code_version
+from hico_platform.worker.plug_ins_used import plug_ins_of_config
 
 QUICK, ALL = "quick", "all"
 FEATURES, FIGURES = "features", "figures"
@@ -361,6 +364,13 @@ class _Run:
             encoder.config, layout=encoder.layout, coordinates=encoder.coordinates, device=self._device
         )
 
+    def _plug_ins(self) -> str:
+        """The tasks and encoders that other packages bring, with these packages."""
+        own = {task.name for task in OWN}
+        used = [(PlugInGroup.TASKS, task.name) for task in self._tasks if task.name not in own]
+        encoders = [plug_ins_of_config(encoder.config) for encoder in self._request.encoders]
+        return "; ".join(dict.fromkeys(one for one in (records(used), *encoders) if one))
+
     def _check_overlap(self, encoder: TrainedEncoder, split: TrainEvalSplit, dataset: Dataset) -> list[int]:
         """The sequences to score that the encoder was trained on; raises DataError for any unless that is allowed."""
         both = np.intersect1d(split.eval, seen_in_training(encoder, dataset))
@@ -387,6 +397,7 @@ class _Run:
             "evaluation": to_mapping(self._config),
             "device": self._device.type,
             "code_version": code_version(),
+            **({"plug_ins": brought} if (brought := self._plug_ins()) else {}),
         }
         if request.label_lists:
             facts["label_lists"] = [str(file) for file in request.label_lists]

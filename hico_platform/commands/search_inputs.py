@@ -31,6 +31,7 @@ from hico_platform.worker.datasets import (
     pretrain_only_facts,
 )
 from hico_platform.worker.gpu_memory import greedy_configs, measure_need
+from hico_platform.worker.plug_ins_used import plug_ins_of_space
 from hico_platform.worker.run_task import TrialData, run_task
 from hico_platform.worker.validation_noise import measure_noise
 
@@ -87,6 +88,7 @@ def search_inputs(
             "transfer": None if target is None else masked(portable(target.location, home=home)),
             "transfer_digest": None if target is None else target.open()[0].digest,
             **({"overlap": overlap} if overlap else {}),
+            **({"plug_ins": brought} if (brought := plug_ins_of_space(space)) else {}),
         },
     )
     trial_data = TrialData(source=source, target=target, overlap=overlap, signal=settings.signal)

@@ -11,9 +11,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from hico_platform.config.schema import Settings, field_types, leaves
 from hico_platform.config.search_forms import ChoiceForm, FixedForm, form_of, range_form, simplex_form, weights_of
 from hico_platform.config.search_section import SAME_FOR_ALL
-from hico_platform.config.space_settings import Space
+from hico_platform.config.space_settings import SamplerName, SchedulerName, Space
 from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import IGNORED
+from hico_platform.enums import EncoderType
 
 
 class _WithoutTitles(GenerateJsonSchema):
@@ -35,6 +36,8 @@ def space_schema() -> dict[str, Any]:
     values = {name: _referred(_value(name), definitions) for name in leaves(TrialConfig)}
     definitions["TrialConfig"]["properties"] |= values
     schema["properties"]["search"] = _search(varied, definitions)
+    for kind in (EncoderType, SamplerName, SchedulerName):
+        definitions[kind.__name__]["enum"] = list(kind.all_names())  # plug-ins that are installed here too
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from hico_platform.config.document import Document, FieldPath
 from hico_platform.config.scalars import number_remedy, truth_remedy
 from hico_platform.errors import Problem
+from hico_platform.plug_in_names import NamesWithPlugIns
 
 _BROKEN = "broken_rule"
 _FOLLOWS = "default_factory_not_called"
@@ -132,11 +133,15 @@ def _bound_rule(kind: str, details: Mapping[str, Any]) -> str:
 
 def _choice(value: object, annotation: Any) -> _Words:
     options = _options(annotation)
-    names = [str(name) for option in options if issubclass(option, StrEnum) for name in option]
+    names = [name for option in options if issubclass(option, StrEnum) for name in _names(option)]
     if float in options:
         remedy = number_remedy(str(value)) or "write a number without quotes"
         return _Words(f"a number, or {', '.join(names)}", remedy)
     return _Words(f"one of {', '.join(names)}", nearest_remedy(str(value).lower(), names) or "choose one of them")
+
+
+def _names(option: type[StrEnum]) -> tuple[str, ...]:
+    return option.all_names() if issubclass(option, NamesWithPlugIns) else tuple(map(str, option))
 
 
 def _number_remedy(value: object) -> str:

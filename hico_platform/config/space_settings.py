@@ -15,9 +15,10 @@ from hico_platform.config.pydantic_errors import broken_rule
 from hico_platform.config.schema import Number, Scalar, Settings, Whole, flatten, replace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Signal
+from hico_platform.plug_in_names import NamesWithPlugIns, PlugInGroup
 
 
-class SamplerName(StrEnum):
+class SamplerName(NamesWithPlugIns):
     """How the next trial's parameters are chosen."""
 
     TPE = "tpe"
@@ -27,6 +28,11 @@ class SamplerName(StrEnum):
     QMC = "qmc"
     GRID = "grid"
     NSGA2 = "nsga2"
+
+    @classmethod
+    def group(cls) -> PlugInGroup:
+        """Samplers of other packages."""
+        return PlugInGroup.SAMPLERS
 
 
 class Objective(StrEnum):
@@ -60,13 +66,18 @@ class Objective(StrEnum):
         return self.value if self.signal is None else self.signal.metric
 
 
-class SchedulerName(StrEnum):
+class SchedulerName(NamesWithPlugIns):
     """How it is decided which trials continue."""
 
     ASHA = "asha"
     HYPERBAND = "hyperband"
     MEDIAN = "median"
     NONE = "none"
+
+    @classmethod
+    def group(cls) -> PlugInGroup:
+        """Schedulers of other packages."""
+        return PlugInGroup.SCHEDULERS
 
 
 class SamplerConfig(Settings):

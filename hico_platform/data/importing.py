@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hico_platform import plug_ins
 from hico_platform.data.import_chunk import Outcome, read_chunk
 from hico_platform.data.import_folder import IMPORT_VERSION, STORE, fingerprint_of, work_folder
 from hico_platform.data.import_report import Report
@@ -21,10 +22,11 @@ from hico_platform.data.import_workers import How, finished_chunks
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.normalise.turn import TILTED
 from hico_platform.data.plausibility import BodyCheck, no_person
-from hico_platform.data.readers import FORMATS, ReadOptions, ReadPlan, Source
+from hico_platform.data.readers import FORMATS, OWN, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_writer import StoreWriter, refuse_existing
 from hico_platform.errors import DataError, HicoError, Problem, UsageError
+from hico_platform.plug_in_names import PlugInGroup
 
 Progress = Callable[[int, int], None]
 
@@ -54,6 +56,9 @@ def import_dataset(
     refuse_existing(directory)
     options = options or ReadOptions()
     provenance = {"format": format_name, "raw": str(raw), "bodies": options.bodies, "import_version": IMPORT_VERSION}
+    brought = plug_ins.records([(PlugInGroup.READERS, format_name)])
+    if brought and format_name not in OWN:
+        provenance["plug_ins"] = brought
     try:
         reader = FORMATS[format_name]
         source = reader(raw, options)

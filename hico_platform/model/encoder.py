@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hico_platform import plug_ins
 from hico_platform.enums import EncoderType
 from hico_platform.model.downsampling import UnifiedDownsampling
 from hico_platform.model.embedding import Embedding
@@ -46,6 +47,8 @@ def sequence_encoder(encoder: EncoderType, *, width: int, layers: int, heads: in
             return Recurrent(nn.LSTM, width=width, layers=layers)
         case EncoderType.TRANSFORMER:
             return Transformer(width=width, layers=layers, heads=heads, dropout=dropout)
+    sizes = {"width": width, "layers": layers, "heads": heads, "dropout": dropout}
+    return plug_ins.made(encoder.group(), encoder.value, **sizes)
 
 
 class Branch(nn.Module):

@@ -26,6 +26,7 @@ from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import with_precision
 from hico_platform.trial import ScoreFunction, TrainEvalSplit, TrialCallbacks, follow_trial, run_trial
 from hico_platform.worker.datasets import Dataset, pretrain_only_facts
+from hico_platform.worker.plug_ins_used import plug_ins_of_config
 from hico_platform.worker.ranks import Join, training_ranks
 
 
@@ -154,6 +155,7 @@ def _run(
                 **({"overlap": data.overlap} if data.overlap else {}),
                 **({"run": task.key} if task.key else {}),
                 **({"ranks": ranks} if ranks > 1 else {}),
+                **({"plug_ins": brought} if (brought := plug_ins_of_config(config)) else {}),
             },
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from hico_platform.data.readers.motion_capture import AMC, BVH
 from hico_platform.data.readers.windows import Windows
 from hico_platform.data.sequence import Unit
 from hico_platform.errors import DataError, Problem, UsageError
+from hico_platform.plug_in_names import PlugInGroup, plug_ins
+from hico_platform.plug_ins import BrokenPlugInError, broken, loaded, skip_broken
 
 _BY_ALL = ("class_names", "window", "stride")
 
@@ -59,7 +61,7 @@ class Format:
         """The dataset at ``raw``. Raises DataError if it is of another format, UsageError for a foreign option."""
         for name in (option.name for option in fields(options)):
             if name not in (*self.takes, *_BY_ALL) and getattr(options, name) != getattr(ReadOptions(), name):
-                fitting = ", ".join(format_name for format_name, other in FORMATS.items() if name in other.takes)
+                fitting = ", ".join(format_name for format_name, other in FORMATS.usable() if name in other.takes)
                 raise UsageError(
                     Problem(field=name, rule=f"one of the formats {fitting} beside it", remedy="leave it out")
                 )
@@ -78,7 +80,7 @@ class Format:
 
 
 _RELEASED = Normalisation.RELEASED  # so that results on these datasets compare with published ones
-FORMATS: dict[str, Format] = {
+OWN: dict[str, Format] = {
     "ntu60": Format(
         opens=ntu.open_ntu60,
         recognises=ntu.recognises_ntu60,
@@ -149,6 +151,43 @@ FORMATS: dict[str, Format] = {
 }
 
 
+class _Formats(Mapping[str, Format]):
+    """This package's formats, then those of other packages, which are loaded when they are asked for."""
+
+    def __getitem__(self, name: str) -> Format:
+        """A format by name; raises BrokenPlugInError for another package's that cannot be loaded."""
+        if name in OWN:
+            return OWN[name]
+        if name not in plug_ins(PlugInGroup.READERS):
+            raise KeyError(name)
+        found = loaded(PlugInGroup.READERS, name)
+        if isinstance(found, Format):
+            return found
+        raise broken(
+            plug_ins(PlugInGroup.READERS)[name], TypeError(f"a Format is asked for, got {type(found).__name__}")
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        """Every name."""
+        yield from OWN
+        yield from (name for name in plug_ins(PlugInGroup.READERS) if name not in OWN)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(1 for _ in self)
+
+    def usable(self) -> Iterator[tuple[str, Format]]:
+        """Name and format of all that can be loaded; the others are left out, with a warning."""
+        for name in self:
+            try:
+                yield name, self[name]
+            except BrokenPlugInError as error:
+                skip_broken(error)
+
+
+FORMATS = _Formats()
+
+
 def check_exists(raw: Path) -> None:
     """Raises DataError if there is nothing at ``raw``, which no format need explain."""
     if not raw.exists():
@@ -161,7 +200,7 @@ def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
     Raises DataError that lists the formats, if ``raw`` is of none of them or looks like several, or does not exist.
     """
     check_exists(raw)
-    found = {name: why for name, one in FORMATS.items() if (why := one.recognises(raw, options)) is not None}
+    found = {name: why for name, one in FORMATS.usable() if (why := one.recognises(raw, options)) is not None}
     if len(found) != 1:
         shown = ", ".join(f"{name} ({why})" for name, why in found.items()) or "none that is known"
         raise DataError(
@@ -171,4 +210,4 @@ def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
     return next(iter(found.items()))
 
 
-__all__ = ["FORMATS", "Format", "Item", "ReadOptions", "ReadPlan", "Source", "check_exists", "find_format"]
+__all__ = ["FORMATS", "OWN", "Format", "Item", "ReadOptions", "ReadPlan", "Source", "check_exists", "find_format"]

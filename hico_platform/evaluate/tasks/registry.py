@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 
 from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.tasks.base import EvaluationTask
@@ -16,8 +15,8 @@ from hico_platform.evaluate.tasks.occlusion import Occlusion
 from hico_platform.evaluate.tasks.retrieval import Retrieval
 from hico_platform.evaluate.tasks.semi_supervised import Semi, SemiFinetune
 from hico_platform.evaluate.tasks.transfer import Transfer, TransferFinetune
-
-ENTRY_POINTS = "hico_platform.evaluation_tasks"
+from hico_platform.plug_in_names import PlugInGroup, plug_ins
+from hico_platform.plug_ins import BrokenPlugInError, made, skip_broken
 
 OWN: tuple[EvaluationTask, ...] = (
     Knn(),
@@ -37,12 +36,16 @@ OWN: tuple[EvaluationTask, ...] = (
 def tasks() -> dict[str, EvaluationTask]:
     """Every task by name, this package's own in the order of its tables, then the others' by name.
 
-    An entry point names a task's class, or a function that makes one; a name of this package is not given away.
+    An entry point names a task's class, or a function that makes one; a name of this package is not given away. One
+    that cannot be loaded is left out, with a warning.
     """
     found = {task.name: task for task in OWN}
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-        task: EvaluationTask = point.load()()
-        found.setdefault(task.name, task)
+    for name in plug_ins(PlugInGroup.TASKS):
+        try:
+            task: EvaluationTask = made(PlugInGroup.TASKS, name)
+            found.setdefault(task.name, task)
+        except BrokenPlugInError as error:
+            skip_broken(error)
     return found
 
 
@@ -50,6 +53,8 @@ def chosen(names: Iterable[str]) -> tuple[EvaluationTask, ...]:
     """The tasks of these names, in the order of the tables. Raises UsageError for a name that no task has."""
     known, wanted = tasks(), set(names)
     for name in sorted(wanted - known.keys()):
+        if name in plug_ins(PlugInGroup.TASKS):
+            made(PlugInGroup.TASKS, name)  # raises: it is broken
         raise UsageError(
             Problem(field="tasks", rule=f"names of {', '.join(known)}", value=name, remedy="choose among these")
         )

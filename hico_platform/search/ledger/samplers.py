@@ -17,6 +17,7 @@ from optuna.distributions import (
 from hico_platform.config.parameters import Choice, Range
 from hico_platform.config.space import CheckedSpace, SamplerName
 from hico_platform.errors import Problem, UsageError
+from hico_platform.plug_ins import made
 from hico_platform.search.grid import decode, grid_left, grid_points
 
 MOST_DRAWS = 200
@@ -36,7 +37,7 @@ def make_sampler(space: CheckedSpace, *, begun: int, names: Mapping[str, str]) -
     name = space.settings.sampler.name
     if name is SamplerName.GRID:
         return _GridSampler(space, names)
-    inner = SAMPLERS[name](space, seed)
+    inner = made(name.group(), name.value, space, seed) if name.is_plug_in else SAMPLERS[name](space, seed)
     return _ConstrainedSampler(inner, space, seed=seed, names=names) if space.constraints else inner
 
 

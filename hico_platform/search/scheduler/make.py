@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hico_platform.config.space import SchedulerConfig, SchedulerName
+from hico_platform.plug_ins import made
 from hico_platform.search.scheduler.asha import Asha
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.scheduler.hyperband import Hyperband
@@ -32,5 +33,7 @@ SCHEDULERS: Mapping[SchedulerName, Callable[[SchedulerConfig, int], Scheduler]] 
 
 
 def make_scheduler(config: SchedulerConfig, *, epochs: int) -> Scheduler:
-    """The scheduler of trials that may train for ``epochs``."""
+    """The scheduler of trials that may train for ``epochs``. Raises BrokenPlugInError for a plug-in that fails."""
+    if config.name.is_plug_in:
+        return made(config.name.group(), config.name.value, config, epochs)  # type: ignore[no-any-return]
     return SCHEDULERS[config.name](config, epochs)

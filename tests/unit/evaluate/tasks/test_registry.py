@@ -10,14 +10,8 @@ def test_a_task_of_another_package_comes_by_its_entry_point(monkeypatch: pytest.
     class Other:
         name, quick = "other", True
 
-    class Point:
-        name = "other"
-
-        @staticmethod
-        def load() -> type[Other]:
-            return Other
-
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: [Point()] if group == registry.ENTRY_POINTS else [])
+    monkeypatch.setattr(registry, "plug_ins", lambda group: {"other": None})
+    monkeypatch.setattr(registry, "made", lambda group, name: Other())
     assert list(registry.tasks()) == [*(task.name for task in registry.OWN), "other"]
     assert [task.name for task in registry.chosen(["other", "knn"])] == ["knn", "other"]
 

@@ -1,0 +1,78 @@
+"""Loads what other packages bring: one that cannot be loaded is named with its package, and breaks no other."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from hico_platform.errors import Problem, UsageError, first_line
+from hico_platform.plug_in_names import PlugIn, PlugInGroup, plug_ins
+
+_log = logging.getLogger(__name__)
+
+
+class BrokenPlugInError(UsageError):
+    """A plug-in cannot be imported, or is not what its group asks for."""
+
+
+@functools.cache
+def loaded(group: PlugInGroup, name: str) -> Any:
+    """What the entry point ``name`` of a group names; in this process it is imported once.
+
+    Raises:
+        BrokenPlugInError: there is none, or importing it fails.
+    """
+    plug_in = plug_ins(group).get(name)
+    if plug_in is None:
+        raise BrokenPlugInError(
+            Problem(
+                field=group.noun,
+                rule=f"a plug-in in the group {group.value}",
+                value=name,
+                remedy="install the package that brings it, on every machine that runs trials",
+            )
+        )
+    try:
+        return plug_in.point.load()
+    except Exception as error:
+        raise broken(plug_in, error) from error
+
+
+def broken(plug_in: PlugIn, error: Exception) -> BrokenPlugInError:
+    """The error for a plug-in that raises where it must not."""
+    return BrokenPlugInError(
+        Problem(
+            field=f"{plug_in.group.noun} {plug_in.name}",
+            rule=f"a plug-in that {plug_in.package} {plug_in.version} brings in working order",
+            value=f"{type(error).__name__}: {first_line(error)}",
+            remedy=f"mend or remove {plug_in.package}",
+        )
+    )
+
+
+def made(group: PlugInGroup, name: str, *arguments: Any, **named: Any) -> Any:
+    """What the plug-in's factory gives for these arguments.
+
+    Raises:
+        BrokenPlugInError: it cannot be imported, or raises an error that is not of this project.
+    """
+    factory = loaded(group, name)
+    try:
+        return factory(*arguments, **named)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise broken(plug_ins(group)[name], error) from error
+
+
+def skip_broken(error: BrokenPlugInError) -> None:
+    """Warns of a plug-in that nobody asked for by name and that is left out."""
+    _log.warning("left out: %s", error)
+
+
+def records(used: Iterable[tuple[PlugInGroup, str]]) -> str:
+    """The plug-ins among some names, for provenance: ``encoder mine of hico-extras 1.2; ...``; empty without one."""
+    known = (plug_ins(group).get(name) for group, name in dict.fromkeys(used))
+    return "; ".join(str(one) for one in known if one is not None)

@@ -1,0 +1,156 @@
+"""Plug-ins of a small package beside a broken one: named everywhere, loaded when asked for, recorded."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from hico_platform import plug_ins
+from hico_platform.build import build_encoder
+from hico_platform.config.json_schema import space_schema
+from hico_platform.config.schema import replace, to_mapping
+from hico_platform.config.space import SamplerName, SchedulerName, space_of
+from hico_platform.config.trial import TrialConfig
+from hico_platform.data.layout import KINECT_V2
+from hico_platform.data.readers import FORMATS, OWN, ReadOptions, find_format
+from hico_platform.enums import EncoderType
+from hico_platform.errors import ConfigError, UsageError
+from hico_platform.evaluate.tasks.registry import chosen, tasks
+from hico_platform.plug_in_names import NamesWithPlugIns, PlugInGroup
+from hico_platform.plug_in_names import plug_ins as named
+from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.worker.plug_ins_used import plug_ins_of_config, plug_ins_of_space
+from tests.extras import install
+from tests.small import small_config
+
+KINDS: tuple[type[NamesWithPlugIns], ...] = (EncoderType, SamplerName, SchedulerName)
+BROKEN = (
+    r"wrecked: expected a plug-in that hico-broken 0\.1 brings in working order, got .ModuleNotFoundError: .*; mend or"
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(autouse=True)
+def extras(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Both packages, for one test."""
+    monkeypatch.syspath_prepend(str(site))
+    for cache in (named, plug_ins.loaded):
+        cache.cache_clear()
+    yield
+    monkeypatch.undo()
+    for cache in (named, plug_ins.loaded):
+        cache.cache_clear()
+    for kind in KINDS:
+        for name in set(kind._value2member_map_) - set(map(str, kind)):
+            del kind._value2member_map_[name]
+    sys.modules.pop("hico_extras", None)
+
+
+SPACE = {
+    "name": "extras",
+    "base": {"model": {"hidden_width": 16}, "budget": {"epochs": 2}},
+    "search": {"model.encoder": {"choice": ["gru", "mean"]}},
+    "sampler": {"name": "dice"},
+    "scheduler": {"name": "never"},
+    "trials": 2,
+}
+
+
+def test_a_name_passes_where_an_own_one_does() -> None:
+    space = space_of(SPACE)
+    assert space.settings.sampler.name is SamplerName("dice")
+    assert space.settings.sampler.name.is_plug_in
+    assert not SamplerName.TPE.is_plug_in
+    config = space.config({"model.encoder": "mean"})
+    assert to_mapping(config)["model"]["encoder"] == "mean"
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert list(EncoderType) == ["gru", "lstm", "transformer"], "a plug-in is no member"
+    assert plug_ins_of_space(space) == (
+        "sampler dice of hico-extras 1.2; scheduler never of hico-extras 1.2; encoder mean of hico-extras 1.2"
+    )
+    assert plug_ins_of_config(config) == "encoder mean of hico-extras 1.2"
+    assert plug_ins_of_config(TrialConfig()) == ""
+
+
+def test_a_name_that_nobody_has_is_refused_with_all_that_there_are() -> None:
+    with pytest.raises(ConfigError, match="expected one of gru, lstm, transformer, mean, wrecked, got 'meen'"):
+        replace(TrialConfig(), {"model.encoder": "meen"})
+    with pytest.raises(ConfigError, match="did you mean dice"):
+        space_of({**SPACE, "sampler": {"name": "dyce"}})
+
+
+def test_editors_know_the_installed_ones() -> None:
+    definitions = space_schema()["$defs"]
+    assert definitions["EncoderType"]["enum"] == ["gru", "lstm", "transformer", "mean", "wrecked"]
+    assert definitions["SchedulerName"]["enum"][-2:] == ["never", "wrecked"]
+
+
+def test_each_is_made_with_what_it_asks_for() -> None:
+    config = small_config(model__encoder="mean")
+    encoder = build_encoder(config, layout=KINECT_V2)
+    assert type(encoder.temporal.sequence).__name__ == "Mean"
+    assert encoder.temporal.sequence.linear.weight.shape == torch.Size([16, 16])
+    scheduler = make_scheduler(space_of(SPACE).settings.scheduler, epochs=7)
+    assert scheduler.report_epochs == (7,)
+    assert "chance" in tasks()
+    assert [task.name for task in chosen(["knn", "chance"])] == ["knn", "chance"]
+    assert FORMATS["numbers"].takes == ("normalisation",)
+    assert [*OWN, "numbers", "wrecked"] == list(FORMATS)
+
+
+def test_a_broken_one_is_named_with_its_package_where_it_is_asked_for() -> None:
+    for ask in (
+        lambda: build_encoder(small_config(model__encoder="wrecked"), layout=KINECT_V2),
+        lambda: make_scheduler(space_of({**SPACE, "scheduler": {"name": "wrecked"}}).settings.scheduler, epochs=2),
+        lambda: chosen(["wrecked"]),
+        lambda: FORMATS["wrecked"],
+    ):
+        with pytest.raises(UsageError, match=BROKEN):
+            ask()
+
+
+def test_a_broken_one_breaks_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.num").write_text("1")
+    with caplog.at_level(logging.WARNING):
+        assert find_format(tmp_path, ReadOptions())[0] == "numbers"
+        assert {"knn", "chance"} <= set(tasks())
+    assert caplog.text.count("left out: ") == 2
+    assert "hico-broken" in caplog.text
+
+
+def test_one_that_is_not_installed() -> None:
+    with pytest.raises(
+        UsageError, match=r"encoder: expected a plug-in in the group hico_platform\.encoders, got 'gone'"
+    ):
+        plug_ins.loaded(PlugInGroup.ENCODERS, "gone")
+
+
+def test_one_that_raises_is_named_and_an_own_name_is_not_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def point(name: str) -> SimpleNamespace:
+        dist = SimpleNamespace(name="hico-rude", version="3")
+        return SimpleNamespace(name=name, dist=dist, load=lambda: lambda *_, **__: 1 / 0)
+
+    monkeypatch.setattr("hico_platform.plug_in_names.entry_points", lambda group: [point("rude"), point("gru")])
+    named.cache_clear()
+    with pytest.raises(UsageError, match="hico-rude 3 brings in working order, got 'ZeroDivisionError: division"):
+        build_encoder(small_config(model__encoder="rude"), layout=KINECT_V2)
+    assert type(build_encoder(small_config(model__encoder="gru"), layout=KINECT_V2).temporal.sequence).__name__ == (
+        "Recurrent"
+    )
+    assert EncoderType.all_names() == ("gru", "lstm", "transformer", "rude")
+
+
+def test_the_metadata_of_the_test_package_is_what_an_installer_writes() -> None:
+    assert importlib.metadata.version("hico-extras") == "1.2"
