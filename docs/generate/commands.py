@@ -9,9 +9,7 @@ import re
 from typing import Any
 
 from docs.generate.markdown import code, escaped, table
-from hico_platform.cli import main
-
-COMMON = ("home", "traceback")
+from hico_platform.cli import main, parser
 
 
 def navigation() -> list[Any]:
@@ -26,13 +24,7 @@ def pages() -> dict[str, str]:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     """The parser of a command, as the command line makes it."""
-    module = importlib.import_module(f"hico_platform.cli.{main.COMMANDS[name][0]}")
-    parser = argparse.ArgumentParser(
-        prog=f"hico-platform {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    module.add_arguments(parser)
-    main._add_common(parser)
-    return parser
+    return parser.parser_of(name, importlib.import_module(f"hico_platform.cli.{main.COMMANDS[name][0]}"))
 
 
 def _file(name: str) -> str:
@@ -59,35 +51,35 @@ def _index() -> str:
 
 
 def _page(name: str) -> str:
-    parser = parser_of(name)
+    own = parser_of(name)
     lines = [
         f"# {name}",
         "",
-        *_description(parser.description or ""),
+        *_description(own.description or ""),
         "",
         "## Usage",
         "",
         "```text",
-        _usage(parser),
+        _usage(own),
         "```",
     ]
-    for group in parser._action_groups:
+    for group in own._action_groups:
         actions = [action for action in group._group_actions if not isinstance(action, argparse._HelpAction)]
         actions = [action for action in actions if action.help is not argparse.SUPPRESS]
         if actions:
             lines += ["", f"## {(group.title or 'options').capitalize()}", ""]
             lines += [escaped(group.description), ""] if group.description else []
-            lines.append(table(["", "meaning"], [(_names(action), _meaning(action, parser)) for action in actions]))
-    if parser.epilog:
-        lines += ["", *_description(parser.epilog)]
+            lines.append(table(["", "meaning"], [(_names(action), _meaning(action, own)) for action in actions]))
+    if own.epilog:
+        lines += ["", *_description(own.epilog)]
     return "\n".join(lines) + "\n"
 
 
-def _usage(parser: argparse.ArgumentParser) -> str:
+def _usage(own: argparse.ArgumentParser) -> str:
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "78"
     try:
-        return parser.format_usage().strip()
+        return own.format_usage().strip()
     finally:
         if before is None:
             del os.environ["COLUMNS"]
@@ -107,8 +99,8 @@ def _names(action: argparse.Action) -> str:
     )
 
 
-def _meaning(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
-    text = parser._get_formatter()._expand_help(action) if action.help else ""
+def _meaning(action: argparse.Action, own: argparse.ArgumentParser) -> str:
+    text = own._get_formatter()._expand_help(action) if action.help else ""
     required = " **Required.**" if action.required and action.option_strings else ""
     return escaped(text) + required
 

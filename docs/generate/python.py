@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import hico_platform
-from hico_platform.export.encoder import Encoder
+
+ENCODER = "hico_platform.export.encoder.Encoder"
+"""What ``load_encoder`` returns: its methods are public too."""
 
 
 def page() -> str:
     """The page; mkdocstrings fills in each name."""
     lines = [
-        "# Python",
+        "# Python: every name",
         "",
-        "The public names of `hico_platform`. Everything else may change from one version to the next without notice.",
-        "[Using a trained model](../models.md) shows what `load_encoder` is for.",
+        "The public names of `hico_platform`, with their arguments. [The Python interface](../api.md) shows how they",
+        "go together,",
+        "[using a trained model](../models.md) what `load_encoder` is for. Everything else may change without notice.",
         "",
     ]
-    named = [getattr(hico_platform, name) for name in hico_platform.__all__ if not name.startswith("__")]
-    for value in dict.fromkeys([*named, Encoder]):
-        lines += [f"::: {value.__module__}.{value.__qualname__}", ""]
+    at = places()
+    for name in [*(f"{at[name]}.{name}" for name in hico_platform.__all__ if not name.startswith("__")), ENCODER]:
+        lines += [f"::: {name}", ""]
     return "\n".join(lines)
+
+
+def places() -> dict[str, str]:
+    """Where each public name is defined, as the package says to type checkers: some are imported when they are used."""
+    tree = ast.parse(Path(hico_platform.__file__).read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module or "" for node in imports for alias in node.names}

@@ -256,7 +256,7 @@ def load_dataset(
     Raises:
         DataError: there is no prepared dataset, it is damaged, or the protocol does not fit it.
 
-    Example:
+    Examples:
         >>> recordings = hico.load_dataset(data, protocol="odd-subjects")
         >>> len(recordings), recordings.train[0].pose.shape[2:]
         (72, (25, 3))
@@ -388,7 +388,7 @@ def write_dataset(
     Raises:
         DataError: a recording breaks a rule, there is none, or the folder exists.
 
-    Example:
+    Examples:
         >>> waving = hico.Recording(name="waving-1", pose=pose, label="wave", metadata={"subject": 1})
         >>> mine = hico.write_dataset([waving], folder / "mine", name="mine", layout="kinect-v2")
         >>> mine.class_names, mine[0].metadata

@@ -90,7 +90,7 @@ def evaluate(
             be scored on.
         CheckpointError: the checkpoint is not whole, or of another version.
 
-    Example:
+    Examples:
         >>> scores = hico.evaluate(encoder, data, protocol="odd-subjects", tasks=["knn"], baselines="none")
         >>> list(scores.columns)
         ['entry', 'task', 'score', 'value', 'low', 'high', 'interval']

@@ -109,7 +109,7 @@ def pretrain(
         CheckpointError: a checkpoint is not whole.
         KeyboardInterrupt: interrupted, after a checkpoint; the same call goes on.
 
-    Example:
+    Examples:
         >>> run = hico.pretrain(tiny, data=data, protocol="odd-subjects", home=home, set={"budget.epochs": 2})
         >>> run.epochs, sorted(run.losses.epoch)
         (2, [1, 2])

@@ -272,7 +272,7 @@ def open_search(
     Raises:
         UsageError: there is no search of that name.
 
-    Example:
+    Examples:
         >>> search = hico.open_search("example", home=home)
         >>> search.state
         'finished'
@@ -289,7 +289,7 @@ def open_search(
 def list_searches(*, home: PathLike | None = None, storage: str | None = None) -> list[Search]:
     """Every search of a home, by name; those that cannot be read, as of newer versions, are left out.
 
-    Example:
+    Examples:
         >>> [search.name for search in hico.list_searches(home=home)]
         ['example']
     """

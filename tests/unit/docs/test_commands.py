@@ -12,6 +12,7 @@ import pytest
 
 from docs.generate import commands
 from hico_platform.cli.main import COMMANDS
+from hico_platform.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
@@ -51,7 +52,7 @@ def test_every_command_on_a_page_is_one_that_its_parser_takes() -> None:
             continue
         try:
             parsed(command)
-        except (SystemExit, StopIteration, ValueError) as error:
+        except (SystemExit, StopIteration, ValueError, UsageError) as error:
             wrong.append(f"{page}: hico-platform {command}: {error!r}")
     assert not wrong, "\n".join(wrong)
 

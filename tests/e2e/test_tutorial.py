@@ -1,0 +1,72 @@
+"""The tutorial's commands, run as they stand on a small budget: what they print is worded as on the page.
+
+Numbers vary and so does luck (which trials are stopped, whether the model is a champion), so a line of the page is looked
+for by its words: numbers and states are left out, and of lists that depend on the data only the heading counts.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import outputs
+
+pytestmark = pytest.mark.e2e
+
+SMALL = {
+    "--out embedded": "--out embedded --preset tiny",
+    "--trials 4": "--trials 2",
+    "--set budget.epochs=15": "--set budget.epochs=2 --set budget.batch_size=8 --set scheduler.grace_epochs=1",
+}
+"""What makes a command of the page one for a test."""
+
+HEADINGS = ("classes", "missing", "bodies", "subject", "camera", "frames", "repetition", "setup", "tiny", "embedded")
+"""Lines whose values are names and counts of the data: of them the first word counts."""
+
+LUCK = re.compile(r"champion|challenger|beats|better|noise|register|warning|interval")
+"""What a page may say and a small budget not, or in other words: the verdict on a model."""
+
+
+def worded(output: str) -> set[str]:
+    """The wordings of the lines of an output."""
+    return {shape for line in output.splitlines() if (shape := _wording(line))}
+
+
+def _wording(line: str) -> str:
+    words = line.split()
+    if not words or words == ["..."]:
+        return ""
+    if words[0].rstrip(":") in HEADINGS:
+        return words[0].rstrip(":")
+    plain = re.sub(r"\b[0-9a-f]{12,}\b", "0", line)
+    plain = re.sub(r"\b(tiny|embedded|transfer)\b", "DATA", plain)
+    plain = re.sub(r"\b(stopped|complete|pruned|stop|continue)\b", "STATE", plain)
+    plain = re.sub(r"[-+±(\[]?\d[\d,.:/±%]*[)\]]?", "0", plain)
+    plain = re.sub(r"[*+▁▂▃▄▅▆▇█·-]+(?=\s|$)", "", plain)
+    words = [word for word in plain.split() if word not in {"0", "s", "min", "h"}]
+    return " ".join(words[:4])
+
+
+def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
+    page = outputs.PAGE.read_text("utf-8")
+    lacking: dict[str, set[str]] = {}
+    shown = 0
+    for command, expected in outputs.commands(page):
+        for whole, small in SMALL.items():
+            command = command.replace(whole, small)  # noqa: PLW2901
+        printed = outputs.run(command, folder=tmp_path)
+        shown += bool(expected)
+        missing = {line for line in worded(expected) - worded(printed) if not LUCK.search(line)}
+        if missing:
+            lacking[f"{command}\n{printed}"] = missing
+    assert not lacking, "\n\n".join(f"{command}\nlacks {lines}" for command, lines in lacking.items())
+    assert shown > 8
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    """Its imports exist; the model of its address is that of the test above."""
+    [block] = re.findall(r"```python\n(.*?)```", outputs.PAGE.read_text("utf-8"), flags=re.DOTALL)
+    imports = "\n".join(line for line in block.splitlines() if line.startswith("from "))
+    exec(imports, {})
