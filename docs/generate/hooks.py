@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     uri = page.file.src_uri
     markdown = with_lists_apart(markdown)
     return with_links_inside(markdown, source=Path(sources.get(uri, f"docs/{uri}")), page=Path(uri))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Leaves out the roles of reStructuredText that docstrings give to names (``:func:``)."""
+    return re.sub(r":(?:attr|class|data|exc|func|meth|mod):<code>~?", "<code>", html)
 
 
 def _replace(nav: list[Any], title: str, children: list[Any]) -> None:

@@ -34,11 +34,10 @@ def run(command: str, *, folder: Path) -> str:
     """What a command prints on a pipe in the home of a person ``me``, whose folder this is; raises if it fails."""
     words = shlex.split(command)
     assert words[0] == "hico-platform", command
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HICO_", "MLFLOW_", "RAY_"))}
     done = subprocess.run(
         [sys.executable, "-m", "hico_platform", *words[1:]],
         cwd=folder,
-        env=environment | {"HOME": str(folder), "COLUMNS": "100"},
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -48,6 +47,12 @@ def run(command: str, *, folder: Path) -> str:
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stdout}")
     return as_on_a_laptop(done.stdout, folder=folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a person whose folder this is, and who has set nothing."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HICO_", "MLFLOW_", "RAY_"))}
+    return kept | {"HOME": str(folder), "COLUMNS": "100"}
 
 
 def as_on_a_laptop(output: str, *, folder: Path) -> str:
