@@ -99,7 +99,7 @@ def script(shell: str) -> str:
     from hico_platform.config.package_files import shipped_spaces
 
     parser = whole_parser(list(COMMANDS))
-    preamble = {name: text.replace("SPACES", " ".join(shipped_spaces())) for name, text in _NAMES.items()}
+    preamble = _NAMES[shell].replace("SPACES", " ".join(shipped_spaces()))
     found: str = shtab.complete(parser, shell=shell, preamble=preamble)
     return found
 

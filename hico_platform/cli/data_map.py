@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Maps the store, and reports what each joint is made of."""
     made = map_dataset(
         arguments.dir, layout=arguments.layout, home=home_of(arguments), out=arguments.out,
-        progress=ProgressLine("mapping"),
+        progress=ProgressLine("mapping", quiet=arguments.quiet),
     )  # fmt: skip
     if arguments.json:
         print(json.dumps({"out": str(arguments.out), "joints": made}))

@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Merges the stores, and reports what was kept and which copies were left out."""
     merged = merge_datasets(
-        arguments.dirs, home=home_of(arguments), out=arguments.out, progress=ProgressLine("merging")
+        arguments.dirs,
+        home=home_of(arguments),
+        out=arguments.out,
+        progress=ProgressLine("merging", quiet=arguments.quiet),
     )
     if arguments.json:
         print(json.dumps({"out": str(arguments.out), **merged.as_dict()}))

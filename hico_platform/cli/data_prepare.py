@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             strict=arguments.strict,
             accept_implausible=arguments.accept_implausible,
-            progress=ProgressLine("reading"),
+            progress=ProgressLine("reading", quiet=arguments.quiet),
         )
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)

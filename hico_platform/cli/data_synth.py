@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     lines: dict[str, ProgressLine] = {}
 
     def show(what: str, done: int, total: int) -> None:
-        lines.setdefault(what, ProgressLine(what))(done, total)
+        lines.setdefault(what, ProgressLine(what, quiet=arguments.quiet))(done, total)
 
     store = synthesise_dataset(
         preset=arguments.preset,

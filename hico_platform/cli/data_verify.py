@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verifies the store."""
-    problems = verify_dataset(arguments.dir, home=home_of(arguments), progress=ProgressLine("verifying"))
+    problems = verify_dataset(
+        arguments.dir, home=home_of(arguments), progress=ProgressLine("verifying", quiet=arguments.quiet)
+    )
     if arguments.json:
         print(json.dumps({"sound": not problems, "problems": [problem.as_dict() for problem in problems]}))
         return DataError.exit_code if problems else 0

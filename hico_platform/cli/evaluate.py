@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         figures=arguments.out is not None,
     )
     device = use_machine(arguments)
-    view = EvaluationView(quiet=arguments.json)
+    view = EvaluationView(quiet=arguments.quiet)
     with view:
         report = evaluate(request, device=device, watch=view)
     plain = as_json(report)

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         source = with_usual_protocol(source)
     encoder = read_encoder(arguments.checkpoint, arguments)
     device = use_machine(arguments)
-    progress = (lambda done, total: None) if arguments.json else ProgressLine("encoding")
+    progress = ProgressLine("encoding", quiet=arguments.quiet)
     written = write_features(
         encoder, source=source, part=Part(arguments.split), out=arguments.out, device=device, progress=progress
     )

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import os
 import select
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import TextIO
 from hico_platform import __version__
 from hico_platform.cli.account import complete_environment
 from hico_platform.cli.parser import CommandParser, no_such_command, parser_of
+from hico_platform.cli.terminal import folded
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import home_folder
 from hico_platform.interruptions import EXIT_CODE, interruptible
@@ -162,9 +164,13 @@ def _has_no_reader(stream: TextIO) -> bool:
 
 def _interrupted(interruption: KeyboardInterrupt) -> int:
     """Says how to go on: what the command knows of it, which it raises again with, else the same command."""
-    advice = str(interruption) or "run the same command again"
+    advice, _, command = (str(interruption) or "run the same command again").partition(": ")
+    lines = [f"interrupted; {advice}"]
+    if command:
+        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+        lines = folded(lines[0], command, width=width)
     with contextlib.suppress(OSError):  # a terminal that was closed
-        print(f"interrupted; {advice}", file=sys.stderr)
+        print("\n".join(lines), file=sys.stderr)
     return EXIT_CODE
 
 

@@ -187,7 +187,7 @@ def _search(
     except KeyboardInterrupt:
         if view.has_begun or arguments.resume:
             raise KeyboardInterrupt(f"go on with: {_resume_command(arguments, name)}") from None
-        raise KeyboardInterrupt(f"the search has not begun; run the same command again: {words}") from None
+        raise KeyboardInterrupt(f"the search has not begun, run the same command again: {words}") from None
 
 
 def _say_inputs(inputs: SearchInputs, *, space: CheckedSpace, name: str, home: Path, output: Output) -> None:

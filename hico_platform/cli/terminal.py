@@ -1,4 +1,4 @@
-"""Text from a study or a file, made safe for a terminal: a shared study may hold escape sequences."""
+"""Text for a terminal: made safe, since a shared study may hold escape sequences, and commands that are folded."""
 
 from __future__ import annotations
 
@@ -31,3 +31,19 @@ def rich_text(text: str) -> str:
     from rich.markup import escape
 
     return escape(plain_line(text))
+
+
+def folded(label: str, command: str, *, width: int | None) -> list[str]:
+    """``label: command`` in lines of at most ``width`` characters that a shell takes as one, where that is possible."""
+    whole = f"{label}: {command}"
+    if width is None or len(whole) <= width:
+        return [whole]
+    lines = [f"{label}:", "  "]
+    for part in command.replace(" --", "\0--").split("\0"):
+        joined = f"{lines[-1]}{'' if lines[-1].isspace() else ' '}{part}"
+        if len(joined) + 2 <= width or lines[-1].isspace():
+            lines[-1] = joined
+        else:
+            lines[-1] += " \\"
+            lines.append(f"    {part}")
+    return lines

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import termios
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -34,6 +38,25 @@ class _Console(Console):
             raise BrokenPipeError
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+@contextlib.contextmanager
+def silent_signals() -> Iterator[None]:
+    """In the block the terminal does not show ``^C`` where a picture is redrawn, which would shift its lines."""
+    try:
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, termios.error):  # no terminal
+        yield
+        return
+    silent = [*before]
+    silent[3] &= ~termios.ECHOCTL
+    try:
+        termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+        yield
+    finally:
+        with contextlib.suppress(OSError, termios.error):  # it was closed
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def is_screen(console: Console) -> bool:

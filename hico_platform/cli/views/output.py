@@ -13,7 +13,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
-from hico_platform.cli.terminal import plain_line
+from hico_platform.cli.terminal import folded, plain_line
 from hico_platform.cli.views.console import is_screen
 from hico_platform.cli.views.run_log import RunLog
 from hico_platform.errors import HicoError
@@ -114,19 +114,3 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._output.warn(record.getMessage())
-
-
-def folded(label: str, command: str, *, width: int | None) -> list[str]:
-    """``label: command`` in lines of at most ``width`` characters that a shell takes as one, where that is possible."""
-    whole = f"{label}: {command}"
-    if width is None or len(whole) <= width:
-        return [whole]
-    lines = [f"{label}:", "  "]
-    for part in command.replace(" --", "\0--").split("\0"):
-        joined = f"{lines[-1]}{'' if lines[-1].isspace() else ' '}{part}"
-        if len(joined) + 2 <= width or lines[-1].isspace():
-            lines[-1] = joined
-        else:
-            lines[-1] += " \\"
-            lines.append(f"    {part}")
-    return lines

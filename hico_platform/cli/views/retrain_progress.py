@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hico_platform.cli.terminal import plain_line
 from hico_platform.cli.views.clock import clock
+from hico_platform.cli.views.console import silent_signals
 from hico_platform.cli.views.heartbeat import Heartbeat
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.phase_line import INTERRUPTED, PhaseLine
@@ -59,6 +60,7 @@ class RetrainView:
     def __enter__(self) -> RetrainView:
         """Begins to show."""
         if self._output.is_live:
+            self._stack.enter_context(silent_signals())
             self._live = self._stack.enter_context(
                 Live(
                     console=self._output.console,
@@ -138,8 +140,8 @@ class RetrainView:
         return f"{METRICS.get(metric, self._signal.heading)} {metrics[metric]:.1%}"
 
     def _left(self) -> str | None:
-        if self._overall is None or self._overall.left_s is None:
-            return None
+        if self._overall is None or self._overall.left_s is None or self._overall.epochs >= self._overall.of:
+            return None  # after the last epoch there is evaluation, which no epoch foretells
         return f"about {clock(self._overall.left_s)} left of all"
 
     def _line(self, text: str, *, style: str | None = None) -> None:

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 
 from hico_platform.cli.views.clock import clock
+from hico_platform.cli.views.console import silent_signals
 from hico_platform.cli.views.heartbeat import Heartbeat
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.phase_line import INTERRUPTED, PhaseLine
@@ -59,6 +60,7 @@ class SearchView:
     def __enter__(self) -> SearchView:
         """Begins to show."""
         if self._output.is_live:
+            self._stack.enter_context(silent_signals())
             self._live = self._stack.enter_context(
                 Live(
                     console=self._output.console,
@@ -132,11 +134,11 @@ class SearchView:
             self._trials[number] = dataclasses.replace(
                 self._trials[number], state=event.ending.state, ending=event.ending
             )
-        self._show(event, self._trials[number], known=known, is_best=self._best() != best)
+        self._show(event, self._trials[number], known=known, is_best=self._best() not in (None, best))
 
-    def _best(self) -> tuple[int, float | None] | None:
+    def _best(self) -> int | None:
         best = best_trial(list(self._trials.values()))
-        return None if best is None else (best.number, best.value)
+        return None if best is None else best.number
 
     def _show(self, event: Event, trial: TrialRecord, *, known: bool, is_best: bool) -> None:
         """The line of an event, with a style; a report without a decision or a best score is in the log alone."""
@@ -157,7 +159,7 @@ class SearchView:
         else:
             line += f"epoch {trial.epoch}/{self._epochs} {self._signal} "
             line += f"{shown_score(event.report.value, event.report.standard_error)} {event.report.decision}"
-            line += ", the best so far" if is_best else ""
+            line += ", now the best trial" if is_best else ""
             decided = event.report.decision is Decision.STOP or trial.epoch in self._decision_epochs
             if is_best or decided:
                 self._line(line, style="bold" if is_best else None)

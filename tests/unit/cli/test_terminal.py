@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import io
+import shlex
 
 import pytest
 from rich.console import Console
 
-from hico_platform.cli.terminal import plain, plain_line, rich_text
+from hico_platform.cli.terminal import folded, plain, plain_line, rich_text
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,15 @@ def test_markup_stays_text() -> None:
     console.print(rich_text("[bold]o'b[/x]\nnext"))
     assert console.file.getvalue() == "[bold]o'b[/x] next\n"
     assert plain_line("a\nb") == "a b"
+
+
+def test_a_folded_command_is_the_same_for_a_shell() -> None:
+    command = "hico-platform retrain level_weights --home /tmp/some/long/folder --tracking sqlite:////tmp/another.db"
+    assert folded("next", command, width=None) == [f"next: {command}"]
+    assert folded("next", "hico-platform ui", width=60) == ["next: hico-platform ui"]
+    label, *lines = folded("next", command, width=60)
+    assert label == "next:"
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 60
+    joined = "\n".join(lines).replace("\\\n", "")  # as a shell reads it
+    assert shlex.split(joined) == shlex.split(command)

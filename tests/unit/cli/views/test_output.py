@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import io
 import logging
-import shlex
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from hico_platform.cli.views.output import Output, folded
+from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.run_log import RunLog
 from hico_platform.errors import HicoError, Problem
 
@@ -31,18 +30,6 @@ def test_on_a_terminal_lines_break_between_words_and_in_a_pipe_they_are_whole() 
     assert max(map(len, said(screen))) <= 60
     assert " ".join(one.strip() for one in said(screen)) == line
     assert all(one.startswith("  ") for one in said(screen)[1:])
-
-
-def test_a_folded_command_is_the_same_for_a_shell() -> None:
-    command = "hico-platform retrain level_weights --home /tmp/some/long/folder --tracking sqlite:////tmp/another.db"
-    assert folded("next", command, width=None) == [f"next: {command}"]
-    assert folded("next", "hico-platform ui", width=60) == ["next: hico-platform ui"]
-    label, *lines = folded("next", command, width=60)
-    assert label == "next:"
-    assert len(lines) == 3
-    assert max(map(len, lines)) <= 60
-    joined = "\n".join(lines).replace("\\\n", "")  # as a shell reads it
-    assert shlex.split(joined) == shlex.split(command)
 
 
 def test_quiet_keeps_warnings_and_results(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import pytest
@@ -42,6 +43,8 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> Terminal:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", str(columns))
+    if os.environ.get("TERM") != "dumb":
+        monkeypatch.setenv("TERM", "xterm")
     return terminal
 
 
@@ -73,6 +76,21 @@ def test_what_was_done_before_does_not_count_as_fast(monkeypatch: pytest.MonkeyP
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     steps(clock, ProgressLine("reading"), *range(0, 1001, 20))
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "reading: 300 of 1,000 (30%), 20/s, 0:35 left"
-    assert said[-1] == "reading: 1,000 of 1,000 (100%), 20/s, took 0:50"
-    assert len(said) == 4
+    assert said == [
+        "reading: 200 of 1,000 (20%), 20/s, 0:40 left",
+        "reading: 600 of 1,000 (60%), 20/s, 0:20 left",
+        "reading: 1,000 of 1,000 (100%), 20/s, took 0:50",
+    ]
+
+
+def test_a_terminal_that_cannot_be_rewritten_gets_lines(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = on_a_terminal(monkeypatch, 80)
+    steps(clock, ProgressLine("reading"), *range(0, 1001, 20))
+    assert len(terminal.getvalue().splitlines()) == 3
+    assert "\r" not in terminal.getvalue()
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    steps(clock, ProgressLine("reading", quiet=True), *range(0, 1001, 20))
+    assert capsys.readouterr().err == ""

@@ -3,13 +3,14 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from hico_platform.cli.views.console import console_on
+from hico_platform.cli.views.console import console_on, silent_signals
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.run_log import RunLog
 from hico_platform.cli.views.search_picture import SearchPicture, endings, shown_measures, shown_values
@@ -222,7 +223,8 @@ class TestWhatMovesMeanwhile:
         for report in trial(0, TrialState.RUNNING, epoch=4).reports:
             view(TrialReported(number=0, report=report))
         shown = [line for line in output.getvalue().splitlines() if "/9" in line]
-        assert [line.split("epoch ")[1].split("/")[0] for line in shown] == ["1", "2"], "the best so far, and a rung"
+        assert [line.split("epoch ")[1].split("/")[0] for line in shown] == ["1", "2"], "now the best, and a rung"
+        assert ["now the best trial" in line for line in shown] == [True, False]
         logged = (tmp_path / "search.log").read_text()
         assert [f"epoch {epoch}/9" in logged for epoch in (1, 2, 3, 4)] == [True] * 4
 
@@ -297,3 +299,22 @@ class TestBrokenPipe:
     def test_what_only_shows_something_ends(self) -> None:
         with pytest.raises(BrokenPipeError):
             self.console(goes_on=False).print("a line")
+
+
+def test_ctrl_c_is_not_echoed_into_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, follower = os.openpty()
+
+    def echoes() -> bool:
+        return bool(termios.tcgetattr(follower)[3] & termios.ECHOCTL)
+
+    before = echoes()
+    with os.fdopen(follower, "r", closefd=False) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with silent_signals():
+            assert not echoes()
+        assert echoes() == before
+    os.close(leader)
+    os.close(follower)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with silent_signals():
+        pass
