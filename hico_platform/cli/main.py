@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "help": ("help", "explain a topic, or a command"),
     "completion": ("completion", "a script that completes commands and options in your shell"),
     "schema": ("schema", "the JSON Schema of space files, for editors"),
+    "doctor": ("doctor", "check what is installed, reachable and wrong on this machine"),
     "ui": ("ui", "browse searches, trials and models in MLflow"),
     "pretrain": ("pretrain", "train one configuration, without a search"),
     "reproduce": ("reproduce", "train a trial of a search again and compare it with its record"),

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from hico_platform.cli.metrics_options import add_metrics_options, check_metrics
 from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
+from hico_platform.cli.terminal import plain_line
 from hico_platform.cli.views.console import console_on
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.plan_view import print_plan
@@ -105,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = console_on(sys.stderr if arguments.json else sys.stdout, goes_on=True)
     output = Output(console, quiet=arguments.quiet, log=RunLog(secrets=known_secrets(arguments)))
     with output, exported_metrics(arguments, name=name, paths=paths, say=output.say) as metrics:
+        _warn_of_machine(arguments, paths, say=output.say)
         result = _search(arguments, space, paths, name, output=output, metrics=metrics)
         if arguments.json:
             log = None if output.log.path is None else str(output.log.path)
@@ -122,6 +125,17 @@ def run(arguments: argparse.Namespace) -> int:
 
         keep_report_of_search(paths, name)
     return 0
+
+
+def _warn_of_machine(arguments: argparse.Namespace, paths: HomePaths, *, say: Callable[[str], None]) -> None:
+    """The quick checks of ``doctor``; what does not work ends the search by itself, with an error of its own."""
+    from hico_platform.commands.doctor.examine import QUICK, examine
+    from hico_platform.commands.doctor.finding import Surroundings
+
+    around = Surroundings(paths=paths, environment=dict(os.environ), address=arguments.address)
+    for finding in examine(around, checks=QUICK):
+        if finding.remedy is not None:
+            say(plain_line(f"warning: {finding.about}: {finding.found}; {finding.remedy}"))
 
 
 def _search(
