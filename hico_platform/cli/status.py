@@ -25,6 +25,7 @@ from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
 from hico_platform.cli.views.console import console_on, is_screen
 from hico_platform.cli.views.search_picture import SearchPicture
+from hico_platform.cli.views.steering_view import steering_lines
 from hico_platform.names import check_known_name
 from hico_platform.search.drivers import DriverRecord, clock_time, starter
 from hico_platform.search.eta import epochs_spent
@@ -116,6 +117,7 @@ def _picture(status: SearchStatus) -> SearchPicture:
             f"reports: {_rungs(status)}" if status.rungs else "no reports yet",
             f"cost: {_cost(status)}",
             *_driver_lines(status.drivers),
+            *steering_lines(status),
             *(f"excluded: {plain_line(_machine(machine))}" for machine in status.machines_left_out),
         ),
     )

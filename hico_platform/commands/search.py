@@ -134,7 +134,13 @@ def run_search(
         status, state = RunStatus.FAILED, SearchState.INTERRUPTED
         try:
             watching = [one for one in (watcher, metrics) if one is not None]
-            controller = _controller(started, request.space, paths, observers=[search_logger, *observers, *watching])
+            controller = _controller(
+                started,
+                request.space,
+                paths,
+                observers=[search_logger, *observers, *watching],
+                on_extended=lambda: on_start(ledger.search, ledger.trials()),
+            )
             if metrics is not None:
                 metrics.begin(
                     ledger,
@@ -177,7 +183,12 @@ def run_search(
 
 
 def _controller(
-    started: StartedSearch, space: CheckedSpace, paths: HomePaths, *, observers: Sequence[Observer]
+    started: StartedSearch,
+    space: CheckedSpace,
+    paths: HomePaths,
+    *,
+    observers: Sequence[Observer],
+    on_extended: Callable[[], None],
 ) -> SearchController:
     def observe(event: Event) -> None:
         for observer in observers:
@@ -191,6 +202,7 @@ def _controller(
         directory=claimed(paths.trials(search), search),
         observe=observe,
         warm_points=started.warm_points,
+        on_extended=on_extended,
     )
 
 

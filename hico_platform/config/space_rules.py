@@ -197,44 +197,59 @@ def _combinations(space: CheckedSpace, document: Document) -> list[Problem]:
 
 def _points(space: CheckedSpace, document: Document) -> list[Problem]:
     """Checks that listed points name searched fields and lie in the space exactly as given."""
+    return [
+        problem
+        for index, point in enumerate(space.settings.points)
+        for problem in point_problems(space, point, document=document, where=("points", index))
+    ]
+
+
+def point_problems(
+    space: CheckedSpace, point: Mapping[str, Any], *, document: Document, where: FieldPath = ()
+) -> list[Problem]:
+    """What is wrong with a point: fields that are not searched, broken rules, values that are not searched.
+
+    Args:
+        space: that it is to lie in.
+        point: values by names, nested or dotted; fields that it leaves out are the base's.
+        document: has the point at ``where``.
+        where: its place.
+    """
     searched = space.searched
     base = {name: value for name, value in flatten(space.base).items() if value is not None}
     problems: list[Problem] = []
-    for index, point in enumerate(space.settings.points):
-        where: FieldPath = ("points", index)
-        before = len(problems)
-        given = flat(point)
-        for name, value in given.items():
-            if name not in searched:
-                problems.append(
-                    document.problem(
-                        where, rule="fields that the search varies", value=name, remedy=f"use {', '.join(searched)}"
-                    )
-                )
-                continue
-            problems += [
-                document.problem((*where, name), rule=p.rule, value=p.value, remedy=p.remedy)
-                for p in field_problems(TrialConfig, name, value)
-            ]
-        if len(problems) > before:
-            continue
-        found = space.nearest_point(base | given)
-        for name, value in given.items():
-            if name not in found:
-                rule, remedy = f"a point at which the `when:` of {name} holds", "give its condition"
-            elif not _same(found[name], value):
-                rule, remedy = (
-                    f"a value of {name} that is searched",
-                    f"give the nearest, {found[name]}, or widen the search",
-                )
-            else:
-                continue
-            problems.append(document.problem(where, rule=rule, value=value, remedy=remedy))
-        if len(problems) == before and not space.admits(found):
-            broken = next(one.text for one in space.constraints if not one.holds(flatten(space.base) | found))
+    given = flat(point)
+    for name, value in given.items():
+        if name not in searched:
             problems.append(
-                document.problem(where, rule=f"a point that meets {broken}", value=dict(point), remedy="change one")
+                document.problem(
+                    where, rule="fields that the search varies", value=name, remedy=f"use {', '.join(searched)}"
+                )
             )
+            continue
+        problems += [
+            document.problem((*where, name), rule=p.rule, value=p.value, remedy=p.remedy)
+            for p in field_problems(TrialConfig, name, value)
+        ]
+    if problems:
+        return problems
+    found = space.nearest_point(base | given)
+    for name, value in given.items():
+        if name not in found:
+            rule, remedy = f"a point at which the `when:` of {name} holds", "give its condition"
+        elif not _same(found[name], value):
+            rule, remedy = (
+                f"a value of {name} that is searched",
+                f"give the nearest, {found[name]}, or widen the search",
+            )
+        else:
+            continue
+        problems.append(document.problem(where, rule=rule, value=value, remedy=remedy))
+    if not problems and not space.admits(found):
+        broken = next(one.text for one in space.constraints if not one.holds(flatten(space.base) | found))
+        problems.append(
+            document.problem(where, rule=f"a point that meets {broken}", value=dict(point), remedy="change one")
+        )
     return problems
 
 

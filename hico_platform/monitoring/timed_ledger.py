@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, SearchRecord, TrialRecord
+from hico_platform.search.requests import Answer, Request
 from hico_platform.search.tags import TagRecord
 
 
@@ -33,10 +34,27 @@ class TimedLedger(Ledger):
         """As the ledger has them."""
         return self._ledger.trials()
 
-    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
+    def begin(self, space: CheckedSpace, *, at_s: float, first: Sequence[int] = ()) -> TrialRecord:
         """Begins the next trial, which the sampler may have to propose first."""
         with self._timed("trial"):
-            return self._ledger.begin(space, at_s=at_s)
+            return self._ledger.begin(space, at_s=at_s, first=first)
+
+    def waiting(self) -> tuple[int, ...]:
+        """The numbers of enqueued points."""
+        return self._ledger.waiting()
+
+    def requests(self) -> tuple[Request, ...]:
+        """What people asked of the search."""
+        return self._ledger.requests()
+
+    def record_request(self, request: Request) -> None:
+        """Adds a request."""
+        self._ledger.record_request(request)
+
+    def record_answer(self, key: str, answer: Answer) -> None:
+        """Answers a request."""
+        with self._timed("note"):
+            self._ledger.record_answer(key, answer)
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Enqueues a point."""

@@ -103,6 +103,27 @@ class RetrainTaskSource:
         """Never: a retraining has no time limit."""
         return False
 
+    @property
+    def is_stopped(self) -> bool:
+        """Never: a retraining is interrupted at its own terminal."""
+        return False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Never: nothing of a retraining is paused."""
+        return False
+
+    def look(self, *, now: bool = False) -> None:
+        """Does nothing: nobody steers a retraining from elsewhere."""
+
+    def is_held(self, number: int) -> bool:
+        """Never."""
+        return False
+
+    def paused(self, number: int) -> None:
+        """A run was taken off its worker; it is handed out again."""
+        self.lost(number, reason="it was paused")
+
     def next_task(self) -> RetrainTask | None:
         """The next run without a result."""
         if not self._waiting:

@@ -23,6 +23,7 @@ from hico_platform.search.notes import EXCLUDED_MACHINES, GPUS
 from hico_platform.search.objectives import Measures, measures, scheduler_scores
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.state import too_many_failed
+from hico_platform.search.steering import Steering
 from hico_platform.search.stop_rules import StopRules
 from hico_platform.search.stopping import lost_ending
 from hico_platform.search.task import TrialTask
@@ -40,6 +41,7 @@ class SearchController:
         warm_points: points of earlier searches, tried after those that the space gives.
         clock: Unix time in seconds.
         timer: as in :class:`~hico_platform.search.stop_rules.StopRules`.
+        on_extended: is called when a person has raised the limit.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class SearchController:
         warm_points: Sequence[Mapping[str, Scalar]] = (),
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] | None = None,
+        on_extended: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._space = space
@@ -74,6 +77,8 @@ class SearchController:
         self._stop_rules = StopRules(ledger, space, clock=clock, timer=timer)
         ledger.set_note(EXCLUDED_MACHINES, [])
         enqueue_first_points(ledger, space, warm_points=warm_points, is_new=not self._trials)
+        self._steering = Steering(ledger, space, trials=lambda: self._trials, on_extended=on_extended, clock=clock)
+        self.look(now=True)
 
     @property
     def is_over(self) -> bool:
@@ -113,15 +118,37 @@ class SearchController:
         most = self._space.settings.resources.max_failures
         return too_many_failed(list(self._trials.values()), max_failures=most)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a person asked that the search stops, to be resumed later."""
+        return self._steering.is_stopped
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether what is left to run is paused."""
+        if self.failures_exceeded or self._time_is_up() is not None:
+            return False
+        return bool(self._unfinished) or (self._steering.is_paused and not self._is_complete())
+
+    def look(self, *, now: bool = False) -> None:
+        """Obeys what people asked for since the last look."""
+        self._steering.look(now=now)
+
+    def is_held(self, number: int) -> bool:
+        """Whether a trial is to give its worker back; none is once the time is up, so that it can end."""
+        return self._steering.is_held(number) and self._time_is_up() is None
+
+    def paused(self, number: int) -> None:
+        """A trial has saved what it had, and its worker is given back."""
+        if number in self._running:
+            self._running.remove(number)
+            self._unfinished.insert(0, self._trials[number])
+
     def next_task(self) -> TrialTask | None:
-        """The next trial to run, or none: then no more will come."""
+        """The next trial to run, or none: then no more will come, unless ``is_waiting``."""
         while not self.failures_exceeded:
-            if self._unfinished:
-                trial = self._unfinished.pop(0)
-            elif len(self._trials) < self._ledger.search.limit and not self._ended():
-                trial = self._ledger.begin(self._space, at_s=self._clock())
-                self._trials[trial.number] = trial
-            else:
+            trial = self._next_trial()
+            if trial is None:
                 return None
             self._running.add(trial.number)
             self._observe(TrialBegan(trial=trial))
@@ -130,6 +157,27 @@ class SearchController:
             except ConfigError as error:
                 self.failed(trial.number, TrialFailure(reason=f"no valid configuration: {error}"))
         return None
+
+    def _next_trial(self) -> TrialRecord | None:
+        """A trial to go on with, else the next one that begins; points of a higher priority come before both."""
+        held = self._steering.is_paused and self._time_is_up() is None
+        free = sorted(
+            (trial for trial in self._unfinished if not self.is_held(trial.number)),
+            key=lambda trial: -self._steering.priority(trial.number),
+        )
+        first = [] if held or self._is_complete() else self._steering.first_points()
+        if free and not (first and self._steering.priority(first[0]) > self._steering.priority(free[0].number)):
+            self._unfinished.remove(free[0])
+            return free[0]
+        if held or self._is_complete():
+            return None
+        trial = self._ledger.begin(self._space, at_s=self._clock(), first=first)
+        self._trials[trial.number] = trial
+        return trial
+
+    def _is_complete(self) -> bool:
+        """Whether no further trial begins."""
+        return len(self._trials) >= self._ledger.search.limit or self._ended()
 
     def reported(self, number: int, report: EpochReport) -> Decision:
         """Takes a report and answers it; the same epoch gets the same answer again.
@@ -143,7 +191,8 @@ class SearchController:
             return known.decision
         own = measures(self._space.settings.objectives, report)
         decision = self._decide(number, epoch, own)
-        if epoch < self._space.base.budget.epochs and self._time_is_up() is not None:
+        is_over = self._time_is_up() is not None or self._steering.is_to_end(number)
+        if epoch < self._space.base.budget.epochs and is_over:
             decision = Decision.STOP
         record = ReportRecord(
             epoch=epoch,

@@ -16,8 +16,9 @@ from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
-from hico_platform.search.notes import ARCHIVED, ENDED_BY, EXCLUDED_MACHINES, GPUS, PERSONS_NOTE, SESSIONS
+from hico_platform.search.notes import ARCHIVED, ENDED_BY, EXCLUDED_MACHINES, GPUS, PAUSED, PERSONS_NOTE, SESSIONS
 from hico_platform.search.objectives import pareto_front
+from hico_platform.search.requests import Request
 from hico_platform.search.running import driver_of
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.stopping import HOUR_S, busy_s
@@ -63,6 +64,10 @@ class SearchStatus:
         note: what a person wrote about it.
         is_archived: whether lists leave it out.
         sessions: when each driver began, Unix times.
+        requests: what people asked of it, with the answers.
+        is_paused: whether its driver runs no trial for the time being.
+        paused_trials: trials that wait until they are continued.
+        waiting: the numbers that enqueued points will have.
     """
 
     search: SearchRecord
@@ -81,6 +86,10 @@ class SearchStatus:
     note: PersonsNote | None = None
     is_archived: bool = False
     sessions: tuple[float, ...] = ()
+    requests: tuple[Request, ...] = ()
+    is_paused: bool = False
+    paused_trials: tuple[int, ...] = ()
+    waiting: tuple[int, ...] = ()
 
     def busy_s(self, trial: TrialRecord) -> float | None:
         """Seconds for which a trial ran on workers so far; not known of one that was interrupted."""
@@ -189,6 +198,9 @@ class SearchStatus:
             "tags": [tag.name for tag in self.tags],
             "note": None if self.note is None else self.note.text,
             "archived": self.is_archived,
+            "paused": {"search": self.is_paused, "trials": list(self.paused_trials)},
+            "waiting": list(self.waiting),
+            "requests": [request.as_dict() for request in self.requests],
             "drivers": [dataclasses.asdict(driver) for driver in self.drivers],
             "trials": [_trial(trial, has_driver=self.driver is not None) for trial in self.trials],
         }
@@ -238,7 +250,7 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
     resources = space.settings.resources
     counted = [trial for trial in trials if driver or trial.ending is not None]
     hours = sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in counted) / HOUR_S
-    measured = ledger.note(GPUS)
+    measured, paused = ledger.note(GPUS), ledger.note(PAUSED) or {}
     gpus = resources.given_gpus if measured is None else float(measured)
     return SearchStatus(
         search=ledger.search,
@@ -269,6 +281,10 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
         note=PersonsNote.from_plain(ledger.note(PERSONS_NOTE)),
         is_archived=bool(ledger.note(ARCHIVED)),
         sessions=tuple(sessions),
+        requests=ledger.requests(),
+        is_paused=driver is not None and bool(paused.get("search")),
+        paused_trials=tuple(paused.get("trials", ())) if driver is not None else (),
+        waiting=ledger.waiting(),
     )
 
 

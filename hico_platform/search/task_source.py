@@ -24,8 +24,25 @@ class TaskSource(Protocol):
     def time_is_up(self) -> bool:
         """Whether running tasks are to end at their next report, and lost ones are not to be handed out again."""
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a person asked that all of it stops, to be resumed later."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is no next task now, and a person may bring one by going on with what is paused."""
+
+    def look(self, *, now: bool = False) -> None:
+        """Looks, every few seconds or ``now``, whether people asked for something."""
+
+    def is_held(self, number: int) -> bool:
+        """Whether a task is to give its worker back for the time being."""
+
+    def paused(self, number: int) -> None:
+        """A task has saved what it had, and its worker is given back; it is handed out again when it is continued."""
+
     def next_task(self) -> TrialTask | None:
-        """The next task to run, or none: then no more will come."""
+        """The next task to run, or none: then no more will come, unless ``is_waiting``."""
 
     def reported(self, number: int, report: EpochReport) -> Decision:
         """Records a report and answers it."""

@@ -78,6 +78,12 @@ def search_lines(status: SearchStatus, *, bytes_on_disk: int | None, stores: str
     for index, trial in enumerate(failed):
         reason = trial.ending.reason if trial.ending else None
         yield from _field("" if index else "failures", f"trial {trial.number}: {reason}", keep=bool(index))
+    yield from _field("waiting", ", ".join(f"point {number}" for number in status.waiting))
+    if status.is_paused or status.paused_trials:
+        trials = ", ".join(map(str, status.paused_trials))
+        yield from _field("paused", "the search" if status.is_paused else f"trials {trials}")
+    for index, request in enumerate(status.requests):
+        yield from _field("" if index else "asked", request.sentence, keep=bool(index))
     yield from _next(status, stores)
 
 

@@ -20,6 +20,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.messages import EpochReport
+from hico_platform.search.requests import Answer, Request
 from hico_platform.search.tags import TagRecord
 
 Metrics = Mapping[str, float]
@@ -62,6 +63,9 @@ class Origin(StrEnum):
     """The best of an earlier search."""
 
     SAMPLER = "sampler"
+
+    ADDED = "added"
+    """A point that a person added while the search ran."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +206,15 @@ class Ledger(ABC):
         """All trials that were begun, by number."""
 
     @abstractmethod
-    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
-        """Begins the next trial: the next that was enqueued, else what the sampler proposes."""
+    def begin(self, space: CheckedSpace, *, at_s: float, first: Sequence[int] = ()) -> TrialRecord:
+        """Begins the next trial: the next that was enqueued, else what the sampler proposes.
+
+        The waiting points of the numbers ``first`` come before the others, in that order.
+        """
+
+    @abstractmethod
+    def waiting(self) -> tuple[int, ...]:
+        """The numbers that enqueued points will have as trials."""
 
     @abstractmethod
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
@@ -228,6 +239,18 @@ class Ledger(ABC):
     @abstractmethod
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
+
+    @abstractmethod
+    def requests(self) -> tuple[Request, ...]:
+        """What people asked of this search, in order, with the answers."""
+
+    @abstractmethod
+    def record_request(self, request: Request) -> None:
+        """Adds a request, which the driver obeys at its next look."""
+
+    @abstractmethod
+    def record_answer(self, key: str, answer: Answer) -> None:
+        """Answers the request of that key."""
 
     @abstractmethod
     def tags(self) -> tuple[TagRecord, ...]:

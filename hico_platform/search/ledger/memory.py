@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hico_platform.config.parameters import uniform
@@ -24,6 +24,7 @@ from hico_platform.search.ledger.base import (
     TrialState,
     whole_config,
 )
+from hico_platform.search.requests import Answer, Request
 from hico_platform.search.tags import TagRecord
 
 
@@ -39,6 +40,7 @@ class MemoryLedger(Ledger):
         self._notes: dict[str, Any] = {}
         self._drivers: tuple[DriverRecord, ...] = ()
         self._tags: dict[str, TagRecord] = {}
+        self._requests: dict[str, Request] = {}
 
     @property
     def search(self) -> SearchRecord:
@@ -49,9 +51,12 @@ class MemoryLedger(Ledger):
         """All trials that were begun, by number."""
         return tuple(self._trials)
 
-    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
+    def begin(self, space: CheckedSpace, *, at_s: float, first: Sequence[int] = ()) -> TrialRecord:
         """Begins the next enqueued trial, else one at random."""
         number = len(self._trials)
+        wanted = next((one - number for one in first if 0 <= one - number < len(self._queue)), 0)
+        if wanted:
+            self._queue.insert(0, self._queue.pop(wanted))
         drawn, origin = self._queue.pop(0) if self._queue else ({}, Origin.SAMPLER)
         draw = random.Random(space.settings.sampler.seed * 1_000_003 + number)
         values = space.values(lambda axis: drawn[axis.name] if axis.name in drawn else uniform(axis, draw=draw))
@@ -67,6 +72,10 @@ class MemoryLedger(Ledger):
         )
         self._trials.append(record)
         return record
+
+    def waiting(self) -> tuple[int, ...]:
+        """The numbers of enqueued points, if they begin in their order."""
+        return tuple(len(self._trials) + index for index in range(len(self._queue)))
 
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
         """Enqueues the nearest point of the space."""
@@ -98,6 +107,18 @@ class MemoryLedger(Ledger):
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
         return self._notes.get(key)
+
+    def requests(self) -> tuple[Request, ...]:
+        """What people asked of this search, in order."""
+        return tuple(self._requests[key] for key in sorted(self._requests))
+
+    def record_request(self, request: Request) -> None:
+        """Adds a request."""
+        self._requests[request.key] = request
+
+    def record_answer(self, key: str, answer: Answer) -> None:
+        """Answers a request."""
+        self._requests[key] = dataclasses.replace(self._requests[key], answer=answer)
 
     def tags(self) -> tuple[TagRecord, ...]:
         """The tags of this search, by name."""

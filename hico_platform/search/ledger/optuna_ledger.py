@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger.attributes import study_attributes
 from hico_platform.search.ledger.base import (
     Ending,
     Facts,
@@ -47,9 +48,11 @@ from hico_platform.search.ledger.serialization import (
 from hico_platform.search.ledger.storage import MEMORY, Storage, open_storage
 from hico_platform.search.ledger.study_parameters import parameter_names, suggest
 from hico_platform.search.ledger.study_records import (
+    ANSWER,
     DRIVER,
     NOTE,
     REPORT,
+    REQUEST,
     RUN,
     TAG,
     check_objectives,
@@ -58,6 +61,13 @@ from hico_platform.search.ledger.study_records import (
     trial_record,
 )
 from hico_platform.search.lock import name_is_taken
+from hico_platform.search.requests import (
+    Answer,
+    Request,
+    answer_to_plain,
+    request_from_plain,
+    request_to_plain,
+)
 from hico_platform.search.tags import TagRecord
 from hico_platform.sqlite_files import sqlite_url
 
@@ -180,14 +190,14 @@ class StudyLedger(Ledger):
         return space_from(self._study.user_attrs["search"][_FIRST_SOURCE])
 
     @explains_deleted_study
-    def begin(self, space: CheckedSpace, *, at_s: float) -> TrialRecord:
+    def begin(self, space: CheckedSpace, *, at_s: float, first: Sequence[int] = ()) -> TrialRecord:
         """Begins the next trial: one whose beginning was interrupted, one enqueued, else what the sampler proposes."""
         names = parameter_names(space, self._distributions)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
             warnings.simplefilter("ignore", category=UserWarning)  # an enqueued value that ranges no longer hold
             self._study.sampler = make_sampler(space, begun=self._begun, names=names)
-            half = self._half_begun.pop(0) if self._half_begun else None
+            half = self._half_begun.pop(0) if self._half_begun else self._take(first)
             trial = self._study.ask() if half is None else optuna.Trial(self._study, half)
             values = space.values(  # what was drawn before a kill is kept
                 lambda axis: suggest(trial, axis, name=names.get(axis.name, axis.name))
@@ -199,6 +209,21 @@ class StudyLedger(Ledger):
         self._index(self.storage.get_trial(trial._trial_id))
         state, number = TrialState.RUNNING, trial.number
         return TrialRecord(number=number, state=state, values=values, origin=origin, began_at_s=at_s, config=config)
+
+    def _take(self, numbers: Sequence[int]) -> int | None:
+        """Begins the first of these points that still waits, as ``ask`` begins the one that has waited longest."""
+        running, waiting = optuna.trial.TrialState.RUNNING, (optuna.trial.TrialState.WAITING,)
+        frozen = {one.number: one for one in self._study.get_trials(deepcopy=False, states=waiting)} if numbers else {}
+        for number in numbers:
+            if number in frozen and self.storage.set_trial_state_values(frozen[number]._trial_id, state=running):
+                return frozen[number]._trial_id
+        return None
+
+    @explains_deleted_study
+    def waiting(self) -> tuple[int, ...]:
+        """The numbers of enqueued points."""
+        states = (optuna.trial.TrialState.WAITING,)
+        return tuple(frozen.number for frozen in self._study.get_trials(deepcopy=False, states=states))
 
     @explains_deleted_study
     def enqueue(self, values: Mapping[str, Scalar], *, space: CheckedSpace, origin: Origin) -> None:
@@ -240,6 +265,24 @@ class StudyLedger(Ledger):
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
         return self._study.user_attrs.get(f"{NOTE}{key}")
+
+    @explains_deleted_study
+    def requests(self) -> tuple[Request, ...]:
+        """What people asked of this search; a driver looks every few seconds, so nothing else is read."""
+        found = study_attributes(self.storage, self._study_id, prefixes=(REQUEST, ANSWER))
+        named = ((key.removeprefix(REQUEST), found[key]) for key in sorted(found) if key.startswith(REQUEST))
+        requests = (request_from_plain(key, plain, found.get(f"{ANSWER}{key}")) for key, plain in named)
+        return tuple(request for request in requests if request is not None)
+
+    @explains_deleted_study
+    def record_request(self, request: Request) -> None:
+        """Adds a request, as an attribute of its own."""
+        self._study.set_user_attr(f"{REQUEST}{request.key}", request_to_plain(request))
+
+    @explains_deleted_study
+    def record_answer(self, key: str, answer: Answer) -> None:
+        """Answers a request."""
+        self._study.set_user_attr(f"{ANSWER}{key}", answer_to_plain(answer))
 
     @explains_deleted_study
     def tags(self) -> tuple[TagRecord, ...]:

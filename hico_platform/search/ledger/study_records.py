@@ -1,8 +1,8 @@
 """Reads the records of a search from the attributes of an Optuna study and of its trials.
 
 A study's user attributes hold ``search`` (space, facts, limit), ``driver:N`` (the processes that ran it, in order),
-``run:N`` (the tracking run of trial N), ``tag:NAME`` and ``note:KEY``. A trial's hold ``trial`` (values, origin),
-``report:EPOCH`` and ``ending``. All of these keys are persisted.
+``run:N`` (the tracking run of trial N), ``tag:NAME``, ``request:KEY``, ``answer:KEY`` and ``note:KEY``. A trial's hold
+``trial`` (values, origin), ``report:EPOCH`` and ``ending``. All of these keys are persisted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from hico_platform.search.ledger.serialization import (
 )
 
 NOTE, RUN, REPORT, DRIVER, TAG = "note:", "run:", "report:", "driver:", "tag:"
+REQUEST, ANSWER = "request:", "answer:"
 """Beginnings of the names of attributes."""
 
 

@@ -7,9 +7,10 @@ import errno
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, assert_never
 
+from hico_platform.enums import Decision
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.execution_events import (
     DriverChecked,
@@ -24,7 +25,7 @@ from hico_platform.search.execution_events import (
 from hico_platform.search.machine_health import ExcludedMachine, MachineHealth
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.lost_worker import LostWorker, lost_worker
-from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
+from hico_platform.search.ray_executor.worker_message import PAUSE, DiskFull, TaskPaused, WorkerMessage, WorkerProcess
 from hico_platform.search.task import TrialTask
 from hico_platform.search.task_source import TaskSource
 from hico_platform.search.worker_timeouts import OverdueWorker, TaskAttempts
@@ -80,6 +81,9 @@ class DriverState:
         self.no_task_left = False
         """Whether the controller has no further task, and none is running."""
 
+        self.while_waiting: Callable[[], None] = lambda: None
+        """What the driver goes on with while Tune waits for a task, because all that is left is paused."""
+
         self._answer = answer
         self._hosts = hosts
         self._retries = retries
@@ -122,13 +126,18 @@ class DriverState:
         self._pass_on(task, message.warnings)
         match message.content:
             case EpochReport() as report:
+                self.controller.look(now=True)
                 decision = self.controller.reported(
                     task.number, dataclasses.replace(report, machine=message.process.host)
                 )
-                self._answer(key, report.epoch, str(decision))
+                held = decision is Decision.CONTINUE and self.controller.is_held(task.number)
+                self._answer(key, report.epoch, PAUSE if held else str(decision))
                 if report.epoch > self._epochs.get(task.number, 0):
                     self._epochs[task.number] = report.epoch
                     self._progressed(task, message.process, finished=False)
+            case TaskPaused():
+                self._failed.add(key)  # its worker ends, which gives back what it holds
+                self.controller.paused(task.number)
             case DiskFull() as full:
                 raise OSError(errno.ENOSPC, full.reason)
             case TrialOutcome() as outcome:

@@ -152,6 +152,7 @@ class _Driver:
                     self._monitor,
                     self._bundle,
                     save=lambda: stop_workers(self._mailbox, within_s=SAVE_S),
+                    pause=self._mailbox.pause.remote,
                 ),
                 num_samples=-1,
                 reuse_actors=True,

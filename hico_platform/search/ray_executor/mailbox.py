@@ -89,6 +89,7 @@ class Mailbox(StopRequests):
             self._counts.pop(key, None)
             self._processes.pop(key, None)
             self._activities.pop(key, None)
+            self._paused.discard(key)
         for waiting in [waiting for waiting in self._answers if waiting[0] in finished]:
             del self._answers[waiting]
         return snapshot

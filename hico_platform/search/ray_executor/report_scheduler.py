@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
         monitor: which workers hang.
         bundle: what a trial holds, by Ray's names.
         save: asks workers to save, when the driver is interrupted.
+        pause: asks the worker of an attempt to save and to end.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
         bundle: Mapping[str, float],
         *,
         save: Callable[[], object] = lambda: None,
+        pause: Callable[[str], object] = lambda key: None,
     ) -> None:
         super().__init__()
         self._state, self._monitor, self._bundle, self._save = state, monitor, bundle, save
         self._trials: dict[str, Trial] = {}
+        self._pause = pause
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
         """Pickles nothing, as the state does."""
@@ -61,7 +65,15 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The next trial in order. Tune calls this in each round, so interruptions and workers are checked here."""
-        if self._state.interrupted.is_set():
+        self._look_around(tune_controller)
+        self._state.while_waiting = functools.partial(self._while_waiting, tune_controller)
+        return super().choose_trial_to_run(tune_controller)
+
+    def _look_around(self, tune_controller: Any) -> None:
+        """What the driver does between the messages of workers."""
+        self._state.controller.look()
+        if self._state.interrupted.is_set() or self._state.controller.is_stopped:
+            self._state.interrupted.set()
             self._save()
             raise Interrupted
         lost = lost_process()
@@ -69,7 +81,22 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
             raise ClusterLost(lost)
         if self._monitor.is_due():
             self._check_workers(tune_controller)
-        return super().choose_trial_to_run(tune_controller)
+            self._pause_held(tune_controller)
+
+    def _while_waiting(self, tune_controller: Any) -> None:
+        """The same while Tune waits for a task; workers that end are let go, as Tune does in its own rounds alone."""
+        self._look_around(tune_controller)
+        tune_controller._actor_manager.next(timeout=0.1)
+
+    def _pause_held(self, tune_controller: Any) -> None:
+        """Takes tasks that are paused off their workers, those that still wait for one out of the line."""
+        for key, trial in list(self._trials.items()):
+            if not self._state.controller.is_held(trial.config["task"].number):
+                continue
+            if actor_of(tune_controller, trial) is None:
+                tune_controller.stop_trial(trial)
+            else:
+                self._pause(key)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """A worker sent a message: first into the ledger, then the answer."""

@@ -3,6 +3,7 @@
 Ray ends a worker's process without notifying the function in it, which may not have saved for a minute. So each worker
 process has a thread that waits for the driver's request (at the mailbox, which also outlives lost workers) and then
 raises :class:`Stopped` in the thread of the trial, which saves as it does on any other exception.
+A trial that is paused is stopped in the same way, alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -31,20 +33,54 @@ class Stopped(BaseException):
     """The driver was interrupted. No Exception: a trial must not treat it as its own failure."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the driver wants of workers.
+
+    Attributes:
+        all_stopped: whether all of them stop.
+        paused: the attempts that give their workers back.
+        version: differs from that of what was wanted before.
+    """
+
+    all_stopped: bool
+    paused: frozenset[str]
+    version: int
+
+
 class StopRequests:
     """The part of the mailbox that asks workers to stop; it runs in an actor's event loop."""
 
     def __init__(self) -> None:
+        self._paused: set[str] = set()
+        self._version = 0
+        self._changed = asyncio.Event()
         self._requested = asyncio.Event()
         self._last_seen_s: dict[str, float] = {}
         self._all_stopped = asyncio.Event()
 
-    async def wait_for_stop(self, worker: str, poll_s: float = _POLL_S) -> bool:
-        """Whether the driver has asked, returned as soon as it has. Workers poll, so that dead ones are noticed."""
+    async def wait_for_stop(self, worker: str, seen: int = 0, poll_s: float = _POLL_S) -> Wanted:
+        """What the driver wants, returned as soon as that is no longer the version that was ``seen``.
+
+        Workers poll, so that dead ones are noticed.
+        """
         self._last_seen_s[worker] = time.monotonic()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._requested.wait(), poll_s)
-        return self._requested.is_set()
+        if self._version == seen:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), poll_s)
+        return Wanted(all_stopped=self._requested.is_set(), paused=frozenset(self._paused), version=self._version)
+
+    async def pause(self, key: str) -> None:
+        """Asks the worker of an attempt to save and to end; asked again it changes nothing."""
+        if key not in self._paused:
+            self._paused.add(key)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Wakes everyone that waits."""
+        self._version += 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     async def stopped(self, worker: str) -> None:
         """A worker has saved what it had."""
@@ -57,6 +93,7 @@ class StopRequests:
         alive_s = time.monotonic() - dead_s
         self._last_seen_s = {worker: at_s for worker, at_s in self._last_seen_s.items() if at_s > alive_s}
         self._requested.set()
+        self._tell()
         if self._last_seen_s:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_stopped.wait(), within_s)
@@ -64,9 +101,15 @@ class StopRequests:
 
 
 class RunningTask:
-    """The task that runs in this process, and its thread."""
+    """The task that runs in this process, and its thread; ``paused`` says that it was stopped alone.
 
-    def __init__(self) -> None:
+    Args:
+        key: the attempt.
+    """
+
+    def __init__(self, key: str = "") -> None:
+        self.key = key
+        self.paused = False
         self.ended = threading.Event()
         self._thread = threading.get_ident()
         self._reporting = False
@@ -97,12 +140,12 @@ class _WorkerState:
         self._task: RunningTask | None = None
 
     @contextmanager
-    def running(self, mailbox: Any) -> Iterator[RunningTask]:
+    def running(self, mailbox: Any, key: str) -> Iterator[RunningTask]:
         with self._lock:
             if not self._is_watched:
                 self._is_watched = True
                 threading.Thread(target=self._watch, args=(mailbox,), name="stop requests", daemon=True).start()
-        task = self._task = RunningTask()
+        task = self._task = RunningTask(key)
         try:
             yield task
         finally:
@@ -112,8 +155,13 @@ class _WorkerState:
     def _watch(self, mailbox: Any) -> None:
         worker = f"{socket.gethostname()}/{os.getpid()}/{time.time_ns()}"
         try:
-            while not ray.get(mailbox.wait_for_stop.remote(worker)):
-                pass
+            wanted: Wanted = ray.get(mailbox.wait_for_stop.remote(worker))
+            while not wanted.all_stopped:
+                task = self._task
+                if task is not None and task.key in wanted.paused and not task.paused:
+                    task.paused = True
+                    task.stop()
+                wanted = ray.get(mailbox.wait_for_stop.remote(worker, wanted.version))
             task = self._task
             if task is not None:
                 task.stop()
@@ -125,9 +173,9 @@ class _WorkerState:
 _state = _WorkerState()
 
 
-def stoppable(mailbox: Any) -> AbstractContextManager[RunningTask]:
+def stoppable(mailbox: Any, key: str) -> AbstractContextManager[RunningTask]:
     """In the block, the task of this process is interrupted wherever it is when the driver asks it to stop."""
-    return _state.running(mailbox)
+    return _state.running(mailbox, key)
 
 
 def stop_workers(mailbox: Any, *, within_s: float) -> int:

@@ -36,6 +36,9 @@ class TaskSearcher(Searcher):  # type: ignore[misc]
             return {"task": task}
         if self._state.controller.tasks_running:
             return None
+        if self._state.controller.is_waiting:
+            self._state.while_waiting()  # Tune asks again and again, and does nothing else
+            return None
         self._state.no_task_left = True
         return str(Searcher.FINISHED)
 

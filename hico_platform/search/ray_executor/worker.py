@@ -31,8 +31,14 @@ from hico_platform.home_access import follow_folder
 from hico_platform.search.disk_full import is_full
 from hico_platform.search.messages import Activity, EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor.held_gpus import held_gpus
-from hico_platform.search.ray_executor.stop_workers import stoppable
-from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
+from hico_platform.search.ray_executor.stop_workers import Stopped, stoppable
+from hico_platform.search.ray_executor.worker_message import (
+    PAUSE,
+    DiskFull,
+    TaskPaused,
+    WorkerMessage,
+    WorkerProcess,
+)
 from hico_platform.search.task import TrialFunction, TrialTask
 
 MESSAGE = "message"
@@ -62,7 +68,10 @@ class WarningCollector(logging.Handler):
 
 
 class TrialFailedError(Exception):
-    """The trial has failed, which its driver knows already; raised so that Tune does not use the process again."""
+    """The trial has failed or is paused, which its driver knows already.
+
+    Raised so that Tune does not use the process again: its end gives back what it held.
+    """
 
 
 class WorkerReport:
@@ -91,6 +100,8 @@ class WorkerReport:
         self._doing: Activity | None = None
         self._epoch_began_s = self._heartbeat_s = clock()
         self._epochs_s: list[float] = []
+        self.paused = False
+        """Whether the driver answered that the trial is to wait."""
 
     def __call__(self, report: EpochReport) -> Decision:
         """Sends a report and waits for the answer."""
@@ -98,7 +109,11 @@ class WorkerReport:
             self._note_epoch(report.epoch)
         with self._waiting():
             self._send(report)
-            answer = Decision(ray.get(self._mailbox.take_answer.remote(self._key, report.epoch)))
+            given = ray.get(self._mailbox.take_answer.remote(self._key, report.epoch))
+        if given == PAUSE:
+            self.paused = True
+            raise Stopped
+        answer = Decision(given)
         self._epoch, self._epoch_began_s = report.epoch, self._clock()
         return answer
 
@@ -143,7 +158,7 @@ def run_on_worker(config: dict[str, Any], *, function: TrialFunction, mailbox: A
     ray.wait([mailbox.begin.remote(key, process)], timeout=BEGIN_TIMEOUT_S)
     warnings = WarningCollector()
 
-    def result(content: EpochReport | TrialOutcome | TrialFailure | DiskFull) -> dict[str, WorkerMessage]:
+    def result(content: EpochReport | TrialOutcome | TrialFailure | DiskFull | TaskPaused) -> dict[str, WorkerMessage]:
         message = WorkerMessage(
             content=content, process=process, warnings=warnings.drain(), epochs_s=report.drain_epochs_s()
         )
@@ -154,15 +169,21 @@ def run_on_worker(config: dict[str, Any], *, function: TrialFunction, mailbox: A
 
     _PACKAGE_LOGGER.addHandler(warnings)
     try:
-        with stoppable(mailbox) as running:
+        content: TrialOutcome | TrialFailure | DiskFull | TaskPaused
+        with stoppable(mailbox, key) as running:
             report = WorkerReport(key=key, mailbox=mailbox, send=send, waiting=running.reporting)
-            content = _run(task, function, report)
-        if not isinstance(content, TrialFailure):
+            try:
+                content = _run(task, function, report)
+            except Stopped:
+                if not (running.paused or report.paused):
+                    raise  # the whole search stops
+                content = TaskPaused()
+        if not isinstance(content, TrialFailure | TaskPaused):
             return result(content)
         tune.report(result(content))
     finally:
         _PACKAGE_LOGGER.removeHandler(warnings)
-    raise TrialFailedError(content.reason)
+    raise TrialFailedError(content.reason if isinstance(content, TrialFailure) else "paused")
 
 
 def this_process() -> WorkerProcess:

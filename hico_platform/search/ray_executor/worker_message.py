@@ -33,6 +33,15 @@ class DiskFull:
     reason: str
 
 
+PAUSE = "pause"
+"""The driver's answer to a report of a trial that is paused, in place of a decision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPaused:
+    """The trial has saved its last whole epoch, and its worker ends."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerMessage:
     """A message of a worker's trial.
@@ -44,7 +53,7 @@ class WorkerMessage:
         epochs_s: seconds of the epochs that the worker has not passed on yet.
     """
 
-    content: EpochReport | TrialOutcome | TrialFailure | DiskFull
+    content: EpochReport | TrialOutcome | TrialFailure | DiskFull | TaskPaused
     process: WorkerProcess
     warnings: tuple[str, ...] = ()
     epochs_s: tuple[float, ...] = ()

@@ -13,6 +13,7 @@ from hico_platform.enums import Decision
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, Ledger, Origin, ReportRecord, TrialState, config_of
 from hico_platform.search.ledger.memory import MemoryLedger
+from hico_platform.search.requests import Answer, RequestKind, new_request
 from hico_platform.search.tags import TagRecord
 from tests.toy import FACTS, toy_space
 
@@ -137,6 +138,30 @@ class LedgerContract:
         ledger.remove_tag("paper")
         ledger.remove_tag("never")
         assert reopen().tags() == (baseline,)
+
+    def test_requests_are_answered_and_kept(self, ledger: Ledger, reopen: Open) -> None:
+        assert ledger.requests() == ()
+        first = new_request(RequestKind.PAUSE, trial=3)
+        second = new_request(RequestKind.ADD, values={"contrast.temperature": 0.07, "model.encoder": "gru"})
+        ledger.record_request(first)
+        reopen().record_request(second)
+        assert ledger.requests() == reopen().requests() == (first, second)
+        answer = Answer(obeyed=False, says="trial 3 has ended", at_s=7.5, driver="gpu-1:7")
+        ledger.record_answer(first.key, answer)
+        assert reopen().requests() == (dataclasses.replace(first, answer=answer), second)
+
+    def test_waiting_points_begin_in_the_order_that_is_asked_for(self, ledger: Ledger, reopen: Open) -> None:
+        assert ledger.waiting() == ()
+        base = {name: value for name, value in flatten(SPACE.base).items() if value is not None}
+        for temperature in (0.1, 0.2, 0.3):
+            ledger.enqueue(base | {"contrast.temperature": temperature}, space=SPACE, origin=Origin.ADDED)
+        waiting = ledger.waiting()
+        assert len(waiting) == 3
+        begun = ledger.begin(SPACE, at_s=0.0, first=[99, waiting[2]])
+        assert (begun.values["contrast.temperature"], begun.origin) == (0.3, Origin.ADDED)
+        assert len(reopen().waiting()) == 2
+        rest = [ledger.begin(SPACE, at_s=0.0).values["contrast.temperature"] for _ in range(2)]
+        assert rest == [0.1, 0.2]
 
     def test_drivers_are_kept_once_each_and_in_order(self, ledger: Ledger, reopen: Open) -> None:
         assert ledger.drivers() == ()

@@ -54,7 +54,7 @@ def test_the_driver_waits_for_all_that_live_and_no_longer() -> None:
         await asyncio.sleep(0)
 
         async def first() -> None:
-            assert await waiting
+            assert (await waiting).all_stopped
             await requests.stopped("first")
 
         unheard, _ = await asyncio.gather(requests.stop(0.01), first())
@@ -62,6 +62,24 @@ def test_the_driver_waits_for_all_that_live_and_no_longer() -> None:
         return unheard, await requests.stop(60)
 
     assert asyncio.run(story()) == (1, 0)
+
+
+def test_one_attempt_is_paused_however_late_its_worker_asks() -> None:
+    async def story() -> None:
+        requests = StopRequests()
+        waiting = asyncio.create_task(requests.wait_for_stop("first"))
+        await asyncio.sleep(0)
+        for _ in range(2):
+            await requests.pause("a")
+        wanted = await waiting
+        assert (wanted.all_stopped, wanted.paused, wanted.version) == (False, {"a"}, 1)
+        assert await requests.wait_for_stop("late", seen=0, poll_s=60) == wanted
+        again = asyncio.create_task(requests.wait_for_stop("first", wanted.version))
+        await asyncio.sleep(0)
+        await requests.pause("b")
+        assert (await again).paused == {"a", "b"}
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("dead_s", [-1.0])

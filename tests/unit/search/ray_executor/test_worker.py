@@ -99,7 +99,9 @@ class TestRunOnWorker:
         monkeypatch.setattr(worker, "tune", tune)
         monkeypatch.setattr(worker, "this_process", lambda: PROCESS)
         monkeypatch.setattr(
-            worker, "stoppable", lambda mailbox: worker.nullcontext(SimpleNamespace(reporting=worker.nullcontext))
+            worker,
+            "stoppable",
+            lambda mailbox, key: worker.nullcontext(SimpleNamespace(reporting=worker.nullcontext, paused=False)),
         )
         monkeypatch.setattr(worker.ray, "wait", lambda refs, timeout: (refs, []))
         monkeypatch.setattr(worker.ray, "get", lambda answer: answer)

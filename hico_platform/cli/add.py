@@ -1,0 +1,46 @@
+"""Add a point to a search, to be tried next, beside the trials that it has left.
+
+Fields that are left out are those of the space's base. A value that the space does not have is refused.
+
+examples:
+  hico-platform add level_weights --point contrast.temperature=0.07,model.encoder=lstm
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from hico_platform.cli.steer_options import add_steer_options, print_asked
+from hico_platform.cli.store_options import home_paths
+from hico_platform.errors import Problem, UsageError
+from hico_platform.names import check_known_name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("name", metavar="NAME", help="the search")
+    parser.add_argument("--point", metavar="KEY=VALUE,...", required=True, help="values of fields that it varies")
+    add_steer_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks the point, writes the request, and waits a little for the answer."""
+    from hico_platform.commands.steer import ask
+    from hico_platform.config.scalars import ScalarError, plain_scalar
+    from hico_platform.search.requests import RequestKind
+
+    name, values = check_known_name(arguments.name, field="NAME"), {}
+    for part in filter(None, (part.strip() for part in arguments.point.split(","))):
+        key, sign, text = part.partition("=")
+        if not sign or not key.strip():
+            raise UsageError(
+                Problem(field="--point", rule="KEY=VALUE", value=part, remedy="write such as contrast.temperature=0.07")
+            )
+        try:
+            values[key.strip()] = plain_scalar(text.strip())
+        except ScalarError as error:
+            rule, remedy = error.rule, error.remedy
+            raise UsageError(Problem(field=f"--point: {key}", rule=rule, value=text, remedy=remedy)) from error
+    found = {key: value for key, value in values.items() if value is not None}
+    asked = ask(home_paths(arguments), name, RequestKind.ADD, values=found, patience_s=arguments.wait)
+    return print_asked(asked, name, as_json=arguments.json)
