@@ -119,7 +119,7 @@ def why_no_more_epochs(paths: HomePaths, name: str, epochs: int) -> UsageError:
             rule=f"the {budget} epochs with which {name} began: learning rates decay over the whole budget, the rungs "
             f"of {scheduler} follow from it, and scores after {epochs} and after {budget} epochs are not comparable",
             value=epochs,
-            remedy=f"begin another search with warm_start: [{name}] in its space file: {again}",
+            remedy=f"start another search with warm_start: [{name}] in its space file: {again}",
         )
     )
 

@@ -38,7 +38,7 @@ def at_rest(paths: HomePaths, ledger: Ledger, storage: Storage) -> Iterator[None
                 field="NAME",
                 rule=NOT_RUNNING_RULE,
                 value=f"{name}: process {found['pid']} on {found['host']} has run it since {since}",
-                remedy=f"stop it first: {command('stop', name)}",
+                remedy=f"end it first: {command('stop', name)}",
             )
         )
     with ExitStack() as stack:

@@ -30,8 +30,9 @@ def wait_until(home: Path, what: Callable[[SearchStatus], bool]) -> SearchStatus
 
 def test_stop_a_trial_add_a_point_pause_and_continue(tmp_path: Path) -> None:
     words = ["--wait", str(LIMIT_S), "--home", str(tmp_path)]
-    space = {"scheduler": {"name": "none", "report_every": 1}}
-    driver = start(tmp_path, trials=2, epoch_s=0.25, log=True, space=space)
+    base = {"model": {"hidden_width": 16}, "budget": {"epochs": 80}}
+    space = {"base": base, "scheduler": {"name": "none", "report_every": 4}}
+    driver = start(tmp_path, trials=2, epoch_s=0.15, log=True, space=space)
     try:
         wait_for_lines(tmp_path / "log", 2)
         assert main(["stop", "toy", "0", *words]) == 0

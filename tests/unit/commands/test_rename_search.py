@@ -78,7 +78,7 @@ def test_refusals(home: Path) -> None:
         rename_search(paths, "toy", "full")
     with (
         search_lock(home / "searches" / "toy" / "lock", name="toy"),
-        pytest.raises(UsageError, match=r"a search that is not running already.*stop it first: hico-platform stop toy"),
+        pytest.raises(UsageError, match=r"a search that is not running already.*end it first: hico-platform stop toy"),
     ):
         rename_search(paths, "toy", "bear")
     (home / "searches" / "toy" / "final").mkdir()

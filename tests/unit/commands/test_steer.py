@@ -73,7 +73,7 @@ def test_epochs_are_kept_and_why(home: Path, capsys: pytest.CaptureFixture[str])
     assert main(["extend", "toy", "--epochs", "20", "--home", str(home)]) == 2
     error = capsys.readouterr().err
     assert "--epochs: expected the 9 epochs with which toy began: learning rates decay over the whole budget" in error
-    assert "begin another search with warm_start: [toy]" in error
+    assert "start another search with warm_start: [toy]" in error
 
 
 def test_trials_that_there_are_not_or_no_longer(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

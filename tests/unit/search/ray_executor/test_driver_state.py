@@ -29,8 +29,9 @@ from hico_platform.search.ray_executor.driver_state import DriverState
 from hico_platform.search.ray_executor.report_scheduler import ReportScheduler
 from hico_platform.search.ray_executor.task_searcher import TaskSearcher
 from hico_platform.search.ray_executor.worker import MESSAGE
-from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
+from hico_platform.search.ray_executor.worker_message import PAUSE, DiskFull, TaskPaused, WorkerMessage, WorkerProcess
 from hico_platform.search.ray_executor.worker_monitor import WorkerMonitor
+from hico_platform.search.requests import RequestKind, new_request
 from hico_platform.search.resources import TrialResources
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.simulator import SimulatedClock
@@ -114,7 +115,7 @@ class Driver:
     def send(
         self,
         trial: TuneTrial,
-        content: EpochReport | TrialOutcome | TrialFailure | DiskFull,
+        content: EpochReport | TrialOutcome | TrialFailure | DiskFull | TaskPaused,
         *,
         machine: str = "a",
         warnings: Sequence[str] = (),
@@ -369,3 +370,28 @@ def test_tune_that_ends_before_its_time_makes_no_finished_search(controller: Sea
         driver.state.check_finished()
     assert driver.searcher.suggest("next") == Searcher.FINISHED
     driver.state.check_finished()
+
+
+def test_a_paused_task_is_answered_so_and_handed_out_again_once_it_is_continued(
+    controller: SearchController, tmp_path: Path
+) -> None:
+    driver = Driver(controller, tmp_path)
+    answers: list[str] = []
+    driver.state._answer = lambda key, epoch, answer: answers.append(answer)
+    trial = driver.hand_out()
+    assert trial is not None
+    controller._ledger.record_request(new_request(RequestKind.PAUSE, trial=0))
+    driver.report(trial, 1)  # a report looks at once
+    assert answers == [PAUSE]
+    assert controller._ledger.trials()[0].reports[0].decision == "continue", "the ledger has the scheduler's answer"
+    driver.send(trial, TaskPaused())
+    assert controller.tasks_running == 0
+    driver.lose(trial, "TrialFailedError: paused")  # its worker ends
+    assert driver.hand_out() is None
+    assert driver.searcher.suggest("a") is None
+    controller._ledger.record_request(new_request(RequestKind.CONTINUE, trial=0))
+    controller.look(now=True)
+    again = driver.hand_out()
+    assert again is not None
+    driver.send(again, toy_outcome(9))
+    assert driver.searcher.suggest("a") == Searcher.FINISHED

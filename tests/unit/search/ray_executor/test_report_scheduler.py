@@ -19,6 +19,10 @@ class State:
         self.interrupted = threading.Event()
         self.calls: list[tuple[object, ...]] = []
         self.too_long = False
+        self.held: set[object] = set()
+        self.controller = SimpleNamespace(
+            look=lambda: self.calls.append(("look",)), is_stopped=False, is_held=lambda number: number in self.held
+        )
 
     def will_kill(self, *what: object) -> None:
         self.calls.append(("will_kill", *what))
@@ -106,3 +110,25 @@ def test_only_tasks_without_a_worker_are_stopped_when_they_have_waited_too_long(
     state.too_long = True
     one._check_workers(tune)
     assert stopped == ["waiting"]
+
+
+def test_a_search_that_is_stopped_from_elsewhere_ends_as_by_ctrl_c(state: State, cluster: SimpleNamespace) -> None:
+    saved: list[int] = []
+    state.controller.is_stopped = True
+    with pytest.raises(Interrupted):
+        scheduler(state, save=lambda: saved.append(1)).choose_trial_to_run(TUNE)
+    assert saved
+    assert state.interrupted.is_set()
+
+
+def test_paused_tasks_leave_their_workers_or_the_line(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[str] = []
+    stopped: list[str] = []
+    monkeypatch.setattr(report_scheduler, "actor_of", lambda controller, trial: trial.actor)
+    one = ReportScheduler(state, SimpleNamespace(), {"CPU": 1}, pause=paused.append)
+    for key, actor in (("runs", "actor"), ("waits", None), ("free", "actor")):
+        task = SimpleNamespace(number=key)
+        one._trials[key] = SimpleNamespace(trial_id=key, actor=actor, config={"task": task})
+    state.held = {"runs", "waits"}
+    one._pause_held(SimpleNamespace(stop_trial=lambda trial: stopped.append(trial.trial_id)))
+    assert (paused, stopped) == (["runs"], ["waits"])

@@ -11,10 +11,10 @@ import pytest
 
 from hico_platform.enums import Decision
 from hico_platform.errors import LostRankError, Problem
-from hico_platform.search.messages import Activity, EpochReport, TrialFailure
+from hico_platform.search.messages import Activity, EpochReport, ReportFunction, TrialFailure, TrialOutcome
 from hico_platform.search.ray_executor import worker
 from hico_platform.search.ray_executor.worker import HEARTBEAT_EVERY_S, MESSAGE, TrialFailedError, WorkerReport
-from hico_platform.search.ray_executor.worker_message import DiskFull, WorkerMessage, WorkerProcess
+from hico_platform.search.ray_executor.worker_message import PAUSE, DiskFull, TaskPaused, WorkerMessage, WorkerProcess
 from hico_platform.search.task import TrialTask, alive_of
 from tests.small import small_config
 from tests.toy import toy_outcome, toy_report
@@ -181,3 +181,34 @@ class TestRunOnWorker:
         with pytest.raises(LostRankError):
             self.run(function, mailbox, tmp_path)
         assert reported == []
+
+
+def test_a_paused_trial_says_so_and_ends_its_worker(
+    monkeypatch: pytest.MonkeyPatch, mailbox: SimpleNamespace, tmp_path: Path
+) -> None:
+    sent: list[WorkerMessage] = []
+    monkeypatch.setattr(worker, "this_process", lambda: PROCESS)
+    monkeypatch.setattr(worker.ray, "wait", lambda refs, timeout: (refs, []))
+    monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
+    context = SimpleNamespace(get_trial_id=lambda: "a")
+    tune = SimpleNamespace(report=lambda result: sent.append(result[worker.MESSAGE]), get_context=lambda: context)
+    monkeypatch.setattr(worker, "tune", tune)
+    running = SimpleNamespace(reporting=worker.nullcontext, paused=False)
+    monkeypatch.setattr(worker, "stoppable", lambda mailbox, key: worker.nullcontext(running))
+    mailbox.take_answer = Remote(PAUSE)
+
+    def trial(task: object, report: ReportFunction) -> TrialOutcome:
+        report(toy_report(1))
+        raise AssertionError("it goes on though it is paused")
+
+    task = SimpleNamespace(number=0, directory=tmp_path)
+    with pytest.raises(worker.TrialFailedError, match="paused"):
+        worker.run_on_worker({"task": task}, function=trial, mailbox=mailbox)
+    assert isinstance(sent[-1].content, TaskPaused)
+
+    def cut_off(task: object, report: ReportFunction) -> TrialOutcome:
+        raise worker.Stopped
+
+    with pytest.raises(worker.Stopped):  # the whole search stops: nothing is said any more
+        worker.run_on_worker({"task": task}, function=cut_off, mailbox=mailbox)
+    assert len(sent) == 2
