@@ -94,11 +94,13 @@ class TrialCallbacks:
         on_epoch: after every epoch.
         on_progress: within an epoch, every few seconds.
         alive: between the parts of an evaluation, as a sign that the trial makes progress.
+        system: after every epoch, for what the machine was doing, by names that begin with ``system/``.
     """
 
     on_epoch: Callable[[EpochResult], None] = lambda result: None
     on_progress: Callable[[EpochProgress], None] = lambda progress: None
     alive: Callable[[], None] = lambda: None
+    system: Callable[[], Mapping[str, float]] = dict
 
 
 def run_trial(
@@ -261,7 +263,7 @@ class _Training:
                 ranks=self._ranks,
             ):
                 self.features = None
-                self._log.add(result)
+                self._log.add(result, system=self._callbacks.system())
                 self._callbacks.on_epoch(result)
                 if result.epoch in report_epochs:
                     if self._signal is not None:
@@ -355,8 +357,8 @@ class _TrialLog:
         self._saved_epoch = 0  # before the first epoch the seed reproduces the whole state
         self._saved_at_s = time.monotonic()
 
-    def add(self, result: EpochResult) -> None:
-        self.history.append((result.epoch, {**result.losses, "sequences_per_s": result.sequences_per_s}))
+    def add(self, result: EpochResult, *, system: Mapping[str, float]) -> None:
+        self.history.append((result.epoch, {**result.losses, "sequences_per_s": result.sequences_per_s, **system}))
 
     def report(self) -> EpochReport:
         if self.path is None:

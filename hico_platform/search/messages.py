@@ -28,7 +28,8 @@ class EpochReport:
     Args:
         epoch: finished epochs.
         metrics: validation scores by name, such as ``knn_top1``; empty where the trial does not validate.
-        history: (epoch, losses and sequences per second) of every epoch since the previous report.
+        history: (epoch, losses, sequences per second and ``system/`` metrics of the machine) of every epoch since the
+            previous report.
         checkpoint: the whole training state at ``epoch``, already on disk.
         standard_errors: of the scores, by the same names: how far each would move with other people.
         machine: the host name of the machine on which it was measured; the driver adds it.

@@ -28,6 +28,7 @@ from hico_platform.trial import ScoreFunction, TrainEvalSplit, TrialCallbacks, f
 from hico_platform.worker.datasets import Dataset, pretrain_only_facts
 from hico_platform.worker.plug_ins_used import plug_ins_of_config
 from hico_platform.worker.ranks import Join, training_ranks
+from hico_platform.worker.system_metrics import system_sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,7 @@ def _run(
     device = device_of(task)
     with memory_explained(task.config):  # the first use of the device
         config = with_precision(task.config, directory=task.directory, device=device)
+    callbacks = dataclasses.replace(callbacks, system=system_sampler(device))
     follow = functools.partial(_follow, dataclasses.replace(task, config=config), data=data, ranks=ranks)
     with (
         memory_explained(config),
