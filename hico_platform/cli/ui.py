@@ -6,11 +6,13 @@ With a tracking server (--tracking http://...) its pages are there already; thei
 examples:
   hico-platform ui --port 5000
   hico-platform ui --read-only
+  hico-platform ui --optuna --port 5001       optuna-dashboard: importance, slices, level weights of each trial
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import ssl
 import sys
@@ -27,6 +29,7 @@ from hico_platform.masking import without_credentials
 
 if TYPE_CHECKING:
     from hico_platform.home import HomePaths
+    from hico_platform.tracking.mlflow_app import AccessPolicy
     from hico_platform.tracking.mlflow_pages import Tls
     from hico_platform.tracking.mlflow_tracker import Experiment
 
@@ -39,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: 5000)")
     parser.add_argument("--read-only", action="store_true", help="refuse what would change the store")
+    parser.add_argument(
+        "--optuna", action="store_true",
+        help="serve optuna-dashboard on the study database in place of MLflow's pages (needs the extra dashboard)",
+    )  # fmt: skip
     parser.add_argument(
         "--token-file", metavar="FILE", type=Path,
         help="keep the token in FILE (mode 0600, made if missing) and use it each time (default: a new one each time)",
@@ -58,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.tracking.mlflow_pages import copy_if_read_only
 
     paths = home_paths(arguments)
+    if arguments.optuna:
+        return _serve_optuna(arguments, paths)
     if paths.tracking is None and not (paths.home / "mlflow.db").exists():
         raise UsageError(
             Problem(
@@ -91,20 +100,58 @@ def run(arguments: argparse.Namespace) -> int:
                 shutil.rmtree(copy.parent, ignore_errors=True)
 
 
-def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, paths: HomePaths) -> int:
-    from hico_platform.sqlite_files import url_for_looking
-    from hico_platform.tracking.mlflow_app import AccessPolicy
-    from hico_platform.tracking.mlflow_pages import serve
+def _serve_optuna(arguments: argparse.Namespace, paths: HomePaths) -> int:
+    """Prints the address, and serves optuna-dashboard."""
+    from hico_platform.search.ledger.dashboard import dashboard_app, note_studies, searches
+    from hico_platform.search.ledger.storage import open_storage
+    from hico_platform.tracking.mlflow_pages import serve_optuna
 
-    uri = url_for_looking(uri)  # on a full disk the store is opened read-only
-    experiments = _experiments(uri)
-    policy = AccessPolicy(
+    storage = open_storage(paths.storage_url, create=False)
+    names = searches(storage)
+    app = dashboard_app(storage)
+    if not arguments.read_only:
+        note_studies(storage, {name: _study_note(name) for name in names})
+    tls = _tls(arguments)
+    listener = listen(arguments.host, arguments.port)
+    with listener.socket:
+        _check_reach(listener, arguments, tls)
+        policy = _policy(arguments, listener, tls)
+        print(f"{'optuna-dashboard':<24} {policy.scheme}://{listener.address}:{arguments.port}/?token={policy.token}")
+        print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
+        serve_optuna(app, policy, listening=listener.socket, tls=tls)
+    return 0
+
+
+def _study_note(name: str) -> str:
+    quoted = shlex.quote(name)
+    return (
+        f"The search {name}. Level weights are user attributes of each trial, by name; its parameters `...share` are "
+        "what the sampler draws.\n\n"
+        f"- `hico-platform status {quoted}` shows how far it is\n"
+        f"- `hico-platform report {quoted}` makes the report\n"
+        f"- `hico-platform retrain {quoted}` trains the best again and scores it on the test split"
+    )
+
+
+def _policy(arguments: argparse.Namespace, listener: Listener, tls: Tls | None) -> AccessPolicy:
+    from hico_platform.tracking.mlflow_app import AccessPolicy
+
+    return AccessPolicy(
         names=listener.names,
         port=arguments.port,
         token=access_token(arguments.token_file),
         secure=tls is not None,
         read_only=arguments.read_only,
     )
+
+
+def _serve(uri: str, arguments: argparse.Namespace, listener: Listener, tls: Tls | None, paths: HomePaths) -> int:
+    from hico_platform.sqlite_files import url_for_looking
+    from hico_platform.tracking.mlflow_pages import serve
+
+    uri = url_for_looking(uri)  # on a full disk the store is opened read-only
+    experiments = _experiments(uri)
+    policy = _policy(arguments, listener, tls)
     _show(f"{policy.scheme}://{listener.address}:{arguments.port}", experiments, token=policy.token)
     print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
     serve(policy, uri=uri, artifacts=paths.artifacts, listening=listener.socket, tls=tls)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hico_platform.tracking.mlflow_routes import Access, access_of
+from hico_platform.tracking.mlflow_routes import MLFLOW, Access, Routes
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -81,16 +81,20 @@ class AccessPolicy:
 
 
 class AccessGuard:
-    """An ASGI app that forwards to MLflow's app what an :class:`AccessPolicy` allows.
+    """An ASGI app that forwards to MLflow's app, or another one, what an :class:`AccessPolicy` allows.
 
     Args:
         app: MLflow's app.
         policy: who may send requests.
+        routes: those that the app gets.
+        title: whose pages these are, for messages.
     """
 
-    def __init__(self, app: App, *, policy: AccessPolicy) -> None:
+    def __init__(self, app: App, *, policy: AccessPolicy, routes: Routes = MLFLOW, title: str = "MLflow") -> None:
         self._app = app
         self._policy = policy
+        self._routes = routes
+        self._title = title
         self._hosts, self._origins = policy.hosts, policy.origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,13 +137,13 @@ class AccessGuard:
     def _refusal_of_route(self, scope: Scope) -> tuple[int, str] | None:
         if scope.get("root_path"):
             return 404, "There is nothing under this path."
-        access = access_of(scope["method"], scope["path"])
+        access = self._routes.access_of(scope["method"], scope["path"])
         if access is Access.UNKNOWN:
-            return 404, "hico-platform ui serves no such path; it serves MLflow's tracking pages and their requests."
+            return 404, f"hico-platform ui serves no such path; it serves {self._title}'s pages and their requests."
         if access is Access.WRONG_METHOD:
             return 405, "This path is not served with this method."
         if access is Access.REFUSED:
-            return 403, "hico-platform ui does not serve this part of MLflow; run an MLflow server of your own for it."
+            return 403, f"hico-platform ui does not serve this part of {self._title}; run a server of your own for it."
         if access is Access.WRITE and self._policy.read_only:
             return 403, "These pages are only for reading: hico-platform ui was started with --read-only."
         return None

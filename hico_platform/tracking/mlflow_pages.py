@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from hico_platform.home import mlflow_uri
 from hico_platform.sqlite_files import sqlite_file, without_new_folder
-from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy
+from hico_platform.tracking.mlflow_app import AccessGuard, AccessPolicy, App
 from hico_platform.tracking.mlflow_tracker import TRAINING, Experiment
 from hico_platform.tracking.moved_home import follow_moved_home
+from hico_platform.tracking.optuna_routes import OPTUNA
 from hico_platform.tracking.search_view import VIEW_KEY
 
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -93,12 +95,39 @@ def serve(
         os.environ.pop(name, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecation warnings of MLflow's dependencies
-        import uvicorn
         from mlflow.server.fastapi_app import app
+
+    serve_app(AccessGuard(app, policy=policy), listening=listening, tls=tls)
+
+
+def serve_optuna(app: Any, policy: AccessPolicy, *, listening: socket.socket, tls: Tls | None = None) -> None:
+    """Serves optuna-dashboard's WSGI app behind the same guard, until Ctrl-C or SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: a signal ended it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's server too, which wraps its own app in this
+        from starlette.middleware.wsgi import WSGIMiddleware
+
+        wrapped = WSGIMiddleware(app)
+    guarded = AccessGuard(cast(App, wrapped), policy=policy, routes=OPTUNA, title="optuna-dashboard")
+    serve_app(guarded, listening=listening, tls=tls)
+
+
+def serve_app(app: App, *, listening: socket.socket, tls: Tls | None = None) -> None:
+    """Serves a guarded app from this process, until Ctrl-C or SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: a signal ended it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import uvicorn
 
     server = uvicorn.Server(
         uvicorn.Config(
-            AccessGuard(app, policy=policy),
+            app,
             lifespan="off",  # MLflow's lifespan code only serves its assistant, and stops containers
             ws="none",
             log_config=None,

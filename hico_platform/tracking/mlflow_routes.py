@@ -7,6 +7,7 @@ files, and more. A route that is not listed here is refused, so new routes of a 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 _READS = """
@@ -130,23 +131,33 @@ class Access(Enum):
     UNKNOWN = "unknown"
 
 
-def access_of(method: str, path: str) -> Access:
-    """The kind of a request, by exactly the path that MLflow's app would route on.
+class Routes:
+    """Which requests an app gets: a list of those that read, a list of those that write, and what is refused by name.
 
-    Args:
-        method: GET, POST ...; HEAD counts as GET.
-        path: decoded, without the query, as in an ASGI scope.
+    A line of a list is a method and a path, in which ``{name}`` stands for one part and ``{path}`` for any number.
     """
-    if not _is_plain(path):
-        return Access.UNKNOWN
-    method = "GET" if method == "HEAD" else method
-    matching = [(by, access) for by, pattern, access in _SERVED if pattern.fullmatch(path)]
-    for by, access in matching:
-        if by == method:
-            return access
-    if any(pattern.fullmatch(path) for pattern in _CLOSED):
-        return Access.REFUSED
-    return Access.WRONG_METHOD if matching else Access.UNKNOWN
+
+    def __init__(self, *, reads: str, writes: str, refused: Sequence[str] = ()) -> None:
+        self._served = _listed(reads, Access.READ) + _listed(writes, Access.WRITE)
+        self._closed = [re.compile(pattern.replace("{api}", "(?:/api|/ajax-api)")) for pattern in refused]
+
+    def access_of(self, method: str, path: str) -> Access:
+        """The kind of a request, by exactly the path that the app would route on.
+
+        Args:
+            method: GET, POST ...; HEAD counts as GET.
+            path: decoded, without the query, as in an ASGI scope.
+        """
+        if not _is_plain(path):
+            return Access.UNKNOWN
+        method = "GET" if method == "HEAD" else method
+        matching = [(by, access) for by, pattern, access in self._served if pattern.fullmatch(path)]
+        for by, access in matching:
+            if by == method:
+                return access
+        if any(pattern.fullmatch(path) for pattern in self._closed):
+            return Access.REFUSED
+        return Access.WRONG_METHOD if matching else Access.UNKNOWN
 
 
 def _is_plain(path: str) -> bool:
@@ -177,5 +188,7 @@ def _listed(text: str, access: Access) -> list[tuple[str, re.Pattern[str], Acces
     return [(method, _pattern(template), access) for method, template in lines]
 
 
-_SERVED = _listed(_READS, Access.READ) + _listed(_WRITES, Access.WRITE)
-_CLOSED = [re.compile(pattern.replace("{api}", "(?:/api|/ajax-api)")) for pattern in _REFUSED]
+MLFLOW = Routes(reads=_READS, writes=_WRITES, refused=_REFUSED)
+"""The routes of MLflow."""
+
+access_of = MLFLOW.access_of

@@ -138,8 +138,9 @@ def test_a_search_its_trials_and_its_model(pages: Pages) -> None:
     page.get_by_text("Complete after 9 epochs").wait_for()
     assert page.get_by_text("hico-platform search").first.is_visible()
     page.get_by_role("tab", name="Model metrics").click()
-    for chart in ("val/knn_top1", "train/loss"):
-        page.get_by_text(chart, exact=True).first.wait_for()
+    for section in ("train (1)", "val (2)"):
+        page.get_by_text(section).wait_for()
+    page.get_by_text("val/knn_top1").first.wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("checkpoint", exact=True).first.wait_for()

@@ -46,7 +46,7 @@ from hico_platform.search.ledger.serialization import (
     report_to_plain,
 )
 from hico_platform.search.ledger.storage import MEMORY, Storage, open_storage
-from hico_platform.search.ledger.study_parameters import parameter_names, suggest
+from hico_platform.search.ledger.study_parameters import parameter_names, suggest, weights_of_simplexes
 from hico_platform.search.ledger.study_records import (
     ANSWER,
     DRIVER,
@@ -205,6 +205,8 @@ class StudyLedger(Ledger):
         origin = Origin(trial.user_attrs.get("origin", Origin.SAMPLER))
         config = whole_config(space, values)
         content = {"values": values, "origin": str(origin), "began_at_s": at_s, "config": config}
+        for name in values.keys() & set(weights_of_simplexes(space)):
+            trial.set_user_attr(name, values[name])  # for dashboards: the parameters are shares of what is left
         trial.set_user_attr("trial", content)
         self._index(self.storage.get_trial(trial._trial_id))
         state, number = TrialState.RUNNING, trial.number

@@ -7,7 +7,7 @@ from typing import cast
 
 import optuna
 
-from hico_platform.config.parameters import Choice, Range
+from hico_platform.config.parameters import Choice, Range, Simplex
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.ledger.samplers import distribution_of
@@ -44,6 +44,11 @@ def suggest(trial: optuna.Trial, axis: Range | Choice, *, name: str) -> Scalar:
     if axis.integer:
         return trial.suggest_int(name, int(axis.low), int(axis.high), step=int(axis.step or 1), log=axis.log)
     return trial.suggest_float(name, axis.low, axis.high, step=axis.step, log=axis.log)
+
+
+def weights_of_simplexes(space: CheckedSpace) -> list[str]:
+    """The fields whose values are no parameters of the study but follow from its ``...share`` parameters."""
+    return [field for parameter in space.parameters if isinstance(parameter, Simplex) for field in parameter.fields]
 
 
 def _compatible(old: Distribution, new: Distribution) -> bool:
