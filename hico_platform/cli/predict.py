@@ -46,13 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answers file after file."""
-    from hico_platform.commands.encoder import load_encoder
-    from hico_platform.commands.predict import model_source, predict_files
+    from hico_platform.commands.predict import load_model, model_source, predict_files
     from hico_platform.config.table_map_file import find_table_map
 
     table = None if arguments.map is None else find_table_map(arguments.map)
     source = model_source(arguments.model)
-    encoder = load_encoder(source, tracking=tracking_of(source, arguments, field="--model"))
+    encoder = load_model(source, tracking=tracking_of(source, arguments, field="--model"))
     failed = False
     for found in predict_files(encoder, arguments.files, k=arguments.k, table=table):
         failed |= isinstance(found, Problem)

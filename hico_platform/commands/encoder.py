@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import home_folder, mlflow_uri
+from hico_platform.sqlite_files import sqlite_file
 from hico_platform.tracking.base import TrackingError, TrackingRefused
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ def _fetched(uri: str, tracking: str, into: Path) -> Path:
     from hico_platform.tracking.registered_model import fetch_registered
 
     tracker = MlflowTracker(uri=tracking, artifacts=None)
+    file = sqlite_file(tracking)
+    if file is not None and not file.exists():  # MLflow would make it
+        remedy = "retrain a search there first, or name the store by MLFLOW_TRACKING_URI or HICO_HOME"
+        raise UsageError(Problem(field=uri, rule="a registered model", value=f"no store at {file}", remedy=remedy))
     try:
         return fetch_registered(tracker, uri, into)
     except TrackingRefused as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hico_platform.errors import DataError, Problem, UsageError
+from hico_platform.errors import CheckpointError, DataError, Problem, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,22 @@ def model_source(model: str) -> str | Path:
             remedy="give NAME@champion for the best model of the search NAME",
         )
     )
+
+
+def load_model(source: str | Path, *, tracking: str | None) -> Encoder:
+    """The model, as :func:`hico_platform.load_encoder` loads it, whose files count as data here.
+
+    Raises:
+        DataError: it is not one of this project's, or is not whole.
+        UsageError: there is no such model.
+        HicoError: the tracking store is away.
+    """
+    from hico_platform.commands.encoder import load_encoder
+
+    try:
+        return load_encoder(source, tracking=tracking)
+    except CheckpointError as error:
+        raise DataError(error.problems) from error
 
 
 def predict_files(

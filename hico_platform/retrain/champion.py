@@ -13,7 +13,7 @@ from hico_platform.retrain.model_card import model_card, write_card
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
-from hico_platform.tracking.base import CHAMPION, LOADER, Registered, Tracker, TrackingError, TrackingRefused
+from hico_platform.tracking.base import CHALLENGER, LOADER, Registered, Tracker, TrackingError, TrackingRefused
 
 if TYPE_CHECKING:  # the driver does without torch until a model is exported
     from hico_platform.worker.run_task import TrialData
@@ -52,7 +52,7 @@ def register_champion(
             name,
             model,
             says,
-            alias=promotion.alias or CHAMPION,
+            alias=promotion.alias or tracker.alias_of(name, run_id) or CHALLENGER,
             summary=summary,
             facts=facts,
             results=results,

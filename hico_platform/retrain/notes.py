@@ -9,6 +9,7 @@ from hico_platform.retrain.candidates import CandidateRun
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import METRICS, Spread
+from hico_platform.tracking.base import CHALLENGER
 from hico_platform.tracking.notes import plain
 
 
@@ -37,7 +38,7 @@ def retraining_note(
     ]
     if promotion is not None:
         lines += ["", f"**{plain(promotion.sentence)}**"]
-    alias = "champion" if promotion is None or promotion.alias is None else promotion.alias
+    alias = CHALLENGER if promotion is None or promotion.alias is None else promotion.alias
     lines += ["", f"**Next**: `hico-platform predict --model {shlex.quote(name)}@{alias} FILE` recognises recordings."]
     return "\n".join(lines)
 

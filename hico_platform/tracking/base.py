@@ -166,6 +166,10 @@ class Tracker(ABC):
         """Adds last metrics and tags, and ends the run."""
 
     @abstractmethod
+    def alias_of(self, name: str, run_id: str) -> str | None:
+        """The alias that the version of a run's model has, if there is one with an alias."""
+
+    @abstractmethod
     def register_champion(
         self,
         name: str,

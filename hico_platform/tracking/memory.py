@@ -160,6 +160,13 @@ class MemoryTracker(Tracker):
         self._add(run_id, points)
         self._replace(run_id, status=status, tags={**self.kept[run_id].run.tags, **tags})
 
+    def alias_of(self, name: str, run_id: str) -> str | None:
+        """The alias of the run's version."""
+        self._request("alias_of")
+        versions = self.versions.get(name, [])
+        found = [alias for alias, at in self.aliases.get(name, {}).items() if versions[at - 1] == run_id]
+        return found[0] if found else None
+
     def register_champion(
         self,
         name: str,

@@ -210,6 +210,16 @@ class MlflowTracker(Tracker):
             log_batch(self._client, run_id, points=points, tags=tags)
             self._client.set_terminated(run_id, status=str(status), end_time=milliseconds(at_s))
 
+    def alias_of(self, name: str, run_id: str) -> str | None:
+        """The alias of the run's version, the latest if there are several."""
+        with tracker_errors():
+            known = self._client.search_model_versions(f"name = {_quoted(name)} and run_id = '{run_id}'")
+            if not known:
+                return None
+            latest = str(max(int(one.version) for one in known))
+            aliases = self._client.get_registered_model(name).aliases
+            return next((one for one in (CHAMPION, CHALLENGER) if str(aliases.get(one)) == latest), None)
+
     def register_champion(
         self,
         name: str,

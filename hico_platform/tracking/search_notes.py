@@ -78,7 +78,7 @@ def search_note(
     sections.append(
         [
             f"**Next**: `hico-platform {command.format(name=name)}` {does}. "
-            f"`hico-platform report {name}` makes the report."
+            f"`hico-platform report {name}` makes the report, which is the artifact `report.html` at the end."
         ]
     )
     return _joined(sections)

@@ -72,6 +72,15 @@ def test_no_store_is_made_for_a_model_that_the_home_does_not_have(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_is_not_whole_is_wrong_data(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_export(tmp_path / "encoder", recogniser=small_recogniser())
+    (tmp_path / "encoder" / "encoder.json").write_text("{")
+    assert main(["predict", "--model", str(tmp_path / "encoder"), str(files / "good.npy")]) == 3
+    assert "error: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--k", "0"], ["--map", "octopus"], ["--model", "x"]])
 def test_wrong_usage_is_exit_code_2(files: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert predict(files, str(files / "good.npy"), *words) == 2

@@ -46,6 +46,7 @@ def test_a_registered_model_comes_from_the_store_that_is_named(
         return into / uri
 
     monkeypatch.setattr(registered_model, "fetch_registered", fetched)
+    (tmp_path / "mlflow.db").touch()
     store = f"sqlite:///{tmp_path}/mlflow.db"
     if named != "argument":
         monkeypatch.setenv(named, str(tmp_path) if named == "HICO_HOME" else store)
@@ -69,9 +70,9 @@ def test_a_store_that_does_not_give_it_is_a_line(
 
     monkeypatch.setattr(registered_model, "fetch_registered", refused)
     with pytest.raises(HicoError, match=says) as caught:
-        encoder.load_encoder("models:/x@champion", tracking="sqlite:////x/mlflow.db")
+        encoder.load_encoder("models:/x@champion", tracking="http://127.0.0.1:9")
     assert type(caught.value) is becomes
-    assert "sqlite:" in str(caught.value)
+    assert "http:" in str(caught.value)
 
 
 def test_the_package_itself_imports_nothing_heavy() -> None:
@@ -85,3 +86,9 @@ def test_without_a_home_folder_the_remedy_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
     with pytest.raises(UsageError, match="give one by --home DIR or HICO_HOME"):
         encoder.load_encoder("models:/toy@champion")
+
+
+def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"expected a registered model, got 'no store at .*mlflow.db'"):
+        encoder.load_encoder("models:/toy@champion", tracking=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert not list(tmp_path.iterdir())

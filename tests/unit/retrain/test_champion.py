@@ -124,8 +124,7 @@ def test_what_is_not_promoted_is_registered_as_challenger_with_the_reason(
 ) -> None:
     found, _ = register(registry, champion, Promotion(alias=alias, reason="not better, for some reason"))
     assert found == Registered(version=1, alias=given)
-    shown = alias or "champion"
-    assert f'load_encoder("models:/x@{shown}")' in registry.asked["description"]
+    assert f'load_encoder("models:/x@{given}")' in registry.asked["description"]
     assert " over 1 seed. Not better, for some reason.\n" in registry.asked["description"]
     assert registry.aliases == {"x": {"challenger": 1}}
 

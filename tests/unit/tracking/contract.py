@@ -143,5 +143,11 @@ class TrackerContract:
         assert register("toy@1/2", "challenger") == (3, "challenger"), "with more seeds it is not better any more"
         assert self.aliases(tracker, experiment) == {"challenger": 3}
 
+    def test_a_run_knows_the_alias_of_its_model(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
+        runs = [self.open(tracker, experiment, key=key) for key in ("toy@1/0", "toy@1/1")]
+        assert tracker.alias_of(experiment, runs[0]) is None
+        self.register(tracker, experiment, tmp_path, "toy@1/0")
+        assert [tracker.alias_of(experiment, run) for run in runs] == ["champion", None]
+
     def aliases(self, tracker: Tracker, name: str) -> dict[str, int]:
         raise NotImplementedError
