@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -41,9 +43,9 @@ def print_report(report: RetrainReport, *, again: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     if report.candidates:
         console.print(_candidates(report))
-    console.print(_scores(report))
+    console.print(_scores(report, console))
     if report.comparison.differences:
-        console.print(_differences(report))
+        console.print(_differences(report, console))
     if report.model_version is not None:
         registered = f"models:/{report.name}@{report.alias} (version {report.model_version})"
         console.print(f"Registered: {registered}", soft_wrap=True, markup=False)
@@ -72,11 +74,50 @@ def _candidates(report: RetrainReport) -> Table:
     return table
 
 
-def _scores(report: RetrainReport) -> Table:
+@dataclass(frozen=True)
+class _Row:
+    """An entry of the comparison with its cells by metric."""
+
+    heading: str
+    cells: Mapping[str, str]
+    is_bold: bool = False
+
+
+def _by_metric(names: Sequence[str], rows: Sequence[_Row], *, title: str, caption: str, console: Console) -> Table:
+    """A row for each entry and a column for each metric; the other way round where that is wider than the terminal."""
+    table = Table(title=title, caption=caption)
+    table.add_column("")
+    for name in names:
+        table.add_column(METRICS[name], justify="right")
+    for row in rows:
+        table.add_row(row.heading, *[row.cells.get(name, "") for name in names], style="bold" if row.is_bold else None)
+    wide = console.options.update(max_width=10_000)
+    if table.__rich_measure__(console, wide).maximum <= console.width:
+        return table
+    turned = Table(title=title, caption=caption)
+    turned.add_column("")
+    for row in rows:
+        turned.add_column(row.heading, justify="right", style="bold" if row.is_bold else "")
+    for name in names:
+        turned.add_row(METRICS[name], *[row.cells.get(name, "") for row in rows])
+    return turned
+
+
+def _scores(report: RetrainReport, console: Console) -> Table:
     facts, comparison = report.facts, report.comparison
     count = max(spread.count for spread in report.summary[Entry.BEST].values())
     words = joining(facts)
-    table = Table(
+    names = [name for name in COLUMNS if any(name in spreads for spreads in report.summary.values())]
+    rows = []
+    for entry, spreads in report.summary.items():
+        intervals = comparison.intervals.get(entry, {})
+        cells = {
+            name: f"{_cell(spreads[name])}{_interval_line(intervals.get(name))}" for name in names if name in spreads
+        }
+        rows.append(_Row(entry.heading, cells, entry is Entry.BEST))
+    return _by_metric(
+        names,
+        rows,
         title=f"{rich_text(report.name)}: test split, {facts['protocol']}, {report.config.budget.epochs} epochs, "
         f"{count} seed{'s' if count > 1 else ''}",
         caption=f"top-1 % (mAP: mean average precision){_intervals_in_words(comparison)}; "
@@ -84,35 +125,26 @@ def _scores(report: RetrainReport) -> Table:
         f"{facts['test_sequences']} test sequences of {rich_text(facts['dataset'])}{f' ({words})' if words else ''}, "
         f"data {facts['data_digest'][:12]}, "
         f"code {facts['code_version']}",
+        console=console,
     )
-    table.add_column("")
-    names = [name for name in COLUMNS if any(name in spreads for spreads in report.summary.values())]
-    for name in names:
-        table.add_column(METRICS[name], justify="right")
-    for entry, spreads in report.summary.items():
-        intervals = comparison.intervals.get(entry, {})
-        cells = [
-            f"{_cell(spreads[name])}{_interval_line(intervals.get(name))}" if name in spreads else "" for name in names
-        ]
-        table.add_row(entry.heading, *cells, style="bold" if entry is Entry.BEST else None)
-    return table
 
 
-def _differences(report: RetrainReport) -> Table:
+def _differences(report: RetrainReport, console: Console) -> Table:
     """How far the best configuration is above each other entry, with intervals and p."""
     comparison = report.comparison
-    table = Table(
+    names = [name for name in METRICS if any(name in found for found in comparison.differences.values())]
+    rows = [
+        _Row(entry.heading, {name: _difference_cell(found[name]) for name in names if name in found})
+        for entry, found in comparison.differences.items()
+    ]
+    return _by_metric(
+        names,
+        rows,
         title=f"{Entry.BEST.heading} less",
         caption=f"points with their 95 % interval; p: two-sided, sign flips of {comparison.clusters}' differences, by "
         "Holm over all that is shown",
+        console=console,
     )
-    table.add_column("")
-    names = [name for name in METRICS if any(name in found for found in comparison.differences.values())]
-    for name in names:
-        table.add_column(METRICS[name], justify="right")
-    for entry, found in comparison.differences.items():
-        table.add_row(entry.heading, *[_difference_cell(found[name]) if name in found else "" for name in names])
-    return table
 
 
 def _difference_cell(difference: Difference) -> str:

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from hico_platform.cli.views.retrain_view import as_json, print_report
+from hico_platform.cli.views.retrain_view import COLUMNS, as_json, print_report
 from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval, PairedTest
 from hico_platform.retrain.candidates import Candidate, Validated
 from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
-from hico_platform.retrain.results import RunResult, spread, summarise
+from hico_platform.retrain.results import METRICS, RunResult, spread, summarise
 from hico_platform.retrain.run import RetrainReport
 from tests.small import small_config
 
@@ -229,3 +231,22 @@ def test_the_comparison_as_plain_values() -> None:
     assert plain["candidates"][1] == {
         "trial": 2, "searched": 0.5, "stopped": True, "mean": 0.6, "std": None, "seeds": 1, "chosen": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_table_that_is_wider_than_the_terminal_has_a_row_for_each_metric(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = dict.fromkeys(COLUMNS[1:], 0.5)
+    entries = (Entry.RAW_POSE, Entry.UNTRAINED, Entry.RELEASED, Entry.BEST)
+    results = [result(entry, seed, 0.5, **more) for entry in entries for seed in (0, 1)]
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_report(dataclasses.replace(REPORT, summary=summarise(results)), again="")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(len(line) for line in lines if "│" in line) <= width
+    rows = [cells(line) for line in lines if line.startswith("│")]
+    if width < 80:
+        return  # cells are broken between words
+    assert [row[0] for row in rows] == [METRICS[name] for name in COLUMNS]
+    assert rows[0][1:] == ["50.0 ± 0.0"] * 4
