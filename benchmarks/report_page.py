@@ -52,7 +52,7 @@ def main() -> int:
                 opened.append(float(window.evaluate(FRAMES)) / 1000)
                 began_s = time.perf_counter()
                 while left := window.evaluate(LEFT):
-                    window.evaluate("id => document.getElementById(id).scrollIntoView()", left[0])
+                    window.evaluate("id => document.getElementById(id).scrollIntoView({behavior: 'instant'})", left[0])
                     window.wait_for_timeout(5)
                 drawn.append(time.perf_counter() - began_s)
                 window.close()

@@ -77,7 +77,13 @@ def render(*contents: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "value": number, "image": _image, "image_name": _image_name}
+    environment.filters |= {
+        "percent": percent,
+        "value": number,
+        "image": _image,
+        "image_name": _image_name,
+        "breakable": _breakable,
+    }
     searches = [_part(content, prefix="" if len(contents) == 1 else f"s{n}-") for n, content in enumerate(contents)]
     side = [side_by_side.bests(contents), side_by_side.history(contents)] if len(contents) > 1 else []
     plots = [plot for plot in side if plot is not None] + [plot for one in searches for plot in one.every_plot]
@@ -193,3 +199,8 @@ def _image(file: str) -> str:
 
 def _image_name(file: str) -> str:
     return Path(file).stem.replace("_", " ")
+
+
+def _breakable(name: str) -> str:
+    """A dotted name with a zero-width space behind each dot, where a narrow column may break it."""
+    return name.replace(".", ".\u200b")

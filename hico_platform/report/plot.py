@@ -63,7 +63,7 @@ class Plot:
         views: other horizontal axes; the first is the one that is drawn.
         table: its numbers as text; None where the table of trials has them.
         kind: ``plotly``, or the name of what the page's script composes from ``data``.
-        wide: whether it keeps a least width and scrolls in a narrow window.
+        least_width: in pixels; in a narrower window it scrolls.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Plot:
     views: Sequence[View] = ()
     table: Table | None = None
     kind: str = "plotly"
-    wide: bool = False
+    least_width: int = 0
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -119,6 +119,11 @@ def number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
     return f"{value:.3g}"
+
+
+def marker_size(count: int, usual: int) -> int:
+    """The size of ``count`` points in pixels: smaller where many would lie over one another."""
+    return usual if count <= 150 else max(4, usual // 2)
 
 
 def is_number(value: object) -> bool:

@@ -72,7 +72,7 @@ def scores(table: RetrainTable, *, prefix: str = "") -> Plot | None:
             "hovermode": "closest",
         },
         height=400,
-        wide=len(names) > 6,
+        least_width=75 * len(names),
     )
 
 
@@ -192,7 +192,7 @@ def confusion(table: RetrainTable, *, prefix: str = "") -> Plot | None:
             ],
             text=frozenset({0, 1}),
         ),
-        wide=len(names) > 15,
+        least_width=240 + 22 * len(names),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from hico_platform.report.plot import (
     axis,
     is_number,
     labels,
+    marker_size,
     number,
     percent,
     points,
@@ -268,6 +269,7 @@ def rung_flow(content: ReportContent, *, prefix: str = "") -> Plot | None:
         ],
         layout={"margin": {"l": 8, "r": 8, "t": 12, "b": 12}},
         height=330,
+        least_width=150 * (len(stages) + 1),
         table=_rung_table(content, stages),
     )
 
@@ -322,7 +324,7 @@ def parallel(content: ReportContent, *, prefix: str = "") -> Plot | None:
         },
         height=440,
         kind="parallel",
-        wide=True,
+        least_width=110 * len(axes),
     )
 
 
@@ -365,9 +367,7 @@ def weights(content: ReportContent, *, prefix: str = "") -> list[Plot]:
     """Each simplex of weights: faces for three or four weights, pairs for others."""
     plots: list[Plot] = []
     for group, fields in content.simplexes.items():
-        shown = [
-            trial for trial in content.trials if trial.value is not None and all(f in trial.values for f in fields)
-        ]
+        shown = [trial for trial in _best_on_top(content) if all(field in trial.values for field in fields)]
         if len(shown) < 2:
             continue
         for place, chosen in enumerate(itertools.combinations(fields, 3 if len(fields) in (3, 4) else 2)):
@@ -378,6 +378,11 @@ def weights(content: ReportContent, *, prefix: str = "") -> list[Plot]:
                 else _pair(content, shown, chosen, name=f"{prefix}{group.replace('.', '-')}-{place}")
             )
     return plots
+
+
+def _best_on_top(content: ReportContent) -> list[ReportedTrial]:
+    """The trials with a score, the highest last: where points lie over one another it is the one that is seen."""
+    return sorted((trial for trial in content.trials if trial.value is not None), key=lambda trial: trial.value or 0.0)
 
 
 def _face(
@@ -395,7 +400,8 @@ def _face(
         axis_name: {"title": {"text": part}, "min": 0, "tickvals": [0.25, 0.5, 0.75], "tickformat": ".0%"}
         for axis_name, part in zip(("aaxis", "baxis", "caxis"), parts, strict=True)
     }
-    sizes = [6 + 14 * float(str(trial.values[left[0]])) / total for trial in shown] if left else 10
+    least = marker_size(len(shown), 7)
+    sizes = [round(least + 2 * least * float(str(trial.values[left[0]])) / total, 2) for trial in shown] if left else 10
     rest = f" (size: {left[0].rpartition('.')[2]})" if left else ""
     return Plot(
         name=name,
@@ -435,7 +441,7 @@ def _pair(content: ReportContent, shown: Sequence[ReportedTrial], chosen: Sequen
                 "text": [_weights_text(trial, chosen) for trial in shown],
                 "customdata": [trial.number for trial in shown],
                 "hovertemplate": "%{text}<extra></extra>",
-                "marker": _scored_markers(content, shown, 9),
+                "marker": _scored_markers(content, shown, marker_size(len(shown), 9)),
             }
         ],
         layout={"xaxis": axis(f"weight of {x}"), "yaxis": axis(f"weight of {y}")},
@@ -564,9 +570,9 @@ def _slice(content: ReportContent, shown: Sequence[ReportedTrial], field: str, l
                     "hovertemplate": f"trial %{{customdata}}: {label} %{{x}}, %{{y:.1f}} %<extra></extra>",
                     "marker": {
                         "symbol": symbol,
-                        "size": 8,
+                        "size": marker_size(len(shown), 8),
                         "color": "var(--complete)" if whole else "var(--stopped)",
-                        "line": {"width": 1.5},
+                        "line": {"width": 1.5 if len(shown) <= 150 else 1},
                     },
                 }
             )
@@ -614,7 +620,7 @@ def _plotted(value: object, *, numeric: bool) -> Any:
 def interactions(content: ReportContent, *, prefix: str = "") -> Plot | None:
     """Any two parameters against each other, coloured by score; the reader chooses them on the page."""
     fields = by_importance(content)
-    shown = [trial for trial in content.trials if trial.value is not None]
+    shown = _best_on_top(content)
     if len(fields) < 2 or len(shown) < 2:
         return None
     names = labels(content)
@@ -636,7 +642,7 @@ def interactions(content: ReportContent, *, prefix: str = "") -> Plot | None:
         data={
             "columns": columns,
             "trial": [trial.number for trial in shown],
-            "marker": _scored_markers(content, shown, 11),
+            "marker": _scored_markers(content, shown, marker_size(len(shown), 11)),
         },
         height=440,
         kind="pairs",

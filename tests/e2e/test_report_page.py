@@ -58,6 +58,7 @@ def smaller(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(browser: Browser, file: Path, *, width: int = 1440, scheme: str = "light") -> tuple[Page, list[str]]:
     """The page, and whatever it complained of or asked for from elsewhere."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_default_timeout(300_000)  # a busy machine may take long; nothing is asserted on time
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -75,7 +76,7 @@ def draw_all(page: Page) -> None:
         left = page.evaluate(DRAWN)
         if not left:
             return
-        page.evaluate("id => document.getElementById(id).scrollIntoView()", left[0])
+        page.evaluate("id => document.getElementById(id).scrollIntoView({behavior: 'instant'})", left[0])
         page.wait_for_timeout(100)
     raise AssertionError(f"not drawn: {left}")
 
@@ -146,6 +147,17 @@ def test_plots_change_their_axis_and_lead_to_trials(browser: Browser, smaller: P
     assert page.locator("#plot-pairs .xtitle").text_content() == "encoder"
     page.locator("[data-controls=parallel] input[type=range]").fill("10")
     assert page.locator("[data-controls=parallel] output").inner_text() == "10 of 59 trials"
+    page.locator("[data-controls=parallel] button").click()
+    box = page.locator("#plot-parallel .nsewdrag").bounding_box()
+    assert box is not None
+    place = box["x"] + box["width"] * 0.5 / 8  # the first of eight axes
+    page.mouse.move(place, box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(place, box["y"] + 0.95 * box["height"], steps=5)
+    page.mouse.up()
+    page.locator("[data-controls=parallel] button", has_text="Show all lines").wait_for(state="visible")
+    left = int(page.locator("[data-controls=parallel] output").inner_text().split()[0])
+    assert 0 < left < 59, "those that pass the part of the axis along which it was dragged"
     page.goto(f"{smaller.as_uri()}#trial-30")
     page.locator("#trial-30").wait_for(state="visible")
     assert said == []

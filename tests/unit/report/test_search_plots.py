@@ -146,7 +146,7 @@ def test_four_weights_are_four_faces_with_the_weights_themselves() -> None:
     plots = search_plots.weights(content)
     assert len(plots) == 4
     (trace,) = plots[0].data
-    scored = [trial for trial in content.trials if trial.value is not None]
+    scored = sorted((one for one in content.trials if one.value is not None), key=lambda one: one.value or 0.0)
     assert trace["a"] == pytest.approx([trial.values["contrast.level_weights.clip"] for trial in scored], abs=1e-4)
     assert trace["marker"]["color"] == pytest.approx([100 * trial.value for trial in scored], abs=1e-3)
 
