@@ -23,7 +23,7 @@ from hico_platform.enums import Decision
 from hico_platform.monitoring.best import BestOfSearch, Scored
 from hico_platform.monitoring.registry import PREFIX, SEARCH, SearchRegistry
 from hico_platform.monitoring.sampler import Sampler, sample
-from hico_platform.monitoring.timed_ledger import TimedLedger
+from hico_platform.monitoring.timed_ledger import timed_ledger
 from hico_platform.monitoring.trials_at_work import KNN, TrialsAtWork
 from hico_platform.search.eta import seconds_left_by
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
@@ -141,7 +141,7 @@ class SearchMetrics:
 
     def timed(self, ledger: Ledger) -> Ledger:
         """The ledger, with the seconds of its writes measured."""
-        return TimedLedger(ledger, written=lambda what, seconds: self._ledger_s(what).observe(seconds))
+        return timed_ledger(ledger, written=lambda what, seconds: self._ledger_s(what).observe(seconds))
 
     def begin(
         self,
