@@ -78,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates, shows the progress and prints the scores."""
     from hico_platform.cli.main import home_of
+    from hico_platform.cli.views.progress_line import ProgressLine
+
+    loading = ProgressLine("loading libraries, data and encoder", quiet=arguments.quiet)
     from hico_platform.cli.views.evaluation_view import EvaluationView, as_json, print_evaluation
     from hico_platform.commands.evaluate import (
         Baselines,
@@ -115,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     device = use_machine(arguments)
     view = EvaluationView(quiet=arguments.quiet)
+    loading.clear()
     with view:
         report = evaluate(request, device=device, watch=view)
     plain = as_json(report)

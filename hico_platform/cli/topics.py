@@ -192,6 +192,7 @@ ENVIRONMENT = {
     "HICO_TRACEBACK": "1: show where an error came from",
     "HICO_KERNELS": "off: PyTorch's operators in place of this package's kernels",
     "HICO_CUDA_GRAPHS": "off: no recorded steps on an NVIDIA GPU",
+    "HICO_SYSTEM_METRICS": "off: no metrics of the machine with each epoch",
     "HICO_COMMIT": "the code version that results record, where there is no git",
     "HICO_PREDICT_FOLDER": "the folder of files that a served model may read",
 }

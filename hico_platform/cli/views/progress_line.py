@@ -35,6 +35,11 @@ class ProgressLine:
         if self._terminal:
             print(f"{what} ...", end="", file=sys.stderr, flush=True)
 
+    def clear(self) -> None:
+        """Removes what is shown from a terminal, for something else to be shown there."""
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is, if it was not shown just now."""
         now = time.monotonic()

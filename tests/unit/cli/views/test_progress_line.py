@@ -91,6 +91,12 @@ def test_a_terminal_that_cannot_be_rewritten_gets_lines(monkeypatch: pytest.Monk
     assert "\r" not in terminal.getvalue()
 
 
+def test_a_line_makes_room_for_another_picture(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    terminal = on_a_terminal(monkeypatch, 80)
+    ProgressLine("loading libraries").clear()
+    assert terminal.getvalue() == "loading libraries ...\r\x1b[K"
+
+
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     steps(clock, ProgressLine("reading", quiet=True), *range(0, 1001, 20))
     assert capsys.readouterr().err == ""
