@@ -118,12 +118,14 @@ def listed_searches(
     Raises:
         UsageError: there is no study database.
     """
-    from hico_platform.search.ledger.optuna_ledger import open_storage
+    from hico_platform.search.ledger.engine import looking_at
     from hico_platform.search.ledger.overview import search_overviews
 
     now_s = time.time() if at_s is None else at_s
     found = []
-    for overview in search_overviews(open_storage(paths.storage_url, create=False)):
+    with looking_at(paths.storage_url) as connection:
+        overviews = search_overviews(connection)
+    for overview in overviews:
         names = {tag.name for tag in overview.tags}
         if (overview.notes.get(ARCHIVED) and not archived) or not names.issuperset(tags):
             continue

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import optuna
 from sqlalchemy import Connection, bindparam, text
 
 from hico_platform.errors import HicoError
@@ -23,8 +22,6 @@ from hico_platform.search.ledger.base import SearchRecord, TrialState
 from hico_platform.search.ledger.serialization import ending_from_plain, report_from_plain
 from hico_platform.search.ledger.study_records import DRIVER, NOTE, REPORT, TAG, driver_records, search_record
 from hico_platform.search.tags import TagRecord
-
-Storage = optuna.storages.BaseStorage
 
 _STATES = {
     "COMPLETE": TrialState.COMPLETE,
@@ -86,28 +83,21 @@ class SearchOverview:
     tags: tuple[TagRecord, ...] = ()
 
 
-def search_overviews(storage: Storage) -> tuple[SearchOverview, ...]:
-    """Every search of a database, by name; studies that something else made are left out.
-
-    Raises:
-        ValueError: the storage is not in a relational database.
-    """
-    if not isinstance(storage, optuna.storages.RDBStorage):
-        raise ValueError("only a database can be asked for all searches at once")
-    with storage.engine.connect() as connection:
-        attributes = _study_attributes(connection)
-        trials = _trials(connection)
-        best = _best_scores(connection, trials)
-        return tuple(
-            sorted(
-                (
-                    _overview(connection, name, content, trials.get(study, ()), best.get(study))
-                    for study, (name, content) in attributes.items()
-                    if "search" in content
-                ),
-                key=lambda one: one.name,
-            )
+def search_overviews(connection: Connection) -> tuple[SearchOverview, ...]:
+    """Every search of a study database, by name; studies that something else made are left out."""
+    attributes = _study_attributes(connection)
+    trials = _trials(connection)
+    best = _best_scores(connection, trials)
+    return tuple(
+        sorted(
+            (
+                _overview(connection, name, content, trials.get(study, ()), best.get(study))
+                for study, (name, content) in attributes.items()
+                if "search" in content
+            ),
+            key=lambda one: one.name,
         )
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
-
-import optuna
+from typing import TYPE_CHECKING, Any
 
 from hico_platform.config.space import Objective
 from hico_platform.errors import Problem, UsageError
@@ -24,6 +22,9 @@ from hico_platform.search.ledger.serialization import (
     readable,
     report_from_plain,
 )
+
+if TYPE_CHECKING:  # a list of searches does without Optuna
+    import optuna
 
 NOTE, RUN, REPORT, DRIVER, TAG = "note:", "run:", "report:", "driver:", "tag:"
 REQUEST, ANSWER = "request:", "answer:"

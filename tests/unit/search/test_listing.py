@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from hico_platform.enums import Decision
+from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.heartbeat import DRIVER
@@ -136,6 +139,26 @@ def test_one_that_cannot_be_read_hides_no_other(home: Path) -> None:
     assert set(found) == {"newer", "toy"}
     assert "9.0" in str(found["newer"].problem)
     assert found["newer"].as_dict()["state"] is None
+
+
+def test_what_is_wrong_with_a_database_is_said_as_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected an existing study database; start a search first"):
+        listed_searches(HomePaths(home=tmp_path))
+    (tmp_path / "study.db").write_text("no database at all, only text")
+    with pytest.raises(UsageError, match="a study database"):
+        listed_searches(HomePaths(home=tmp_path))
+    with pytest.raises(UsageError, match="storage: expected a database URL"):
+        listed_searches(HomePaths(home=tmp_path, storage="postgresql+psycopg:/nowhere"))
+
+
+@pytest.mark.slow
+def test_the_list_does_without_optuna(home: Path) -> None:
+    code = (
+        "import sys; from hico_platform.cli.main import main; "
+        f"assert main(['list', '--home', {str(home)!r}]) == 0; "
+        "assert not {'optuna', 'torch', 'ray', 'mlflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_bytes_of_a_folder(tmp_path: Path) -> None:
