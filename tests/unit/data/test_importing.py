@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,29 +64,6 @@ def test_the_store_does_not_depend_on_the_workers(tmp_path: Path) -> None:
     assert Store.open(tmp_path / "one").digest == Store.open(tmp_path / "two").digest
 
 
-@pytest.mark.slow
-def test_an_import_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = make_manifest(tmp_path / "raw")
-    run(raw, tmp_path / "whole")
-
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(raw, tmp_path / "out", progress=stop)
-    assert not (tmp_path / "out").exists()
-    report = run(raw, tmp_path / "out")
-    assert (report.resumed_items, report.kept) == (32, 80)
-    assert Store.open(tmp_path / "out").digest == Store.open(tmp_path / "whole").digest
-    assert not (tmp_path / ".out.importing").exists()
-
-    shutil.rmtree(tmp_path / "out")
-    with pytest.raises(KeyboardInterrupt):
-        run(raw, tmp_path / "out", progress=stop)
-    np.save(raw / "r0.npy", np.ones((3, 25, 3), np.float32))
-    assert run(raw, tmp_path / "out").resumed_items == 0, "chunks of changed input are of no use"
-
-
 def test_bad_rows_are_skipped_and_named_and_strict_makes_them_fatal(tmp_path: Path) -> None:
     raw = make_manifest(tmp_path / "raw", 6)
     np.save(raw / "r2.npy", np.ones((3, 24, 3), np.float32))
@@ -133,32 +108,6 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(DataError, match=r"raw: expected a file or folder that this user may read, got .*No space left"):
         run(raw, tmp_path / "out")
-
-
-def test_a_worker_that_dies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = make_manifest(tmp_path / "raw", 40)
-    victim = "hico_platform.data.import_workers.ProcessPoolExecutor.submit"
-
-    def broken(*_: object, **__: object) -> None:
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(victim, broken)
-    with pytest.raises(
-        HicoError,
-        match=r"every worker process alive until the import ends, got "
-        r"'one that was killed, .* run the same command again",
-    ):
-        run(raw, tmp_path / "out", workers=2)
-
-
-def test_two_imports_to_one_place_are_refused(tmp_path: Path) -> None:
-    raw = make_manifest(tmp_path / "raw", 2)
-
-    def another(done: int, total: int) -> None:
-        run(raw, tmp_path / "out")
-
-    with pytest.raises(UsageError, match="a store that no other import is writing"):
-        run(raw, tmp_path / "out", progress=another)
 
 
 def test_a_chunk_gives_back_its_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
