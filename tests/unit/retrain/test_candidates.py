@@ -8,7 +8,7 @@ from hico_platform.config.schema import replace, to_mapping
 from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.retrain.candidates import Candidate, candidate_plan, candidates_of, choose
-from hico_platform.retrain.plan import Entry
+from hico_platform.retrain.plan import Entry, digest_of
 from hico_platform.retrain.results import RunResult
 from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState
 from tests.small import small_config
@@ -89,6 +89,9 @@ def test_every_candidate_runs_over_the_same_seeds_and_is_scored_on_validation() 
     assert [run.config.budget.seed for run in plan.runs] == [0, 1] * 3
     assert {run.config.budget.epochs for run in plan.runs} == {6}
     assert plan.runs[2].heading == "candidate, trial 2, seed 0"
+    facts = {"search": "x", "data_digest": "d" * 64, "split": "val"}
+    longer = replace(CANDIDATES[0].config, {"budget.epochs": 6})
+    assert plan.runs[0].digest == digest_of(longer, facts)  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match=r"budget.epochs: expected at least 1"):
         candidate_plan(CANDIDATES, seeds=2, epochs=0, facts=FACTS)
 

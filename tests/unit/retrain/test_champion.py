@@ -79,10 +79,10 @@ CHAMPION = Registered(version=1, alias="champion")
 
 
 def register(
-    registry: Registry, champion: RunResult, promotion: Promotion = PROMOTED
+    registry: Registry, champion: RunResult, promotion: Promotion = PROMOTED, **more: str
 ) -> tuple[Registered | None, str | None]:
     run_id = registry.open_run(experiment="x", key="x/0", name="x", parent=None, params={}, tags={}, at_s=0.0)
-    facts = {"protocol": "xsub", "config": "mine.yaml"}
+    facts = {"protocol": "xsub", **(more or {"config": "mine.yaml"})}
     return register_champion(
         registry,
         name="x",
@@ -172,3 +172,10 @@ def test_a_store_that_is_away_is_told_from_one_that_refuses(registry: Registry, 
     assert register(registry, champion) == (None, refused)
     registry.away_at = {"register_champion"}
     assert register(registry, champion) == (None, "the tracking store was away: the store is away")
+
+
+def test_the_best_of_a_search_is_registered_with_the_name_of_the_search(
+    registry: Registry, champion: RunResult
+) -> None:
+    assert register(registry, champion, search_state="finished") == (CHAMPION, None)
+    assert registry.asked["description"].startswith("HiCo, best configuration of the search x; test 1-NN")

@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
+from hico_platform.enums import Signal
 from hico_platform.evaluate.intervals import Interval, PairedTest
+from hico_platform.retrain import promotion as module
 from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import promotion
@@ -105,3 +107,14 @@ def test_the_released_settings_do_not_beat_themselves() -> None:
         "challenger",
         "it has the released settings, which a champion has to beat",
     )
+
+
+def test_a_score_without_a_heading_is_called_by_its_name() -> None:
+    found = promotion(comparison(CLEAR, CLEAR, metric="of_a_plugin"), metric="of_a_plugin")
+    assert found.reason.startswith("better beyond noise in test of_a_plugin: over ")
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_what_the_search_went_by_decides_where_the_test_split_has_it(signal: Signal) -> None:
+    expected = "knn_top1" if signal is Signal.KNN_SUBJECTS else signal.metric
+    assert module.tested_metric(signal) == expected

@@ -8,7 +8,7 @@ import pytest
 from hico_platform.config.parameters import Range
 from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, SamplerName
-from hico_platform.errors import UsageError
+from hico_platform.errors import HicoError, UsageError
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.ledger.samplers import distribution_of
@@ -115,3 +115,13 @@ class TestSamplers:
             assert 0.3 <= float(values["contrast.temperature"]) <= 0.4
             assert values["model.encoder"] in ("gru", "lstm")
         assert 0.05 <= float(ledger.begin(SPACE, at_s=0.0).values["contrast.temperature"]) <= 0.5
+
+
+def test_constraints_that_nothing_meets_are_named_with_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = toy_space(constraints=["contrast.temperature < 1"])
+    ledger = StudyLedger.create(open_storage("memory:"), name="toy", space=space, facts=FACTS, limit=1, at_s=0.0)
+    monkeypatch.setattr(CheckedSpace, "admits", lambda self, values: False)
+    with pytest.raises(
+        HicoError, match="expected constraints that some .*; widen the ranges or loosen the constraints"
+    ):
+        ledger.begin(space, at_s=0.0)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hico_platform.config.parameters import Choice, Range
 from hico_platform.search.ledger.samplers import distribution_of
-from hico_platform.search.ledger.study_parameters import parameter_names
+from hico_platform.search.ledger.study_parameters import parameter_names, suggest
 from tests.toy import toy_space
 
 TEMPERATURE, ENCODER = "contrast.temperature", "model.encoder"
@@ -39,3 +42,23 @@ def test_a_second_change_gets_the_next_name_and_a_return_the_first() -> None:
     assert parameter_names(space(encoders=("lstm", "transformer")), seen) == {ENCODER: "model.encoder@3"}
     assert parameter_names(space(encoders=("gru", "transformer")), seen) == {ENCODER: "model.encoder@2"}
     assert parameter_names(space(), seen) == {}
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"),
+    [
+        (Range(name="x", low=1, high=9, step=4, integer=True), IntDistribution(1, 9, step=4)),
+        (Range(name="x", low=1, high=9, log=True, integer=True), IntDistribution(1, 9, log=True)),
+        (Range(name="x", low=0.1, high=0.9, step=0.4), FloatDistribution(0.1, 0.9, step=0.4)),
+        (Range(name="x", low=0.1, high=0.9, log=True), FloatDistribution(0.1, 0.9, log=True)),
+        (Choice(name="x", choices=("a", "b")), CategoricalDistribution(("a", "b"))),
+    ],
+)
+def test_what_is_suggested_has_the_bounds_the_step_and_the_scale(
+    axis: Range | Choice, expected: optuna.distributions.BaseDistribution
+) -> None:
+    assert distribution_of(axis) == expected
+    trial = optuna.create_study().ask()
+    value = suggest(trial, axis, name="x@2")
+    assert trial.distributions == {"x@2": expected}
+    assert trial.params == {"x@2": value}
