@@ -48,9 +48,8 @@ def test_an_unknown_search_is_named_with_those_there_are() -> None:
     for name in ("second", "first"):
         StudyLedger.create(storage, name=name, space=toy_space(), facts=FACTS, limit=3, at_s=0.0)
     said = str(unknown_search(storage, name="other"))
-    assert (
-        said == f"{rule} 'other, a study that this package did not make'; choose among the searches here: first, second"
-    )
+    other = "'other, a study that this package did not make'"
+    assert said == f"{rule} {other}; choose among the searches here: first, second"
 
 
 def test_a_former_name_leads_to_the_present_one() -> None:

@@ -122,6 +122,6 @@ def test_constraints_that_nothing_meets_are_named_with_what_to_change(monkeypatc
     ledger = StudyLedger.create(open_storage("memory:"), name="toy", space=space, facts=FACTS, limit=1, at_s=0.0)
     monkeypatch.setattr(CheckedSpace, "admits", lambda self, values: False)
     with pytest.raises(
-        HicoError, match="expected constraints that some .*; widen the ranges or loosen the constraints"
+        HicoError, match=r"expected constraints that some .*; widen the ranges or loosen the constraints"
     ):
         ledger.begin(space, at_s=0.0)
