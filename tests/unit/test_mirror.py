@@ -43,6 +43,65 @@ TESTED_IN = {
 }
 """Modules whose tests are of several together: golden tensors, contracts of an interface, whole files."""
 
+NOT_YET = {
+    "api/evaluation.py",
+    "api/pretraining.py",
+    "api/retraining.py",
+    "api/search_figures.py",
+    "api/search_tables.py",
+    "cli/add.py",
+    "cli/archive.py",
+    "cli/best.py",
+    "cli/compare.py",
+    "cli/continue_search.py",
+    "cli/delete.py",
+    "cli/export.py",
+    "cli/extend.py",
+    "cli/list.py",
+    "cli/note.py",
+    "cli/pause.py",
+    "cli/priority.py",
+    "cli/rename.py",
+    "cli/reproduce.py",
+    "cli/steer_options.py",
+    "cli/stop.py",
+    "cli/tag.py",
+    "cli/views/compare_view.py",
+    "cli/views/console.py",
+    "cli/views/list_view.py",
+    "cli/views/search_details.py",
+    "cli/views/sizes.py",
+    "cli/views/sparkline.py",
+    "cli/views/steering_view.py",
+    "cli/views/untracked.py",
+    "commands/doctor/finding.py",
+    "config/yaml_writer.py",
+    "monitoring/registry.py",
+    "monitoring/sampler.py",
+    "monitoring/trials_at_work.py",
+    "plug_in_names.py",
+    "report/plot.py",
+    "report/side_by_side.py",
+    "report/spending.py",
+    "report/trial_table.py",
+    "retrain/notes.py",
+    "search/at_rest.py",
+    "search/execution_events.py",
+    "search/ledger/attributes.py",
+    "search/ledger/overview.py",
+    "search/ledger/rename_study.py",
+    "search/notes.py",
+    "search/phases.py",
+    "search/ray_executor/cluster_look.py",
+    "search/requests.py",
+    "search/running.py",
+    "search/tags.py",
+    "tracking/search_labels.py",
+    "tracking/search_notes.py",
+    "worker/plug_ins_used.py",
+}
+"""Tested through commands and neighbours alone. The list gets shorter, never longer."""
+
 TESTED_TOGETHER = {
     "ops": "model/test_golden.py",
     "ops/cpu": "ops/cpu/test_kernels.py",
@@ -62,7 +121,7 @@ def modules() -> list[Path]:
 
 
 def test_every_module_has_a_test_file_of_its_name_or_is_named_here() -> None:
-    excused = NO_TEST.keys() | TESTED_IN.keys()
+    excused = NO_TEST.keys() | TESTED_IN.keys() | NOT_YET
     lacking = [
         str(module)
         for module in modules()
@@ -73,8 +132,8 @@ def test_every_module_has_a_test_file_of_its_name_or_is_named_here() -> None:
 
 def test_what_is_named_here_is_there_and_has_no_test_file_of_its_own() -> None:
     there = {str(module) for module in modules()}
-    assert NO_TEST.keys() | TESTED_IN.keys() <= there
-    assert [name for name in (*NO_TEST, *TESTED_IN) if has_own_test(Path(name))] == []
+    assert NO_TEST.keys() | TESTED_IN.keys() | NOT_YET <= there
+    assert [name for name in (*NO_TEST, *TESTED_IN, *NOT_YET) if has_own_test(Path(name))] == []
     assert not NO_TEST.keys() & TESTED_IN.keys()
     for test in (*TESTED_IN.values(), *TESTED_TOGETHER.values()):
         assert (TESTS / test).is_file(), test

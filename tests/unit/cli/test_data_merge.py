@@ -17,9 +17,10 @@ def merged(folder: Path, *more: str) -> int:
 
 @pytest.fixture
 def stores(tmp_path: Path) -> Path:
-    """Two datasets, of which the second holds twelve of the first's recordings under other names."""
+    """Two datasets, of which the second holds twelve of the first's recordings again, without labels."""
     store(tmp_path / "one", "one", {f"a{i}": i for i in range(16)})
-    store(tmp_path / "other", "other", {f"b{i}": i if i < 12 else 100 + i for i in range(14)})
+    again = {f"b{i}": i if i < 12 else 100 + i for i in range(14)}
+    store(tmp_path / "other", "other", again, unlabelled=range(12))
     return tmp_path
 
 

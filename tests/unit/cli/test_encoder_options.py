@@ -58,7 +58,7 @@ def test_threads_and_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert use_machine(parsed()) == use_machine(parsed("--cpus", "3")) == torch.device("cpu")
     assert threads == [7, 3]
-    with pytest.raises(UsageError, match="gpus: expected a GPU that PyTorch can use, got 1.0; leave it out"):
+    with pytest.raises(UsageError, match=r"gpus: expected a GPU that PyTorch can use, got 1.0; leave it out"):
         use_machine(parsed("--gpus", "1"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert use_machine(parsed("--gpus", "1")) == torch.device("cuda")
