@@ -260,7 +260,7 @@ def load_dataset(
         >>> recordings = hico.load_dataset(data, protocol="odd-subjects")
         >>> len(recordings), recordings.train[0].pose.shape[2:]
         (72, (25, 3))
-        >>> recordings.val.labels.min() >= 0
+        >>> bool(recordings.val.labels.min() >= 0)
         True
         >>> len(recordings.open_test())
         36

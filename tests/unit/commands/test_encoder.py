@@ -12,6 +12,7 @@ from hico_platform.commands import encoder
 from hico_platform.errors import DataError, HicoError, UsageError
 from hico_platform.tracking import registered_model
 from hico_platform.tracking.base import TrackingError, TrackingRefused
+from tests.unit.commands.trained import trained_in
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +93,14 @@ def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a registered model, got 'no store at .*mlflow.db'"):
         encoder.load_encoder("models:/toy@champion", tracking=f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_is_exported_first(tmp_path: Path, read: list[Path]) -> None:
+    run = trained_in(tmp_path).run("run")
+    newest = max(folder for folder in run.iterdir() if folder.name.startswith("epoch-"))
+    for source in (run, newest):
+        encoder.load_encoder(source)
+        assert read[-1].name == "encoder"
+        assert not read[-1].exists(), "what was exported is removed"
+    encoder.load_encoder(run / "encoder")
+    assert read[-1] == run / "encoder"
