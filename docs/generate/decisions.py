@@ -36,5 +36,5 @@ def _row(path: Path) -> str:
     body = text.partition("\n")[2].strip()
     paragraph = " ".join(body.split("\n\n")[0].split())
     short = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", paragraph).replace("**Decision.**", "").replace("|", "\\|").strip()
-    sentence = re.match(r".+?[.:](?=\s|$)", short)
+    sentence = re.match(r".+?\.(?=\s|$)", short)
     return f"| {path.name[:4]} | [{title}]({path.name}) | {sentence[0] if sentence else short} |"
