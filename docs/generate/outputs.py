@@ -22,6 +22,8 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parents[1] / "tutorial.md"
 BLOCK = re.compile(r"```bash\n(?P<command>[^\n]*)\n```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
 SHOWN_LINES = 40
+SIGN_OF_LIFE = re.compile(r"^\[[\d:]+\] [\w.-]+: .*\n", re.MULTILINE)
+"""A line that is printed after some time without news: how many there are says how slow the machine was."""
 
 
 def commands(page: str) -> Iterator[tuple[str, str]]:
@@ -46,7 +48,7 @@ def run(command: str, *, folder: Path) -> str:
     )
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stdout}")
-    return as_on_a_laptop(done.stdout, folder=folder)
+    return SIGN_OF_LIFE.sub("", as_on_a_laptop(done.stdout, folder=folder))
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -83,9 +85,9 @@ def main() -> None:
             old = next(found for found in BLOCK.finditer(page) if found["command"] == command)
             block = f"```bash\n{command}\n```\n\n```text\n{shortened(output)}```\n"
             page = page[: old.start()] + block + page[old.end() :]
+            PAGE.write_text(page, "utf-8")  # what has run is kept where a later command fails
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    PAGE.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":
