@@ -20,7 +20,9 @@ VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "What is shown": (
         ("HICO_TRACEBACK", "`1`: errors come with where they came from, as with `--traceback`"),
-        ("NO_COLOR", "set to anything: no colour"),
+        ("NO_COLOR", "set to anything: no colour; `FORCE_COLOR`: colour in a pipe too"),
+        ("TERM", "`dumb`: lines in place of tables and bars that change in place"),
+        ("PAGER", "the program that shows long texts on a terminal"),
     ),
     "How training computes": (
         ("HICO_KERNELS", "`off` (or `0`, `no`): PyTorch's own operators in place of this project's kernels"),

@@ -37,7 +37,7 @@ def found_commands() -> list[tuple[str, str]]:
 
 
 def parsed(command: str) -> argparse.Namespace:
-    words = [word for word in shlex.split(command) if word != "..."]
+    words = [word.strip("[]") for word in shlex.split(command) if word != "..."]  # brackets: what may be left out
     name = next(name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS)
     return commands.parser_of(name).parse_args(words[len(name.split()) :])
 
