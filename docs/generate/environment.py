@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from docs.generate.markdown import code, table
+from docs.generate.markdown import code, escaped, table
+from hico_platform.cli.topics import ENVIRONMENT
 
 VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     "Where things are": (
@@ -20,6 +21,7 @@ VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "What is shown": (
         ("HICO_TRACEBACK", "`1`: errors come with where they came from, as with `--traceback`"),
+        ("COLUMNS", "the width of the terminal, where it is not known"),
         ("NO_COLOR", "set to anything: no colour; `FORCE_COLOR`: colour in a pipe too"),
         ("TERM", "`dumb`: lines in place of tables and bars that change in place"),
         ("PAGER", "the program that shows long texts on a terminal"),
@@ -48,6 +50,10 @@ VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("RAY_ADDRESS", "ignored by a search's own cluster; `--address` names another"),
         ("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "set: workers are started by `uv run` again, as Ray does it"),
+    ),
+    "Being told": (
+        ("HICO_NOTIFY", "an address with a secret, for `--notify env:HICO_NOTIFY`"),
+        ("HICO_NOTIFY_KEY", "the key that signs notifications"),
     ),
     "Elsewhere": (
         (
@@ -92,6 +98,10 @@ def page() -> str:
         "every account of a machine can see the arguments of a command ([why](../security.md#secrets)).",
         "",
     ]
-    for title, rows in VARIABLES.items():
+    known = {name for rows in VARIABLES.values() for name, _ in rows}
+    more = tuple((name, escaped(about)) for name, about in ENVIRONMENT.items() if name not in known)
+    for title, rows in {**VARIABLES, "More": more}.items():
+        if not rows:
+            continue
         lines += [f"## {title}", "", table(["variable", "meaning"], [(code(name), about) for name, about in rows])]
     return "\n".join(lines)

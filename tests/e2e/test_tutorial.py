@@ -20,7 +20,8 @@ pytestmark = pytest.mark.e2e
 SMALL = {
     "--out embedded": "--out embedded --preset tiny",
     "--trials 4": "--trials 3",
-    "--set budget.epochs=15": "--set budget.epochs=2 --set budget.batch_size=8 --set scheduler.grace_epochs=1",
+    "--set budget.epochs=15": "--set budget.epochs=2 --set budget.batch_size=8 --set scheduler.grace_epochs=1 "
+    "--set transfer=target",
 }
 """What makes a command of the page one for a test."""
 
@@ -53,6 +54,7 @@ def _wording(line: str) -> str:
 
 def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
     page = outputs.PAGE.read_text("utf-8")
+    outputs.run("hico-platform data synth --preset tiny --seed 1 --out target", folder=tmp_path)
     lacking: dict[str, set[str]] = {}
     shown = 0
     for command, expected in outputs.commands(page):

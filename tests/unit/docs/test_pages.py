@@ -11,6 +11,7 @@ from docs.generate import decisions, environment, exit_codes, levels, metrics, o
 from docs.generate.dialect import with_lists_apart
 from docs.generate.outside import with_links_inside
 from hico_platform import errors
+from hico_platform.cli import topics
 from hico_platform.config.package_files import shipped_spaces
 from hico_platform.config.schema import leaves
 from hico_platform.config.space_settings import Space
@@ -44,13 +45,15 @@ def test_every_key_of_a_space_is_on_its_page() -> None:
 
 
 def test_variables_that_the_code_reads_are_on_their_page() -> None:
-    known = {name for rows in environment.VARIABLES.values() for name, _ in rows} | environment.NOT_FOR_PEOPLE
+    page = environment.page()
+    known = set(re.findall(r"^\| `([A-Z_]+)`", page, flags=re.MULTILINE)) | environment.NOT_FOR_PEOPLE
     read = {
         name for file in (ROOT / "hico_platform").rglob("*.py") for name in READ.findall(file.read_text("utf-8"))
     } - {"HOME", "USER", "PATH"}  # fmt: skip
     assert {"HICO_HOME", "HICO_STORAGE", "XDG_CACHE_HOME"} <= read
     assert read - known == set()
-    assert environment.page().count("| `HICO_") >= 7
+    assert page.count("| `HICO_") >= 7
+    assert set(topics.ENVIRONMENT) <= known
 
 
 def test_scores_that_are_documented_elsewhere_have_a_line_among_the_metrics() -> None:
