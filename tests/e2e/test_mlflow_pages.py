@@ -138,23 +138,23 @@ def test_a_search_its_trials_and_its_model(pages: Pages) -> None:
     page.get_by_text("Complete after 9 epochs").wait_for()
     assert page.get_by_text("hico-platform search").first.is_visible()
     page.get_by_role("tab", name="Model metrics").click()
-    for section in ("train (1)", "val (2)"):
-        page.get_by_text(section).wait_for()
-    page.get_by_text("val/knn_top1").first.wait_for()
+    for curve in ("(train/loss)", "(val/knn_top1)"):
+        page.get_by_text(curve).first.wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("checkpoint", exact=True).first.wait_for()
 
-    # The search's own run, from the experiment's description.
+    # The search's own run, from the experiment's description (whose links open another tab).
     page.goto(pages.addresses["toy"])
-    page.get_by_role("link", name="The search toy").click()
-    page.get_by_text("Finished: 5 of 5 trials ended").wait_for()
-    page.get_by_text("hico-platform retrain toy").wait_for()
+    own = page.get_by_role("link", name="The search toy").get_attribute("href")
+    page.goto(f"{page.url.partition('#')[0]}{own}")
+    page.get_by_text("5 of 5 trials ended").first.wait_for()
+    page.get_by_text("hico-platform retrain toy").first.wait_for()
 
     # The registered model with its card.
     page.goto(pages.addresses["models"])
-    page.get_by_role("link", name="toy").first.click()
-    page.get_by_role("link", name="Version 1").first.click()
+    page.get_by_role("link", name="toy").first.wait_for()
+    page.goto(f"{page.url.partition('#')[0]}#/models/toy/versions/1")
     page.get_by_role("heading", name="Scores on the test split").wait_for()
     page.get_by_text("champion").first.wait_for()
     assert pages.refused == []
