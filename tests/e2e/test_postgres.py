@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,13 +19,16 @@ import pytest
 from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.main import main
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
 from hico_platform.search.ledger.driver_lock import driver_lock
-from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, search_names
+from hico_platform.search.status import search_status
 from hico_platform.tracking.base import TrackingRefused
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.e2e import planted
 from tests.e2e import test_search as search
-from tests.toy import FACTS, toy_space
+from tests.toy import FACTS, run_toy_task, toy_space
+from tests.unit.cli.test_search import controller_of
 
 pytestmark = pytest.mark.e2e
 
@@ -162,6 +166,31 @@ def test_two_drivers_that_share_no_home(server: str) -> None:
             pass
     with driver_lock(open_storage(f"{server}/hico"), name="shared"):
         pass
+
+
+def test_searches_are_looked_after(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Listed, extended, renamed and deleted, by queries that each database has its own words for."""
+    address = f"{server}/hico"
+    storage, space = open_storage(address), toy_space(trials=2)
+    ledger = StudyLedger.create(storage, name="kept", space=space, facts=FACTS, limit=2, at_s=5.0)
+    folder = tmp_path / "searches" / "kept" / "trials"
+    controller = controller_of(ledger, folder)
+    while task := controller.next_task():
+        run_toy_task(controller, task)
+    stores = ["--storage", address, "--home", str(tmp_path)]
+    assert main(["tag", "kept", "paper", *stores]) == 0
+    assert main(["extend", "kept", "--trials", "3", *stores]) == 0
+    assert [request.words for request in ledger.requests()] == ["extend by 3 trials"]
+    assert main(["rename", "kept", "kept2", *stores]) == 0
+    capsys.readouterr()
+    assert main(["list", "--tag", "paper", "--json", *stores]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    best = search_status(HomePaths(home=tmp_path, storage=address), "kept2").best
+    assert best is not None
+    assert (one["name"], one["best"]["value"], one["best"]["trial"]) == ("kept2", best.value, best.number)
+    assert main(["delete", "kept2", "--yes", *stores]) == 0
+    assert "kept2" not in search_names(storage)
+    assert not (tmp_path / "searches" / "kept2").exists()
 
 
 def test_looking_makes_nothing_and_what_is_wrong_is_told_in_the_server_s_words(
