@@ -35,6 +35,7 @@ from hico_platform.search.execution_events import (
     WorkerAssigned,
     WorkerLost,
     WorkerProgressed,
+    WorkerReleased,
 )
 from hico_platform.search.ledger.base import Ledger, ReportRecord, TrialRecord
 from hico_platform.search.notes import SESSIONS
@@ -382,6 +383,8 @@ class SearchMetrics:
                 self._lost(event.cause).inc()
                 if event.retried:
                     self._retries(event.cause).inc()
+                self._at_work.lose_worker(event.number)
+            case WorkerReleased():
                 self._at_work.lose_worker(event.number)
             case MachineExcluded():
                 self._excluded().inc()

@@ -98,8 +98,9 @@ class TrialsAtWork:
             self._placed.setdefault(event.number, []).append(labels)
 
     def hear(self, number: int, *, now_s: float) -> None:
-        """A heartbeat came."""
-        self._heard(number).set(now_s)
+        """A heartbeat came; one of a worker that was given back or lost meanwhile tells nothing."""
+        if number in self._placed:
+            self._heard(number).set(now_s)
 
     def report(self, number: int, report: ReportRecord, *, now_s: float) -> None:
         """A report came."""
@@ -109,16 +110,17 @@ class TrialsAtWork:
         self._heard(number).set(now_s)
 
     def lose_worker(self, number: int) -> None:
-        """Its worker is gone; the trial waits for another."""
+        """Its worker is gone; the trial waits for another, and until then nothing is expected of it."""
         self._forget_worker(number)
         self._speeds.pop(number, None)
+        for metric in (self._next_report, self._reported, self._heard, self._speed):
+            metric.remove(number)
 
     def end(self, number: int) -> None:
         """It has ended, or its search has: so do its series."""
         self.lose_worker(number)
         for metric in (
-            self._score, self._knn, self._spread, self._epoch, self._next_report, self._reported, self._heard,
-            self._speed, self._loss,
+            self._score, self._knn, self._spread, self._epoch, self._loss,
         ):  # fmt: skip
             metric.remove(number)
         for level in Level:

@@ -72,6 +72,13 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerReleased:
+    """Task ``number`` was paused, and has given its worker back."""
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachineExcluded:
     """A machine gets no further task."""
 
@@ -83,7 +90,7 @@ class DriverChecked:
     """The driver went through its loop, and has looked after its workers."""
 
 
-ExecutionEvent = WorkerAssigned | WorkerProgressed | WorkerLost | MachineExcluded | DriverChecked
+ExecutionEvent = WorkerAssigned | WorkerProgressed | WorkerLost | WorkerReleased | MachineExcluded | DriverChecked
 ExecutionObserver = Callable[[ExecutionEvent], None]
 
 

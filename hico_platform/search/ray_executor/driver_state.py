@@ -20,6 +20,7 @@ from hico_platform.search.execution_events import (
     WorkerAssigned,
     WorkerLost,
     WorkerProgressed,
+    WorkerReleased,
     nobody_watches,
 )
 from hico_platform.search.machine_health import ExcludedMachine, MachineHealth
@@ -137,6 +138,7 @@ class DriverState:
                     self._progressed(task, message.process, finished=False)
             case TaskPaused():
                 self._failed.add(key)  # its worker ends, which gives back what it holds
+                self._observe(WorkerReleased(number=task.number))
                 self.controller.paused(task.number)
             case DiskFull() as full:
                 raise OSError(errno.ENOSPC, full.reason)

@@ -22,6 +22,7 @@ from hico_platform.search.execution_events import (
     WorkerAssigned,
     WorkerLost,
     WorkerProgressed,
+    WorkerReleased,
 )
 from hico_platform.search.ledger.base import TrialState, best_trial
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -215,6 +216,30 @@ def test_lost_workers_count_by_cause_and_only_retries_as_such(make: Callable[...
     assert len(found["hico_retries_total"]) == len(LossCause)
     assert found["hico_machines_excluded"] == {(): 1}
     assert "hico_trial_info" not in found, "its worker is gone"
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [WorkerReleased(number=0), WorkerLost(number=0, cause=LossCause.PREEMPTED, retried=True)],
+    ids=["paused", "lost"],
+)
+def test_of_a_trial_that_waits_for_a_worker_nothing_is_expected(
+    make: Callable[..., Run], gone: WorkerReleased | WorkerLost
+) -> None:
+    run = make()
+    number = run.begin()
+    run.metrics.on_execution(WorkerAssigned(number=number, host="a", address="", pid=1))
+    run.controller.reported(number, toy_report(1, 0.4, history=HISTORY))
+    run.metrics.on_execution(gone)
+    run.metrics.on_execution(WorkerProgressed(number=number))
+    found = run.series()
+    assert found["hico_trial_knn_top1"] == {("0",): 0.4}
+    for name in ("last_heartbeat_timestamp_seconds", "last_report_timestamp_seconds", "next_report_epoch", "info"):
+        assert f"hico_trial_{name}" not in found
+    run.controller.lost(number, reason="gone")
+    run.now_s = 9e4
+    assert run.begin() == number
+    assert run.series()["hico_trial_last_heartbeat_timestamp_seconds"] == {("0",): 9e4}
 
 
 def test_writes_are_measured(make: Callable[..., Run]) -> None:
