@@ -1,8 +1,8 @@
 """The page of metrics: every name under which a number lands in MLflow, in ``--json`` or in a checkpoint's facts.
 
 Names are put together from parts in the code (a task, a protocol, a share), so the table lists them as patterns, with a
-word in angle brackets where a part varies. ``explained`` says which line a name belongs to; a test asks it for every
-metric that a search and a retraining have written, and for every score of every task.
+word in angle brackets where a part varies. ``explained`` says whether a line is of a name; a test asks it for every
+score that the pages on evaluation, retraining and searches name.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import re
 from dataclasses import dataclass
 
 from docs.generate.markdown import code, table
-
-GROUPS = ("train", "val", "test", "transfer", "system")
-"""What may stand before a name in MLflow, with a slash: where the number is from."""
+from hico_platform.tracking.metric_names import MetricNames, grouped
 
 SHARE = "0 to 1"
 
@@ -34,13 +32,22 @@ class Metric:
     better: str
     meaning: str
 
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Matches the names."""
-        parts = re.split(r"(<[^>]+>)", self.name)
-        return re.compile("".join("[a-z0-9_]+" if part.startswith("<") else re.escape(part) for part in parts))
+    def in_mlflow(self, section: str) -> str:
+        """Its name there, in the group of charts that it belongs to; empty for what is not logged."""
+        names = MetricNames()
+        if section == OF_EVALUATE:
+            return ""
+        if section == OF_SEARCH:
+            return names.best(self.name.removeprefix("best_"))
+        if section != OF_RETRAINING:
+            return grouped(self.name)
+        if found := re.match(r"(val|test)_(.*)", self.name):
+            return names.of_part(*found.groups())
+        entry, name = re.match(r"(best_over_<entry>|<entry>)_(.*)", self.name).groups()  # type: ignore[union-attr]
+        return names.of_entry(entry, name)
 
 
+OF_SEARCH, OF_RETRAINING, OF_EVALUATE = "Of a search", "Of a retraining", "Of evaluate"
 SECTIONS: dict[str, tuple[str, tuple[Metric, ...]]] = {
     "Training": (
         "Of each epoch, in a trial's run and in `pretrain --json`.",
@@ -101,11 +108,11 @@ SECTIONS: dict[str, tuple[str, tuple[Metric, ...]]] = {
             Metric("transfer_regularised_top1", SHARE, "higher", "regularised probe on the transfer dataset"),
         ),
     ),
-    "Of a search": (
+    OF_SEARCH: (
         "In the run of the search; the step is the number of trials that have ended.",
         (Metric("best_<score>", SHARE, "higher", "the best score so far, by what the search goes by"),),
     ),
-    "Of a retraining": (
+    OF_RETRAINING: (
         "`val_` is a candidate's score on validation subjects, `test_` a score on the test split. In the run "
         "`retraining`, `<entry>` is `best`, `released`, `untrained` or `raw_pose`.",
         (
@@ -122,7 +129,7 @@ SECTIONS: dict[str, tuple[str, tuple[Metric, ...]]] = {
             Metric("best_over_<entry>_p_test_<score>", SHARE, "lower", "p of the paired test of that difference"),
         ),
     ),
-    "Of evaluate": (
+    OF_EVALUATE: (
         "In `evaluate --json` and its `scores.json`; each has an interval beside it. "
         "[Evaluation](../evaluation.md) has the protocols.",
         (
@@ -156,11 +163,18 @@ SECTIONS: dict[str, tuple[str, tuple[Metric, ...]]] = {
 
 
 def explained(name: str) -> bool:
-    """Whether a line of the page is of this name, with or without its group."""
-    group, slash, rest = name.partition("/")
-    bare = rest if slash and group in GROUPS else name
-    metrics = [metric for _, section in SECTIONS.values() for metric in section]
-    return any(metric.pattern.fullmatch(one) for metric in metrics for one in (name, bare))
+    """Whether a line of the page is of this name, as the ledger or as MLflow has it."""
+    return any(
+        _pattern(shown).fullmatch(name)
+        for section, (_, metrics) in SECTIONS.items()
+        for metric in metrics
+        for shown in (metric.name, metric.in_mlflow(section))
+    )
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    parts = re.split(r"(<[^>]+>)", name)
+    return re.compile("".join("[a-z0-9_]+" if part.startswith("<") else re.escape(part) for part in parts))
 
 
 def page() -> str:
@@ -170,10 +184,12 @@ def page() -> str:
         "",
         "Every number has its unit here. Scores are shares from 0 to 1 in MLflow and JSON, and percent in",
         "tables for people.",
-        "A word in angle brackets stands for a part that varies.",
+        "A word in angle brackets stands for what varies. The ledger, `--json` and exports have the plain names;",
+        "in MLflow they are in groups, each of which is a section of charts ([tracking](../tracking.md)).",
         "",
     ]
     for title, (about, metrics) in SECTIONS.items():
-        rows = [(code(one.name), one.unit, one.better, one.meaning) for one in metrics]
-        lines += [f"## {title}", "", about, "", table(["name", "unit", "better", "meaning"], rows)]
+        rows = [(one.name, one.in_mlflow(title), one.unit, one.better, one.meaning) for one in metrics]
+        shown = [(code(name), code(there) if there else "", *rest) for name, there, *rest in rows]
+        lines += [f"## {title}", "", about, "", table(["name", "in MLflow", "unit", "better", "meaning"], shown)]
     return "\n".join(lines)

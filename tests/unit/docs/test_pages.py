@@ -66,6 +66,8 @@ def test_scores_that_are_documented_elsewhere_have_a_line_among_the_metrics() ->
     names = [*scores, *TESTED, *METRICS, *(signal.metric for signal in Signal), "loss", "loss_clip", "parameters"]
     names += ["best_knn_top1", "test_knn_top1", "val_knn_mean", "best_mean_test_knn_top1", "knn_top1_standard_error"]
     names += ["best_over_released_p_test_knn_top1", "val/knn_top1", "train/loss", "system/cpu_percent"]
+    names += ["transfer/top1", "model/parameters", "val/best_knn_top1", "best/mean_test_knn_top1"]
+    names += ["best_over_released/p_test_knn_top1", "test/knn_top1"]
     assert [name for name in names if not metrics.explained(name)] == []
     assert not metrics.explained("something_else")
 
