@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
+from hico_platform.errors import HicoError
 from hico_platform.search.ledger.base import Ledger, Origin, TrialRecord
 from hico_platform.search.notes import LIMIT_BEFORE, PAUSED
 from hico_platform.search.requests import Answer, Request, RequestKind
@@ -94,15 +95,26 @@ class Steering:
 
     def first_points(self) -> list[int]:
         """The waiting points that come before the others, by number, the first one first."""
+        if not self._wishes.priorities:
+            return []
         urgent = [number for number in self._ledger.waiting() if self.priority(number) > 0]
         return sorted(urgent, key=lambda number: (-self.priority(number), number))
 
     def look(self, *, now: bool = False) -> None:
-        """Obeys what was asked since the last look, which may be a while ago; ``now`` looks at once."""
+        """Obeys what was asked since the last look, which may be a while ago; ``now`` looks at once.
+
+        A database that is away for a moment is looked at again later: the search's own writes report what is wrong.
+        """
         if not now and self._timer() - self._looked_s < LOOK_EVERY_S:
             return
         self._looked_s = self._timer()
-        for request in self._ledger.requests():
+        try:
+            requests = self._ledger.requests()
+        except HicoError:
+            raise
+        except Exception:
+            return
+        for request in requests:
             if request.answer is not None:
                 continue
             obeyed, says = self._obey(request)

@@ -194,6 +194,16 @@ def test_a_higher_priority_begins_first(search: Search) -> None:
     assert search.controller.next_task().number == other.number
 
 
+def test_a_database_that_is_away_for_a_moment_ends_no_search(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise ConnectionError("server closed the connection")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(search.ledger, "requests", away)
+        search.controller.look(now=True)
+    assert says(search.ask(RequestKind.EXTEND, count=1)) == (True, "4 trials now")
+
+
 def test_a_request_in_words() -> None:
     shown = [
         new_request(RequestKind.PAUSE).words,
