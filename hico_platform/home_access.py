@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -62,6 +62,17 @@ def home_access(home: Path) -> HomeAccess:
     except OSError:
         return HomeAccess.OWNER
     return HomeAccess.GROUP if record.shared else HomeAccess.OWNER
+
+
+@contextmanager
+def umask_restored() -> Iterator[None]:
+    """After the block the umask is that of before: what writes to a home sets the one that the home requires."""
+    before = os.umask(0o077)
+    os.umask(before)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def follow_home(home: Path) -> None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from hico_platform.home_access import HomeAccess, follow_home, prepare_home
+from hico_platform.home_access import HomeAccess, follow_home, prepare_home, umask_restored
 from hico_platform.interruptions import interruptible
 
 
@@ -29,7 +29,7 @@ def session(home: Path | None, *, shared: bool = False, creates: bool = True) ->
         UsageError: as :func:`hico_platform.home_access.prepare_home`.
     """
     threads = _threads()
-    with interruptible(leave=None), _umask_restored():
+    with interruptible(leave=None), umask_restored():
         if home is not None and creates:
             notice = prepare_home(home, shared=shared)
             if notice is not None:
@@ -50,16 +50,6 @@ def warn(message: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("hico_platform", "contextlib")):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(message, UserWarning, stacklevel=depth)
-
-
-@contextlib.contextmanager
-def _umask_restored() -> Iterator[None]:
-    before = os.umask(0o077)
-    os.umask(before)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def _threads() -> int | None:

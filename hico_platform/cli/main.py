@@ -14,7 +14,7 @@ import os
 import select
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TextIO
@@ -25,6 +25,7 @@ from hico_platform.cli.parser import CommandParser, no_such_command, parser_of
 from hico_platform.cli.terminal import folded
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import home_folder
+from hico_platform.home_access import umask_restored
 from hico_platform.interruptions import EXIT_CODE, interruptible
 from hico_platform.masking import mask_warnings
 
@@ -86,24 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. SIGTERM and SIGHUP interrupt it as Ctrl-C does."""
     _open_closed_streams()
     with (
-        _umask_restored(),
+        umask_restored(),
         interruptible(leave=os._exit if argv is None else None),
     ):  # otherwise the process belongs to the caller
         try:
             return _main(argv)
         except KeyboardInterrupt as interruption:
             return _interrupted(interruption)
-
-
-@contextlib.contextmanager
-def _umask_restored() -> Iterator[None]:
-    """Restores the caller's umask, because commands set the one that their home requires."""
-    before = os.umask(0o077)
-    os.umask(before)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def _main(argv: Sequence[str] | None) -> int:

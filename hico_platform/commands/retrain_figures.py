@@ -10,6 +10,7 @@ import numpy as np
 
 from hico_platform.atomic_io import write_new_folder
 from hico_platform.errors import first_line
+from hico_platform.retrain.exported_model import read_trained_run
 from hico_platform.retrain.losses import read_losses
 from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES
 from hico_platform.tracking.base import Tracker
@@ -41,30 +42,16 @@ def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
 
     The checkpoint scores the test split as it was scored before: nothing is chosen by it.
     """
-    import torch
-
-    from hico_platform.build import build_encoder
-    from hico_platform.checkpoint import load_checkpoint
     from hico_platform.commands.figure_data import about, figure_data, figure_numbers, figures_of_features
-    from hico_platform.config.schema import parse
-    from hico_platform.config.trial import TrialConfig
-    from hico_platform.config.yaml_loader import Document
     from hico_platform.evaluate.data import of_encoder
     from hico_platform.evaluate.knn import vote
     from hico_platform.evaluate.scores import confusion
-    from hico_platform.export import encoder_weights
     from hico_platform.report.confusion import draw_confusion
     from hico_platform.report.losses import draw_losses
 
     checkpoint = Path(report.champion.checkpoint or "")
-    loaded = load_checkpoint(checkpoint)
-    config = parse(TrialConfig, Document(data=loaded.facts["config"]))
-    split, _ = data.splits()
-    store, device = split.store, torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = build_encoder(config, layout=store.layout, coordinates=store.coordinates)
-    encoder.load_state_dict(encoder_weights(loaded))
-    sequences = split.eval_data(config, device=device)
-    evaluated = of_encoder(encoder.to(device), data=sequences, config=config.evaluation, seed=config.budget.seed)
+    _, config, store, encoder, sequences = read_trained_run(checkpoint, data=data)
+    evaluated = of_encoder(encoder, data=sequences, config=config.evaluation, seed=config.budget.seed)
     facts: Mapping[str, Any] = {
         "dataset": store.dataset, "protocol": data.source.protocol, "split": "test", "seed": config.budget.seed,
     }  # fmt: skip

@@ -14,7 +14,7 @@ import torch
 
 from hico_platform.checkpoint import save_checkpoint
 from hico_platform.errors import UsageError
-from hico_platform.home_access import HomeAccess, follow_folder, follow_home, home_access, prepare_home
+from hico_platform.home_access import HomeAccess, follow_folder, follow_home, home_access, prepare_home, umask_restored
 from hico_platform.search.ledger.storage import open_storage
 from hico_platform.sqlite_files import sqlite_url
 from tests.mlflow_store import mlflow_home
@@ -301,3 +301,15 @@ def test_pages_and_reports_follow_the_home(tmp_path: Path) -> None:
     os.umask(0)
     follow_home(tmp_path / "home")
     assert umask() == 0o027
+
+
+def test_the_umask_is_the_one_of_before_after_an_error_too() -> None:
+    @umask_restored()
+    def fails() -> None:
+        os.umask(0o077)
+        raise ValueError("no")
+
+    os.umask(0o027)
+    with pytest.raises(ValueError, match="no"):
+        fails()
+    assert os.umask(0) == 0o027
