@@ -75,6 +75,8 @@ class PretrainView(ProgressView):
         """Something else than training goes on."""
         if phase == Activity.TRAINING:
             self._phase.end()
+            if self._first is None:  # compiling kernels tells nothing of how long an epoch takes
+                self._began_s = time.monotonic()
         elif self._phase.begin(str(phase)):
             self._progress.phase = self._phase
             if phase != Activity.EVALUATING or self.epoch >= self._epochs:  # else it is a validation

@@ -40,7 +40,8 @@ def print_report(report: RetrainReport, *, again: str) -> None:
 
     ``again`` is the command that registers the model or completes the tracking store later.
     """
-    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else LOG_WIDTH)
     if report.candidates:
         console.print(_candidates(report))
     console.print(_scores(report, console))
@@ -49,7 +50,8 @@ def print_report(report: RetrainReport, *, again: str) -> None:
     if report.model_version is not None:
         registered = f"models:/{report.name}@{report.alias} (version {report.model_version})"
         console.print(f"Registered: {registered}", soft_wrap=True, markup=False)
-    console.print(report.promotion.sentence, soft_wrap=True, markup=False, highlight=False)
+    # Broken between words on a terminal, and whole in a pipe.
+    console.print(report.promotion.sentence, soft_wrap=not is_terminal, markup=False, highlight=False)
     console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True, markup=False)
     for line in _missing(report, again=again):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
