@@ -47,7 +47,7 @@ def parameter_importance(storage: Storage, *, name: str) -> tuple[dict[str, floa
                 )
             )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore")  # the page says how many trials there are
         try:
             shares = optuna.importance.get_param_importances(
                 level, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
