@@ -16,7 +16,7 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.tracking.base import Point, RunStatus, Tracker
 from hico_platform.tracking.best_score import BEST_STEP_TAG
 from hico_platform.tracking.memory import MemoryTracker
-from hico_platform.tracking.metric_names import NAMES_TAG
+from hico_platform.tracking.metric_names import NAMES_TAG, grouped
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
 from tests.mlflow_store import mlflow_home
@@ -110,7 +110,7 @@ def test_what_mlflow_shows_is_what_the_ledger_has(tmp_path: Path) -> None:
         assert shown.tags["hico.state"] == str(trial.state)
         assert shown.tags.get("hico.reason") == (trial.ending and trial.ending.reason)
         assert shown.metrics.get("val/knn_top1") == trial.value
-        assert {name: shown.metrics[name] for name in trial.ending.metrics} == dict(trial.ending.metrics)
+        assert {name: shown.metrics[grouped(name)] for name in trial.ending.metrics} == dict(trial.ending.metrics)
         losses = [loss for report in trial.reports for _, loss in report.history]
         assert shown.metrics.get("train/loss") == (losses[-1]["loss"] if losses else None)
 
