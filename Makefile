@@ -1,7 +1,7 @@
 # make demo   everything a newcomer sees: search, retraining, results (about 6 minutes on 2 cores, set-up aside)
 # make test   the tests      make unit   the quick ones alone      make check   lint, types, import contracts
 # make docs   the documentation's site, in site/      make docs-serve   shows it while pages are edited
-# make lock   pins and hashes of all packages      make sbom   the bill of materials, sbom.cdx.json
+# make lock   pins and hashes of all packages      make sbom   the bill of materials      make release   dist/, tried
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit stack check format docs docs-serve docs-outputs mutants lock sbom pictures clean
+.PHONY: help install demo test unit stack check format docs docs-serve docs-outputs mutants lock sbom release pictures clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -4
@@ -104,6 +104,16 @@ lock: $(TOOLS)/.ready
 sbom: $(TOOLS)/.ready
 	PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json \
 	  requirements/$(or $(LOCK),cuda).lock
+
+# Wheel and source distribution of a clean checkout, tried in environments of their own under every Python that is here, and the
+# bill of materials: dist/. Nothing is uploaded.
+PYTHONS ?= python3.11 python3.12 python3.13
+release: $(READY) sbom
+	@test -z "$$(git status --porcelain)" || { echo "expected a clean checkout, got changed files; commit them first"; exit 2; }
+	rm -rf dist build *.egg-info
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python tests/release.py --dist dist --lock requirements/cpu.lock $(PYTHONS)
+	mv sbom.cdx.json dist/ && cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 # The pictures of the README, from what make demo leaves: three minutes, tmux and Chromium.
 pictures: $(READY)

@@ -23,7 +23,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 
+from benchmarks.normalisation import GENERATED
 from benchmarks.recordings import CPU, NAMES, PROTOCOL, Recordings, encoder_of, for_steps, recordings
 from hico_platform.atomic_io import write_whole
 from hico_platform.config.package_files import find_space
@@ -42,7 +43,7 @@ from hico_platform.config.trial import TrialConfig, ViewsConfig
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.split_guard import Purpose
 from hico_platform.evaluate.data import Evaluated, of_encoder, of_raw_pose
-from hico_platform.evaluate.intervals import interval, paired
+from hico_platform.evaluate.intervals import PairedTest, interval, paired
 from hico_platform.evaluate.scores import Score
 from hico_platform.evaluate.tasks.registry import tasks
 from hico_platform.retrain.plan import released_settings
@@ -190,13 +191,70 @@ def page(folder: Path) -> str:
         own = [run for run in found if run["dataset"] == name]
         if any(run["entry"] == START for run in own):  # else there is nothing to compare yet
             lines += [f"## {name}", "", *table(own), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *together([run for run in found if run["dataset"] != GENERATED])])
+
+
+def together(runs: list[dict[str, Any]]) -> list[str]:
+    """The differences over the test persons of all real datasets at once; each sequence weighs the same."""
+    pairs: dict[tuple[str, str], list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]] = {}
+    names = sorted({run["dataset"] for run in runs if run["entry"] == START})
+    for name in names:
+        own = [run for run in runs if run["dataset"] == name]
+        tested = [run for run in own if run["part"] == "test"]
+        for entry, other, mine, theirs in comparisons(tested, best=best_raw(own)):
+            pairs.setdefault((entry, other.split(",")[0]), []).append((mine, theirs))
+    whole = {key: both for key, both in pairs.items() if len(both) == len(names)}
+    if len(names) < 2 or not whole:
+        return []
+    persons = sum(len(set(both[0][0]["persons"])) for both in next(iter(whole.values())))
+    lines = ["## all recordings together", "", f"{persons} persons of {len(names)} datasets test.", ""]
+    lines += [f"| points above | {' | '.join(SHOWN.values())} |", "|---" * (len(SHOWN) + 1) + "|"]
+    for (entry, other), both in whole.items():
+        cells = []
+        for key in SHOWN:
+            one, two = (joined([pair[side] for pair in both], key) for side in (0, 1))
+            who = [f"{run[0]['dataset']} {person}" for run, _ in both for person in run[0]["persons"]]
+            cells.append(shown(paired(one, two, clusters=torch.tensor(np.unique(who, return_inverse=True)[1]))))
+        lines.append(f"| {entry} above {other} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def joined(runs: Sequence[list[dict[str, Any]]], key: str) -> list[Score]:
+    """One score a seed over the sequences of several datasets; a baseline of one seed stands for each of them."""
+    seeds = min((len(own) for own in runs if len(own) > 1), default=1)
+    scores = []
+    for seed in range(seeds):
+        parts = torch.cat([scores_of(own, key)[min(seed, len(own) - 1)].per_sequence for own in runs])
+        scores.append(Score(value=float(parts.mean()), per_sequence=parts))
+    return scores
+
+
+def best_raw(runs: list[dict[str, Any]]) -> str:
+    """The normalisation of raw poses that is best on validation persons."""
+    raw = {run["normalisation"]: run for run in runs if run["entry"] == RAW and run["part"] == "validation"}
+    return max(raw, key=lambda method: mean(raw[method]["scores"][key]["value"] for key in SHOWN))
+
+
+def comparisons(
+    tested: list[dict[str, Any]], *, best: str
+) -> Iterator[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]]:
+    """What is compared: an entry with each baseline, untrained encoders in its own normalisation."""
+    for entry in (START, CHAMPION):
+        own = [run for run in tested if run["entry"] == entry]
+        seen = {run["normalisation"] for run in own}
+        others = {
+            f"{RAW}, {best}": [run for run in tested if run["entry"] == RAW and run["normalisation"] == best],
+            UNTRAINED: [run for run in tested if run["entry"] == UNTRAINED and run["normalisation"] in seen],
+            RELEASED: [run for run in tested if run["entry"] == RELEASED],
+        }
+        for other, compared in others.items():
+            if own and compared:
+                yield entry, other, own, compared
 
 
 def table(runs: list[dict[str, Any]]) -> list[str]:
     """One dataset's rows; a dash where an interval cannot be had."""
-    raw = {run["normalisation"]: run for run in runs if run["entry"] == RAW and run["part"] == "validation"}
-    best = max(raw, key=lambda method: mean(raw[method]["scores"][key]["value"] for key in SHOWN))
+    best = best_raw(runs)
     tested = [run for run in runs if run["part"] == "test"]
     sequences, persons = len(tested[0]["persons"]), len(set(tested[0]["persons"]))
     lines = [
@@ -214,25 +272,20 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
             cells = [cell(own, key) for key in SHOWN]
             seconds = f"{mean(run['seconds'] for run in own):.0f}"
             lines.append(f"| {entry}{mark} | {method} | {len(own)} | {' | '.join(cells)} | {seconds} |")
-    rows: dict[str, list[Mapping[str, Any]]] = {
-        f"raw pose, {best}": [run for run in tested if run["entry"] == RAW and run["normalisation"] == best]
-    }
-    rows |= {RELEASED: [run for run in tested if run["entry"] == RELEASED]}
     lines += ["", f"| points above | {' | '.join(SHOWN.values())} |", "|---" * (len(SHOWN) + 1) + "|"]
-    for entry in (START, CHAMPION):
-        own = [run for run in tested if run["entry"] == entry]
-        seen = {run["normalisation"] for run in own}
-        alike = [run for run in tested if run["entry"] == UNTRAINED and run["normalisation"] in seen]
-        for other, compared in (rows | {UNTRAINED: alike}).items():
-            if own and compared:
-                cells = [difference(own, compared, key) for key in SHOWN]
-                lines.append(f"| {entry} above {other} | {' | '.join(cells)} |")
+    for entry, other, own, compared in comparisons(tested, best=best):
+        cells = [shown(difference(own, compared, key)) for key in SHOWN]
+        lines.append(f"| {entry} above {other} | {' | '.join(cells)} |")
     return lines
 
 
-def difference(one: list[Mapping[str, Any]], other: list[Mapping[str, Any]], key: str) -> str:
-    """The difference of the means over seeds, with its interval; in bold where it is beyond noise."""
-    found = paired(scores_of(one, key), scores_of(other, key), clusters=persons_of(one))
+def difference(one: list[dict[str, Any]], other: list[dict[str, Any]], key: str) -> PairedTest:
+    """The difference of the means over seeds, by a paired test over persons."""
+    return paired(scores_of(one, key), scores_of(other, key), clusters=persons_of(one))
+
+
+def shown(found: PairedTest) -> str:
+    """Points with their interval; in bold where they are beyond noise."""
     low, high = 100 * found.interval.low, 100 * found.interval.high
     text = f"{100 * found.difference:+.1f} ({low:+.1f} to {high:+.1f})"
     return f"**{text}**" if found.better else text

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hico_platform.api.search import BestTrial, Search, list_searches, open_search, search
     from hico_platform.commands.encoder import load_encoder
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _AT = {
     "BestTrial": "api.search",
     "Pretraining": "api.pretraining",
