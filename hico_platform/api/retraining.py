@@ -179,7 +179,7 @@ class Retraining:
         if self.model is not None:
             return load_encoder(self.model, tracking=self._paths.tracking_uri)
         if self.checkpoint is None:
-            raise UsageError(Problem(field="model", rule="a trained model", remedy="train it again"))
+            raise UsageError(Problem(field="model", rule="a trained model", remedy="run hico.retrain again"))
         return load_encoder(self.checkpoint)
 
     def __repr__(self) -> str:

@@ -49,7 +49,7 @@ def _text(name: str) -> str:
     group = [command for command in COMMANDS if command.startswith(f"{name} ")]
     if group:
         return "".join(f"  {command:<20}{COMMANDS[command][1]}\n" for command in group)
-    raise no_such_command([name], commands=[*TOPICS, *COMMANDS], what="a topic or a command")
+    raise no_such_command([name], commands=[*TOPICS, *COMMANDS], what_rule="a topic or a command")
 
 
 def show(text: str) -> None:

@@ -44,9 +44,9 @@ class CommandParser(argparse.ArgumentParser):
         if found := _TYPE.match(message):
             kind_rule = _type_rule(found["type"])
             return Problem(field=field, rule=kind_rule, value=found["value"].strip("'"), remedy=see_remedy)
-        if message.startswith("expected "):
+        if found := re.fullmatch(r"expected (?P<rule>.+)", message, re.DOTALL):
             # With what it got, where a type of this package says so.
-            return Problem(field=field, rule=_said_rule(message.removeprefix("expected ")), remedy=see_remedy)
+            return Problem(field=field, rule=_said_rule(found["rule"]), remedy=see_remedy)
         return Problem(field=field, rule=f"the options of {self.prog}", value=message, remedy=see_remedy)
 
     def _unknown(self, words: str) -> Problem:
@@ -82,11 +82,11 @@ def parser_of(name: str, module: ModuleType) -> CommandParser:
     return parser
 
 
-def no_such_command(words: Iterable[str], *, commands: Iterable[str], what: str = "a command") -> UsageError:
+def no_such_command(words: Iterable[str], *, commands: Iterable[str], what_rule: str = "a command") -> UsageError:
     """The error for words that name no command (or topic), with the one that was probably meant."""
     value = " ".join(words)
     remedy = _nearest_remedy(value, list(commands)) or "see hico-platform --help"
-    return UsageError(Problem(rule=f"{what} of hico-platform", value=value, remedy=remedy))
+    return UsageError(Problem(rule=f"{what_rule} of hico-platform", value=value, remedy=remedy))
 
 
 def _type_rule(kind: str) -> str:

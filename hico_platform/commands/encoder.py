@@ -102,7 +102,7 @@ def _fetched(uri: str, tracking: str, into: Path) -> Path:
     tracker = MlflowTracker(uri=tracking, artifacts=None)
     file = sqlite_file(tracking)
     if file is not None and not file.exists():  # MLflow would make it
-        remedy = "retrain a search there first, or name the store by MLFLOW_TRACKING_URI or HICO_HOME"
+        remedy = "run retrain there first, or name the store by MLFLOW_TRACKING_URI or HICO_HOME"
         raise UsageError(Problem(field=uri, rule="a registered model", value=f"no store at {file}", remedy=remedy))
     try:
         return fetch_registered(tracker, uri, into)

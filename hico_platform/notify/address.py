@@ -65,7 +65,7 @@ def _from_environment(name: str, *, field: str, environment: Mapping[str, str]) 
     if not value:
         raise UsageError(
             Problem(
-                field=field, rule=f"addresses in the environment variable {name}", value="none",
+                field=field, rule=f"an environment variable {name} that holds addresses", value="none",
                 remedy=f"export {name}=ADDRESS, several with spaces between them",
             )
         )  # fmt: skip
@@ -107,7 +107,7 @@ def _without_secret(address: str, *, field: str) -> str:
         raise UsageError(
             Problem(
                 field=field,
-                rule="https://HOST/PATH without a secret, env:NAME, file:FILE or command:FILE",
+                rule="an address https://HOST/PATH without a secret, env:NAME, file:FILE or command:FILE",
                 value=f"an address of the scheme {parts.scheme or 'none'}"
                 + (" that carries a secret" if secret else ""),
                 remedy="put the address into an environment variable and name that: env:HICO_NOTIFY",
@@ -121,13 +121,15 @@ def _check(address: str, *, field: str) -> None:
     if parts.scheme == "http" and parts.hostname not in _LOCAL:
         raise UsageError(
             Problem(
-                field=field, rule="https, or http on this machine", value=f"http://{parts.hostname or ''}",
+                field=field, rule="an https address, or http on this machine", value=f"http://{parts.hostname or ''}",
                 remedy="give the https address",
             )
         )  # fmt: skip
     if parts.scheme in {"http", "https"} and not parts.hostname:
         raise UsageError(
-            Problem(field=field, rule="https://HOST/PATH", value=f"{parts.scheme}://", remedy="give the host")
+            Problem(
+                field=field, rule="an address https://HOST/PATH", value=f"{parts.scheme}://", remedy="give the host"
+            )
         )
     if address.startswith(COMMAND):
         file = Path(address.removeprefix(COMMAND)).expanduser()

@@ -142,8 +142,8 @@ class AppriseSender:
         except ModuleNotFoundError as error:
             raise UsageError(
                 Problem(
-                    field=field, rule="Apprise, which sends to Slack, Mattermost, mail and others", value="none",
-                    remedy="pip install 'hico-platform[notify]'",
+                    field=field, rule="the package Apprise, which sends to Slack, Mattermost and others", value="none",
+                    remedy="install it: pip install 'hico-platform[notify]'",
                 )
             ) from error  # fmt: skip
         self._types = apprise.NotifyType
@@ -192,8 +192,8 @@ def _key(text: str, *, field: str) -> bytes:
         return base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
     except ValueError as error:
         raise UsageError(
-            Problem(field=field, rule="whsec_ and base64, or any other text as key", value="something else",
-                    remedy="copy the key again")
+            Problem(field=field, rule="a key that is whsec_ and base64, or any other text", value="something else",
+                    remedy="take the key as it was given")
         ) from error  # fmt: skip
 
 

@@ -54,11 +54,11 @@ def test_what_is_wrong_with_an_address_is_said(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=match):
             read(*named, commands=commands, **environment)
 
-    refused("--notify: expected addresses in the environment variable NONE, got 'none'", "env:NONE")
-    refused("expected https, or http on this machine, got 'http://example.org'", "http://example.org/told")
+    refused("--notify: expected an environment variable NONE that holds addresses, got 'none'", "env:NONE")
+    refused("expected an https address, or http on this machine, got 'http://example.org'", "http://example.org/told")
     refused("expected the absolute path of a program, got 'told'", "command:told")
     refused("expected no command in a space file", "command:/bin/true", commands=False)
-    refused("expected https://HOST/PATH, got 'https://'", "https:///told")
+    refused("expected an address https://HOST/PATH, got 'https://'", "https:///told")
     refused("a file with an address in each line, got 'No such file", f"file:{tmp_path / 'none'}")
     refused("an address in each line, got 'none'", f"file:{own_file(tmp_path, '# nobody')}")
     refused("you alone can read, got .*chmod 600", f"file:{own_file(tmp_path, 'slack://A/B/C', mode=0o644)}")
