@@ -31,9 +31,9 @@ Progress = Callable[[int, int], None]
 
 AUTO = "auto"
 FORMAT_NAMES = (AUTO, *FORMATS)
-BODY_ORDERS = tuple(BodyOrder)
-NORMALISATIONS = tuple(Normalisation)
-UNITS = tuple(Unit)
+BODY_ORDERS = tuple(each.value for each in BodyOrder)
+NORMALISATIONS = tuple(each.value for each in Normalisation)
+UNITS = tuple(each.value for each in Unit)
 LAYOUT_CHOSEN = tuple(name for name, found in OWN.items() if found.asks_layout)
 """Formats without a usual layout: one is chosen where none is named."""
 

@@ -59,7 +59,8 @@ def test_a_recording_that_is_not_upright_is_counted(tmp_path: Path, capsys: pyte
     described = json.loads(capsys.readouterr().out)
     assert (described["normalisation"], described["tilted"]) == ("released", 2)
     assert prepare(raw, tmp_path / "out", "--normalisation", "sideways") == 2
-    assert "--normalisation: expected one of upright, released, got 'sideways'" in capsys.readouterr().err
+    rule = "expected one of released, upright, yaw, centre, image"
+    assert f"--normalisation: {rule}, got 'sideways'" in capsys.readouterr().err
 
 
 def test_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

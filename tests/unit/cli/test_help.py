@@ -51,7 +51,7 @@ def test_a_pager_is_for_a_terminal_and_for_long_texts_alone(
 ) -> None:
     calls: list[list[str]] = []
     monkeypatch.setattr(module.subprocess, "run", lambda words, **_: calls.append(words))
-    monkeypatch.setattr(module.shutil, "get_terminal_size", lambda: SimpleNamespace(columns=80, lines=24))
+    monkeypatch.setattr(module.shutil, "get_terminal_size", lambda *_, **__: SimpleNamespace(columns=80, lines=24))
     monkeypatch.setenv("PAGER", "cat -u")
     monkeypatch.setattr(sys, "stdin", Terminal())
     terminal = Terminal()
