@@ -120,7 +120,7 @@ def test_every_page_shows_what_the_ledger_has(home: Path, tmp_path: Path, capsys
     # The command's own lines, and its JSON.
     assert f"best: trial {best.number}, " in text
     assert f"knn_top1 {score}" in text.split("best: trial")[1]
-    assert f"best knn_top1 {score} (trial {best.number}, epoch {best.epoch})" in text
+    assert f"trial {best.number} complete at epoch {best.epoch} knn_top1 {score}, now the best trial" in text
     assert result["best"]["number"] == best.number
     assert result["best"]["metrics"] == dict(best.ending.metrics)
     assert {state: result["states"][state] for state in counts} == counts

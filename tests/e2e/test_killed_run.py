@@ -97,7 +97,16 @@ def test_killed_and_resumed_equals_straight_through(encoder: str, tmp_path: Path
 class OneTask:
     """Hands out one task until it ends, and notes what becomes of it."""
 
-    time_is_up = False
+    time_is_up = is_stopped = is_waiting = False
+
+    def look(self, *, now: bool = False) -> None:
+        """Nobody asks for anything."""
+
+    def is_held(self, number: int) -> bool:
+        return False
+
+    def paused(self, number: int) -> None:
+        raise AssertionError("nobody asked for it")
 
     def __init__(self, task: TrialTask) -> None:
         self._waiting: list[TrialTask] = [task]

@@ -29,6 +29,8 @@ from hico_platform.search.phases import DriverWatch, Phase
 from hico_platform.search.state import search_progress, trial_status
 from hico_platform.search.task import TrialActivity
 
+NOW_BEST = ", now the best trial"
+
 
 class SearchView:
     """Shows a search as it goes; an observer of its events and a context in which it is shown.
@@ -155,11 +157,12 @@ class SearchView:
             line += f" at epoch {trial.epoch}"
             if trial.value is not None:
                 line += f" {self._signal} {shown_score(trial.value, trial.standard_error)}"
+            line += NOW_BEST if is_best else ""
             self._line(f"{line} | {self._how_far()}", style=None if event.ending.reason is None else "red", kept=True)
         else:
             line += f"epoch {trial.epoch}/{self._epochs} {self._signal} "
             line += f"{shown_score(event.report.value, event.report.standard_error)} {event.report.decision}"
-            line += ", now the best trial" if is_best else ""
+            line += NOW_BEST if is_best else ""
             decided = event.report.decision is Decision.STOP or trial.epoch in self._decision_epochs
             if is_best or decided:
                 self._line(line, style="bold" if is_best else None)
