@@ -7,6 +7,7 @@ import pytest
 
 from hico_platform.commands import retrain as command
 from hico_platform.home import HomePaths
+from hico_platform.search.phases import DriverWatch
 from hico_platform.tracking import mlflow_tracker
 from tests.unit.cli.views.test_retrain_view import REPORT
 from tests.unit.retrain.test_run import Stage
@@ -27,6 +28,7 @@ def test_results_lie_with_the_search_and_runs_in_the_homes_store(
     assert found.figures_missing == "no disk"
     assert drawn == {"report": REPORT, "data": inputs.data, "tracker": "tracker"}
     assert stores == [{"uri": paths.tracking_uri, "artifacts": tmp_path / "mlartifacts"}]
+    assert isinstance(asked.pop("watch"), DriverWatch)
     assert asked == {
         "inputs": inputs,
         "directory": tmp_path / "searches" / "x" / "final",

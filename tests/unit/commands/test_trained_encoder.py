@@ -112,10 +112,11 @@ def test_the_stream_is_that_of_the_configuration(trained: Trained) -> None:
 
 
 def test_a_registered_model_is_read_from_what_the_registry_gives(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given = trained.run("run") / "encoder"
     monkeypatch.setattr(registered_model, "fetch_registered", lambda tracker, uri, into: given)
-    found = trained_encoder("models:/mine@champion", tracking="sqlite:////nowhere/mlflow.db")
+    (tmp_path / "mlflow.db").touch()
+    found = trained_encoder("models:/mine@champion", tracking=f"sqlite:///{tmp_path}/mlflow.db")
     assert found.kind is SourceKind.REGISTERED
     assert found.digest == trained_encoder(str(given)).digest

@@ -152,6 +152,15 @@ def test_as_plain_values(home: Path) -> None:
     ledger.record_driver(this_driver(command="hico-platform search", at_s=1.5))
     plain = status_of(home).as_dict()
     trials, drivers = plain.pop("trials"), plain.pop("drivers")
+    assert {name: plain.pop(name) for name in ("archived", "former_names", "note", "tags", "waiting", "requests")} == {
+        "archived": False,
+        "former_names": [],
+        "note": None,
+        "tags": [],
+        "waiting": [],
+        "requests": [],
+    }
+    assert plain.pop("paused") == {"search": False, "trials": []}
     assert plain == {
         "name": "toy",
         "state": "interrupted",
@@ -184,6 +193,7 @@ def test_as_plain_values(home: Path) -> None:
         "standard_error": None,
         "scores": dict(ledger.trials()[0].reports[-1].metrics),
         "knn_top1": 0.6,
+        "machine": None,
         "measures": [0.6, 9.0],
         "curve": {"1": 0.3, "9": 0.6},
         "metrics": {"recognition_top1": 0.25},
