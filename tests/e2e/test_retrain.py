@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,26 +156,37 @@ def check_shared(home: Path) -> None:
     assert {path for path, mode in entries(home) if path.is_dir() and not mode & 0o2000} == set()
 
 
+def await_report(final: Path, *words: str, driver: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Waits until the log of a retraining that has just begun has a line with all of the words."""
+    log = final / "retrain.log"
+    before = log.stat().st_size if log.exists() else 0
+    deadline = time.monotonic() + seconds
+    while driver.poll() is None and time.monotonic() < deadline:
+        lines = log.read_text()[before:].splitlines() if log.exists() else []
+        if any(all(word in line for word in words) for line in lines):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"expected a line with {words} in {log}; the command's exit code: {driver.poll()}")
+
+
 def test_interrupted_retraining_exits_130_and_goes_on_from_its_checkpoints(searched: Path) -> None:
     words = [sys.executable, "-m", "hico_platform", "retrain", "small", "--seeds", "1", "--epochs", "200"]
     driver = subprocess.Popen(
         [*words, "--home", str(searched)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env=ENVIRONMENT,
     )  # fmt: skip
-    assert driver.stderr is not None
-    for line in driver.stderr:
-        if "epoch 20 of 200" in line:
-            break
-    time.sleep(0.1)
+    final = searched / "searches" / "small" / "final"
+    await_report(final, "epoch 20 of 200", driver=driver)
     driver.send_signal(signal.SIGINT)
     driver.communicate(timeout=120)
     assert driver.returncode == 130
-    final = searched / "searches" / "small" / "final"
     assert list(final.glob("*/best-seed-0/epoch-*")), "checkpoints are kept"
+    before = (final / "retrain.log").stat().st_size
     done = hico("retrain", "small", "--seeds", "1", "--epochs", "200", home=searched)
     assert "best configuration" in done.stdout
-    first_reported = next(line for line in done.stderr.splitlines() if "best configuration, seed 0: epoch 2" in line)
-    assert first_reported
+    log = (final / "retrain.log").read_text()[before:]
+    epochs = [int(found) for found in re.findall(r"best configuration, seed 0: epoch (\d+) of 200", log)]
+    assert min(epoch for epoch in epochs if epoch) >= 20, "it went on from its checkpoint"
 
 
 def test_candidates_are_compared_on_validation_and_go_on_after_kills_in_either_stage(searched: Path) -> None:
@@ -186,12 +198,9 @@ def test_candidates_are_compared_on_validation_and_go_on_after_kills_in_either_s
         """SIGKILL once a run of the kind ``begun`` has trained some epochs; its workers end with it."""
         driver = subprocess.Popen(
             [sys.executable, "-m", "hico_platform", *words, "--home", str(searched)],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT,
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT,
         )  # fmt: skip
-        assert driver.stderr is not None
-        for line in driver.stderr:
-            if begun in line and "epoch 10 of 40" in line:
-                break
+        await_report(final, begun, "epoch 10 of 40", driver=driver)
         driver.kill()
         assert driver.wait() == -signal.SIGKILL
 
