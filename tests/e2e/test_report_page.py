@@ -58,7 +58,7 @@ def smaller(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(browser: Browser, file: Path, *, width: int = 1440, scheme: str = "light") -> tuple[Page, list[str]]:
     """The page, and whatever it complained of or asked for from elsewhere."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page.set_default_timeout(300_000)  # a busy machine may take long; nothing is asserted on time
+    page.set_default_timeout(60_000)  # a busy machine may take long; nothing is asserted on time
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -148,6 +148,7 @@ def test_plots_change_their_axis_and_lead_to_trials(browser: Browser, smaller: P
     page.locator("[data-controls=parallel] input[type=range]").fill("10")
     assert page.locator("[data-controls=parallel] output").inner_text() == "10 of 59 trials"
     page.locator("[data-controls=parallel] button").click()
+    page.locator("#plot-parallel").scroll_into_view_if_needed()
     box = page.locator("#plot-parallel .nsewdrag").bounding_box()
     assert box is not None
     place = box["x"] + box["width"] * 0.5 / 8  # the first of eight axes
