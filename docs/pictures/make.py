@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,9 @@ def draw_terminal(*, trials: int = 4, seconds: float = 600) -> None:
             shown = screen(session).replace(str(home), "~/.hico")
     console = Console(record=True, width=COLUMNS, file=open("/dev/null", "w"), force_terminal=True)  # noqa: SIM115
     console.print(Text.from_ansi(shown))
-    (HERE / "terminal.svg").write_text(console.export_svg(title="hico-platform search --space level_weights.yaml"))
+    picture = console.export_svg(title="hico-platform search --space level_weights.yaml")
+    # Without the fonts that it would fetch: the system's own take their place.
+    (HERE / "terminal.svg").write_text(re.sub(r"@font-face \{.*?\}\n?", "", picture, flags=re.DOTALL))
 
 
 def draw_report(home: Path) -> None:
@@ -88,6 +91,7 @@ def draw_report(home: Path) -> None:
             browser = browsers.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for name, width in WIDTHS.items():
                 page = browser.new_page(viewport={"width": width, "height": HEIGHT})
+                page.set_default_timeout(180_000)
                 page.goto(page_file.as_uri())
                 page.wait_for_timeout(3000)
                 page.screenshot(path=HERE / f"{name}.png")
