@@ -89,7 +89,7 @@ def test_one_of_each(tmp_path: Path) -> None:
     assert scored["entries"][0]["tasks"]["chance"]["scores"]["chance"]["value"] == 0.25
     assert scored["plug_ins"] == "task chance of hico-extras 1.2; encoder mean of hico-extras 1.2"
     (tmp_path / "broken.yaml").write_text(json.dumps({**space, "name": "broken", "sampler": {"name": "wrecked"}}))
-    code, errors = command(site, "search", "--space", tmp_path / "broken.yaml", "--dry-run", *place[2:], fails=True)
+    code, errors = command(site, "search", "--space", tmp_path / "broken.yaml", "--dry-run", *place[2:4], fails=True)
     assert code == 2
     assert "sampler wrecked: expected a plug-in that hico-broken 0.1 brings in working order" in errors
     assert "Traceback" not in errors
