@@ -29,7 +29,16 @@ IN_A_WHEEL = (
     "hico_platform/config/table_maps/",
 )
 NEVER = (".npz", ".pem", ".db", ".env", "tests/")
-TINY = ("--set", "budget.epochs=1", "--set", "base.model.hidden_width=8", "--set", "base.evaluation.linear_epochs=2")
+TINY = (
+    "--set",
+    "budget.epochs=1",
+    "--set",
+    "scheduler.grace_epochs=1",
+    "--set",
+    "base.model.hidden_width=8",
+    "--set",
+    "base.evaluation.linear_epochs=2",
+)
 
 
 def main() -> int:
