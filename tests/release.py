@@ -54,7 +54,10 @@ def main() -> int:
     check_content(wheel, source, version=version)
     tried = 0
     for python in arguments.pythons:
-        if shutil.which(python) is None or subprocess.run([python, "-c", ""], check=False).returncode != 0:
+        if (
+            shutil.which(python) is None
+            or subprocess.run([python, "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode
+        ):
             print(f"{python}: not on this machine, left out")
             continue
         with tempfile.TemporaryDirectory() as folder:
