@@ -92,6 +92,8 @@ _OTHER = _Known(
 
 
 _RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
+# Once Ray has written to a driver's terminal, builtins.print is a function of its module tqdm_ray.
+_PRINTING = ("hico_platform.cli", "rich", "ray.experimental.tqdm_ray")
 
 
 def full_disk(link: BaseException, chain: Chain, scene: Scene) -> Explanation | None:
@@ -103,7 +105,7 @@ def full_disk(link: BaseException, chain: Chain, scene: Scene) -> Explanation | 
         file = database_of(chain, scene)
     elif file is None:
         raised_in = (modules_of(link) or [""])[-1]
-        printed = raised_in.startswith(("hico_platform.cli", "rich"))
+        printed = raised_in.startswith(_PRINTING)
         file = "standard output" if printed else scene.out or scene.home
     return one_problem(disk_full(path_of(file), short(link)), FAILED)
 

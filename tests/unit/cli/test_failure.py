@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import errno
 import json
 import os
@@ -100,6 +101,23 @@ def test_stdout_on_a_full_disk(capfd: pytest.CaptureFixture[str], monkeypatch: p
         monkeypatch.setattr(sys, "stdout", full)
         assert main(["schema"]) == 1
         full.flush()  # as at the process's end: what could not be written is dropped, not complained of again
+    assert "error: standard output: expected free space on the disk" in capfd.readouterr().err
+
+
+def test_stdout_on_a_full_disk_where_ray_prints(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    from ray.experimental import tqdm_ray
+
+    monkeypatch.setattr(tqdm_ray, "_print", print)
+    monkeypatch.setattr(tqdm_ray, "_manager", tqdm_ray._BarManager())
+    monkeypatch.setattr(builtins, "print", tqdm_ray.safe_print)  # as in any process that was a driver of Ray
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["schema"]) == 1
+        full.flush()
     assert "error: standard output: expected free space on the disk" in capfd.readouterr().err
 
 
