@@ -14,7 +14,7 @@ from typing import Self
 
 
 class PlugInGroup(StrEnum):
-    """A group of entry points; docs/plug_ins.md says what each of them names."""
+    """A group of entry points; docs/api.md says what each of them names."""
 
     ENCODERS = "hico_platform.encoders"
     TASKS = "hico_platform.evaluation_tasks"
