@@ -55,12 +55,15 @@ class Views:
         """The same batches of indices, each to be used before the next is asked for; poses are copied meanwhile."""
         return self.poses.prefetch(batches) if isinstance(self.poses, StreamedPoses) else iter(batches)
 
-    def random(self, indices: Tensor, *, generator: torch.Generator, rows: slice | None = None) -> Tensor:
+    def random(
+        self, indices: Tensor, *, generator: torch.Generator, rows: slice | None = None, checked: bool = False
+    ) -> Tensor:
         """One random view of each sequence of ``indices`` (N,): crop-resize, then a matrix on each joint.
 
         Views are drawn for all and made of ``rows`` alone (None: all), so a view does not depend on what else is made.
+        ``checked``: :meth:`check` was asked about these sequences before; a check waits for the device.
         """
-        if indices.device.type == "cpu":  # on a GPU the loop checks them all before it begins, so that no step waits
+        if not checked:
             self.check(indices)
         poses = self.poses.take(indices)
         start, length = random_crop(

@@ -56,7 +56,7 @@ def pretrain(
         ClosedTestSplitError: there are test sequences among them, in a search or a pretraining.
         TrainingError: a loss or a gradient is not finite.
     """
-    views.check(train)
+    views.check(train)  # all at once: a check in a step would have it wait for the device
     if len(train) < batch_size:
         raise DataError(
             Problem(
@@ -97,7 +97,7 @@ def _step(
     """
 
     def view(batch: Tensor) -> Tokens:
-        return tokens(views.random(batch, generator=state.generator, rows=rows))
+        return tokens(views.random(batch, generator=state.generator, rows=rows, checked=True))
 
     def drawn(batch: Tensor) -> tuple[Tensor, ...]:
         query, key = concurrently(partial(view, batch), partial(view, batch))

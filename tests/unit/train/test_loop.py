@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from hico_platform.build import build_model, build_optimiser, build_views
 from hico_platform.config.trial import TrialConfig
+from hico_platform.data.split_guard import ClosedTestSplitError
 from hico_platform.data.store import Store
 from hico_platform.enums import Level
 from hico_platform.model.encoder import Tokens
@@ -129,3 +131,29 @@ def test_a_batch_of_all_sequences_is_trained_on(store: Store, tmp_path: Path) ->
         pretrain(state, views=views, train=SEQUENCES, epochs=1, batch_size=21, learning_rate=lambda epoch: 1e-3)
     )
     assert [result.epoch for result in results] == [1]
+
+
+def test_sequences_are_checked_once_and_before_anything_is_trained(store: Store) -> None:
+    """A check in a step would wait for the device, and would come too late for the steps before it."""
+    config = small_config()
+    views = build_views(config.views, store=store.without(np.array([22])), device=CPU)
+    with pytest.raises(ClosedTestSplitError, match=store.names[22]):
+        next(
+            pretrain(
+                begun(config, store),
+                views=views,
+                train=SEQUENCES,
+                epochs=1,
+                batch_size=8,
+                learning_rate=RATES.__getitem__,
+            )
+        )
+    asked: list[list[int]] = []
+    views = build_views(config.views, store=store, device=CPU)
+    views._check = lambda indices: asked.append(indices.tolist())
+    list(
+        pretrain(
+            begun(config, store), views=views, train=SEQUENCES, epochs=2, batch_size=8, learning_rate=RATES.__getitem__
+        )
+    )
+    assert asked == [SEQUENCES.tolist()]
