@@ -21,7 +21,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[1] / "tutorial.md"
 BLOCK = re.compile(r"```bash\n(?P<command>[^\n]*)\n```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
-SHOWN_LINES = 40
+SHOWN_LINES = 60
 SIGN_OF_LIFE = re.compile(r"^\[[\d:]+\] [\w.-]+: .*\n", re.MULTILINE)
 """A line that is printed after some time without news: how many there are says how slow the machine was."""
 
