@@ -14,7 +14,7 @@ from hico_platform.api.session import session, warn
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hico_platform.commands.evaluate import EvaluationProgress, EvaluationReport
+    from hico_platform.commands.evaluation_report import EvaluationProgress, EvaluationReport
 
 
 @runtime_checkable
@@ -97,13 +97,9 @@ def evaluate(
         >>> bool((scores.low <= scores.value).all())
         True
     """
-    from hico_platform.commands.evaluate import (
-        Baselines,
-        EvaluationRequest,
-        evaluation_settings,
-        wanted_tasks,
-    )
     from hico_platform.commands.evaluate import evaluate as run
+    from hico_platform.commands.evaluate import evaluation_settings, wanted_tasks
+    from hico_platform.commands.evaluation_report import Baselines, EvaluationRequest
     from hico_platform.commands.released_encoder import NotInTheFile
     from hico_platform.commands.trained_encoder import trained_encoder
     from hico_platform.enums import Part, Stream

@@ -82,14 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     loading = ProgressLine("loading libraries, data and encoder", quiet=arguments.quiet)
     from hico_platform.cli.views.evaluation_view import EvaluationView, as_json, print_evaluation
-    from hico_platform.commands.evaluate import (
-        Baselines,
-        EvaluationRequest,
-        evaluate,
-        evaluation_settings,
-        wanted_tasks,
-    )
+    from hico_platform.commands.evaluate import evaluate, evaluation_settings, wanted_tasks
     from hico_platform.commands.evaluation_files import write_evaluation
+    from hico_platform.commands.evaluation_report import Baselines, EvaluationRequest
     from hico_platform.enums import Part
     from hico_platform.worker.datasets import dataset
     from hico_platform.writable import check_free

@@ -5,36 +5,39 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from hico_platform.commands.figure_data import FigureData, figure_data
+from hico_platform.commands.encoder_and_data import in_layout_of, seen_in_training
+from hico_platform.commands.evaluation_report import (
+    FEATURES,
+    FIGURES,
+    RAW_POSE,
+    UNTRAINED,
+    Baselines,
+    EntryReport,
+    EvaluationReport,
+    EvaluationRequest,
+    Watch,
+)
+from hico_platform.commands.evaluation_steps import EvaluationSteps
+from hico_platform.commands.figure_data import figure_data
 from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.config.merge import SET, override
-from hico_platform.config.protocol_file import find_protocol_rule
 from hico_platform.config.schema import parse, to_mapping
 from hico_platform.config.trial import EvaluationConfig
 from hico_platform.config.yaml_loader import Document
 from hico_platform.data.kept_together import clusters_of, persons
-from hico_platform.data.remote import open_store
-from hico_platform.data.split import Split, split_store
 from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store import Store
-from hico_platform.data.store_for_encoder import store_for_encoder
 from hico_platform.enums import Clusters, Part
 from hico_platform.errors import ConfigError, DataError, Problem, UsageError, command
 from hico_platform.evaluate.data import EvalData, EvalFeatures, Evaluated, of_encoder, of_raw_pose
 from hico_platform.evaluate.features import BATCH
-from hico_platform.evaluate.intervals import Interval, interval
+from hico_platform.evaluate.intervals import interval
 from hico_platform.evaluate.labelled_share import read_label_lists
 from hico_platform.evaluate.scores import TaskResult
 from hico_platform.evaluate.tasks.base import EvaluationTask
@@ -48,117 +51,7 @@ from hico_platform.worker.datasets import Dataset, check_labels, code_version
 from hico_platform.worker.plug_ins_used import plug_ins_of_config
 
 QUICK, ALL = "quick", "all"
-FEATURES, FIGURES = "features", "figures"
-UNTRAINED, RAW_POSE = "untrained", "raw pose"
 _SECTION = "evaluation"
-
-
-class Baselines(StrEnum):
-    """On which tasks the untrained encoder and the poses themselves are scored beside the encoders."""
-
-    QUICK = "quick"
-    """On those that train no encoder."""
-
-    ALL = "all"
-    """On all that are asked for."""
-
-    NONE = "none"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationProgress:
-    """How far an evaluation is.
-
-    Args:
-        entry: what is evaluated now.
-        task: the task, ``features`` while sequences are encoded, or ``figures``.
-        number: of this step among all, from 1.
-        steps: how many there are.
-        done: how much of the step is done, of ``total``; 0 of 0 where it does not say.
-        ended: whether the step has just ended.
-        detail: the part of the step that ``done`` and ``total`` are of; empty where they are of the whole step.
-    """
-
-    entry: str
-    task: str
-    number: int
-    steps: int
-    done: int = 0
-    total: int = 0
-    ended: bool = False
-    detail: str = ""
-
-
-Watch = Callable[[EvaluationProgress], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EntryReport:
-    """What one encoder, or a baseline, scored.
-
-    Args:
-        name: as a table heads it: ``encoder``, the stream where there are several, ``untrained`` or ``raw pose``.
-        encoder: None for a baseline.
-        results: of the tasks that it ran.
-        intervals: of each score by its name; a score without one is missing.
-        seconds: how long each step took, of all tasks and ``features``.
-        skipped: what each task that did not run asks for, by the task's name.
-        shown: what figures show of it, where they were asked for; not of a baseline.
-    """
-
-    name: str
-    encoder: TrainedEncoder | None
-    results: tuple[TaskResult, ...]
-    intervals: Mapping[str, Interval]
-    seconds: Mapping[str, float]
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    shown: FigureData | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationReport:
-    """Scores with all that they depend on; ``facts`` are plain values.
-
-    ``labels`` int64 (q,) are the true classes of the sequences that are scored, ``target_labels`` those of the target.
-    """
-
-    facts: Mapping[str, Any]
-    entries: tuple[EntryReport, ...]
-    class_names: tuple[str, ...]
-    labels: Tensor
-    target_class_names: tuple[str, ...] = ()
-    target_labels: Tensor | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationRequest:
-    """What is to be evaluated, and how.
-
-    Args:
-        encoders: one, or one for each stream; the first is the one that fusion starts from.
-        source: the dataset, with a protocol.
-        part: ``test``, after training on all the rest, or ``val``, the validation subjects of the training part.
-        tasks: names of tasks, ``quick`` or ``all``.
-        config: of the evaluation; that of the first encoder where None.
-        target: another dataset, for transfer.
-        baselines: which tasks the baselines run.
-        seed: of whatever tasks draw.
-        allow_overlap: whether sequences may be scored that an encoder was trained on.
-        label_lists: files of names of training sequences, whose labels semi-supervised tasks may use.
-        figures: whether what figures show is kept of each encoder.
-    """
-
-    encoders: Sequence[TrainedEncoder]
-    source: Dataset
-    part: Part
-    tasks: Sequence[str]
-    config: EvaluationConfig | None = None
-    target: Dataset | None = None
-    baselines: Baselines = Baselines.QUICK
-    seed: int = 0
-    allow_overlap: bool = False
-    label_lists: Sequence[Path] = ()
-    figures: bool = False
 
 
 def evaluate(request: EvaluationRequest, *, device: torch.device, watch: Watch) -> EvaluationReport:
@@ -224,7 +117,7 @@ class _Run:
                 encoder.check_fits(self._target[0], field="target")
                 overlap |= {("target", i) for i in self._check_overlap(encoder, self._target[1], request.target)}
         self._overlap = len(overlap)
-        self._steps = _Steps(watch)
+        self._steps = EvaluationSteps(watch)
 
     def report(self) -> EvaluationReport:
         """Runs everything."""
@@ -406,98 +299,6 @@ class _Run:
         if self._target is not None and request.target is not None:
             facts["target"] = _data_facts(*self._target, request.target)
         return facts
-
-
-def in_layout_of(encoder: TrainedEncoder, dataset: Dataset) -> Dataset:
-    """The dataset, or a copy in its cache in the encoder's layout where it has another one.
-
-    Raises DataError that names the joints which it cannot give.
-    """
-    store = open_store(dataset.location, cache=dataset.cache)
-    poses = encoder.poses
-    if (store.coordinates, store.normalisation) != (poses.coordinates, poses.normalisation):
-        return dataset  # refused, with other remedies, when it is held against the encoder
-    fitting = store_for_encoder(store, poses=poses, folder=dataset.cache / "mapped")
-    return dataset if fitting is store else dataclasses.replace(dataset, location=str(fitting.directory))
-
-
-def seen_in_training(encoder: TrainedEncoder, dataset: Dataset) -> npt.NDArray[np.int64]:
-    """The sequences of a dataset that an encoder was trained on, as far as its provenance tells.
-
-    It tells where the store is the very one (by its digest). Retrained encoders saw the validation subjects too, and so
-    did those of a search by ``knn_subjects``. A protocol that cannot be looked up any more is taken to be that of
-    ``dataset``.
-    """
-    trained = encoder.provenance
-    store, same_protocol = dataset.open_with_test(Purpose.OVERLAP)
-    if trained.get("data_digest") != store.digest:
-        return np.zeros(0, np.int64)
-    split: Split
-    try:
-        split = split_store(store, find_protocol_rule(str(trained.get("protocol"))))
-    except (DataError, ConfigError):
-        split = same_protocol
-    seen = [split.train, split.pretrain_only]
-    if trained.get("scored_on") not in (Part.VAL.value, "nothing") or "pretrained_on" in trained:
-        seen += [split.val, split.pretrain_only_val]
-    return np.unique(np.concatenate(seen))
-
-
-class _Step:
-    """One step of an evaluation while it runs."""
-
-    def __init__(self, watch: Watch, now: EvaluationProgress) -> None:
-        self._watch, self._now = watch, now
-        self._began_s = time.monotonic()
-        self.seconds = 0.0
-        watch(now)
-
-    def tick(self) -> None:
-        """A sign of life; one more of the total, where there is one that nothing else counts."""
-        if not self._now.detail:
-            done = min(self._now.done + 1, self._now.total)
-            self._now = dataclasses.replace(self._now, done=done)
-        self._watch(self._now)
-
-    def part(self, detail: str, done: int, total: int) -> None:
-        """How much of a part of the step is done."""
-        self._now = dataclasses.replace(self._now, detail=detail, done=done, total=total)
-        self._watch(self._now)
-
-    def end(self) -> None:
-        self.seconds = time.monotonic() - self._began_s
-        self._watch(dataclasses.replace(self._now, done=self._now.total, detail="", ended=True))
-
-
-class _Steps:
-    """Counts the steps and passes on what they say of their progress."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.count = 0
-        self._watch = watch
-        self._number = 0
-        self._current: _Step | None = None
-
-    def alive(self) -> None:
-        """Called by what computes."""
-        if self._current is not None:
-            self._current.tick()
-
-    def part(self, detail: str, done: int, total: int) -> None:
-        """Called by what trains."""
-        if self._current is not None:
-            self._current.part(detail, done, total)
-
-    @contextlib.contextmanager
-    def step(self, entry: str, task: str, *, total: int = 0) -> Iterator[_Step]:
-        """Within the block this is what runs."""
-        self._number += 1
-        self._current = _Step(
-            self._watch,
-            EvaluationProgress(entry=entry, task=task, number=self._number, steps=self.count, total=total),
-        )
-        yield self._current
-        self._current.end()
 
 
 def _opened(dataset: Dataset, part: Part, *, field: str) -> tuple[Store, TrainEvalSplit]:

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from hico_platform.atomic_io import write_new_folder
-from hico_platform.commands.evaluate import EvaluationReport
+from hico_platform.commands.evaluation_report import EvaluationReport
 from hico_platform.commands.figure_data import about, figures_of_features
 from hico_platform.evaluate.scores import TaskResult, confusion
 from hico_platform.report.confusion import draw_confusion

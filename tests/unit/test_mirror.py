@@ -31,6 +31,7 @@ TESTED_IN = {
     "build.py": "train/test_session.py",
     "cli/views/body.py": "cli/test_data_info.py",
     "commands/figure_data.py": "commands/test_evaluation_files.py",
+    "commands/evaluation_report.py": "commands/test_evaluate.py",
     "data/import_report.py": "data/test_importing.py",
     "data/layouts/built_in.py": "data/layouts/test_layouts.py",
     "data/readers/motion_capture.py": "data/readers/test_amc.py",

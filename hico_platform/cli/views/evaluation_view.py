@@ -14,8 +14,8 @@ from hico_platform.cli.terminal import plain_line, rich_text
 from hico_platform.cli.views.clock import clock
 from hico_platform.cli.views.console import console_on, is_screen
 from hico_platform.cli.views.progress_view import ProgressView
-from hico_platform.commands.evaluate import FEATURES, EntryReport, EvaluationProgress, EvaluationReport
 from hico_platform.commands.evaluation_files import truth_of
+from hico_platform.commands.evaluation_report import FEATURES, EntryReport, EvaluationProgress, EvaluationReport
 from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval

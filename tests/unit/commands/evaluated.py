@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 
-from hico_platform.commands.evaluate import EntryReport, EvaluationReport
+from hico_platform.commands.evaluation_report import EntryReport, EvaluationReport
 from hico_platform.commands.trained_encoder import SourceKind, TrainedEncoder
 from hico_platform.enums import Stream
 from hico_platform.evaluate.intervals import Interval

@@ -11,17 +11,9 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from hico_platform.commands import evaluate as module
-from hico_platform.commands.evaluate import (
-    Baselines,
-    EvaluationProgress,
-    EvaluationReport,
-    EvaluationRequest,
-    evaluate,
-    evaluation_settings,
-    in_layout_of,
-    seen_in_training,
-    wanted_tasks,
-)
+from hico_platform.commands.encoder_and_data import in_layout_of
+from hico_platform.commands.evaluate import evaluate, evaluation_settings, wanted_tasks
+from hico_platform.commands.evaluation_report import Baselines, EvaluationProgress, EvaluationReport, EvaluationRequest
 from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import EvaluationConfig
@@ -290,22 +282,6 @@ def test_what_an_encoder_was_trained_on_is_not_scored(trained: Trained, encoder:
     other = dataclasses.replace(trained.source, protocol="given-by-name")
     with pytest.raises(DataError, match="protocol"):
         scored(asked(trained, encoder, source=other))
-
-
-def test_what_was_seen_in_training_is_told_by_the_provenance(trained: Trained, encoder: TrainedEncoder) -> None:
-    split = split_store(trained.store, PROTOCOL)
-
-    def seen(**changed: object) -> set[int]:
-        provenance = {name: value for name, value in {**encoder.provenance, **changed}.items() if value is not None}
-        one = dataclasses.replace(encoder, provenance=provenance)
-        return set(seen_in_training(one, trained.source).tolist())
-
-    assert seen() == set(split.train.tolist())
-    assert seen(scored_on="test") == set(split.train_and_val.tolist())
-    assert seen(pretrained_on="all training subjects") == set(split.train_and_val.tolist()), "a search by knn_subjects"
-    assert seen(scored_on=None) == set(split.train_and_val.tolist()), "it may have been"
-    assert seen(protocol="a rule.yaml") == set(split.train.tolist()), "the file is gone: taken to be this one"
-    assert seen(data_digest="another") == set()
 
 
 def test_a_protocol_that_tests_what_was_trained_on_is_refused(

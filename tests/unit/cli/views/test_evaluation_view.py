@@ -8,7 +8,7 @@ from rich.console import Console
 
 from hico_platform.cli.views import evaluation_view as module
 from hico_platform.cli.views.evaluation_view import EvaluationView, as_json, cell, print_evaluation
-from hico_platform.commands.evaluate import EvaluationProgress
+from hico_platform.commands.evaluation_report import EvaluationProgress
 from hico_platform.evaluate.intervals import Interval
 from tests.unit.commands.evaluated import entry, report
 
