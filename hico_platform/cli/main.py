@@ -108,7 +108,9 @@ def _main(argv: Sequence[str] | None) -> int:
         _refuse_stripped_docstrings()
         module = load_command(name)  # a heavy import takes a second or two
         mask_warnings()
-        parser_of(name, module).parse_args(words[len(name.split()) :], namespace=arguments)
+        parser = parser_of(name, module)
+        arguments.json = arguments.json and parser.is_flag("--json")  # export --json FILE prints none
+        parser.parse_args(words[len(name.split()) :], namespace=arguments)
         home = _home_or_none(arguments)
         if home is not None:
             complete_environment(home)

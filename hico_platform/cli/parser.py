@@ -14,6 +14,9 @@ from hico_platform.errors import Problem, UsageError
 _CHOICE = re.compile(r"invalid choice: (?P<value>.+?) \(choose from (?P<choices>.*)\)$", re.DOTALL)
 _TYPE = re.compile(r"invalid (?P<type>\S+) value: (?P<value>.+)$", re.DOTALL)
 
+_ONE_OF = re.compile(r"one of the arguments (?P<options>.+) is required$")
+_BESIDE = re.compile(r"not allowed with argument (?P<other>\S.*)$")
+
 
 class CommandParser(argparse.ArgumentParser):
     """Raises UsageError where argparse would print its usage and end the process."""
@@ -26,6 +29,10 @@ class CommandParser(argparse.ArgumentParser):
         """The long options."""
         return [word for action in self._actions for word in action.option_strings if word.startswith("--")]
 
+    def is_flag(self, option: str) -> bool:
+        """Whether it has such an option, and that takes no value."""
+        return any(option in action.option_strings and action.nargs == 0 for action in self._actions)
+
     def _problem(self, message: str) -> Problem:
         see_remedy = f"see {self.prog} --help"
         if message.startswith("unrecognized arguments: "):
@@ -33,6 +40,8 @@ class CommandParser(argparse.ArgumentParser):
         if message.startswith("the following arguments are required: "):
             missing = message.partition(": ")[2]
             return Problem(field=missing, rule="a value", remedy=see_remedy)
+        if found := _ONE_OF.match(message):
+            return Problem(rule=f"one of {', '.join(found['options'].split())}", remedy=see_remedy)
         field = ""
         if found := re.match(r"argument (?P<names>[^:]+): ", message):
             field, message = found["names"].split("/")[-1].split()[0], message[found.end() :]
@@ -44,6 +53,9 @@ class CommandParser(argparse.ArgumentParser):
         if found := _TYPE.match(message):
             kind_rule = _type_rule(found["type"])
             return Problem(field=field, rule=kind_rule, value=found["value"].strip("'"), remedy=see_remedy)
+        if found := _BESIDE.match(message):
+            rule = f"an option that goes with {found['other'].split('/')[-1].split()[0]}"
+            return Problem(field=field, rule=rule, remedy="leave out one of the two")
         if found := re.fullmatch(r"expected (?P<rule>.+)", message, re.DOTALL):
             # With what it got, where a type of this package says so.
             return Problem(field=field, rule=_said_rule(found["rule"]), remedy=see_remedy)

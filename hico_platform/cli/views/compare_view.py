@@ -66,7 +66,8 @@ def _row(one: ComparedSearch) -> list[str]:
 
 def _curve(one: ComparedSearch, comparison: Comparison, *, ascii_only: bool) -> str:
     """On one scale for all searches, so that heights can be compared by eye; a space before any complete trial."""
-    every = [score for each in comparison.searches for cost in comparison.costs if (score := each.best_at(cost))]
+    reached = (each.best_at(cost) for each in comparison.searches for cost in comparison.costs)
+    every = [score for score in reached if score is not None]
     if not every:
         return ""
     own = [one.best_at(cost) for cost in comparison.costs]

@@ -9,6 +9,7 @@ import pytest
 
 from hico_platform.cli.main import COMMANDS, EPILOG, load_command, main
 from hico_platform.cli.parser import parser_of
+from hico_platform.errors import UsageError
 
 
 def examples(text: str) -> list[str]:
@@ -71,12 +72,23 @@ def test_a_mistake_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert problem["remedy"] == "did you mean --trials?"
 
 
-def test_options_that_exclude_each_other_are_said_as_argparse_says_it() -> None:
+def test_options_that_exclude_each_other_or_of_which_one_is_needed() -> None:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        group = parser.add_mutually_exclusive_group()
+        group = parser.add_mutually_exclusive_group(required=True)
         group.add_argument("--one", action="store_true")
         group.add_argument("--two", action="store_true")
 
-    module = SimpleNamespace(__doc__="x", add_arguments=add_arguments)
-    with pytest.raises(Exception, match="--two: expected the options of hico-platform x, got 'not allowed with"):
-        parser_of("x", module).parse_args(["--one", "--two"])  # type: ignore[arg-type]
+    parser = parser_of("x", SimpleNamespace(__doc__="x", add_arguments=add_arguments))  # type: ignore[arg-type]
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(["--one", "--two"])
+    assert str(caught.value) == "--two: expected an option that goes with --one; leave out one of the two"
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args([])
+    assert str(caught.value) == "expected one of --one, --two; see hico-platform x --help"
+
+
+def test_whether_an_option_is_a_word_alone() -> None:
+    parser = parser_of("export", load_command("export"))
+    assert parser.is_flag("--curves")
+    assert not parser.is_flag("--json"), "a file"
+    assert not parser.is_flag("--none")

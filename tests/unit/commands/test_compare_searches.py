@@ -77,8 +77,3 @@ def test_other_data_is_not_comparable(tmp_path: Path, capsys: pytest.CaptureFixt
         "warning: these numbers are not comparable: split: validation subjects in one, validation subjects (7 "
         "sequences) in two",
     ]
-
-
-def test_one_search_is_none_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", "one", "one", "--home", str(tmp_path)]) == 2
-    assert "NAME: expected at least two searches, got 'one'; name another" in capsys.readouterr().err

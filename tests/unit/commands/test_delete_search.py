@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from hico_platform.cli.main import main
 from hico_platform.commands import delete_search as module
 from hico_platform.commands.delete_search import delete_search, deletion_of
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, search_names, sqlite_url
-from hico_platform.search.listing import folder_bytes
 from hico_platform.search.lock import search_lock
 from hico_platform.search.start import SearchRequest, start_search
 from tests.toy import FACTS
 from tests.unit.cli.test_search import SPACE, finished, home
 
 __all__ = ["finished", "home"]
-
-
-def test_a_dry_run_says_what_would_go(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["delete", "toy", "--dry-run", "--json", "--home", str(home)]) == 0
-    plain = json.loads(capsys.readouterr().out)
-    assert plain["bytes"] == folder_bytes(home / "searches" / "toy")
-    assert (plain["trials"], plain["deleted"]) == (5, False)
-    assert search_names(open_storage(sqlite_url(home / "study.db"))) == ("toy",)
-
-
-def test_it_asks_and_a_no_is_a_no(
-    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert main(["delete", "toy", "--home", str(home)]) == 2
-    assert "--yes: expected a terminal to ask on, or --yes" in capsys.readouterr().err
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda _: "")
-    assert main(["delete", "toy", "--home", str(home)]) == 1
-    assert (home / "searches" / "toy").is_dir()
-    monkeypatch.setattr("builtins.input", lambda _: "y")
-    assert main(["delete", "toy", "--home", str(home)]) == 0
-    assert not (home / "searches" / "toy").exists()
-    assert search_names(open_storage(sqlite_url(home / "study.db"))) == ()
 
 
 def test_interrupted_it_is_repeated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

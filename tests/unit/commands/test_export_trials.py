@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hico_platform.cli.main import main
 from hico_platform.commands.export_trials import TableFormat, curve_rows, trial_rows, write_table
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
@@ -91,11 +90,3 @@ def test_a_table_of_nothing(tmp_path: Path) -> None:
     for form in TableFormat:
         write_table([], tmp_path / f"none.{form}", form=form, overwrite=False)
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
-
-
-def test_as_a_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "out.json"
-    assert main(["export", "toy", "--json", str(file), "--home", str(home)]) == 0
-    assert capsys.readouterr().out == f"5 trials: {file}\n"
-    assert len(json.loads(file.read_text())) == 5
-    assert main(["export", "toy", "--json", str(file), "--home", str(home)]) == 2

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.steer import ask
+from hico_platform.commands.steer import ask, check_point
+from hico_platform.config.scalars import Scalar
+from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.requests import Answer, RequestKind
-from hico_platform.search.status import search_status
-from tests.unit.cli.test_search import controller_of, finished, home
+from tests.unit.cli.test_search import SPACE, controller_of, finished, home
 
 __all__ = ["finished", "home"]
 
@@ -50,30 +52,24 @@ def test_an_extension_of_a_finished_search_waits_for_its_next_driver(
 
 
 @pytest.mark.parametrize(
-    ("point", "message"),
+    ("values", "message"),
     [
-        ("contrast.temperature=0.6", "expected a value of contrast.temperature that is searched, got 0.6; give the"),
-        ("contrast.temperature=-1", "--point: contrast.temperature: expected"),
-        ("model.encoder=gruu", "--point: model.encoder: expected one of gru, lstm, transformer, got 'gruu'"),
-        ("model.layers=2", "expected fields that the search varies, got 'model.layers'; use contrast.temperature"),
-        ("contrast.temperature", "--point: expected KEY=VALUE, got 'contrast.temperature'"),
-        ("contrast.temperature=010", "expected a number without leading zeros, got '010'"),
-        (",", "--point: expected at least one KEY=VALUE; give values of contrast.temperature"),
+        ({"contrast.temperature": 0.6}, "expected a value of contrast.temperature that is searched, got 0.6; give the"),
+        ({"contrast.temperature": -1}, "--point: contrast.temperature: expected"),
+        ({"model.encoder": "gruu"}, "--point: model.encoder: expected one of gru, lstm, transformer, got 'gruu'"),
+        ({"model.layers": 2}, "expected fields that the search varies, got 'model.layers'; use contrast.temperature"),
+        ({}, "--point: expected at least one KEY=VALUE; give values of contrast.temperature, model.encoder"),
     ],
 )
-def test_a_point_outside_of_the_space_is_refused(
-    home: Path, point: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["add", "toy", "--point", point, "--home", str(home)]) == 2
-    assert message in capsys.readouterr().err
-    assert search_status(HomePaths(home=home), "toy").requests == ()
+def test_a_point_outside_of_the_space_is_refused(values: dict[str, Scalar], message: str) -> None:
+    with pytest.raises(HicoError, match=re.escape(message)) as caught:
+        check_point(SPACE, values)
+    assert caught.value.exit_code == 2
 
 
-def test_epochs_are_kept_and_why(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["extend", "toy", "--epochs", "20", "--home", str(home)]) == 2
-    error = capsys.readouterr().err
-    assert "--epochs: expected the 9 epochs with which toy began: learning rates decay over the whole budget" in error
-    assert "start another search with warm_start: [toy]" in error
+def test_a_point_inside_of_the_space_may_leave_fields_to_the_base() -> None:
+    check_point(SPACE, {"model.encoder": "lstm"})
+    check_point(SPACE, {"model.encoder": "gru", "contrast.temperature": 0.05})
 
 
 def test_trials_that_there_are_not_or_no_longer(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
