@@ -23,9 +23,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hico_platform.cli import numbers
+from hico_platform.cli.failure import known_secrets
 from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, follow_option, make_home
 from hico_platform.data.address import data_address
+from hico_platform.search.drivers import command_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
                 watch=view.watch,
                 progress=view.progress,
                 activity=view.phase,
+                command=command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments)),
             )
     except KeyboardInterrupt:
         if directory is None:

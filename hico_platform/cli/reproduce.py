@@ -2,7 +2,8 @@
 
 It has the configuration, seed, data, protocol, threads and precision of the record, and ends where the trial ended. On
 the same machine with the same packages the numbers are identical; on others they should agree within noise: at most two
-standard errors apart. What differs in code or arithmetic is named. Interrupted, the same command goes on.
+standard errors apart. What differs in code, arithmetic, packages, variables or GPUs is named. Interrupted, the same
+command goes on.
 
 examples:
   hico-platform reproduce level_weights

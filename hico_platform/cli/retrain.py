@@ -85,7 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.cli.views.run_log import RunLog
     from hico_platform.errors import Problem, UsageError
     from hico_platform.names import check_known_name
-    from hico_platform.search.drivers import command_line
 
     if (arguments.name is None) == (arguments.config is None):
         raise UsageError(
@@ -102,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_home(paths.home, arguments)
     secrets = known_secrets(arguments)
     output = Output(console_on(sys.stderr, goes_on=True), quiet=arguments.quiet, log=RunLog(secrets=secrets))
-    output.note(command_line(["hico-platform", *arguments.words], secrets=secrets))
+    output.note(_words(arguments))
     with output:
         report = _retrain(arguments, paths, output)
         _print(report, arguments, output)
@@ -138,9 +137,17 @@ def _retrain(arguments: argparse.Namespace, paths: HomePaths, output: Output) ->
                 address=arguments.address,
                 observe=view,
                 watch=view.watch,
+                command=_words(arguments),
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with: {_repeat_command(arguments)}") from None
+
+
+def _words(arguments: argparse.Namespace) -> str:
+    from hico_platform.cli.failure import known_secrets
+    from hico_platform.search.drivers import command_line
+
+    return command_line(["hico-platform", *arguments.words], secrets=known_secrets(arguments))
 
 
 def _print(report: RetrainReport, arguments: argparse.Namespace, output: Output) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from hico_platform.config.trial import TrialConfig, as_first_written
 from hico_platform.data.split_guard import closed_test_split
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision, Precision
+from hico_platform.environment.record import keep_environment
 from hico_platform.errors import Problem, UsageError
+from hico_platform.search.drivers import this_driver
 from hico_platform.search.messages import Activity, EpochReport, ReportFunction, TrialOutcome
 from hico_platform.search.task import TrialTask
 from hico_platform.train.guards import EpochProgress
@@ -86,10 +89,13 @@ def pretrain_one(
     watch: Callable[[EpochResult], None],
     progress: Callable[[EpochProgress], None],
     activity: Callable[[Activity], None] = lambda doing: None,
+    command: str | None = None,
 ) -> tuple[Store, TrialOutcome]:
     """Trains in ``directory``, going on from its newest checkpoint; returns the store and the outcome.
 
-    ``validate_every`` is in epochs; ``activity`` is told what goes on besides training. Raises TrainingError,
+    ``validate_every`` is in epochs; ``activity`` is told what goes on besides training. ``command``
+    is the command line without secrets, by default as the interpreter has it; it is recorded in the folder with the
+    packages and the rest of the environment. Raises TrainingError,
     DataError, CheckpointError, and UsageError where a GPU is asked for and there is none.
     """
     if gpus > 0 and not torch.cuda.is_available():
@@ -111,6 +117,7 @@ def pretrain_one(
         cpus=cpus,
         gpus=gpus,
     )
+    keep_environment(directory, command=this_driver(command=command).command, at_s=time.time())
     outcome = run_task(
         task,
         _Report(report, activity),

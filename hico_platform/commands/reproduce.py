@@ -21,6 +21,7 @@ from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.split_guard import closed_test_split
 from hico_platform.enums import Decision, Precision
+from hico_platform.environment.record import differences, environment_at, this_environment
 from hico_platform.errors import DataError, HicoError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import ReportRecord, TrialRecord, config_of
@@ -205,7 +206,10 @@ def reproduce(
             if score in outcome.metrics
         ),
         weights=None if before is None else _same_weights(before, outcome.checkpoint),
-        conditions=_conditions(status, before, outcome.checkpoint),
+        conditions={
+            **_conditions(status, before, outcome.checkpoint),
+            **_of_environment(paths.search(name), trial),
+        },
     )
     write_whole(task.directory / RESULT, json.dumps(result.as_dict(), indent=1).encode())
     return result
@@ -307,9 +311,15 @@ def _conditions(status: SearchStatus, before: Path | None, now: Path) -> dict[st
     found: dict[str, tuple[Any, Any]] = {"code_version": (status.search.facts.code_version, code_version())}
     if before is not None:
         was, is_now = _provenance(before), _provenance(now)
-        names = [name for name in ("arithmetic", "precision") if name in was or name in is_now]
+        names = [name for name in ("arithmetic", "precision", "device") if name in was or name in is_now]
         found |= {name: (was.get(name), is_now.get(name)) for name in names}
     return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+
+
+def _of_environment(folder: Path, trial: TrialRecord) -> Mapping[str, tuple[Any, Any]]:
+    """What is not as it was around the driver that began the trial, where that was recorded."""
+    then = environment_at(folder, trial.began_at_s)
+    return {} if then is None else differences(then, this_environment())
 
 
 def _provenance(checkpoint: Path) -> Mapping[str, Any]:

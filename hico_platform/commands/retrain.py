@@ -9,6 +9,7 @@ from hico_platform.home import HomePaths
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.run import RetrainReport, retrain
 from hico_platform.retrain.task_source import RunObserver
+from hico_platform.search.drivers import this_driver
 from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 
 
@@ -21,8 +22,11 @@ def retrain_in_home(
     address: str | None,
     observe: RunObserver,
     watch: DriverWatch = UNWATCHED,
+    command: str | None = None,
 ) -> RetrainReport:
     """Retrains with MLflow as the tracking store; results, checkpoints and figures are kept with the search.
+
+    ``command`` is the command line without secrets, by default as the interpreter has it.
 
     Raises what :func:`hico_platform.retrain.run.retrain` raises.
     """
@@ -38,6 +42,7 @@ def retrain_in_home(
         address=address,
         observe=observe,
         watch=watch,
+        command=this_driver(command=command).command,
     )
     watch.on_phase(Phase.FIGURES)
     return dataclasses.replace(report, figures_missing=add_figures(report, data=inputs.data, tracker=tracker))

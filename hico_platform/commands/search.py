@@ -10,12 +10,14 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.commands.notifying import notifying
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.cpus import available_cpus
 from hico_platform.data.split_guard import closed_test_split
+from hico_platform.environment.record import keep_environment
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.interruptions import time_left_s
@@ -130,6 +132,7 @@ def run_search(
             tracker=tracker,
             outbox=Outbox(),
             checkpoint=functools.partial(paths.checkpoint, ledger.search),
+            folders=_environments(paths, ledger),
         )
         status, state = RunStatus.FAILED, SearchState.INTERRUPTED
         try:
@@ -180,6 +183,12 @@ def run_search(
         if watcher is not None:
             watcher.done(result)
         return result
+
+
+def _environments(paths: HomePaths, ledger: Ledger) -> Sequence[Path]:
+    """Records the environment of this driver in the search's folder; returns the folders of all its drivers."""
+    driver = ledger.drivers()[-1]
+    return keep_environment(paths.search(ledger.search.name), command=driver.command, at_s=driver.began_at_s)
 
 
 def _controller(

@@ -40,11 +40,18 @@ class RetrainLogger(BackgroundLogger):
 
     ``config`` is None until candidates have been compared. Once it is closed, ``untracked`` counts the writes that were
     given up because the store was away. ``is_away`` says that runs or their metrics are among them, ``trouble`` why
-    they are missing.
+    they are missing. ``folders`` are kept with the parent run, under their names.
     """
 
     def __init__(
-        self, tracker: Tracker, *, experiment: str, key: str, tags: Mapping[str, str], config: TrialConfig | None
+        self,
+        tracker: Tracker,
+        *,
+        experiment: str,
+        key: str,
+        tags: Mapping[str, str],
+        config: TrialConfig | None,
+        folders: Sequence[Path] = (),
     ) -> None:
         super().__init__()
         self._tracker = tracker
@@ -52,6 +59,7 @@ class RetrainLogger(BackgroundLogger):
         self._key = key
         self._tags = dict(tags)
         self._config = config
+        self._folders = {folder.name: folder for folder in folders}
         self.untracked = 0
         self.is_away = False
         self.trouble: str | None = None
@@ -77,6 +85,9 @@ class RetrainLogger(BackgroundLogger):
                         if are_missing(run):
                             self._incomplete.add(key)
             self._open_parent(self._config, at_s)
+            if self._folders:
+                run_id = self._id(self._key)
+                self._uploads.submit(functools.partial(keep_files, self._tracker, run_id, self._folders))
 
         self._outbox.submit(write)
 

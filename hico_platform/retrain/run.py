@@ -18,6 +18,7 @@ from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.cpus import available_cpus
 from hico_platform.enums import Precision, Signal
+from hico_platform.environment.record import keep_environment
 from hico_platform.errors import HicoError, Problem
 from hico_platform.retrain.candidates import CANDIDATES, FOLDER, Validated, as_plain, candidate_plan, choose
 from hico_platform.retrain.champion import SEARCH_STATE, register_champion
@@ -86,6 +87,7 @@ def retrain(
     address: str | None = None,
     observe: RunObserver = lambda _: None,
     watch: DriverWatch = UNWATCHED,
+    command: str | None = None,
 ) -> RetrainReport:
     """Trains and scores what has no result yet, summarises all results and registers the model.
 
@@ -99,6 +101,7 @@ def retrain(
         address: an existing Ray cluster; by default one is started on this machine.
         observe: is called with the progress of each run.
         watch: is told the phases before and after the runs; what runs do between their reports goes to ``observe``.
+        command: the command line, with which the environment of this process is recorded; by default neither is.
 
     Raises:
         HicoError: a run failed; the others' results are kept.
@@ -121,7 +124,9 @@ def retrain(
         train = functools.partial(_train, address=address, observe=outlook, watch=watch)
         check = functools.partial(_check_before_training, tracker=tracker, address=address)
         check(inputs, plan, directory / (FOLDER if first else plan.digest[:12]))
-        logger = _open_logger(inputs, plan, tracker, config=None if first else plan.runs[0].config)
+        kept = () if command is None else keep_environment(directory, command=command, at_s=time.time())
+        config = None if first else plan.runs[0].config
+        logger = _open_logger(inputs, plan, tracker, config=config, folders=kept)
         validated: tuple[Validated, ...] = ()
         summary = None
         try:
@@ -237,7 +242,12 @@ def _check_before_training(
 
 
 def _open_logger(
-    inputs: RetrainInputs, plan: RetrainPlan, tracker: Tracker, *, config: TrialConfig | None
+    inputs: RetrainInputs,
+    plan: RetrainPlan,
+    tracker: Tracker,
+    *,
+    config: TrialConfig | None,
+    folders: Sequence[Path],
 ) -> RetrainLogger:
     """``config`` is None where candidates come first: their plan then names the parent run."""
     logger = RetrainLogger(
@@ -246,6 +256,7 @@ def _open_logger(
         key=f"{inputs.facts.get('search', inputs.name)}/final/{plan.digest[:12]}",
         tags={USER_TAG: user_name(), **tracked(inputs.facts)},
         config=config,
+        folders=folders,
     )
     logger.open(at_s=time.time())
     return logger

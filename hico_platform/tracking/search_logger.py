@@ -55,6 +55,7 @@ class SearchLogger(BackgroundLogger):
         outbox: the writes that wait.
         checkpoint: the path of a checkpoint that the ledger names.
         uploads: the uploads that wait; by default an outbox of its own.
+        folders: are kept with the search's own run, under their names.
         clock: Unix time in seconds.
     """
 
@@ -67,6 +68,7 @@ class SearchLogger(BackgroundLogger):
         outbox: Outbox,
         checkpoint: Callable[[str], Path],
         uploads: Outbox | None = None,
+        folders: Sequence[Path] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(outbox=outbox, uploads=uploads)
@@ -74,6 +76,7 @@ class SearchLogger(BackgroundLogger):
         self._tracker = tracker
         self._checkpoint = checkpoint
         self._clock = clock
+        self._folders = {folder.name: folder for folder in folders}
         self._search = ledger.search
         self._space = space
         self._runs = SearchRuns(ledger=ledger, space=space, tracker=tracker)
@@ -155,6 +158,8 @@ class SearchLogger(BackgroundLogger):
             self._runs.open_search(fresh=fresh, by_number=by_number, note=self._search_note(SearchState.RUNNING))
         with self._outbox.leaving_out_what_is_refused():
             self._show_search(names)
+        if self._folders and self._runs.parent:
+            self._uploads.submit(functools.partial(keep_files, self._tracker, self._runs.parent, self._folders))
         self._best.skip_written()
         self._complete(trials, known, submitted=self._begun)
         with self._outbox.leaving_out_what_is_refused():

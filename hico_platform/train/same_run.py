@@ -19,7 +19,7 @@ from hico_platform.ops.precision import refuse_missing, resolve_precision
 
 # These may change when a run is resumed, since the weights do not depend on them. The number of epochs may change too
 # if every epoch so far had the learning rate that it has in the longer run.
-_MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic", "ranks")
+_MAY_CHANGE = ("budget.threads", "evaluation.", "arithmetic", "device", "ranks")
 _EPOCHS = "budget.epochs"
 _OWNER = "provenance.run"
 

@@ -149,6 +149,7 @@ def _run(
             provenance={
                 "arithmetic": arithmetic,
                 "precision": config.model.precision.value,
+                **({"device": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}),
                 "data_digest": split.store.digest,
                 "protocol": data.source.protocol,
                 "scored_on": ("test" if data.on_test_split else "val") if split.can_be_scored else "nothing",

@@ -92,6 +92,7 @@ def task_of(
         report=print,
         watch=print,
         progress=print,
+        command="hico-platform pretrain",
     )
     assert store.digest == source.open()[0].digest
     assert passed["data"].target is None
@@ -103,7 +104,10 @@ def task_of(
 def test_validation_comes_regularly_and_at_the_end(
     source: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, epochs: set[int]
 ) -> None:
+    kept: list[tuple[Path, str]] = []
+    monkeypatch.setattr(command, "keep_environment", lambda folder, *, command, at_s: kept.append((folder, command)))
     task = task_of(source, tmp_path, monkeypatch, every=every)
+    assert kept == [(tmp_path, "hico-platform pretrain")]
     assert set(task.report_epochs) == epochs
     assert len(task.report_epochs) == len(epochs)
     assert (task.directory, task.cpus, task.gpus) == (tmp_path, 1.5, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,27 @@ def test_every_trial_is_the_same_to_the_last_bit_when_it_is_trained_again(
         assert found["reported"]
         assert {one["name"] for one in found["downstream"]} >= {"knn_top1", "retrieval_map", "transfer_top1"}
         assert json.loads((Path(found["directory"]) / "reproduction.json").read_text()) == found
+
+
+@pytest.mark.slow
+def test_what_differs_from_the_environment_then_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = home / "searches" / "small" / "environment" / "packages.txt"
+    before = packages.read_text()
+    assert "torch==" in before
+    packages.write_text(
+        "".join(line for line in before.splitlines(True) if not line.startswith("numpy==")) + "own==1\n"
+    )
+    monkeypatch.setenv("OMP_DYNAMIC", "true")
+    found = reproduced(home, capsys)
+    assert found["conditions"] == {
+        "package numpy": {"then": None, "now": version("numpy")},
+        "package own": {"then": "1", "now": None},
+        "OMP_DYNAMIC": {"then": None, "now": "true"},
+    }
+    shutil.rmtree(packages.parent)  # a search of an earlier version
+    assert reproduced(home, capsys)["conditions"] == {}
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def test_results_lie_with_the_search_and_runs_in_the_homes_store(
     monkeypatch.setattr(mlflow_tracker, "MlflowTracker", lambda **more: stores.append(more) or "tracker")
     paths, inputs = HomePaths(home=tmp_path), Stage(tmp_path).inputs()
     observe = print
-    found = command.retrain_in_home(paths, inputs, seeds=3, epochs=7, address="cluster", observe=observe)
+    found = command.retrain_in_home(paths, inputs, seeds=3, epochs=7, address="cluster", observe=observe, command="me")
     assert found.figures_missing == "no disk"
     assert drawn == {"report": REPORT, "data": inputs.data, "tracker": "tracker"}
     assert stores == [{"uri": paths.tracking_uri, "artifacts": tmp_path / "mlartifacts"}]
@@ -37,4 +37,5 @@ def test_results_lie_with_the_search_and_runs_in_the_homes_store(
         "epochs": 7,
         "address": "cluster",
         "observe": observe,
+        "command": "me",
     }

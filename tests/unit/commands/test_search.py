@@ -9,6 +9,7 @@ import pytest
 from hico_platform.commands import search as module
 from hico_platform.commands.search import run_search
 from hico_platform.data.split_guard import ClosedTestSplitError, Purpose, require_open
+from hico_platform.environment.record import read_environment
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.controller import SearchController
@@ -48,12 +49,26 @@ def test_refused_writes_are_counted_apart_from_those_that_wait(paths: HomePaths)
     tracker = MemoryTracker()
     tracker.refuses = {"log_folder"}
     result = resume(paths, tracker)
-    assert (result.untracked, result.refused, result.refusal) == (0, 2, "log_folder is not allowed")
+    assert (result.untracked, result.refused, result.refusal) == (0, 3, "log_folder is not allowed")
     printed = result.as_dict()
-    assert (printed["untracked"], printed["refused"], printed["refusal"]) == (0, 2, "log_folder is not allowed")
+    assert (printed["untracked"], printed["refused"], printed["refusal"]) == (0, 3, "log_folder is not allowed")
     tracker.refuses = set()
     assert resume(paths, tracker).refused == 0
     assert all("checkpoint" in kept.artifacts for kept in tracker.kept.values() if kept.parent)
+
+
+def test_the_environment_is_kept_in_the_searchs_folder_and_with_its_run(paths: HomePaths) -> None:
+    tracker = MemoryTracker()
+    resume(paths, tracker)
+    resume(paths, tracker)
+    (parent,) = (kept for kept in tracker.kept.values() if not kept.parent)
+    folder = paths.search("toy") / "environment"
+    assert parent.artifacts["environment"] == str(folder)
+    assert [path.name for path in paths.search("toy").glob("environment*")] == ["environment"]
+    found = read_environment(folder)
+    assert found is not None
+    assert found.command
+    assert any(package.startswith("optuna==") for package in found.packages)
 
 
 def test_a_search_is_not_begun_or_resumed_over_a_store_that_refuses_everything(paths: HomePaths) -> None:

@@ -22,6 +22,16 @@ def opened(tracker: MemoryTracker) -> RetrainLogger:
     return logger
 
 
+def test_folders_lie_with_the_parent_run(tmp_path: Path) -> None:
+    tracker, folder = MemoryTracker(), tmp_path / "environment"
+    folder.mkdir()
+    logger = RetrainLogger(tracker, experiment="x", key="x/final/1", tags={}, config=RUN.config, folders=[folder])
+    logger.open(at_s=1)
+    logger.close({}, epoch=4, at_s=5)
+    parent = tracker.kept[tracker.runs("x")["x/final/1"].run_id]
+    assert parent.artifacts == {"environment": str(folder)}
+
+
 def result(checkpoint: Path | None = None) -> RunResult:
     return RunResult(
         entry=RUN.entry, seed=0, epoch=4, metrics={"knn_top1": 0.5}, seconds=1.0,

@@ -63,6 +63,7 @@ class Stage:
             source=Dataset(location="none", protocol="xsub", cache=folder), target=None, on_test_split=True
         )
         self.tracker = MemoryTracker()
+        self.command: str | None = None
 
     def train(self, *, seeds: int = 1, best: TrialConfig | None = None, trial: str = "3") -> None:
         plan = make_plan(best or self.best, seeds=seeds, epochs=None, facts={**FACTS, "trial": trial})
@@ -95,7 +96,9 @@ class Stage:
             write_result(self.folder / "candidates" / run.key, result)
 
     def retrain(self, *, seeds: int = 1, **facts: str) -> RetrainReport:
-        return retrain(self.inputs(**facts), directory=self.folder, tracker=self.tracker, seeds=seeds)
+        return retrain(
+            self.inputs(**facts), directory=self.folder, tracker=self.tracker, seeds=seeds, command=self.command
+        )
 
     def inputs(self, **facts: str) -> RetrainInputs:
         return RetrainInputs(
@@ -109,6 +112,16 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage = Stage(tmp_path)
     stage.train()
     return stage
+
+
+def test_the_environment_is_kept_beside_the_results_and_with_the_parent_run(stage: Stage) -> None:
+    stage.retrain()
+    assert not (stage.folder / "environment").exists()
+    stage.command = "hico-platform retrain x"
+    stage.retrain()
+    (parent,) = (kept for kept in stage.tracker.kept.values() if not kept.parent)
+    assert parent.artifacts["environment"] == str(stage.folder / "environment")
+    assert json.loads((stage.folder / "environment" / "environment.json").read_text())["command"] == stage.command
 
 
 @pytest.mark.parametrize("refuses", [True, False], ids=["refuses", "away"])

@@ -30,6 +30,7 @@ class World:
     def __init__(self, folder: Path, *, away: bool = False, most_waiting: int = 2000) -> None:
         self.folder = folder
         self.most_waiting = most_waiting
+        self.folders: tuple[Path, ...] = ()
         self.ledger = MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=5, at_s=1.0)
         self.tracker = MemoryTracker()
         self.tracker.away = away
@@ -43,6 +44,7 @@ class World:
             tracker=self.tracker,
             outbox=self.outbox,
             checkpoint=lambda recorded: self.folder / recorded,
+            folders=self.folders,
         )
         self.controller = SearchController(
             ledger=self.ledger,
@@ -101,6 +103,21 @@ def test_a_whole_search(world: World) -> None:
     assert parent.run.status is RunStatus.FINISHED
     assert parent.run.tags["hico.best_trial"].isdigit()
     assert "val/best_knn_top1" in parent.metrics
+
+
+def test_folders_lie_with_the_searchs_own_run_also_once_the_store_is_back(tmp_path: Path) -> None:
+    world = World(tmp_path / "trials", away=True)
+    world.work_off()
+    world.logger.close(status=RunStatus.FINISHED, patience_s=0)
+    world.tracker.away = False
+    world.folders = (tmp_path / "environment", tmp_path / "environment-2")
+    for folder in world.folders:
+        folder.mkdir()
+    world.start()
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    world.check_whole()
+    parent = world.tracker.kept[world.ledger.note("run")]
+    assert parent.artifacts == {folder.name: str(folder) for folder in world.folders}
 
 
 def test_a_report_is_one_request(world: World) -> None:
