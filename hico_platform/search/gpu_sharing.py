@@ -50,6 +50,14 @@ def trials_on_a_gpu(need: MemoryNeed) -> int:
     return max(1, int(free_bytes // max(need.trial_bytes + need.context_bytes, 1)))
 
 
+def memory_fraction(gpus: float) -> float:
+    """The part of a GPU's memory that PyTorch may hold for a trial with ``gpus`` of it.
+
+    Of a share the margin stays free, for the CUDA contexts of the trials. What a measurement finds to fit is within it.
+    """
+    return 1.0 if gpus >= 1 else gpus * (1 - MARGIN)
+
+
 def share_of_a_gpu(trials: int) -> float:
     """What each of ``trials`` holds, so that this many fit and not one more."""
     return min(1.0, max(1, SHARES // trials) / SHARES)

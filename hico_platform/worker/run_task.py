@@ -26,6 +26,7 @@ from hico_platform.train.loop import EpochResult
 from hico_platform.train.same_run import with_precision
 from hico_platform.trial import ScoreFunction, TrainEvalSplit, TrialCallbacks, follow_trial, run_trial
 from hico_platform.worker.datasets import Dataset, pretrain_only_facts
+from hico_platform.worker.gpu_share import hold_to_share, share_explained
 from hico_platform.worker.plug_ins_used import plug_ins_of_config
 from hico_platform.worker.ranks import Join, training_ranks
 from hico_platform.worker.system_metrics import system_sampler
@@ -121,11 +122,13 @@ def _run(
     split, target = data.splits()
     alive(doing=Activity.KERNELS)
     device = device_of(task)
-    with memory_explained(task.config):  # the first use of the device
+    with share_explained(task.gpus, device), memory_explained(task.config):  # the first use of the device
+        hold_to_share(task.gpus, device)
         config = with_precision(task.config, directory=task.directory, device=device)
     callbacks = dataclasses.replace(callbacks, system=system_sampler(device))
     follow = functools.partial(_follow, dataclasses.replace(task, config=config), data=data, ranks=ranks)
     with (
+        share_explained(task.gpus, device),
         memory_explained(config),
         checked_kernels(
             _of_a_rank(config, ranks), layout=split.store.layout, coordinates=split.store.coordinates, device=device
@@ -210,6 +213,7 @@ def untrained(task: TrialTask, report: ReportFunction, *, data: TrialData) -> Ev
     """A configuration's encoder before any training, with its features, also of the target dataset."""
     config, device = task.config, device_of(task)
     prepare_threads(task)
+    hold_to_share(task.gpus, device)
     split, target = data.splits()
     layout, coordinates = split.store.layout, split.store.coordinates
     with checked_kernels(config, layout=layout, coordinates=coordinates, device=device):
@@ -231,6 +235,7 @@ def raw_pose(task: TrialTask, report: ReportFunction, *, data: TrialData) -> Eva
     """The poses themselves as features, also of the target dataset."""
     config, device = task.config, device_of(task)
     prepare_threads(task)
+    hold_to_share(task.gpus, device)
     split, target = data.splits()
 
     def poses(one: TrainEvalSplit) -> Evaluated:

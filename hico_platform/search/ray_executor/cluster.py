@@ -13,13 +13,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from hico_platform.cpus import available_cpus
 from hico_platform.errors import HicoError, Problem, UsageError, first_line
 from hico_platform.interruptions import reinstall_handlers, time_left_s
+from hico_platform.search.ray_executor.busy_gpus import busy_gpus_left_alone
 from hico_platform.search.ray_executor.processes import cluster_processes, end_processes
 from hico_platform.search.ray_executor.session_folder import for_ray, session_folder
 from hico_platform.search.ray_executor.worker_environment import private_runtime_env
@@ -67,7 +68,12 @@ from ray._private import ray_constants  # noqa: E402
 
 @contextmanager
 def ray_cluster(
-    *, address: str | None, cpus: int | None, gpus: int | None, runtime_env: Mapping[str, Any] | None = None
+    *,
+    address: str | None,
+    cpus: int | None,
+    gpus: int | None,
+    runtime_env: Mapping[str, Any] | None = None,
+    free_gpus: bool = False,
 ) -> Iterator[Path]:
     """Starts a cluster that lives as long as the block, or joins the one at ``address``; gives a scratch folder.
 
@@ -75,10 +81,11 @@ def ray_cluster(
     and leaves nothing behind; what the environment says of Ray's clusters (RAY_ADDRESS, RAY_AUTH_MODE) is for
     ``address`` alone. ``runtime_env`` is what Ray prepares on each machine before a worker starts there:
     ``working_dir``, ``py_modules``, ``pip``, ``env_vars`` and so on; values of ``env_vars`` are in no log of Ray's.
+    With ``free_gpus`` a cluster of its own has only those GPUs that nobody else uses.
 
     Raises:
         UsageError: there is no cluster at ``address``, it does not let this driver in, ``runtime_env`` is not one, or
-            Ray would write a secret that is in it to its logs.
+            Ray would write a secret that is in it to its logs, or others use all GPUs.
         HicoError: a cluster of its own does not start.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -94,7 +101,7 @@ def ray_cluster(
             finally:
                 _shut_down(None)
             return
-        with _private_cluster_environment():
+        with busy_gpus_left_alone() if free_gpus else nullcontext(), _private_cluster_environment():
             try:
                 _start(folder, cpus=available_cpus() if cpus is None else cpus, gpus=gpus, options=quiet)
                 yield folder

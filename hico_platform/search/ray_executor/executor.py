@@ -63,7 +63,8 @@ def execute_on_ray(
         watch: is told the phases of the start, and what tasks do between their reports.
 
     Raises:
-        UsageError: the cluster cannot be joined, or a trial does not fit into a cluster of its own.
+        UsageError: the cluster cannot be joined, a trial does not fit into a cluster of its own, or it wants GPUs and
+            others use all of this machine's.
         HicoError: the cluster of its own died, or trials fail on every machine; the search can be resumed.
         OSError: the disk is full; the search can be resumed.
         KeyboardInterrupt: it was interrupted. Running trials have saved their last whole epoch, from which they
@@ -72,7 +73,11 @@ def execute_on_ray(
     watch.on_phase(Phase.RAY)
     with (
         ray_cluster(
-            address=cluster.address, cpus=cluster.cpus, gpus=cluster.gpus, runtime_env=cluster.runtime_env
+            address=cluster.address,
+            cpus=cluster.cpus,
+            gpus=cluster.gpus,
+            runtime_env=cluster.runtime_env,
+            free_gpus=isinstance(execution.gpus, GpuSharing) or execution.gpus > 0,
         ) as scratch,
         interruptions_noted() as interrupted,
     ):

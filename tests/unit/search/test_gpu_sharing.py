@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hico_platform.search.gpu_sharing import MemoryNeed, share_of_a_gpu, trials_on_a_gpu
+from hico_platform.search.gpu_sharing import MemoryNeed, memory_fraction, share_of_a_gpu, trials_on_a_gpu
 
 GIB = 2**30
 
@@ -31,6 +31,17 @@ def need(*, trial: float, context: float = 0.5, device: float = 80, foreign: flo
 )
 def test_as_many_as_the_memory_holds(measured: MemoryNeed, trials: int) -> None:
     assert trials_on_a_gpu(measured) == trials
+
+
+@pytest.mark.parametrize(
+    "measured", [need(trial=5.5), need(trial=5.5, foreign=12), need(trial=1, context=0.3, device=16)]
+)
+def test_a_trial_as_large_as_was_measured_is_within_the_memory_that_it_may_hold(measured: MemoryNeed) -> None:
+    trials = trials_on_a_gpu(measured)
+    held = memory_fraction(share_of_a_gpu(trials)) * measured.device_bytes
+    assert held >= measured.trial_bytes
+    assert trials * held <= 0.9 * measured.device_bytes + 1
+    assert memory_fraction(1.0) == memory_fraction(4.0) == 1.0
 
 
 @pytest.mark.parametrize("trials", [1, 2, 3, 6, 7, 12, 31, 9_999, 10_000])

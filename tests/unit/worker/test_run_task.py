@@ -14,6 +14,7 @@ from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.split import Split
 from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.enums import Decision, Signal, Stream
+from hico_platform.errors import TrainingError
 from hico_platform.evaluate.data import Evaluated
 from hico_platform.evaluate.downstream import knn
 from hico_platform.search.messages import Activity, EpochReport
@@ -63,6 +64,22 @@ def task(folder: Path) -> TrialTask:
     return TrialTask(
         number=0, config=small_config(budget__epochs=2), directory=folder, report_epochs=(2,), cpus=1, gpus=0
     )
+
+
+def test_each_trial_is_held_to_its_share_and_one_over_it_says_so(
+    data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu, held = torch.device("cuda"), []
+
+    def full(config: object, **more: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. 2 GiB allowed")
+
+    monkeypatch.setattr(stage, "device_of", lambda task: gpu)
+    monkeypatch.setattr(stage, "hold_to_share", lambda gpus, device: held.append((gpus, device)))
+    monkeypatch.setattr(stage, "with_precision", full)
+    with pytest.raises(TrainingError, match=r"resources\.gpus: expected a trial within its share .* 2 GiB allowed"):
+        run_task(replace(task(tmp_path), gpus=0.25), LivingReport(), data=data)
+    assert held == [(0.25, gpu)]
 
 
 def test_the_work_itself_gives_signs_of_life(data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
