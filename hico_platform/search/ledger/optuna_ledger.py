@@ -3,8 +3,9 @@
 A study is one search, under the search's name. Attributes hold what :mod:`~hico_platform.search.ledger.study_records`
 reads; parameters and intermediate values are Optuna's own, for samplers and dashboards.
 
-A trial's state is written last: a kill between two writes leaves a RUNNING trial with what it had, and opening the
-study completes the step.
+What a step writes is one transaction (:mod:`~hico_platform.search.ledger.step`), but for the beginning of an enqueued
+trial: its state comes first. A kill between the two leaves a RUNNING trial with what it had, as older versions left one
+in the midst of any step; opening the study completes the step.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import functools
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +37,7 @@ from hico_platform.search.ledger.base import (
     whole_config,
 )
 from hico_platform.search.ledger.deleted_study import explains_deleted_study
+from hico_platform.search.ledger.draft import DraftStorage
 from hico_platform.search.ledger.names import refuse_other_study, search_names, unknown_search
 from hico_platform.search.ledger.samplers import make_sampler
 from hico_platform.search.ledger.serialization import (
@@ -45,6 +48,7 @@ from hico_platform.search.ledger.serialization import (
     readable,
     report_to_plain,
 )
+from hico_platform.search.ledger.step import one_transaction
 from hico_platform.search.ledger.storage import MEMORY, Storage, open_storage
 from hico_platform.search.ledger.study_parameters import parameter_names, suggest, weights_of_simplexes
 from hico_platform.search.ledger.study_records import (
@@ -53,13 +57,13 @@ from hico_platform.search.ledger.study_records import (
     NOTE,
     REPORT,
     REQUEST,
-    RUN,
     TAG,
     check_objectives,
     driver_records,
     search_record,
     trial_record,
 )
+from hico_platform.search.ledger.trial_runs import TrialRuns
 from hico_platform.search.lock import name_is_taken
 from hico_platform.search.requests import (
     Answer,
@@ -87,8 +91,10 @@ class StudyLedger(Ledger):
 
     def __init__(self, study: optuna.Study, storage: Storage, *, settle: bool = True) -> None:
         self._study = study
+        self._draft = study._storage = DraftStorage(study._storage)
         self.storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._runs = TrialRuns(storage, self._study_id)
         self._ids: dict[int, int] = {}
         self._epochs: dict[int, dict[int, float]] = {}
         self._measures: dict[int, dict[int, tuple[float, ...]]] = {}
@@ -171,12 +177,11 @@ class StudyLedger(Ledger):
     @explains_deleted_study
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials that were begun, by number."""
-        runs = self._study.user_attrs
-        records, known = [], self._study.get_trials(deepcopy=False)
+        runs, known, records = self._runs.all(), self._study.get_trials(deepcopy=False), []
         with readable(self._search.name, written_by=self._search.facts.code_version):
             for frozen in known:
                 if "trial" in frozen.user_attrs:
-                    record = trial_record(frozen, runs.get(f"{RUN}{frozen.number}"))
+                    record = trial_record(frozen, runs.get(frozen.number))
                     records.append(self._with_config(record) if record.config is None else record)
         return tuple(records)
 
@@ -199,17 +204,19 @@ class StudyLedger(Ledger):
             self._study.sampler = make_sampler(space, begun=self._begun, names=names)
             half = self._half_begun.pop(0) if self._half_begun else self._take(first)
             trial = self._study.ask() if half is None else optuna.Trial(self._study, half)
-            values = space.values(  # what was drawn before a kill is kept
-                lambda axis: suggest(trial, axis, name=names.get(axis.name, axis.name))
-            )
-        origin = Origin(trial.user_attrs.get("origin", Origin.SAMPLER))
-        config = whole_config(space, values)
-        content = {"values": values, "origin": str(origin), "began_at_s": at_s, "config": config}
-        for name in values.keys() & set(weights_of_simplexes(space)):
-            trial.set_user_attr(name, values[name])  # for dashboards: the parameters are shares of what is left
-        trial.set_user_attr("trial", content)
-        self._index(self.storage.get_trial(trial._trial_id))
-        state, number = TrialState.RUNNING, trial.number
+            with one_transaction(self.storage):
+                values = space.values(  # what was drawn before a kill is kept
+                    lambda axis: suggest(trial, axis, name=names.get(axis.name, axis.name))
+                )
+                origin = Origin(trial.user_attrs.get("origin", Origin.SAMPLER))
+                config = whole_config(space, values)
+                content = {"values": values, "origin": str(origin), "began_at_s": at_s, "config": config}
+                for name in values.keys() & set(weights_of_simplexes(space)):
+                    trial.set_user_attr(name, values[name])  # for dashboards: parameters are shares of what is left
+                trial.set_user_attr("trial", content)
+                kept = self._draft.keep(trial._trial_id)
+        self._index(frozen := self.storage.get_trial(kept))
+        state, number = TrialState.RUNNING, frozen.number
         return TrialRecord(number=number, state=state, values=values, origin=origin, began_at_s=at_s, config=config)
 
     def _take(self, numbers: Sequence[int]) -> int | None:
@@ -240,33 +247,43 @@ class StudyLedger(Ledger):
         if number in self._finished or report.epoch in self._epochs[number]:
             return
         trial_id = self._ids[number]
-        self.storage.set_trial_user_attr(trial_id, f"{REPORT}{report.epoch}", report_to_plain(report))
-        self.storage.set_trial_intermediate_value(trial_id, report.epoch, report.value)
+        with self._step():
+            self.storage.set_trial_user_attr(trial_id, f"{REPORT}{report.epoch}", report_to_plain(report))
+            self.storage.set_trial_intermediate_value(trial_id, report.epoch, report.value)
         self._epochs[number][report.epoch] = report.value
         self._measures[number][report.epoch] = report.measures
 
     @explains_deleted_study
     def record_run(self, number: int, run_id: str) -> None:
-        """Notes the run with the study, where it can be added after the trial's end too."""
-        self._study.set_user_attr(f"{RUN}{number}", run_id)
+        """Notes the run with the trial: with the next write, a heartbeat at the latest, or at once after its end."""
+        self._runs.add(number, self._ids[number], run_id)
+        if number in self._finished:
+            with self._step():
+                pass
 
     @explains_deleted_study
     def record_ending(self, number: int, ending: Ending) -> None:
         """Ends a trial, once: the ending first, the state last."""
         if number in self._finished:
             return
-        self.storage.set_trial_user_attr(self._ids[number], "ending", ending_to_plain(ending))
-        self._tell(number, ending)
+        with self._step():
+            self.storage.set_trial_user_attr(self._ids[number], "ending", ending_to_plain(ending))
+            self._tell(number, ending)
+        self._finished.add(number)
 
     @explains_deleted_study
     def set_note(self, key: str, value: Any) -> None:
         """Keeps a plain value with the search."""
-        self._study.set_user_attr(f"{NOTE}{key}", value)
+        with self._step():
+            self._study.set_user_attr(f"{NOTE}{key}", value)
 
     @explains_deleted_study
     def note(self, key: str) -> Any:
         """A value that was kept, or nothing."""
-        return self._study.user_attrs.get(f"{NOTE}{key}")
+        found = study_attributes(self.storage, self._study_id, prefixes=(f"{NOTE}{key}",))
+        if not found:
+            self.storage.get_study_name_from_id(self._study_id)  # raises where the study was deleted
+        return found.get(f"{NOTE}{key}")
 
     @explains_deleted_study
     def requests(self) -> tuple[Request, ...]:
@@ -327,6 +344,14 @@ class StudyLedger(Ledger):
         self._study.set_user_attr("search", content)
         self._search = search_record(self._search.name, {"search": content})
 
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """One transaction, which takes along the runs that wait to be written."""
+        with one_transaction(self.storage):
+            yield
+            runs = self._runs.write()
+        self._runs.written(runs)
+
     def _repair(self) -> None:
         """Reads the study, and completes a step that a kill interrupted."""
         for frozen in self._study.get_trials(deepcopy=False):
@@ -343,6 +368,7 @@ class StudyLedger(Ledger):
                     self._epochs[frozen.number][epoch] = plain["value"]
             if "ending" in frozen.user_attrs:
                 self._tell(frozen.number, ending_from_plain(frozen.user_attrs["ending"]))
+                self._finished.add(frozen.number)
 
     def _index(self, frozen: optuna.trial.FrozenTrial) -> None:
         self._ids[frozen.number] = frozen._trial_id
@@ -368,4 +394,3 @@ class StudyLedger(Ledger):
             several = len(self._study.directions) > 1
             values = self._measures[number][max(epochs)] if several else epochs[max(epochs)]
         self._study.tell(number, values, state=_STATES[ending.state], skip_if_finished=True)
-        self._finished.add(number)

@@ -11,6 +11,7 @@ import optuna
 from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.errors import Problem, UsageError, first_line
 from hico_platform.masking import masked
+from hico_platform.search.ledger.step import allow_steps
 from hico_platform.sqlite_files import (
     BUSY_TIMEOUT_S,
     LOOK_TIMEOUT_S,
@@ -80,12 +81,14 @@ def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
     if timeout_s is not None:
         options["connect_args"] = {"timeout": timeout_s}
     try:
-        return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        storage = optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
     except Exception as error:
         problem = _problem(error, url)
         if problem is None:
             raise
         raise UsageError(problem) from error
+    allow_steps(storage)
+    return storage
 
 
 def _problem(error: Exception, url: str) -> Problem | None:

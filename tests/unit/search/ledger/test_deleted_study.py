@@ -33,7 +33,6 @@ def test_a_study_that_is_deleted_while_its_search_runs_is_named(ledger: StudyLed
         lambda: ledger.enqueue({"contrast.temperature": 0.1}, space=SPACE, origin=Origin.LISTED),
         lambda: ledger.record_report(number, report(1, 0.1)),
         lambda: ledger.record_ending(number, ending(TrialState.FAILED)),
-        lambda: ledger.record_run(number, "run"),
         lambda: ledger.note("any"),
         lambda: ledger.set_note("any", 1),
         ledger.drivers,

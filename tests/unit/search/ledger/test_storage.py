@@ -5,6 +5,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -116,7 +117,12 @@ def test_an_address_that_leads_nowhere(url: str, said: str) -> None:
 @pytest.mark.parametrize("create", [True, False])
 def test_a_server_s_tables_are_made_by_a_driver_alone(create: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(optuna.storages, "RDBStorage", lambda url, **more: asked.append({"url": url, **more}))
+
+    def connect(url: str, **more: Any) -> SimpleNamespace:
+        asked.append({"url": url, **more})
+        return SimpleNamespace(engine=None)
+
+    monkeypatch.setattr(optuna.storages, "RDBStorage", connect)
     open_storage("postgresql+psycopg://me@host/db", create=create)
     assert asked == [
         {
