@@ -9,7 +9,7 @@ examples:
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hico_platform.cli.steer_options import add_steer_options, print_asked
 from hico_platform.cli.store_options import home_paths
@@ -53,11 +53,11 @@ def _point(text: str) -> dict[str, Scalar]:
         except ScalarError as error:
             rule, remedy = error.rule, error.remedy
             raise UsageError(Problem(field=f"--point: {key}", rule=rule, value=given, remedy=remedy)) from error
-        if value is None:
+        if not given:
             remedy = "leave the field out for that of the base"
-            raise UsageError(Problem(field=f"--point: {key}", rule="a value", value=given or None, remedy=remedy))
+            raise UsageError(Problem(field=f"--point: {key}", rule="a value", remedy=remedy))
         if key in values:
             both, remedy = f"{given} after {values[key]}", "give the field once"
             raise UsageError(Problem(field=f"--point: {key}", rule="one value", value=both, remedy=remedy))
-        values[key] = value
+        values[key] = cast("Scalar", value)  # or null, where a search has it among its choices
     return values

@@ -15,12 +15,19 @@ __all__ = ["finished", "home", "steering"]
 
 
 def test_values_are_read_as_yaml_reads_them(steering: Steering, capsys: pytest.CaptureFixture[str]) -> None:
-    point = " contrast.temperature = 7e-2,model.encoder=lstm, model.layers=2,,x=true,y=a=b"
+    point = " contrast.temperature = 7e-2,model.encoder=lstm, model.layers=2,,x=true,y=a=b,z=null"
     assert main(["add", "toy", "--point", point, "--wait", "0", "--home", "/h"]) == 0
-    values = {"contrast.temperature": 0.07, "model.encoder": "lstm", "model.layers": 2, "x": True, "y": "a=b"}
+    values = {
+        "contrast.temperature": 0.07,
+        "model.encoder": "lstm",
+        "model.layers": 2,
+        "x": True,
+        "y": "a=b",
+        "z": None,
+    }
     expected = {"home": "/h", "name": "toy", "kind": RequestKind.ADD}
     assert steering.calls == [{**expected, "values": values, "patience_s": 0.0}]
-    assert [type(value) for value in steering.calls[0]["values"].values()] == [float, str, int, bool, str]
+    assert [type(value) for value in steering.calls[0]["values"].values()] == [float, str, int, bool, str, type(None)]
     assert capsys.readouterr().out.startswith("toy: add contrast.temperature=0.07, model.encoder=lstm, model.layers=2")
 
 
@@ -33,8 +40,6 @@ def test_values_are_read_as_yaml_reads_them(steering: Steering, capsys: pytest.C
         ("contrast.temperature=010", "--point: contrast.temperature: expected a number without leading zeros, got "
          "'010'; write 10, 0o10 for the octal number 8, or quote it for a text"),
         ("model.layers=2,contrast.temperature=", "--point: contrast.temperature: expected a value; "
-         "leave the field out for that of the base"),
-        ("contrast.temperature=null", "--point: contrast.temperature: expected a value, got 'null'; "
          "leave the field out for that of the base"),
         ("a=1, a =2", "--point: a: expected one value, got '2 after 1'; give the field once"),
     ],

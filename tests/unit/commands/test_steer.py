@@ -16,6 +16,7 @@ from hico_platform.home import HomePaths
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.requests import Answer, RequestKind
+from tests.toy import toy_space
 from tests.unit.cli.test_search import SPACE, controller_of, finished, home
 
 __all__ = ["finished", "home"]
@@ -65,6 +66,13 @@ def test_a_point_outside_of_the_space_is_refused(values: dict[str, Scalar], mess
     with pytest.raises(HicoError, match=re.escape(message)) as caught:
         check_point(SPACE, values)
     assert caught.value.exit_code == 2
+
+
+def test_null_is_a_value_where_it_is_among_the_choices() -> None:
+    space = toy_space(search={"optimiser.clip_gradient_norm": {"choice": [None, 1.0]}})
+    check_point(space, {"optimiser.clip_gradient_norm": None})  # type: ignore[dict-item]
+    with pytest.raises(HicoError, match=r"--point: contrast\.temperature: expected"):
+        check_point(SPACE, {"contrast.temperature": None})  # type: ignore[dict-item]
 
 
 def test_a_point_inside_of_the_space_may_leave_fields_to_the_base() -> None:

@@ -13,7 +13,7 @@ from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.notes import LIMIT_BEFORE, PAUSED
-from hico_platform.search.requests import Request, RequestKind, new_request, request_from_plain, request_to_plain
+from hico_platform.search.requests import Request, RequestKind, new_request
 from hico_platform.search.scheduler.make import make_scheduler
 from tests.toy import FACTS, run_toy_task, toy_outcome, toy_report, toy_space
 
@@ -202,25 +202,3 @@ def test_a_database_that_is_away_for_a_moment_ends_no_search(search: Search, mon
         patched.setattr(search.ledger, "requests", away)
         search.controller.look(now=True)
     assert says(search.ask(RequestKind.EXTEND, count=1)) == (True, "4 trials now")
-
-
-def test_a_request_in_words() -> None:
-    shown = [
-        new_request(RequestKind.PAUSE).words,
-        new_request(RequestKind.STOP, trial=3).words,
-        new_request(RequestKind.EXTEND, count=1).words,
-        new_request(RequestKind.PRIORITY, trial=3, count=7).words,
-        new_request(RequestKind.ADD, values={"a": 1, "b": "x"}).words,
-    ]
-    assert shown == ["pause", "stop trial 3", "extend by 1 trial", "priority 7 of trial 3", "add a=1, b=x"]
-
-
-def test_what_another_version_asked_is_left_to_it() -> None:
-    plain = request_to_plain(new_request(RequestKind.PAUSE))
-    assert request_from_plain("k", plain | {"kind": "dance"}) is None
-    assert request_from_plain("k", ["pause"]) is None
-    odd = request_from_plain("k", {"kind": "pause", "by": "a\x1b[2J", "at_s": "x", "trial": True}, {"obeyed": 1})
-    assert odd is not None
-    assert (odd.by, odd.at_s, odd.trial) == ("a?[2J", 0.0, None)
-    assert odd.answer is not None
-    assert not odd.answer.obeyed

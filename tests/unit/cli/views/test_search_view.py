@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
-import termios
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from hico_platform.cli.views.console import console_on, silent_signals
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.run_log import RunLog
 from hico_platform.cli.views.search_picture import SearchPicture, endings, shown_measures, shown_values
@@ -141,27 +138,6 @@ class TestView:
         assert [int(line.split()[0]) for line in rows] == list(range(30))
         assert all(len(line) <= 80 and "temperature" in line for line in rows), "a line a trial"
 
-    def test_a_pipe_is_no_terminal_whatever_variables_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("FORCE_COLOR", "1")
-        assert Console(file=io.StringIO()).is_terminal
-        assert not console_on(io.StringIO()).is_terminal
-
-    def test_colours_are_kept_in_a_pipe_where_they_are_forced_and_nowhere_with_no_color(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def shown() -> str:
-            output = io.StringIO()
-            console_on(output).print("stopped", style="yellow")
-            return output.getvalue()
-
-        for name in ("FORCE_COLOR", "NO_COLOR"):
-            monkeypatch.delenv(name, raising=False)
-        assert shown() == "stopped\n"
-        monkeypatch.setenv("FORCE_COLOR", "1")
-        assert shown() == "\x1b[33mstopped\x1b[0m\n"
-        monkeypatch.setenv("NO_COLOR", "1")
-        assert shown() == "stopped\n"
-
     def test_a_terminal_that_cannot_be_drawn_anew_gets_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TERM", "dumb")
         output = io.StringIO()
@@ -282,39 +258,3 @@ def picture(trials: Sequence[TrialRecord], *, limit: int = 40, **more: object) -
     options = {"name": "toy", "epochs": 9, "best": best_trial(trials), "has_driver": True} | more
     progress = search_progress(trials, limit=limit, max_failures=3, has_driver=True, has_ended=False)
     return SearchPicture(progress=progress, trials=trials, **options)
-
-
-class TestBrokenPipe:
-    def console(self, *, goes_on: bool) -> Console:
-        """On a pipe whose reader has gone."""
-        reader, writer = os.pipe()
-        os.close(reader)
-        return console_on(os.fdopen(writer, "w"), goes_on=goes_on)
-
-    def test_a_search_goes_on_without_its_output(self) -> None:
-        console = self.console(goes_on=True)
-        for _ in range(3):
-            console.print("trial 0 begins")
-
-    def test_what_only_shows_something_ends(self) -> None:
-        with pytest.raises(BrokenPipeError):
-            self.console(goes_on=False).print("a line")
-
-
-def test_ctrl_c_is_not_echoed_into_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    leader, follower = os.openpty()
-
-    def echoes() -> bool:
-        return bool(termios.tcgetattr(follower)[3] & termios.ECHOCTL)
-
-    before = echoes()
-    with os.fdopen(follower, "r", closefd=False) as stdin:
-        monkeypatch.setattr("sys.stdin", stdin)
-        with silent_signals():
-            assert not echoes()
-        assert echoes() == before
-    os.close(leader)
-    os.close(follower)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    with silent_signals():
-        pass
