@@ -7,19 +7,45 @@ from typing import Any
 
 import yaml
 
+from hico_platform.config.scalars import ScalarError, plain_scalar
 from hico_platform.config.schema import Settings, to_mapping
 
 
 def as_yaml(config: Settings, *, comments: Sequence[str] = ()) -> str:
     """The whole configuration in the order of its fields, below ``comments`` of one line each."""
-    text = yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True, default_flow_style=False)
     head = "".join(f"# {_one_line(comment)}\n" for comment in comments)
-    return f"{head}{text}"
+    return head + _dumped(to_mapping(config), default_flow_style=False)
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:
     """Plain values in their own order, such as the space that a ledger keeps."""
-    return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    return _dumped(data, width=110, default_flow_style=None)
+
+
+class _Writer(yaml.SafeDumper):
+    """Quotes texts for readers of both YAML 1.1, which PyYAML has in mind, and 1.2, in which 1e5 and 0o17 are numbers.
+
+    A text with a character that is not printable, such as a line separator, is written with escapes.
+    """
+
+    def text(self, text: str) -> yaml.ScalarNode:
+        """A text as it is written."""
+        style = '"' if not text.isprintable() else None if _is_read_as_text(text) else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _Writer.text)
+
+
+def _dumped(data: Mapping[str, Any], **style: Any) -> str:
+    return str(yaml.dump(dict(data), Dumper=_Writer, sort_keys=False, allow_unicode=True, **style))
+
+
+def _is_read_as_text(text: str) -> bool:
+    try:
+        return plain_scalar(text) == text
+    except ScalarError:
+        return False
 
 
 def _one_line(text: str) -> str:

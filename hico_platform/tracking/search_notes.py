@@ -96,7 +96,7 @@ def trial_note(
     if ending is None:
         state = "Running"
     elif ending.state is TrialState.FAILED:
-        state = f"Failed after {ending.epoch} epochs: {plain(ending.reason or '')[:500]}"
+        state = f"Failed after {ending.epoch} epochs: {plain((ending.reason or '')[:500])}"
     else:
         state = (
             f"{TrialStatus(ending.state).word.capitalize()} after {ending.epoch} epochs{f', {score}' if score else ''}"
