@@ -128,3 +128,8 @@ def command(*words: object) -> str:
 def first_line(error: Exception) -> str:
     """What a foreign error says, in a line; its name where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def reason(error: Exception) -> str:
+    """Why the system refused something, without the error's number and path; else what an error says, in a line."""
+    return (error.strerror if isinstance(error, OSError) else None) or first_line(error)

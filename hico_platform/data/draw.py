@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.store import Store
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import Problem, UsageError, reason
 
 _STRIP_FRAMES = 6
 _GIF_FRAMES = 60
@@ -43,7 +43,11 @@ def draw(store: Store, path: Path, *, count: int = 4) -> list[str]:
     except OSError as error:
         raise UsageError(
             Problem(
-                file=path, field="draw", rule="a file that can be written", value=str(error), remedy="give another path"
+                file=path,
+                field="draw",
+                rule="a file that can be written",
+                value=reason(error),
+                remedy="give another path",
             )
         ) from None
     return [store.names[i] for i in chosen]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hico_platform.data.anatomy import joint_key, rest_pose
 from hico_platform.data.layout import Layout
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import Problem, UsageError, reason
 
 _COLOURS = {"left": "tab:blue", "right": "tab:orange", "": "0.3"}
 _CLOSE_UPS = {  # name, and the region of the standing person: x from and to, y from and to, in metres
@@ -56,7 +56,7 @@ def draw_layout(layout: Layout, path: Path) -> None:
         figure.savefig(path, dpi=100)
     except OSError as error:
         raise UsageError(
-            Problem(file=path, field="draw", rule="a file that can be written", value=str(error),
+            Problem(file=path, field="draw", rule="a file that can be written", value=reason(error),
                     remedy="give another path")
         ) from None  # fmt: skip
 

@@ -24,7 +24,7 @@ from hico_platform.data.plausibility import measure
 from hico_platform.data.readers import Item, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_writer import check_sequence
-from hico_platform.errors import DataError, HicoError, Problem
+from hico_platform.errors import DataError, HicoError, Problem, reason
 from hico_platform.interruptions import SIGNALS
 
 
@@ -115,7 +115,7 @@ def _outcomes(how: How, items: list[Item]) -> Iterator[Outcome]:
                 yield Outcome(file=str(item.file), line=item.line, found=problem)
         except OSError as error:
             problem = Problem(
-                file=item.file, line=item.line, rule="a file that this user may read", value=str(error),
+                file=item.file, line=item.line, rule="a file that this user may read", value=reason(error),
                 remedy="check the file and its rights",
             )  # fmt: skip
             yield Outcome(file=str(item.file), line=item.line, found=problem)

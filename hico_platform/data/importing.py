@@ -25,7 +25,7 @@ from hico_platform.data.plausibility import BodyCheck, no_person
 from hico_platform.data.readers import FORMATS, OWN, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
 from hico_platform.data.store_writer import StoreWriter, refuse_existing
-from hico_platform.errors import DataError, HicoError, Problem, UsageError
+from hico_platform.errors import DataError, HicoError, Problem, UsageError, reason
 from hico_platform.plug_in_names import PlugInGroup
 
 Progress = Callable[[int, int], None]
@@ -67,7 +67,10 @@ def import_dataset(
     except OSError as error:
         raise DataError(
             Problem(
-                file=raw, rule="a file or folder that this user may read", value=str(error), remedy="check its rights"
+                file=raw,
+                rule="a file or folder that this user may read",
+                value=reason(error),
+                remedy="check its rights",
             )
         ) from None
     if not plan.items and not plan.problems:
@@ -87,7 +90,7 @@ def import_dataset(
             shutil.rmtree(work)
     except OSError as error:
         raise HicoError(
-            Problem(file=directory, rule="a folder that can be written", value=str(error),
+            Problem(file=directory, rule="a folder that can be written", value=reason(error),
                     remedy="check its space and rights, then run the same command again: it goes on where it stopped")
         ) from None  # fmt: skip
     return report

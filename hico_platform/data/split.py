@@ -132,6 +132,9 @@ def protocol_fits(store: Described) -> dict[str, Fit]:
     """The protocols of a store by name, those that fit and those that do not."""
     fits = {}
     for name, protocol in _protocols_of(store).items():
+        if absent := _absent_column(store, protocol):
+            fits[name] = Fit(counts=None, reason=f"there is no metadata column {absent}")
+            continue
         try:
             split = _split(store, protocol, validation_share=_VALIDATION_SHARE)
         except DataError as error:
@@ -141,6 +144,12 @@ def protocol_fits(store: Described) -> dict[str, Fit]:
         parts = {part.value: len(indices) for part, indices in split.parts(Purpose.COUNTS).items()}
         fits[name] = Fit(counts=parts | {kind: count for kind, count in alone.items() if count})
     return fits
+
+
+def _absent_column(store: Described, protocol: ProtocolRule) -> str | None:
+    """The first column that a protocol's training or test part goes by and the store does not have."""
+    conditions = protocol.train.conditions + (protocol.test.conditions if protocol.test else ())
+    return next((one.column for one in conditions if store.column(one.column) is None), None)
 
 
 def fitting_protocols(store: Described) -> dict[str, dict[str, int]]:

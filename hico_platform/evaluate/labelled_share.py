@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hico_platform.errors import DataError, Problem
+from hico_platform.errors import DataError, Problem, reason
 from hico_platform.evaluate.data import EvalData
 
 
@@ -76,7 +76,7 @@ def _read(path: Path, data: EvalData) -> Tensor:
             Problem(
                 file=path,
                 rule="a readable text file with the name of a sequence on each line",
-                value=str(error),
+                value=reason(error),
                 remedy="check the path and the file",
             )
         ) from error

@@ -44,12 +44,17 @@ class ValidationNoise:
             return None
         part = "the training part" if self.signal is Signal.KNN_SUBJECTS else "validation"
         persons = f" of {self.clusters.counted(self.persons)}" if known else ""
-        error, noise = (f"{100 * times * self.standard_error:.0f} points" for times in (1, 2))
-        found = (
-            f"{part} has {self.sequences} sequences{persons}: the standard error of a score is {error}, "
-            f"so differences under {noise} are noise"
-            f"{f'; nobody knows how other {self.clusters} would score' if alone else ''}"
-        )
+        error, noise = (_points(times * self.standard_error) for times in (1, 2))
+        found = f"{part} has {self.sequences} sequences{persons}: "
+        if alone:
+            found += f"nobody knows how other {self.clusters} would score, nor how sure a score is"
+        else:
+            found += f"the standard error of a score is {error}, so differences under {noise} are noise"
         if self.signal is Signal.KNN_SUBJECTS:
             return f"{found}; more recordings would help"
         return f"{found}; objectives: [{Signal.KNN_SUBJECTS}] scores all training subjects"
+
+
+def _points(share: float) -> str:
+    """A share in points, without decimals."""
+    return f"{100 * share:.0f} points"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.errors import HicoError, Problem, UsageError, reason
 
 PACKAGE = Path(__file__).resolve().parents[2] / "hico_platform"
 
@@ -302,3 +302,15 @@ def test_commands_print_the_grammar(words, tmp_path, monkeypatch, capsys):
     assert lines
     said = [line for line in lines if not PHASE.match(line)]
     assert [line for line in said if not LINE.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/a/missing.txt"), "No such file or directory"),
+        (OSError("cannot write mode P\nas JPEG"), "cannot write mode P"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_the_reason_is_without_number_and_path(error, said):
+    assert reason(error) == said

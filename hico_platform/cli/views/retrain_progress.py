@@ -127,17 +127,18 @@ class RetrainView:
         if now.failure is not None:
             return f"failed: {plain_line((now.failure.splitlines() or [''])[0])}"
         if now.result is not None:
-            return f"{_PARTS[now.run.entry.part]} {self._score(now.run.entry.part, now.result.metrics)}"
+            name, value = self._score(now.run.entry.part, now.result.metrics)
+            return f"{_PARTS[now.run.entry.part]} {name} {value}"
         if not now.run.entry.is_trained:
             return "begins"
         doing = "" if now.doing is None or now.doing is Activity.TRAINING else f", {now.doing}"
         return f"epoch {now.epoch} of {now.run.config.budget.epochs}{doing}"
 
-    def _score(self, part: Part, metrics: Mapping[str, float]) -> str:
-        """By what the search went by on validation, and by what the champion is tested by on the test split."""
+    def _score(self, part: Part, metrics: Mapping[str, float]) -> tuple[str, str]:
+        """Name and value: on validation of what the search went by, on the test split of what tests a champion."""
         metric = tested_metric(self._signal) if part is Part.TEST else self._signal.metric
         metric = metric if metric in metrics else Signal.KNN_TOP1.metric
-        return f"{METRICS.get(metric, self._signal.heading)} {metrics[metric]:.1%}"
+        return METRICS.get(metric, self._signal.heading), f"{metrics[metric]:.1%}"
 
     def _left(self) -> str | None:
         if self._overall is None or self._overall.left_s is None or self._overall.epochs >= self._overall.of:
@@ -204,7 +205,8 @@ class RetrainView:
             return now.run.heading, "failed", epochs, plain_line((now.failure.splitlines() or [""])[0])
         if now.result is not None:
             whole = f"{now.run.config.budget.epochs}/{now.run.config.budget.epochs}" if epochs else ""
-            return now.run.heading, "ended", whole, self._words(now)
+            name, value = self._score(now.run.entry.part, now.result.metrics)  # the value first: a name may be cut
+            return now.run.heading, "ended", whole, f"{value} {_PARTS[now.run.entry.part]} {name}"
         return now.run.heading, "evaluating" if now.doing is Activity.EVALUATING else "running", epochs, ""
 
 

@@ -20,7 +20,7 @@ from hico_platform.data.readers import (
     table,
     ucla,
 )
-from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source
+from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, Source, clean
 from hico_platform.data.readers.motion_capture import AMC, BVH
 from hico_platform.data.readers.windows import Windows
 from hico_platform.data.sequence import Unit
@@ -210,4 +210,15 @@ def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
     return next(iter(found.items()))
 
 
-__all__ = ["FORMATS", "OWN", "Format", "Item", "ReadOptions", "ReadPlan", "Source", "check_exists", "find_format"]
+__all__ = [
+    "FORMATS",
+    "OWN",
+    "Format",
+    "Item",
+    "ReadOptions",
+    "ReadPlan",
+    "Source",
+    "check_exists",
+    "clean",
+    "find_format",
+]

@@ -11,7 +11,7 @@ from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.readers._base import Item, ReadOptions, ReadPlan, clean
 from hico_platform.data.sequence import MissingJoint, Sequence
 from hico_platform.data.skeleton_file import SUFFIX, BodyOrder, SkeletonName, read_skeleton
-from hico_platform.errors import DataError, Problem
+from hico_platform.errors import DataError, Problem, reason
 
 _NAME_RULE = "a name like SsssCcccPpppRrrrAaaa.skeleton"
 _NAME_REMEDY = "restore its name, which says setup, camera, performer, repetition and action"
@@ -93,7 +93,7 @@ def read_missing(file: Path) -> frozenset[str]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(Problem(file=file, rule="a text file", value=str(error), remedy=_LIST_REMEDY)) from None
+        raise DataError(Problem(file=file, rule="a text file", value=reason(error), remedy=_LIST_REMEDY)) from None
     stems = (line.strip().removesuffix(SUFFIX) for line in lines)
     names = frozenset(stem for stem in stems if SkeletonName.parse(stem))
     if not names:

@@ -10,6 +10,7 @@ from rich.console import Console
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.retrain_progress import RetrainView
 from hico_platform.cli.views.run_log import RunLog
+from hico_platform.enums import Signal
 from hico_platform.retrain.candidates import CandidateRun
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.task_source import Overall, RunProgress
@@ -113,3 +114,13 @@ def test_a_terminal_is_drawn_and_keeps_every_run(tmp_path: Path) -> None:
     shown = screen.file.getvalue()
     assert all(f"best configuration, seed {seed}" in shown for seed in range(30))
     assert "best configuration, seed 29: test 1-NN 50.0%" in (tmp_path / "log").read_text()
+
+
+def test_a_narrow_terminal_cuts_the_name_of_a_score_and_not_its_value(tmp_path: Path) -> None:
+    view = view_on(io.StringIO())
+    view.begins("toy", log=tmp_path / "retrain.log", signal=Signal.KNN_SUBJECTS)
+    candidate = CandidateRun(entry=Entry.CANDIDATE, seed=1, config=CONFIG, trial=7, digest="d" * 64)
+    scored = dataclasses.replace(RESULTS[0], metrics={**RESULTS[0].metrics, "knn_subjects": 0.5})
+    view(RunProgress(run=candidate, epoch=4, result=scored))
+    row = view.lines(width=80, height=None)[1].plain
+    assert row.startswith("candidate, trial 7, seed 1  ended  4/4  50.0% validation 1-NN among all")

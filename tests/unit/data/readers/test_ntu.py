@@ -97,5 +97,5 @@ def test_what_is_no_such_folder(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("nothing\n")
     with pytest.raises(DataError, match="a list of names like S001C002P005R002A008, one a line"):
         read_missing(tmp_path / "list.txt")
-    with pytest.raises(DataError, match="a text file"):
+    with pytest.raises(DataError, match=r"absent\.txt: expected a text file, got 'No such file or directory'; "):
         read_missing(tmp_path / "absent.txt")
