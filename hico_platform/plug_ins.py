@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from hico_platform.errors import Problem, UsageError, first_line
+from hico_platform.errors import HicoError, Problem, UsageError, first_line
 from hico_platform.plug_in_names import PlugIn, PlugInGroup, plug_ins
 
 _log = logging.getLogger(__name__)
@@ -64,6 +65,25 @@ def made(group: PlugInGroup, name: str, *arguments: Any, **named: Any) -> Any:
     except UsageError:
         raise
     except Exception as error:
+        raise broken(plug_ins(group)[name], error) from error
+
+
+@contextlib.contextmanager
+def named_with_its_package(group: PlugInGroup, name: str, *, own: Collection[str]) -> Iterator[None]:
+    """While what a plug-in made is at work: an error that is no ``HicoError`` becomes one that names the plug-in.
+
+    Names in ``own`` are this project's, whose errors pass; so does what the system refuses, such as a full disk.
+
+    Raises:
+        BrokenPlugInError: the plug-in raised.
+    """
+    try:
+        yield
+    except (HicoError, OSError):
+        raise
+    except Exception as error:
+        if name in own or name not in plug_ins(group):
+            raise
         raise broken(plug_ins(group)[name], error) from error
 
 

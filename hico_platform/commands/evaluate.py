@@ -44,7 +44,7 @@ from hico_platform.evaluate.tasks.base import EvaluationTask
 from hico_platform.evaluate.tasks.registry import OWN, chosen, tasks
 from hico_platform.model.encoder import HierarchicalEncoder
 from hico_platform.plug_in_names import PlugInGroup
-from hico_platform.plug_ins import records
+from hico_platform.plug_ins import named_with_its_package, records
 from hico_platform.train.kernel_check import checked_kernels
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.datasets import Dataset, check_labels, code_version
@@ -230,7 +230,8 @@ class _Run:
         results, intervals, took = [], {}, {FEATURES: seconds}
         for task in run:
             with self._steps.step(name, task.name) as step:
-                result = task.run(given)
+                with named_with_its_package(PlugInGroup.TASKS, task.name, own=[one.name for one in OWN]):
+                    result = task.run(given)
                 data = _scored_data(result, given)
                 for score, value in result.scores.items():
                     found = interval(value, clusters=data.eval_subjects, kind=data.clusters, seed=self._request.seed)

@@ -7,6 +7,7 @@ does not depend on the number of workers. The chunks of a killed import remain, 
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -59,11 +60,13 @@ def import_dataset(
     brought = plug_ins.records([(PlugInGroup.READERS, format_name)])
     if brought and format_name not in OWN:
         provenance["plug_ins"] = brought
+    own_errors = functools.partial(plug_ins.named_with_its_package, PlugInGroup.READERS, format_name, own=OWN)
     try:
-        reader = FORMATS[format_name]
-        source = reader(raw, options)
-        method = _method(source, options, usual=reader.normalisation)
-        plan = source.plan()
+        with own_errors():
+            reader = FORMATS[format_name]
+            source = reader(raw, options)
+            method = _method(source, options, usual=reader.normalisation)
+            plan = source.plan()
     except OSError as error:
         raise DataError(
             Problem(
@@ -80,7 +83,7 @@ def import_dataset(
     if strict and plan.problems:
         raise DataError(plan.problems)
     try:
-        with work_folder(directory, fingerprint_of(source, plan, format_name, options, method)) as work:
+        with own_errors(), work_folder(directory, fingerprint_of(source, plan, format_name, options, method)) as work:
             measured = reader.bodies_measured and source.coordinates == 3  # in an image bones have no constant length
             check = BodyCheck(source.layout, reader.unit_read(options)) if measured else None
             report = _run(source, plan, work, provenance, method=method, workers=workers, strict=strict, check=check,

@@ -19,6 +19,7 @@ from hico_platform.config.json_schema import space_schema
 from hico_platform.config.schema import replace, to_mapping
 from hico_platform.config.space import SamplerName, SchedulerName, space_of
 from hico_platform.config.trial import TrialConfig
+from hico_platform.data.importing import import_dataset
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.readers import FORMATS, OWN, ReadOptions, find_format
 from hico_platform.enums import EncoderType
@@ -150,6 +151,30 @@ def test_one_that_raises_is_named_and_an_own_name_is_not_given_away(monkeypatch:
         "Recurrent"
     )
     assert EncoderType.all_names() == ("gru", "lstm", "transformer", "rude")
+
+
+def test_what_raises_at_work_is_named_with_its_package() -> None:
+    def works(name: str, error: Exception) -> None:
+        with plug_ins.named_with_its_package(PlugInGroup.TASKS, name, own=["knn"]):
+            raise error
+
+    with pytest.raises(
+        UsageError, match=r"chance: expected .* hico-extras 1\.2 .* got .KeyError: 'x'.; mend or remove"
+    ):
+        works("chance", KeyError("x"))
+    for name, error in (("knn", KeyError("own")), ("nobody", KeyError("x")), ("chance", OSError(28, "full"))):
+        with pytest.raises(type(error)) as raised:
+            works(name, error)
+        assert raised.value is error
+
+
+def test_a_reader_that_raises_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.num").write_text("no number")
+    with pytest.raises(
+        UsageError, match=r"reader numbers: expected .* hico-extras 1\.2 .* got .ValueError: invalid lit"
+    ):
+        import_dataset(tmp_path, tmp_path / "out", format_name="numbers")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_metadata_of_the_test_package_is_what_an_installer_writes() -> None:

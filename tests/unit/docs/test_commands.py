@@ -51,7 +51,7 @@ def test_every_command_on_a_page_is_one_that_its_parser_takes() -> None:
         if command.startswith("COMMAND"):
             continue
         try:
-            parsed(command)
+            parsed(command.replace("--format mine", "--format auto"))  # mine: the plug-in of the guide to new readers
         except (SystemExit, StopIteration, ValueError, UsageError) as error:
             wrong.append(f"{page}: hico-platform {command}: {error!r}")
     assert not wrong, "\n".join(wrong)
