@@ -79,7 +79,7 @@ class Request:
         """``pause trial 3``, ``extend by 4 trials``."""
         match self.kind:
             case RequestKind.ADD:
-                return f"add {', '.join(f'{name}={value}' for name, value in self.values.items())}"
+                return f"add {', '.join(f'{printable(name)}={_shown(value)}' for name, value in self.values.items())}"
             case RequestKind.EXTEND:
                 return f"extend by {self.count} trial{'' if self.count == 1 else 's'}"
             case RequestKind.PRIORITY:
@@ -141,6 +141,9 @@ def request_from_plain(key: str, plain: object, answer: object = None) -> Reques
     except ValueError:
         return None
     values = plain.get("values")
+    values = values if isinstance(values, Mapping) else {}
+    if not all(value is None or isinstance(value, Scalar) for value in values.values()):
+        return None
     return Request(
         key=key,
         kind=kind,
@@ -148,7 +151,7 @@ def request_from_plain(key: str, plain: object, answer: object = None) -> Reques
         host=_text(plain.get("host")),
         at_s=_number(plain.get("at_s")),
         trial=_whole(plain.get("trial")),
-        values=dict(values) if isinstance(values, Mapping) else {},
+        values=dict(values),
         count=_whole(plain.get("count")) or 0,
         answer=None
         if not isinstance(answer, Mapping)
@@ -159,6 +162,10 @@ def request_from_plain(key: str, plain: object, answer: object = None) -> Reques
             driver=_text(answer.get("driver")),
         ),
     )
+
+
+def _shown(value: Scalar) -> str:
+    return printable(str(value))[:100]
 
 
 def _text(value: object) -> str:

@@ -10,11 +10,13 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hico_platform.config.document import Document
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
+from hico_platform.config.space_rules import point_problems
 from hico_platform.errors import HicoError
 from hico_platform.search.ledger.base import Ledger, Origin, TrialRecord
 from hico_platform.search.notes import LIMIT_BEFORE, PAUSED
@@ -66,7 +68,8 @@ class Steering:
         drivers = ledger.drivers()
         self._began_at_s = drivers[-1].began_at_s if drivers else 0.0
         for request in ledger.requests():  # what earlier drivers obeyed still holds of trials
-            if request.answer is not None and request.answer.obeyed and request.trial is not None:
+            of_trials = request.trial is not None or request.kind is RequestKind.CONTINUE
+            if request.answer is not None and request.answer.obeyed and of_trials:
                 self._wish(request)
         self._note_paused()
         self._looked_s = self._timer() - LOOK_EVERY_S
@@ -114,15 +117,18 @@ class Steering:
             raise
         except Exception:
             return
-        for request in requests:
-            if request.answer is not None:
-                continue
+        for request in self._unanswered(requests):
             obeyed, says = self._obey(request)
             answer = Answer(
                 obeyed=obeyed, says=says, at_s=self._clock(), driver=f"{socket.gethostname()}:{os.getpid()}"
             )
             self._ledger.record_answer(request.key, answer)
             _log.warning("%s on %s asked: %s: %s", request.by, request.host, request.words, says)
+
+    def _unanswered(self, requests: Sequence[Request]) -> list[Request]:
+        """What is to be obeyed; what a kill interrupted first, as the limit is noted for one request at a time."""
+        found = [request for request in requests if request.answer is None]
+        return sorted(found, key=lambda request: not self._was_counted(request)) if len(found) > 1 else found
 
     def _obey(self, request: Request) -> tuple[bool, str]:
         whole = request.trial is None and request.kind in (RequestKind.STOP, RequestKind.PAUSE)
@@ -131,6 +137,8 @@ class Steering:
         match request.kind:
             case RequestKind.ADD:
                 return self._add(request)
+            case RequestKind.EXTEND if request.count < 1:
+                return False, "it asks for no trial more"
             case RequestKind.EXTEND:
                 self._extend(request, request.count)
                 return True, f"{self._ledger.search.limit} trials now"
@@ -139,6 +147,8 @@ class Steering:
             return False, refusal
         self._wish(request)
         self._note_paused()
+        if request.kind is RequestKind.CONTINUE and request.trial is not None and self._wishes.paused:
+            return True, "it runs again once the search is continued, which is paused"
         return True, _DONE[request.kind] if request.trial is None else _DONE_TO_TRIAL[request.kind]
 
     def _refusal(self, request: Request) -> str | None:
@@ -174,25 +184,36 @@ class Steering:
                 wishes.priorities[number] = request.count
 
     def _add(self, request: Request) -> tuple[bool, str]:
+        if self._was_counted(request):
+            self._extend(request, 1)
+            return True, _ADDED
+        given = dict(request.values)
+        # The command has checked it against the space of that moment; the search may have been resumed with another.
+        problems = point_problems(self._space, given, document=Document(data=given, file="--point"))
+        if problems or not given:
+            return False, str(problems[0]) if problems else "it has no value"
         base = {name: value for name, value in flatten(self._space.base).items() if value is not None}
-        point = self._space.nearest_point(base | dict(request.values))
-        if not self._space.admits(point):
-            return False, "the space admits no such point"
+        point = self._space.nearest_point(base | given)
         same = next((trial.number for trial in self._trials().values() if _same(trial.values, point)), None)
         if same is not None:
             return False, f"trial {same} has these values"
-        self._ledger.enqueue(base | dict(request.values), space=self._space, origin=Origin.ADDED)
+        self._ledger.enqueue(base | given, space=self._space, origin=Origin.ADDED)
         self._extend(request, 1)
-        return True, "it is next in line"
+        return True, _ADDED
 
     def _extend(self, request: Request, count: int) -> None:
         """Raises the limit; once, however often this request is obeyed."""
-        before = self._ledger.note(LIMIT_BEFORE)
-        if not isinstance(before, dict) or before.get("key") != request.key:
-            before = {"key": request.key, "limit": self._ledger.search.limit}
-            self._ledger.set_note(LIMIT_BEFORE, before)
-        self._ledger.reopen(source=self._ledger.search.source, limit=int(before["limit"]) + count)
+        if not self._was_counted(request):
+            self._ledger.set_note(LIMIT_BEFORE, {"key": request.key, "limit": self._ledger.search.limit})
+        limit = int(self._ledger.note(LIMIT_BEFORE)["limit"]) + count
+        # A resume may have given a higher one since.
+        self._ledger.reopen(source=self._ledger.search.source, limit=max(limit, self._ledger.search.limit))
         self._on_extended()
+
+    def _was_counted(self, request: Request) -> bool:
+        """Whether the limit was noted for this request, before a kill or an answer that was not written."""
+        before = self._ledger.note(LIMIT_BEFORE)
+        return isinstance(before, dict) and before.get("key") == request.key
 
     def _note_paused(self) -> None:
         """For ``list`` and ``status``, which see the ledger alone."""
@@ -201,6 +222,7 @@ class Steering:
         self._ledger.set_note(PAUSED, {"search": self._wishes.paused, "trials": sorted(held)})
 
 
+_ADDED = "it is next in line"
 _DONE = {
     RequestKind.STOP: "the search stops",
     RequestKind.PAUSE: "no trial runs until it is continued",

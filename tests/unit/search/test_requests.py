@@ -96,3 +96,15 @@ def test_what_another_version_wrote_is_read_as_far_as_it_goes() -> None:
     assert (odd.count, odd.values) == (0, {})
     assert odd.answer == Answer(obeyed=False, says="unknown", at_s=0.0, driver="unknown"), "1 is not true"
     assert request_from_plain("k", {"kind": "pause", "at_s": True}) is not None
+
+
+def test_a_point_whose_values_are_none_is_left_to_another_version() -> None:
+    for values in ({"contrast.temperature": {"x": {}}}, {"contrast.temperature": [0.1]}):
+        assert request_from_plain("k", {"kind": "add", "values": values}) is None
+    assert request_from_plain("k", {"kind": "add", "values": {"model.heads": None}}) is not None
+
+
+def test_a_point_steers_no_terminal_and_is_shown_in_part_where_it_is_long() -> None:
+    point = request_from_plain("k", {"kind": "add", "values": {"a\x1b[2J": "b\x07" + "c" * 1000}})
+    assert point is not None
+    assert point.words == "add a?[2J=b?" + "c" * 98

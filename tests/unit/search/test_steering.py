@@ -202,3 +202,96 @@ def test_a_database_that_is_away_for_a_moment_ends_no_search(search: Search, mon
         patched.setattr(search.ledger, "requests", away)
         search.controller.look(now=True)
     assert says(search.ask(RequestKind.EXTEND, count=1)) == (True, "4 trials now")
+
+
+def test_a_trial_that_was_continued_with_the_whole_search_stays_so_for_the_next_driver(search: Search) -> None:
+    first = search.controller.next_task()
+    search.ask(RequestKind.PAUSE, first.number)
+    search.controller.paused(first.number)
+    search.ask(RequestKind.CONTINUE)
+    assert not search.controller.is_held(first.number)
+    controller = search.begin()
+    assert not controller.is_held(first.number)
+    assert search.ledger.note(PAUSED) == {"search": False, "trials": []}
+
+
+def test_a_trial_of_a_paused_search_is_not_said_to_run_again(search: Search) -> None:
+    task = search.controller.next_task()
+    search.ask(RequestKind.PAUSE)
+    answer = says(search.ask(RequestKind.CONTINUE, task.number))
+    assert search.controller.is_held(task.number)
+    assert answer == (True, "it runs again once the search is continued, which is paused")
+
+
+def test_a_point_that_a_changed_space_no_longer_has_is_refused_and_ends_no_driver(search: Search) -> None:
+    for values, reason in [
+        ({"contrast.temperature": 0.9}, "a value of contrast.temperature that is searched"),
+        ({"contrast.momentum": 0.9}, "fields that the search varies"),
+        ({"contrast.temperature": "warm"}, "number"),
+        ({"contrast.temperature": [0.1]}, "number"),
+        ({}, "it has no value"),
+    ]:
+        obeyed, why = says(search.ask(RequestKind.ADD, values=values))
+        assert not obeyed, values
+        assert reason in why
+    assert search.ledger.search.limit == 3
+    assert search.ledger.waiting() == (0,), "the base alone"
+
+
+@pytest.mark.parametrize("count", [0, -2])
+def test_no_request_lowers_the_limit(search: Search, count: int) -> None:
+    assert says(search.ask(RequestKind.EXTEND, count=count)) == (False, "it asks for no trial more")
+    assert search.ledger.search.limit == 3
+
+
+def test_a_limit_is_raised_once_whatever_is_asked_between_a_kill_and_the_next_driver(search: Search) -> None:
+    killed = dataclasses.replace(new_request(RequestKind.EXTEND, count=2), key="5")
+    search.ledger.record_request(killed)
+    search.controller.look(now=True)
+    search.ledger.record_request(killed)  # a kill came before the answer was written
+    search.ledger.record_request(dataclasses.replace(new_request(RequestKind.EXTEND, count=1), key="4"))  # a slow clock
+    search.begin()
+    assert search.ledger.search.limit == 3 + 2 + 1
+
+
+def test_a_point_that_was_taken_up_before_a_kill_still_raises_the_limit(search: Search) -> None:
+    """The driver was killed after it enqueued the point, before it raised the limit and answered."""
+    values = {"contrast.temperature": 0.07, "model.encoder": "lstm"}
+    request = search.ask(RequestKind.ADD, values=values)
+    assert search.ledger.search.limit == 4
+    numbers = [search.controller.next_task().number for _ in range(4)]
+    assert len(set(numbers)) == 4
+    search.ledger.record_request(dataclasses.replace(request, answer=None))
+    search.begin()
+    assert search.ledger.search.limit == 4
+    assert says(next(one for one in search.ledger.requests() if one.key == request.key))[0]
+
+
+@pytest.mark.parametrize("step", ["enqueue", "set_note", "reopen", "record_answer"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_kill_at_any_moment_of_an_added_point_makes_one_trial_more(
+    search: Search, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    whole = getattr(search.ledger, step)
+
+    def killed(*given: object, **named: object) -> None:
+        if after:
+            whole(*given, **named)
+        raise Killed
+
+    values = {"contrast.temperature": 0.07, "model.encoder": "lstm"}
+    with monkeypatch.context() as patched:
+        patched.setattr(search.ledger, step, killed)
+        with pytest.raises(Killed):
+            search.ask(RequestKind.ADD, values=values)
+    controller = search.begin()
+    assert search.ledger.search.limit == 4
+    while task := controller.next_task():
+        run_toy_task(controller, task)
+    trials = search.ledger.trials()
+    assert len(trials) == 4
+    assert [dict(trial.values) for trial in trials if trial.origin is Origin.ADDED] == [values]
+    assert [says(request) for request in search.ledger.requests()] == [(True, "it is next in line")]
