@@ -34,6 +34,7 @@ from hico_platform.search.notes import TRIAL_MACHINES
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
 from hico_platform.search.status import SearchStatus, search_status
+from hico_platform.search.stopping import spans_between
 from hico_platform.search.trial_machines import trial_machines
 
 
@@ -277,8 +278,8 @@ def _spent_s(trial: TrialRecord, *, sessions: Sequence[float]) -> list[float]:
     """Seconds on workers by each of a trial's reports and, if it has ended, by its end."""
     marks = [report.at_s for report in trial.reports] + ([] if trial.ending is None else [trial.ending.at_s])
     parts = [
-        end - max([begin, *(session for session in sessions if begin < session <= end)])
-        for begin, end in itertools.pairwise([trial.began_at_s, *marks])
+        sum(end - begin for begin, end in spans_between(pair, sessions=sessions, pauses=trial.pauses))
+        for pair in itertools.pairwise([trial.began_at_s, *marks])
     ]
     return list(itertools.accumulate(parts))
 

@@ -26,7 +26,7 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.events import Event, Observer
 from hico_platform.search.execution import ClusterOptions, TrialExecution
-from hico_platform.search.execution_events import ExecutionEvent, ExecutionObserver, nobody_watches
+from hico_platform.search.execution_events import ExecutionEvent, ExecutionObserver
 from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
@@ -161,7 +161,7 @@ def run_search(
                     function=function,
                     cluster=cluster,
                     probe=probe,
-                    observe=nobody_watches if metrics is None else metrics.on_execution,
+                    observe=_all_of(*(one.on_execution for one in watching)),
                     watch=watch,
                 )
             if controller.failures_exceeded:

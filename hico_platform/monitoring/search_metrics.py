@@ -385,6 +385,7 @@ class SearchMetrics:
                     self._retries(event.cause).inc()
                 self._at_work.lose_worker(event.number)
             case WorkerReleased():
+                self._pause_counting(event.number)
                 self._at_work.lose_worker(event.number)
             case MachineExcluded():
                 self._excluded().inc()
@@ -400,6 +401,14 @@ class SearchMetrics:
             self._spent_s += spent_s
             if ended:
                 self._ended_spent_s += before_s + spent_s
+
+    def _pause_counting(self, number: int) -> None:
+        """A paused trial holds no worker until it is handed out again."""
+        with self._lock:
+            now_s = self._clock()
+            spent_s = now_s - self._since_s.pop(number, now_s)
+            self._spent_s += spent_s
+            self._spent_before[number] = self._spent_before.get(number, 0.0) + spent_s
 
     def _count_report(self, number: int, report: ReportRecord) -> None:
         self._reached(report.epoch).inc()

@@ -14,6 +14,7 @@ from hico_platform.config.space import StopConfig
 from hico_platform.errors import command
 from hico_platform.notify.notification import Notification, Occasion
 from hico_platform.search.events import Event, TrialBegan, TrialReported
+from hico_platform.search.execution_events import ExecutionEvent, WorkerReleased
 from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.result import SearchResult
 
@@ -81,17 +82,24 @@ class SearchWatcher:
         with self._lock:
             self._hear()
             if isinstance(event, TrialBegan):
+                self._count_worker(event.trial.number)  # it may have lost a worker before
                 self._running[event.trial.number] = self._timer()
             elif isinstance(event, TrialReported):
                 self._scores[event.number] = event.report.value, event.report.standard_error
             else:
-                self._spent_s += self._timer() - self._running.pop(event.number, self._timer())
+                self._count_worker(event.number)
                 score = self._scores.pop(event.number, None)
                 if event.ending.state is TrialState.FAILED:
                     self._trial_failed(event.number, event.ending.reason)
                 elif event.ending.state is TrialState.COMPLETE and score is not None:
                     self._complete(event.number, *score)
             self._send_best()
+
+    def on_execution(self, event: ExecutionEvent) -> None:
+        """A paused trial gives its worker back."""
+        if isinstance(event, WorkerReleased):
+            with self._lock:
+                self._count_worker(event.number)
 
     def look(self) -> None:
         """What time alone brings: a best that waited, silence, the disk, the budget."""
@@ -131,6 +139,11 @@ class SearchWatcher:
             self._send_best(at_once=True)
             again = command("search", "--resume", "--name", self._name)
             self._tell(Occasion.INTERRUPTED, "interrupted", [f"Go on with: {again}"])
+
+    def _count_worker(self, number: int) -> None:
+        """Counts what a trial's worker has spent, which it has no longer."""
+        now_s = self._timer()
+        self._spent_s += now_s - self._running.pop(number, now_s)
 
     def _hear(self) -> None:
         now_s = self._timer()

@@ -19,8 +19,9 @@ from hico_platform.search.events import Observer, TrialBegan, TrialEnded, TrialR
 from hico_platform.search.first_points import enqueue_first_points
 from hico_platform.search.ledger.base import Ending, Ledger, ReportRecord, TrialRecord, TrialState, config_of
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
-from hico_platform.search.notes import EXCLUDED_MACHINES, GPUS
+from hico_platform.search.notes import EXCLUDED_MACHINES, GPUS, PAUSES
 from hico_platform.search.objectives import Measures, measures, scheduler_scores
+from hico_platform.search.pauses import Pause, ended, to_note
 from hico_platform.search.scheduler.base import Scheduler
 from hico_platform.search.state import too_many_failed
 from hico_platform.search.steering import Steering
@@ -142,7 +143,12 @@ class SearchController:
         """A trial has saved what it had, and its worker is given back."""
         if number in self._running:
             self._running.remove(number)
+            self._set_pauses(number, (*self._trials[number].pauses, (self._clock(), None)))
             self._unfinished.insert(0, self._trials[number])
+
+    def _set_pauses(self, number: int, pauses: tuple[Pause, ...]) -> None:
+        self._trials[number] = dataclasses.replace(self._trials[number], pauses=pauses)
+        self._ledger.set_note(PAUSES, to_note({trial.number: trial.pauses for trial in self._trials.values()}))
 
     def next_task(self) -> TrialTask | None:
         """The next trial to run, or none: then no more will come, unless ``is_waiting``."""
@@ -168,7 +174,10 @@ class SearchController:
         first = [] if held or self._is_complete() else self._steering.first_points()
         if free and not (first and self._steering.priority(first[0]) > self._steering.priority(free[0].number)):
             self._unfinished.remove(free[0])
-            return free[0]
+            number, pauses = free[0].number, free[0].pauses
+            if pauses and pauses[-1][1] is None:
+                self._set_pauses(number, ended(pauses, at_s=self._clock()))
+            return self._trials[number]
         if held or self._is_complete():
             return None
         trial = self._ledger.begin(self._space, at_s=self._clock(), first=first)

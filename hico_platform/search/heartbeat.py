@@ -53,6 +53,8 @@ def heartbeat(
 
 def live_driver(note: Any, *, now_s: float) -> Mapping[str, object] | None:
     """The driver of a note, if its heartbeat is recent. A note from the future comes from a clock that was set back."""
-    if not isinstance(note, Mapping) or abs(now_s - float(note["at_s"])) > DEAD_AFTER_S:
+    if not isinstance(note, Mapping) or not isinstance(note.get("host"), str):
         return None
-    return note
+    at_s = note.get("at_s")
+    is_recent = isinstance(at_s, int | float) and abs(now_s - at_s) <= DEAD_AFTER_S
+    return note if is_recent and {"pid", "since_s"} <= note.keys() else None

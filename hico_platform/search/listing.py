@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hico_platform.config.document import LEDGER, Document
 from hico_platform.config.schema import parse
 from hico_platform.config.space import Objective, ResourcesConfig
-from hico_platform.errors import ConfigError
+from hico_platform.errors import ConfigError, HicoError
 from hico_platform.home import HomePaths
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import SearchRecord, TrialState
@@ -120,6 +120,7 @@ def listed_searches(
     """
     from hico_platform.search.ledger.engine import looking_at
     from hico_platform.search.ledger.overview import search_overviews
+    from hico_platform.search.ledger.serialization import readable
 
     now_s = time.time() if at_s is None else at_s
     found = []
@@ -132,7 +133,11 @@ def listed_searches(
         if overview.search is None:
             found.append(ListedSearch(name=overview.name, problem=overview.problem))
             continue
-        found.append(_listed(paths, overview.search, overview, now_s=now_s))
+        try:
+            with readable(overview.name, written_by=overview.search.facts.code_version):
+                found.append(_listed(paths, overview.search, overview, now_s=now_s))
+        except HicoError as error:
+            found.append(ListedSearch(name=overview.name, problem=str(error.problems[0])))
     return tuple(sorted(found, key=lambda one: (-one.began_at_s, one.name)))
 
 
@@ -158,7 +163,9 @@ def _listed(paths: HomePaths, search: SearchRecord, overview: SearchOverview, *,
         end - begin
         for span in overview.spans
         if span.ended or has_driver
-        for begin, end in spans_between(span.marks if span.ended else (*span.marks, now_s), sessions=sessions)
+        for begin, end in spans_between(
+            span.marks if span.ended else (*span.marks, now_s), sessions=sessions, pauses=span.pauses
+        )
     )
     measured = notes.get(GPUS)
     gpus = resources.given_gpus if measured is None else float(measured)

@@ -35,5 +35,8 @@ PAUSED = "paused"
 TRIAL_MACHINES = "trial_machines"
 """The numbers of the trials that each machine ran, with the GPUs that they held."""
 
+PAUSES = "pauses"
+"""When trials were paused (:mod:`~hico_platform.search.pauses`)."""
+
 LIMIT_BEFORE = "limit_before"
 """The limit before the last request that raised it: key, limit; so that it is raised once."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hico_platform.config.space import CheckedSpace, SamplerName, StopConfig
 from hico_platform.search.grid import grid_left
 from hico_platform.search.ledger.base import Ending, TrialRecord, TrialState
+from hico_platform.search.pauses import Pause, outside
 
 HOUR_S = 3600.0
 
@@ -84,7 +85,7 @@ def busy_s(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -> fl
     """Seconds for which a trial ran on workers, as far as the ledger knows.
 
     If a driver began between two recorded times of a trial (its beginning, reports, end), only the time since then
-    counts, since it is not known when the driver before was interrupted.
+    counts, since it is not known when the driver before was interrupted. The time in which it was paused never does.
     """
     return sum(end - begin for begin, end in busy_spans(trial, now_s=now_s, sessions=sessions))
 
@@ -93,12 +94,15 @@ def busy_spans(trial: TrialRecord, *, now_s: float, sessions: Sequence[float]) -
     """When a trial ran on workers (Unix times), as :func:`busy_s` counts it."""
     marks = [trial.began_at_s, *(report.at_s for report in trial.reports)]
     marks.append(now_s if trial.ending is None else trial.ending.at_s)
-    return spans_between(marks, sessions=sessions)
+    return spans_between(marks, sessions=sessions, pauses=trial.pauses)
 
 
-def spans_between(marks: Sequence[float], *, sessions: Sequence[float]) -> list[tuple[float, float]]:
-    """The same, of a trial's recorded times (Unix), its beginning first."""
+def spans_between(
+    marks: Sequence[float], *, sessions: Sequence[float], pauses: Sequence[Pause]
+) -> list[tuple[float, float]]:
+    """The same, of a trial's recorded times (Unix), its beginning first, and of its pauses."""
     return [
         (max([begin, *(session for session in sessions if begin < session <= end)]), end)
-        for begin, end in itertools.pairwise(marks)
+        for known in itertools.pairwise(marks)
+        for begin, end in outside(*known, pauses)
     ]

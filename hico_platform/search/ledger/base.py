@@ -20,6 +20,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import ConfigError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.messages import EpochReport
+from hico_platform.search.pauses import Pause
 from hico_platform.search.requests import Answer, Request
 from hico_platform.search.tags import TagRecord
 
@@ -124,7 +125,8 @@ class TrialRecord:
 
     ``values`` are the searched fields' values (dotted names); a field whose condition does not hold is absent.
     ``config`` is the whole configuration that the trial began with, as plain values: a space may change when its
-    search is resumed, a trial never does. Only trials of older versions have none.
+    search is resumed, a trial never does. Only trials of older versions have none. ``pauses`` are those after which it
+    was handed out again, or which it waits in.
     """
 
     number: int
@@ -136,6 +138,7 @@ class TrialRecord:
     reports: tuple[ReportRecord, ...] = ()
     ending: Ending | None = None
     run_id: str | None = None
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def epoch(self) -> int:

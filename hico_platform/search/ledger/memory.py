@@ -24,6 +24,8 @@ from hico_platform.search.ledger.base import (
     TrialState,
     whole_config,
 )
+from hico_platform.search.notes import PAUSES
+from hico_platform.search.pauses import pauses_from
 from hico_platform.search.requests import Answer, Request
 from hico_platform.search.tags import TagRecord
 
@@ -49,7 +51,8 @@ class MemoryLedger(Ledger):
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials that were begun, by number."""
-        return tuple(self._trials)
+        pauses = pauses_from(self._notes.get(PAUSES))
+        return tuple(dataclasses.replace(trial, pauses=pauses.get(trial.number, ())) for trial in self._trials)
 
     def begin(self, space: CheckedSpace, *, at_s: float, first: Sequence[int] = ()) -> TrialRecord:
         """Begins the next enqueued trial, else one at random."""

@@ -65,6 +65,8 @@ from hico_platform.search.ledger.study_records import (
 )
 from hico_platform.search.ledger.trial_runs import TrialRuns
 from hico_platform.search.lock import name_is_taken
+from hico_platform.search.notes import PAUSES
+from hico_platform.search.pauses import pauses_from
 from hico_platform.search.requests import (
     Answer,
     Request,
@@ -178,10 +180,12 @@ class StudyLedger(Ledger):
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials that were begun, by number."""
         runs, known, records = self._runs.all(), self._study.get_trials(deepcopy=False), []
+        pauses = pauses_from(self.note(PAUSES))
         with readable(self._search.name, written_by=self._search.facts.code_version):
             for frozen in known:
                 if "trial" in frozen.user_attrs:
                     record = trial_record(frozen, runs.get(frozen.number))
+                    record = replace(record, pauses=pauses[frozen.number]) if frozen.number in pauses else record
                     records.append(self._with_config(record) if record.config is None else record)
         return tuple(records)
 

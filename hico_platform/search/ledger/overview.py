@@ -19,8 +19,10 @@ from sqlalchemy import Connection, bindparam, text
 from hico_platform.errors import HicoError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import SearchRecord, TrialState
-from hico_platform.search.ledger.serialization import ending_from_plain, report_from_plain
+from hico_platform.search.ledger.serialization import ending_from_plain, readable, report_from_plain
 from hico_platform.search.ledger.study_records import DRIVER, NOTE, REPORT, TAG, driver_records, search_record
+from hico_platform.search.notes import PAUSES, SESSIONS
+from hico_platform.search.pauses import Pause, pauses_from
 from hico_platform.search.tags import TagRecord
 
 _STATES = {
@@ -52,6 +54,7 @@ class Span:
 
     marks: tuple[float, ...]
     ended: bool
+    pauses: tuple[Pause, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,20 +87,38 @@ class SearchOverview:
 
 
 def search_overviews(connection: Connection) -> tuple[SearchOverview, ...]:
-    """Every search of a study database, by name; studies that something else made are left out."""
+    """Every search of a study database, by name; studies that something else made are left out.
+
+    One that cannot be read keeps no other from being listed.
+    """
     attributes = _study_attributes(connection)
-    trials = _trials(connection)
-    best = _best_scores(connection, trials)
-    return tuple(
-        sorted(
-            (
-                _overview(connection, name, content, trials.get(study, ()), best.get(study))
-                for study, (name, content) in attributes.items()
-                if "search" in content
-            ),
-            key=lambda one: one.name,
-        )
-    )
+    found = _trials(connection)
+    searches, trials, unreadable = dict[int, SearchRecord](), dict[int, list[_Row]](), list[SearchOverview]()
+    for study, (name, content) in attributes.items():
+        if "search" in content:
+            try:
+                searches[study] = search_record(name, content)
+                with readable(name, written_by=searches[study].facts.code_version):
+                    trials[study] = [_row(*columns) for columns in found.get(study, ())]
+            except HicoError as error:
+                unreadable.append(_unreadable(name, error))
+    best = _best_trials(connection, trials)
+    reports = _reports(connection, [row.trial_id for row in best.values()])
+
+    def overview(study: int) -> SearchOverview:
+        name, content = attributes[study]
+        try:
+            with readable(name, written_by=searches[study].facts.code_version):
+                scored = None if study not in best else _score(best[study], reports.get(best[study].trial_id, ()))
+                return _overview(connection, searches[study], content, trials[study], scored)
+        except HicoError as error:
+            return _unreadable(name, error)
+
+    return tuple(sorted((*map(overview, trials), *unreadable), key=lambda one: one.name))
+
+
+def _unreadable(name: str, error: HicoError) -> SearchOverview:
+    return SearchOverview(name=name, search=None, problem=str(error.problems[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,22 +133,22 @@ class _Row:
 
 
 def _overview(
-    connection: Connection, name: str, content: Mapping[str, Any], trials: Sequence[_Row], best: BestScore | None
+    connection: Connection,
+    search: SearchRecord,
+    content: Mapping[str, Any],
+    trials: Sequence[_Row],
+    best: BestScore | None,
 ) -> SearchOverview:
-    try:
-        search = search_record(name, content)
-    except HicoError as error:
-        return SearchOverview(name=name, search=None, problem=str(error.problems[0]))
     notes = {key.removeprefix(NOTE): value for key, value in content.items() if key.startswith(NOTE)}
     tags = [TagRecord.from_plain(key.removeprefix(TAG), value) for key, value in content.items() if key.startswith(TAG)]
     counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
     return SearchOverview(
-        name=name,
+        name=search.name,
         search=search,
         counts=counts,
         excused=sum(trial.excused for trial in trials),
         best=best,
-        spans=_spans(connection, trials, sessions=notes.get("sessions") or ()),
+        spans=_spans(connection, trials, notes=notes),
         notes=notes,
         drivers=driver_records(content),
         tags=tuple(sorted((tag for tag in tags if tag is not None), key=lambda tag: tag.name)),
@@ -147,12 +168,13 @@ def _study_attributes(connection: Connection) -> dict[int, tuple[str, dict[str, 
         {"notes": f"{NOTE}%", "drivers": f"{DRIVER}%", "tags": f"{TAG}%"},
     )
     for study, key, value in rows:
-        found[study][1][key] = json.loads(value)
+        if study in found:  # else it was begun since the query before
+            found[study][1][key] = json.loads(value)
     return found
 
 
-def _trials(connection: Connection) -> dict[int, list[_Row]]:
-    """The trials of each study that were begun, with their first and last moments and the value of complete ones."""
+def _trials(connection: Connection) -> dict[int, list[tuple[Any, ...]]]:
+    """The columns of each study's trials that were begun: what :func:`_row` reads."""
     began = _number(connection, "begun.value_json", "began_at_s")
     query = (
         f"SELECT trials.study_id, trials.trial_id, trials.number, trials.state, {began}, ended.value_json, "
@@ -161,26 +183,28 @@ def _trials(connection: Connection) -> dict[int, list[_Row]]:
         "LEFT JOIN trial_user_attributes ended ON ended.trial_id = trials.trial_id AND ended.key = 'ending' "
         "LEFT JOIN trial_values ON trial_values.trial_id = trials.trial_id AND trial_values.objective = 0"
     )
-    found: dict[int, list[_Row]] = defaultdict(list)
-    for study, trial_id, number, state, began_at_s, ended, value in connection.execute(text(query)):
-        ending = None if ended is None else ending_from_plain(json.loads(ended))
-        # A driver that was killed between the two writes has left the state behind the ending.
-        known = _STATES.get(state, TrialState.RUNNING) if ending is None else ending.state
-        found[study].append(
-            _Row(
-                trial_id=trial_id,
-                number=number,
-                state=known,
-                began_at_s=float(began_at_s),
-                ended_at_s=None if ending is None else ending.at_s,
-                value=value,
-                excused=ending is not None and ending.excused,
-            )
-        )
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for study, *columns in connection.execute(text(query)):
+        found[study].append(tuple(columns))
     return found
 
 
-def _best_scores(connection: Connection, trials: Mapping[int, Sequence[_Row]]) -> dict[int, BestScore]:
+def _row(trial_id: int, number: int, state: str, began_at_s: Any, ended: str | None, value: float | None) -> _Row:
+    """A trial with its first and last moment, and its value if it is complete."""
+    ending = None if ended is None else ending_from_plain(json.loads(ended))
+    return _Row(
+        trial_id=trial_id,
+        number=number,
+        # A driver that was killed between the two writes has left the state behind the ending.
+        state=_STATES.get(state, TrialState.RUNNING) if ending is None else ending.state,
+        began_at_s=float(began_at_s),
+        ended_at_s=None if ending is None else ending.at_s,
+        value=value,
+        excused=ending is not None and ending.excused,
+    )
+
+
+def _best_trials(connection: Connection, trials: Mapping[int, Sequence[_Row]]) -> dict[int, _Row]:
     """The best trial of each study, by the rule of :func:`~hico_platform.search.ledger.base.best_trial`."""
     complete = {study: [row for row in rows if row.state is TrialState.COMPLETE] for study, rows in trials.items()}
     without = [row for study, rows in trials.items() if not complete[study] for row in rows]
@@ -194,14 +218,16 @@ def _best_scores(connection: Connection, trials: Mapping[int, Sequence[_Row]]) -
         reported = [row for row in rows if row.trial_id in last]
         if reported:
             chosen[study] = max(reported, key=lambda row: (*last[row.trial_id], -row.number))
-    reports = _reports(connection, [row.trial_id for row in chosen.values()])
-    return {
-        study: BestScore(
-            number=row.number, epoch=report.epoch, value=report.value, standard_error=report.standard_error
-        )
-        for study, row in chosen.items()
-        if (report := max(reports.get(row.trial_id, ()), key=lambda one: one.epoch, default=None)) is not None
-    }
+    return chosen
+
+
+def _score(row: _Row, contents: Sequence[str]) -> BestScore | None:
+    """The last of a trial's reports."""
+    reports = [report_from_plain(json.loads(content)) for content in contents]
+    last = max(reports, key=lambda one: one.epoch, default=None)
+    if last is None:
+        return None
+    return BestScore(number=row.number, epoch=last.epoch, value=last.value, standard_error=last.standard_error)
 
 
 def _last_reports(connection: Connection, rows: Sequence[_Row]) -> dict[int, tuple[int, float]]:
@@ -217,20 +243,21 @@ def _last_reports(connection: Connection, rows: Sequence[_Row]) -> dict[int, tup
     return found
 
 
-def _reports(connection: Connection, ids: Sequence[int]) -> dict[int, list[Any]]:
-    """The reports of a few trials, as records."""
+def _reports(connection: Connection, ids: Sequence[int]) -> dict[int, list[str]]:
+    """The reports of a few trials, as the database has them."""
     query = text(
         "SELECT trial_id, value_json FROM trial_user_attributes WHERE trial_id IN :ids AND key LIKE :reports"
     ).bindparams(bindparam("ids", expanding=True))
-    found: dict[int, list[Any]] = defaultdict(list)
+    found: dict[int, list[str]] = defaultdict(list)
     for batch in _batches(ids):
         for trial_id, content in connection.execute(query, {"ids": batch, "reports": f"{REPORT}%"}):
-            found[trial_id].append(report_from_plain(json.loads(content)))
+            found[trial_id].append(content)
     return found
 
 
-def _spans(connection: Connection, trials: Sequence[_Row], *, sessions: Sequence[float]) -> tuple[Span, ...]:
+def _spans(connection: Connection, trials: Sequence[_Row], *, notes: Mapping[str, Any]) -> tuple[Span, ...]:
     """When trials ran; the reports are read of those alone during which another driver began."""
+    sessions, pauses = notes.get(SESSIONS) or (), pauses_from(notes.get(PAUSES))
     several = [
         row
         for row in trials
@@ -242,10 +269,11 @@ def _spans(connection: Connection, trials: Sequence[_Row], *, sessions: Sequence
         Span(
             marks=(
                 row.began_at_s,
-                *sorted(report.at_s for report in reports.get(row.trial_id, ())),
+                *sorted(report_from_plain(json.loads(one)).at_s for one in reports.get(row.trial_id, ())),
                 *(() if row.ended_at_s is None else (row.ended_at_s,)),
             ),
             ended=row.ended_at_s is not None,
+            pauses=pauses.get(row.number, ()),
         )
         for row in trials
     )

@@ -181,6 +181,22 @@ def test_gpu_seconds_are_those_that_the_stop_rule_counts(make: Callable[..., Run
     assert resumed.series()["hico_busy_seconds_total"] == {(): 177.0} == {(): spent(resumed)}
 
 
+def test_a_paused_trial_holds_no_gpu(make: Callable[..., Run]) -> None:
+    run = make(trials=1)
+    number = run.begin()
+    run.now_s += 30.0
+    run.metrics.on_execution(WorkerReleased(number=number))
+    run.controller.paused(number)
+    run.now_s += 1e5
+    assert run.series()["hico_busy_seconds_total"] == {(): 30.0}
+    assert run.begin() == number
+    run.now_s += 12.0
+    run.controller.reported(number, toy_report(9))
+    run.controller.finished(number, toy_outcome(9))
+    assert run.series()["hico_busy_seconds_total"] == {(): 42.0}
+    assert busy_s(run.ledger.trials()[0], now_s=run.now_s, sessions=run.ledger.note(SESSIONS)) == 42.0
+
+
 def test_a_resumed_search_goes_on_with_the_counts_of_its_earlier_drivers(make: Callable[..., Run]) -> None:
     run = make(trials=6)
     for _ in range(3):

@@ -13,6 +13,7 @@ from hico_platform.config.space import StopConfig
 from hico_platform.notify.notification import Notification, Occasion
 from hico_platform.notify.watcher import SearchWatcher
 from hico_platform.search.events import TrialBegan, TrialEnded, TrialReported
+from hico_platform.search.execution_events import WorkerReleased
 from hico_platform.search.ledger.base import Ending, Origin, TrialRecord, TrialState
 from tests.unit.search.ledger.contract import report
 
@@ -147,6 +148,26 @@ def test_nine_tenths_of_the_budget_are_told_once() -> None:
     by_the_clock.now_s = 3240
     by_the_clock.watcher.look()
     assert "toy: 0.9 of 1 hours are used up" in by_the_clock.titles
+
+
+def test_a_paused_trial_uses_up_no_budget_and_one_that_lost_its_worker_what_it_had() -> None:
+    watched = Watched(gpu_hours=10)
+    watched.begin(0)
+    watched.now_s = 3600.0  # two GPUs: two of ten
+    watched.watcher.on_execution(WorkerReleased(number=0))
+    watched.now_s = 20 * 3600.0
+    watched.watcher.look()
+    watched.begin(0)
+    watched.now_s = 22 * 3600.0
+    watched.begin(0)  # its worker was lost: six of ten
+    watched.now_s = 23.4 * 3600.0
+    watched.watcher.look()
+    budget = [told.title for told in watched.told if told.occasion is Occasion.BUDGET]
+    assert budget == []
+    watched.now_s = 23.5 * 3600.0
+    watched.watcher.look()
+    budget = [told.title for told in watched.told if told.occasion is Occasion.BUDGET]
+    assert budget == ["toy: 9.0 of 10 GPU-hours are used up"]
 
 
 def test_how_a_search_ends() -> None:

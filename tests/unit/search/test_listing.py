@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from hico_platform.enums import Decision
 from hico_platform.errors import UsageError
@@ -15,10 +17,13 @@ from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import TrialState
+from hico_platform.search.ledger.engine import looking_at
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.ledger.overview import search_overviews
 from hico_platform.search.listing import folder_bytes, listed_searches
 from hico_platform.search.lock import search_lock
-from hico_platform.search.notes import ARCHIVED, SESSIONS
+from hico_platform.search.notes import ARCHIVED, GPUS, PAUSES, SESSIONS
+from hico_platform.search.pauses import to_note
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import search_status
 from hico_platform.search.tags import TagRecord
@@ -169,3 +174,70 @@ def test_bytes_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a" / "link").lstat()
     assert folder_bytes(tmp_path / "a") == 111 + (tmp_path / "a" / "link").lstat().st_size
     assert folder_bytes(tmp_path / "nothing") is None
+
+
+DAMAGE = [
+    'UPDATE trial_user_attributes SET value_json = \'{"state": "exploded", "at_s": 1}\' WHERE key = \'ending\'',
+    "UPDATE trial_user_attributes SET value_json = '[]' WHERE key LIKE 'report:%'",
+    "UPDATE trial_user_attributes SET value_json = '{}' WHERE key = 'trial'",
+    "UPDATE study_user_attributes SET value_json = '[\"x\"]' WHERE key = 'note:sessions'",
+    "UPDATE study_user_attributes SET value_json = '\"x\"' WHERE key = 'note:gpus'",
+    "UPDATE study_user_attributes SET value_json = '{\"search\": 1}' WHERE key = 'search'",
+    "UPDATE studies SET study_name = '../../other'",
+    "UPDATE studies SET study_name = '/etc'",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_search_that_cannot_be_read_hides_no_other(tmp_path: Path, damage: str) -> None:
+    """In a database that people share, each may write what this version does not know, or a name that is none."""
+    ledger = begun(tmp_path, "damaged")
+    number = ledger.begin(SPACE, at_s=100.0).number
+    ledger.set_note(SESSIONS, [0.0])
+    ledger.set_note(GPUS, 1.0)
+    ledger.record_report(number, report(9, 0.5))
+    ledger.record_ending(number, ending(TrialState.COMPLETE))
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute(damage)
+    begun(tmp_path, "whole", at_s=99.0)
+    found = {one.name: one.problem for one in listed_searches(HomePaths(home=tmp_path))}
+    assert found.pop("whole") is None
+    assert [problem is not None for problem in found.values()] == [True]
+
+
+def test_a_search_that_begins_while_the_list_is_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(tmp_path, "first")
+    execute = Connection.execute
+
+    def slowly(connection: Connection, statement: object, *given: object, **named: object) -> object:
+        if "study_user_attributes" in str(statement) and "second" not in seen:
+            seen.append("second")
+            begun(tmp_path, "second")
+        return execute(connection, statement, *given, **named)
+
+    seen: list[str] = []
+    with looking_at(HomePaths(home=tmp_path).storage_url) as connection, monkeypatch.context() as patched:
+        patched.setattr(Connection, "execute", slowly)
+        assert [one.name for one in search_overviews(connection)] == ["first"]
+
+
+@pytest.mark.parametrize(
+    "beat", [{"at_s": 240.0}, {"host": "h", "pid": 1, "since_s": 0.0, "at_s": float("nan")}, [], 3]
+)
+def test_what_is_no_heartbeat_is_no_driver(tmp_path: Path, beat: object) -> None:
+    begun(tmp_path, "toy").set_note(DRIVER, beat)
+    (one,) = listed_searches(HomePaths(home=tmp_path), at_s=250.0)
+    assert (one.state, one.problem) == (SearchState.INTERRUPTED, None)
+
+
+def test_the_time_in_which_a_trial_was_paused_costs_nothing(tmp_path: Path) -> None:
+    ledger = begun(tmp_path, "paused")
+    number = ledger.begin(SPACE, at_s=100.0).number
+    ledger.set_note(PAUSES, to_note({number: ((120.0, 180.0),)}))
+    ledger.record_report(number, report(9, 0.5))
+    ledger.record_ending(number, ending(TrialState.COMPLETE))
+    (one,) = listed_searches(HomePaths(home=tmp_path), at_s=250.0)
+    status = search_status(HomePaths(home=tmp_path), "paused", at_s=250.0)
+    assert one.trial_seconds == pytest.approx(status.cost.trial_hours * 3600) == 100.0 - 60.0

@@ -15,6 +15,7 @@ from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.notes import LIMIT_BEFORE, PAUSED
 from hico_platform.search.requests import Request, RequestKind, new_request
 from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.stopping import busy_s
 from tests.toy import FACTS, run_toy_task, toy_outcome, toy_report, toy_space
 
 SPACE = toy_space(trials=3, scheduler={"name": "none", "report_every": 1})
@@ -124,6 +125,39 @@ def test_what_is_paused_is_not_waited_for_once_the_time_is_up(tmp_path: Path) ->
     now[0] = 3601.0
     assert not controller.is_waiting
     assert controller.next_task().number == task.number, "it ends at its next report"
+
+
+def test_a_night_in_which_a_trial_is_paused_uses_up_no_gpu_hours(tmp_path: Path) -> None:
+    space = toy_space(trials=1, stop={"gpu_hours": 1}, resources={"cpus": 1, "gpus": 1})
+    now = [0.0]
+    ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=1, at_s=0.0)
+    scheduler = make_scheduler(space.settings.scheduler, epochs=9)
+
+    def driver() -> SearchController:
+        return SearchController(
+            ledger=ledger, space=space, scheduler=scheduler, directory=tmp_path, observe=lambda event: None,
+            clock=lambda: now[0],
+        )  # fmt: skip
+
+    controller = driver()
+    task = controller.next_task()
+    now[0] = 600.0
+    ledger.record_request(new_request(RequestKind.PAUSE, trial=0))
+    controller.look(now=True)
+    controller.paused(task.number)
+    now[0] = 40_000.0
+    assert not controller.time_is_up
+    assert busy_s(ledger.trials()[0], now_s=now[0], sessions=[0.0]) == 600.0
+    controller = driver()  # the pause is over when it is handed out again, by whichever driver
+    now[0] = 50_000.0
+    ledger.record_request(new_request(RequestKind.CONTINUE, trial=0))
+    controller.look(now=True)
+    assert controller.next_task().number == 0
+    now[0] = 50_100.0
+    assert not controller.time_is_up
+    assert busy_s(ledger.trials()[0], now_s=now[0], sessions=[0.0]) == 700.0
+    now[0] = 53_100.0
+    assert controller.time_is_up
 
 
 def test_the_next_driver_goes_on_with_trials_that_are_paused_and_takes_a_paused_search_up(search: Search) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hico_platform.config.space import StopConfig
@@ -58,6 +59,14 @@ class TestTime:
     def test_time_between_drivers_does_not_count(self) -> None:
         cut_off = trial(0, 0.0, (10.0, 0.1), (1010.0, 0.2), ended_at_s=1020.0)
         assert busy_s(cut_off, now_s=2000.0, sessions=[0.0, 1000.0]) == 10 + 10 + 10
+
+    def test_time_in_which_a_trial_is_paused_does_not_count(self) -> None:
+        held = replace(trial(0, 0.0, (10.0, 0.1), (1010.0, 0.2), ended_at_s=1020.0), pauses=((15.0, 1005.0),))
+        assert busy_s(held, now_s=2000.0, sessions=[0.0]) == 10 + 5 + 5 + 10
+        waits = replace(trial(1, 0.0, (10.0, 0.1)), pauses=((15.0, None),))
+        assert busy_s(waits, now_s=2000.0, sessions=[0.0]) == 15
+        over_two_drivers = replace(waits, pauses=((15.0, 900.0),))
+        assert busy_s(over_two_drivers, now_s=1000.0, sessions=[0.0, 800.0]) == 10 + 5 + 100
 
 
 class TestGoodEnough:
