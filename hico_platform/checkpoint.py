@@ -3,7 +3,8 @@
 A checkpoint is a folder ``epoch-000012`` with ``state.safetensors`` (tensors) and ``state.json``: the facts, a
 digest of the tensors, and a digest over both. It is written to a temporary folder, synced, and renamed, so a kill at
 any moment leaves a complete checkpoint. A second one of the same epoch is named ``epoch-000012-1``, and is written
-before the first is removed.
+before the first is removed. Of a trial that has ended, a search may keep the encoder alone
+(:mod:`~hico_platform.checkpoint_files`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -23,28 +23,37 @@ from typing import Any
 from torch import Tensor
 
 from hico_platform.atomic_io import make_unique_folder, sync, write_synced
+from hico_platform.checkpoint_files import (
+    ENCODER,
+    FACTS,
+    TENSORS,
+    WHOLE,
+    TornCheckpointError,
+    facts_file,
+    folders,
+    order,
+    read_checkpoint,
+)
 from hico_platform.errors import CheckpointError, Problem
 
-SCHEMA_VERSION = 2
-_TENSORS, _FACTS = "state.safetensors", "state.json"
-_NAME = re.compile(r"epoch-(\d{6,})(?:-(\d+))?")
+SCHEMA_VERSION = WHOLE
 _WRITING, _REFUSED = ".writing-", ".refused-"
 _ABANDONED_S = 600.0
 _log = logging.getLogger(__name__)
 
 
-class TornCheckpointError(CheckpointError):
-    """A checkpoint is not what was written: a part is missing, cut off or altered."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A training state after ``epoch`` epochs: tensors by name, and plain facts."""
+    """A training state after ``epoch`` epochs: tensors by name, and plain facts.
+
+    ``encoder_alone``: of the tensors only the encoder's weights were kept, from which no training goes on.
+    """
 
     path: Path
     epoch: int
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+    encoder_alone: bool = False
 
 
 def save_checkpoint(
@@ -68,8 +77,8 @@ def save_checkpoint(
     content = json.loads(json.dumps(content))  # as it is read back: keys are strings, tuples are lists
     temporary = make_unique_folder(directory, prefix=_WRITING)
     try:
-        write_synced(temporary / _TENSORS, blob)
-        write_synced(temporary / _FACTS, json.dumps({**content, "sha256": _digest(content)}, indent=1).encode())
+        write_synced(temporary / TENSORS[WHOLE], blob)
+        write_synced(temporary / FACTS, facts_file(content))
         sync(temporary)
         final = _rename_to_free(temporary, directory, epoch)
         sync(directory)
@@ -89,34 +98,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     from safetensors.torch import load
 
-    def problem(rule: str, value: object, remedy: str) -> Problem:
-        return Problem(file=path, rule=rule, value=value, remedy=remedy)
-
-    try:
-        content = json.loads((path / _FACTS).read_bytes())
-        blob = (path / _TENSORS).read_bytes()
-        version, digest = content["schema_version"], content.pop("sha256", None)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TornCheckpointError(
-            problem("a whole checkpoint", str(error), "use an older one, or train again")
-        ) from error
-    except OSError as error:
-        raise CheckpointError(problem("a readable checkpoint", str(error), "check the disk")) from error
-    if version != SCHEMA_VERSION:
-        raise CheckpointError(
-            problem(f"the checkpoint schema version {SCHEMA_VERSION}", version, "use the version that wrote it")
-        )
-    named = _NAME.fullmatch(path.name)
-    whole = (
-        _digest(content) == digest
-        and hashlib.sha256(blob).hexdigest() == content["tensors_sha256"]
-        and (named is None or int(named[1]) == content["epoch"])
+    content, blob = read_checkpoint(path)
+    return Checkpoint(
+        path=path,
+        epoch=content["epoch"],
+        tensors=load(blob),
+        facts=content["facts"],
+        encoder_alone=content["schema_version"] == ENCODER,
     )
-    if not whole:
-        raise TornCheckpointError(
-            problem("a checkpoint that matches its digest", "another digest", "use an older one: it was altered")
-        )
-    return Checkpoint(path=path, epoch=content["epoch"], tensors=load(blob), facts=content["facts"])
 
 
 def newest_checkpoint(directory: Path) -> Checkpoint | None:
@@ -125,12 +114,16 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
     A torn one is renamed to ``.refused-...``, so that it does not count among the checkpoints that are kept.
 
     Raises:
-        CheckpointError: the newest cannot be read, or has another schema version. Starting again, or from an older
-            one, would lose its training.
+        CheckpointError: the newest cannot be read, has another schema version, or only its encoder was kept. Starting
+            again, or from an older one, would lose its training.
     """
-    for folder in reversed(_folders(directory)):
+    for folder in reversed(folders(directory)):
         try:
-            return load_checkpoint(folder)
+            found = load_checkpoint(folder)
+            if found.encoder_alone:
+                rule, remedy = "a whole training state to go on from", "train it again: its encoder alone was kept"
+                raise CheckpointError(Problem(file=folder, rule=rule, value="an encoder", remedy=remedy))
+            return found
         except TornCheckpointError as error:
             _log.warning("not used: %s", error)
             with contextlib.suppress(OSError):
@@ -140,20 +133,20 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder looks like one checkpoint, whole or not."""
-    return (folder / _FACTS).is_file()
+    return (folder / FACTS).is_file()
 
 
 def newest_folder(directory: Path) -> Path | None:
     """The folder of a run's newest checkpoint, for reading alone: it may be torn, and nothing is renamed."""
-    folders = _folders(directory)
-    return folders[-1] if folders else None
+    found = folders(directory)
+    return found[-1] if found else None
 
 
 def newest_facts(directory: Path) -> Mapping[str, Any] | None:
     """The facts of the newest readable checkpoint of a run, without tensors and digest checks; None without one."""
-    for folder in reversed(_folders(directory)):
+    for folder in reversed(folders(directory)):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            facts: Mapping[str, Any] = json.loads((folder / _FACTS).read_bytes())["facts"]
+            facts: Mapping[str, Any] = json.loads((folder / FACTS).read_bytes())["facts"]
             return facts
     return None
 
@@ -167,23 +160,10 @@ def precision_of(directory: Path) -> str | None:
     return None if facts is None else facts.get("config", {}).get("model", {}).get("precision", "float32")
 
 
-def _folders(directory: Path) -> list[Path]:
-    """Checkpoints, the oldest first."""
-    if not directory.is_dir():
-        return []
-    return sorted((folder for folder in directory.iterdir() if _NAME.fullmatch(folder.name)), key=_sort_key)
-
-
-def _sort_key(folder: Path) -> tuple[int, int]:
-    """Epoch, and the number of the checkpoint among those of that epoch."""
-    found = _NAME.fullmatch(folder.name)
-    return (int(found[1]), int(found[2] or 0)) if found else (-1, 0)
-
-
 def _rename_to_free(temporary: Path, directory: Path, epoch: int) -> Path:
     """Renames a folder to the next free name of its epoch; tries again when another writer took the name first."""
     while True:
-        taken = [again for at, again in map(_sort_key, _folders(directory)) if at == epoch]
+        taken = [again for at, again in map(order, folders(directory)) if at == epoch]
         final = directory / (f"epoch-{epoch:06d}-{max(taken) + 1}" if taken else f"epoch-{epoch:06d}")
         try:
             return temporary.rename(final)
@@ -194,11 +174,11 @@ def _rename_to_free(temporary: Path, directory: Path, epoch: int) -> Path:
 
 def _remove_replaced(directory: Path, final: Path, *, keep: int) -> None:
     """Removes checkpoints that ``final`` replaces, epochs before the newest ``keep``, and files of killed writers."""
-    folders = _folders(directory)
-    epoch = _sort_key(final)[0]
-    kept = {epoch, *sorted({_sort_key(folder)[0] for folder in folders})[-keep:]}
-    for folder in folders:
-        if _sort_key(folder)[0] not in kept or (_sort_key(folder)[0] == epoch and folder != final):
+    found = folders(directory)
+    epoch = order(final)[0]
+    kept = {epoch, *sorted({order(folder)[0] for folder in found})[-keep:]}
+    for folder in found:
+        if order(folder)[0] not in kept or (order(folder)[0] == epoch and folder != final):
             shutil.rmtree(folder, ignore_errors=True)
     for folder in directory.glob(f"{_WRITING}*"):
         with contextlib.suppress(OSError):
@@ -211,10 +191,6 @@ def _unshared(tensor: Tensor) -> Tensor:
     tensor = tensor.detach().cpu().contiguous()
     shares = tensor.untyped_storage().nbytes() != tensor.nbytes
     return tensor.clone() if shares else tensor
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _make_folder(directory: Path) -> None:

@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "archive": ("archive", "hide a search from lists, or show it again"),
     "rename": ("rename", "give a search another name"),
     "delete": ("delete", "delete a search: study, runs, checkpoints, folder"),
+    "gc": ("gc", "remove checkpoints that a rule does not keep"),
     "help": ("help", "explain a topic, or a command"),
     "completion": ("completion", "a script that completes commands and options in your shell"),
     "schema": ("schema", "the JSON Schema of space files, for editors"),

@@ -115,6 +115,26 @@ Only its owner can read a new home; --shared lets the group of the folder read i
 """
 
 
+def _checkpoints() -> str:
+    return """CHECKPOINTS: what is kept of trials that have ended
+
+Without a rule every checkpoint is kept. A rule in the space keeps less, while the search runs:
+
+  keep: {best: 5, per_rung: 1, encoder_only: rest, days: 30}
+
+  best            so many best trials keep their whole checkpoints
+  per_rung        and of the trials that ended at one report epoch, so many of the best
+  encoder_only    rest: of all others the encoder is kept; none: nothing
+  days            such an encoder goes so many days after its trial ended
+
+Trials that have not ended keep all that a resume needs. An encoder alone can be evaluated, exported
+and used as any checkpoint, but not trained on. For a search that no driver has:
+
+  hico-platform gc level_weights --dry-run --keep best=5,per_rung=1
+  hico-platform gc level_weights
+"""
+
+
 def _exit_codes() -> str:
     return """EXIT CODES
 
@@ -229,6 +249,7 @@ TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
     "protocols": ("who is trained on, and who is scored", _protocols),
     "metrics": ("the names of scores", _metrics),
     "home": ("where everything is kept", _home),
+    "checkpoints": ("what is kept of trials that have ended", _checkpoints),
     "resuming": ("going on after an interruption", _resuming),
     "exit-codes": ("what a command ends with", _exit_codes),
     "environment": ("variables that commands read", _environment),

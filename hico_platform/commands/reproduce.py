@@ -16,6 +16,7 @@ import torch
 
 from hico_platform.atomic_io import write_whole
 from hico_platform.checkpoint import load_checkpoint, precision_of
+from hico_platform.checkpoint_files import ENCODER_PREFIX
 from hico_platform.commands.search_inputs import search_inputs
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig
@@ -28,6 +29,7 @@ from hico_platform.search.ledger.base import ReportRecord, TrialRecord, config_o
 from hico_platform.search.messages import EpochReport
 from hico_platform.search.status import SearchStatus, search_status
 from hico_platform.search.task import TrialTask
+from hico_platform.search.trials_folder import REPRODUCED
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
 from hico_platform.worker.datasets import Progress, code_version, located
@@ -35,9 +37,6 @@ from hico_platform.worker.run_task import run_task
 
 NOISE = 2.0
 """Scores agree within noise where they differ by at most so many standard errors of the one that was recorded."""
-
-RESULT = "reproduction.json"
-"""In the folder of one that is finished."""
 
 _SCORES = "scores.json"
 
@@ -211,7 +210,7 @@ def reproduce(
             **_of_environment(paths.search(name), trial),
         },
     )
-    write_whole(task.directory / RESULT, json.dumps(result.as_dict(), indent=1).encode())
+    write_whole(task.directory / REPRODUCED, json.dumps(result.as_dict(), indent=1).encode())
     return result
 
 
@@ -274,7 +273,7 @@ def _folder(paths: HomePaths, name: str, number: int) -> Path:
     """Where it is trained: a folder that no finished reproduction has."""
     for count in itertools.count(1):
         folder = paths.home / "reproductions" / (f"{name}-{number:04d}" + (f"-{count}" if count > 1 else ""))
-        if not (folder / RESULT).exists():
+        if not (folder / REPRODUCED).exists():
             return folder
     raise AssertionError("there is always another number")
 
@@ -301,6 +300,8 @@ def _same_weights(before: Path, now: Path) -> bool | None:
     except HicoError:
         return None
     tensors = load_checkpoint(now).tensors
+    if was.encoder_alone:
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(ENCODER_PREFIX)}
     return was.tensors.keys() == tensors.keys() and all(
         torch.equal(tensor, tensors[name]) for name, tensor in was.tensors.items()
     )

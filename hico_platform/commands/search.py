@@ -22,6 +22,7 @@ from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.interruptions import time_left_s
 from hico_platform.notify.senders import Sender
+from hico_platform.search.checkpoint_keeper import CheckpointKeeper
 from hico_platform.search.controller import SearchController
 from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.events import Event, Observer
@@ -29,7 +30,15 @@ from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.execution_events import ExecutionEvent, ExecutionObserver
 from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
-from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, TrialState, best_trial, config_of
+from hico_platform.search.ledger.base import (
+    Ending,
+    Ledger,
+    SearchRecord,
+    TrialRecord,
+    TrialState,
+    best_trial,
+    config_of,
+)
 from hico_platform.search.lock import search_lock
 from hico_platform.search.notes import ENDED_BY
 from hico_platform.search.objectives import pareto_front
@@ -40,8 +49,9 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.start import SearchRequest, StartedSearch, start_search
 from hico_platform.search.state import SearchState, search_progress
 from hico_platform.search.task import TrialFunction
+from hico_platform.search.trial_checkpoints import TrialCheckpoints
 from hico_platform.search.trial_machines import TrialMachines
-from hico_platform.search.trials_folder import claimed
+from hico_platform.search.trials_folder import claimed, compared_trials
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.check import check_tracking
 from hico_platform.tracking.outbox import Outbox
@@ -133,17 +143,19 @@ def run_search(
             outbox=Outbox(),
             checkpoint=functools.partial(paths.checkpoint, ledger.search),
             folders=_environments(paths, ledger),
+            kept_first=request.space.settings.keep is not None,
         )
+        keeper = checkpoint_keeper(ledger, request.space, paths, on_kept=search_logger.keep)
         status, state = RunStatus.FAILED, SearchState.INTERRUPTED
         try:
-            watching = [one for one in (watcher, metrics) if one is not None]
             controller = _controller(
                 started,
                 request.space,
                 paths,
-                observers=[search_logger, *observers, *watching],
+                observers=[search_logger, *observers, keeper, *(one for one in (watcher, metrics) if one is not None)],
                 on_extended=lambda: on_start(ledger.search, ledger.trials()),
             )
+            keeper.start()
             if metrics is not None:
                 metrics.begin(
                     ledger,
@@ -174,8 +186,7 @@ def run_search(
         finally:
             if metrics is not None:  # first: closing the tracking store may take a while
                 metrics.end(state)
-            watch.on_phase(Phase.CLOSING)
-            untracked = _close(search_logger, status)
+            untracked = _close(search_logger, keeper, status, watch=watch)
         if controller.failures_exceeded:
             most = request.space.settings.resources.max_failures
             raise HicoError(_failures(ledger.trials(), most=most, name=request.name))
@@ -189,6 +200,21 @@ def _environments(paths: HomePaths, ledger: Ledger) -> Sequence[Path]:
     """Records the environment of this driver in the search's folder; returns the folders of all its drivers."""
     driver = ledger.drivers()[-1]
     return keep_environment(paths.search(ledger.search.name), command=driver.command, at_s=driver.began_at_s)
+
+
+def checkpoint_keeper(
+    ledger: Ledger, space: CheckedSpace, paths: HomePaths, *, on_kept: Callable[[int, Ending], None]
+) -> CheckpointKeeper:
+    """Applies the space's rule to the checkpoints of ended trials."""
+    search = ledger.search
+    return CheckpointKeeper(
+        trials=ledger.trials(),
+        rule=space.settings.keep,
+        objectives=space.settings.objectives,
+        checkpoints=TrialCheckpoints(paths.trials(search)),
+        on_kept=on_kept,
+        referred=functools.partial(compared_trials, paths.home, search.name),
+    )
 
 
 def _controller(
@@ -269,8 +295,10 @@ def _gpu_sharing(controller: SearchController, ledger: Ledger, probe: Callable[[
     return GpuSharing(probe=probe, on_measured=on_measured)
 
 
-def _close(search_logger: SearchLogger, status: RunStatus) -> int:
+def _close(search_logger: SearchLogger, keeper: CheckpointKeeper, status: RunStatus, *, watch: DriverWatch) -> int:
     """Ends the runs; an interrupted search waits little for a tracking store, whatever state that is in."""
+    watch.on_phase(Phase.CLOSING)
+    keeper.close(finish=status is RunStatus.FINISHED)  # first: runs get what is kept
     if status is RunStatus.FINISHED:
         return search_logger.close(status=status, patience_s=PATIENCE_S)
     patience_s = time_left_s(PATIENCE_WHEN_CUT_OFF_S)

@@ -174,6 +174,29 @@ class StopConfig(Settings):
     )
 
 
+class Rest(StrEnum):
+    """Which trials' checkpoints are cut down to their encoder."""
+
+    REST = "rest"
+    """Those of all trials that have ended and are not kept whole."""
+
+    NONE = "none"
+    """None: what is not kept whole is removed."""
+
+
+class KeepConfig(Settings):
+    """Which checkpoints of ended trials are kept, and what of them. What a resume needs is always kept."""
+
+    best: Whole = Field(5, description="the best trials, whose checkpoints are kept whole", ge=1)
+    per_rung: Whole = Field(
+        1, description="of the trials that ended at one report epoch, how many of the best are kept whole", ge=0
+    )
+    encoder_only: Rest = Field(Rest.REST, description="rest: the encoder's weights of all others are kept; or none")
+    days: Number | None = Field(
+        None, description="days after its end until such an encoder is removed too; none: never", gt=0
+    )
+
+
 class Space(Settings):
     """What a search varies, around which settings, for how long and on which resources."""
 
@@ -210,6 +233,7 @@ class Space(Settings):
     notify: tuple[str, ...] = Field(
         (), description="who is told how it goes: https://HOST/PATH, or env:NAME or file:FILE that holds addresses"
     )
+    keep: KeepConfig | None = Field(None, description="which checkpoints are kept; none: all of them")
 
     @property
     def signal(self) -> Signal:

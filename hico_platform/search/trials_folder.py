@@ -1,8 +1,9 @@
-"""The folder of a search's trials, marked as that search's."""
+"""The folder of a search's trials, marked as that search's, and which trials others compare with."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from hico_platform.atomic_io import write_whole
@@ -10,6 +11,8 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.search.ledger.base import SearchRecord
 
 OWNER = "search.json"
+REPRODUCED = "reproduction.json"
+"""In the folder of a reproduction that is finished."""
 
 
 def claimed(folder: Path, search: SearchRecord) -> Path:
@@ -40,3 +43,13 @@ def claimed(folder: Path, search: SearchRecord) -> Path:
             )
         )
     return folder
+
+
+def compared_trials(home: Path, name: str) -> frozenset[int]:
+    """The trials of a search whose reproductions are unfinished: at their end they compare with their checkpoints."""
+    found = re.compile(rf"{re.escape(name)}-(\d{{4,}})(?:-\d+)?")
+    folders = home / "reproductions"
+    if not folders.is_dir():
+        return frozenset()
+    named = ((folder, found.fullmatch(folder.name)) for folder in folders.iterdir())
+    return frozenset(int(match[1]) for folder, match in named if match and not (folder / REPRODUCED).exists())

@@ -152,6 +152,10 @@ class Tracker(ABC):
         """Keeps a file or a folder as artifact ``name``."""
 
     @abstractmethod
+    def remove_artifact(self, run_id: str, *, name: str) -> None:
+        """Removes artifact ``name``, a file or a folder with all that is in it, if there is one."""
+
+    @abstractmethod
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps a text as artifact ``name``."""
 

@@ -141,6 +141,11 @@ class MemoryTracker(Tracker):
         self._request("log_folder")
         self.kept[run_id].artifacts[name] = str(folder)
 
+    def remove_artifact(self, run_id: str, *, name: str) -> None:
+        """Forgets it."""
+        self._request("remove_artifact")
+        self.kept[run_id].artifacts.pop(name, None)
+
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps the text."""
         self._request("log_text")

@@ -192,6 +192,15 @@ class MlflowTracker(Tracker):
             else:
                 self._client.log_artifact(run_id, str(folder), artifact_path=name)
 
+    def remove_artifact(self, run_id: str, *, name: str) -> None:
+        """Removes a file or a folder of the run's artifacts, wherever the store keeps them."""
+        with tracker_errors():
+            if any(one.path == name for one in self._client.list_artifacts(run_id)):
+                from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+                place = self._client.get_run(run_id).info.artifact_uri
+                get_artifact_repository(place, tracking_uri=self._uri).delete_artifacts(name)
+
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps a text as an artifact."""
         with tracker_errors():

@@ -22,6 +22,7 @@ from hico_platform.search.ledger.base import Ending, Ledger, TrialRecord, best_t
 from hico_platform.search.notes import PERSONS_NOTE
 from hico_platform.search.state import SearchState
 from hico_platform.search.tags import PersonsNote
+from hico_platform.search.trial_checkpoints import kept_record
 from hico_platform.tracking.background import BackgroundLogger
 from hico_platform.tracking.base import PARENT_TAG, Run, RunStatus, Tracker, TrackingRefused
 from hico_platform.tracking.best_score import BEST_STEP_TAG, BestScoreLogger, best_tags
@@ -31,7 +32,7 @@ from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_notes import count_states, search_note, trial_note
 from hico_platform.tracking.search_runs import METRICS_TAG, SearchRuns, is_complete, key_of
 from hico_platform.tracking.search_view import VIEW_TAG, view_tag
-from hico_platform.tracking.uploads import UPLOADS_TAG, WAITING, are_missing, keep_files
+from hico_platform.tracking.uploads import CHECKPOINT, UPLOADS_TAG, WAITING, are_missing, is_outdated, keep_files
 
 NOTE_EVERY_S = 60.0
 """The note of a search that has no better trial is written again after so long: its count of trials moved on."""
@@ -57,6 +58,8 @@ class SearchLogger(BackgroundLogger):
         uploads: the uploads that wait; by default an outbox of its own.
         folders: are kept with the search's own run, under their names.
         clock: Unix time in seconds.
+        kept_first: a trial's files are uploaded when :meth:`keep` is called, after the rule for checkpoints was
+            applied to them, and not at its end.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class SearchLogger(BackgroundLogger):
         uploads: Outbox | None = None,
         folders: Sequence[Path] = (),
         clock: Callable[[], float] = time.time,
+        kept_first: bool = False,
     ) -> None:
         super().__init__(outbox=outbox, uploads=uploads)
         self._ledger = ledger
@@ -77,6 +81,7 @@ class SearchLogger(BackgroundLogger):
         self._checkpoint = checkpoint
         self._clock = clock
         self._folders = {folder.name: folder for folder in folders}
+        self._kept_first = kept_first
         self._search = ledger.search
         self._space = space
         self._runs = SearchRuns(ledger=ledger, space=space, tracker=tracker)
@@ -114,6 +119,11 @@ class SearchLogger(BackgroundLogger):
             self._outbox.submit(functools.partial(self._runs.report, event.number, event.report))
         else:
             self._outbox.submit(functools.partial(self._end, event.number, event.ending, value))
+
+    def keep(self, number: int, ending: Ending) -> None:
+        """What is kept of a trial's checkpoint is decided: its run gets that, by the next driver where writes wait."""
+        if not (self._behind.is_set() or self._outbox.is_full):
+            self._outbox.submit(functools.partial(self._upload, number, ending))
 
     def close(self, *, status: RunStatus, patience_s: float, at_most_s: float = float("inf")) -> int:
         """Ends the search's run, and as killed the runs of trials that have not ended.
@@ -202,7 +212,7 @@ class SearchLogger(BackgroundLogger):
             return
         if run.tags.get(PARENT_TAG) != self._runs.parent:  # the search's run was deleted, and opened again
             self._tracker.set_tags(run.run_id, {PARENT_TAG: self._runs.parent})
-        if are_missing(run):
+        if are_missing(run) or is_outdated(run, self._files(ending)):
             self._upload(trial.number, ending)
 
     def _begin(self, trial: TrialRecord, *, fresh: bool) -> None:
@@ -225,19 +235,22 @@ class SearchLogger(BackgroundLogger):
             with self._outbox.leaving_out_what_is_refused():
                 self._write_search_note(SearchState.RUNNING)
         self._logged.add(number)
-        self._upload(number, ending)
+        if not self._kept_first:
+            self._upload(number, ending)
 
     def _upload(self, number: int, ending: Ending) -> None:
         """Submits the files of a run that has ended; with a full outbox, the next driver finds them missing."""
         files = self._files(ending)
-        if files and not self._uploads.is_full:
+        if files and number in self._runs.ids and not self._uploads.is_full:
             self._uploads.submit(functools.partial(keep_files, self._tracker, self._runs.ids[number], files))
 
     def _files(self, ending: Ending) -> Mapping[str, Path | str]:
         """The files of a trial that has ended, by the names of their artifacts; texts as they are."""
         files: dict[str, Path | str] = {}
-        if ending.checkpoint is not None and (checkpoint := self._checkpoint(ending.checkpoint)).exists():
-            files["checkpoint"] = checkpoint
+        if ending.checkpoint is not None:
+            checkpoint = self._checkpoint(ending.checkpoint)
+            if checkpoint.exists() or kept_record(checkpoint.parent) is not None:
+                files[CHECKPOINT] = checkpoint
         if ending.traceback:
             files["traceback.txt"] = ending.traceback
         return files

@@ -82,7 +82,7 @@ def test_other_schema_version_is_refused_and_not_passed_over(tmp_path: Path) -> 
     content = json.loads((path / "state.json").read_text())
     (path / "state.json").write_text(json.dumps({**content, "schema_version": 99}))
     for read in (lambda: load_checkpoint(path), lambda: newest_checkpoint(tmp_path)):
-        with pytest.raises(CheckpointError, match="schema version 2, got 99; use the version that wrote it"):
+        with pytest.raises(CheckpointError, match="schema version 2 or 3, got 99; use the version that wrote it"):
             read()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import SearchRecord
-from hico_platform.search.trials_folder import OWNER, claimed
+from hico_platform.search.trials_folder import OWNER, REPRODUCED, claimed, compared_trials
 from tests.toy import FACTS
 
 
@@ -38,3 +38,12 @@ def test_a_search_of_an_older_version_goes_on_in_its_folder(tmp_path: Path) -> N
     home = HomePaths(home=tmp_path)
     assert claimed(home.trials(search("")), search("")) == tmp_path / "searches" / "toy" / "trials"
     assert not (tmp_path / "searches").exists()
+
+
+def test_trials_whose_reproduction_is_unfinished(tmp_path: Path) -> None:
+    assert compared_trials(tmp_path, "toy") == frozenset()
+    for name in ("toy-0003", "toy-0004", "toy-0004-2", "toy-0005", "other-0006", "toy"):
+        (tmp_path / "reproductions" / name).mkdir(parents=True)
+    for done in ("toy-0004", "toy-0005"):
+        (tmp_path / "reproductions" / done / REPRODUCED).touch()
+    assert compared_trials(tmp_path, "toy") == {3, 4}

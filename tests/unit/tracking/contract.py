@@ -95,6 +95,18 @@ class TrackerContract:
         tracker.log_points(run_id, [Point(epoch=e, at_s=1.0, metrics={"loss": e}) for e in range(1500)])
         assert len(self.metrics(tracker, run_id)["loss"]) == 1500
 
+    def test_an_artifact_is_removed_and_may_come_back(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
+        run_id = self.open(tracker, experiment)
+        (tmp_path / "a.txt").write_text("a")
+        for name in ("checkpoint", "other", "checkpoint"):
+            tracker.log_folder(run_id, tmp_path, name=name)
+            tracker.remove_artifact(run_id, name="checkpoint")
+            tracker.remove_artifact(run_id, name="checkpoint")
+        assert self.artifacts(tracker, run_id) == ["other"]
+
+    def artifacts(self, tracker: Tracker, run_id: str) -> list[str]:
+        raise NotImplementedError
+
     @pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED])
     def test_a_run_ends_and_can_be_taken_up_again(self, tracker: Tracker, experiment: str, status: RunStatus) -> None:
         run_id = self.open(tracker, experiment)

@@ -19,6 +19,9 @@ class TestMemoryTracker(TrackerContract):
     def params(self, tracker: MemoryTracker, run_id: str) -> dict[str, str]:
         return {name: str(value) for name, value in tracker.kept[run_id].params.items()}
 
+    def artifacts(self, tracker: MemoryTracker, run_id: str) -> list[str]:
+        return list(tracker.kept[run_id].artifacts)
+
     def datasets(self, tracker: MemoryTracker, run_id: str) -> list[str]:
         return sorted(one.name for one in tracker.kept[run_id].datasets)
 

@@ -30,6 +30,9 @@ class TestMlflowTracker(TrackerContract):
     def params(self, tracker: MlflowTracker, run_id: str) -> dict[str, str]:
         return dict(tracker._client.get_run(run_id).data.params)
 
+    def artifacts(self, tracker: MlflowTracker, run_id: str) -> list[str]:
+        return [one.path for one in tracker._client.list_artifacts(run_id)]
+
     def datasets(self, tracker: MlflowTracker, run_id: str) -> list[str]:
         return sorted(one.dataset.name for one in tracker._client.get_run(run_id).inputs.dataset_inputs)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,12 @@ from hico_platform.search.messages import TrialFailure
 from hico_platform.search.notes import PERSONS_NOTE
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.task import TrialTask
+from hico_platform.search.trial_checkpoints import RECORD
 from hico_platform.tracking.base import PARENT_TAG, RunStatus
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
+from hico_platform.tracking.uploads import CHECKPOINT_TAG
 from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=5)
@@ -328,3 +331,31 @@ def test_a_search_that_an_earlier_version_began_keeps_its_names(world: World) ->
     names = {name for kept in world.tracker.kept.values() for name in kept.metrics}
     assert {"loss", "knn_top1", "recognition_top1", "best_knn_top1"} <= names
     assert not [name for name in names if "/" in name]
+
+
+def test_with_a_rule_for_checkpoints_a_run_gets_what_is_kept_and_the_next_driver_makes_up_for_it(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    world.logger._kept_first = True
+    world.work_off()
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5.0)
+    assert all(kept.artifacts == {} for kept in world.tracker.kept.values())
+    world.start()  # as after a kill before anything was uploaded
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5.0)
+    assert all("checkpoint" in kept.artifacts for kept in world.children().values())
+    record = {"kept": "removed", "why": "not one of the best 1", "at_s": 0.0}
+    last = Path(world.ledger.trials()[2].ending.checkpoint)
+    (tmp_path / last).unlink()
+    (tmp_path / last).with_name(RECORD).write_text(json.dumps(record))
+    world.start()
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5.0)
+    gone = world.children()["2"]
+    assert gone.artifacts == {}
+    assert gone.run.tags[CHECKPOINT_TAG].startswith("removed on 1970-01-01")
+    world.start()
+    requests = world.tracker.requests
+    world.logger.keep(2, world.ledger.trials()[2].ending)
+    world.logger.close(status=RunStatus.FINISHED, patience_s=5.0)
+    assert world.tracker.requests > requests
+    world.check_whole()

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from hico_platform.search.trial_checkpoints import RECORD
 from hico_platform.tracking.base import Run, RunStatus, TrackingError, TrackingRefused
 from hico_platform.tracking.memory import Kept, MemoryTracker
-from hico_platform.tracking.uploads import KEPT, TAG_CHARACTERS, UPLOADS_TAG, WAITING, are_missing, keep_files
+from hico_platform.tracking.uploads import (
+    CHECKPOINT,
+    CHECKPOINT_TAG,
+    KEPT,
+    TAG_CHARACTERS,
+    UPLOADS_TAG,
+    WAITING,
+    are_missing,
+    is_outdated,
+    keep_files,
+)
 
 
 @pytest.fixture
@@ -68,3 +80,23 @@ def test_a_store_that_is_away_leaves_the_files_waiting(tracker: MemoryTracker, r
 
 def test_runs_of_earlier_versions_ended_after_their_uploads() -> None:
     assert not are_missing(Run(run_id="r", key="a", status=RunStatus.FINISHED))
+
+
+def test_of_a_checkpoint_that_the_rule_took_from_the_run_has_what_is_left_and_says_why(
+    tracker: MemoryTracker, run: Kept, tmp_path: Path
+) -> None:
+    folder = tmp_path / "0003" / "epoch-000009"
+    folder.mkdir(parents=True)
+    files: dict[str, Path | str] = {CHECKPOINT: folder}
+    keep_files(tracker, run.run.run_id, files)
+    assert CHECKPOINT_TAG not in run.run.tags
+    assert not is_outdated(run.run, files)
+    for kept, shown in (("encoder alone", "encoder alone since"), ("removed", "removed on")):
+        (folder.parent / RECORD).write_text(json.dumps({"kept": kept, "why": "not one of the best 1", "at_s": 0}))
+        assert is_outdated(run.run, files)
+        if kept == "removed":
+            folder.rmdir()
+        keep_files(tracker, run.run.run_id, files)
+        assert run.run.tags[CHECKPOINT_TAG] == f"{shown} 1970-01-01 00:00 UTC: not one of the best 1 (keep)"
+        assert not is_outdated(run.run, files)
+        assert run.artifacts == ({} if kept == "removed" else {CHECKPOINT: str(folder)})
