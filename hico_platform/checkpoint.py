@@ -121,7 +121,10 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
         try:
             found = load_checkpoint(folder)
             if found.encoder_alone:
-                rule, remedy = "a whole training state to go on from", "train it again: its encoder alone was kept"
+                rule, remedy = (
+                    "a whole training state to go on from",
+                    "use another folder: the encoder alone was kept here",
+                )
                 raise CheckpointError(Problem(file=folder, rule=rule, value="an encoder", remedy=remedy))
             return found
         except TornCheckpointError as error:

@@ -24,7 +24,7 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
 from hico_platform.search.keep_rule import Kept
 
-_FORM = "KEY=VALUE,KEY=VALUE with best, per_rung, encoder_only and days"
+_FORM_RULE = "KEY=VALUE,KEY=VALUE with best, per_rung, encoder_only and days"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     from hico_platform.commands.gc import collect, collection_of
 
     paths, name = home_paths(arguments), check_known_name(arguments.name, field="NAME")
-    rule = None if arguments.keep is None else _rule(arguments.keep)
+    keep = None if arguments.keep is None else _rule(arguments.keep)
     asks = not (arguments.dry_run or arguments.yes)
     if asks and (arguments.json or not sys.stdin.isatty()):
         raise UsageError(
             Problem(field="--yes", rule="a terminal to ask on, or --yes", remedy="give --yes, or --dry-run to look")
         )
-    found = collection_of(paths, name, rule=rule)
+    found = collection_of(paths, name, keep=keep)
     if not arguments.json:
         print("\n".join(_lines(found)))
     if arguments.dry_run:
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if asks and input(f"remove {shown_bytes(found.bytes)} of {name}? [y/N] ").strip().lower() not in {"y", "yes"}:
         print("nothing was removed")
         return 1
-    done = collect(paths, name, rule=rule, force=arguments.force)
+    done = collect(paths, name, keep=keep, force=arguments.force)
     if done.untracked is not None:
         print(f"warning: MLflow does not show it yet: {done.untracked}; run it again later", file=sys.stderr)
     if arguments.json:
@@ -78,7 +78,7 @@ def _rule(text: str) -> dict[str, str]:
         key, separator, value = part.partition("=")
         if not separator or not key.strip().isidentifier():
             raise UsageError(
-                Problem(field="--keep", rule=_FORM, value=part, remedy="give such as best=5,encoder_only=none")
+                Problem(field="--keep", rule=_FORM_RULE, value=part, remedy="give such as best=5,encoder_only=none")
             )
         found[key.strip()] = value.strip()
     return found
@@ -86,9 +86,9 @@ def _rule(text: str) -> dict[str, str]:
 
 def _lines(found: Collection) -> Iterator[str]:
     """A line for each trial of which something goes, and what is kept in all."""
-    rule = found.rule
-    days = "" if rule.days is None else f", days={rule.days:g}"
-    yield f"rule     best={rule.best}, per_rung={rule.per_rung}, encoder_only={rule.encoder_only}{days}"
+    keep = found.keep
+    days = "" if keep.days is None else f", days={keep.days:g}"
+    yield f"rule     best={keep.best}, per_rung={keep.per_rung}, encoder_only={keep.encoder_only}{days}"
     for one in found.trials:
         if one.bytes > one.bytes_after:
             left = "older checkpoints go" if one.verdict.kept is Kept.WHOLE else str(one.verdict.kept)

@@ -42,14 +42,14 @@ class Collection:
 
     Attributes:
         name: of the search.
-        rule: that is applied.
+        keep: the rule that is applied.
         trials: all that have ended, by number.
         unfinished: how many trials have not ended, whose checkpoints a resume needs.
         untracked: why the tracking store does not show it; None where it does, or has nothing of the search.
     """
 
     name: str
-    rule: KeepConfig
+    keep: KeepConfig
     trials: tuple[Removal, ...]
     unfinished: int
     untracked: str | None = None
@@ -63,7 +63,7 @@ class Collection:
         """Plain values, for ``--json``."""
         return {
             "name": self.name,
-            "keep": self.rule.model_dump(mode="json"),
+            "keep": self.keep.model_dump(mode="json"),
             "bytes": self.bytes,
             "bytes_before": sum(one.bytes for one in self.trials),
             "unfinished": self.unfinished,
@@ -81,13 +81,13 @@ class Collection:
         }
 
 
-def collection_of(paths: HomePaths, name: str, *, rule: Mapping[str, Any] | None = None) -> Collection:
+def collection_of(paths: HomePaths, name: str, *, keep: Mapping[str, Any] | None = None) -> Collection:
     """What a rule would take away; changes nothing, also while the search runs.
 
     Args:
         paths: where the search is.
         name: the search's.
-        rule: goes before the rule of its space; what it leaves out has the defaults of a space.
+        keep: goes before the rule of its space; what it leaves out has the defaults of a space.
 
     Raises:
         UsageError: there is no such search, or neither it nor the call has a rule.
@@ -96,10 +96,10 @@ def collection_of(paths: HomePaths, name: str, *, rule: Mapping[str, Any] | None
     from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
     ledger = StudyLedger.open(open_storage(paths.storage_url, create=False), name=name, settle=False)
-    return _collection(paths, ledger, _space(ledger, rule))
+    return _collection(paths, ledger, _space(ledger, keep))
 
 
-def collect(paths: HomePaths, name: str, *, rule: Mapping[str, Any] | None = None, force: bool = False) -> Collection:
+def collect(paths: HomePaths, name: str, *, keep: Mapping[str, Any] | None = None, force: bool = False) -> Collection:
     """Removes what a rule does not keep; returns what was removed. Interrupted, the same call goes on.
 
     Raises:
@@ -110,7 +110,7 @@ def collect(paths: HomePaths, name: str, *, rule: Mapping[str, Any] | None = Non
 
     ledger = opened(paths, name)
     check_owner(ledger, force=force)
-    space = _space(ledger, rule)
+    space = _space(ledger, keep)
     with at_rest(paths, ledger, open_storage(paths.storage_url)):
         found = _collection(paths, ledger, space)
         checkpoints, now_s = TrialCheckpoints(paths.trials(ledger.search)), time.time()
@@ -122,7 +122,7 @@ def collect(paths: HomePaths, name: str, *, rule: Mapping[str, Any] | None = Non
                 _log.warning("the checkpoint of trial %d stays as it is: %s", one.number, error)
         return Collection(
             name=found.name,
-            rule=found.rule,
+            keep=found.keep,
             trials=tuple(
                 Removal(
                     number=one.number,
@@ -137,10 +137,10 @@ def collect(paths: HomePaths, name: str, *, rule: Mapping[str, Any] | None = Non
         )
 
 
-def _space(ledger: Ledger, rule: Mapping[str, Any] | None) -> CheckedSpace:
+def _space(ledger: Ledger, keep: Mapping[str, Any] | None) -> CheckedSpace:
     """The search's space, with a rule for its checkpoints."""
-    words = [] if rule is None else [f"keep.{key}={value}" for key, value in rule.items()]
-    space = space_from({**ledger.search.source, **({"keep": {}} if rule is not None else {})}, assignments=words)
+    words = [] if keep is None else [f"keep.{key}={value}" for key, value in keep.items()]
+    space = space_from({**ledger.search.source, **({"keep": {}} if keep is not None else {})}, assignments=words)
     if space.settings.keep is None:
         raise UsageError(
             Problem(
@@ -154,19 +154,19 @@ def _space(ledger: Ledger, rule: Mapping[str, Any] | None) -> CheckedSpace:
 
 
 def _collection(paths: HomePaths, ledger: Ledger, space: CheckedSpace) -> Collection:
-    trials, rule = ledger.trials(), space.settings.keep or KeepConfig()
+    trials, keep = ledger.trials(), space.settings.keep or KeepConfig()
     last = {trial.number: _last(trial) for trial in trials}
     checkpoints = TrialCheckpoints(paths.trials(ledger.search))
     found = verdicts(
         trials,
-        rule,
+        keep,
         objectives=space.settings.objectives,
         now_s=time.time(),
         referred=compared_trials(paths.home, ledger.search.name),
     )
     return Collection(
         name=ledger.search.name,
-        rule=rule,
+        keep=keep,
         trials=tuple(
             Removal(
                 number=number,

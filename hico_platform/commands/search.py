@@ -209,7 +209,7 @@ def checkpoint_keeper(
     search = ledger.search
     return CheckpointKeeper(
         trials=ledger.trials(),
-        rule=space.settings.keep,
+        keep=space.settings.keep,
         objectives=space.settings.objectives,
         checkpoints=TrialCheckpoints(paths.trials(search)),
         on_kept=on_kept,

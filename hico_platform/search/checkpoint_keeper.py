@@ -40,7 +40,7 @@ class CheckpointKeeper:
 
     Args:
         trials: that the ledger has.
-        rule: of the space; without one nothing is done.
+        keep: the rule of the space; without one nothing is done.
         objectives: of the space.
         checkpoints: where they are.
         on_kept: is called with a trial's number and ending when its checkpoint is as the rule wants it.
@@ -53,7 +53,7 @@ class CheckpointKeeper:
         self,
         *,
         trials: Sequence[TrialRecord],
-        rule: KeepConfig | None,
+        keep: KeepConfig | None,
         objectives: Sequence[Objective],
         checkpoints: Checkpoints,
         on_kept: Callable[[int, Ending], None] = lambda number, ending: None,
@@ -61,7 +61,7 @@ class CheckpointKeeper:
         clock: Callable[[], float] = time.time,
         quiet_s: float = QUIET_S,
     ) -> None:
-        self._rule, self._objectives, self._checkpoints = rule, objectives, checkpoints
+        self._keep, self._objectives, self._checkpoints = keep, objectives, checkpoints
         self._on_kept, self._referred, self._clock, self._quiet_s = on_kept, referred, clock, quiet_s
         self._trials = {trial.number: _slim(trial) for trial in trials}
         self._here: set[int] = set()  # ended under this driver, and not told of yet
@@ -76,14 +76,14 @@ class CheckpointKeeper:
 
     def start(self) -> None:
         """Begins with what earlier drivers left."""
-        if self._rule is None:
+        if self._keep is None:
             return
         self._thread = threading.Thread(target=self._work, name="checkpoints", daemon=True)
         self._thread.start()
 
     def __call__(self, event: Event) -> None:
         """Notes what happened; a trial that has ended is a reason to apply the rule soon."""
-        if self._rule is None:
+        if self._keep is None:
             return
         with self._changed:
             self._event_s = time.monotonic()
@@ -110,13 +110,13 @@ class CheckpointKeeper:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
-        if finish and self._rule is not None:
+        if finish and self._keep is not None:
             self._closing = False
             self.apply()
 
     def apply(self) -> None:
         """Applies the rule to every trial that has ended; goes on after one that fails."""
-        if self._rule is None:
+        if self._keep is None:
             return
         with self._changed:
             self._due_s = None
@@ -124,7 +124,7 @@ class CheckpointKeeper:
         now_s = self._clock()
         found = verdicts(
             tuple(trials.values()),
-            self._rule,
+            self._keep,
             objectives=self._objectives,
             now_s=now_s,
             referred=self._referred(),
@@ -136,7 +136,7 @@ class CheckpointKeeper:
             if ending is not None and self._done.get(number) is not verdict.kept:
                 self._apply(number, verdict, ending, now_s=now_s)
         ended = {number: trial.ending.at_s for number, trial in trials.items() if trial.ending is not None}
-        self._next_s = next_change_s(found, ended, self._rule)
+        self._next_s = next_change_s(found, ended, self._keep)
 
     def _apply(self, number: int, verdict: Verdict, ending: Ending, *, now_s: float) -> None:
         try:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Seconds of an epoch, of a validation at a report, and of the downstream evaluation that ends a trial."""
+    """Seconds of an epoch, of a validation at a report, and of the downstream evaluation that ends a trial; bytes of a
+    whole checkpoint, and of one cut to its encoder, where they were measured."""
 
     epoch_s: float
     report_s: float
     evaluation_s: float
+    checkpoint_bytes: float | None = None
+    encoder_bytes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

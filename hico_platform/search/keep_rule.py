@@ -37,7 +37,7 @@ class Verdict:
 
 def verdicts(
     trials: Sequence[TrialRecord],
-    rule: KeepConfig,
+    keep: KeepConfig,
     *,
     objectives: Sequence[Objective],
     now_s: float,
@@ -49,7 +49,7 @@ def verdicts(
 
     Args:
         trials: of the search, with or without those that have not ended.
-        rule: of its space.
+        keep: the rule of its space.
         objectives: of its space; with several, the trials of the Pareto front are kept whole too.
         now_s: Unix time.
         referred: trials whose checkpoints something unfinished refers to, such as a reproduction; kept whole.
@@ -59,44 +59,44 @@ def verdicts(
     scored = [trial for trial in ended if trial.value is not None and trial.state is not TrialState.FAILED]
     for trial in pareto_front(scored, objectives) if len(objectives) > 1 else ():
         whole[trial.number] = "it is on the Pareto front"
-    for trial in sorted(scored, key=_of_all)[: rule.best]:
-        whole.setdefault(trial.number, f"one of the best {rule.best}")
+    for trial in sorted(scored, key=_of_all)[: keep.best]:
+        whole.setdefault(trial.number, f"one of the best {keep.best}")
     rungs: dict[int, list[TrialRecord]] = {}
     for trial in scored:
         rungs.setdefault(trial.epoch, []).append(trial)
     for epoch, ended_there in rungs.items():
-        for trial in sorted(ended_there, key=_of_rung)[: rule.per_rung]:
-            whole.setdefault(trial.number, f"one of the best {rule.per_rung} that ended at epoch {epoch}")
+        for trial in sorted(ended_there, key=_of_rung)[: keep.per_rung]:
+            whole.setdefault(trial.number, f"one of the best {keep.per_rung} that ended at epoch {epoch}")
     for number in referred:
         whole[number] = "an unfinished reproduction compares with it"
     return {
         trial.number: Verdict(kept=Kept.WHOLE, why=whole[trial.number])
         if trial.number in whole
-        else _rest(trial, rule, now_s=now_s)
+        else _rest(trial, keep, now_s=now_s)
         for trial in ended
     }
 
 
-def next_change_s(trials: Mapping[int, Verdict], ended_at_s: Mapping[int, float], rule: KeepConfig) -> float:
+def next_change_s(trials: Mapping[int, Verdict], ended_at_s: Mapping[int, float], keep: KeepConfig) -> float:
     """The Unix time at which the next encoder has been kept for as many days as the rule says; infinite without one."""
-    if rule.days is None:
+    if keep.days is None:
         return math.inf
     kept = (ended_at_s[number] for number, verdict in trials.items() if verdict.kept is Kept.ENCODER)
-    return min(kept, default=math.inf) + rule.days * DAY_S
+    return min(kept, default=math.inf) + keep.days * DAY_S
 
 
-def _rest(trial: TrialRecord, rule: KeepConfig, *, now_s: float) -> Verdict:
+def _rest(trial: TrialRecord, keep: KeepConfig, *, now_s: float) -> Verdict:
     """What becomes of a trial that is not kept whole."""
     if trial.state is TrialState.FAILED:
         why = "it failed"
     else:
-        rungs = f", nor of the best {rule.per_rung} that ended at epoch {trial.epoch}" if rule.per_rung else ""
-        why = f"not one of the best {rule.best}{rungs}"
-    if rule.encoder_only is Rest.NONE:
+        rungs = f", nor of the best {keep.per_rung} that ended at epoch {trial.epoch}" if keep.per_rung else ""
+        why = f"not one of the best {keep.best}{rungs}"
+    if keep.encoder_only is Rest.NONE:
         return Verdict(kept=Kept.NOTHING, why=why)
     at_s = now_s if trial.ending is None else trial.ending.at_s
-    if rule.days is not None and now_s - at_s >= rule.days * DAY_S:
-        return Verdict(kept=Kept.NOTHING, why=f"{why}, and it ended {rule.days:g} days ago or more")
+    if keep.days is not None and now_s - at_s >= keep.days * DAY_S:
+        return Verdict(kept=Kept.NOTHING, why=f"{why}, and it ended {keep.days:g} days ago or more")
     return Verdict(kept=Kept.ENCODER, why=why)
 
 

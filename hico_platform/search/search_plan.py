@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from hico_platform.cpus import available_cpus
 from hico_platform.search.controller import SearchController
 from hico_platform.search.cost import Machine, Timing
 from hico_platform.search.grid import grid_points
+from hico_platform.search.keep_rule import Kept, verdicts
 from hico_platform.search.ledger.base import Facts, Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.scheduler.make import make_scheduler
@@ -26,6 +28,9 @@ from hico_platform.search.validation_noise import ValidationNoise
 
 SHOWN = 5
 SIMULATIONS = 20
+_CHECKPOINTS = 2
+"""A trial keeps so many."""
+
 _FACTS = Facts(data_digest="", protocol="", code_version="", seed=0)
 
 
@@ -43,6 +48,11 @@ class SearchPlan:
         workers: trials at once.
         seconds_per_epoch: measured; None where no data was given.
         seconds_evaluating: what a trial takes besides its epochs, likewise.
+        kept: the expected number of trials whose checkpoints the space's rule keeps whole, and of those of which it
+            keeps the encoder; without a rule all trials, with their last two checkpoints, and none.
+        keeps_all: whether the space has no rule.
+        checkpoint_bytes: of a whole checkpoint, measured; None where no data was given.
+        encoder_bytes: of one cut to its encoder, likewise.
         gpus: GPUs that a trial holds; None where they are measured when the search begins.
         warnings: what the data suggest to change in the space.
         noise: how sure a score on few sequences is; None where they are many, or no data was given.
@@ -58,6 +68,10 @@ class SearchPlan:
     seconds_per_epoch: float | None
     seconds_evaluating: float | None
     gpus: float | None
+    kept: tuple[float, float] = (0.0, 0.0)
+    keeps_all: bool = True
+    checkpoint_bytes: float | None = None
+    encoder_bytes: float | None = None
     warnings: tuple[str, ...] = ()
     noise: ValidationNoise | None = None
 
@@ -74,6 +88,22 @@ class SearchPlan:
         """Estimated GPU-hours."""
         return None if self.hours is None or self.gpus is None else self.hours * self.workers * self.gpus
 
+    @property
+    def bytes_on_disk(self) -> float | None:
+        """Estimated bytes of checkpoints when the search has ended."""
+        if self.checkpoint_bytes is None or self.encoder_bytes is None:
+            return None
+        whole, encoders = self.kept
+        of_a_whole_one = _CHECKPOINTS * self.checkpoint_bytes if self.keeps_all else self.checkpoint_bytes
+        return whole * of_a_whole_one + encoders * self.encoder_bytes
+
+    @property
+    def bytes_at_most(self) -> float | None:
+        """Estimated bytes of checkpoints while it runs: trials at work have their last two, whatever the rule."""
+        if self.bytes_on_disk is None or self.checkpoint_bytes is None:
+            return None
+        return self.bytes_on_disk + _CHECKPOINTS * self.workers * self.checkpoint_bytes
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
         return {
@@ -89,6 +119,14 @@ class SearchPlan:
             "gpus_per_trial": self.gpus,
             "hours": self.hours,
             "gpu_hours": self.gpu_hours,
+            "checkpoints": {
+                "whole": self.kept[0],
+                "encoders": self.kept[1],
+                "bytes_of_a_whole_one": self.checkpoint_bytes,
+                "bytes_of_an_encoder": self.encoder_bytes,
+                "bytes_on_disk": self.bytes_on_disk,
+                "bytes_at_most": self.bytes_at_most,
+            },
             "warnings": list(self.warnings),
             "validation": None if self.noise is None else dataclasses.asdict(self.noise),
         }
@@ -124,10 +162,11 @@ def plan_search(
     scheduler = make_scheduler(space.settings.scheduler, epochs=space.base.budget.epochs)
     workers = workers_of(space, machine=machine)
     reached: dict[int, list[int]] = {epoch: [] for epoch in scheduler.report_epochs}
-    epochs = []
+    epochs, kept = [], []
     for seed in range(SIMULATIONS):
-        result = simulate_random(space, trials=trials, workers=workers, seed=seed)
+        result, ended = simulate_random(space, trials=trials, workers=workers, seed=seed)
         epochs.append(result.epochs)
+        kept.append(_kept(ended, space))
         for epoch, counts in reached.items():
             counts.append(sum(report.epoch == epoch for report in result.reports))
     mean_reports = sum(statistics.fmean(counts) for counts in reached.values()) / trials
@@ -145,6 +184,10 @@ def plan_search(
         seconds_per_epoch=None if timing is None else timing.epoch_s,
         seconds_evaluating=None if timing is None else timing.evaluation_s + mean_reports * timing.report_s,
         gpus=gpus_of(space, machine=machine),
+        kept=(statistics.fmean(whole for whole, _ in kept), statistics.fmean(encoders for _, encoders in kept)),
+        keeps_all=space.settings.keep is None,
+        checkpoint_bytes=None if timing is None else timing.checkpoint_bytes,
+        encoder_bytes=None if timing is None else timing.encoder_bytes,
     )
 
 
@@ -166,8 +209,14 @@ def workers_of(space: CheckedSpace, *, machine: Machine) -> int:
     return max(1, int(min(limits)))
 
 
-def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int) -> Simulation:
-    """A search in which a trial's quality is random, its scores are noisy, and its encoder's size is random."""
+def simulate_random(
+    space: CheckedSpace, *, trials: int, workers: int, seed: int
+) -> tuple[Simulation, Sequence[TrialRecord]]:
+    """A search in which a trial's quality is random, its scores are noisy, and its encoder's size is random.
+
+    Returns:
+        what happened, and the trials as the ledger has them.
+    """
     draw = random.Random(seed)
     qualities: dict[int, float] = {}
     known: dict[int, float] = {}
@@ -179,13 +228,23 @@ def simulate_random(space: CheckedSpace, *, trials: int, workers: int, seed: int
     ledger = MemoryLedger(name="plan", space=space, facts=_FACTS, limit=trials, at_s=0.0)
     clock = SimulatedClock()
     sizes = random.Random(seed + SIMULATIONS)
-    return simulate(
+    result = simulate(
         _controller(ledger, space, clock),
         curve_of=curve_of,
         clock=clock,
         workers=workers,
         parameters_of=lambda task: known.setdefault(task.number, sizes.random()),
     )
+    return result, ledger.trials()
+
+
+def _kept(trials: Sequence[TrialRecord], space: CheckedSpace) -> tuple[int, int]:
+    """Of how many trials the checkpoint is kept whole when the search ends, and of how many the encoder."""
+    if space.settings.keep is None:
+        return len(trials), 0
+    found = verdicts(trials, space.settings.keep, objectives=space.settings.objectives, now_s=0.0)
+    counts = Counter(verdict.kept for verdict in found.values())
+    return counts[Kept.WHOLE], counts[Kept.ENCODER]
 
 
 def _first(space: CheckedSpace, count: int, warm_points: Sequence[Mapping[str, Scalar]]) -> tuple[TrialRecord, ...]:

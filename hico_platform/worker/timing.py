@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from hico_platform.checkpoint_files import ENCODER_PREFIX
 from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Signal
 from hico_platform.evaluate.data import eval_features
@@ -27,22 +28,37 @@ MOST_SEQUENCES = 2048
 
 
 def time_trials(configs: Sequence[TrialConfig], *, data: TrialData, cpus: float, gpus: float) -> Timing:
-    """Mean seconds of an epoch over ``configs``; evaluation is timed with the first of them."""
+    """Mean seconds of an epoch and bytes of a checkpoint over ``configs``; evaluation is timed with the first."""
     task = TrialTask(number=0, config=configs[0], directory=Path(), report_epochs=(), cpus=cpus, gpus=gpus)
     prepare_threads(task)
     device = device_of(task)
     split, target = data.splits()
     signal = data.signal
     epochs_s: list[float] = []
+    sizes: list[tuple[int, int]] = []
     for config in configs:
         with checked_kernels(config, layout=split.store.layout, coordinates=split.store.coordinates, device=device):
             session = begin_session(
                 config, layout=split.store.layout, coordinates=split.store.coordinates, device=device
             )
             epochs_s.append(_epoch_seconds(session, split))
+            sizes.append(checkpoint_bytes(session))
             if len(epochs_s) == 1:
                 report_s, evaluation_s = _evaluation_seconds(session, split=split, target=target, signal=signal)
-    return Timing(epoch_s=statistics.fmean(epochs_s), report_s=report_s, evaluation_s=evaluation_s)
+    return Timing(
+        epoch_s=statistics.fmean(epochs_s),
+        report_s=report_s,
+        evaluation_s=evaluation_s,
+        checkpoint_bytes=statistics.fmean(whole for whole, _ in sizes),
+        encoder_bytes=statistics.fmean(encoder for _, encoder in sizes),
+    )
+
+
+def checkpoint_bytes(session: TrainingSession) -> tuple[int, int]:
+    """The bytes of the tensors in a whole checkpoint of a session that has trained, and in one cut to its encoder."""
+    tensors = session.state.tensors()
+    encoder = sum(tensor.nbytes for name, tensor in tensors.items() if name.startswith(ENCODER_PREFIX))
+    return sum(tensor.nbytes for tensor in tensors.values()), encoder
 
 
 def _evaluation_seconds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hico_platform.cli.views.search_picture import shown_values
+from hico_platform.cli.views.sizes import shown_bytes
 from hico_platform.search.search_plan import SearchPlan
 
 
@@ -20,6 +21,7 @@ def print_plan(plan: SearchPlan) -> None:
         print("GPUs: measured when the search begins; with --data on a machine that has one, now")
     elif plan.gpus:
         print(f"GPUs: {plan.gpus:g} a trial")
+    print(_disk(plan))
     if plan.hours is None or plan.seconds_per_epoch is None or plan.seconds_evaluating is None:
         print("time: give --data to time a few steps of the first trials on this machine")
         return
@@ -29,6 +31,19 @@ def print_plan(plan: SearchPlan) -> None:
         f"\n  {plan.seconds_per_epoch:.1f} s an epoch, {plan.seconds_evaluating:.1f} s of evaluation a trial, alone on"
         " this machine"
     )
+
+
+def _disk(plan: SearchPlan) -> str:
+    """How many checkpoints are kept, and their bytes where they were measured."""
+    whole, encoders = plan.kept
+    if plan.keeps_all:
+        what = "checkpoints: all are kept (keep: in the space keeps fewer)"
+    else:
+        what = f"checkpoints: {whole:.1f} kept whole, {encoders:.1f} as encoders alone"
+    if plan.bytes_on_disk is None or plan.bytes_at_most is None:
+        return f"{what}; give --data to measure their bytes"
+    end, most = shown_bytes(int(plan.bytes_on_disk)), shown_bytes(int(plan.bytes_at_most))
+    return f"{what}; about {end} on disk at the end, at most {most} while it runs, besides MLflow's copies"
 
 
 def _duration(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -75,47 +74,12 @@ def whole(paths: HomePaths) -> set[int]:
     return {number for number, one in found.items() if any(one.glob("*/state.safetensors"))}
 
 
-def test_it_says_what_would_go_asks_and_removes_it(
-    paths: HomePaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = ["gc", "toy", "--keep", "best=2,per_rung=0", "--home", str(paths.home)]
-    assert main([*words, "--dry-run"]) == 0
-    printed = capsys.readouterr().out
-    assert "rule     best=2, per_rung=0, encoder_only=rest" in printed
-    assert "kept     2 whole, 3 as encoders, 0 not at all; 1 trials that have not ended are left alone" in printed
-    assert "trial 0    encoder alone" in printed
-    assert printed.endswith("nothing was removed\n")
-    assert whole(paths) == set(range(6))
-    assert main(words) == 2
-    assert "--yes: expected a terminal to ask on, or --yes" in capsys.readouterr().err
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda _: "n")
-    assert main(words) == 1
-    assert whole(paths) == set(range(6))
-    assert main([*words, "--yes", "--json"]) == 0
-    plain = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (plain["removed"], plain["unfinished"], plain["keep"]["best"]) == (True, 1, 2)
-    assert plain["bytes"] == plain["bytes_before"] - sum(one["bytes_after"] for one in plain["trials"])
-    assert {one["trial"]: one["kept"] for one in plain["trials"]} == {
-        1: "whole", 3: "whole", 0: "encoder alone", 2: "encoder alone", 4: "encoder alone",
-    }  # fmt: skip
-    assert whole(paths) == {1, 3, 5}, "what a resume needs is there"
-
-
 def test_the_forecast_is_what_happens(paths: HomePaths) -> None:
-    before = collection_of(paths, "toy", rule=RULE)
-    done = collect(paths, "toy", rule=RULE)
+    before = collection_of(paths, "toy", keep=RULE)
+    done = collect(paths, "toy", keep=RULE)
     assert abs(before.bytes - done.bytes) < 100 * len(done.trials)
     assert done.bytes > 0.5 * sum(one.bytes for one in done.trials)
-    assert collection_of(paths, "toy", rule=RULE).bytes == 0
-
-
-@pytest.mark.parametrize("rule", ["best=0", "worst=3", "encoder_only=some", "days=-1", "best"])
-def test_a_wrong_rule_is_refused(rule: str, paths: HomePaths, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["gc", "toy", "--keep", rule, "--dry-run", "--home", str(paths.home)]) == 2
-    printed = capsys.readouterr().err
-    assert "keep" in printed
-    assert "expected" in printed
+    assert collection_of(paths, "toy", keep=RULE).bytes == 0
 
 
 def test_without_a_rule_it_asks_for_one_and_that_of_the_space_is_taken(tmp_path: Path, paths: HomePaths) -> None:
@@ -129,7 +93,7 @@ def test_without_a_rule_it_asks_for_one_and_that_of_the_space_is_taken(tmp_path:
         Kept.NOTHING, Kept.WHOLE, Kept.WHOLE, Kept.WHOLE, Kept.NOTHING,
     ]  # fmt: skip
     with pytest.raises(ConfigError, match="worst"):
-        collection_of(other, "toy", rule={"worst": "2"})
+        collection_of(other, "toy", keep={"worst": "2"})
 
 
 def test_one_that_runs_and_a_second_gc_are_refused(paths: HomePaths) -> None:
@@ -137,8 +101,8 @@ def test_one_that_runs_and_a_second_gc_are_refused(paths: HomePaths) -> None:
         search_lock(paths.lock("toy"), name="toy"),
         pytest.raises(UsageError, match="a search that is not running already"),
     ):
-        collect(paths, "toy", rule=RULE)
-    assert collection_of(paths, "toy", rule=RULE).bytes > 0  # looking is free
+        collect(paths, "toy", keep=RULE)
+    assert collection_of(paths, "toy", keep=RULE).bytes > 0  # looking is free
     assert whole(paths) == set(range(6))
 
 
@@ -155,7 +119,7 @@ def test_a_torn_checkpoint_and_a_full_disk_stop_nothing(
         cut(folder)
 
     monkeypatch.setattr(checkpoint_files, "keep_encoder_alone", full_at_2)
-    collect(paths, "toy", rule=RULE)
+    collect(paths, "toy", keep=RULE)
     assert whole(paths) == {0, 1, 2, 5}
     assert "trial 0 stays as it is" in caplog.text
     assert "trial 2 stays as it is: [Errno 28]" in caplog.text
@@ -167,7 +131,7 @@ def test_runs_follow(tmp_path: Path) -> None:
     assert all(
         "checkpoint" in kept.artifacts for kept in tracker.kept.values() if kept.run.tags.get("hico.trial", "5") < "5"
     )
-    collect(paths, "toy", rule={"best": "1", "encoder_only": "none"})
+    collect(paths, "toy", keep={"best": "1", "encoder_only": "none"})
     follow(tracker, paths, ledger)
     follow(tracker, paths, ledger)
     runs = {kept.run.tags["hico.trial"]: kept for kept in tracker.kept.values() if kept.parent}
@@ -186,7 +150,7 @@ def killed_gc(home: Path, at: int) -> None:
         cut(file, content)
 
     checkpoint_files.write_whole = killed  # type: ignore[assignment]
-    collect(HomePaths(home=home), "toy", rule=RULE)
+    collect(HomePaths(home=home), "toy", keep=RULE)
 
 
 @pytest.mark.slow
@@ -199,7 +163,7 @@ def test_killed_it_leaves_what_can_be_read_and_the_next_one_finishes(at: int, pa
     folders = list(paths.search("toy").glob("trials-*/*/epoch-000009"))
     assert len(folders) == 6
     assert all(load_checkpoint(folder).epoch == 9 for folder in folders)
-    collect(paths, "toy", rule=RULE)
+    collect(paths, "toy", keep=RULE)
     assert whole(paths) == {1, 5}
     assert all(load_checkpoint(folder).epoch == 9 for folder in folders)
     assert len(list(paths.search("toy").glob(f"trials-*/*/{RECORD}"))) == 4

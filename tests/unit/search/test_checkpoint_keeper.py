@@ -40,7 +40,7 @@ class World:
         self.now_s = 0.0
         self.keeper = CheckpointKeeper(
             trials=trials,
-            rule=KeepConfig(**{"best": 1, "per_rung": 0, **rule}),  # type: ignore[arg-type]
+            keep=KeepConfig(**{"best": 1, "per_rung": 0, **rule}),  # type: ignore[arg-type]
             objectives=KNN,
             checkpoints=self.applied,
             on_kept=lambda number, ending: self.told.append(number),
@@ -129,7 +129,7 @@ def test_the_end_of_a_search_applies_it_once_more_and_an_interruption_does_not()
 
 def test_without_a_rule_nothing_is_done(tmp_path: Path) -> None:
     keeper = CheckpointKeeper(
-        trials=(ended(0, 9, 0.5, TrialState.COMPLETE),), rule=None, objectives=KNN, checkpoints=Applied()
+        trials=(ended(0, 9, 0.5, TrialState.COMPLETE),), keep=None, objectives=KNN, checkpoints=Applied()
     )
     keeper.start()
     keeper(TrialBegan(trial=ended(1, 0, None, RUNNING)))

@@ -41,6 +41,22 @@ def test_without_data_there_is_no_time() -> None:
     assert plan.epochs == plan.epochs_without_stopping == 18
 
 
+def test_checkpoints_are_counted_by_the_rule() -> None:
+    machine = Machine(cpus=1, gpus=0)
+
+    def timed(configs: object) -> Timing:
+        return Timing(epoch_s=1.0, report_s=0.0, evaluation_s=0.0, checkpoint_bytes=1000.0, encoder_bytes=100.0)
+
+    whole = plan_search(toy_space(trials=7, scheduler={"name": "none"}), machine=machine, time_trial=timed)
+    assert (whole.kept, whole.bytes_on_disk, whole.bytes_at_most) == ((7.0, 0.0), 14_000.0, 16_000.0)
+    space = toy_space(trials=7, scheduler={"name": "none"}, keep={"best": 2, "per_rung": 0})
+    less = plan_search(space, machine=machine, time_trial=timed)
+    assert (less.kept, less.bytes_on_disk, less.bytes_at_most) == ((2.0, 5.0), 2_500.0, 4_500.0)
+    none = toy_space(trials=7, scheduler={"name": "none"}, keep={"best": 2, "per_rung": 0, "encoder_only": "none"})
+    assert plan_search(none, machine=machine, time_trial=timed).as_dict()["checkpoints"]["bytes_on_disk"] == 2_000.0
+    assert plan_search(none, machine=machine).bytes_on_disk is None
+
+
 def test_gpus_are_counted() -> None:
     space = toy_space(trials=4, scheduler={"name": "none"}, resources={"gpus": 0.5, "max_concurrent": 4})
     plan = plan_search(

@@ -3,7 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from hico_platform.checkpoint_files import keep_encoder_alone
+from hico_platform.enums import Decision
+from hico_platform.trial import run_trial
 from hico_platform.worker import timing
 from hico_platform.worker.timing import time_trials
 from tests.small import small_config, small_split, small_store
@@ -37,3 +41,17 @@ def test_only_a_few_steps_of_each_configuration_are_trained(tmp_path: Path, monk
     monkeypatch.setattr(timing.TrainingSession, "train", counted)
     time_trials([config, config], data=Data(split), cpus=1, gpus=0)
     assert trained == [min(len(split.train), timing.STEPS * 2)] * 2
+
+
+def test_the_bytes_of_a_checkpoint_are_those_that_a_trial_writes(tmp_path: Path) -> None:
+    split = small_split(small_store(tmp_path / "store"))
+    config = small_config()
+    found = time_trials([config], data=Data(split), cpus=1, gpus=0)
+    outcome = run_trial(
+        config, split=split, target=None, directory=tmp_path / "run", report_epochs=(),
+        report=lambda report: Decision.CONTINUE, device=torch.device("cpu"),
+    )  # fmt: skip
+    tensors = outcome.checkpoint / "state.safetensors"
+    assert found.checkpoint_bytes == pytest.approx(tensors.stat().st_size, rel=0.2)
+    keep_encoder_alone(outcome.checkpoint)
+    assert found.encoder_bytes == pytest.approx((outcome.checkpoint / "encoder.safetensors").stat().st_size, rel=0.2)

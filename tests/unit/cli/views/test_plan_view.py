@@ -35,6 +35,7 @@ def test_a_whole_plan(capsys: pytest.CaptureFixture[str]) -> None:
         "  epoch 1: 20.0, epoch 3: 6.7",
         "expected epochs: 67 of 180 without stopping",
         "GPUs: 0.25 a trial",
+        "checkpoints: all are kept (keep: in the space keeps fewer); give --data to measure their bytes",
         # (66.6 epochs * 30 s + 20 trials * 60 s) / 2 workers = 1599 s
         "time: about 27 min with 2 trials at once, 0.2 GPU-hours",
         "  30.0 s an epoch, 60.0 s of evaluation a trial, alone on this machine",
@@ -73,3 +74,13 @@ def test_without_data_nothing_is_timed(capsys: pytest.CaptureFixture[str]) -> No
 def test_durations_are_in_units_that_people_use(hours: float, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, epochs=1.0, workers=1, limit=1, seconds_per_epoch=hours * 3600, seconds_evaluating=0.0)
     assert f"time: about {said} with 1 trial at once" in text
+
+
+def test_bytes_on_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"checkpoint_bytes": 2**20, "encoder_bytes": 2**18}
+    # all: 20 trials * 2 checkpoints; while it runs two more for each of 2 workers
+    line = "all are kept (keep: in the space keeps fewer); about 40.0 MiB on disk at the end, at most 44.0 MiB"
+    assert line in shown(capsys, kept=(20.0, 0.0), **known)
+    # 5 whole and 15 encoders of a quarter MiB
+    line = "checkpoints: 5.0 kept whole, 15.0 as encoders alone; about 8.8 MiB on disk at the end, at most 12.8 MiB"
+    assert line in shown(capsys, kept=(5.0, 15.0), keeps_all=False, **known)
