@@ -31,7 +31,6 @@ from hico_platform.search.execution_events import ExecutionEvent, ExecutionObser
 from hico_platform.search.gpu_sharing import GpuSharing, MemoryNeed
 from hico_platform.search.heartbeat import heartbeat
 from hico_platform.search.ledger.base import (
-    Ending,
     Ledger,
     SearchRecord,
     TrialRecord,
@@ -136,23 +135,15 @@ def run_search(
         )
         stack.enter_context(heartbeat(ledger))
         on_start(ledger.search, ledger.trials())
-        search_logger = SearchLogger(
-            ledger=ledger,
-            space=request.space,
-            tracker=tracker,
-            outbox=Outbox(),
-            checkpoint=functools.partial(paths.checkpoint, ledger.search),
-            folders=_environments(paths, ledger),
-            kept_first=request.space.settings.keep is not None,
-        )
-        keeper = checkpoint_keeper(ledger, request.space, paths, on_kept=search_logger.keep)
+        search_logger, keeper = _followers(ledger, request.space, paths, tracker)
         status, state = RunStatus.FAILED, SearchState.INTERRUPTED
         try:
+            watching = [one for one in (watcher, metrics) if one is not None]
             controller = _controller(
                 started,
                 request.space,
                 paths,
-                observers=[search_logger, *observers, keeper, *(one for one in (watcher, metrics) if one is not None)],
+                observers=[search_logger, *observers, keeper, *watching],
                 on_extended=lambda: on_start(ledger.search, ledger.trials()),
             )
             keeper.start()
@@ -202,19 +193,29 @@ def _environments(paths: HomePaths, ledger: Ledger) -> Sequence[Path]:
     return keep_environment(paths.search(ledger.search.name), command=driver.command, at_s=driver.began_at_s)
 
 
-def checkpoint_keeper(
-    ledger: Ledger, space: CheckedSpace, paths: HomePaths, *, on_kept: Callable[[int, Ending], None]
-) -> CheckpointKeeper:
-    """Applies the space's rule to the checkpoints of ended trials."""
+def _followers(
+    ledger: Ledger, space: CheckedSpace, paths: HomePaths, tracker: Tracker
+) -> tuple[SearchLogger, CheckpointKeeper]:
+    """What writes a search to its tracking store, and what applies its rule to checkpoints; runs get what is kept."""
     search = ledger.search
-    return CheckpointKeeper(
+    logger = SearchLogger(
+        ledger=ledger,
+        space=space,
+        tracker=tracker,
+        outbox=Outbox(),
+        checkpoint=functools.partial(paths.checkpoint, search),
+        folders=_environments(paths, ledger),
+        kept_first=space.settings.keep is not None,
+    )
+    keeper = CheckpointKeeper(
         trials=ledger.trials(),
         keep=space.settings.keep,
         objectives=space.settings.objectives,
         checkpoints=TrialCheckpoints(paths.trials(search)),
-        on_kept=on_kept,
+        on_kept=logger.keep,
         referred=functools.partial(compared_trials, paths.home, search.name),
     )
+    return logger, keeper
 
 
 def _controller(
