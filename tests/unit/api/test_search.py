@@ -121,19 +121,10 @@ class TestFigures:
         assert "transformer" in text or plot == "plot_history"
         assert "kNN top-1" in text
 
-    def test_curves_show_what_the_table_says(self, opened: hico.Search) -> None:
-        curves = opened.curves
-        drawn = {tuple(map(float, line.y)) for line in opened.plot_curves().data}
-        assert drawn == {tuple(rows.score) for _, rows in curves.groupby("trial")}
-
     def test_importance_names_level_weights_as_one(self, opened: hico.Search) -> None:
         bars = opened.plot_importance().data[0]
         assert set(bars.y) <= {"contrast.level_weights", "contrast.temperature", "model.encoder"}
         assert sum(bars.x) == pytest.approx(1.0)
-
-    def test_importance_of_too_few_trials(self, tmp_path: Path) -> None:
-        with pytest.raises(hico.UsageError, match="expected at least 4 trials with different scores"):
-            hico.open_search("example", home=finished_search(tmp_path, trials=2)).plot_importance()
 
     def test_a_search_without_trials(self, tmp_path: Path) -> None:
         storage = open_storage(sqlite_url(tmp_path / "study.db"))
