@@ -173,8 +173,13 @@ def _quantiles(histogram: str, *quantiles: float, by: str = "search") -> dict[st
     }
 
 
+def _series(title: str, query: str, *, legend: str = "{{search}}", **more: Any) -> Panel:
+    """A panel of one query."""
+    return Panel(title=title, queries={legend: query}, **more)
+
+
 def _stat(title: str, query: str, *, legend: str = "{{search}}", unit: str = "short", says: str = "") -> Panel:
-    return Panel(title=title, queries={legend: query}, kind="stat", width=4, height=4, unit=unit, says=says)
+    return _series(title, query, legend=legend, kind="stat", width=4, height=4, unit=unit, says=says)
 
 
 SEARCH = Board(
@@ -202,7 +207,7 @@ SEARCH = Board(
             ),
         ],
         "Trials": [
-            Panel(title="Trials by state", queries={"{{search}} {{state}}": f"hico_trials{{{OF}}}"}, stacked=True),
+            _series("Trials by state", f"hico_trials{{{OF}}}", legend="{{search}} {{state}}", stacked=True),
             Panel(
                 title="Best score, and kNN of trials at work",
                 queries={
@@ -212,32 +217,30 @@ SEARCH = Board(
                 unit="percentunit",
                 says="A series of a trial ends with the trial.",
             ),
-            Panel(
-                title="Best by the search's own signal",
-                queries={"{{search}} {{signal}}": f"hico_best_score{{{OF}}}"},
+            _series(
+                "Best by the search's own signal",
+                f"hico_best_score{{{OF}}}",
+                legend="{{search}} {{signal}}",
                 unit="percentunit",
             ),
-            Panel(
-                title="Trials that came to each rung",
-                queries={"{{search}} epoch {{epoch}}": f"hico_rung_reached_total{{{OF}}}"},
+            _series(
+                "Trials that came to each rung",
+                f"hico_rung_reached_total{{{OF}}}",
+                legend="{{search}} epoch {{epoch}}",
                 kind="bargauge",
             ),
-            Panel(
-                title="Share that was stopped at each rung",
-                queries={
-                    "{{search}} epoch {{epoch}}": (
-                        f"hico_rung_stopped_total{{{OF}}} / on(search, epoch) (hico_rung_reached_total{{{OF}}} > 0)"
-                    )
-                },
+            _series(
+                "Share that was stopped at each rung",
+                f"hico_rung_stopped_total{{{OF}}} / on(search, epoch) (hico_rung_reached_total{{{OF}}} > 0)",
+                legend="{{search}} epoch {{epoch}}",
                 kind="bargauge",
                 unit="percentunit",
                 top=1.0,
             ),
-            Panel(
-                title="How trials ended, per hour",
-                queries={
-                    "{{search}} {{state}}": f"3600 * rate(hico_trials_ended_total{{{OF}}}[$__rate_interval])",
-                },
+            _series(
+                "How trials ended, per hour",
+                f"3600 * rate(hico_trials_ended_total{{{OF}}}[$__rate_interval])",
+                legend="{{search}} {{state}}",
                 stacked=True,
             ),
         ],
@@ -249,9 +252,9 @@ SEARCH = Board(
                     "trial {{trial}}": f"hico_trial_sequences_per_second{{{OF}}}",
                 },
             ),
-            Panel(
-                title="Epochs per hour",
-                queries={"{{search}}": f"3600 * rate(hico_epochs_total{{{OF}}}[$__rate_interval])"},
+            _series(
+                "Epochs per hour",
+                f"3600 * rate(hico_epochs_total{{{OF}}}[$__rate_interval])",
                 says="As trials report them: after rungs, not after each epoch.",
             ),
             Panel(title="Seconds of an epoch", queries=_quantiles("hico_epoch_seconds", 0.5, 0.9), unit="s"),
@@ -262,62 +265,54 @@ SEARCH = Board(
                     "budget {{search}}": f"hico_gpu_budget_seconds{{{OF}}} / 3600",
                 },
             ),
-            Panel(
-                title="Share of the workers' time that is not training",
-                queries={
-                    "{{search}}": (
-                        f"clamp_min(1 - rate(hico_epoch_seconds_sum{{{OF}}}[$__rate_interval]) "
-                        f"/ on(search) rate(hico_busy_seconds_total{{{OF}}}[$__rate_interval]), 0)"
-                    )
-                },
+            _series(
+                "Share of the workers' time that is not training",
+                f"clamp_min(1 - rate(hico_epoch_seconds_sum{{{OF}}}[$__rate_interval]) "
+                f"/ on(search) rate(hico_busy_seconds_total{{{OF}}}[$__rate_interval]), 0)",
                 unit="percentunit",
                 top=1.0,
                 says="Validation, downstream evaluation, checkpoints, the start of workers, and waiting.",
             ),
-            Panel(
-                title="Complete trials since the best",
-                queries={"{{search}}": f"hico_trials_since_best{{{OF}}}"},
-            ),
+            _series("Complete trials since the best", f"hico_trials_since_best{{{OF}}}"),
         ],
         "Workers": [
-            Panel(
-                title="Trials that were handed out again, by reason",
-                queries={"{{search}} {{reason}}": f"hico_retries_total{{{OF}}}"},
+            _series(
+                "Trials that were handed out again, by reason",
+                f"hico_retries_total{{{OF}}}",
+                legend="{{search}} {{reason}}",
                 stacked=True,
             ),
-            Panel(
-                title="Workers that were lost, by reason",
-                queries={"{{search}} {{reason}}": f"hico_workers_lost_total{{{OF}}}"},
+            _series(
+                "Workers that were lost, by reason",
+                f"hico_workers_lost_total{{{OF}}}",
+                legend="{{search}} {{reason}}",
                 stacked=True,
             ),
-            Panel(
-                title="Seconds since a trial's last heartbeat",
-                queries={"trial {{trial}}": f"time() - hico_trial_last_heartbeat_timestamp_seconds{{{OF}}}"},
+            _series(
+                "Seconds since a trial's last heartbeat",
+                f"time() - hico_trial_last_heartbeat_timestamp_seconds{{{OF}}}",
+                legend="trial {{trial}}",
                 unit="s",
                 says="A worker that is silent for too long is killed (resources.silence_minutes).",
             ),
-            Panel(
-                title="Machines that get no further trial", queries={"{{search}}": f"hico_machines_excluded{{{OF}}}"}
-            ),
-            Panel(
-                title="Trials at work",
-                queries={"": f"hico_trial_info{{{OF}}} * on(search, trial) group_left() hico_trial_epoch{{{OF}}}"},
+            _series("Machines that get no further trial", f"hico_machines_excluded{{{OF}}}"),
+            _series(
+                "Trials at work",
+                f"hico_trial_info{{{OF}}} * on(search, trial) group_left() hico_trial_epoch{{{OF}}}",
+                legend="",
                 kind="table",
                 width=16,
                 says="Value is the epoch of the last report.",
             ),
         ],
         "Tracking, ledger and checkpoints": [
-            Panel(
-                title="Waiting for the tracking store",
-                queries={"{{search}} {{queue}}": f"hico_tracking_waiting{{{OF}}}"},
+            _series(
+                "Waiting for the tracking store",
+                f"hico_tracking_waiting{{{OF}}}",
+                legend="{{search}} {{queue}}",
                 says="The search goes on; what does not fit is read from the ledger later.",
             ),
-            Panel(
-                title="Tracking is behind by",
-                queries={"{{search}}": f"hico_tracking_behind_seconds{{{OF}}}"},
-                unit="s",
-            ),
+            _series("Tracking is behind by", f"hico_tracking_behind_seconds{{{OF}}}", unit="s"),
             Panel(
                 title="Tracking store away, writes refused",
                 queries={
@@ -347,17 +342,13 @@ SEARCH = Board(
                 },
                 unit="bytes",
             ),
-            Panel(title="Memory", queries={"{{search}}": f"hico_driver_resident_memory_bytes{{{OF}}}"}, unit="bytes"),
-            Panel(
-                title="Seconds since the driver went through its loop",
-                queries={"{{search}}": f"time() - hico_driver_heartbeat_timestamp_seconds{{{OF}}}"},
+            _series("Memory", f"hico_driver_resident_memory_bytes{{{OF}}}", unit="bytes"),
+            _series(
+                "Seconds since the driver went through its loop",
+                f"time() - hico_driver_heartbeat_timestamp_seconds{{{OF}}}",
                 unit="s",
             ),
-            Panel(
-                title="CPU",
-                queries={"{{search}}": f"rate(hico_driver_cpu_seconds_total{{{OF}}}[$__rate_interval])"},
-                unit="percentunit",
-            ),
+            _series("CPU", f"rate(hico_driver_cpu_seconds_total{{{OF}}}[$__rate_interval])", unit="percentunit"),
             Panel(
                 title="Open files",
                 queries={
@@ -385,56 +376,57 @@ CLUSTER = Board(
     says="Ray's series of nodes, GPUs and lost processes, joined with the trials that are at work there.",
     rows={
         "Trials and GPUs": [
-            Panel(
-                title="Utilisation of a trial's GPU",
-                queries={"trial {{trial}} on {{node}}": f"{_TRIAL_ON_A_GPU}ray_node_gpus_utilization"},
+            _series(
+                "Utilisation of a trial's GPU",
+                f"{_TRIAL_ON_A_GPU}ray_node_gpus_utilization",
+                legend="trial {{trial}} on {{node}}",
                 unit="percent",
                 top=100.0,
                 says="Trials that share a GPU show the same.",
             ),
-            Panel(
-                title="Memory of a trial's GPU",
-                queries={"trial {{trial}} on {{node}}": f"{_TRIAL_ON_A_GPU}(ray_node_gram_used * 1048576)"},
+            _series(
+                "Memory of a trial's GPU",
+                f"{_TRIAL_ON_A_GPU}(ray_node_gram_used * 1048576)",
+                legend="trial {{trial}} on {{node}}",
                 unit="bytes",
             ),
-            Panel(
-                title="Trials on each machine",
-                queries={
-                    "{{node}}": f"count by (node) (count by (node, search, trial) (hico_trial_info{{{OF}}}))",
-                },
+            _series(
+                "Trials on each machine",
+                f"count by (node) (count by (node, search, trial) (hico_trial_info{{{OF}}}))",
+                legend="{{node}}",
                 stacked=True,
             ),
-            Panel(
-                title="Power of a trial's GPU",
-                queries={"trial {{trial}} on {{node}}": f"{_TRIAL_ON_A_GPU}ray_node_gpu_power_milliwatts / 1000"},
+            _series(
+                "Power of a trial's GPU",
+                f"{_TRIAL_ON_A_GPU}ray_node_gpu_power_milliwatts / 1000",
+                legend="trial {{trial}} on {{node}}",
                 unit="watt",
             ),
-            Panel(
-                title="Temperature of a trial's GPU",
-                queries={"trial {{trial}} on {{node}}": f"{_TRIAL_ON_A_GPU}ray_node_gpu_temperature_celsius"},
+            _series(
+                "Temperature of a trial's GPU",
+                f"{_TRIAL_ON_A_GPU}ray_node_gpu_temperature_celsius",
+                legend="trial {{trial}} on {{node}}",
                 unit="celsius",
             ),
-            Panel(
-                title="Sequences per second and per cent of its GPU",
-                queries={
-                    "trial {{trial}}": (
-                        f"hico_trial_sequences_per_second{{{OF}}} / on(search, trial) "
-                        f"(max by (search, trial) ({_TRIAL_ON_A_GPU}ray_node_gpus_utilization) > 0)"
-                    )
-                },
+            _series(
+                "Sequences per second and per cent of its GPU",
+                f"hico_trial_sequences_per_second{{{OF}}} / on(search, trial) "
+                f"(max by (search, trial) ({_TRIAL_ON_A_GPU}ray_node_gpus_utilization) > 0)",
+                legend="trial {{trial}}",
                 says="A trial with less than others of its size is held up by something else than its GPU.",
             ),
         ],
         "Machines with trials": [
-            Panel(title="CPU", queries={"{{ip}}": _of_machines("ray_node_cpu_utilization")}, unit="percent", top=100.0),
-            Panel(
-                title="Memory used",
-                queries={"{{ip}}": _of_machines("ray_node_mem_used / on(ip, SessionName) ray_node_mem_total")},
+            _series("CPU", _of_machines("ray_node_cpu_utilization"), legend="{{ip}}", unit="percent", top=100.0),
+            _series(
+                "Memory used",
+                _of_machines("ray_node_mem_used / on(ip, SessionName) ray_node_mem_total"),
+                legend="{{ip}}",
                 unit="percentunit",
                 top=1.0,
                 says="Ray kills workers before it is full.",
             ),
-            Panel(title="Disk free", queries={"{{ip}}": _of_machines("ray_node_disk_free")}, unit="bytes"),
+            _series("Disk free", _of_machines("ray_node_disk_free"), legend="{{ip}}", unit="bytes"),
             Panel(
                 title="Network",
                 queries={
@@ -451,25 +443,29 @@ CLUSTER = Board(
                 },
                 unit="Bps",
             ),
-            Panel(
-                title="Memory of workers",
-                queries={"{{Component}} {{ip}}": _of_machines('ray_component_rss_bytes{Component=~"ray::.*"}')},
+            _series(
+                "Memory of workers",
+                _of_machines('ray_component_rss_bytes{Component=~"ray::.*"}'),
+                legend="{{Component}} {{ip}}",
                 unit="bytes",
                 says="Ray adds up the workers of a machine by their name.",
             ),
         ],
         "What went wrong": [
-            Panel(
-                title="Workers that Ray killed because memory ran out",
-                queries={"{{Name}} {{instance}}": "ray_memory_manager_worker_eviction_total"},
+            _series(
+                "Workers that Ray killed because memory ran out",
+                "ray_memory_manager_worker_eviction_total",
+                legend="{{Name}} {{instance}}",
             ),
-            Panel(
-                title="Workers that failed unexpectedly",
-                queries={"{{Name}} {{instance}}": "ray_node_manager_unexpected_worker_failure_total"},
+            _series(
+                "Workers that failed unexpectedly",
+                "ray_node_manager_unexpected_worker_failure_total",
+                legend="{{Name}} {{instance}}",
             ),
-            Panel(
-                title="Workers that trials lost",
-                queries={"{{search}} {{reason}}": f"hico_workers_lost_total{{{OF}}}"},
+            _series(
+                "Workers that trials lost",
+                f"hico_workers_lost_total{{{OF}}}",
+                legend="{{search}} {{reason}}",
                 stacked=True,
             ),
         ],
@@ -482,59 +478,57 @@ SCIENCE = Board(
     says="What trials at work learn: losses by level, the spread of their features, the weights that they try.",
     rows={
         "Losses": [
-            Panel(title="Weighted loss", queries={"trial {{trial}}": f"hico_trial_loss{{{OF}}}"}, width=12),
-            Panel(
-                title="Loss by level, mean of the trials at work",
-                queries={"{{search}} {{level}}": f"avg by (search, level) (hico_trial_level_loss{{{OF}}})"},
+            _series("Weighted loss", f"hico_trial_loss{{{OF}}}", legend="trial {{trial}}", width=12),
+            _series(
+                "Loss by level, mean of the trials at work",
+                f"avg by (search, level) (hico_trial_level_loss{{{OF}}})",
+                legend="{{search}} {{level}}",
                 width=12,
             ),
             *(
-                Panel(
-                    title=f"Loss of the {level} level",
-                    queries={"trial {{trial}}": f'hico_trial_level_loss{{{OF}, level="{level}"}}'},
+                _series(
+                    f"Loss of the {level} level",
+                    f'hico_trial_level_loss{{{OF}, level="{level}"}}',
+                    legend="trial {{trial}}",
                     width=6,
                 )
                 for level in ("clip", "part", "domain", "instance")
             ),
         ],
         "Signs of collapse": [
-            Panel(
-                title="Validation kNN top-1",
-                queries={"trial {{trial}}": f"hico_trial_knn_top1{{{OF}}}"},
+            _series(
+                "Validation kNN top-1",
+                f"hico_trial_knn_top1{{{OF}}}",
+                legend="trial {{trial}}",
                 unit="percentunit",
                 width=12,
                 says="An encoder whose features are all alike scores as often as its commonest class occurs.",
             ),
-            Panel(
-                title="Spread of features",
-                queries={"trial {{trial}}": f"hico_trial_feature_spread{{{OF}}}"},
+            _series(
+                "Spread of features",
+                f"hico_trial_feature_spread{{{OF}}}",
+                legend="trial {{trial}}",
                 width=12,
                 top=1.0,
                 says="1 where features point in all directions alike, 0 where all are the same: a collapsed encoder.",
             ),
         ],
         "Level weights at work": [
-            Panel(
-                title="Share of the loss's weight",
-                queries={
-                    "trial {{trial}} {{level}}": (
-                        f"hico_trial_level_weight{{{OF}}} / on(search, trial) group_left() "
-                        f"sum by (search, trial) (hico_trial_level_weight{{{OF}}})"
-                    )
-                },
+            _series(
+                "Share of the loss's weight",
+                f"hico_trial_level_weight{{{OF}}} / on(search, trial) group_left() "
+                f"sum by (search, trial) (hico_trial_level_weight{{{OF}}})",
+                legend="trial {{trial}} {{level}}",
                 kind="bargauge",
                 unit="percentunit",
                 width=12,
                 top=1.0,
             ),
-            Panel(
-                title="Share of the loss by level",
-                queries={
-                    "trial {{trial}} {{level}}": (
-                        f"hico_trial_level_weight{{{OF}}} * on(search, trial, level) hico_trial_level_loss{{{OF}}} "
-                        f"/ on(search, trial) group_left() hico_trial_loss{{{OF}}}"
-                    )
-                },
+            _series(
+                "Share of the loss by level",
+                f"hico_trial_level_weight{{{OF}}} * on(search, trial, level) hico_trial_level_loss{{{OF}}} "
+                f"/ on(search, trial) group_left() hico_trial_loss{{{OF}}}",
+                legend="trial {{trial}} {{level}}",
                 kind="bargauge",
                 unit="percentunit",
                 width=12,

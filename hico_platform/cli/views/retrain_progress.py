@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from hico_platform.cli.terminal import plain_line
 from hico_platform.cli.views.clock import clock
-from hico_platform.cli.views.console import silent_signals
-from hico_platform.cli.views.heartbeat import Heartbeat
+from hico_platform.cli.views.live_or_lines import LiveOrLines
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.phase_line import INTERRUPTED, PhaseLine
 from hico_platform.cli.views.search_picture import GAP, packed
@@ -51,26 +48,16 @@ class RetrainView:
         self._overall: Overall | None = None
         self._phase = PhaseLine()
         self._began_s = time.monotonic()
-        self._stack = ExitStack()
-        self._live: Live | None = None
+        self._showing = LiveOrLines(
+            output, render=self._render, beat=self._beat, on_interrupt=lambda: self._line(INTERRUPTED)
+        )
         self._is_over = False
         self.watch = DriverWatch(on_phase=self.phase)
         """What the driver tells of its work besides the progress of runs."""
 
     def __enter__(self) -> RetrainView:
         """Begins to show."""
-        if self._output.is_live:
-            self._stack.enter_context(silent_signals())
-            self._live = self._stack.enter_context(
-                Live(
-                    console=self._output.console,
-                    get_renderable=self._render,
-                    refresh_per_second=2,
-                    vertical_overflow="crop",
-                )
-            )
-        elif not self._output.quiet:
-            self._stack.enter_context(Heartbeat(self._beat, on_interrupt=lambda: self._line(INTERRUPTED)))
+        self._showing.begin()
         return self
 
     def __exit__(
@@ -79,7 +66,7 @@ class RetrainView:
         """Leaves every run on the terminal."""
         self._is_over = True
         self._phase.end()
-        self._stack.close()
+        self._showing.end()
 
     def begins(self, name: str, *, log: Path, signal: Signal = Signal.KNN_TOP1) -> None:
         """The inputs are known; the log is opened there once this process holds the retraining's lock.
@@ -146,7 +133,7 @@ class RetrainView:
         return f"about {clock(self._overall.left_s)} left of all"
 
     def _line(self, text: str, *, style: str | None = None) -> None:
-        if self._live is None and not self._output.quiet:
+        if not self._showing.is_live and not self._output.quiet:
             self._output.say(f"[{clock(time.monotonic() - self._began_s)}] {text}", style=style)
         else:
             self._output.note(text)

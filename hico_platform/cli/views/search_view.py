@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 
 from hico_platform.cli.views.clock import clock
-from hico_platform.cli.views.console import silent_signals
-from hico_platform.cli.views.heartbeat import Heartbeat
+from hico_platform.cli.views.live_or_lines import LiveOrLines
 from hico_platform.cli.views.output import Output
 from hico_platform.cli.views.phase_line import INTERRUPTED, PhaseLine
 from hico_platform.cli.views.search_picture import SearchPicture, shown_score, shown_values
@@ -52,8 +49,7 @@ class SearchView:
         self._has_driver, self._has_ended = True, False  # this process is the driver
         self._has_reports = False
         self._phase = PhaseLine()
-        self._stack = ExitStack()
-        self._live: Live | None = None
+        self._showing = LiveOrLines(output, render=self._render, beat=self._beat, on_interrupt=self._say_interrupted)
         self.has_begun = False
         """Whether there is a search in the ledger, to be resumed."""
         self.watch = DriverWatch(on_phase=self.phase, on_activity=self.activity)
@@ -61,19 +57,7 @@ class SearchView:
 
     def __enter__(self) -> SearchView:
         """Begins to show."""
-        if self._output.is_live:
-            self._stack.enter_context(silent_signals())
-            self._live = self._stack.enter_context(
-                Live(
-                    console=self._output.console,
-                    get_renderable=self._render,
-                    refresh_per_second=2,
-                    transient=False,
-                    vertical_overflow="crop",
-                )
-            )
-        elif not self._output.quiet:
-            self._stack.enter_context(Heartbeat(self._beat, on_interrupt=self._say_interrupted))
+        self._showing.begin()
         return self
 
     def __exit__(
@@ -82,7 +66,7 @@ class SearchView:
         """Leaves every trial on the terminal, with the state in which the search is left."""
         self._has_driver, self._has_ended = False, error is None
         self._phase.end()
-        self._stack.close()  # a live screen is drawn a last time, with every trial
+        self._showing.end()  # a live screen is drawn a last time, with every trial
 
     def phase(self, phase: str) -> None:
         """A phase in which no trial reports has begun."""
@@ -174,7 +158,7 @@ class SearchView:
 
         ``kept``: the log has it in other words already.
         """
-        if self._live is None and not self._output.quiet:
+        if not self._showing.is_live and not self._output.quiet:
             self._output.say(f"[{clock(time.monotonic() - self._began_s)}] {text}", style=style)
         elif not kept:
             self._output.note(text)
