@@ -16,8 +16,8 @@ import json
 import sys
 from collections.abc import Iterator
 
+from hico_platform.amounts import shown_bytes
 from hico_platform.cli.store_options import add_store_options, home_paths
-from hico_platform.cli.views.sizes import shown_bytes
 from hico_platform.commands.delete_search import Deletion
 from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name

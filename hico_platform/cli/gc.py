@@ -17,8 +17,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+from hico_platform.amounts import shown_bytes
 from hico_platform.cli.store_options import add_store_options, home_paths
-from hico_platform.cli.views.sizes import shown_bytes
 from hico_platform.commands.gc import Collection
 from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name

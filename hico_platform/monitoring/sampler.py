@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -40,14 +40,7 @@ def sample(home: Path) -> MachineSample:
     with contextlib.suppress(OSError):
         disk = os.statvfs(home)
         free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-        return MachineSample(
-            disk_free_bytes=free,
-            disk_size_bytes=size,
-            resident_bytes=found.resident_bytes,
-            cpu_s=found.cpu_s,
-            open_files=found.open_files,
-            most_open_files=found.most_open_files,
-        )
+        return replace(found, disk_free_bytes=free, disk_size_bytes=size)
     return found
 
 

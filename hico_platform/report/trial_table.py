@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hico_platform.evaluate.headings import HEADINGS
 from hico_platform.report.content import ReportContent, ReportedTrial
 from hico_platform.report.plot import Table, number, percent
-
-_METRICS = {
-    "knn_top1": "1-NN",
-    "knn_top1_k5": "5-NN",
-    "knn_top1_k9": "9-NN",
-    "knn_top1_k20": "20-NN",
-    "knn_mean": "kNN mean",
-    "recognition_top1": "linear probe",
-    "linear_regularised_top1": "regularised probe",
-    "retrieval_top1": "R@1",
-    "retrieval_recall_at_5": "R@5",
-    "retrieval_recall_at_10": "R@10",
-    "retrieval_map": "mAP",
-    "transfer_top1": "transfer",
-    "transfer_regularised_top1": "transfer, regularised",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +35,7 @@ def trial_headings(content: ReportContent, names: Mapping[str, str]) -> list[Cel
         Cell(text="state", is_text=True),
         Cell(text="epoch"),
         Cell(text=f"{content.score}, %", title="the score that the search goes by, with its standard error"),
-        *[Cell(text=_METRICS.get(name, name.replace("_", " ")), title=name) for name in _metrics(content)],
+        *[Cell(text=HEADINGS.get(name, name.replace("_", " ")), title=name) for name in _metrics(content)],
         *[Cell(text=names[name], title=name, is_text=not _is_numeric(content, name)) for name in content.parameters],
         Cell(text="seconds"),
         Cell(text="from", title="where the values come from", is_text=True),
@@ -104,7 +89,7 @@ def _metrics(content: ReportContent) -> list[str]:
         for name in content.metrics
         if name != content.metric and all(0 <= trial.metrics.get(name, 0.0) <= 1 for trial in content.trials)
     ]
-    known = [name for name in _METRICS if name in shares]
+    known = [name for name in HEADINGS if name in shares]
     return known + [name for name in shares if name not in known]
 
 

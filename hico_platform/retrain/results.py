@@ -11,6 +11,7 @@ from typing import Any
 
 from hico_platform.atomic_io import write_whole
 from hico_platform.config.schema import to_mapping
+from hico_platform.evaluate.headings import HEADINGS
 from hico_platform.retrain.plan import Entry, RetrainPlan
 
 RESULT, PLAN = "result.json", "plan.json"
@@ -18,21 +19,8 @@ FIGURES = "figures"
 """The folder of figures beside the runs, and the artifact of the run whose encoder they show."""
 FIGURE_NUMBERS = "figures.json"
 """The numbers of the figures that the report draws itself, beside the pictures."""
-METRICS: dict[str, str] = {
-    "knn_top1": "1-NN",
-    "knn_top1_k5": "5-NN",
-    "knn_top1_k9": "9-NN",
-    "knn_top1_k20": "20-NN",
-    "knn_mean": "kNN",
-    "recognition_top1": "linear probe",
-    "linear_regularised_top1": "regularised",
-    "retrieval_recall_at_5": "R@5",
-    "retrieval_recall_at_10": "R@10",
-    "retrieval_map": "mAP",
-    "transfer_top1": "transfer",
-    "transfer_regularised_top1": "transfer, regularised",
-}
-"""The metrics of the comparison, in order, with their headings."""
+METRICS = {name: heading for name, heading in HEADINGS.items() if name != "retrieval_top1"}
+"""The metrics of the comparison, in order, with their headings; R@1 is 1-NN once more."""
 
 
 @dataclass(frozen=True, kw_only=True)

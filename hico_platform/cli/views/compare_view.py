@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from hico_platform.amounts import shown_duration
 from hico_platform.cli.terminal import plain_line
 from hico_platform.cli.views.search_picture import shown_score, shown_values
-from hico_platform.cli.views.sizes import shown_duration
 from hico_platform.cli.views.sparkline import sparkline
 from hico_platform.commands.compare_searches import ComparedSearch, Comparison
 

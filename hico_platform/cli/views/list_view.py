@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from hico_platform.amounts import shown_bytes, shown_duration
 from hico_platform.cli.terminal import plain_line
 from hico_platform.cli.views.search_picture import shown_score
-from hico_platform.cli.views.sizes import shown_bytes, shown_duration
 from hico_platform.search.listing import ListedSearch
 
 _HEADINGS = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hico_platform.amounts import shown_bytes
 from hico_platform.cli.views.search_picture import shown_values
-from hico_platform.cli.views.sizes import shown_bytes
 from hico_platform.search.search_plan import SearchPlan
 
 

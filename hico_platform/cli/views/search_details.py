@@ -7,9 +7,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from hico_platform.amounts import shown_bytes, shown_duration
 from hico_platform.cli.terminal import plain, plain_line
 from hico_platform.cli.views.search_picture import endings, shown_measures, shown_score, shown_values
-from hico_platform.cli.views.sizes import shown_bytes, shown_duration
 from hico_platform.cli.views.sparkline import sparkline
 from hico_platform.config.parameters import Choice, Fixed, Parameter, Range, Simplex
 from hico_platform.config.schema import Scalar, flatten

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hico_platform.commands.doctor.finding import Finding, Surroundings, good, size, warning, wrong
+from hico_platform.amounts import shown_bytes
+from hico_platform.commands.doctor.finding import Finding, Surroundings, good, warning, wrong
 from hico_platform.cpus import available_cpus
 
 LEAST_BYTES, ENOUGH_BYTES = 2 * 2**30, 4 * 2**30
@@ -26,9 +27,13 @@ def _memory(root: Path) -> Finding:
     if not known:
         return warning("memory", "unknown", "watch it: no /proc tells what there is")
     usable = min(known)
-    found = size(usable) + (" by a limit of a cgroup" if limit is not None and limit == usable != machine else "")
+    found = shown_bytes(usable) + (
+        " by a limit of a cgroup" if limit is not None and limit == usable != machine else ""
+    )
     if usable < LEAST_BYTES:
-        return wrong("memory", found, f"give at least {size(LEAST_BYTES)}: driver, Ray and a worker take that much")
+        return wrong(
+            "memory", found, f"give at least {shown_bytes(LEAST_BYTES)}: driver, Ray and a worker take that much"
+        )
     if usable < ENOUGH_BYTES:
         return warning("memory", found, "run one trial at a time: --set resources.max_concurrent=1")
     return good("memory", found)

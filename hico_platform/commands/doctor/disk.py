@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from hico_platform.commands.doctor.finding import Finding, Surroundings, good, size, warning, wrong
+from hico_platform.amounts import shown_bytes
+from hico_platform.commands.doctor.finding import Finding, Surroundings, good, warning, wrong
 from hico_platform.file_systems import MOUNTS, network_file_system
 from hico_platform.sqlite_files import sqlite_file
 
@@ -30,7 +31,7 @@ def check(around: Surroundings) -> Iterator[Finding]:
         yield wrong("disk", f"{folder} does not answer ({error.strerror})", "look at the mount, or give another --home")
         return
     free, whole = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-    found = f"{size(free)} of {size(whole)} free for this account"
+    found = f"{shown_bytes(free)} of {shown_bytes(whole)} free for this account"
     remedy = "free some space, or give a --home on another disk: a full disk stops a search, which can be resumed"
     if whole and free < LEAST_BYTES:
         yield wrong("disk", found, remedy)
@@ -72,6 +73,6 @@ def check_quota(around: Surroundings) -> Iterator[Finding]:
             used, most = int(fields[1].rstrip("*")) * 1024, max(int(fields[2]), int(fields[3])) * 1024
             if not most:
                 continue
-            found = f"{size(used)} of {size(most)} used on {fields[0]}"
+            found = f"{shown_bytes(used)} of {shown_bytes(most)} used on {fields[0]}"
             full = fields[1].endswith("*") or used > 0.95 * most
             yield warning("quota", found, "free some space there") if full else good("quota", found)

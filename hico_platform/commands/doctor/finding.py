@@ -76,12 +76,3 @@ def warning(about: str, found: str, remedy: str) -> Finding:
 def wrong(about: str, found: str, remedy: str) -> Finding:
     """It does not work."""
     return Finding(about=about, grade=Grade.WRONG, found=found, remedy=remedy)
-
-
-def size(count: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from hico_platform.commands.doctor.finding import Finding, Surroundings, good, size, warning, wrong
+from hico_platform.amounts import shown_bytes
+from hico_platform.commands.doctor.finding import Finding, Surroundings, good, warning, wrong
 
 LEAST_BYTES, ENOUGH_BYTES = 160 * 2**20, 512 * 2**20
 """Ray's object store of a search takes 128 MiB."""
@@ -23,7 +24,7 @@ def check(around: Surroundings) -> Iterator[Finding]:
         yield wrong("/dev/shm", "cannot be written", "let this account write there: chmod 1777 /dev/shm")
         return
     free = disk.f_bavail * disk.f_frsize
-    found, remedy = f"{size(free)} free", "give it more (docker run --shm-size=1g), or remove what lies there"
+    found, remedy = f"{shown_bytes(free)} free", "give it more (docker run --shm-size=1g), or remove what lies there"
     if free < LEAST_BYTES:
         yield wrong("/dev/shm", found, remedy)
     elif free < ENOUGH_BYTES:

@@ -2,21 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from hico_platform.commands.doctor.finding import Grade, Surroundings, good, size, warning, wrong
+from hico_platform.commands.doctor.finding import Grade, Surroundings, good, warning, wrong
 from hico_platform.home import HomePaths
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (-1536, "-1.5 KiB"), (2.5 * 2**30, "2.5 GiB"),
-        (2**40, "1.0 TiB"), (3000 * 2**40, "3000.0 TiB"),
-    ],
-)  # fmt: skip
-def test_bytes_as_people_read_them(count: float, words: str) -> None:
-    assert size(count) == words
 
 
 def test_findings_as_json_prints_them() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hico_platform.cli.views.sizes import shown_bytes, shown_duration
+from hico_platform.amounts import shown_bytes, shown_duration
 
 
 @pytest.mark.parametrize(

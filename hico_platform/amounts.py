@@ -6,7 +6,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
-def shown_bytes(count: int | None) -> str:
+def shown_bytes(count: float | None) -> str:
     """``1.4 GiB``; a dash where it is not known."""
     if count is None:
         return "-"
