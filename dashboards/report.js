@@ -124,7 +124,7 @@
           marker: { color: [low], cmin: low, cmax: high, colorscale: scale.map((one, i) => [i / (BINS - 1), one]), showscale: true,
                     colorbar: { title: { text: title, side: "right" }, thickness: 10, outlinewidth: 0 } } });
         const annotations = axes.flatMap((one, a) => [
-          { x: a, y: 1.06, yanchor: "bottom", text: `<b>${escaped(one.label).replace(": ", "<br>")}</b>`, showarrow: false },
+          { x: a, y: 1.06, yanchor: "bottom", text: `<b>${wrapped(escaped(one.label).replace(": ", "<br>"))}</b>`, showarrow: false },
           ...one.ticks.map(([at, text]) => ({ x: a, y: at, xanchor: "left", xshift: 5, text: escaped(text), showarrow: false,
                                               font: { size: 11, color: colour("--soft") }, bgcolor: colour("--card"), opacity: 0.85 })),
           ...(one.at.includes(null) ? [{ x: a, y: MISSING, xanchor: "left", xshift: 5, text: "not used", showarrow: false,
@@ -206,6 +206,11 @@
       return draw;
     },
   };
+  // A name in lines of some twelve characters, broken after a space or an underscore: axes stand 110 pixels apart.
+  const wrapped = (text) => text.split("<br>").map((line) => line.split(/(?<=[_ ])/).reduce((lines, part) => {
+    const last = lines[lines.length - 1];
+    return last !== undefined && (last + part).trimEnd().length <= 12 ? [...lines.slice(0, -1), last + part] : [...lines, part];
+  }, []).join("<br>")).join("<br>");
   const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const controls = (div) => document.querySelector(`[data-controls="${CSS.escape(div.dataset.plot)}"]`);
 

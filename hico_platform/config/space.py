@@ -108,7 +108,7 @@ def space_from(source: Mapping[str, Any], *, assignments: Iterable[str] = ()) ->
             _refuse_keys(document)
         return check(_with_precision(document, Precision.FLOAT32))
     except ConfigError as error:
-        remedy = "use the version of this package that wrote it, or a newer one"
+        remedy = "use the version of this package that wrote it or a newer one, and install its plug-ins"
         raise ConfigError(
             [
                 dataclasses.replace(problem, remedy=remedy) if problem.file == LEDGER else problem

@@ -102,6 +102,11 @@ def points(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else round(100 * value, 4) for value in values]
 
 
+def line_mode(count: int) -> str:
+    """How a line of so many points is drawn: a single one has no length, and is a marker."""
+    return "lines" if count > 1 else "lines+markers"
+
+
 def labels(content: ReportContent) -> dict[str, str]:
     """By field its short name, as the space file says it; weights by the group and the level."""
     groups = {

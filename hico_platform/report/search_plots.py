@@ -25,6 +25,7 @@ from hico_platform.report.plot import (
     axis,
     is_number,
     labels,
+    line_mode,
     marker_size,
     number,
     percent,
@@ -51,7 +52,7 @@ def history(content: ReportContent, *, prefix: str = "") -> Plot | None:
             {
                 "name": "best at any report",
                 "y": points([one.any_best for one in found]),
-                "mode": "lines",
+                "mode": line_mode(len(found)),
                 "line": {"shape": "hv", "color": SOFT, "width": 1.5, "dash": "dot"},
                 "hovertemplate": "%{y:.1f} % at some report<extra></extra>",
             },
@@ -61,7 +62,7 @@ def history(content: ReportContent, *, prefix: str = "") -> Plot | None:
             {
                 "name": "best complete trial so far",
                 "y": points([one.best for one in best]),
-                "mode": "lines",
+                "mode": line_mode(len(best)),
                 "line": {"shape": "hv", "color": BEST, "width": 3},
                 "hovertemplate": "best so far %{y:.1f} %<extra></extra>",
             },
@@ -593,7 +594,7 @@ def _slice(content: ReportContent, shown: Sequence[ReportedTrial], field: str, l
         data=traces,
         layout={
             "xaxis": axis(label, **scale),
-            "yaxis": axis(f"{content.score}, %"),
+            "yaxis": axis("score, %"),  # which one is said above: its name may be longer than the plot is high
             "showlegend": False,
             "margin": {"l": 50, "r": 12, "t": 8, "b": 44},
             "hovermode": "closest",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from hico_platform.report.certainty import Certainty, certainty
 from hico_platform.report.content import ReportContent
-from hico_platform.report.plot import PALETTE, SYMBOLS, Plot, Table, View, axis, percent, points
+from hico_platform.report.plot import PALETTE, SYMBOLS, Plot, Table, View, axis, line_mode, percent, points
 from hico_platform.report.search_plots import costs
 from hico_platform.report.spending import HOUR_S, moments
 
@@ -86,7 +86,7 @@ def history(contents: Sequence[ReportContent]) -> Plot | None:
         data=[
             {
                 "type": "scatter",
-                "mode": "lines",
+                "mode": line_mode(len(scored)),
                 "name": content.name,
                 "x": views[0].x[place],
                 "y": points([one.best for one in scored]),

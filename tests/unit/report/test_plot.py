@@ -13,6 +13,7 @@ from hico_platform.report.plot import (
     axis,
     is_number,
     labels,
+    line_mode,
     marker_size,
     number,
     percent,
@@ -82,3 +83,7 @@ def test_states_and_traces_can_be_told_apart() -> None:
     assert len(set(PALETTE)) == len(PALETTE)
     assert len(set(SYMBOLS)) == len(SYMBOLS)
     assert "#000000" not in PALETTE
+
+
+def test_a_line_of_one_point_can_be_seen() -> None:
+    assert [line_mode(count) for count in (0, 1, 2, 9)] == ["lines+markers", "lines+markers", "lines", "lines"]
