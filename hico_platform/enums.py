@@ -155,6 +155,11 @@ class Signal(StrEnum):
         return {Signal.MAP: "retrieval_map", Signal.LINEAR: "linear_regularised_top1"}.get(self, self.value)
 
     @property
+    def scored_on(self) -> str:
+        """Whose sequences it scores, as records say it; the scores at a trial's end are of validation subjects."""
+        return f"{'all' if self is Signal.KNN_SUBJECTS else 'validation'} subjects of the training split"
+
+    @property
     def heading(self) -> str:
         """What tables and axes call it."""
         return {

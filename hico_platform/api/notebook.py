@@ -77,7 +77,7 @@ def search_html(status: SearchStatus) -> str:
     facts = status.search.facts
     left_out = len(status.trials) - len(shown)
     note = (
-        f"{facts.more.get('dataset', '')} ({facts.protocol}), validation subjects of the training split, "
+        f"{facts.more.get('dataset', '')} ({facts.protocol}), {settings.signal.scored_on}, "
         f"{status.space.base.budget.epochs} epochs a trial, data {facts.data_digest[:12]}, code {facts.code_version}"
     )
     return "".join(

@@ -96,7 +96,7 @@ def facts_of(status: SearchStatus) -> dict[str, Any]:
         "dataset": search.facts.more.get("dataset"),
         "data_digest": search.facts.data_digest,
         "protocol": search.facts.protocol,
-        "split": "validation subjects of the training split",
+        "split": settings.signal.scored_on,
         "epochs": status.space.base.budget.epochs,
         "seed": search.facts.seed,
         "code_version": search.facts.code_version,

@@ -79,9 +79,7 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             "data digest": facts.data_digest[:12],
             "protocol": facts.protocol,
             **_pretrain_only(facts),
-            "scored on": "all subjects of the training split"
-            if settings.signal is Signal.KNN_SUBJECTS
-            else "validation subjects of the training split",
+            "scored on": settings.signal.scored_on,
             "budget": f"{epochs} epochs a trial",
             "seed": str(facts.seed),
             "sampler": str(settings.sampler.name),

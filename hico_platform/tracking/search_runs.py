@@ -228,7 +228,7 @@ class SearchRuns:
             "hico.search": self._search.name,
             "hico.data_digest": facts.data_digest,
             "hico.protocol": facts.protocol,
-            "hico.split": "validation subjects of the training split",
+            "hico.split": self._space.settings.signal.scored_on,
             "hico.code_version": facts.code_version,
             "hico.seed": str(self._space.base.budget.seed),
             "hico.budget_epochs": str(self._space.base.budget.epochs),
