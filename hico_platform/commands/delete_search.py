@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hico_platform.commands.search_labels import opened
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import HicoError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.search.at_rest import at_rest, check_owner
 from hico_platform.search.drivers import user_name
@@ -104,7 +104,7 @@ def delete_search(paths: HomePaths, name: str, *, force: bool = False) -> None:
 
     Raises:
         UsageError: it runs, is another person's, or a model of it is champion and nothing is forced.
-        HicoError: the tracking store is away; the same command goes on when it is back.
+        HicoError: the tracking store is away, or files cannot be removed; the same command goes on afterwards.
     """
     from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 
@@ -126,7 +126,7 @@ def delete_search(paths: HomePaths, name: str, *, force: bool = False) -> None:
         ledger.set_note(DELETING, {"by": user_name(), "at_s": time.time()})
         if found is not None:
             _delete_tracked(paths, ledger, found)
-        shutil.rmtree(paths.search(name), ignore_errors=True)
+        _remove(paths.search(name), name=name)
         StudyLedger.delete(storage, name=name)
     shutil.rmtree(paths.search(name), ignore_errors=True)  # what a reader that looked meanwhile has made
 
@@ -146,6 +146,33 @@ def _tracked(paths: HomePaths, ledger: Ledger) -> SearchExperiment | None:
         raise away(tracker, error) from error
     except TrackingRefused as error:
         raise refused(tracker, error, rule="a tracking store that says what it has") from error
+
+
+def _remove(folder: Path, *, name: str) -> None:
+    """Removes a folder with all that is in it.
+
+    Raises:
+        HicoError: something stays, which nobody would look for once the study is gone.
+    """
+    failed: list[str] = []
+    shutil.rmtree(folder, onerror=lambda _, path, error: failed.append(f"{path} ({error[1]})"))
+    # What a network file system keeps of the lock, which is still held, goes with the process.
+    left = [path for path in _files_below(folder) if not path.name.startswith(".nfs")]
+    if left:
+        raise HicoError(
+            Problem(
+                file=folder,
+                rule="a folder whose files this user may remove",
+                value=failed[0] if failed else str(left[0]),
+                remedy=f"remove it, or change its mode, then run it again: {command('delete', name)}",
+            )
+        )
+
+
+def _files_below(folder: Path) -> list[Path]:
+    if folder.is_symlink():
+        return [folder]
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
 def _delete_tracked(paths: HomePaths, ledger: Ledger, found: SearchExperiment) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hico_platform.commands.search_labels import opened
 from hico_platform.errors import Problem, UsageError
@@ -17,9 +20,13 @@ from hico_platform.names import check_name
 from hico_platform.search.at_rest import at_rest, check_owner
 from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import Ledger
+from hico_platform.search.lock import search_lock
 from hico_platform.search.notes import RENAMING
 from hico_platform.tracking.base import TrackingError, TrackingRefused
 from hico_platform.tracking.search_labels import RUN_NOTE
+
+if TYPE_CHECKING:
+    from hico_platform.search.ledger.optuna_ledger import Storage
 
 
 def rename_search(paths: HomePaths, name: str, new: str, *, force: bool = False) -> None:
@@ -45,7 +52,8 @@ def rename_search(paths: HomePaths, name: str, new: str, *, force: bool = False)
     _check_same_rename(ledger, new)
     old_folder, new_folder = paths.search(name), paths.search(new)
     _check_folder(ledger, old_folder, new_folder)
-    with at_rest(paths, ledger, storage):
+    with at_rest(paths, ledger, storage), _kept_free(paths, new, storage):
+        _check_folder(ledger, old_folder, new_folder)  # again: a search may have begun there meanwhile
         tracked = bool(ledger.note(RUN_NOTE))
         if tracked:
             _in_tracking(paths, name, new, only_check=True)
@@ -54,6 +62,18 @@ def rename_search(paths: HomePaths, name: str, new: str, *, force: bool = False)
             _in_tracking(paths, name, new)
         _move(old_folder, new_folder)
         rename_study(storage, name, new)
+
+
+@contextmanager
+def _kept_free(paths: HomePaths, new: str, storage: Storage) -> Iterator[None]:
+    """Holds what a search of the new name would hold, so that none begins while this one is being renamed."""
+    from hico_platform.search.ledger.driver_lock import driver_lock
+
+    with ExitStack() as stack:
+        for file in paths.locks(new):
+            stack.enter_context(search_lock(file, name=new, otherwise="give another name"))
+        stack.enter_context(driver_lock(storage, name=new))
+        yield
 
 
 def _check_same_rename(ledger: Ledger, new: str) -> None:
@@ -72,9 +92,7 @@ def _check_same_rename(ledger: Ledger, new: str) -> None:
 def _check_folder(ledger: Ledger, old: Path, new: Path) -> None:
     """A folder is moved once; where it is in another home it would be lost to the search."""
     if _has_content(new) and (_has_content(old) or ledger.note(RENAMING) is None):
-        raise UsageError(
-            Problem(file=new, rule="a name whose folder is free", remedy="give another name, or move this one away")
-        )
+        raise _folder_taken(new)
     if ledger.trials() and not _has_content(old) and not _has_content(new):
         raise UsageError(
             Problem(
@@ -107,9 +125,20 @@ def _move(old: Path, new: Path) -> None:
     if not _has_content(old):
         shutil.rmtree(old, ignore_errors=True)
         return
-    if new.exists():
-        shutil.rmtree(new)
-    old.rename(new)
+    with suppress(FileNotFoundError):
+        (new / "lock").unlink()
+    try:
+        old.rename(new)  # over a folder that is empty, and over no other
+    except OSError as error:
+        if not _has_content(new):
+            raise
+        raise _folder_taken(new) from error
+
+
+def _folder_taken(new: Path) -> UsageError:
+    return UsageError(
+        Problem(file=new, rule="a name whose folder is free", remedy="give another name, or move this one away")
+    )
 
 
 def _has_content(folder: Path) -> bool:

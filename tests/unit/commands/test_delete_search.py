@@ -8,7 +8,7 @@ import pytest
 
 from hico_platform.commands import delete_search as module
 from hico_platform.commands.delete_search import delete_search, deletion_of
-from hico_platform.errors import UsageError
+from hico_platform.errors import HicoError, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, search_names, sqlite_url
 from hico_platform.search.lock import search_lock
@@ -52,3 +52,22 @@ def test_the_others_stay(home: Path) -> None:
     StudyLedger.create(storage, name="other", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
     delete_search(HomePaths(home=home), "toy")
     assert search_names(storage) == ("other",)
+
+
+def test_what_cannot_be_removed_is_said_and_the_study_stays(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A folder that somebody linked elsewhere: neither the link's target nor the study may go as if all was well."""
+    paths, elsewhere = HomePaths(home=home), tmp_path_factory.mktemp("elsewhere") / "toy"
+    folder = home / "searches" / "toy"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(HicoError, match=r"searches/toy: expected a folder whose files this user may remove") as raised:
+        delete_search(paths, "toy")
+    assert "run it again: hico-platform delete toy" in str(raised.value)
+    assert (elsewhere / "trials").is_dir()
+    assert deletion_of(paths, "toy").trials == 5
+    folder.unlink()
+    elsewhere.rename(folder)
+    delete_search(paths, "toy")
+    assert not folder.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +97,34 @@ def test_another_person_s_search_is_theirs(home: Path) -> None:
     with pytest.raises(UsageError, match="toy, which alice did'; ask alice, then add --force"):
         rename_search(paths, "toy", "bear")
     rename_search(paths, "toy", "bear", force=True)
+
+
+def test_a_name_that_another_process_takes_meanwhile_keeps_its_folder(home: Path) -> None:
+    """Between the look at the folder and the move, another search may begin under the name, or be given it."""
+    paths = HomePaths(home=home)
+    with (
+        search_lock(home / "searches" / "bear" / "lock", name="bear"),
+        pytest.raises(UsageError, match="a search that is not running already"),
+    ):
+        rename_search(paths, "toy", "bear")
+    assert search_status(paths, "toy").trials
+    rename_search(paths, "toy", "bear")
+    assert (home / "searches" / "bear" / "trials" / "0000").is_dir()
+
+
+def test_no_folder_with_something_in_it_is_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, look = HomePaths(home=home), module._check_folder
+    kept = home / "searches" / "bear" / "trials" / "0007" / "checkpoint"
+
+    def taken(*given: Any) -> None:
+        look(*given)
+        if not kept.exists():
+            kept.parent.mkdir(parents=True)
+            kept.touch()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_check_folder", taken)
+        with pytest.raises(UsageError, match="a name whose folder is free"):
+            rename_search(paths, "toy", "bear")
+    assert kept.exists()
+    assert (home / "searches" / "toy" / "trials" / "0000").is_dir()
