@@ -36,7 +36,13 @@ def senders(space: CheckedSpace, named: Sequence[str]) -> tuple[Sender, ...]:
 
 @contextmanager
 def notifying(
-    space: CheckedSpace, *, name: str, home: Path, senders: Sequence[Sender], trials: Sequence[TrialRecord]
+    space: CheckedSpace,
+    *,
+    name: str,
+    home: Path,
+    senders: Sequence[Sender],
+    trials: Sequence[TrialRecord],
+    sessions: Sequence[float],
 ) -> Iterator[SearchWatcher | None]:
     """Watches a search inside the block, and tells of an exception that leaves it; None without senders.
 
@@ -48,6 +54,7 @@ def notifying(
         home: the folder whose disk is watched.
         senders: one for each address.
         trials: of earlier drivers.
+        sessions: when each of these began (Unix times).
     """
     if not senders:
         yield None
@@ -62,8 +69,7 @@ def notifying(
         home=home,
         submit=delivery.submit,
     )
-    ended = [trial for trial in trials if trial.ending is not None]
-    watcher.resumed(trials, spent_s=sum(busy_s(trial, now_s=0.0, sessions=()) for trial in ended))
+    watcher.resumed(trials, spent_s=spent_before(trials, sessions=sessions))
     over = threading.Event()
     thread = threading.Thread(target=_look, args=(watcher, over), name="watcher", daemon=True)
     thread.start()
@@ -78,6 +84,12 @@ def notifying(
     finally:
         over.set()
         delivery.close(patience_s=PATIENCE_S)
+
+
+def spent_before(trials: Sequence[TrialRecord], *, sessions: Sequence[float]) -> float:
+    """Seconds for which trials have run on the workers of earlier drivers, as far as reports tell."""
+    last = [max([trial.began_at_s, *(report.at_s for report in trial.reports)]) for trial in trials]
+    return sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial, now_s in zip(trials, last, strict=True))
 
 
 def _look(watcher: SearchWatcher, over: threading.Event) -> None:

@@ -39,7 +39,7 @@ from hico_platform.search.ledger.base import (
     config_of,
 )
 from hico_platform.search.lock import search_lock
-from hico_platform.search.notes import ENDED_BY
+from hico_platform.search.notes import ENDED_BY, SESSIONS
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 from hico_platform.search.resources import TrialResources, check_fits, visible_gpus
@@ -131,7 +131,14 @@ def run_search(
             started = dataclasses.replace(started, ledger=metrics.timed(started.ledger))
         request, ledger = dataclasses.replace(request, space=started.space), started.ledger
         watcher = stack.enter_context(
-            notifying(request.space, name=request.name, home=paths.home, senders=senders, trials=ledger.trials())
+            notifying(
+                request.space,
+                name=request.name,
+                home=paths.home,
+                senders=senders,
+                trials=ledger.trials(),
+                sessions=ledger.note(SESSIONS) or (),
+            )
         )
         stack.enter_context(heartbeat(ledger))
         on_start(ledger.search, ledger.trials())

@@ -32,7 +32,8 @@ def addresses(
         named: as given.
         field: where, for messages.
         environment: of this process by default.
-        commands: whether a command may be named directly; not in a space file, which may be someone else's.
+        commands: whether commands may be named, here or in a file; not in a space file, which may be someone else's,
+            as may be a file that it names. What the environment holds is always this user's.
 
     Raises:
         UsageError: an address is malformed, carries a secret where others see it, or cannot be read.
@@ -43,21 +44,28 @@ def addresses(
         if name.startswith(ENVIRONMENT):
             found += _from_environment(name.removeprefix(ENVIRONMENT), field=field, environment=environment)
         elif name.startswith(FILE):
-            found += _from_file(Path(name.removeprefix(FILE)).expanduser(), field=field)
+            listed = _from_file(Path(name.removeprefix(FILE)).expanduser(), field=field)
+            if not commands and any(one.startswith(COMMAND) for one in listed):  # the file may have come with the space
+                raise _no_command(f"one in {name}", field=field)
+            found += listed
         elif name.startswith(COMMAND):
             if not commands:
-                raise UsageError(
-                    Problem(
-                        field=field, rule="no command in a space file", value=name,
-                        remedy="give it to search: --notify command:FILE",
-                    )
-                )  # fmt: skip
+                raise _no_command(name, field=field)
             found.append(name)
         else:
             found.append(_without_secret(name, field=field))
     for address in found:
         _check(address, field=field)
     return tuple(dict.fromkeys(found))
+
+
+def _no_command(value: str, *, field: str) -> UsageError:
+    return UsageError(
+        Problem(
+            field=field, rule="no command in a space file", value=value,
+            remedy="give it to search: --notify command:FILE",
+        )
+    )  # fmt: skip
 
 
 def _from_environment(name: str, *, field: str, environment: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,6 +48,7 @@ class Notification:
         title: one line.
         text: what there is to know, and what to do.
         facts: the same as plain values, for programs.
+        key: unlike that of any other message; the same each time that it is sent.
     """
 
     occasion: Occasion
@@ -56,6 +58,7 @@ class Notification:
     title: str
     text: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    key: str = field(default_factory=lambda: f"msg_{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
         for name in ("title", "text"):

@@ -11,9 +11,9 @@ import hashlib
 import hmac
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.request
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +63,8 @@ class JsonSender:
     def send(self, notification: Notification) -> None:
         """Posts it."""
         body = json.dumps(notification.as_dict()).encode()
-        identity, timestamp = f"msg_{uuid.uuid4().hex}", str(int(notification.at_s))
+        # The time of this attempt: receivers refuse what is older than some minutes, and a message may have waited.
+        identity, timestamp = notification.key, str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "hico-platform",
@@ -74,9 +75,9 @@ class JsonSender:
             headers["webhook-signature"] = signature(self.key, identity=identity, timestamp=timestamp, body=body)
         request = urllib.request.Request(self.url, data=body, headers=headers, method="POST")
         try:
-            with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-                answer.read(1024)
+            _OPENER.open(request, timeout=TIMEOUT_S).close()  # what the receiver has to say is not read
         except urllib.error.HTTPError as error:
+            error.close()
             raise _not_sent(self.name, f"HTTP status {error.code}") from None
         except (OSError, ValueError) as error:
             raise _not_sent(self.name, getattr(error, "reason", None) or type(error).__name__) from None
@@ -146,7 +147,7 @@ class AppriseSender:
                     remedy="install it: pip install 'hico-platform[notify]'",
                 )
             ) from error  # fmt: skip
-        self._types = apprise.NotifyType
+        self._types, self._text = apprise.NotifyType, apprise.NotifyFormat.TEXT
         # No picture is fetched from anywhere by who reads the message.
         asset = apprise.AppriseAsset(app_id="hico-platform", image_url_mask=None, image_url_logo=None)
         self._service = apprise.Apprise(asset=asset)
@@ -163,7 +164,11 @@ class AppriseSender:
         """Sends title and text."""
         occasion, types = notification.occasion, self._types
         kind = types.FAILURE if occasion in _BAD else types.WARNING if occasion in _WARNINGS else types.SUCCESS
-        if not self._service.notify(title=notification.title, body=notification.text, notify_type=kind):
+        # As text, so that what is HTML or Markdown to a service is escaped, and lines stay lines.
+        taken = self._service.notify(
+            title=notification.title, body=notification.text, notify_type=kind, body_format=self._text
+        )
+        if not taken:
             raise _not_sent(self.name, "refused, or not reached")
 
 

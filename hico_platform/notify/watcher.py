@@ -71,10 +71,13 @@ class SearchWatcher:
         self._said: set[Occasion] = set()
 
     def resumed(self, trials: Sequence[TrialRecord], *, spent_s: float) -> None:
-        """What there was before this driver; ``spent_s`` are the seconds that its trials took."""
+        """What there was before this driver; ``spent_s`` are the seconds that trials have taken."""
         values = [trial.value for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
         with self._lock:
             self._best = max(values, default=None)
+            for trial in trials:
+                if trial.ending is None and trial.value is not None:
+                    self._scores[trial.number] = trial.value, trial.standard_error
             self._spent_s = spent_s
 
     def __call__(self, event: Event) -> None:

@@ -57,6 +57,29 @@ def web_receiver(status: int = 200) -> Iterator[Received]:
 
 
 @contextmanager
+def endless_receiver() -> Iterator[str]:
+    """The address of a receiver that says that it has taken a message, and then goes on answering, slowly."""
+    over = threading.Event()
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            try:
+                while not over.wait(0.2):
+                    self.wfile.write(b"x")
+            except OSError:
+                pass
+
+    with _serving(TCPServer(("127.0.0.1", 0), Handler)) as port:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            over.set()
+
+
+@contextmanager
 def mail_receiver() -> Iterator[tuple[int, list[str]]]:
     """An SMTP server's port, and the mails it takes."""
     mails: list[str] = []

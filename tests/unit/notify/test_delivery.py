@@ -78,6 +78,24 @@ def test_nobody_waits_for_a_sender_that_hangs(
     delivery = Delivery([Hanging()])
     for _ in range(5):
         delivery.submit(notification())
-    assert "a message was dropped" in caplog.text
+    assert "a message to spoken was dropped" in caplog.text
+    assert not delivery.close(patience_s=0.01)
+    let_go.set()
+
+
+def test_an_address_that_hangs_holds_up_no_other() -> None:
+    let_go, told = threading.Event(), threading.Event()
+
+    class Hanging(Spoken):
+        def send(self, notification: Notification) -> None:
+            let_go.wait()
+
+    class Told(Spoken):
+        def send(self, notification: Notification) -> None:
+            told.set()
+
+    delivery = Delivery([Hanging(), Told()])
+    delivery.submit(notification())
+    assert told.wait(PATIENCE_S)
     assert not delivery.close(patience_s=0.01)
     let_go.set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import email
 import hashlib
 import hmac
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from hico_platform.errors import UsageError
 from hico_platform.notify.notification import Occasion
 from hico_platform.notify.senders import AppriseSender, SendError, sender_of
-from tests.unit.notify.handmade import mail_receiver, notification, web_receiver
+from tests.unit.notify.handmade import endless_receiver, mail_receiver, notification, web_receiver
 
 
 def send(address: str, *, key: str | None = None, **other: Any) -> None:
@@ -36,10 +38,29 @@ def test_json_is_signed_as_standard_webhooks_say(key: str, secret: bytes) -> Non
     with web_receiver() as received:
         send(received.url, key=key)
     ((_, headers, body),) = received.requests
-    assert headers["webhook-timestamp"] == "1700000000"
-    signed = b".".join([headers["webhook-id"].encode(), b"1700000000", body])
+    sent_s = headers["webhook-timestamp"]
+    assert abs(int(sent_s) - time.time()) < 60, "of the attempt: receivers refuse what is older than a few minutes"
+    signed = b".".join([headers["webhook-id"].encode(), sent_s.encode(), body])
     expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_a_message_that_is_sent_again_is_known_as_the_same() -> None:
+    told, other = notification(), notification()
+    with web_receiver() as received:
+        sender = sender_of(received.url, key=None, field="--notify")
+        for one in (told, told, other):
+            sender.send(one)
+    first, again, third = (headers["webhook-id"] for _, headers, _ in received.requests)
+    assert first == again, "a receiver that took the first and answered too late drops the second"
+    assert first != third
+
+
+def test_no_receiver_keeps_its_sender_by_an_endless_answer() -> None:
+    with endless_receiver() as url:
+        began_s = time.monotonic()
+        send(url)
+        assert time.monotonic() - began_s < 5.0
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -91,6 +112,17 @@ def test_mail() -> None:
     (mail,) = mails
     assert "Subject: toy: new best knn_top1 0.500" in mail
     assert "hico-platform status toy" in mail
+
+
+def test_a_mail_has_the_text_as_it_is() -> None:
+    """An error's text is no HTML: it would lose what looks like a tag, and its lines, and fetch pictures."""
+    with mail_receiver() as (port, mails):
+        send(f"mailto://127.0.0.1:{port}?from=hico@example.org&to=me@example.org", text="a < b\n<img src=x> & c")
+    message = email.message_from_string(mails[0])
+    assert message.get_content_type() == "text/plain"
+    content = message.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert content.decode().strip() == "a < b\n<img src=x> & c"
 
 
 def test_an_address_that_nothing_sends_to_is_refused_without_repeating_it() -> None:

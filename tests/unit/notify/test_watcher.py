@@ -170,6 +170,19 @@ def test_a_paused_trial_uses_up_no_budget_and_one_that_lost_its_worker_what_it_h
     assert budget == ["toy: 9.0 of 10 GPU-hours are used up"]
 
 
+def test_a_trial_whose_last_report_was_an_earlier_drivers_may_be_the_new_best() -> None:
+    watched = Watched()
+    trial = TrialRecord(
+        number=4, state=TrialState.RUNNING, values={}, origin=Origin.SAMPLER, began_at_s=0.0,
+        reports=(dataclasses.replace(report(9, 0.7), standard_error=0.02),),
+    )  # fmt: skip
+    watched.watcher.resumed([trial], spent_s=0.0)
+    watched.watcher(TrialBegan(trial=trial))
+    ending = Ending(state=TrialState.COMPLETE, epoch=9, at_s=watched.now_s)
+    watched.watcher(TrialEnded(number=4, ending=ending))
+    assert watched.titles == ["toy: new best knn_top1 0.700±0.020 (trial 4)"]
+
+
 def test_how_a_search_ends() -> None:
     watched = Watched()
     watched.end(0, 0.1)
