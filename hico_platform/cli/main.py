@@ -32,6 +32,7 @@ from hico_platform.masking import mask_warnings
 # name: (module, one line of help). The name of a command in a group has a space between its words.
 COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("search", "search for the best configuration"),
+    "submit": ("submit", "submit a search to a cluster"),
     "list": ("list", "list all searches: who, state, best, cost, disk"),
     "status": ("status", "show the state of searches"),
     "show": ("show", "show a search, or one of its trials, whole"),

@@ -58,7 +58,11 @@ def broken_rules(space: CheckedSpace, document: Document, *, sound: bool, search
     Points are checked where the search section is valid (``searched``), and the costly rules only where all parts are
     (``sound``).
     """
-    problems = [*_rules(space.settings, document), *_objectives(space.settings, document)]
+    problems = [
+        *_rules(space.settings, document),
+        *_objectives(space.settings, document),
+        *_cluster(space.settings, document),
+    ]
     if searched:
         problems += [*_varied(space, document), *_points(space, document)]
     if sound and not problems:
@@ -94,6 +98,24 @@ def _rules(space: Space, document: Document) -> list[Problem]:
             )
         )
     return problems
+
+
+def _cluster(space: Space, document: Document) -> list[Problem]:
+    """A trial fits on one machine of the cluster, where the file describes one."""
+    if not isinstance(document.data, Mapping) or "cluster" not in document.data:
+        return []
+    cluster, trial = space.cluster, space.resources
+    gpus = trial.gpus if isinstance(trial.gpus, float) else 1.0
+    return [
+        document.problem(
+            ("resources", name),
+            rule=f"at most cluster.{name} {held}, since a trial runs on one machine",
+            value=wanted,
+            remedy="lower it, or ask for larger machines",
+        )
+        for name, wanted, held in (("cpus", trial.cpus, cluster.cpus), ("gpus", gpus, cluster.gpus))
+        if wanted > held
+    ]
 
 
 def _varied(space: CheckedSpace, document: Document) -> list[Problem]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from hico_platform.config.cluster import ClusterConfig
 from hico_platform.config.constraint import Constraint
 from hico_platform.config.parameters import Choice, Parameter, Range
 from hico_platform.config.pydantic_errors import broken_rule
@@ -234,6 +235,7 @@ class Space(Settings):
         (), description="who is told how it goes: https://HOST/PATH, or env:NAME or file:FILE that holds addresses"
     )
     keep: KeepConfig | None = Field(None, description="which checkpoints are kept; none: all of them")
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
 
     @property
     def signal(self) -> Signal:

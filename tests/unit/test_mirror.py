@@ -36,6 +36,7 @@ TESTED_IN = {
     "data/readers/motion_capture.py": "data/readers/test_amc.py",
     "evaluate/data.py": "evaluate/test_downstream.py",
     "export/description.py": "export/test_folder.py",
+    "jobs/slurm_parts.py": "jobs/test_slurm_script.py",
     "model/downsampling.py": "model/test_golden.py",
     "model/embedding.py": "model/test_golden.py",
     "model/released_architecture.py": "model/test_released_checkpoint.py",
