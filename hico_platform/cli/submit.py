@@ -1,4 +1,4 @@
-"""Submit a search to a cluster: a job of Slurm, from the space file and its section cluster:.
+"""Submit a search to a cluster, from its space file with a section cluster:, as a job of Slurm or a RayJob of KubeRay.
 
 The job goes on by itself after interruptions, until the search is done. Submitted again it goes on too.
 
@@ -7,6 +7,7 @@ examples:
   hico-platform submit mine.yaml --slurm --data /shared/ntu60 --home /shared/hico
   hico-platform submit mine.yaml --slurm --dry-run
   hico-platform submit mine.yaml --slurm --out mine.sbatch --set cluster.nodes=4 --set cluster.slurm.partition=gpu
+  hico-platform submit mine.yaml --kuberay --set cluster.kuberay.image=registry.example.org/hico:1
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hico_platform.atomic_io import write_whole
 from hico_platform.cli.main import home_of
@@ -29,6 +32,9 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_name
 from hico_platform.writable import check_free, check_writable
 
+if TYPE_CHECKING:
+    from hico_platform.commands.submit import Submitted
+
 _STORES = {"HICO_STORAGE": "cluster.storage", "MLFLOW_TRACKING_URI": "cluster.tracking"}
 
 
@@ -39,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--slurm", action="store_true", help="as a job of Slurm, by sbatch")
+    where.add_argument("--kuberay", action="store_true", help="as a RayJob of KubeRay on Kubernetes, by kubectl")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--print", action="store_true", help="print what would be submitted, submit nothing")
     how.add_argument("--out", metavar="FILE", type=Path, help="write it to FILE, submit nothing")
@@ -65,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     space = _space(arguments)
     name = arguments.name if arguments.name is not None else space.name
     check_name(name, field="--name" if arguments.name is not None else "name")
-    return _slurm(arguments, space, name)
+    return _slurm(arguments, space, name) if arguments.slurm else _kuberay(arguments, space, name)
 
 
 def _slurm(arguments: argparse.Namespace, space: CheckedSpace, name: str) -> int:
@@ -87,11 +94,37 @@ def _slurm(arguments: argparse.Namespace, space: CheckedSpace, name: str) -> int
     check_writable(home, rule="a home in a folder that this user may write", remedy="give one of your own by --home")
     make_home(home, arguments)
     submitted = submit_to_slurm(job)
+    machines = f"{cluster.nodes} node{'' if cluster.nodes == 1 else 's'}"
+    return _tell(submitted, f"job {submitted.job}: search {name} on {machines}", arguments)
+
+
+def _kuberay(arguments: argparse.Namespace, space: CheckedSpace, name: str) -> int:
+    from hico_platform.commands.submit import POD_HOME, search_on_kubernetes, submit_to_kuberay
+    from hico_platform.jobs.kubectl import would_create
+    from hico_platform.jobs.kuberay import kuberay_manifest
+
+    cluster = space.settings.cluster
+    job = search_on_kubernetes(
+        space, name=name, home=cluster.home or POD_HOME, data=arguments.data, file=str(find_space(arguments.space))
+    )
+    for notice in _left_out(space):
+        print(plain_line(f"warning: {notice}"), file=sys.stderr)
+    unique = secrets.token_hex(3)
+    if arguments.print or arguments.out is not None:
+        return _give(kuberay_manifest(job, unique=unique), arguments)
+    if arguments.dry_run:
+        print(would_create(kuberay_manifest(job, unique=unique)), end="")
+        return 0
+    submitted = submit_to_kuberay(job, unique=unique)
+    return _tell(submitted, f"{submitted.job}: search {name} on at most {cluster.nodes} workers", arguments)
+
+
+def _tell(submitted: Submitted, head: str, arguments: argparse.Namespace) -> int:
+    """Prints what was submitted, how to watch it and how to stop it."""
     if arguments.json:
         print(json.dumps(submitted.as_dict()))
         return 0
-    machines = f"{cluster.nodes} node{'' if cluster.nodes == 1 else 's'}"
-    print(f"job {submitted.job}: search {name} on {machines}; it goes on by itself until the search is done")
+    print(f"{head}; it goes on by itself until the search is done")
     for what, line in [*(("watch", one) for one in submitted.watch), ("log", submitted.log), ("stop", submitted.stop)]:
         print(f"{what + ':':<7}{line}")
     return 0

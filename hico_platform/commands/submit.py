@@ -15,8 +15,9 @@ from hico_platform.config.protocol_file import SUFFIXES
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.yaml_writer import yaml_text
 from hico_platform.errors import Problem, UsageError, command
-from hico_platform.jobs import sbatch
+from hico_platform.jobs import kubectl, sbatch
 from hico_platform.jobs.job import SearchJob
+from hico_platform.jobs.kuberay import kuberay_manifest, kuberay_name
 from hico_platform.jobs.slurm_script import slurm_folder, slurm_log, slurm_script
 from hico_platform.notify.address import ENVIRONMENT, FILE, addresses
 
@@ -40,6 +41,10 @@ class Submitted:
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for ``--json``."""
         return {"job": self.job, "log": self.log, "watch": list(self.watch), "stop": self.stop}
+
+
+POD_HOME = "/hico"
+"""Where pods mount the home, unless the space says otherwise."""
 
 
 def search_job(space: CheckedSpace, *, name: str, home: Path | str, data: str | None) -> SearchJob:
@@ -81,6 +86,59 @@ def submit_to_slurm(job: SearchJob) -> Submitted:
         watch=(f"squeue --job {number}", command("status", job.name, "--watch", "--home", job.home)),
         stop=f"scancel --batch --signal=TERM {number}",
     )
+
+
+def search_on_kubernetes(space: CheckedSpace, *, name: str, home: str, data: str | None, file: str) -> SearchJob:
+    """The same for pods, which see the home and addresses alone.
+
+    Args:
+        space: the checked space.
+        name: of the search.
+        home: as pods see it.
+        data: a folder in the home, or an address.
+        file: the space's, for messages.
+
+    Raises:
+        UsageError: something that a pod needs is not said, or is only on this machine.
+    """
+    settings, problems = space.settings, []
+    if settings.cluster.kuberay.image is None:
+        rule, remedy = "an image with this package, for Ray's pods", "give --set cluster.kuberay.image=IMAGE:TAG"
+        problems.append(Problem(file=file, field="cluster.kuberay.image", rule=rule, remedy=remedy))
+    for field, path in (("--data", data), ("transfer", settings.transfer), ("protocol", _file_of(settings.protocol))):
+        if path is not None and "://" not in path and not path.startswith(f"{home.rstrip('/')}/"):
+            problems.append(
+                Problem(
+                    field=field,
+                    rule=f"an address, or a path in the home {home}, since pods see no other",
+                    value=path,
+                    remedy="put it onto the volume, or into a bucket",
+                )
+            )
+    if problems:
+        raise UsageError(problems)
+    return search_job(space, name=name, home=home, data=data)
+
+
+def submit_to_kuberay(job: SearchJob, *, unique: str) -> Submitted:
+    """Creates the search's objects in the cluster that kubectl knows.
+
+    Raises:
+        UsageError: there is no kubectl here, or the cluster refuses an object.
+    """
+    kubectl.create(kuberay_manifest(job, unique=unique))
+    name, space = kuberay_name(job, unique), job.settings.cluster.kuberay.namespace
+    where = "" if space is None else f" --namespace {space}"
+    return Submitted(
+        job=f"rayjob/{name}",
+        log=f"kubectl logs --follow job/{name}{where}",
+        watch=(f"kubectl get rayjob {name} --watch{where}",),
+        stop=f"kubectl delete rayjob,configmap,networkpolicy --selector hico-platform/job={name}{where}",
+    )
+
+
+def _file_of(protocol: str) -> str | None:
+    return protocol if protocol.endswith(SUFFIXES) else None
 
 
 def _whole(source: Any) -> dict[str, Any]:

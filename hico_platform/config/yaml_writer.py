@@ -48,5 +48,30 @@ def _is_read_as_text(text: str) -> bool:
         return False
 
 
+class _Readable(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and each part where it stands, even if it is the same twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def yaml_documents(documents: Sequence[Mapping[str, Any]]) -> str:
+    """Several documents of plain values in one text, as kubectl takes them."""
+    return yaml.dump_all(
+        [dict(document) for document in documents],
+        Dumper=_Readable,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=110,
+    )
+
+
 def _one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)

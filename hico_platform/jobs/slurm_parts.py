@@ -8,7 +8,12 @@ fail() { say "$*" >&2; exit 1; }
 work=$home/jobs/job-$SLURM_JOB_ID steps=() driver='' stopped='' time_is_up=''
 end() {
   trap '' TERM INT USR1
-  [ ${#steps[@]} -eq 0 ] || { kill -TERM "${steps[@]}"; wait "${steps[@]}"; } 2>/dev/null || true
+  if [ ${#steps[@]} -gt 0 ]; then  # srun hands SIGUSR2 on, so that nodes tidy up; SIGTERM would kill them at once
+    kill -USR2 "${steps[@]}" 2>/dev/null || true
+    for _ in {1..20}; do kill -0 "${steps[@]}" 2>/dev/null || break; sleep 1; done
+    kill -TERM "${steps[@]}" 2>/dev/null || true
+    steps=()
+  fi
   rm -rf -- "$work"
 }
 stop() { stopped=1; [ -z "$driver" ] || kill -TERM "$driver" 2>/dev/null || true; }
@@ -58,7 +63,7 @@ fi
 ray start "${where[@]}" --node-ip-address="$address" --num-cpus="$cpus" --num-gpus="$gpus" --temp-dir="$own/ray" \
   --object-store-memory=1000000000 --dashboard-agent-listen-port=0 --disable-usage-stats --block &
 ray=$!
-trap 'kill -TERM "$ray" 2>/dev/null || true' TERM INT
+trap 'kill -TERM "$ray" 2>/dev/null || true' TERM INT USR2
 wait "$ray" && code=0 || code=$?
 wait "$ray" 2>/dev/null || true
 exit "$code"

@@ -107,6 +107,7 @@ def test_a_job_goes_back_into_the_queue_and_on_where_it_was(
         found = status_of(home)
         return 0 if found is None else sum(len(trial.curve) for trial in found.trials)
 
+    wait_until(lambda: log.exists() and "trial 0 begins" in log.read_text(), said)
     wait_until(lambda: reports() >= 1, said)
     slurm.run("scancel", "--batch", "--signal=USR1", str(number))  # what Slurm sends before the time limit
     wait_until(lambda: slurm.job(number).get("Restarts") == "1", said)

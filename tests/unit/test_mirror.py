@@ -36,6 +36,8 @@ TESTED_IN = {
     "data/readers/motion_capture.py": "data/readers/test_amc.py",
     "evaluate/data.py": "evaluate/test_downstream.py",
     "export/description.py": "export/test_folder.py",
+    "jobs/kuberay_network.py": "jobs/test_kuberay.py",
+    "jobs/kuberay_pods.py": "jobs/test_kuberay.py",
     "jobs/slurm_parts.py": "jobs/test_slurm_script.py",
     "model/downsampling.py": "model/test_golden.py",
     "model/embedding.py": "model/test_golden.py",

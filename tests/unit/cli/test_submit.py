@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hico_platform.cli.main import main
 from tests.unit.jobs.test_program import put
@@ -69,6 +70,25 @@ def test_what_the_shell_says_of_stores_is_not_silently_left_out(
     named = ["--set", "cluster.storage=postgresql+psycopg://db/hico"]
     assert main([*words, "--slurm", "--print", *named]) == 0
     assert "HICO_STORAGE" not in capsys.readouterr().err
+
+
+def test_a_rayjob_is_printed_tried_and_created(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = ["--set", "cluster.kuberay.image=hico:1"]
+    assert main([*words, "--kuberay", "--print"]) == 2
+    assert "cluster.kuberay.image: expected an image" in capsys.readouterr().err
+    assert main([*words, "--kuberay", "--print", *image]) == 0
+    parts = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert [part["kind"] for part in parts] == ["ConfigMap", "NetworkPolicy", "NetworkPolicy", "RayJob"]
+    put(tmp_path / "bin", 'cat > /dev/null; echo "created $*"', "kubectl")
+    assert main([*words, "--kuberay", "--dry-run", *image]) == 0
+    assert "--dry-run=server" in capsys.readouterr().out
+    assert main([*words, "--kuberay", *image]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("rayjob/hico-mine-")
+    assert "search mine on at most 2 workers" in shown
+    assert not (tmp_path / "home").exists()
 
 
 def test_where_has_to_be_said(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

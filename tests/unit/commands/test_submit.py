@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hico_platform.commands.submit import not_here, search_job, submit_to_slurm
+from hico_platform.commands.submit import (
+    not_here,
+    search_job,
+    search_on_kubernetes,
+    submit_to_kuberay,
+    submit_to_slurm,
+)
 from hico_platform.config.space import CheckedSpace, load_space
 from hico_platform.errors import UsageError
 from tests.unit.jobs.test_program import put
@@ -65,3 +71,33 @@ def test_a_job_of_slurm_says_how_to_watch_and_to_stop_it(tmp_path: Path, monkeyp
     }
     assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "script").read_text().startswith("#!/bin/bash -l")
+
+
+def test_a_pod_sees_its_volume_and_addresses_alone(tmp_path: Path) -> None:
+    image = "cluster: {kuberay: {image: hico:1, namespace: vision}}\n"
+    space = space_in(tmp_path, upper=f"transfer: other\nprotocol: rule.yaml\n{image}")
+    with pytest.raises(UsageError) as caught:
+        search_on_kubernetes(space, name="a", home="/hico", data="data", file="mine.yaml")
+    assert [problem.field for problem in caught.value.problems] == ["--data", "transfer", "protocol"]
+    assert "expected an address, or a path in the home /hico" in str(caught.value)
+    with pytest.raises(UsageError, match=r"mine\.yaml: cluster\.kuberay\.image: expected an image with"):
+        search_on_kubernetes(space_in(tmp_path), name="a", home="/hico", data=None, file="mine.yaml")
+    job = search_on_kubernetes(
+        space_in(tmp_path, upper=image), name="a", home="/hico", data="/hico/a", file="mine.yaml"
+    )
+    assert (job.home, job.data) == ("/hico", "/hico/a")
+
+
+def test_a_rayjob_says_how_to_watch_and_to_remove_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, 'cat > "$(dirname "$0")/manifest"', "kubectl")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    space = space_in(tmp_path, upper="cluster: {kuberay: {image: hico:1, namespace: vision}}\n")
+    job = search_on_kubernetes(space, name="mine", home="/hico", data=None, file="mine.yaml")
+    done = submit_to_kuberay(job, unique="a1b2c3")
+    assert done.job == "rayjob/hico-mine-a1b2c3"
+    assert done.log == "kubectl logs --follow job/hico-mine-a1b2c3 --namespace vision"
+    assert done.stop.startswith(
+        "kubectl delete rayjob,configmap,networkpolicy --selector hico-platform/job=hico-mine-a1b2c3"
+    )
+    kinds = [part["kind"] for part in yaml.safe_load_all((tmp_path / "manifest").read_text())]
+    assert kinds == ["ConfigMap", "NetworkPolicy", "NetworkPolicy", "RayJob"]

@@ -42,7 +42,7 @@ def test_what_is_asked_of_slurm() -> None:
 
 def test_one_node_needs_no_cluster_and_several_have_a_token_and_certificates() -> None:
     one, four = slurm_script(job_of()), slurm_script(job_of({"nodes": 4}))
-    assert not [word for word in ("ray start", "srun", "openssl", "--no-kill", "--address") if word in one]
+    assert not [word for word in ("ray start", "srun --nodes", "openssl", "--no-kill", "--address") if word in one]
     assert '--cpus "$cpus"' in one
     assert "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$work/token" in four
     assert "export RAY_USE_TLS=1" in four
