@@ -9,9 +9,8 @@ from hico_platform.home import HomePaths
 from hico_platform.search.requests import RequestKind
 from hico_platform.search.status import search_status
 from tests.unit.cli.steered import Steering, steering
-from tests.unit.cli.test_search import finished, home
 
-__all__ = ["finished", "home", "steering"]
+__all__ = ["steering"]
 
 
 def test_values_are_read_as_yaml_reads_them(steering: Steering, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,6 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 
 def test_an_archived_search_is_hidden_until_that_is_undone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_loader import parse_yaml
 from hico_platform.home import HomePaths
 from hico_platform.search.status import search_status
-from tests.unit.cli.test_search import SPACE, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE
 
 
 def test_as_json_with_number_and_scores(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

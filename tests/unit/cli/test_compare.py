@@ -10,10 +10,7 @@ import pytest
 from hico_platform.cli.main import main
 from hico_platform.commands import compare_searches as module
 from hico_platform.commands.compare_searches import Comparison
-from tests.unit.cli.test_search import finished, home
 from tests.unit.cli.views.test_compare_view import COSTS, compared
-
-__all__ = ["finished", "home"]
 
 
 @pytest.fixture

@@ -11,9 +11,6 @@ from hico_platform.commands import delete_search as module
 from hico_platform.commands.delete_search import Deletion
 from hico_platform.search.ledger.optuna_ledger import open_storage, search_names, sqlite_url
 from hico_platform.search.listing import folder_bytes
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 DELETION = Deletion(
     name="toy", trials=5, folder=Path("/h/searches/toy"), folder_bytes=2048, runs=6, artifact_bytes=512,

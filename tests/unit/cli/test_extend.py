@@ -7,9 +7,8 @@ import pytest
 from hico_platform.cli.main import main
 from hico_platform.search.requests import RequestKind
 from tests.unit.cli.steered import Steering, steering
-from tests.unit.cli.test_search import finished, home
 
-__all__ = ["finished", "home", "steering"]
+__all__ = ["steering"]
 
 
 def test_more_trials_are_asked_for(steering: Steering, capsys: pytest.CaptureFixture[str]) -> None:

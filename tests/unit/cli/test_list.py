@@ -9,10 +9,7 @@ from hico_platform.cli.main import main
 from hico_platform.home import HomePaths
 from hico_platform.search import listing
 from hico_platform.search.listing import ListedSearch
-from tests.unit.cli.test_search import finished, home
 from tests.unit.cli.views.test_list_view import listed
-
-__all__ = ["finished", "home"]
 
 
 def test_the_list(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,6 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.commands import rename_search as module
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 
 def test_both_names_and_force_are_passed_on(

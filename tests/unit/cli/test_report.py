@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from hico_platform.search.controller import SearchController
 from hico_platform.search.events import Observer
 from hico_platform.search.ledger.base import Ledger, TrialRecord
 from hico_platform.search.ledger.memory import MemoryLedger
-from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from tests.small import small_store
@@ -40,23 +38,6 @@ def carry_out(ledger: Ledger, folder: Path, observe: Observer, *, fail: int | No
 
 def memory() -> MemoryLedger:
     return MemoryLedger(name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a finished search ``toy``, to be copied."""
-    folder = tmp_path_factory.mktemp("finished")
-    storage = open_storage(sqlite_url(folder / "study.db"))
-    ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0)
-    carry_out(ledger, folder / "searches" / "toy" / "trials", lambda event: None, fail=4)
-    return folder
-
-
-@pytest.fixture
-def home(finished: Path, tmp_path: Path) -> Path:
-    """A home with a finished search ``toy``."""
-    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 class TestSearch:

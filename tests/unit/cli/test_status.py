@@ -21,9 +21,7 @@ from hico_platform.search.messages import TrialFailure
 from hico_platform.search.start import check_startable
 from hico_platform.search.status import progress_of, search_status
 from tests.toy import FACTS, run_toy_task
-from tests.unit.cli.test_search import SPACE, controller_of, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE, controller_of
 
 
 class TestStatus:

@@ -8,9 +8,6 @@ from hico_platform.cli.main import main
 from hico_platform.commands import search_labels
 from hico_platform.home import HomePaths
 from hico_platform.search.status import search_status
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 
 def test_tags_are_added_and_taken_away(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

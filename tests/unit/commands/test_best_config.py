@@ -15,9 +15,7 @@ from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from tests.toy import FACTS
-from tests.unit.cli.test_search import SPACE, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE
 
 
 def test_it_is_read_back_as_the_trial_s_configuration(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,7 @@ from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage,
 from hico_platform.search.lock import search_lock
 from hico_platform.search.start import SearchRequest, start_search
 from tests.toy import FACTS
-from tests.unit.cli.test_search import SPACE, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE
 
 
 def test_interrupted_it_is_repeated(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

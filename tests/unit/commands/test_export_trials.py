@@ -15,9 +15,6 @@ from hico_platform.commands.export_trials import TableFormat, curve_rows, trial_
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.status import search_status
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 
 @pytest.fixture

@@ -20,9 +20,7 @@ from hico_platform.search.start import SearchRequest, start_search
 from hico_platform.search.status import search_status
 from hico_platform.tracking.search_runs import key_of
 from tests.toy import FACTS
-from tests.unit.cli.test_search import SPACE, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE
 
 
 def test_study_folder_and_keys_of_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

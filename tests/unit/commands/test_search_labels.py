@@ -17,9 +17,6 @@ from hico_platform.search.drivers import user_name
 from hico_platform.search.notes import ARCHIVED, PERSONS_NOTE
 from hico_platform.tracking.base import TrackingError, TrackingRefused
 from hico_platform.tracking.search_labels import RUN_NOTE
-from tests.unit.cli.test_search import finished, home
-
-__all__ = ["finished", "home"]
 
 
 @pytest.fixture

@@ -17,9 +17,7 @@ from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage,
 from hico_platform.search.lock import search_lock
 from hico_platform.search.requests import Answer, RequestKind
 from tests.toy import toy_space
-from tests.unit.cli.test_search import SPACE, controller_of, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE, controller_of
 
 
 def test_a_search_that_no_driver_has_cannot_be_stopped(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

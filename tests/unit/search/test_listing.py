@@ -28,10 +28,7 @@ from hico_platform.search.state import SearchState
 from hico_platform.search.status import search_status
 from hico_platform.search.tags import TagRecord
 from tests.toy import FACTS, toy_space
-from tests.unit.cli.test_search import finished, home
 from tests.unit.search.ledger.contract import ending, report
-
-__all__ = ["finished", "home"]
 
 SPACE = toy_space(trials=5, resources={"cpus": 1, "gpus": 0.5, "max_failures": 1})
 

@@ -23,9 +23,7 @@ from hico_platform.search.start import SearchRequest, check_resumable, check_sta
 from hico_platform.tracking.base import USER_TAG
 from hico_platform.tracking.memory import MemoryTracker
 from tests.toy import FACTS, toy_space
-from tests.unit.cli.test_search import SPACE, finished, home
-
-__all__ = ["finished", "home"]
+from tests.unit.cli.test_search import SPACE
 
 ALICE = DriverRecord(user="alice", uid=1, host="gpu-1", pid=7, command="hico-platform search", began_at_s=1.0)
 
