@@ -60,13 +60,13 @@ def test_headings_say_which_columns_are_words(many: ReportContent) -> None:
 
 
 def test_metrics_that_are_shares_in_the_order_of_the_evaluation() -> None:
-    metrics = {"mine": 0.5, "retrieval_map": 0.25, "parameters": 72576.0, "knn_top1_k5": 1.0, "loss": -1.0,
+    metrics = {"my_score": 0.5, "retrieval_map": 0.25, "parameters": 72576.0, "knn_top1_k5": 1.0, "loss": -1.0,
                "knn_top1": 0.5, "odd": math.nan}  # fmt: skip
-    given = content(trial(0, {9: 0.5}, metrics=metrics, metric_errors={"mine": 0.02}), trial(1, {9: 0.5}))
+    given = content(trial(0, {9: 0.5}, metrics=metrics, metric_errors={"my_score": 0.02}), trial(1, {9: 0.5}))
     cells = columns(given, 0)
-    assert list(cells)[4:-2] == ["5-NN", "mAP", "mine"], "without the one that has its own column"
-    assert (cells["5-NN"], cells["mAP"], cells["mine"]) == ("100.0", "25.0", "50.0 ± 2.0")
-    assert columns(given, 1)["mine"] == ""
+    assert list(cells)[4:-2] == ["5-NN", "mAP", "my score"], "without the one that has its own column"
+    assert (cells["5-NN"], cells["mAP"], cells["my score"]) == ("100.0", "25.0", "50.0 ± 2.0")
+    assert columns(given, 1)["my score"] == ""
 
 
 def test_a_field_that_a_trial_does_not_have_is_empty_and_truths_are_words() -> None:
