@@ -32,6 +32,9 @@ def add_figures(report: RetrainReport, *, data: TrialData, tracker: Tracker) -> 
         if report.run_id is None:
             return "the tracking store has no run for them"
         tracker.log_folder(report.run_id, folder, name=FIGURES)
+        for picture in sorted(folder.glob("*.png")):
+            name = f"{FIGURES}/{picture.stem}"
+            tracker.log_image(report.run_id, picture, name=name, epoch=report.champion.epoch)
     except Exception as error:
         return first_line(error) or type(error).__name__
     return None

@@ -17,7 +17,7 @@ from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
 from hico_platform.tracking.background import BackgroundLogger
-from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused
+from hico_platform.tracking.base import Point, RunStatus, Tracker, TrackingRefused, TrainedModel
 from hico_platform.tracking.dataset_inputs import DatasetInput, inputs_of
 from hico_platform.tracking.metric_names import MetricNames
 from hico_platform.tracking.notes import note_tags
@@ -228,6 +228,24 @@ class RetrainLogger(BackgroundLogger):
         )
         self._open_runs.discard(self.key_of(run))
         self._upload(run, files)
+        if files:
+            model = self._model(run, result, points)
+            self._uploads.submit(functools.partial(self._tracker.log_model, self._id(self.key_of(run)), model))
+
+    def _model(self, run: PlannedRun, result: RunResult, points: Sequence[Point]) -> TrainedModel:
+        return TrainedModel(
+            name=f"{self._experiment}-{run.key}",
+            points=points,
+            scored_on=next((one for one in self._datasets("test") if one.split == "test"), None),
+            params=flatten(run.config),
+            tags={
+                "hico.search": self._facts.get("search", ""),
+                "hico.entry": str(run.entry),
+                "hico.seed": str(run.seed),
+            },
+            note=f"The encoder of {run.key} after {result.epoch} epochs on the whole training split. Its files are the "
+            "artifact `checkpoint` of its run, its scores are of the test split.",
+        )
 
     def _upload(self, run: PlannedRun, files: Mapping[str, Path | str]) -> None:
         if files:

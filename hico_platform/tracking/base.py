@@ -59,6 +59,32 @@ class Run:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """An encoder that a run has trained, as it is listed beside the runs.
+
+    Args:
+        name: as it is shown.
+        points: its scores as the run has them: by the same names, at the same epochs and times.
+        scored_on: the dataset that they were measured on.
+        params: its settings.
+        tags: further facts.
+        note: its description in Markdown.
+    """
+
+    name: str
+    points: Sequence[Point]
+    scored_on: DatasetInput | None = None
+    params: Mapping[str, Param] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def epoch(self) -> int:
+        """Its finished epochs."""
+        return max(point.epoch for point in self.points)
+
+
 class TrackingError(Exception):
     """The store is away; what was to be written can be written again.
 
@@ -158,6 +184,14 @@ class Tracker(ABC):
     @abstractmethod
     def log_text(self, run_id: str, text: str, *, name: str) -> None:
         """Keeps a text as artifact ``name``."""
+
+    @abstractmethod
+    def log_image(self, run_id: str, file: Path, *, name: str, epoch: int) -> None:
+        """Shows a picture, a PNG file, among the charts of a run's page; the first of a name stays."""
+
+    @abstractmethod
+    def log_model(self, run_id: str, model: TrainedModel) -> None:
+        """Lists the model that a run has trained, with its scores, and links it to the run, which has one."""
 
     @abstractmethod
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from hico_platform.tracking.base import (
     Tracker,
     TrackingError,
     TrackingRefused,
+    TrainedModel,
     alias_for,
 )
 from hico_platform.tracking.dataset_inputs import DatasetInput
@@ -36,6 +37,8 @@ class Kept:
     metrics: dict[str, list[tuple[int, float, float]]] = dataclasses.field(default_factory=dict)
     artifacts: dict[str, str] = dataclasses.field(default_factory=dict)
     datasets: tuple[DatasetInput, ...] = ()
+    images: dict[str, str] = dataclasses.field(default_factory=dict)
+    model: TrainedModel | None = None
 
     @property
     def parent(self) -> str | None:
@@ -150,6 +153,18 @@ class MemoryTracker(Tracker):
         """Keeps the text."""
         self._request("log_text")
         self.kept[run_id].artifacts[name] = text
+
+    def log_image(self, run_id: str, file: Path, *, name: str, epoch: int) -> None:
+        """Notes where it is."""
+        self._request("log_image")
+        self.kept[run_id].images.setdefault(name, str(file))
+
+    def log_model(self, run_id: str, model: TrainedModel) -> None:
+        """Keeps it, and its scores with the run."""
+        self._request("log_model")
+        kept = self.kept[run_id]
+        kept.model = kept.model or model
+        self._add(run_id, model.points)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Adds or changes tags."""

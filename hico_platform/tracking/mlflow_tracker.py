@@ -24,11 +24,13 @@ from hico_platform.tracking.base import (
     Run,
     RunStatus,
     Tracker,
+    TrainedModel,
     alias_for,
 )
 from hico_platform.tracking.dataset_inputs import DatasetInput, as_mlflow
 from hico_platform.tracking.mlflow_batch import log_batch, milliseconds
 from hico_platform.tracking.mlflow_client import open_client, tracker_errors
+from hico_platform.tracking.mlflow_models import log_image, log_model, name_version
 from hico_platform.tracking.model_package import CODE_TAG, write_model_package
 from hico_platform.tracking.notes import NOTE_TAG, note_tags
 from hico_platform.tracking.search_view import VIEW_TAG
@@ -206,6 +208,16 @@ class MlflowTracker(Tracker):
         with tracker_errors():
             self._client.log_text(run_id, text, name)
 
+    def log_image(self, run_id: str, file: Path, *, name: str, epoch: int) -> None:
+        """Shows a picture among the charts of a run."""
+        with tracker_errors():
+            log_image(self._client, run_id, file, name=name, epoch=epoch)
+
+    def log_model(self, run_id: str, model: TrainedModel) -> None:
+        """Lists a model as one of MLflow's logged models; its files are those of the run."""
+        with tracker_errors():
+            log_model(self._client, run_id, model)
+
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Adds or changes tags."""
         with tracker_errors():
@@ -261,6 +273,7 @@ class MlflowTracker(Tracker):
                     name, source, run_id=run_id, tags=tags, description=description
                 )
                 version = int(made.version)
+            name_version(self._client, run_id, name=name, version=version)
             return self._give_alias(name, version, alias)
 
     def _give_alias(self, name: str, version: int, asked: str | None) -> Registered:

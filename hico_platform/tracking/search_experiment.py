@@ -11,6 +11,7 @@ from typing import Any
 from hico_platform.search.ledger.base import SearchRecord
 from hico_platform.sqlite_files import sqlite_file
 from hico_platform.tracking.base import CHAMPION, PARENT_TAG, Run, TrackingRefused
+from hico_platform.tracking.mlflow_models import delete_models
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.moved_home import rename_artifacts
 from hico_platform.tracking.search_runs import key_of
@@ -135,6 +136,7 @@ def delete_runs(
     """
     with tracker.client() as client:
         if experiment.kept or experiment.others:
+            delete_models(client, experiment.experiment_id, experiment.runs)
             for run_id in experiment.runs:
                 client.delete_run(run_id)
         else:

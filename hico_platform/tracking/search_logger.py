@@ -332,3 +332,6 @@ class SearchLogger(BackgroundLogger):
             note = self._runs.note_tags(self._runs.parent, text)
         tags = {} if best is None else best_tags(best.number, best.run_id)
         self._runs.end_search(status, tags={**note, **tags}, at_s=at_s)
+        model = None if best is None else self._runs.trained_model(best)
+        if best is not None and model is not None and best.number in self._runs.ids and status is RunStatus.FINISHED:
+            self._uploads.submit(functools.partial(self._tracker.log_model, self._runs.ids[best.number], model))

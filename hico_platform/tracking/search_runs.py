@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
-from hico_platform.errors import ConfigError
+from hico_platform.errors import ConfigError, command
 from hico_platform.masking import masked
 from hico_platform.search.drivers import DriverRecord, driver_at, starter
 from hico_platform.search.ledger.base import (
@@ -20,7 +20,7 @@ from hico_platform.search.ledger.base import (
     config_of,
 )
 from hico_platform.search.state import TrialStatus
-from hico_platform.tracking.base import USER_TAG, Point, Run, RunStatus, Tracker, TrackingRefused
+from hico_platform.tracking.base import USER_TAG, Point, Run, RunStatus, Tracker, TrackingRefused, TrainedModel
 from hico_platform.tracking.best_score import BEST_STEP_TAG
 from hico_platform.tracking.dataset_inputs import inputs_of
 from hico_platform.tracking.metric_names import MetricNames
@@ -35,6 +35,9 @@ METRICS_TAG = "hico.metrics"
 
 STANDARD_ERROR = "_standard_error"
 """What the name of a score's standard error ends with."""
+
+VALIDATION = "validation"
+"""The split that a search's trials are scored on."""
 
 _STATUS = {
     TrialState.COMPLETE: RunStatus.FINISHED,
@@ -72,7 +75,7 @@ class SearchRuns:
             {name: masked(str(value)) for name, value in facts.more.items() if value is not None},
             digest=facts.data_digest,
             protocol=facts.protocol,
-            scored_on="validation",
+            scored_on=VALIDATION,
             target_protocol=space.settings.transfer_protocol,
         )
 
@@ -113,7 +116,7 @@ class SearchRuns:
         run_id = self._tracker.open_run(
             experiment=self._search.name,
             key=key_of(self._search, trial.number),
-            name=f"{self._search.name}-{trial.number:04d}",
+            name=_run_name(self._search, trial.number),
             parent=self.parent or None,
             params=self._params(trial),
             tags={
@@ -179,6 +182,28 @@ class SearchRuns:
         )
         self._last.pop(number, None)
 
+    def trained_model(self, trial: TrialRecord) -> TrainedModel | None:
+        """The model of a trial that has ended with a checkpoint, if its run has its scores: with these scores."""
+        ending, refused = trial.ending, self._metrics.get(trial.number, KEPT) != KEPT
+        if ending is None or ending.checkpoint is None or not trial.reports or refused:
+            return None
+        last = trial.reports[-1]
+        new = {name: value for name, value in ending.metrics.items() if name not in last.metrics}
+        points = [
+            Point(epoch=last.epoch, at_s=last.at_s, metrics=self.names.of_trial(last.metrics)),
+            Point(epoch=ending.epoch, at_s=ending.at_s, metrics=self.names.of_trial(new)),
+        ]
+        see = command("show", self._search.name, str(trial.number))
+        return TrainedModel(
+            name=_run_name(self._search, trial.number),
+            points=points,
+            scored_on=next((one for one in self._datasets if one.split == VALIDATION), None),
+            params=self._params(trial),
+            tags={"hico.search": self._search.name, "hico.trial": str(trial.number)},
+            note=f"The encoder of trial {trial.number} of {self._search.name} after {ending.epoch} epochs. Its files "
+            f"are the artifact `checkpoint` of its run, its scores are of validation subjects.\n\nMore: `{see}`",
+        )
+
     def interrupt(self, number: int, *, at_s: float) -> None:
         """Ends the run of a trial that has not ended as killed."""
         if number in self.ids:
@@ -239,6 +264,10 @@ def key_of(search: SearchRecord, number: int | None = None) -> str:
     """The key of a search's run, or of a trial's; a new search of an old name has other keys, a renamed one its own."""
     key = f"{search.first_name}@{search.began_at_s:.6f}"
     return key if number is None else f"{key}/{number}"
+
+
+def _run_name(search: SearchRecord, number: int) -> str:
+    return f"{search.name}-{number:04d}"
 
 
 def is_complete(run: Run, ending: Ending) -> bool:

@@ -122,18 +122,18 @@ def test_a_search_its_trials_and_its_model(pages: Pages) -> None:
 
     # The search opens with its trials, the best first.
     page.goto(pages.addresses["toy"])
-    page.get_by_role("link", name=best_first[-1]).wait_for()
+    page.get_by_role("link", name=best_first[-1]).first.wait_for()
     assert shown_runs(page) == best_first
     assert page.get_by_text("toys (xsub, train)").first.is_visible()
 
     # Sorted the other way round.
     page.goto(page.url.replace("orderByAsc=false", "orderByAsc=true").replace("&viewStateShareKey=hico", ""))
     page.reload()
-    page.get_by_role("link", name=best_first[0]).wait_for()
+    page.get_by_role("link", name=best_first[0]).first.wait_for()
     assert shown_runs(page) == best_first[::-1]
 
     # A trial: its note, dataset and source, its curves, its checkpoint.
-    page.get_by_role("link", name=best_first[0]).click()
+    page.get_by_role("link", name=best_first[0]).first.click()
     page.get_by_text("toys (xsub, train)").first.wait_for()
     page.get_by_text("Complete after 9 epochs").wait_for()
     assert page.get_by_text("hico-platform search").first.is_visible()
@@ -150,6 +150,13 @@ def test_a_search_its_trials_and_its_model(pages: Pages) -> None:
     page.goto(f"{page.url.partition('#')[0]}{own}")
     page.get_by_text("5 of 5 trials ended").first.wait_for()
     page.get_by_text("hico-platform retrain toy").first.wait_for()
+
+    # The best trial's model: its scores, of which dataset, and its run.
+    page.goto(re.sub(r"/runs\b.*", "/models?workflowType=machine_learning", pages.addresses["toy"]))
+    page.get_by_role("link", name=best_first[0]).first.click()
+    page.get_by_text("its scores are of validation subjects").wait_for()
+    page.get_by_text("toys (xsub, validation)").first.wait_for()
+    page.get_by_role("link", name=best_first[0]).first.wait_for()
 
     # The registered model with its card.
     page.goto(pages.addresses["models"])

@@ -24,9 +24,14 @@ class Artifacts:
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, str, list[str]]] = []
+        self.images: dict[str, str] = {}
 
     def log_folder(self, run_id: str, folder: Path, *, name: str) -> None:
         self.kept.append((run_id, name, sorted(one.name for one in folder.iterdir())))
+
+    def log_image(self, run_id: str, file: Path, *, name: str, epoch: int) -> None:
+        assert (run_id, epoch) == ("7", REPORT.champion.epoch)
+        self.images[name] = file.name
 
 
 def _report(directory: Path, checkpoint: Path | None, **more: Any) -> RetrainReport:
@@ -44,6 +49,7 @@ def test_they_lie_with_the_results_and_in_the_tracking_store(tmp_path: Path, mon
     report, tracker = _report(tmp_path, checkpoint), Artifacts()
     assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
     assert tracker.kept == [("7", "figures", NAMES)]
+    assert tracker.images == {f"figures/{name[:-4]}": name for name in NAMES if name.endswith(".png")}
     assert all(one.read_bytes().startswith(b"\x89PNG") for one in (tmp_path / "figures").glob("*.png"))
     numbers = json.loads((tmp_path / "figures" / "figures.json").read_text())
     names, laid_out = numbers["confusion"]["class_names"], numbers["features"]

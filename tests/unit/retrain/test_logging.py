@@ -56,6 +56,9 @@ def test_a_run_has_losses_by_epoch_test_metrics_checkpoint_and_tags(tmp_path: Pa
     assert (parent.name, parent.run.tags["hico.kind"]) == ("retraining", "final")
     assert (logger.untracked, logger.refused, logger.trouble) == (0, 0, None)
     assert logger.run_id(RUN) == run.run.run_id
+    assert parent.model is None
+    assert run.model is not None
+    assert (run.model.name, run.model.epoch, run.model.tags["hico.entry"]) == ("x-best-seed-0", 4, "best")
 
 
 def test_the_summary_is_of_the_parent_and_one_seed_has_no_deviation() -> None:

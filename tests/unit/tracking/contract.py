@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from pathlib import Path
 
 import pytest
 
-from hico_platform.tracking.base import Point, Registered, RunStatus, Tracker
+from hico_platform.tracking.base import Point, Registered, RunStatus, Tracker, TrainedModel
 from hico_platform.tracking.dataset_inputs import inputs_of
 from hico_platform.tracking.notes import NOTE_TAG
 from tests.exported import small_export
 
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 PARAMS = {"contrast.temperature": 0.2, "model.encoder": "gru", "optimiser.clip_gradient_norm": None}
 
 
@@ -63,6 +68,40 @@ class TrackerContract:
         assert self.datasets(tracker, run_id) == ["toys (xsub, test)", "toys (xsub, train)"]
 
     def datasets(self, tracker: Tracker, run_id: str) -> list[str]:
+        raise NotImplementedError
+
+    def test_a_run_has_the_model_that_it_trained_once_with_its_scores(self, tracker: Tracker, experiment: str) -> None:
+        run_id = self.open(tracker, experiment)
+        tracker.log_points(run_id, [Point(epoch=9, at_s=20.0, metrics={"val/knn_top1": 0.5})])
+        _, scored_on = inputs_of({}, digest="d" * 64, protocol="xsub", scored_on="test")
+        model = TrainedModel(
+            name="toy-0000",
+            points=[
+                Point(epoch=9, at_s=20.0, metrics={"val/knn_top1": 0.5}),
+                Point(epoch=9, at_s=21.0, metrics={"test/knn_top1": 0.25, "test/nothing": math.nan}),
+            ],
+            scored_on=scored_on,
+            params={"model.layers": 2},
+            tags={"hico.trial": "0"},
+            note="an encoder",
+        )
+        for _ in range(2):
+            tracker.log_model(run_id, model)
+        assert self.metrics(tracker, run_id)["val/knn_top1"] == [(9, 0.5)]
+        assert self.metrics(tracker, run_id)["test/knn_top1"] == [(9, 0.25)]
+        assert self.models(tracker, experiment) == [("toy-0000", run_id)]
+
+    def models(self, tracker: Tracker, experiment: str) -> list[tuple[str, str]]:
+        raise NotImplementedError
+
+    def test_a_picture_is_shown_once(self, tracker: Tracker, experiment: str, tmp_path: Path) -> None:
+        run_id, picture = self.open(tracker, experiment), tmp_path / "a.png"
+        picture.write_bytes(PNG)
+        for name in ("figures/losses", "figures/losses", "figures/features"):
+            tracker.log_image(run_id, picture, name=name, epoch=9)
+        assert self.images(tracker, run_id) == ["figures/features", "figures/losses"]
+
+    def images(self, tracker: Tracker, run_id: str) -> list[str]:
         raise NotImplementedError
 
     def test_an_experiment_keeps_its_description_and_follows_in_the_rest(

@@ -25,6 +25,13 @@ class TestMemoryTracker(TrackerContract):
     def datasets(self, tracker: MemoryTracker, run_id: str) -> list[str]:
         return sorted(one.name for one in tracker.kept[run_id].datasets)
 
+    def models(self, tracker: MemoryTracker, experiment: str) -> list[tuple[str, str]]:
+        runs = [kept for kept in tracker.kept.values() if kept.experiment == experiment]
+        return [(kept.model.name, kept.run.run_id) for kept in runs if kept.model]
+
+    def images(self, tracker: MemoryTracker, run_id: str) -> list[str]:
+        return sorted(tracker.kept[run_id].images)
+
     def experiment_tags(self, tracker: MemoryTracker, experiment: str) -> dict[str, str]:
         return tracker.experiment_tags[experiment]
 

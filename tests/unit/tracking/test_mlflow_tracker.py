@@ -36,6 +36,16 @@ class TestMlflowTracker(TrackerContract):
     def datasets(self, tracker: MlflowTracker, run_id: str) -> list[str]:
         return sorted(one.dataset.name for one in tracker._client.get_run(run_id).inputs.dataset_inputs)
 
+    def models(self, tracker: MlflowTracker, experiment: str) -> list[tuple[str, str]]:
+        found = tracker._client.search_logged_models([tracker._experiment(experiment)])
+        linked = [tracker._client.get_run(one.source_run_id).outputs.model_outputs[0].model_id for one in found]
+        assert linked == [one.model_id for one in found]
+        return [(one.name, one.source_run_id) for one in found]
+
+    def images(self, tracker: MlflowTracker, run_id: str) -> list[str]:
+        files = [Path(one.path).name for one in tracker._client.list_artifacts(run_id, "images")]
+        return sorted(name.partition("+step+9+")[0].replace("~", "/") for name in files if name.endswith(".png"))
+
     def experiment_tags(self, tracker: MlflowTracker, experiment: str) -> dict[str, str]:
         return dict(tracker._client.get_experiment_by_name(experiment).tags)
 

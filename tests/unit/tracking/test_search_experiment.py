@@ -8,7 +8,7 @@ import pytest
 
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import SearchRecord
-from hico_platform.tracking.base import RunStatus, TrackingRefused
+from hico_platform.tracking.base import Point, RunStatus, TrackingRefused, TrainedModel
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.search_experiment import (
     check_rename,
@@ -92,6 +92,9 @@ def test_what_a_model_is_made_of_stays(store: Store) -> None:
     final = store.run("toy/final/abc/best-seed-0", parent=parent)
     other = store.run("somebody's")
     store.registered(final, "champion")
+    model = TrainedModel(name="a", points=[Point(epoch=1, at_s=1.0, metrics={"val/knn_top1": 0.5})])
+    for run_id in (trial, other):
+        store.tracker.log_model(run_id, model)
     found = experiment_of(store.tracker, SEARCH)
     assert found is not None
     assert (found.runs, set(found.kept), found.others) == ((trial,), {parent, final}, True)
@@ -99,4 +102,6 @@ def test_what_a_model_is_made_of_stays(store: Store) -> None:
     assert found.models[0].is_champion
     delete_runs(store.tracker, SEARCH, found, artifacts=store.artifacts)
     assert {run.run_id for run in store.tracker.runs("toy").values()} == {parent, final, other}
+    with store.tracker.client() as client:
+        assert [one.source_run_id for one in client.search_logged_models([found.experiment_id])] == [other]
     assert sorted(one.name for one in (store.artifacts / "toy").iterdir()) == sorted([parent, final, other])

@@ -108,6 +108,26 @@ def test_a_whole_search(world: World) -> None:
     assert "val/best_knn_top1" in parent.metrics
 
 
+def test_the_best_trial_has_a_model_with_its_scores_once_the_search_is_finished(world: World) -> None:
+    world.work_off()
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
+    assert [child.model for child in world.children().values()] == [None] * 5
+    before = {number: dict(child.metrics) for number, child in world.children().items()}
+    world.start()
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=5) == 0
+    best = world.tracker.kept[world.ledger.note("run")].run.tags["hico.best_trial"]
+    with_model = {number: child.model for number, child in world.children().items() if child.model}
+    assert list(with_model) == [best]
+    model = with_model[best]
+    assert model.name == f"toy-{int(best):04d}"
+    assert model.params["model.hidden_width"] == 16
+    assert {"val/knn_top1", "val/recognition_top1"} <= {name for point in model.points for name in point.metrics}
+    assert model.scored_on is not None
+    assert model.scored_on.split == "validation"
+    assert f"hico-platform show toy {best}" in model.note
+    assert {number: dict(child.metrics) for number, child in world.children().items()} == before, "no point twice"
+
+
 def test_folders_lie_with_the_searchs_own_run_also_once_the_store_is_back(tmp_path: Path) -> None:
     world = World(tmp_path / "trials", away=True)
     world.work_off()
