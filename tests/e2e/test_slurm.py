@@ -1,4 +1,4 @@
-"""``submit --slurm`` on a real Slurm of this machine: a job that is told that its time is up goes on where it was."""
+"""``submit --slurm`` on a real Slurm of this machine: a job whose time is nearly up, and one over two nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from hico_platform.cli.main import main
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.status import SearchStatus, search_status
-from tests.e2e.slurm import Slurm, why_not
+from tests.e2e.slurm import Node, Slurm, why_not
+from tests.e2e.test_cluster import Hosts, hosts
+
+__all__ = ["hosts"]
 
 pytestmark = pytest.mark.e2e
 
@@ -128,3 +131,42 @@ def test_a_job_goes_back_into_the_queue_and_on_where_it_was(
     assert "hico_trials" in (home / "metrics" / "small.prom").read_text()
     kept = [file for file in slurm.folder.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
     assert not kept, "a password of the shell that submitted got into the job"
+
+
+def test_two_nodes_with_a_token_and_certificates(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = why_not()
+    if missing is not None:
+        pytest.skip(missing)
+    names = [hosts.add(), hosts.add()]
+    nodes = [
+        Node(name=f"h{index}", address=hosts.address(name), prefix=("nsenter", f"--net=/run/netns/{name}"))
+        for index, name in enumerate(names)
+    ]
+    with Slurm(hosts.folder, nodes=nodes) as slurm:
+        home = hosts.folder / "home"
+        space = write_space(hosts.folder, cluster="  nodes: 2\n", epochs=4)
+        words = ["submit", str(space), "--slurm", "--data", str(hosts.folder / "tiny"), "--home", str(home)]
+        script = hosts.folder / "job.sbatch"
+        assert main([*words, "--set", "resources.max_concurrent=null", "--out", str(script)]) == 0
+        (home / "jobs").mkdir(parents=True)
+        number = int(slurm.run("sbatch", "--parsable", str(script)))
+        log = home / "jobs" / f"hico-small-{number}.log"
+
+        def said() -> str:
+            return f"{slurm.job(number)}\n{log.read_text() if log.exists() else ''}"
+
+        wait_until(lambda: bool(list((home / "jobs").glob("job-*/token"))), said)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in (home / "jobs" / f"job-{number}").iterdir()}
+        assert modes["token"] == 0o600
+        assert (home / "jobs" / f"job-{number}").stat().st_mode & 0o777 == 0o700
+        wait_until(lambda: slurm.job(number).get("JobState") in {"COMPLETED", "FAILED"}, said)
+        assert slurm.job(number)["JobState"] == "COMPLETED", said()
+        status = status_of(home)
+        assert status is not None
+        assert [trial.state for trial in status.trials] == [TrialState.COMPLETE] * 2
+        machines = {trial.machine for trial in status.trials}
+        assert machines == {"h0", "h1"}, "a trial on each"
+        assert [file.name for file in (home / "jobs").iterdir()] == [log.name]
+        assert not list(Path("/tmp").glob(f"hico-{number}-*")), "nodes tidied up"

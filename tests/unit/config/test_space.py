@@ -235,6 +235,6 @@ def test_keys_of_a_dataset_do_not_enter_a_space(tmp_path: Path) -> None:
 
 def test_what_another_version_wrote_is_to_be_read_by_that_one() -> None:
     with pytest.raises(
-        ConfigError, match="use the version of this package that wrote it or a newer one, and install the plug-ins"
+        ConfigError, match="use the version of this package that wrote it or a newer one, and install its plug-ins"
     ):
         space_from({"search": {"contrast.temprature": {"low": 0.1, "high": 0.2}}})
