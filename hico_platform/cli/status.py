@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.live import Live
+from rich.text import Text
 
 from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
@@ -69,8 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(picture: SearchPicture) -> None:
     """Prints everything, one line a trial, with colours on a terminal."""
     console = console_on(sys.stdout)
-    for line in picture.whole():
-        console.print(line, soft_wrap=True, highlight=False)
+    lines = picture.whole()
+    if console.color_system is None and not console.is_terminal:  # of thousands of trials, in a tenth of the time
+        console.file.writelines(f"{line.plain}\n" for line in lines)
+        return
+    console.print(Text("\n").join(lines), soft_wrap=True, highlight=False)
 
 
 def _watch(watch: SearchWatch, *, every_s: float, as_json: bool) -> None:

@@ -34,10 +34,7 @@ def fronts(points: Sequence[Measures], objectives: Sequence[Objective]) -> list[
     Non-dominated sorting (Deb et al., NSGA-II, 2002). A point dominates another if it is at least as good in every
     objective and better in one; NaN is worst.
     """
-    signed = [
-        tuple(-math.inf if math.isnan(v) else o.sign * v for o, v in zip(objectives, point, strict=True))
-        for point in points
-    ]
+    signed = _signed(points, objectives)
     left, found, rank = set(range(len(points))), [0] * len(points), 0
     while left:
         front = {one for one in left if not any(_dominates(signed[other], signed[one]) for other in left)}
@@ -66,9 +63,21 @@ def scheduler_scores(
 def pareto_front(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
     """The complete trials that no other complete trial dominates, the highest first objective first."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.measures]
-    ranks = fronts([trial.measures for trial in complete], objectives)
-    front = [trial for trial, rank in zip(complete, ranks, strict=True) if rank == 0]
-    return tuple(sorted(front, key=lambda trial: (-(trial.value or 0.0), trial.number)))
+    signed = _signed([trial.measures for trial in complete], objectives)
+    front: list[int] = []
+    for one in sorted(range(len(complete)), key=lambda index: signed[index], reverse=True):
+        # Whatever dominates it comes before it, and is on the front or dominated by one that is.
+        if not any(_dominates(signed[other], signed[one]) for other in front):
+            front.append(one)
+    return tuple(sorted((complete[one] for one in front), key=lambda trial: (-(trial.value or 0.0), trial.number)))
+
+
+def _signed(points: Sequence[Measures], objectives: Sequence[Objective]) -> list[Measures]:
+    """Points of which a higher value is better; NaN is worst."""
+    return [
+        tuple(-math.inf if math.isnan(v) else o.sign * v for o, v in zip(objectives, point, strict=True))
+        for point in points
+    ]
 
 
 def _dominates(one: Measures, other: Measures) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.enums import Decision
@@ -15,7 +17,7 @@ from hico_platform.home import HomePaths
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
 from hico_platform.search.heartbeat import DRIVER
-from hico_platform.search.ledger.base import Ledger, SearchRecord, TrialRecord, best_trial
+from hico_platform.search.ledger.base import ReportRecord, SearchRecord, TrialRecord, best_trial
 from hico_platform.search.notes import ARCHIVED, ENDED_BY, EXCLUDED_MACHINES, GPUS, PAUSED, PERSONS_NOTE, SESSIONS
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.requests import Request
@@ -23,6 +25,9 @@ from hico_platform.search.running import driver_of
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.stopping import HOUR_S, busy_s
 from hico_platform.search.tags import PersonsNote, TagRecord
+
+if TYPE_CHECKING:
+    from hico_platform.search.ledger.snapshot import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +132,11 @@ class SearchStatus:
     def rungs(self) -> dict[int, Rung]:
         """The reports at each epoch at which any trial reported."""
         rungs = {}
-        for epoch in sorted({report.epoch for trial in self.trials for report in trial.reports}):
-            here = [report for trial in self.trials for report in trial.reports if report.epoch == epoch]
+        by_epoch: dict[int, list[ReportRecord]] = defaultdict(list)
+        for trial in self.trials:
+            for report in trial.reports:
+                by_epoch[report.epoch].append(report)
+        for epoch, here in sorted(by_epoch.items()):
             stopped = sum(report.decision is Decision.STOP for report in here)
             rungs[epoch] = Rung(reached=len(here), stopped=stopped, best=max(report.value for report in here))
         return rungs
@@ -207,21 +215,35 @@ class SearchStatus:
 
 
 class SearchWatch:
-    """Reads the status of one search repeatedly, with its database open all the time.
+    """Reads the status of one search repeatedly; of trials that have ended, once.
 
     Raises:
         UsageError: there is no search of that name.
     """
 
     def __init__(self, paths: HomePaths, name: str) -> None:
-        from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+        from hico_platform.search.ledger.snapshot import SnapshotReader
 
-        self._paths = paths
-        self._ledger: Ledger = StudyLedger.open(open_storage(paths.storage_url, create=False), name=name, settle=False)
+        self._paths, self._name = paths, name
+        self._reader = SnapshotReader(name)
+        self._first: Snapshot | None = self._read()
 
     def look(self, *, at_s: float | None = None) -> SearchStatus:
         """The search at this moment."""
-        return _status(self._paths, self._ledger, now_s=time.time() if at_s is None else at_s)
+        snapshot, self._first = self._first or self._read(), None
+        return _status(self._paths, snapshot, now_s=time.time() if at_s is None else at_s)
+
+    def _read(self) -> Snapshot:
+        from hico_platform.search.ledger.engine import looking_at
+
+        with looking_at(self._paths.storage_url) as connection:
+            snapshot = self._reader.read(connection)
+        if snapshot is None:
+            from hico_platform.search.ledger.names import unknown_search
+            from hico_platform.search.ledger.storage import open_storage
+
+            raise unknown_search(open_storage(self._paths.storage_url, create=False), name=self._name)
+        return snapshot
 
 
 def search_status(paths: HomePaths, name: str, *, at_s: float | None = None) -> SearchStatus:
@@ -242,8 +264,9 @@ def progress_of(paths: HomePaths, name: str) -> SearchProgress:
     return search_status(paths, name).progress
 
 
-def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
-    trials = tuple(_located(trial, paths=paths, search=ledger.search) for trial in ledger.trials())
+def _status(paths: HomePaths, ledger: Snapshot, *, now_s: float) -> SearchStatus:
+    folder = os.fspath(paths.trials(ledger.search))
+    trials = tuple(_located(trial, paths=paths, search=ledger.search, folder=folder) for trial in ledger.trials)
     driver = driver_of(paths, ledger.search.name, ledger.note(DRIVER), now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
@@ -258,7 +281,7 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
         trials=trials,
         best=best_trial(trials),
         driver=driver,
-        drivers=ledger.drivers(),
+        drivers=ledger.drivers,
         seconds_left=seconds_left(
             trials,
             limit=ledger.search.limit,
@@ -277,23 +300,25 @@ def _status(paths: HomePaths, ledger: Ledger, *, now_s: float) -> SearchStatus:
         gpus=gpus,
         machines_left_out=tuple(ledger.note(EXCLUDED_MACHINES) or ()),
         at_s=now_s,
-        tags=ledger.tags(),
+        tags=ledger.tags,
         note=PersonsNote.from_plain(ledger.note(PERSONS_NOTE)),
         is_archived=bool(ledger.note(ARCHIVED)),
         sessions=tuple(sessions),
-        requests=ledger.requests(),
+        requests=ledger.requests,
         is_paused=driver is not None and bool(paused.get("search")),
         paused_trials=tuple(paused.get("trials", ())) if driver is not None else (),
-        waiting=ledger.waiting(),
+        waiting=ledger.waiting,
     )
 
 
-def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord) -> TrialRecord:
-    """A trial with the path of its checkpoint in this home."""
+def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord, folder: str) -> TrialRecord:
+    """A trial with the path of its checkpoint in this home, where ``folder`` has those of the search."""
     if trial.ending is None or trial.ending.checkpoint is None:
         return trial
-    file = paths.checkpoint(search, trial.ending.checkpoint)
-    return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=str(file)))
+    recorded = trial.ending.checkpoint
+    inside = not os.path.isabs(recorded) and os.path.normpath(recorded) == recorded
+    file = os.path.join(folder, recorded) if inside else os.fspath(paths.checkpoint(search, recorded))
+    return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=file))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,10 @@ class SearchPicture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """The lines that fit; the last line of the screen is left to the cursor."""
         yield from self.fitting(width=options.max_width, height=console.size.height - 1)
+
+    @functools.cached_property
+    def _on_front(self) -> frozenset[int]:
+        return frozenset(trial.number for trial in self.front)
 
     @property
     def headline(self) -> str:
@@ -161,7 +166,7 @@ class SearchPicture:
         """The cells of a trial; the best is marked by *, and with several objectives the Pareto front by +."""
         several = len(self.objectives) > 1
         value = "" if trial.value is None else shown_score(trial.value, trial.standard_error)
-        value += " +" if several and any(one.number == trial.number for one in self.front) else ""
+        value += " +" if several and trial.number in self._on_front else ""
         value += " *" if self.best is not None and self.best.number == trial.number else ""
         measures = [f"{measure:,.0f}" for measure in trial.measures[1:]] if several else []
         word, epoch = self._at_work(trial, status)

@@ -54,13 +54,16 @@ from hico_platform.search.ledger.study_parameters import parameter_names, sugges
 from hico_platform.search.ledger.study_records import (
     ANSWER,
     DRIVER,
+    FIRST_SOURCE,
     NOTE,
     REPORT,
     REQUEST,
     TAG,
     check_objectives,
     driver_records,
+    request_records,
     search_record,
+    tag_records,
     trial_record,
 )
 from hico_platform.search.ledger.trial_runs import TrialRuns
@@ -71,7 +74,6 @@ from hico_platform.search.requests import (
     Answer,
     Request,
     answer_to_plain,
-    request_from_plain,
     request_to_plain,
 )
 from hico_platform.search.tags import TagRecord
@@ -84,8 +86,6 @@ _STATES = {
     TrialState.PRUNED: optuna.trial.TrialState.PRUNED,
     TrialState.FAILED: optuna.trial.TrialState.FAIL,
 }
-# The space before its first change by a resume, kept for trials of older versions, which have no configuration.
-_FIRST_SOURCE = "first_source"
 
 
 class StudyLedger(Ledger):
@@ -191,12 +191,12 @@ class StudyLedger(Ledger):
 
     def _with_config(self, trial: TrialRecord) -> TrialRecord:
         """A trial of an older version with its configuration, where a resume has changed the space since."""
-        source = self._study.user_attrs["search"].get(_FIRST_SOURCE)
+        source = self._study.user_attrs["search"].get(FIRST_SOURCE)
         return trial if source is None else replace(trial, config=whole_config(self._first_space, trial.values))
 
     @functools.cached_property
     def _first_space(self) -> CheckedSpace:
-        return space_from(self._study.user_attrs["search"][_FIRST_SOURCE])
+        return space_from(self._study.user_attrs["search"][FIRST_SOURCE])
 
     @explains_deleted_study
     def begin(self, space: CheckedSpace, *, at_s: float, first: Sequence[int] = ()) -> TrialRecord:
@@ -293,9 +293,7 @@ class StudyLedger(Ledger):
     def requests(self) -> tuple[Request, ...]:
         """What people asked of this search; a driver looks every few seconds, so nothing else is read."""
         found = study_attributes(self.storage, self._study_id, prefixes=(REQUEST, ANSWER))
-        named = ((key.removeprefix(REQUEST), found[key]) for key in sorted(found) if key.startswith(REQUEST))
-        requests = (request_from_plain(key, plain, found.get(f"{ANSWER}{key}")) for key, plain in named)
-        return tuple(request for request in requests if request is not None)
+        return request_records(found)
 
     @explains_deleted_study
     def record_request(self, request: Request) -> None:
@@ -310,10 +308,7 @@ class StudyLedger(Ledger):
     @explains_deleted_study
     def tags(self) -> tuple[TagRecord, ...]:
         """The tags of this search, by name."""
-        attributes = self._study.user_attrs
-        named = ((key.removeprefix(TAG), key) for key in sorted(attributes) if key.startswith(TAG))
-        found = (TagRecord.from_plain(name, attributes[key]) for name, key in named)
-        return tuple(tag for tag in found if tag is not None)
+        return tag_records(self._study.user_attrs)
 
     @explains_deleted_study
     def set_tag(self, tag: TagRecord) -> None:
@@ -343,7 +338,7 @@ class StudyLedger(Ledger):
         check_objectives(self._search.source, source)
         content = dict(self._study.user_attrs["search"])
         if dict(source) != content["source"] and any(trial.config is None for trial in self.trials()):
-            content.setdefault(_FIRST_SOURCE, content["source"])
+            content.setdefault(FIRST_SOURCE, content["source"])
         content |= {"source": dict(source), "limit": limit}
         self._study.set_user_attr("search", content)
         self._search = search_record(self._search.name, {"search": content})

@@ -20,7 +20,15 @@ from hico_platform.errors import HicoError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import SearchRecord, TrialState
 from hico_platform.search.ledger.serialization import ending_from_plain, readable, report_from_plain
-from hico_platform.search.ledger.study_records import DRIVER, NOTE, REPORT, TAG, driver_records, search_record
+from hico_platform.search.ledger.study_records import (
+    DRIVER,
+    NOTE,
+    REPORT,
+    TAG,
+    driver_records,
+    search_record,
+    tag_records,
+)
 from hico_platform.search.notes import PAUSES, SESSIONS
 from hico_platform.search.pauses import Pause, pauses_from
 from hico_platform.search.tags import TagRecord
@@ -140,7 +148,6 @@ def _overview(
     best: BestScore | None,
 ) -> SearchOverview:
     notes = {key.removeprefix(NOTE): value for key, value in content.items() if key.startswith(NOTE)}
-    tags = [TagRecord.from_plain(key.removeprefix(TAG), value) for key, value in content.items() if key.startswith(TAG)]
     counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
     return SearchOverview(
         name=search.name,
@@ -151,7 +158,7 @@ def _overview(
         spans=_spans(connection, trials, notes=notes),
         notes=notes,
         drivers=driver_records(content),
-        tags=tuple(sorted((tag for tag in tags if tag is not None), key=lambda tag: tag.name)),
+        tags=tag_records(content),
     )
 
 

@@ -7,6 +7,7 @@ that it does not know (a state, a decision) is an error.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,5 +149,10 @@ def _number(value: object) -> float:
 
 def _known(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of ``plain`` that ``kind`` has."""
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = _fields(kind)
     return {name: value for name, value in plain.items() if name in names}
+
+
+@functools.cache
+def _fields(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(kind))

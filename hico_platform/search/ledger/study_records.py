@@ -1,8 +1,9 @@
 """Reads the records of a search from the attributes of an Optuna study and of its trials.
 
 A study's user attributes hold ``search`` (space, facts, limit), ``driver:N`` (the processes that ran it, in order),
-``run:N`` (the tracking run of trial N), ``tag:NAME``, ``request:KEY``, ``answer:KEY`` and ``note:KEY``. A trial's hold
-``trial`` (values, origin), ``report:EPOCH`` and ``ending``. All of these keys are persisted.
+``tag:NAME``, ``request:KEY``, ``answer:KEY`` and ``note:KEY``. A trial's hold ``trial`` (values, origin), ``run`` (its
+run in the tracking store; older versions: ``run:N`` of the study), ``report:EPOCH`` and ``ending``. All of these keys
+are persisted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from hico_platform.search.ledger.serialization import (
     readable,
     report_from_plain,
 )
+from hico_platform.search.requests import Request, request_from_plain
+from hico_platform.search.tags import TagRecord
 
 if TYPE_CHECKING:  # a list of searches does without Optuna
     import optuna
@@ -29,6 +32,10 @@ if TYPE_CHECKING:  # a list of searches does without Optuna
 NOTE, RUN, REPORT, DRIVER, TAG = "note:", "run:", "report:", "driver:", "tag:"
 REQUEST, ANSWER = "request:", "answer:"
 """Beginnings of the names of attributes."""
+RUN_OF_TRIAL = "run"
+FIRST_SOURCE = "first_source"
+"""In ``search``: the space before its first change by a resume, for trials of older versions, which have no
+configuration."""
 
 
 def search_record(name: str, attributes: Mapping[str, Any]) -> SearchRecord:
@@ -59,12 +66,16 @@ def driver_records(attributes: Mapping[str, Any]) -> tuple[DriverRecord, ...]:
 
 def trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialRecord:
     """The trial that an Optuna trial describes; ``run_id`` is its run in the tracking store."""
-    attributes = frozen.user_attrs
+    return trial_record_of(frozen.number, frozen.user_attrs, run_id=run_id)
+
+
+def trial_record_of(number: int, attributes: Mapping[str, Any], *, run_id: str | None = None) -> TrialRecord:
+    """The trial of that number that these attributes describe."""
     reports = [report_from_plain(value) for key, value in attributes.items() if key.startswith(REPORT)]
     ending = ending_from_plain(attributes["ending"]) if "ending" in attributes else None
     content = attributes["trial"]
     return TrialRecord(
-        number=frozen.number,
+        number=number,
         state=TrialState.RUNNING if ending is None else ending.state,
         values=content["values"],
         origin=Origin(content["origin"]),
@@ -74,6 +85,20 @@ def trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialR
         ending=ending,
         run_id=run_id,
     )
+
+
+def request_records(attributes: Mapping[str, Any]) -> tuple[Request, ...]:
+    """What people asked of a search, in order, with the answers."""
+    named = ((key.removeprefix(REQUEST), attributes[key]) for key in sorted(attributes) if key.startswith(REQUEST))
+    requests = (request_from_plain(key, plain, attributes.get(f"{ANSWER}{key}")) for key, plain in named)
+    return tuple(request for request in requests if request is not None)
+
+
+def tag_records(attributes: Mapping[str, Any]) -> tuple[TagRecord, ...]:
+    """The tags of a search, by name."""
+    named = ((key.removeprefix(TAG), attributes[key]) for key in sorted(attributes) if key.startswith(TAG))
+    found = (TagRecord.from_plain(name, plain) for name, plain in named)
+    return tuple(tag for tag in found if tag is not None)
 
 
 def check_objectives(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -14,11 +14,10 @@ from sqlalchemy import text
 
 from hico_platform.search.ledger.attributes import study_attributes
 from hico_platform.search.ledger.step import session_of
-from hico_platform.search.ledger.study_records import RUN
+from hico_platform.search.ledger.study_records import RUN, RUN_OF_TRIAL
 
 Storage = optuna.storages.BaseStorage
 
-ATTRIBUTE = "run"
 _WRITE = text(
     "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
     "SELECT trial_id, :key, :run FROM trials WHERE trial_id = :trial "  # none of a study that was deleted
@@ -57,7 +56,7 @@ class TrialRuns:
         """Writes what waits, in the transaction of the step that is going on; :meth:`written` is to follow it."""
         session, waiting = session_of(self._storage), dict(self._waiting)
         if session is not None and waiting:
-            rows = [{"trial": trial, "key": ATTRIBUTE, "run": json.dumps(run)} for trial, run in waiting.values()]
+            rows = [{"trial": trial, "key": RUN_OF_TRIAL, "run": json.dumps(run)} for trial, run in waiting.values()]
             session.execute(_WRITE, rows)
         return waiting
 
@@ -73,6 +72,6 @@ class TrialRuns:
         found = {int(key.removeprefix(RUN)): run for key, run in old.items()}
         if isinstance(self._storage, optuna.storages.RDBStorage):
             with self._storage.engine.connect() as connection:
-                rows = connection.execute(_READ, {"key": ATTRIBUTE, "study": self._study})
+                rows = connection.execute(_READ, {"key": RUN_OF_TRIAL, "study": self._study})
                 found |= {number: json.loads(run) for number, run in rows}
         return found | {number: run for number, (_, run) in dict(self._waiting).items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -240,9 +242,13 @@ def test_all_studies_are_listed_by_name_with_why_some_cannot_be_shown(home: Path
 
 
 def test_looking_completes_no_step_and_an_unknown_name_is_refused(home: Path) -> None:
-    before = (home / "study.db").read_bytes()
+    def content() -> list[str]:
+        with closing(sqlite3.connect(home / "study.db")) as connection:
+            return list(connection.iterdump())
+
+    before = content()
     progress = progress_of(HomePaths(home=home), "toy")
     assert (progress.state, progress.ended, progress.limit) == (SearchState.INTERRUPTED, 4, 6)
-    assert (home / "study.db").read_bytes() == before
+    assert content() == before
     with pytest.raises(UsageError, match="expected the name of a search, got 'toi'"):
         search_status(HomePaths(home=home), "toi")
