@@ -43,13 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Collects the results, renders the page and writes it."""
     from hico_platform.commands.report import report_content
     from hico_platform.report.page import render, write_page
+    from hico_platform.search.ledger.snapshot import uncollected
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about a cache in a temporary folder
     paths = home_paths(arguments)
     names = list(dict.fromkeys(arguments.names))
     for name in names:
         check_known_name(name, field="NAME")
-    contents = [report_content(paths, name) for name in names]
+    with uncollected():
+        contents = [report_content(paths, name) for name in names]
     file = arguments.out or paths.search(names[0]) / ("report.html" if len(names) == 1 else "side_by_side.html")
     if arguments.out is not None or not arguments.json:
         check_writable(
@@ -60,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is None:
             follow_home(paths.home)
         # The report in the search's folder is overwritten; a file that the user names is not.
-        write_page(render(*contents), file, overwrite=arguments.force or arguments.out is None)
+        with uncollected():
+            page = render(*contents)
+        write_page(page, file, overwrite=arguments.force or arguments.out is None)
     if arguments.json:
         found = [dataclasses.asdict(content) for content in contents]
         print(json.dumps(found[0] if len(found) == 1 else found, default=sorted))

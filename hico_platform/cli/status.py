@@ -63,7 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.json:
         print(json.dumps(watch.look().as_dict()))
     else:
-        _print(_picture(watch.look()))
+        from hico_platform.search.ledger.snapshot import uncollected
+
+        with uncollected():
+            _print(_picture(watch.look()))
     return 0
 
 

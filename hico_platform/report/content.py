@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class ReportedTrial:
     traceback: str | None = None
     machine: str | None = None
 
-    @property
+    @functools.cached_property
     def epoch(self) -> int:
         """The last epoch that it reported."""
         return max(self.curve, default=0)
@@ -192,12 +193,12 @@ class ReportContent:
         """The best trial."""
         return next((trial for trial in self.trials if trial.number == self.best), None)
 
-    @property
+    @functools.cached_property
     def parameters(self) -> list[str]:
         """Every searched field, in the order in which trials name them."""
         return list(dict.fromkeys(name for trial in self.trials for name in trial.values))
 
-    @property
+    @functools.cached_property
     def metrics(self) -> list[str]:
         """Every metric that a trial ended with."""
         return list(dict.fromkeys(name for trial in self.trials for name in trial.metrics))

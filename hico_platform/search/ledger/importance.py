@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import statistics
 import warnings
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from sqlalchemy import text
 
 from hico_platform.config.parameters import Choice, Range, Simplex
 from hico_platform.config.space import CheckedSpace
@@ -28,33 +30,53 @@ def parameter_importance(storage: Storage, *, name: str) -> tuple[dict[str, floa
     Scores of different epochs are not comparable, and complete trials are few and were selected, so the epoch at which
     most trials reported is used. None if fewer than four trials reported there.
     """
-    study = optuna.load_study(study_name=name, storage=storage)
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
-    counts = Counter(epoch for trial in trials for epoch in trial.intermediate_values)
+    reported = _reported(storage, name=name)
+    counts = Counter(epoch for trial in reported for epoch in trial.intermediate_values)
     if not counts:
         return None
     epoch, count = max(counts.items(), key=lambda item: (item[1], item[0]))
     if count < FEWEST_TRIALS:
         return None
-    level = optuna.create_study(direction="maximize")
-    for trial in trials:
-        if epoch in trial.intermediate_values:
-            level.add_trial(
-                optuna.trial.create_trial(
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    value=trial.intermediate_values[epoch],
-                )
-            )
+    level = [trial for trial in reported if epoch in trial.intermediate_values]
+    for trial in level:
+        trial.state, trial.values = optuna.trial.TrialState.COMPLETE, [trial.intermediate_values[epoch]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the page says how many trials there are
         try:
             shares = optuna.importance.get_param_importances(
-                level, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+                _Trials(level), evaluator=optuna.importance.PedAnovaImportanceEvaluator()
             )
         except (ValueError, RuntimeError):  # all scores or all values are equal
             return None
     return dict(shares), epoch, count
+
+
+def _reported(storage: Storage, *, name: str) -> list[optuna.trial.FrozenTrial]:
+    """The trials of a study with parameters, as far as importance goes by them; Optuna would read all that is kept."""
+    if not isinstance(storage, optuna.storages.RDBStorage):
+        trials = optuna.load_study(study_name=name, storage=storage).get_trials()
+        return [trial for trial in trials if trial.params]
+    study, found = {"study": storage.get_study_id_from_name(name)}, dict[int, optuna.trial.FrozenTrial]()
+    distribution = functools.cache(optuna.distributions.json_to_distribution)
+    with storage.engine.connect() as connection:
+        for trial_id, number, parameter, value, kind in connection.execute(_PARAMETERS, study):
+            trial = found.setdefault(trial_id, _blank(trial_id, number))
+            axis = trial.distributions[parameter] = distribution(kind)
+            trial.params[parameter] = axis.to_external_repr(value)
+        for trial_id, epoch, value in connection.execute(_SCORES, study):
+            if trial_id in found:
+                found[trial_id].intermediate_values[epoch] = value
+    return list(found.values())
+
+
+_PARAMETERS = text(
+    "SELECT trials.trial_id, trials.number, param_name, param_value, distribution_json FROM trials "
+    "JOIN trial_params ON trial_params.trial_id = trials.trial_id WHERE study_id = :study ORDER BY number, param_id"
+)
+_SCORES = text(
+    "SELECT trials.trial_id, step, intermediate_value FROM trials JOIN trial_intermediate_values scores "
+    "ON scores.trial_id = trials.trial_id WHERE study_id = :study AND intermediate_value_type = 'FINITE'"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,14 +153,22 @@ def _widened(axis: Range | Choice, values: Sequence[Any]) -> Range | Choice:
 
 
 def _frozen(trial: TrialRecord, value: float, distributions: Mapping[str, Any]) -> optuna.trial.FrozenTrial:
+    frozen = _blank(trial.number, trial.number)  # by the id the evaluator knows the better ones again
     names = [name for name in distributions if name in trial.values]
+    frozen.params = {name: trial.values[name] for name in names}
+    frozen.distributions = {name: distributions[name] for name in names}
+    frozen.state, frozen.values = optuna.trial.TrialState.COMPLETE, [value]
+    return frozen
+
+
+def _blank(trial_id: int, number: int) -> optuna.trial.FrozenTrial:
     return optuna.trial.FrozenTrial(
-        number=trial.number,
-        trial_id=trial.number,  # by which the evaluator knows the better ones again
-        state=optuna.trial.TrialState.COMPLETE,
-        value=value,
-        params={name: trial.values[name] for name in names},
-        distributions={name: distributions[name] for name in names},
+        number=number,
+        trial_id=trial_id,
+        state=optuna.trial.TrialState.RUNNING,
+        value=None,
+        params={},
+        distributions={},
         datetime_start=None,
         datetime_complete=None,
         user_attrs={},

@@ -119,7 +119,7 @@ class SnapshotReader:
         if study != self._study:
             self._study, self._ended, self._after = study, {}, 0
         search = search_record(self._name, attributes)
-        with readable(self._name, written_by=search.facts.code_version), _uncollected():
+        with readable(self._name, written_by=search.facts.code_version), uncollected():
             trials, waiting = self._trials(connection, study)
         runs = {int(key.removeprefix(RUN)): run for key, run in attributes.items() if key.startswith(RUN)}
         new = connection.execute(_RUNS, {"study": study, "key": RUN_OF_TRIAL})
@@ -158,7 +158,7 @@ class SnapshotReader:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No garbage collection in the block: it would go through all records again and again, and find nothing."""
     was_on = gc.isenabled()
     gc.disable()
