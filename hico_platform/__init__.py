@@ -29,6 +29,7 @@ from hico_platform.errors import (
 if TYPE_CHECKING:
     from hico_platform.api.datasets import Recording, Recordings, load_dataset, prepare_dataset, write_dataset
     from hico_platform.api.evaluation import evaluate
+    from hico_platform.api.planning import plan_search
     from hico_platform.api.pretraining import Pretraining, pretrain
     from hico_platform.api.retraining import Retraining, retrain
     from hico_platform.api.search import BestTrial, Search, list_searches, open_search, search
@@ -46,6 +47,7 @@ _AT = {
     "load_dataset": "api.datasets",
     "load_encoder": "commands.encoder",
     "open_search": "api.search",
+    "plan_search": "api.planning",
     "prepare_dataset": "api.datasets",
     "pretrain": "api.pretraining",
     "write_dataset": "api.datasets",
@@ -72,6 +74,7 @@ __all__ = [
     "load_dataset",
     "load_encoder",
     "open_search",
+    "plan_search",
     "prepare_dataset",
     "pretrain",
     "retrain",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hico_platform.api.datasets import DataLike, place_of
+from hico_platform.api.exported_metrics import exported_metrics
 from hico_platform.api.notebook import LiveSearch, in_notebook, search_html
 from hico_platform.api.places import (
     PathLike,
@@ -319,11 +320,14 @@ def search(
     allow_overlap: bool = False,
     shared: bool = False,
     notify: Sequence[str] = (),
+    metrics_port: int | None = None,
+    quiet: bool = False,
     progress: Callable[[Event], None] | None = None,
 ) -> Search:
     """Runs a search to its end and returns it; what ``hico-platform search`` does.
 
-    In a notebook a table of the trials is drawn as they report, unless ``progress`` is given; nothing is printed.
+    In a notebook a table of the trials is drawn as they report, unless ``progress`` or ``quiet`` is given; nothing is
+    printed. :func:`hico_platform.plan_search` tells before what it would do.
     Interrupted (Ctrl-C, the notebook's stop button), it raises KeyboardInterrupt once its workers have saved, and
     ``resume=True`` goes on with it.
 
@@ -346,6 +350,9 @@ def search(
         allow_overlap: train on sequences that are scored too, which every number then says.
         shared: let the group of the home read it.
         notify: addresses that are told how it goes, as ``--notify`` takes them.
+        metrics_port: serve metrics to Prometheus on this port of this machine; 0 takes a free one, which
+            ``metrics/NAME.search.json`` in the home tells.
+        quiet: draw no table in a notebook.
         progress: is called in this thread with each ``TrialBegan``, ``TrialReported`` and ``TrialEnded``
             (``hico_platform.search.events``).
 
@@ -377,7 +384,7 @@ def search(
     assignments = assignments_of(set)
     assignments += [f"protocol={protocol}"] if protocol else []
     assignments += ["allow_overlap=true"] if allow_overlap else []
-    checked = _space(space, paths, name=name, resume=resume, assignments=assignments)
+    checked = space_given(space, paths, name=name, resume=resume, assignments=assignments)
     named, field = (name, "name") if name is not None else (checked.name, "space.name")
     named = check_known_name(named, field=field) if resume else check_name(named, field=field)
     paths.check_writable(study=True)
@@ -390,11 +397,13 @@ def search(
             checked,
             paths=paths,
             name=named,
-            location=place_of(data, home=paths.home) or (_begun_on(paths, named) if resume else None),
+            location=place_of(data, home=paths.home) or (begun_on(paths, named) if resume else None),
             request={"resume": resume, "limit": trials, "take_over": take_over},
             cluster={"address": address, "cpus": cpus},
             runtime_env=runtime_env,
             notify=notify,
+            metrics_port=metrics_port,
+            quiet=quiet,
             progress=progress,
         )
     return Search(paths, named)
@@ -410,6 +419,8 @@ def _run(
     cluster: Mapping[str, Any],
     runtime_env: PathLike | None,
     notify: Sequence[str],
+    metrics_port: int | None,
+    quiet: bool,
     progress: Callable[[Event], None] | None,
 ) -> None:
     from hico_platform.commands.notifying import senders
@@ -428,7 +439,7 @@ def _run(
     for warning in inputs.warnings:
         warn(warning)
     observers: list[Callable[[Event], None]] = [] if progress is None else [progress]
-    live = LiveSearch() if progress is None and in_notebook() else None
+    live = LiveSearch() if progress is None and not quiet and in_notebook() else None
     if live is not None:
         observers.append(lambda event: live.refresh(functools.partial(search_status, paths, name)))
     asked: SearchRequest = SearchRequest(
@@ -439,24 +450,32 @@ def _run(
         **request,
     )
     try:
-        run_search(
-            asked,
-            paths=paths,
-            function=inputs.function,
-            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-            cluster=ClusterOptions(runtime_env=prepared, **cluster),
-            probe=inputs.probe,
-            observers=observers,
-            senders=told,
-        )
+        with exported_metrics(metrics_port, name=name, paths=paths) as metrics:
+            run_search(
+                asked,
+                paths=paths,
+                function=inputs.function,
+                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+                cluster=ClusterOptions(runtime_env=prepared, **cluster),
+                probe=inputs.probe,
+                observers=observers,
+                senders=told,
+                metrics=metrics,
+            )
     finally:
         if live is not None:
             live.refresh(functools.partial(search_status, paths, name), at_once=True)
 
 
-def _space(
+def space_given(
     space: SpaceLike | None, paths: HomePaths, *, name: str | None, resume: bool, assignments: list[str]
 ) -> CheckedSpace:
+    """The space of a call, or of the search that is resumed.
+
+    Raises:
+        UsageError: neither is named.
+        ConfigError: the space breaks a rule.
+    """
     from hico_platform.config.package_files import find_space
     from hico_platform.config.space import load_space, space_from, space_of
 
@@ -473,7 +492,7 @@ def _space(
     return space_from(search_status(paths, name).search.source, assignments=assignments)
 
 
-def _begun_on(paths: HomePaths, name: str) -> str | None:
+def begun_on(paths: HomePaths, name: str) -> str | None:
     """The dataset of the search that is resumed; None where this begins it."""
     from hico_platform.search.status import search_status
     from hico_platform.worker.datasets import located

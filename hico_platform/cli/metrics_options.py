@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,6 +106,7 @@ def exported_metrics(
             stack.callback(listener.socket.close)
             token, certificate = _access(arguments, listener)
         # prometheus-client takes a moment to import
+        from hico_platform.monitoring.discovery import discoverable
         from hico_platform.monitoring.endpoint import PATH, MetricsEndpoint
         from hico_platform.monitoring.search_metrics import SearchMetrics
 
@@ -121,7 +121,7 @@ def exported_metrics(
             port = listener.socket.getsockname()[1]
             scheme = "http" if certificate is None else "https"
             say(f"metrics: {scheme}://{listener.address}:{port}{PATH}")
-            stack.enter_context(_discoverable(paths.metrics(name), target=f"{listener.address}:{port}", scheme=scheme))
+            stack.enter_context(discoverable(paths.metrics(name), target=f"{listener.address}:{port}", scheme=scheme))
         if arguments.metrics_file is not None:
             stack.callback(_file(metrics, arguments.metrics_file).close)
         yield metrics
@@ -185,16 +185,3 @@ def _access(arguments: argparse.Namespace, listener: Listener) -> tuple[str | No
     if arguments.metrics_token_file is not None:
         token = access_token(arguments.metrics_token_file, option="--metrics-token-file")
     return token, None if certificate is None else (certificate, key)
-
-
-@contextlib.contextmanager
-def _discoverable(file: Path, *, target: str, scheme: str) -> Iterator[None]:
-    """Lists the endpoint in a file while it is served, as Prometheus's file_sd_configs reads it."""
-    from hico_platform.atomic_io import write_whole
-
-    found = [{"targets": [target], "labels": {"__scheme__": scheme}}]
-    try:
-        write_whole(file, json.dumps(found).encode())
-        yield
-    finally:
-        file.unlink(missing_ok=True)
