@@ -117,6 +117,20 @@ def test_the_series_of_one_that_has_ended_end_and_the_others_stay(watched: Watch
     assert scraped(watched.metrics.registry) == {}
 
 
+def test_the_names_of_labels_are_those_by_which_boards_and_rules_join(watched: Watched) -> None:
+    full(watched)
+    names = {
+        sample.name.removeprefix("hico_trial_"): set(sample.labels) - {"search", "trial"}
+        for family in watched.metrics.registry.collect()
+        for sample in family.samples
+        if "trial" in sample.labels
+    }
+    assert len(names) == 12
+    assert {name: labels for name, labels in names.items() if labels} == {
+        "info": {"node", "ip", "pid", "gpu"}, "level_loss": {"level"}, "level_weight": {"level"},
+    }  # fmt: skip
+
+
 def full(watched: Watched) -> None:
     """Trial 3 with every series that there is."""
     watched.at_work.begin(trial(3, TrialState.RUNNING, curve={}), now_s=50.0)
