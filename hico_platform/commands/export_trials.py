@@ -20,6 +20,7 @@ from hico_platform.search.state import trial_status
 from hico_platform.search.status import SearchStatus
 
 Row = Mapping[str, Any]
+_NOT_UNICODE = "backslashreplace"  # a path that is not in UTF-8 is written with escapes
 
 
 class TableFormat(StrEnum):
@@ -167,7 +168,7 @@ def _as_csv(rows: Sequence[Row]) -> bytes:
         writer.writerow(rows[0])
     for row in rows:
         writer.writerow(["" if value is None else _plain_csv(value) for value in row.values()])
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors=_NOT_UNICODE)
 
 
 def _plain_csv(value: Any) -> Any:
@@ -182,7 +183,7 @@ def _as_json(rows: Sequence[Row]) -> bytes:
         {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
         for row in rows
     ]
-    return (json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(errors=_NOT_UNICODE)
 
 
 def _as_parquet(rows: Sequence[Row]) -> bytes:
@@ -203,11 +204,12 @@ def _typed(values: Sequence[Any], pa: Any) -> tuple[list[Any], Any]:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {bool} and kinds:
         return list(values), pa.bool_()
-    if kinds <= {int} and kinds:
+    if kinds <= {int} and kinds and all(value is None or abs(value) < 2**63 for value in values):
         return list(values), pa.int64()
     if kinds <= {int, float} and kinds:
         return [None if value is None else float(value) for value in values], pa.float64()
-    return [None if value is None else str(value) for value in values], pa.string()
+    texts = [None if value is None else str(value).encode(errors=_NOT_UNICODE).decode() for value in values]
+    return texts, pa.string()
 
 
 _WRITERS: Mapping[TableFormat, Callable[[Sequence[Row]], bytes]] = {

@@ -87,3 +87,40 @@ def test_a_table_of_nothing(tmp_path: Path) -> None:
     for form in TableFormat:
         write_table([], tmp_path / f"none.{form}", form=form, overwrite=False)
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+ODD = [
+    "a\rb\nc",
+    'quote " and, comma',
+    "\x00\x1b[2J",
+    "\u202ertl",
+    "/home/\udcff/trial",  # a path that is not in UTF-8
+    "=1+1",
+    "x" * 100_000,
+    "<b>&amp;</b> | md",
+]
+
+
+@pytest.mark.parametrize("form", list(TableFormat))
+@pytest.mark.parametrize("text", ODD)
+def test_any_text_is_written_and_shifts_no_other_value(form: TableFormat, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows"
+    write_table([{"search": text, "trial": 1}, {"search": "toy", "trial": 2}], file, form=form, overwrite=False)
+    if form is TableFormat.CSV:
+        with file.open(newline="", encoding="utf-8") as stream:
+            read = list(csv.DictReader(stream))
+        assert [row["trial"] for row in read] == ["1", "2"]
+    elif form is TableFormat.JSON:
+        read = json.loads(file.read_text())
+    else:
+        read = pq.read_table(file).to_pylist()
+    assert len(read) == 2
+    has_escapes = form is TableFormat.JSON  # of its own, which are read back
+    assert read[0]["search"] == (text if has_escapes else text.replace("\udcff", r"\udcff"))
+    assert read[1]["search"] == "toy"
+
+
+def test_parquet_takes_whole_numbers_of_any_size(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    write_table([{"a": 2**70, "b": 1}, {"a": 1, "b": 0.5}], file, form=TableFormat.PARQUET, overwrite=False)
+    assert pq.read_table(file).to_pylist() == [{"a": float(2**70), "b": 1.0}, {"a": 1.0, "b": 0.5}]
