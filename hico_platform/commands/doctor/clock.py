@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from hico_platform.commands.doctor.finding import Finding, Surroundings, good, warning, wrong
 from hico_platform.home import is_served
+from hico_platform.masking import without_credentials
 
 EARLIEST_S = 1_735_689_600.0
 """1 January 2025: this package is younger."""
@@ -30,11 +31,12 @@ def check(
 
 def check_server(around: Surroundings, *, now: Callable[[], float] = time.time) -> Iterator[Finding]:
     """How far it is from that of a tracking server."""
-    uri = around.paths.tracking_uri
+    uri = without_credentials(around.paths.tracking_uri)
     if not is_served(uri):
         return
     import urllib.request  # with all of http and e-mail, which a search that begins can do without
     from email.utils import parsedate_to_datetime
+    from http.client import HTTPException
     from urllib.error import HTTPError
 
     try:
@@ -42,11 +44,12 @@ def check_server(around: Surroundings, *, now: Callable[[], float] = time.time) 
             date = answer.headers.get("Date")
     except HTTPError as error:
         date = error.headers.get("Date")
-    except (OSError, ValueError):  # whether it is reached, another check says
+    except (OSError, ValueError, HTTPException):  # whether it is reached, another check says
         return
-    if date is None:
+    try:
+        apart_s = abs(now() - parsedate_to_datetime(date or "").timestamp())
+    except ValueError:  # it says no date, or none that can be read
         return
-    apart_s = abs(now() - parsedate_to_datetime(date).timestamp())
     if apart_s > MOST_APART_S:
         yield wrong("clock", f"{apart_s:.0f} s apart from the tracking server's", "synchronise both: timedatectl")
 

@@ -19,7 +19,7 @@ from hico_platform.commands.doctor import (
 )
 from hico_platform.commands.doctor.finding import Check, Finding, Surroundings, wrong
 from hico_platform.errors import first_line
-from hico_platform.masking import masked
+from hico_platform.masking import masked, secrets_of
 
 QUICK: Sequence[Check] = (
     cpus.check,
@@ -46,9 +46,14 @@ THOROUGH: Sequence[Check] = (
 
 def examine(around: Surroundings, *, checks: Sequence[Check] = (*QUICK, *THOROUGH)) -> Iterator[Finding]:
     """What the checks find, as they find it."""
+    secrets = [one for url in (around.paths.tracking_uri, around.paths.storage_url) for one in secrets_of(url)]
     for check in checks:
         try:
             yield from check(around)
         except Exception as error:
             about = check.__module__.rpartition(".")[2].replace("_", " ")
-            yield wrong(about, f"cannot be checked: {masked(first_line(error))[:300]}", "report it with --traceback")
+            yield wrong(
+                about,
+                f"cannot be checked: {masked(first_line(error), secrets=secrets)[:300]}",
+                "report it with --traceback",
+            )

@@ -61,7 +61,7 @@ def _proxies(around: Surroundings) -> Iterator[Finding]:
         hosts.append(urlsplit(around.paths.tracking_uri).hostname or "")
     if around.address is not None and ":" in around.address and "://" not in around.address:
         hosts.append(around.address.rpartition(":")[0])
-    missing = [host for host in hosts if host and not _is_excepted(host, exceptions)]
+    missing = [host for host in dict.fromkeys(hosts) if host and not _is_excepted(host, exceptions)]
     shown = f"{name.upper()}={without_credentials(address)}"
     if missing:
         yield warning(

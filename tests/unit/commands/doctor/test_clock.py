@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from hico_platform.commands.doctor import clock
+from hico_platform.commands.doctor.examine import examine
 from tests.unit.commands.doctor.around import around, seen
 
 
@@ -37,3 +38,26 @@ def test_one_that_differs_from_the_tracking_servers(tmp_path: Path) -> None:
         assert (str(found.grade), "apart from the tracking server's" in found.found) == ("wrong", True)
         server.shutdown()
     assert not list(clock.check_server(here)), "that it is away, another check says"
+
+
+def test_a_password_in_the_address_of_the_tracking_server_is_not_sent_nor_named(tmp_path: Path) -> None:
+    here = around(tmp_path, tracking="http://me:hunter2@localhost")
+    assert not [one for one in examine(here, checks=[clock.check_server]) if "hunter2" in one.found]
+
+
+def test_a_server_that_does_not_know_the_date(tmp_path: Path) -> None:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401)
+
+        def date_time_string(self, *when: object) -> str:
+            return "yesterday"
+
+        def log_message(self, *parts: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        here = around(tmp_path, tracking=f"http://me:hunter2@127.0.0.1:{server.server_address[1]}")
+        assert list(clock.check_server(here)) == []
+        server.shutdown()

@@ -22,6 +22,15 @@ def test_a_check_that_fails_is_a_finding_and_the_others_go_on(tmp_path: Path) ->
     assert "hunter2" not in found[1][2]
 
 
+def test_no_part_of_an_address_that_a_library_names_shows_its_password(tmp_path: Path) -> None:
+    def failing(here: Surroundings) -> Iterator[Finding]:
+        yield good("a", "b")
+        raise ValueError("nonnumeric port: 'hunter2@host'")
+
+    for options in ({"tracking": "http://me:hunter2@host"}, {"storage": "postgresql://me:hunter2@host/db"}):
+        assert "hunter2" not in str(seen(examine(around(tmp_path, **options), checks=[failing])))
+
+
 def test_every_check_is_run() -> None:
     folder = Path(sys.modules[examine.__module__].__file__ or "").parent
     files = {path.stem for path in folder.glob("*.py")} - {"__init__", "examine", "finding"}
