@@ -85,7 +85,10 @@ def deletion_of(paths: HomePaths, name: str) -> Deletion:
     runs = () if found is None else found.runs
     artifacts = 0
     if paths.artifacts is not None:
-        artifacts = sum(folder_bytes(paths.artifacts / name / run_id) or 0 for run_id in runs)
+        from hico_platform.tracking.search_experiment import artifacts_of
+
+        folders = [artifacts_of(paths.artifacts, name, run_id) for run_id in runs]
+        artifacts = sum(folder_bytes(folder) or 0 for folder in folders if folder is not None)
     models = () if found is None else found.models
     return Deletion(
         name=name,

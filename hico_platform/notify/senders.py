@@ -194,12 +194,15 @@ def _key(text: str, *, field: str) -> bytes:
     if not text.startswith(_KEY_PREFIX):
         return text.encode()
     try:
-        return base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
-    except ValueError as error:
+        key = base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not key:
         raise UsageError(
             Problem(field=field, rule="a key that is whsec_ and base64, or any other text", value="something else",
                     remedy="take the key as it was given")
-        ) from error  # fmt: skip
+        )  # fmt: skip
+    return key
 
 
 def _not_sent(name: str, reason: object) -> SendError:

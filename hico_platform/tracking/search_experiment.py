@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hico_platform.names import is_known_name
 from hico_platform.search.ledger.base import SearchRecord
 from hico_platform.sqlite_files import sqlite_file
 from hico_platform.tracking.base import CHAMPION, PARENT_TAG, Run, TrackingRefused
@@ -145,10 +146,17 @@ def delete_runs(
             client.delete_experiment(experiment.experiment_id)
     if artifacts is not None:
         for run_id in experiment.runs:
-            shutil.rmtree(artifacts / search.name / run_id, ignore_errors=True)
+            found = artifacts_of(artifacts, search.name, run_id)
+            if found is not None:
+                shutil.rmtree(found, ignore_errors=True)
         folder = artifacts / search.name
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def artifacts_of(artifacts: Path, experiment: str, run_id: str) -> Path | None:
+    """The folder of a run's files in the home; None for what is no name, in a store that others write to, too."""
+    return artifacts / experiment / run_id if is_known_name(run_id) else None
 
 
 def _name_of_deleted(search: SearchRecord) -> str:

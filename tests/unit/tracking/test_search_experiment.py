@@ -11,6 +11,7 @@ from hico_platform.search.ledger.base import SearchRecord
 from hico_platform.tracking.base import Point, RunStatus, TrackingRefused, TrainedModel
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from hico_platform.tracking.search_experiment import (
+    artifacts_of,
     check_rename,
     delete_runs,
     experiment_of,
@@ -105,3 +106,10 @@ def test_what_a_model_is_made_of_stays(store: Store) -> None:
     with store.tracker.client() as client:
         assert [one.source_run_id for one in client.search_logged_models([found.experiment_id])] == [other]
     assert sorted(one.name for one in (store.artifacts / "toy").iterdir()) == sorted([parent, final, other])
+
+
+@pytest.mark.parametrize("run_id", ["..", "../other/r", "/etc", ".", ""])
+def test_no_name_of_a_run_leads_out_of_the_folder_of_its_experiment(tmp_path: Path, run_id: str) -> None:
+    """A database of runs that people share holds what any of them writes."""
+    assert artifacts_of(tmp_path, "toy", run_id) is None
+    assert artifacts_of(tmp_path, "toy", "r") == tmp_path / "toy" / "r"
