@@ -140,7 +140,12 @@ def _space(arguments: argparse.Namespace) -> CheckedSpace:
         assignments.append(f"trials={arguments.trials}")
     if arguments.allow_overlap:
         assignments.append("allow_overlap=true")
-    return load_space(find_space(arguments.space), assignments=assignments)
+    file = find_space(arguments.space)
+    space = load_space(file, assignments=assignments)
+    if "cluster" in space.source:
+        return space
+    nodes = space.settings.cluster.nodes  # said, so that a trial is held to the machines that are asked for
+    return load_space(file, assignments=[*assignments, f"cluster.nodes={nodes}"])
 
 
 def _give(text: str, arguments: argparse.Namespace) -> int:

@@ -37,6 +37,11 @@ def network_policies(job: SearchJob, *, name: str, label: str) -> list[dict[str,
             egress=[{"ports": _ports(_head_ports(job))}],
         ),
     ]  # fmt: skip
+    redis = job.settings.cluster.kuberay.redis
+    if redis is not None:  # KubeRay's pod that clears it when the Ray cluster goes
+        cleanup = {"matchLabels": {label: name, "ray.io/node-type": "redis-cleanup"}}
+        ports = _ports([_port_of(redis)])
+        policies.append(_policy(job, f"{name}-redis", label, name, cleanup, ingress=[], egress=[{"ports": ports}]))
     if reads_remote_data(job):
         workers = {"matchLabels": {label: name, "ray.io/group": WORKER}}
         policies.append(
@@ -54,8 +59,12 @@ def _head_ports(job: SearchJob) -> list[int]:
             parts = urlsplit(address)
             found.add(parts.port or _PORTS.get(parts.scheme.partition("+")[0], 443))
     if cluster.kuberay.redis is not None:
-        found.add(int(cluster.kuberay.redis.rpartition(":")[2]))
+        found.add(_port_of(cluster.kuberay.redis))
     return sorted(found)
+
+
+def _port_of(redis: str) -> int:
+    return int(redis.rpartition(":")[2])
 
 
 def _policy(

@@ -91,6 +91,18 @@ def test_a_rayjob_is_printed_tried_and_created(
     assert not (tmp_path / "home").exists()
 
 
+def test_a_trial_fits_on_the_machines_of_a_space_that_says_nothing_of_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["submit", "level_weights.yaml", "--slurm", "--print", "--home", str(tmp_path)]
+    assert main(words) == 0
+    assert "#SBATCH --cpus-per-task=8\n" in capsys.readouterr().out
+    assert main([*words, "--set", "resources.gpus=1"]) == 2
+    assert (
+        "resources.gpus: expected at most cluster.gpus 0, since a trial runs on one machine" in capsys.readouterr().err
+    )
+
+
 def test_where_has_to_be_said(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "--slurm" in capsys.readouterr().err

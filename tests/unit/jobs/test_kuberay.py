@@ -106,6 +106,9 @@ def test_who_talks_to_whom() -> None:
     assert [port["port"] for port in head["egress"][0]["ports"]] == [443, 6380, 6432, 6443]
     assert [rule["ports"][0]["port"] for rule in head["ingress"]] == [8265, 8080]
     assert workers["ingress"] == []
+    cleanup = found["NetworkPolicy-redis"]["spec"]
+    assert cleanup["podSelector"]["matchLabels"]["ray.io/node-type"] == "redis-cleanup"
+    assert cleanup["egress"] == [{"ports": [{"protocol": "TCP", "port": 6380}]}]
     assert "NetworkPolicy-workers" not in documents(job_of(EVERYTHING, home="/hico"))
 
 
