@@ -81,7 +81,7 @@ def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
     if timeout_s is not None:
         options["connect_args"] = {"timeout": timeout_s}
     try:
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        storage = _opened(url, options, create=create)
     except Exception as error:
         problem = _problem(error, url)
         if problem is None:
@@ -89,6 +89,20 @@ def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
         raise UsageError(problem) from error
     allow_steps(storage)
     return storage
+
+
+def _opened(url: str, options: dict[str, Any], *, create: bool) -> optuna.storages.RDBStorage:
+    """Optuna's storage; opened again where another process has just written what this one was about to.
+
+    Optuna writes into a new database which version its tables have, also where it is to create none: ``status`` of a
+    search that begins at this moment, and the search, might both.
+    """
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+    except Exception as error:
+        if type(error).__name__ != "IntegrityError":  # SQLAlchemy's
+            raise
+        return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
 
 
 def _problem(error: Exception, url: str) -> Problem | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
+from alembic.runtime.migration import HeadMaintainer
 
 from hico_platform.errors import UsageError
 from hico_platform.search.ledger.optuna_ledger import StudyLedger
@@ -164,3 +165,21 @@ def test_drivers_that_make_one_database_at_once_do_not_get_in_each_others_way(tm
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(begin, range(6))) == [f"s{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_database_that_another_process_is_just_creating_is_opened(
+    file: Path, monkeypatch: pytest.MonkeyPatch, create: bool
+) -> None:
+    change(file, "DELETE FROM alembic_version")
+    insert, written = HeadMaintainer._insert_version, []
+
+    def late(maintainer: HeadMaintainer, version: str) -> None:
+        """The other process writes the version between this one's look and its own write."""
+        change(file, f"INSERT INTO alembic_version VALUES ('{version}')")
+        written.append(version)
+        insert(maintainer, version)
+
+    monkeypatch.setattr(HeadMaintainer, "_insert_version", late)
+    assert open_storage(sqlite_url(file), create=create) is not None
+    assert len(written) == 1
