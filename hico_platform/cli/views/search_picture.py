@@ -182,9 +182,11 @@ class SearchPicture:
 
     def _at_work(self, trial: TrialRecord, status: TrialStatus) -> tuple[str, int]:
         """What a trial does and its last epoch: by its heartbeats where they tell more than its reports."""
+        activity = None if self.activities is None else self.activities.get(trial.number)
+        if status is TrialStatus.INTERRUPTED:
+            return status.word, max(trial.epoch, 0 if activity is None else activity.epoch or 0)
         if self.activities is None or status is not TrialStatus.RUNNING:
             return status.word, trial.epoch
-        activity = self.activities.get(trial.number)
         if activity is None:
             return STARTING, trial.epoch
         word = status.word if activity.doing is None else _DOING.get(activity.doing, status.word)

@@ -233,7 +233,7 @@ class SearchView:
             elapsed_s=time.monotonic() - self._began_s,
             left_s=left_s,
             phase=interrupted if is_interrupted() and self._has_driver else str(self._phase),
-            activities=self._activities if self._has_driver else None,
+            activities=self._activities,
         )
 
     def _render(self) -> RenderableType:

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from hico_platform.config.space import Objective
 from hico_platform.search.ledger.base import TrialState
+from hico_platform.search.messages import Activity
+from hico_platform.search.task import TrialActivity
 from tests.unit.cli.views.test_search_view import picture, trial
 
 
@@ -71,3 +73,13 @@ def test_scores_are_shown_by_their_name_and_with_their_noise() -> None:
     heading, row = (line.plain for line in shown.whole()[:2])
     assert heading.split()[:4] == ["trial", "state", "epoch", "map"]
     assert "0.500±0.028 *" in row
+
+
+def test_an_interrupted_trial_keeps_the_epoch_that_it_was_seen_at() -> None:
+    """It has saved that epoch: 0 of 9 after a Ctrl-C would say that all is lost."""
+    seen = {0: TrialActivity(number=0, doing=Activity.TRAINING, epoch=7)}
+    trials = [trial(0, TrialState.RUNNING, epoch=3), trial(1, TrialState.RUNNING)]
+    shown = dataclasses.replace(picture(trials, has_driver=False), activities=seen)
+    rows = [line.plain.split()[:3] for line in shown.whole()]
+    assert ["0", "interrupted", "7/9"] in rows
+    assert ["1", "interrupted", "0/9"] in rows
