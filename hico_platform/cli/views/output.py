@@ -72,8 +72,11 @@ class Output:
             print(f"warning: {plain_line(line)}", file=sys.stderr, flush=True)
 
     def open_log(self, path: Path) -> None:
-        """Begins to write the log to a file, and says where; called once this process holds the folder's lock."""
-        if self.log.open(path):
+        """Begins to write the log to a file, and says where; called once this process holds the folder's lock.
+
+        Called again it does nothing: a search that is extended or given a point begins anew for its views.
+        """
+        if self.log.path is None and self.log.open(path):
             self.say(f"log {path}", style="dim")
 
     def _print(self, line: str, *, style: str | None) -> None:

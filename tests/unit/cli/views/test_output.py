@@ -72,3 +72,11 @@ def test_the_name_of_the_log_is_said_once(tmp_path: Path) -> None:
     console = Console(file=io.StringIO())
     Output(console, log=RunLog()).open_log(tmp_path / "search.log")
     assert said(console) == [f"log {tmp_path / 'search.log'}"]
+
+
+def test_where_the_log_is_is_said_once(tmp_path: Path) -> None:
+    file = io.StringIO()
+    output = Output(Console(file=file, width=200))
+    for _ in range(2):
+        output.open_log(tmp_path / "search.log")
+    assert file.getvalue() == f"log {tmp_path / 'search.log'}\n"
