@@ -73,6 +73,13 @@ def read_recordings(
     if suffix == SUFFIX:
         return (NamedPose(name=str(file), pose=_of_skeleton(file, layout)),)
     if table is not None:
+        if table.joints and len(table.joints) != len(layout.joints):
+            raise _wrong(
+                file,
+                f"a recording of the {len(layout.joints)} joints of {layout.name}, which the model was trained on",
+                f"a map of {len(table.joints)} joints",
+                "give a map of the model's joints, or a model of the map's",
+            )
         pose, _ = read_table(file, table, layout)
         return (NamedPose(name=str(file), pose=_numbers(file, pose)),)
     if suffix == ".csv":

@@ -127,3 +127,13 @@ def test_a_skeleton_of_another_layout_is_refused(tmp_path: Path) -> None:
     write_skeleton(tmp_path / "a.skeleton", POSE)
     with pytest.raises(DataError, match=r"a recording of the layout coco.*got 'the layout kinect-v2"):
         read_recordings(tmp_path / "a.skeleton", LAYOUTS["coco"], coordinates=3)
+
+
+def test_a_map_of_another_skeleton_than_the_models_is_refused(tmp_path: Path) -> None:
+    """The remedy is one that predict has: it takes no --layout."""
+    (tmp_path / "a.csv").write_text("nose_x,nose_y,nose_z\n1,2,3\n")
+    table = TableMap(content=CSVColumns(columns="{joint}_{axis}"), files="*.csv", joints=("nose",))
+    with pytest.raises(
+        DataError, match=r"a\.csv: expected a recording of the 25 joints of kinect-v2, .* a map of 1 joints"
+    ):
+        read_recordings(tmp_path / "a.csv", KINECT_V2, coordinates=3, table=table)
