@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.terminal import plain_line
-from hico_platform.cli.views.progress_line import ProgressLine
+from hico_platform.cli.views.data_progress import DataProgress
 from hico_platform.commands.data import map_dataset
 from hico_platform.data.address import data_address
 from hico_platform.errors import command
@@ -34,10 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Maps the store, and reports what each joint is made of."""
-    made = map_dataset(
-        arguments.dir, layout=arguments.layout, home=home_of(arguments), out=arguments.out,
-        progress=ProgressLine("mapping", quiet=arguments.quiet),
-    )  # fmt: skip
+    with DataProgress("mapping", quiet=arguments.quiet) as progress:
+        made = map_dataset(
+            arguments.dir,
+            layout=arguments.layout,
+            home=home_of(arguments),
+            out=arguments.out,
+            progress=progress,
+            on_phase=progress.phase,
+        )
     if arguments.json:
         print(json.dumps({"out": str(arguments.out), "joints": made}))
         return 0

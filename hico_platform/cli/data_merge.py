@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hico_platform.cli.main import home_of
 from hico_platform.cli.terminal import plain_line
-from hico_platform.cli.views.progress_line import ProgressLine
+from hico_platform.cli.views.data_progress import DataProgress
 from hico_platform.commands.data import merge_datasets
 from hico_platform.data.address import data_address
 from hico_platform.errors import command
@@ -33,12 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Merges the stores, and reports what was kept and which copies were left out."""
-    merged = merge_datasets(
-        arguments.dirs,
-        home=home_of(arguments),
-        out=arguments.out,
-        progress=ProgressLine("merging", quiet=arguments.quiet),
-    )
+    with DataProgress("merging", quiet=arguments.quiet) as progress:
+        merged = merge_datasets(
+            arguments.dirs,
+            home=home_of(arguments),
+            out=arguments.out,
+            progress=progress,
+            on_phase=progress.phase,
+        )
     if arguments.json:
         print(json.dumps({"out": str(arguments.out), **merged.as_dict()}))
         return 0

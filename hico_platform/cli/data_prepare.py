@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hico_platform.cli.terminal import plain
 from hico_platform.cli.views.body import body_line
-from hico_platform.cli.views.progress_line import ProgressLine
+from hico_platform.cli.views.data_progress import DataProgress
 from hico_platform.commands.data import (
     AUTO,
     BODY_ORDERS,
@@ -90,25 +90,27 @@ def run(arguments: argparse.Namespace) -> int:
         format_name, why = recognised_format(arguments.raw, table_map=arguments.map)
         print(plain(f"format {format_name}: {why}"), file=sys.stderr)
     try:
-        report = prepare_dataset(
-            format_name=format_name,
-            raw=arguments.raw,
-            out=arguments.out,
-            layout=arguments.layout,
-            unit=arguments.unit,
-            coordinates=arguments.coordinates,
-            table_map=arguments.map,
-            window=arguments.window,
-            stride=arguments.stride,
-            missing=arguments.missing,
-            bodies=arguments.bodies,
-            class_names=arguments.class_names,
-            normalisation=arguments.normalisation,
-            workers=arguments.workers,
-            strict=arguments.strict,
-            accept_implausible=arguments.accept_implausible,
-            progress=ProgressLine("reading", quiet=arguments.quiet),
-        )
+        with DataProgress("reading", quiet=arguments.quiet) as progress:
+            report = prepare_dataset(
+                format_name=format_name,
+                raw=arguments.raw,
+                out=arguments.out,
+                layout=arguments.layout,
+                unit=arguments.unit,
+                coordinates=arguments.coordinates,
+                table_map=arguments.map,
+                window=arguments.window,
+                stride=arguments.stride,
+                missing=arguments.missing,
+                bodies=arguments.bodies,
+                class_names=arguments.class_names,
+                normalisation=arguments.normalisation,
+                workers=arguments.workers,
+                strict=arguments.strict,
+                accept_implausible=arguments.accept_implausible,
+                progress=progress,
+                on_phase=progress.phase,
+            )
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         raise

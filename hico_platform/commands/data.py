@@ -18,6 +18,7 @@ from hico_platform.data.layouts import BUILT_IN, BuiltIn
 from hico_platform.data.map_layout import map_store
 from hico_platform.data.merge import Merged, merge
 from hico_platform.data.normalise import Normalisation
+from hico_platform.data.phases import DataPhase, OnPhase, nobody_waits
 from hico_platform.data.readers import FORMATS, OWN, ReadOptions, check_exists, find_format
 from hico_platform.data.readers.class_names import read_class_names
 from hico_platform.data.remote import open_store
@@ -67,6 +68,7 @@ def prepare_dataset(
     strict: bool,
     accept_implausible: bool,
     progress: Progress | None,
+    on_phase: OnPhase = nobody_waits,
 ) -> Report:
     """Turn raw skeleton files into a store; ``layout`` is a name or a YAML file, None for the format's usual one."""
     if workers < 1:
@@ -102,6 +104,7 @@ def prepare_dataset(
                     remedy="give --layout coco, openpose-18, another name or a YAML file")
         )  # fmt: skip
     elif FORMATS[format_name].asks_layout:
+        on_phase(DataPhase.LAYOUT)
         options = replace(options, layout=fitting_layout(raw, format_name=format_name, options=options))
     return import_dataset(
         raw,
@@ -112,6 +115,7 @@ def prepare_dataset(
         strict=strict,
         accept_implausible=accept_implausible,
         progress=progress,
+        on_phase=on_phase,
     )
 
 
@@ -140,17 +144,31 @@ def describe_dataset(location: str, *, home: Path, picture: Path | None, count: 
     return describe(store), drawn
 
 
-def merge_datasets(locations: Sequence[str], *, home: Path, out: Path, progress: Progress | None) -> Merged:
+def merge_datasets(
+    locations: Sequence[str],
+    *,
+    home: Path,
+    out: Path,
+    progress: Progress | None,
+    on_phase: OnPhase = nobody_waits,
+) -> Merged:
     """Merges the stores at ``locations`` into a new one at ``out``."""
-    return merge([open_dataset(location, home=home) for location in locations], out, progress=progress)
+    stores = [open_dataset(location, home=home) for location in locations]
+    return merge(stores, out, progress=progress, on_phase=on_phase)
 
 
 def map_dataset(
-    location: str, *, layout: str, home: Path, out: Path, progress: Progress | None
+    location: str,
+    *,
+    layout: str,
+    home: Path,
+    out: Path,
+    progress: Progress | None,
+    on_phase: OnPhase = nobody_waits,
 ) -> dict[str, tuple[str, ...]]:
     """Maps the store at ``location`` to another layout; returns the joints that each new joint is made of."""
     store = open_dataset(location, home=home)
-    made = map_store(store, find_layout(layout), out, progress=progress)
+    made = map_store(store, find_layout(layout), out, progress=progress, on_phase=on_phase)
     return {joint: tuple(store.layout.joints[source] for source in sources) for joint, sources in made.items()}
 
 

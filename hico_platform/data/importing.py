@@ -22,6 +22,7 @@ from hico_platform.data.import_report import Report
 from hico_platform.data.import_workers import How, finished_chunks
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.normalise.turn import TILTED
+from hico_platform.data.phases import DataPhase, OnPhase, nobody_waits
 from hico_platform.data.plausibility import BodyCheck, no_person
 from hico_platform.data.readers import FORMATS, OWN, ReadOptions, ReadPlan, Source
 from hico_platform.data.sequence import Sequence
@@ -42,10 +43,12 @@ def import_dataset(
     strict: bool = False,
     accept_implausible: bool = True,
     progress: Progress | None = None,
+    on_phase: OnPhase = nobody_waits,
 ) -> Report:
     """Reads ``raw``, in the format ``format_name``, into a new store at ``directory``.
 
-    ``progress(done, total)`` counts items: files, or rows of a manifest. Bad input is skipped and reported;
+    ``progress(done, total)`` counts items: files, or rows of a manifest; ``on_phase`` is told what goes on before the
+    first and after the last. Bad input is skipped and reported;
     with ``strict`` it raises. Without ``accept_implausible`` bodies that cannot be people in metres in the layout that
     was named raise, see ``hico_platform.data.plausibility``. Raises DataError if nothing can be read or every recording
     is skipped, UsageError if the format is unknown or another import writes to ``directory``.
@@ -62,6 +65,7 @@ def import_dataset(
         provenance["plug_ins"] = brought
     own_errors = functools.partial(plug_ins.named_with_its_package, PlugInGroup.READERS, format_name, own=OWN)
     try:
+        on_phase(DataPhase.FINDING)
         with own_errors():
             reader = FORMATS[format_name]
             source = reader(raw, options)
@@ -87,7 +91,8 @@ def import_dataset(
             measured = reader.bodies_measured and source.coordinates == 3  # in an image bones have no constant length
             check = BodyCheck(source.layout, reader.unit_read(options)) if measured else None
             report = _run(source, plan, work, provenance, method=method, workers=workers, strict=strict, check=check,
-                          accept_implausible=accept_implausible, progress=progress)  # fmt: skip
+                          accept_implausible=accept_implausible, progress=progress,
+                          on_phase=on_phase)  # fmt: skip
             refuse_existing(directory)
             (work / STORE).rename(directory)
             shutil.rmtree(work)
@@ -125,6 +130,7 @@ def _run(
     check: BodyCheck | None,
     accept_implausible: bool,
     progress: Progress | None,
+    on_phase: OnPhase,
 ) -> Report:
     total = len(plan.items)
     size = plan.items_a_chunk
@@ -165,6 +171,7 @@ def _run(
             done += len(chunks[i])
             if progress is not None:
                 progress(done, total)
+        on_phase(DataPhase.COMPLETING)
         if check is not None and not accept_implausible:
             check.refuse()
         if not kept:

@@ -19,6 +19,7 @@ from hico_platform.data.normalise.bodies import Floats
 from hico_platform.data.normalise.centred import filled
 from hico_platform.data.normalise.released import rotation_onto
 from hico_platform.data.normalise.turn import Y_UP_TO_Z_UP, upright_turn, yaw_turn
+from hico_platform.data.phases import DataPhase, OnPhase, nobody_waits
 from hico_platform.data.sequence import UNLABELLED, Sequence
 from hico_platform.data.store import COORDINATES, Store
 from hico_platform.data.store_writer import StoreWriter, refuse_existing
@@ -65,8 +66,17 @@ def joint_sources(source: Layout, target: Layout) -> tuple[Joints, ...]:
     return tuple(found)
 
 
-def map_store(store: Store, layout: Layout, directory: Path, *, progress: Progress | None = None) -> dict[str, Joints]:
+def map_store(
+    store: Store,
+    layout: Layout,
+    directory: Path,
+    *,
+    progress: Progress | None = None,
+    on_phase: OnPhase = nobody_waits,
+) -> dict[str, Joints]:
     """Writes ``store`` in another layout to ``directory``, and returns the joints that each joint is made of.
+
+    ``progress(done, total)`` counts sequences; ``on_phase`` is told what goes on after the last.
 
     Poses are normalised again in the way of the store, with the centre and the axes of the new layout. (``released``
     turns a person by the camera's frame, which a store no longer knows, so its second turn is not that of raw files in
@@ -106,6 +116,7 @@ def map_store(store: Store, layout: Layout, directory: Path, *, progress: Progre
                 left_out += 1
             if progress is not None:
                 progress(i + 1, len(store))
+        on_phase(DataPhase.COMPLETING)
         writer.note("left_out", left_out)
     return dict(zip(layout.joints, sources, strict=True))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from hico_platform.data.kept_together import DATASET
 from hico_platform.data.overlap import PUBLISHED_AS, family, published_names, recordings
+from hico_platform.data.phases import DataPhase, OnPhase, nobody_waits
 from hico_platform.data.sequence import UNLABELLED
 from hico_platform.data.sequence import Sequence as Recorded
 from hico_platform.data.split import fitting_protocols, split_store
@@ -59,8 +60,16 @@ class Merged:
         return asdict(self)
 
 
-def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None = None) -> Merged:
+def merge(
+    stores: Sequence[Store],
+    directory: Path,
+    *,
+    progress: Progress | None = None,
+    on_phase: OnPhase = nobody_waits,
+) -> Merged:
     """Writes the sequences of ``stores`` into a new store; ``progress(done, total)`` counts sequences.
+
+    ``on_phase`` is told what goes on before and after.
 
     A class is named ``DATASET/CLASS``, but those of NTU RGB+D 60 and 120 are the same classes and keep their names.
     Names of sequences are ``DATASET/NAME`` where they would collide.
@@ -71,6 +80,7 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
     _check_alike(stores)
     refuse_existing(directory)
     _check_names(stores)
+    on_phase(DataPhase.COPIES)
     classes = _Classes(stores)
     published = [published_names(store) for store in stores]
     contents = [store.contents for store in stores]
@@ -103,6 +113,7 @@ def merge(stores: Sequence[Store], directory: Path, *, progress: Progress | None
             counts[store.dataset] = counts.get(store.dataset, 0) + 1
             if progress is not None:
                 progress(done, len(kept))
+        on_phase(DataPhase.COMPLETING)
     return Merged(kept=counts, copies=tuple(copies), protocols=tuple(protocols))
 
 
