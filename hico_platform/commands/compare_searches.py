@@ -110,10 +110,13 @@ def best_by_cost(
         now_s: the moment (Unix time).
     """
     spans = [span for trial in trials for span in busy_spans(trial, now_s=now_s, sessions=sessions)]
+    origin_s = min((begin for begin, _ in spans), default=0.0)  # sums of Unix times would lose digits
+    spans = [(begin - origin_s, end - origin_s) for begin, end in spans]
     begins, ends = sorted(begin for begin, _ in spans), sorted(end for _, end in spans)
     begin_sums, end_sums = [list(itertools.accumulate(marks, initial=0.0)) for marks in (begins, ends)]
 
     def cost(at_s: float) -> float:
+        at_s -= origin_s
         begun, ended = bisect.bisect_left(begins, at_s), bisect.bisect_left(ends, at_s)
         return (begun * at_s - begin_sums[begun]) - (ended * at_s - end_sums[ended])
 
@@ -132,12 +135,16 @@ def best_by_cost(
 def _compared(status: SearchStatus) -> ComparedSearch:
     counted = [trial for trial in status.trials if trial.ending is not None or status.driver is not None]
     curve = best_by_cost(counted, sessions=status.sessions, now_s=status.at_s)
-    return ComparedSearch(status=status, trial_seconds=status.cost.trial_hours * 3600, curve=tuple(curve))
+    whole_s = status.cost.trial_hours * 3600
+    # Both are sums in an order of their own, and may differ by a rounding.
+    return ComparedSearch(
+        status=status, trial_seconds=whole_s, curve=tuple((min(cost, whole_s), best) for cost, best in curve)
+    )
 
 
 def _costs(totals: Sequence[float]) -> tuple[float, ...]:
     cheapest = min(totals, default=0.0)
-    return tuple(cheapest * (step + 1) / STEPS for step in range(STEPS)) if cheapest > 0 else ()
+    return tuple(cheapest * ((step + 1) / STEPS) for step in range(STEPS)) if cheapest > 0 else ()
 
 
 def _differences(statuses: Sequence[SearchStatus]) -> list[str]:

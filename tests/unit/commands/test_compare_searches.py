@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,21 @@ def test_the_best_over_cost_counts_all_that_ran_until_then() -> None:
     trial(ledger, began_at_s=10.0, took_s=20.0, value=0.4)
     # At 10 s two had run for 10 s each; at 20 s those 30 s and 10 s of the third.
     assert best_by_cost(ledger.trials(), sessions=(), now_s=99.0) == [(20.0, 0.3), (40.0, 0.5)]
+
+
+@pytest.mark.slow
+def test_what_the_cheapest_search_found_last_counts_at_its_whole_cost(tmp_path: Path) -> None:
+    """Sums of Unix times are rounded to some millionths of a second, by which the last trial must not be left out."""
+    draw, now_s = random.Random(3), 1.796e9
+    cheap, dear = search(tmp_path, "cheap"), search(tmp_path, "dear")
+    for index in range(25):
+        took_s = draw.uniform(100.0, 1000.0)
+        value = 0.9 if index == 24 else 0.1
+        trial(cheap, began_at_s=now_s + draw.random(), took_s=took_s if index < 24 else 1001.7, value=value)
+    trial(dear, began_at_s=now_s, took_s=1e5, value=0.5)
+    comparison = compare_searches(HomePaths(home=tmp_path), ["cheap", "dear"])
+    assert comparison.costs[-1] == comparison.searches[0].trial_seconds
+    assert comparison.searches[0].best_at(comparison.costs[-1]) == 0.9
 
 
 def test_bests_intervals_and_scores_at_equal_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
