@@ -66,6 +66,7 @@ class SearchController:
         self._clock = clock
         self._trials = {trial.number: trial for trial in ledger.trials()}
         self._unfinished = [trial for trial in self._trials.values() if not trial.state.is_final]
+        self._failed = [trial for trial in self._trials.values() if trial.state is TrialState.FAILED]
         self._curves = {number: trial.curve for number, trial in self._trials.items()}
         self._measures = {
             number: {report.epoch: report.measures for report in trial.reports if report.measures}
@@ -117,7 +118,7 @@ class SearchController:
     def failures_exceeded(self) -> bool:
         """Whether more trials failed than the space allows."""
         most = self._space.settings.resources.max_failures
-        return too_many_failed(list(self._trials.values()), max_failures=most)
+        return too_many_failed(self._failed, max_failures=most)
 
     @property
     def is_stopped(self) -> bool:
@@ -272,7 +273,11 @@ class SearchController:
         if number not in self._running:
             return
         self._ledger.record_ending(number, ending)
-        self._trials[number] = dataclasses.replace(self._trials[number], state=ending.state, ending=ending)
+        # Its configuration is in the ledger, and no task is made of it any more: thousands of them take memory.
+        ended = dataclasses.replace(self._trials[number], state=ending.state, ending=ending, config=None)
+        self._trials[number] = ended
+        if ending.state is TrialState.FAILED:
+            self._failed.append(ended)
         self._running.remove(number)
         self._observe(TrialEnded(number=number, ending=ending))
 
@@ -289,10 +294,10 @@ class SearchController:
 
     def _ended(self) -> bool:
         """Whether a rule of the space ends the search."""
-        return self._stop_rules.has_ended(list(self._trials.values()), gpus=self._gpus)
+        return self._stop_rules.has_ended(self._trials.values(), gpus=self._gpus)
 
     def _time_is_up(self) -> str | None:
-        return self._stop_rules.time_is_up(list(self._trials.values()), gpus=self._gpus)
+        return self._stop_rules.time_is_up(self._trials.values(), gpus=self._gpus)
 
     def _end_s(self) -> float:
         """Now, and never before an ending that the ledger has: a clock that was set back reorders no trials."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 from hico_platform.config.space import CheckedSpace
 from hico_platform.search.ledger.base import Ledger, TrialRecord, TrialState
 from hico_platform.search.notes import ENDED_BY, SESSIONS
-from hico_platform.search.stopping import good_enough, grid_is_done, time_is_up
+from hico_platform.search.stopping import busy_s, good_enough, grid_is_done, time_is_up
 
 
 class StopRules:
@@ -39,9 +39,10 @@ class StopRules:
         ledger.set_note(SESSIONS, self._sessions)
         ledger.set_note(ENDED_BY, None)
         self._ended_by: str | None = None
+        self._busy_s: dict[int, float] = {}  # of trials that have ended
         self._improvement: tuple[int, float | None] = (0, None)  # complete trials, and what was left to gain then
 
-    def has_ended(self, trials: Sequence[TrialRecord], *, gpus: float) -> bool:
+    def has_ended(self, trials: Collection[TrialRecord], *, gpus: float) -> bool:
         """Whether a rule ends the search, which is noted; ``gpus`` is what a trial holds."""
         reason = (
             self.time_is_up(trials, gpus=gpus)
@@ -54,18 +55,27 @@ class StopRules:
             self._ledger.set_note(ENDED_BY, reason)
         return reason is not None
 
-    def time_is_up(self, trials: Sequence[TrialRecord], *, gpus: float) -> str | None:
+    def time_is_up(self, trials: Collection[TrialRecord], *, gpus: float) -> str | None:
         """Why running trials are to end at their next report, if they are."""
         return time_is_up(
             self._space.settings.stop,
             trials,
             running_s=self._timer() - self._began_s,
-            now_s=self._clock(),
-            sessions=self._sessions,
             gpus=gpus,
+            busy=self._busy,
         )
 
-    def _little_to_gain(self, trials: Sequence[TrialRecord]) -> str | None:
+    def _busy(self, trial: TrialRecord) -> float:
+        """Seconds for which a trial ran on workers; of one that has ended, worked out once."""
+        known = self._busy_s.get(trial.number)
+        if known is not None:
+            return known
+        spent_s = busy_s(trial, now_s=self._clock(), sessions=self._sessions)
+        if trial.ending is not None:
+            self._busy_s[trial.number] = spent_s
+        return spent_s
+
+    def _little_to_gain(self, trials: Collection[TrialRecord]) -> str | None:
         """What Optuna's terminator says, which is asked again when another trial is complete."""
         least = self._space.settings.stop.improvement
         if least is None:
@@ -74,7 +84,7 @@ class StopRules:
         if complete != self._improvement[0]:
             from hico_platform.search.ledger.terminator import improvement_left
 
-            self._improvement = complete, improvement_left(self._space, trials)
+            self._improvement = complete, improvement_left(self._space, list(trials))
         left = self._improvement[1]
         if left is None or left >= least:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from hico_platform.config.space import CheckedSpace, SamplerName, StopConfig
 from hico_platform.search.grid import grid_left
@@ -16,12 +16,11 @@ HOUR_S = 3600.0
 
 def time_is_up(
     stop: StopConfig,
-    trials: Sequence[TrialRecord],
+    trials: Collection[TrialRecord],
     *,
     running_s: float,
-    now_s: float,
-    sessions: Sequence[float],
     gpus: float,
+    busy: Callable[[TrialRecord], float],
 ) -> str | None:
     """Why running trials are to end at their next report, if they are.
 
@@ -29,14 +28,13 @@ def time_is_up(
         stop: the rules.
         trials: all trials so far.
         running_s: for how long this driver has run.
-        now_s: the time (Unix).
-        sessions: when each driver of this search began (Unix time).
         gpus: GPUs that a trial holds.
+        busy: seconds for which a trial ran on workers.
     """
     if stop.hours is not None and running_s >= stop.hours * HOUR_S:
         return f"{stop.hours:g} hours are over"
     if stop.gpu_hours is not None:
-        spent = gpus * sum(busy_s(trial, now_s=now_s, sessions=sessions) for trial in trials) / HOUR_S
+        spent = gpus * sum(map(busy, trials)) / HOUR_S
         if spent >= stop.gpu_hours:
             return f"{stop.gpu_hours:g} GPU-hours are spent"
     return None
@@ -55,9 +53,9 @@ def lost_ending(trial: TrialRecord, *, epochs: int, reason: str, at_s: float) ->
     return Ending(state=state, epoch=last.epoch, at_s=at_s, checkpoint=str(last.checkpoint), reason=reason)
 
 
-def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
+def good_enough(stop: StopConfig, trials: Collection[TrialRecord]) -> str | None:
     """Why no further trial is to begin, if none is; running trials finish."""
-    values = [report.value for trial in trials for report in trial.reports if not math.isnan(report.value)]
+    values = (report.value for trial in trials for report in trial.reports if not math.isnan(report.value))
     if stop.target is not None and max(values, default=0.0) >= stop.target:
         return f"the target {stop.target:g} is reached"
     if stop.patience is not None:
@@ -74,7 +72,7 @@ def good_enough(stop: StopConfig, trials: Sequence[TrialRecord]) -> str | None:
     return None
 
 
-def grid_is_done(space: CheckedSpace, trials: Sequence[TrialRecord]) -> str | None:
+def grid_is_done(space: CheckedSpace, trials: Collection[TrialRecord]) -> str | None:
     """Why the search ends if it tries a grid: every point was tried."""
     if space.settings.sampler.name is not SamplerName.GRID or grid_left(space, [trial.values for trial in trials]):
         return None

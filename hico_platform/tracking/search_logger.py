@@ -263,7 +263,8 @@ class SearchLogger(BackgroundLogger):
         """Keeps what notes say of a trial."""
         ending = ending or trial.ending
         state = trial.state if ending is None else ending.state
-        self._trials[trial.number] = dataclasses.replace(trial, reports=(), ending=None, state=state)
+        config = trial.config if ending is None else None
+        self._trials[trial.number] = dataclasses.replace(trial, reports=(), ending=None, state=state, config=config)
 
     def _show_search(self, names: MetricNames) -> None:
         """The experiment's description and its view, by which the search is opened."""

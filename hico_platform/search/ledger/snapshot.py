@@ -1,7 +1,7 @@
 """One search as its database has it at a moment, read by a few queries and without Optuna, to be looked at.
 
 Optuna reads a study trial by trial as objects of its own, which takes ten times as long for thousands of trials. Trials
-that have ended are read once: their records do not change, but for the run in the tracking store.
+that have ended are read once: their records do not change, but for their runs in the tracking store.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from hico_platform.search.ledger.study_records import (
     tag_records,
     trial_record_of,
 )
+from hico_platform.search.notes import PAUSES
+from hico_platform.search.pauses import Pause, pauses_from
 from hico_platform.search.requests import Request
 from hico_platform.search.tags import TagRecord
 
@@ -124,11 +126,12 @@ class SnapshotReader:
         runs = {int(key.removeprefix(RUN)): run for key, run in attributes.items() if key.startswith(RUN)}
         new = connection.execute(_RUNS, {"study": study, "key": RUN_OF_TRIAL})
         runs |= {number: json.loads(run) for number, run in new}
+        pauses = pauses_from(attributes.get(f"{NOTE}{PAUSES}"))
         first = attributes["search"].get(FIRST_SOURCE)
         old_space = functools.cache(lambda: space_from(first))
         return Snapshot(
             search=search,
-            trials=tuple(_complete(trial, runs, None if first is None else old_space) for trial in trials),
+            trials=tuple(_complete(trial, runs, pauses, None if first is None else old_space) for trial in trials),
             waiting=waiting,
             attributes=attributes,
         )
@@ -169,11 +172,14 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _complete(trial: TrialRecord, runs: Mapping[int, str], old_space: Any) -> TrialRecord:
-    """A trial with its run; one of an older version with its configuration, where a resume has changed the space."""
+def _complete(
+    trial: TrialRecord, runs: Mapping[int, str], pauses: Mapping[int, tuple[Pause, ...]], old_space: Any
+) -> TrialRecord:
+    """A trial with its run and its pauses; one of an older version with the configuration of the space as it was."""
     run = runs.get(trial.number)
-    if trial.run_id != run:
-        trial = replace(trial, run_id=run)
+    paused = pauses.get(trial.number, ())
+    if trial.run_id != run or trial.pauses != paused:
+        trial = replace(trial, run_id=run, pauses=paused)
     if trial.config is None and old_space is not None:
         space: CheckedSpace = old_space()
         trial = replace(trial, config=whole_config(space, trial.values))

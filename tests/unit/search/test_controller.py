@@ -224,6 +224,17 @@ def test_a_configuration_that_rules_refuse_is_a_failed_trial(tmp_path: Path) -> 
     assert "contrast.temperature: expected above 0, got -1.0" in str(ending.reason)
 
 
+def test_the_ledger_alone_keeps_the_configuration_of_a_trial_that_has_ended(tmp_path: Path) -> None:
+    space = toy_space(trials=2)
+    ledger = ledger_of(space)
+    controller = make_controller(ledger, space, tmp_path)
+    assert controller.next_task() is not None
+    assert controller._trials[0].config is not None
+    controller.failed(0, TrialFailure(reason="no"))
+    assert controller._trials[0].config is None
+    assert ledger.trials()[0].config is not None
+
+
 @pytest.mark.parametrize("cut", [1, 4, 7, 11])
 def test_a_search_that_was_cut_off_ends_as_the_uninterrupted_one(tmp_path: Path, cut: int) -> None:
     def search(folder: Path, *, reports_until_cut: int | None) -> list[object]:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
+from hico_platform.search.ledger.base import Ending, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.notes import ENDED_BY
 from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.stop_rules import StopRules
 from tests.toy import FACTS, toy_outcome, toy_report, toy_space
 
 
@@ -110,3 +113,19 @@ def test_it_ends_the_search(tmp_path: Path) -> None:
         controller.finished(task.number, toy_outcome(9))
     assert 4 <= len(ledger.trials()) < 20
     assert str(ledger.note(ENDED_BY)).endswith("is still to gain, less than 0.02")
+
+
+def test_hours_of_a_trial_that_has_ended_are_worked_out_once(tmp_path: Path) -> None:
+    space = toy_space(trials=9, resources={"cpus": 1, "gpus": 1}, stop={"gpu_hours": 3})
+    ledger = MemoryLedger(name="toy", space=space, facts=FACTS, limit=9, at_s=0.0)
+    clock = Clock()
+    rules = StopRules(ledger, space, clock=clock, timer=None)
+    ledger.begin(space, at_s=0.0)
+    ledger.record_ending(0, Ending(state=TrialState.COMPLETE, epoch=9, at_s=3600.0))
+    at_work = ledger.begin(space, at_s=3600.0)
+    clock.now_s = 2 * 3600.0
+    assert rules.time_is_up(ledger.trials(), gpus=1.0) is None
+    changed = dataclasses.replace(ledger.trials()[0], began_at_s=-1e6)
+    assert rules.time_is_up([changed, at_work], gpus=1.0) is None
+    clock.now_s = 3 * 3600.0
+    assert rules.time_is_up([changed, at_work], gpus=1.0) == "3 GPU-hours are spent"

@@ -41,7 +41,10 @@ def trial(
 
 class TestTime:
     def up(self, stop: StopConfig, *trials: TrialRecord, now_s: float) -> str | None:
-        return time_is_up(stop, trials, running_s=now_s, now_s=now_s, sessions=[0.0], gpus=2.0)
+        def busy(one: TrialRecord) -> float:
+            return busy_s(one, now_s=now_s, sessions=[0.0])
+
+        return time_is_up(stop, trials, running_s=now_s, gpus=2.0, busy=busy)
 
     def test_hours(self) -> None:
         assert self.up(StopConfig(hours=1), now_s=3599) is None

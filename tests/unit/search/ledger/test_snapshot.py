@@ -10,6 +10,7 @@ from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.engine import looking_at
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.snapshot import Snapshot, SnapshotReader
+from hico_platform.search.notes import PAUSES
 from hico_platform.search.requests import RequestKind, new_request
 from hico_platform.search.tags import TagRecord
 from tests.toy import FACTS
@@ -60,6 +61,8 @@ def test_it_is_what_the_ledger_says_at_every_step(ledger: StudyLedger, url: str)
     ledger.set_tag(TagRecord(name="paper", by="alice", at_s=7.5))
     ledger.record_request(new_request(RequestKind.PAUSE, trial=1))
     ledger.set_note("any", [1])
+    ledger.set_note(PAUSES, {"0": [[5.0, 6.0]], "1": [[5.0, None]]})
+    assert read(url, reader).trials[0].pauses == ((5.0, 6.0),)
     ledger.enqueue({"contrast.temperature": 0.3, "model.encoder": "gru"}, space=SPACE, origin=Origin.ADDED)
     snapshot = read(url, reader)
     assert same(snapshot, ledger)
