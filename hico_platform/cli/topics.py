@@ -128,7 +128,11 @@ Without a rule every checkpoint is kept. A rule in the space keeps less, while t
   days            such an encoder goes so many days after its trial ended
 
 Trials that have not ended keep all that a resume needs. An encoder alone can be evaluated, exported
-and used as any checkpoint, but not trained on. For a search that no driver has:
+and used as any checkpoint, but not trained on. gc is for a search that no driver has.
+
+  hico-platform search --space queue.yaml --checkpoints s3://bucket/hico
+
+keeps them in a store, for machines without a common file system.
 
   hico-platform gc level_weights --dry-run --keep best=5,per_rung=1
   hico-platform gc level_weights
@@ -207,6 +211,8 @@ A search scores validation subjects, retrain the test split. For Prometheus:
 ENVIRONMENT = {
     "HICO_HOME": "the home (default: ~/.hico)",
     "HICO_STORAGE": "address of the study database, which may hold a password",
+    "HICO_CHECKPOINTS": "where searches that begin keep checkpoints: s3://BUCKET/FOLDER, ...",
+    "HICO_STAGING": "the folder in which checkpoints wait for their upload (default: in /tmp)",
     "HICO_NOTIFY": "an address with a secret, for --notify env:HICO_NOTIFY",
     "HICO_NOTIFY_KEY": "the key that signs notifications",
     "HICO_TRACEBACK": "1: show where an error came from",

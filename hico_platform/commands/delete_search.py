@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hico_platform.checkpoint_store import StoreAwayError
 from hico_platform.commands.search_labels import opened
 from hico_platform.errors import HicoError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.search.at_rest import at_rest, check_owner
+from hico_platform.search.checkpoint_place import store_of
 from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import Ledger
 from hico_platform.search.listing import folder_bytes
@@ -129,9 +131,22 @@ def delete_search(paths: HomePaths, name: str, *, force: bool = False) -> None:
         ledger.set_note(DELETING, {"by": user_name(), "at_s": time.time()})
         if found is not None:
             _delete_tracked(paths, ledger, found)
+        _remove_stored(ledger)
         _remove(paths.search(name), name=name)
         StudyLedger.delete(storage, name=name)
     shutil.rmtree(paths.search(name), ignore_errors=True)  # what a reader that looked meanwhile has made
+
+
+def _remove_stored(ledger: Ledger) -> None:
+    """Removes the checkpoints of a search that are in a store."""
+    store = store_of(ledger)
+    if store is None:
+        return
+    try:
+        store.remove("")
+    except StoreAwayError as error:
+        rule, remedy = "a store of checkpoints that answers", "run it again when it is back"
+        raise HicoError(Problem(field=store.address(), rule=rule, value=str(error), remedy=remedy)) from error
 
 
 def _tracked(paths: HomePaths, ledger: Ledger) -> SearchExperiment | None:

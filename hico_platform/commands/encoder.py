@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hico_platform.checkpoint_store import StoreAwayError, fetch_address, is_in_a_store
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import home_folder, mlflow_uri
 from hico_platform.sqlite_files import sqlite_file
@@ -31,7 +32,8 @@ def load_encoder(source: str | Path, *, tracking: str | None = None, home: str |
 
     Args:
         source: an exported encoder's folder (``encoder`` beside the checkpoints of a retraining), a checkpoint's folder
-            or that of a run with checkpoints (the newest counts), a folder of an MLflow model,
+            or that of a run with checkpoints (the newest counts), an address of either in a store (``s3://``,
+            ``gs://``, ``file://``), a folder of an MLflow model,
             ``models:/NAME@champion``, ``models:/NAME@challenger`` (of a search that found nothing better than released
             settings and untrained encoder) or ``models:/NAME/VERSION``.
         tracking: the address of the store that has the registry (default: that of ``home`` where one is given, else
@@ -60,6 +62,10 @@ def exported_folder(source: str | Path, *, tracking: str | None = None) -> Itera
     """
     from hico_platform.tracking import registered_model
 
+    if is_in_a_store(source):
+        with fetched_checkpoint(str(source)) as fetched, _exported_checkpoint(fetched) as exported:
+            yield exported or fetched
+        return
     registered = is_registered(source)
     folder = Path(source)
     if not registered and not (folder / registered_model.MODEL_FILE).exists():
@@ -71,6 +77,23 @@ def exported_folder(source: str | Path, *, tracking: str | None = None) -> Itera
             yield _fetched(str(source), tracking or _usual_store(), Path(scratch))
         else:
             yield registered_model.fetch_saved(folder, Path(scratch))
+
+
+@contextlib.contextmanager
+def fetched_checkpoint(address: str) -> Iterator[Path]:
+    """A checkpoint of a store (``s3://``, ``gs://``, ``file://``) on this machine, for as long as it is used.
+
+    Raises:
+        UsageError: there is none at the address.
+        CheckpointError: it is not what was written.
+        HicoError: the store does not answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="hico-platform-checkpoint-") as scratch:
+        try:
+            yield fetch_address(address, Path(scratch))
+        except StoreAwayError as error:
+            rule, remedy = "a store that answers", "check the address, and this machine's cloud credentials"
+            raise HicoError(Problem(field=address, rule=rule, value=str(error), remedy=remedy)) from error
 
 
 @contextlib.contextmanager

@@ -8,20 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hico_platform.checkpoint_store import StoreAwayError
 from hico_platform.commands.search_labels import opened
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.config.space_settings import KeepConfig
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.at_rest import at_rest, check_owner
+from hico_platform.search.checkpoint_place import checkpoints_of, store_of
 from hico_platform.search.keep_rule import Verdict, verdicts
 from hico_platform.search.ledger.base import Ledger, TrialRecord
-from hico_platform.search.trial_checkpoints import TrialCheckpoints
+from hico_platform.search.stored_checkpoints import StoredCheckpoints
 from hico_platform.search.trials_folder import compared_trials
 from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
 from hico_platform.tracking.search_labels import RUN_NOTE
 from hico_platform.tracking.search_runs import key_of
-from hico_platform.tracking.uploads import CHECKPOINT, is_outdated, keep_files
+from hico_platform.tracking.uploads import CHECKPOINT, CHECKPOINT_TAG, is_outdated, keep_files
 
 _log = logging.getLogger(__name__)
 
@@ -113,11 +115,13 @@ def collect(paths: HomePaths, name: str, *, keep: Mapping[str, Any] | None = Non
     space = _space(ledger, keep)
     with at_rest(paths, ledger, open_storage(paths.storage_url)):
         found = _collection(paths, ledger, space)
-        checkpoints, now_s = TrialCheckpoints(paths.trials(ledger.search)), time.time()
+        checkpoints, now_s = checkpoints_of(ledger, paths), time.time()
         trials = {trial.number: trial for trial in ledger.trials()}
         for one in found.trials:
             try:
                 checkpoints.apply(one.number, one.verdict, last=_last(trials[one.number]), at_s=now_s)
+            except StoreAwayError:
+                raise
             except (OSError, HicoError) as error:
                 _log.warning("the checkpoint of trial %d stays as it is: %s", one.number, error)
         return Collection(
@@ -156,7 +160,7 @@ def _space(ledger: Ledger, keep: Mapping[str, Any] | None) -> CheckedSpace:
 def _collection(paths: HomePaths, ledger: Ledger, space: CheckedSpace) -> Collection:
     trials, keep = ledger.trials(), space.settings.keep or KeepConfig()
     last = {trial.number: _last(trial) for trial in trials}
-    checkpoints = TrialCheckpoints(paths.trials(ledger.search))
+    checkpoints = checkpoints_of(ledger, paths)
     found = verdicts(
         trials,
         keep,
@@ -206,10 +210,15 @@ def follow(tracker: Tracker, paths: HomePaths, ledger: Ledger) -> None:
         TrackingRefused: it does not let artifacts be removed.
     """
     search = ledger.search
-    runs = tracker.runs(search.name)
+    runs, store = tracker.runs(search.name), store_of(ledger)
     for trial in ledger.trials():
         run, last = runs.get(key_of(search, trial.number)), _last(trial)
         if run is None or last is None:
+            continue
+        if store is not None:
+            words = StoredCheckpoints(store).where(trial.number, last)
+            if run.tags.get(CHECKPOINT_TAG) != words:
+                tracker.set_tags(run.run_id, {CHECKPOINT_TAG: words})
             continue
         files = {CHECKPOINT: paths.checkpoint(search, last)}
         if is_outdated(run, files):

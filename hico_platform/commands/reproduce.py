@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,7 @@ import torch
 from hico_platform.atomic_io import write_whole
 from hico_platform.checkpoint import load_checkpoint, precision_of
 from hico_platform.checkpoint_files import ENCODER_PREFIX
+from hico_platform.checkpoint_store import StoreAwayError, fetch_address, is_in_a_store
 from hico_platform.commands.search_inputs import search_inputs
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig
@@ -38,7 +40,7 @@ from hico_platform.worker.run_task import run_task
 NOISE = 2.0
 """Scores agree within noise where they differ by at most so many standard errors of the one that was recorded."""
 
-_SCORES = "scores.json"
+_SCORES, _RECORDED = "scores.json", "recorded"
 
 
 class Verdict(StrEnum):
@@ -173,12 +175,13 @@ def reproduce(
                     remedy="give the folder that it was run on by --data",
                 )
             )  # fmt: skip
-    before = _checkpoint(trial)
+    directory = _folder(paths, name, number)
+    before = _checkpoint(trial, into=directory / _RECORDED)
     resources = status.space.settings.resources
     task = TrialTask(
         number=number,
         config=_config(status, trial, before),
-        directory=_folder(paths, name, number),
+        directory=directory,
         report_epochs=tuple(report.epoch for report in trial.reports),
         cpus=resources.cpus,
         gpus=status.gpus,
@@ -210,6 +213,7 @@ def reproduce(
             **_of_environment(paths.search(name), trial),
         },
     )
+    shutil.rmtree(directory / _RECORDED, ignore_errors=True)
     write_whole(task.directory / REPRODUCED, json.dumps(result.as_dict(), indent=1).encode())
     return result
 
@@ -253,9 +257,15 @@ def _ended(status: SearchStatus, number: int) -> TrialRecord:
     )  # fmt: skip
 
 
-def _checkpoint(trial: TrialRecord) -> Path | None:
-    """The last checkpoint of the record, if it is still there."""
+def _checkpoint(trial: TrialRecord, *, into: Path) -> Path | None:
+    """The last checkpoint of the record, if it is still there; one in a store is fetched ``into`` a folder."""
     recorded = None if trial.ending is None else trial.ending.checkpoint
+    if recorded is not None and is_in_a_store(recorded):
+        shutil.rmtree(into, ignore_errors=True)  # of a call that was interrupted
+        try:
+            return fetch_address(recorded, into)
+        except (HicoError, StoreAwayError):
+            return None
     path = None if recorded is None else Path(recorded)
     return path if path is not None and path.exists() else None
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.commands.notifying import notifying
+from hico_platform.commands.search_followers import IN_THE_HOME, CheckpointsOption, SearchFollowers
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.cpus import available_cpus
 from hico_platform.data.split_guard import closed_test_split
-from hico_platform.environment.record import keep_environment
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
-from hico_platform.interruptions import time_left_s
 from hico_platform.notify.senders import Sender
-from hico_platform.search.checkpoint_keeper import CheckpointKeeper
 from hico_platform.search.controller import SearchController
 from hico_platform.search.disk_full import explain_disk_full
 from hico_platform.search.events import Event, Observer
@@ -48,12 +44,10 @@ from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.start import SearchRequest, StartedSearch, start_search
 from hico_platform.search.state import SearchState, search_progress
 from hico_platform.search.task import TrialFunction
-from hico_platform.search.trial_checkpoints import TrialCheckpoints
 from hico_platform.search.trial_machines import TrialMachines
-from hico_platform.search.trials_folder import claimed, compared_trials
+from hico_platform.search.trials_folder import claimed
 from hico_platform.tracking.base import RunStatus, Tracker
 from hico_platform.tracking.check import check_tracking
-from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
 
 if TYPE_CHECKING:
@@ -62,10 +56,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Note of the ledger: what a trial was measured to take of a GPU.
 GPU_NEED = "gpu_need"
-# How long the end of a search waits for a tracking store that is away.
-PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S = 30.0, 5.0
-# And, when it is interrupted, for one that is there and slow.
-MOST_WHEN_CUT_OFF_S = 10.0
 
 OWN_CLUSTER = ClusterOptions()
 """A Ray cluster that is started on this machine, with all its CPUs and GPUs."""
@@ -88,6 +78,7 @@ def run_search(
     senders: Sequence[Sender] = (),
     metrics: SearchMetrics | None = None,
     watch: DriverWatch = UNWATCHED,
+    checkpoints: CheckpointsOption = IN_THE_HOME,
 ) -> SearchResult:
     """Begins or resumes a search, and runs it to its end.
 
@@ -104,6 +95,7 @@ def run_search(
         senders: tell people how it goes.
         metrics: observes the search too.
         watch: is told the phases of the start and of the end, and what trials do between their reports.
+        checkpoints: where they are to be.
 
     Raises:
         UsageError: the name is taken or running, a resumed search is another user's or differs in what must agree, a
@@ -142,7 +134,7 @@ def run_search(
         )
         stack.enter_context(heartbeat(ledger))
         on_start(ledger.search, ledger.trials())
-        search_logger, keeper = _followers(ledger, request.space, paths, tracker)
+        followers = SearchFollowers(ledger, request.space, paths=paths, tracker=tracker, checkpoints=checkpoints)
         status, state = RunStatus.FAILED, SearchState.INTERRUPTED
         try:
             watching = [one for one in (watcher, metrics) if one is not None]
@@ -150,16 +142,16 @@ def run_search(
                 started,
                 request.space,
                 paths,
-                observers=[search_logger, *observers, keeper, *watching],
+                observers=[followers.logger, *observers, followers.keeper, *watching],
                 on_extended=lambda: on_start(ledger.search, ledger.trials()),
             )
-            keeper.start()
+            followers.keeper.start()
             if metrics is not None:
                 metrics.begin(
                     ledger,
                     space=request.space,
                     report_epochs=controller.report_epochs,
-                    tracking=search_logger,
+                    tracking=followers.logger,
                     gpus=lambda: controller.gpus,
                 )
             if not controller.is_over:  # else there is only the tracking store to complete
@@ -168,7 +160,7 @@ def run_search(
                     controller,
                     ledger,
                     request.space,
-                    function=function,
+                    function=followers.on_worker(function),
                     cluster=cluster,
                     probe=probe,
                     observe=_all_of(*(one.on_execution for one in watching)),
@@ -184,45 +176,14 @@ def run_search(
         finally:
             if metrics is not None:  # first: closing the tracking store may take a while
                 metrics.end(state)
-            untracked = _close(search_logger, keeper, status, watch=watch)
+            untracked = followers.close(status, watch=watch)
         if controller.failures_exceeded:
             most = request.space.settings.resources.max_failures
             raise HicoError(_failures(ledger.trials(), most=most, name=request.name))
-        result = _result(ledger, request.space, search_logger, untracked=untracked, began_s=began_s)
+        result = _result(ledger, request.space, followers.logger, untracked=untracked, began_s=began_s)
         if watcher is not None:
             watcher.done(result)
         return result
-
-
-def _environments(paths: HomePaths, ledger: Ledger) -> Sequence[Path]:
-    """Records the environment of this driver in the search's folder; returns the folders of all its drivers."""
-    driver = ledger.drivers()[-1]
-    return keep_environment(paths.search(ledger.search.name), command=driver.command, at_s=driver.began_at_s)
-
-
-def _followers(
-    ledger: Ledger, space: CheckedSpace, paths: HomePaths, tracker: Tracker
-) -> tuple[SearchLogger, CheckpointKeeper]:
-    """What writes a search to its tracking store, and what applies its rule to checkpoints; runs get what is kept."""
-    search = ledger.search
-    logger = SearchLogger(
-        ledger=ledger,
-        space=space,
-        tracker=tracker,
-        outbox=Outbox(),
-        checkpoint=functools.partial(paths.checkpoint, search),
-        folders=_environments(paths, ledger),
-        kept_first=space.settings.keep is not None,
-    )
-    keeper = CheckpointKeeper(
-        trials=ledger.trials(),
-        keep=space.settings.keep,
-        objectives=space.settings.objectives,
-        checkpoints=TrialCheckpoints(paths.trials(search)),
-        on_kept=logger.keep,
-        referred=functools.partial(compared_trials, paths.home, search.name),
-    )
-    return logger, keeper
 
 
 def _controller(
@@ -301,19 +262,6 @@ def _gpu_sharing(controller: SearchController, ledger: Ledger, probe: Callable[[
         ledger.set_note(GPU_NEED, None if need is None else dataclasses.asdict(need))
 
     return GpuSharing(probe=probe, on_measured=on_measured)
-
-
-def _close(search_logger: SearchLogger, keeper: CheckpointKeeper, status: RunStatus, *, watch: DriverWatch) -> int:
-    """Ends the runs; an interrupted search waits little for a tracking store, whatever state that is in."""
-    watch.on_phase(Phase.CLOSING)
-    keeper.close(finish=status is RunStatus.FINISHED)  # first: runs get what is kept
-    if status is RunStatus.FINISHED:
-        return search_logger.close(status=status, patience_s=PATIENCE_S)
-    patience_s = time_left_s(PATIENCE_WHEN_CUT_OFF_S)
-    untracked = search_logger.close(status=status, patience_s=patience_s, at_most_s=time_left_s(MOST_WHEN_CUT_OFF_S))
-    if untracked:
-        _log.warning("%d writes did not reach the tracking store; --resume makes up for them", untracked)
-    return untracked
 
 
 def _result(

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from hico_platform.build import build_encoder, build_model
 from hico_platform.checkpoint import Checkpoint, is_checkpoint, load_checkpoint, newest_folder
-from hico_platform.commands.encoder import exported_folder, is_registered
+from hico_platform.checkpoint_store import is_in_a_store
+from hico_platform.commands.encoder import exported_folder, fetched_checkpoint, is_registered
 from hico_platform.commands.released_encoder import NotInTheFile, read_released
 from hico_platform.config.schema import parse
 from hico_platform.config.trial import TrialConfig
@@ -131,8 +132,9 @@ def trained_encoder(source: str, *, tracking: str | None = None, given: NotInThe
     """The encoder that a source holds.
 
     Args:
-        source: a checkpoint's folder, or that of a run with checkpoints (the newest counts), an exported encoder's, a
-            model's of MLflow, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``, or a released ``.pth.tar``.
+        source: a checkpoint's folder, or that of a run with checkpoints (the newest counts), an address of either in a
+            store (``s3://``, ``gs://``, ``file://``), an exported encoder's, a model's of MLflow,
+            ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``, or a released ``.pth.tar``.
         tracking: the tracking store with the registry, as in :func:`hico_platform.load_encoder`.
         given: what a released checkpoint does not say; None takes the released settings.
 
@@ -141,6 +143,9 @@ def trained_encoder(source: str, *, tracking: str | None = None, given: NotInThe
         CheckpointError: it is damaged or of another version.
         DataError: it is another project's.
     """
+    if is_in_a_store(source):
+        with fetched_checkpoint(source) as folder:
+            return _of_checkpoint(load_checkpoint(folder), source, kind=SourceKind.CHECKPOINT)
     path = Path(source)
     if is_registered(source) or (path / _MODEL_FILE).is_file() or (path / DESCRIPTION).is_file():
         registered = is_registered(source) or not (path / DESCRIPTION).is_file()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hico_platform.errors import Problem, UsageError
 from hico_platform.masking import credentials_in, masked, secrets_of
 
-RULE = "the address of a dataset without keys: it is kept with the results, and seen in ps"
+RULE = "an address without keys: it is kept with the results, and seen in ps"
 REMEDY = (
     "give s3://BUCKET/FOLDER, and the keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws/credentials "
     "(GOOGLE_APPLICATION_CREDENTIALS for gs://)"
@@ -17,7 +17,7 @@ def has_credentials(address: str) -> bool:
     return "://" in address and (credentials_in(address) or bool(secrets_of(address)))
 
 
-def data_address(text: str) -> str:
+def data_address(text: str, *, field: str = "data") -> str:
     """Returns the text, a folder or an address, after the check that it has no keys.
 
     Raises:
@@ -25,5 +25,5 @@ def data_address(text: str) -> str:
     """
     if has_credentials(text):
         shown = masked(text, secrets=secrets_of(text))
-        raise UsageError(Problem(field="data", rule=RULE, value=shown, remedy=REMEDY))
+        raise UsageError(Problem(field=field, rule=RULE, value=shown, remedy=REMEDY))
     return text

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from hico_platform.checkpoint_store import StoreAwayError
 from hico_platform.config.space import Objective
 from hico_platform.config.space_settings import KeepConfig
 from hico_platform.errors import HicoError
@@ -21,6 +22,9 @@ QUIET_S = 5.0
 
 MOST_S = 60.0
 """Or so long after the first trial that has ended since."""
+
+AWAY_S = 30.0
+"""A store that is away is asked again after so long."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +75,7 @@ class CheckpointKeeper:
         self._event_s = float("-inf")
         self._next_s = float("inf")
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._is_away = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -133,8 +137,13 @@ class CheckpointKeeper:
             if self._closing:
                 return
             ending = trials[number].ending
-            if ending is not None and self._done.get(number) is not verdict.kept:
+            if ending is None or self._done.get(number) is verdict.kept:
+                continue
+            try:
                 self._apply(number, verdict, ending, now_s=now_s)
+            except StoreAwayError as error:
+                self._put_off(error)
+                break
         ended = {number: trial.ending.at_s for number, trial in trials.items() if trial.ending is not None}
         self._next_s = next_change_s(found, ended, self._keep)
 
@@ -142,6 +151,9 @@ class CheckpointKeeper:
         try:
             tell = self._checkpoints.apply(number, verdict, last=ending.checkpoint, at_s=now_s)
             self._done[number] = verdict.kept
+            self._is_away = False
+        except StoreAwayError:
+            raise
         except (OSError, HicoError) as error:
             tell = False
             if number not in self._warned:
@@ -150,6 +162,13 @@ class CheckpointKeeper:
         if tell or number in self._here:
             self._here.discard(number)
             self._on_kept(number, ending)
+
+    def _put_off(self, error: StoreAwayError) -> None:
+        """The store is away: the rule is applied again in a while."""
+        if not self._is_away:
+            _log.warning("the rule for checkpoints waits for their store: %s", error)
+        self._is_away = True
+        self._due_s = self._event_s = time.monotonic() + AWAY_S
 
     def _work(self) -> None:
         while True:

@@ -318,4 +318,5 @@ class SearchController:
             cpus=self._space.settings.resources.cpus,
             gpus=self._gpus,
             key=f"{key}/{trial.number}" if key else "",
+            reported=trial.reports[-1].epoch if trial.reports else 0,
         )

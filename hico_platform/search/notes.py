@@ -32,6 +32,9 @@ DELETING = "deleting"
 PAUSED = "paused"
 """What is paused, by the driver at work: search (whether no trial runs), trials (the numbers of those that wait)."""
 
+CHECKPOINTS = "checkpoints"
+"""The store that checkpoints are in: url, folder; none where they are in the home."""
+
 TRIAL_MACHINES = "trial_machines"
 """The numbers of the trials that each machine ran, with the GPUs that they held."""
 

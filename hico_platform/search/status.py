@@ -10,15 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hico_platform.checkpoint_store import CheckpointStore
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
+from hico_platform.search.checkpoint_place import store_from
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import ReportRecord, SearchRecord, TrialRecord, best_trial
-from hico_platform.search.notes import ARCHIVED, ENDED_BY, EXCLUDED_MACHINES, GPUS, PAUSED, PERSONS_NOTE, SESSIONS
+from hico_platform.search.notes import (
+    ARCHIVED,
+    CHECKPOINTS,
+    ENDED_BY,
+    EXCLUDED_MACHINES,
+    GPUS,
+    PAUSED,
+    PERSONS_NOTE,
+    SESSIONS,
+)
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.requests import Request
 from hico_platform.search.running import driver_of
@@ -267,6 +278,8 @@ def progress_of(paths: HomePaths, name: str) -> SearchProgress:
 def _status(paths: HomePaths, ledger: Snapshot, *, now_s: float) -> SearchStatus:
     folder = os.fspath(paths.trials(ledger.search))
     trials = tuple(_located(trial, paths=paths, search=ledger.search, folder=folder) for trial in ledger.trials)
+    if (store := store_from(ledger.note(CHECKPOINTS))) is not None:
+        trials = tuple(_stored(trial, store) for trial in ledger.trials)
     driver = driver_of(paths, ledger.search.name, ledger.note(DRIVER), now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
@@ -319,6 +332,14 @@ def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord, fold
     inside = not os.path.isabs(recorded) and os.path.normpath(recorded) == recorded
     file = os.path.join(folder, recorded) if inside else os.fspath(paths.checkpoint(search, recorded))
     return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=file))
+
+
+def _stored(trial: TrialRecord, store: CheckpointStore) -> TrialRecord:
+    """A trial with the address of its checkpoint in a store."""
+    if trial.ending is None or trial.ending.checkpoint is None:
+        return trial
+    address = store.address(trial.ending.checkpoint)
+    return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=address))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ class TrialTask:
         report_epochs: the epochs after which it reports.
         cpus: CPUs that it holds while it runs.
         gpus: GPUs that it holds while it runs.
+        reported: the epoch of its last report; 0 before the first.
         key: identifies the run for ever and is kept in its checkpoints; those of another key are never used.
     """
 
@@ -32,6 +33,7 @@ class TrialTask:
     cpus: float
     gpus: float
     key: str = ""
+    reported: int = 0
 
 
 TrialFunction = Callable[[TrialTask, ReportFunction], TrialOutcome]

@@ -32,7 +32,15 @@ from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_notes import count_states, search_note, trial_note
 from hico_platform.tracking.search_runs import METRICS_TAG, SearchRuns, is_complete, key_of
 from hico_platform.tracking.search_view import VIEW_TAG, view_tag
-from hico_platform.tracking.uploads import CHECKPOINT, UPLOADS_TAG, WAITING, are_missing, is_outdated, keep_files
+from hico_platform.tracking.uploads import (
+    CHECKPOINT,
+    CHECKPOINT_TAG,
+    UPLOADS_TAG,
+    WAITING,
+    are_missing,
+    is_outdated,
+    keep_files,
+)
 
 NOTE_EVERY_S = 60.0
 """The note of a search that has no better trial is written again after so long: its count of trials moved on."""
@@ -60,6 +68,8 @@ class SearchLogger(BackgroundLogger):
         clock: Unix time in seconds.
         kept_first: a trial's files are uploaded when :meth:`keep` is called, after the rule for checkpoints was
             applied to them, and not at its end.
+        stored: says where a trial's checkpoint is and what was taken of it, by its number and the ledger's name of it,
+            where checkpoints are in a store of their own: then runs have that as a tag, and no copy.
     """
 
     def __init__(
@@ -74,6 +84,7 @@ class SearchLogger(BackgroundLogger):
         folders: Sequence[Path] = (),
         clock: Callable[[], float] = time.time,
         kept_first: bool = False,
+        stored: Callable[[int, str], str] | None = None,
     ) -> None:
         super().__init__(outbox=outbox, uploads=uploads)
         self._ledger = ledger
@@ -82,6 +93,7 @@ class SearchLogger(BackgroundLogger):
         self._clock = clock
         self._folders = {folder.name: folder for folder in folders}
         self._kept_first = kept_first
+        self._stored = stored
         self._search = ledger.search
         self._space = space
         self._runs = SearchRuns(ledger=ledger, space=space, tracker=tracker)
@@ -229,7 +241,15 @@ class SearchLogger(BackgroundLogger):
         with self._outbox.leaving_out_what_is_refused():
             text = self._trial_note(self._trials[number], ending, value)
             note = self._runs.note_tags(self._runs.id_of(number), text)
-        self._runs.end(number, ending, tags={**note, **({UPLOADS_TAG: WAITING} if self._files(ending) else {})})
+        self._runs.end(
+            number,
+            ending,
+            tags={
+                **note,
+                **self._stored_tags(number, ending),
+                **({UPLOADS_TAG: WAITING} if self._files(ending) else {}),
+            },
+        )
         is_better = self._write_best()
         if is_better or self._clock() >= self._noted_at_s + NOTE_EVERY_S:
             with self._outbox.leaving_out_what_is_refused():
@@ -240,6 +260,8 @@ class SearchLogger(BackgroundLogger):
 
     def _upload(self, number: int, ending: Ending) -> None:
         """Submits the files of a run that has ended; with a full outbox, the next driver finds them missing."""
+        if tags := self._stored_tags(number, ending) if self._kept_first else {}:
+            self._tracker.set_tags(self._runs.id_of(number), tags)
         files = self._files(ending)
         if files and number in self._runs.ids and not self._uploads.is_full:
             self._uploads.submit(functools.partial(keep_files, self._tracker, self._runs.ids[number], files))
@@ -247,13 +269,19 @@ class SearchLogger(BackgroundLogger):
     def _files(self, ending: Ending) -> Mapping[str, Path | str]:
         """The files of a trial that has ended, by the names of their artifacts; texts as they are."""
         files: dict[str, Path | str] = {}
-        if ending.checkpoint is not None:
+        if ending.checkpoint is not None and self._stored is None:
             checkpoint = self._checkpoint(ending.checkpoint)
             if checkpoint.exists() or kept_record(checkpoint.parent) is not None:
                 files[CHECKPOINT] = checkpoint
         if ending.traceback:
             files["traceback.txt"] = ending.traceback
         return files
+
+    def _stored_tags(self, number: int, ending: Ending) -> Mapping[str, str]:
+        """Where the checkpoint is, in a store of its own."""
+        if self._stored is None or ending.checkpoint is None:
+            return {}
+        return {CHECKPOINT_TAG: self._stored(number, ending.checkpoint)}
 
     def _write_best(self) -> bool:
         """Writes the best score, and returns whether there is another best trial."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.checkpoint_store import StoreAwayError
 from hico_platform.config.space import Objective
 from hico_platform.config.space_settings import KeepConfig
 from hico_platform.search.checkpoint_keeper import CheckpointKeeper
@@ -26,8 +27,11 @@ class Applied:
     def __init__(self) -> None:
         self.calls: list[tuple[int, Kept]] = []
         self.fails: set[int] = set()
+        self.away = False
 
     def apply(self, number: int, verdict: Verdict, *, last: str | None, at_s: float) -> bool:
+        if self.away:
+            raise StoreAwayError("away")
         if number in self.fails:
             raise OSError(28, "No space left on device")
         self.calls.append((number, verdict.kept))
@@ -106,6 +110,22 @@ def test_what_fails_is_a_warning_and_is_tried_again(caplog: pytest.LogCaptureFix
     world.applied.fails = set()
     world.keeper.apply()
     assert world.applied.calls == [(1, Kept.ENCODER), (0, Kept.WHOLE)]
+
+
+def test_a_store_that_is_away_is_asked_again_later(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.applied.away = True
+    for number in (0, 1):
+        world.end(number, 9, 0.5 - number / 10)
+    world.keeper.apply()
+    world.keeper.apply()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the rule for checkpoints waits for their store: away"
+    ]
+    assert world.told == []
+    world.applied.away = False
+    world.keeper.apply()
+    assert world.told == [0, 1]
 
 
 def test_days_pass() -> None:
