@@ -134,6 +134,6 @@ def test_a_map_of_another_skeleton_than_the_models_is_refused(tmp_path: Path) ->
     (tmp_path / "a.csv").write_text("nose_x,nose_y,nose_z\n1,2,3\n")
     table = TableMap(content=CSVColumns(columns="{joint}_{axis}"), files="*.csv", joints=("nose",))
     with pytest.raises(
-        DataError, match=r"a\.csv: expected a recording of the 25 joints of kinect-v2, .* a map of 1 joints"
+        DataError, match=r"a\.csv: expected a recording of the 25 joints of kinect-v2, .*got 'a map of 1 joints"
     ):
         read_recordings(tmp_path / "a.csv", KINECT_V2, coordinates=3, table=table)
