@@ -112,18 +112,19 @@ class Steering:
             return
         self._looked_s = self._timer()
         try:
-            requests = self._ledger.requests()
+            for request in self._unanswered(self._ledger.requests()):
+                self._answer(request)
         except HicoError:
             raise
-        except Exception:
-            return
-        for request in self._unanswered(requests):
-            obeyed, says = self._obey(request)
-            answer = Answer(
-                obeyed=obeyed, says=says, at_s=self._clock(), driver=f"{socket.gethostname()}:{os.getpid()}"
-            )
-            self._ledger.record_answer(request.key, answer)
-            _log.warning("%s on %s asked: %s: %s", request.by, request.host, request.words, says)
+        except Exception:  # what was obeyed and has no answer is obeyed again
+            _log.debug("the requests of this search cannot be answered now", exc_info=True)
+
+    def _answer(self, request: Request) -> None:
+        obeyed, says = self._obey(request)
+        driver = f"{socket.gethostname()}:{os.getpid()}"
+        answer = Answer(obeyed=obeyed, says=says, at_s=self._clock(), driver=driver)
+        self._ledger.record_answer(request.key, answer)
+        _log.warning("%s on %s asked: %s: %s", request.by, request.host, request.words, says)
 
     def _unanswered(self, requests: Sequence[Request]) -> list[Request]:
         """What is to be obeyed; what a kill interrupted first, as the limit is noted for one request at a time."""

@@ -238,6 +238,24 @@ def test_a_database_that_is_away_for_a_moment_ends_no_search(search: Search, mon
     assert says(search.ask(RequestKind.EXTEND, count=1)) == (True, "4 trials now")
 
 
+@pytest.mark.parametrize("step", ["enqueue", "set_note", "reopen", "record_answer"])
+def test_a_database_that_goes_away_while_a_request_is_obeyed_ends_no_search(
+    search: Search, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def away(*given: object, **named: object) -> None:
+        raise ConnectionError("server closed the connection")
+
+    request = new_request(RequestKind.ADD, values={"contrast.temperature": 0.07, "model.encoder": "lstm"})
+    search.ledger.record_request(request)
+    with monkeypatch.context() as patched:
+        patched.setattr(search.ledger, step, away)
+        search.controller.look(now=True)
+    assert search.ledger.requests()[0].answer is None
+    search.controller.look(now=True)
+    assert says(search.ledger.requests()[0]) == (True, "it is next in line")
+    assert search.ledger.search.limit == 4
+
+
 def test_a_trial_that_was_continued_with_the_whole_search_stays_so_for_the_next_driver(search: Search) -> None:
     first = search.controller.next_task()
     search.ask(RequestKind.PAUSE, first.number)
