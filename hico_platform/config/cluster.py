@@ -38,11 +38,16 @@ _GpuType = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100),
     Described("a type of GPU as Slurm has it, such as a100", "see sinfo --Format=gres for what there is"),
 ]
-_KUBERNETES_NAME = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
+_KUBERNETES_NAME = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
 _NAMED_THERE = Described(
-    "a name as Kubernetes has it: small letters, digits and dashes", "see kubectl get for what there is"
+    "a name as Kubernetes has it: small letters, digits, dashes and dots", "see kubectl get for what there is"
 )
 _KubernetesName = Annotated[str | None, _KUBERNETES_NAME, _NAMED_THERE]
+_Label = Annotated[
+    str | None,
+    Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63),
+    Described("a name of small letters, digits and dashes, at most 63", "see kubectl get for what there is"),
+]
 _Claim = Annotated[str, _KUBERNETES_NAME, _NAMED_THERE]
 _Image = Annotated[
     str | None,
@@ -90,6 +95,13 @@ class SlurmConfig(Settings):
         for index, option in enumerate(options):
             if not _LINE.fullmatch(option) or not re.match(r"--[a-z][a-z-]*(=|$)", option):
                 raise broken_rule("an option of sbatch on one line", field=(index,), remedy="write --NAME=VALUE")
+            if holds_secret(option):
+                raise broken_rule(
+                    "an option without a secret, since every account of the cluster sees it",
+                    field=(index,),
+                    value=masked(option, secrets=secrets_of(option)),
+                    remedy="put it into the file that slurm.secrets_file names",
+                )
             name = option.split("=")[0].removeprefix("--")
             if name in _OWN_OPTIONS:
                 raise broken_rule(
@@ -118,14 +130,14 @@ class SlurmConfig(Settings):
 class KubeRayConfig(Settings):
     """What Kubernetes asks for besides the machines."""
 
-    namespace: _KubernetesName = Field(None, description="namespace; none: that of kubectl's context")
+    namespace: _Label = Field(None, description="namespace; none: that of kubectl's context")
     image: _Image = Field(None, description="the image of driver, head and workers (docker/Dockerfile)")
     claim: _Claim = Field("hico-home", description="volume claim of the home, which many pods mount at once")
     claim_gib: Whole | None = Field(
         None, description="size of that claim, to be made if missing; none: it is there", ge=1
     )
     storage_class: _KubernetesName = Field(None, description="storage class of a claim that is made")
-    queue: _KubernetesName = Field(None, description="Kueue's local queue; none: starts at once")
+    queue: _Label = Field(None, description="Kueue's local queue; none: starts at once")
     secret: _KubernetesName = Field(
         None, description="Secret of files: hico_database, mlflow_credentials, aws_credentials"
     )

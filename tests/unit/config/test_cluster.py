@@ -45,7 +45,12 @@ def problem(tmp_path: Path, cluster: str, more: str = "") -> str:
             "cluster.slurm.setup[0]: expected a line without a secret",
         ),
         ("  slurm: {warn_s: 5}\n", "cluster.slurm.warn_s: expected at least 30, got 5"),
-        ("  kuberay: {namespace: Group}\n", "cluster.kuberay.namespace: expected a name as Kubernetes has it"),
+        ("  kuberay: {namespace: Group}\n", "cluster.kuberay.namespace: expected a name of small letters"),
+        (
+            "  slurm: {options: [--comment=token=hunter22]}\n",
+            "cluster.slurm.options[0]: expected an option without a secret",
+        ),
+        ("  kuberay: {secret: My_secret}\n", "cluster.kuberay.secret: expected a name as Kubernetes has it"),
         ("  kuberay: {image: 'a b'}\n", "cluster.kuberay.image: expected the name of an image"),
         ("  kuberay: {redis: ':secret@redis:1'}\n", "cluster.kuberay.redis: expected an address of Redis without a"),
         (
@@ -72,7 +77,7 @@ def test_a_space_may_extend_a_cluster(tmp_path: Path) -> None:
         SPACE + "  cpus: 16\n  slurm: {partition: gpu, options: [--constraint=ib]}\n"
     )
     (tmp_path / "mine.yaml").write_text(
-        "extends: cluster.yaml\ncluster: {nodes: 4, kuberay: {node_selector: {a.b/c: d}}}\n"
+        "extends: cluster.yaml\ncluster: {nodes: 4, kuberay: {node_selector: {a.b/c: d}, storage_class: nfs.csi.io}}\n"
     )
     cluster = load_space(tmp_path / "mine.yaml", assignments=["cluster.gpus=2"]).settings.cluster
     assert (cluster.nodes, cluster.cpus, cluster.gpus) == (4, 16, 2)
