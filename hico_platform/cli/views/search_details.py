@@ -6,6 +6,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from hico_platform.amounts import shown_bytes, shown_duration
 from hico_platform.cli.terminal import plain, plain_line
@@ -17,9 +18,11 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Decision
 from hico_platform.errors import command
 from hico_platform.search.drivers import clock_time, starter
+from hico_platform.search.keep_rule import Kept
 from hico_platform.search.ledger.base import TrialRecord, TrialState
 from hico_platform.search.state import SearchState, trial_status
 from hico_platform.search.status import SearchStatus
+from hico_platform.search.trial_checkpoints import kept_record
 
 _WIDTH = 14
 _Z_95 = 1.96
@@ -130,7 +133,7 @@ def trial_lines(status: SearchStatus, trial: TrialRecord) -> Iterator[str]:
         gpus = f", {seconds / 3600 * status.gpus:.3f} GPU-hours" if status.gpus else ""
         yield from _field("cost", f"{shown_duration(seconds)} on a worker ({seconds:.1f} s){gpus}")
     yield from _field("machine", trial.machine)
-    yield from _field("checkpoint", None if trial.ending is None else trial.ending.checkpoint)
+    yield from _field("checkpoint", None if trial.ending is None else _checkpoint(trial.ending.checkpoint))
     yield from _field("MLflow run", trial.run_id)
     if trial.ending is not None and trial.ending.reason:
         yield from _field("reason", trial.ending.reason)
@@ -223,3 +226,11 @@ def _field(name: str, value: str | None, *, keep: bool = False) -> Iterator[str]
     """A named line; nothing where there is nothing to say. ``keep``: a further line of the field above."""
     if value:
         yield f"  {name if not keep else '':<{_WIDTH}}{plain_line(value)}"
+
+
+def _checkpoint(path: str | None) -> str | None:
+    """Where a checkpoint is, and what a rule took of it; one in a store is named by its address alone."""
+    record = None if path is None or "://" in path else kept_record(Path(path).parent)
+    if record is None:
+        return path
+    return str(record) if record.kept is Kept.NOTHING else f"{path} ({record})"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +164,16 @@ def test_a_trial_whole() -> None:
         "  checkpoint    /h/last",
         "  MLflow run    r1",
     ]
+
+
+@pytest.mark.parametrize("kept", ["encoder alone", "removed"])
+def test_a_checkpoint_of_which_something_was_taken_says_what_and_why(kept: str, tmp_path: Path) -> None:
+    path = tmp_path / "0000" / "epoch-000009"
+    path.mkdir(parents=True)
+    (path.parent / "kept.json").write_text(json.dumps({"kept": kept, "why": "not one of the best 1", "at_s": 0}))
+    (line,) = [line for line in whole(status(trial(0, ending={"checkpoint": str(path)})), 0) if "checkpoint " in line]
+    assert "1970-01-01 00:00 UTC: not one of the best 1 (keep)" in line
+    assert (str(path) in line) == (kept != "removed"), "no page points to nothing"
 
 
 def test_one_that_failed_says_why() -> None:
