@@ -20,6 +20,7 @@ from hico_platform.errors import Problem, UsageError
 from hico_platform.report import retrain_plots, search_plots, side_by_side
 from hico_platform.report.certainty import Certainty, certainty
 from hico_platform.report.content import ReportContent, RetrainTable
+from hico_platform.report.contour import contour
 from hico_platform.report.plot import Plot, Table, labels, number, percent
 from hico_platform.report.trial_table import Cell, TrialRow, failures, trial_headings, trial_rows
 
@@ -137,6 +138,7 @@ def _part(content: ReportContent, *, prefix: str) -> SearchPart:
             "parallel": search_plots.parallel(content, prefix=prefix),
             "importance": search_plots.importance(content, prefix=prefix),
             "pairs": search_plots.interactions(content, prefix=prefix),
+            "contour": contour(content, prefix=prefix),
             "cost": search_plots.cost(content, prefix=prefix),
         },
         weights=search_plots.weights(content, prefix=prefix),
