@@ -68,14 +68,14 @@ class StoredCheckpoints:
             self._store.remove(f"{trial}/{one}")
         if kept is Kept.WHOLE or (name is None and known is None):
             return bool(older)
+        if name is not None and kept is Kept.ENCODER:
+            self._store.keep_encoder_alone(f"{trial}/{name}")
         is_new = known is None or known.kept is not kept
         if is_new:
             record = KeptRecord(kept=kept, why=verdict.why, at_s=at_s or time.time())
             self._store.write_json(f"{trial}/{RECORD}", record.as_plain())
         if name is not None and kept is Kept.NOTHING:
             self._store.remove(f"{trial}/{name}")
-        elif name is not None:
-            self._store.keep_encoder_alone(f"{trial}/{name}")
         return bool(older) or is_new
 
     def _left(self, number: int, verdict: Verdict) -> Kept:

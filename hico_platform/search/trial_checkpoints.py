@@ -1,7 +1,8 @@
 """The checkpoints of a search's trials on disk, and what a rule takes of them away.
 
-``0003/kept.json`` says what is kept of trial 3, why and since when. It is written before anything is removed, and every
-step may be done again, so a kill at any moment is made up for by the next one who applies the rule.
+``0003/kept.json`` says what is kept of trial 3, why and since when. It is written before a checkpoint is removed, and
+after one is cut, which shows by itself. Every step may be done again, so a kill at any moment is made up for by whoever
+applies the rule next.
 """
 
 from __future__ import annotations
@@ -117,16 +118,16 @@ class TrialCheckpoints:
         is_cut = checkpoint is None or checkpoint_files.is_encoder_alone(checkpoint)
         if kept is Kept.WHOLE or (checkpoint is None and known is None):
             return bool(older)
-        if known is None or known.kept is not kept:
+        if kept is Kept.ENCODER and checkpoint is not None:
+            checkpoint_files.keep_encoder_alone(checkpoint)  # a full disk leaves it whole, and unrecorded
+        is_new = known is None or known.kept is not kept
+        if is_new:
             record = KeptRecord(kept=kept, why=verdict.why, at_s=at_s)
             write_whole(self.of(number) / RECORD, json.dumps(record.as_plain()).encode())
-        if checkpoint is None:
-            return known is None or known.kept is not kept
-        if kept is Kept.NOTHING:
+        if kept is Kept.NOTHING and checkpoint is not None:
             checkpoint_files.remove(checkpoint)
             return True
-        checkpoint_files.keep_encoder_alone(checkpoint)
-        return bool(older) or not is_cut
+        return bool(older) or is_new or not is_cut
 
     def _left(self, number: int, verdict: Verdict) -> Kept:
         known = self.record(number)

@@ -84,6 +84,23 @@ def test_killed_in_between_the_next_one_goes_on(step: str, tmp_path: Path, monke
     assert names(tmp_path) == ["epoch-000009", RECORD]
 
 
+def test_on_a_full_disk_it_stays_whole_and_no_record_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, checkpoints = trained(tmp_path), TrialCheckpoints(tmp_path)
+
+    def full(file: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint_files, "write_whole", full)
+        with pytest.raises(OSError, match="No space"):
+            checkpoints.apply(3, ENCODER, last=last, at_s=0.0)
+    assert checkpoints.record(3) is None
+    assert names(tmp_path) == ["epoch-000009"], "the older one made room"
+    assert checkpoints.apply(3, ENCODER, last=last, at_s=0.0)
+
+
 def test_a_torn_one_stays(tmp_path: Path) -> None:
     last, checkpoints = trained(tmp_path), TrialCheckpoints(tmp_path)
     (tmp_path / last / "state.safetensors").write_bytes(b"torn")
