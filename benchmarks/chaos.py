@@ -15,9 +15,9 @@ and with MLflow's store, and MLflow's server; the others come and go. Every few 
     slow       PostgreSQL stands still for up to 10 s, as on a disk that is busy
     driver     SIGKILL of the driver
 
-A driver that has ended goes on by a resume; a search that is done is extended. When the time is up the search is
-lowered to the trials that have begun and comes to its end in peace. Then the ledger, Optuna's own view, checkpoints,
-the trials' own log and MLflow's runs have to agree.
+A driver that has ended goes on by a resume; a search that is done is extended. When the time is up the search comes
+to its end in peace. Then the ledger, Optuna's own view, checkpoints, the trials' own log and MLflow's runs have to
+agree.
 """
 
 from __future__ import annotations
@@ -137,10 +137,19 @@ class Chaos:
         self.database = Database(hosts, self.head)
         self.tracking = Tracking(hosts, self.head, f"{self.database.address}/mlflow", home)
         for host in (self.head, *self.others):
-            hosts.start_ray(host, cpus=1)
+            self.start_ray(host)
         self.limit, self.drivers = TRIALS, 0
         self.driver = self.started()
         self.exits: collections.Counter[str] = collections.Counter()
+
+    def start_ray(self, host: str) -> None:
+        """Starts Ray on a host, which takes several tries on a busy machine."""
+        for left in reversed(range(3)):
+            try:
+                return self.hosts.start_ray(host, cpus=1)
+            except (AssertionError, subprocess.TimeoutExpired):
+                if not left:
+                    raise
 
     def options(self) -> dict[str, object]:
         return {
@@ -329,7 +338,7 @@ def main() -> int:
             print(f"{(ends_s - time.monotonic()) / 60:5.1f} min left: {name}", flush=True)
             FAULTS[name](chaos)
             happened[name] += 1
-        problem = chaos.finish()
+        problem = chaos.finish()  # goes on until what has begun has ended
         words = [sys.executable, __file__, "--check", str(home), str(chaos.options()["storage"]), chaos.tracking.uri]
         done = subprocess.run(hosts.command(chaos.head, *words), cwd=checks.ROOT, check=False, env=hosts.environment)
         print(json.dumps({"faults": happened, "drivers": chaos.drivers, "their ends": chaos.exits, "problem": problem}))
