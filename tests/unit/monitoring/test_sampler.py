@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
+import pytest
 
 from hico_platform.monitoring.sampler import MachineSample, Sampler, sample
 
@@ -22,6 +25,22 @@ def test_a_look_at_the_disk_and_at_this_process(tmp_path: Path) -> None:
     assert found.most_open_files == psutil.Process().rlimit(psutil.RLIMIT_NOFILE)[0]
     cpu = psutil.Process().cpu_times()
     assert 0 < found.cpu_s <= cpu.user + cpu.system
+
+
+def test_what_each_number_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimpleNamespace(f_bavail=3, f_bfree=5, f_blocks=11, f_frsize=7, f_bsize=2)
+    process = SimpleNamespace(
+        oneshot=nullcontext,
+        cpu_times=lambda: SimpleNamespace(user=2.0, system=0.5, children_user=9.0),
+        memory_info=lambda: SimpleNamespace(rss=100, vms=900),
+        num_fds=lambda: 4,
+        rlimit=lambda which: (64, 128) if which == psutil.RLIMIT_NOFILE else (0, 0),
+    )
+    monkeypatch.setattr(os, "statvfs", lambda home: disk)
+    monkeypatch.setattr(psutil, "Process", lambda: process)
+    assert sample(Path("/h")) == MachineSample(
+        disk_free_bytes=21, disk_size_bytes=77, resident_bytes=100, cpu_s=2.5, open_files=4, most_open_files=64
+    )
 
 
 def test_a_disk_that_does_not_answer_hides_nothing_else(tmp_path: Path) -> None:
