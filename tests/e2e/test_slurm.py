@@ -113,7 +113,8 @@ def test_a_job_goes_back_into_the_queue_and_on_where_it_was(
     wait_until(lambda: log.exists() and "trial 0 begins" in log.read_text(), said)
     wait_until(lambda: reports() >= 1, said)
     slurm.run("scancel", "--batch", "--signal=USR1", str(number))  # what Slurm sends before the time limit
-    wait_until(lambda: slurm.job(number).get("Restarts") == "1", said)
+    waiting_again = {"Restarts": "1", "JobState": "PENDING"}  # before that a new time to start is overwritten
+    wait_until(lambda: waiting_again.items() <= slurm.job(number).items(), said)
     before = reports()
     assert 1 <= before < 24, "interrupted in the middle"
     slurm.run("scontrol", "update", f"JobId={number}", "StartTime=now")  # Slurm waits for two minutes otherwise
