@@ -22,6 +22,7 @@ from hico_platform.api.places import (
 )
 from hico_platform.api.search_tables import curves_table, trials_table
 from hico_platform.api.session import session, warn
+from hico_platform.commands.checkpoints_option import CheckpointsOption, checkpoints_option
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.names import check_known_name, check_name
@@ -314,6 +315,7 @@ def search(
     home: PathLike | None = None,
     storage: str | None = None,
     tracking: str | None = None,
+    checkpoints: str | None = None,
     address: str | None = None,
     runtime_env: PathLike | None = None,
     cpus: int | None = None,
@@ -344,6 +346,8 @@ def search(
         home: the folder that holds everything (default: ``$HICO_HOME``, else ``~/.hico``).
         storage: a study database elsewhere (default: ``$HICO_STORAGE``).
         tracking: an MLflow tracking store elsewhere (default: ``$MLFLOW_TRACKING_URI``).
+        checkpoints: where checkpoints are kept, as ``s3://BUCKET/FOLDER`` (default: ``$HICO_CHECKPOINTS``, else the
+            home); a search that is resumed knows it.
         address: an existing Ray cluster, such as ``auto`` (default: one of its own, on this machine).
         runtime_env: a YAML file of what Ray prepares on each machine.
         cpus: CPUs to use on this machine (default: all).
@@ -370,6 +374,7 @@ def search(
     """
     check_count("trials", trials)
     check_count("cpus", cpus)
+    kept = checkpoints_option(checkpoints, field="checkpoints")
     if name is not None:
         check_known_name(name, field="name")
     if take_over and not resume:
@@ -400,6 +405,7 @@ def search(
             location=place_of(data, home=paths.home) or (begun_on(paths, named) if resume else None),
             request={"resume": resume, "limit": trials, "take_over": take_over},
             cluster={"address": address, "cpus": cpus},
+            checkpoints=kept,
             runtime_env=runtime_env,
             notify=notify,
             metrics_port=metrics_port,
@@ -417,6 +423,7 @@ def _run(
     location: str | None,
     request: Mapping[str, Any],
     cluster: Mapping[str, Any],
+    checkpoints: CheckpointsOption,
     runtime_env: PathLike | None,
     notify: Sequence[str],
     metrics_port: int | None,
@@ -461,6 +468,7 @@ def _run(
                 observers=observers,
                 senders=told,
                 metrics=metrics,
+                checkpoints=checkpoints,
             )
     finally:
         if live is not None:

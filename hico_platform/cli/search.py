@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hico_platform.checkpoint_store import check_store
 from hico_platform.cli.failure import known_secrets
 from hico_platform.cli.metrics_options import add_metrics_options, check_metrics_options, exported_metrics
 from hico_platform.cli.overlap_option import add_allow_overlap
@@ -32,6 +31,7 @@ from hico_platform.cli.views.pretrain_only import joining
 from hico_platform.cli.views.result_view import print_result
 from hico_platform.cli.views.run_log import RunLog
 from hico_platform.cli.views.search_view import SearchView
+from hico_platform.commands.checkpoints_option import checkpoints_option
 from hico_platform.config.package_files import find_space
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.space import CheckedSpace, load_space, space_from
@@ -171,7 +171,6 @@ def _search(
             view.phase(Phase.LIBRARIES)
             from hico_platform.commands import search, search_inputs
             from hico_platform.commands.notifying import senders
-            from hico_platform.commands.search_followers import CheckpointsOption
             from hico_platform.search.execution import ClusterOptions
             from hico_platform.search.start import SearchRequest
             from hico_platform.tracking.mlflow_tracker import MlflowTracker
@@ -204,7 +203,7 @@ def _search(
                 senders=told,
                 metrics=metrics,
                 watch=view.watch,
-                checkpoints=CheckpointsOption(url=arguments.checkpoints, default=_default_checkpoints()),
+                checkpoints=checkpoints_option(arguments.checkpoints, field="--checkpoints"),
             )
     except KeyboardInterrupt:
         if view.has_begun or arguments.resume:
@@ -225,20 +224,13 @@ def _say_inputs(inputs: SearchInputs, *, space: CheckedSpace, name: str, home: P
         output.say(f"{more['train_sequences']:,} labelled sequences are trained on; {words}")
 
 
-def _default_checkpoints() -> str | None:
-    """Where the checkpoints of searches that begin are kept, where nothing else is asked for."""
-    return os.environ.get("HICO_CHECKPOINTS") or None
-
-
 def _check_options(arguments: argparse.Namespace) -> None:
     for option, value in (("--trials", arguments.trials), ("--cpus", arguments.cpus)):
         if value is not None and value < 1:
             raise UsageError(Problem(field=option, rule="at least 1", value=value, remedy="give a count"))
     if arguments.name is not None:
         check_known_name(arguments.name, field="--name")
-    for field, url in (("--checkpoints", arguments.checkpoints), ("HICO_CHECKPOINTS", _default_checkpoints())):
-        if url is not None:
-            check_store(data_address(url, field=field), field=field)
+    checkpoints_option(arguments.checkpoints, field="--checkpoints")
     if arguments.take_over and not arguments.resume:
         raise UsageError(
             Problem(

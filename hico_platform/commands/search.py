@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from hico_platform.commands.checkpoints_option import IN_THE_HOME, CheckpointsOption
 from hico_platform.commands.notifying import notifying
-from hico_platform.commands.search_followers import IN_THE_HOME, CheckpointsOption, SearchFollowers
+from hico_platform.commands.search_followers import SearchFollowers
 from hico_platform.config.space import CheckedSpace, GpuShare
 from hico_platform.cpus import available_cpus
 from hico_platform.data.split_guard import closed_test_split

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hico_platform.checkpoint_store import CheckpointStore
+from hico_platform.commands.checkpoints_option import IN_THE_HOME, CheckpointsOption
 from hico_platform.config.space import CheckedSpace
 from hico_platform.environment.record import keep_environment
 from hico_platform.home import HomePaths
@@ -31,17 +31,6 @@ PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S = 30.0, 5.0
 MOST_WHEN_CUT_OFF_S = 10.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointsOption:
-    """The store that was asked for, and the one of searches that begin where none was; None is the home."""
-
-    url: str | None = None
-    default: str | None = None
-
-
-IN_THE_HOME = CheckpointsOption()
 
 
 class SearchFollowers:

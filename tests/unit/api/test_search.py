@@ -165,6 +165,7 @@ class TestRunning:
                 trials=7,
                 set={"budget.epochs": np.int64(3), "sampler.name": "random", "scheduler.grace_epochs": 1},
                 home=tmp_path / "home",
+                checkpoints="s3://bucket/mine",
                 address="auto",
                 cpus=3,
                 allow_overlap=True,
@@ -181,6 +182,7 @@ class TestRunning:
         assert (request.name, request.limit, request.resume) == ("mine", 7, False)
         assert called["data"] == str(tmp_path / "data")
         assert (called["cluster"].address, called["cluster"].cpus) == ("auto", 3)
+        assert called["checkpoints"].url == "s3://bucket/mine"
         assert called["observers"] == [print]
         assert request.driver.command == "hico_platform.search(name='mine')"
 

@@ -10,7 +10,8 @@ import torch
 from hico_platform.checkpoint import save_checkpoint
 from hico_platform.checkpoint_store import CheckpointStore, StoreAwayError
 from hico_platform.commands import search_followers as module
-from hico_platform.commands.search_followers import CheckpointsOption, SearchFollowers
+from hico_platform.commands.checkpoints_option import CheckpointsOption
+from hico_platform.commands.search_followers import SearchFollowers
 from hico_platform.home import HomePaths
 from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.memory import MemoryLedger
