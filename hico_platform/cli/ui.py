@@ -12,10 +12,12 @@ examples:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import shutil
 import ssl
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +25,13 @@ from hico_platform.cli.access_token import access_token
 from hico_platform.cli.listening import Listener, listen
 from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home_access import follow_home
 from hico_platform.masking import without_credentials
 
 if TYPE_CHECKING:
     from hico_platform.home import HomePaths
+    from hico_platform.search.ledger.storage import Storage
     from hico_platform.tracking.mlflow_app import AccessPolicy
     from hico_platform.tracking.mlflow_pages import Tls
     from hico_platform.tracking.mlflow_tracker import Experiment
@@ -111,6 +114,7 @@ def _serve_optuna(arguments: argparse.Namespace, paths: HomePaths) -> int:
     app = dashboard_app(storage)
     if not arguments.read_only:
         note_studies(storage, {name: _study_note(name) for name in names})
+        _note_trials(storage, names, paths)
     tls = _tls(arguments)
     listener = listen(arguments.host, arguments.port)
     with listener.socket:
@@ -120,6 +124,17 @@ def _serve_optuna(arguments: argparse.Namespace, paths: HomePaths) -> int:
         print("the pages are there in a few seconds; Ctrl-C ends them", flush=True)
         serve_optuna(app, policy, listening=listener.socket, tls=tls)
     return 0
+
+
+def _note_trials(storage: Storage, names: Sequence[str], paths: HomePaths) -> None:
+    """Notes of the best and the failed trials; a search that this version cannot read has none."""
+    from hico_platform.commands.dashboard_notes import trial_notes
+    from hico_platform.search.ledger.dashboard import note_trials
+    from hico_platform.search.status import search_status
+
+    for name in names:
+        with contextlib.suppress(HicoError):
+            note_trials(storage, name, trial_notes(search_status(paths, name)))
 
 
 def _study_note(name: str) -> str:

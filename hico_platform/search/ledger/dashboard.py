@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.search.ledger.names import search_names
+from hico_platform.search.ledger.step import one_transaction
 from hico_platform.search.ledger.storage import Storage
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -38,6 +40,30 @@ def note_studies(storage: Storage, notes: Mapping[str, str]) -> None:
                 dashboard.save_note(study, text)
         except (optuna.exceptions.StorageInternalError, HicoError):  # a database that can only be read
             return
+
+
+def note_trials(storage: Storage, name: str, notes: Mapping[int, str]) -> None:
+    """Gives trials of a study their notes by number, in one transaction, as :func:`note_studies` does studies.
+
+    Raises:
+        UsageError: the extra is not installed.
+    """
+    import optuna
+
+    dashboard = _dashboard()
+    study = optuna.load_study(study_name=name, storage=storage)
+    trials = [
+        SimpleNamespace(study=study, storage=study._storage, _trial_id=frozen._trial_id, text=notes[frozen.number])
+        for frozen in study.get_trials(deepcopy=False)
+        if frozen.number in notes
+    ]
+    try:
+        with one_transaction(storage):
+            for trial in trials:
+                if not dashboard.get_note(trial):
+                    dashboard.save_note(trial, trial.text)
+    except (optuna.exceptions.StorageInternalError, HicoError):  # a database that can only be read
+        return
 
 
 def searches(storage: Storage) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hico_platform.errors import UsageError
-from hico_platform.search.ledger.dashboard import dashboard_app, note_studies, searches
+from hico_platform.search.ledger.dashboard import dashboard_app, note_studies, note_trials, searches
 from hico_platform.search.ledger.optuna_ledger import StudyLedger
 from hico_platform.search.ledger.storage import MEMORY, open_storage
 from tests.toy import FACTS, toy_space
@@ -27,6 +27,29 @@ def test_a_study_gets_a_note_that_a_person_may_replace(tmp_path: Path) -> None:
     dashboard.save_note(study, "mine")
     note_studies(storage, {"toy": "second"})
     assert dashboard.get_note(study) == "mine"
+
+
+def test_trials_get_notes_that_a_person_may_replace(tmp_path: Path) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard", reason="the extra dashboard is not installed")
+    import optuna
+    from optuna_dashboard._note import get_note_from_system_attrs
+
+    storage = open_storage(f"sqlite:///{tmp_path}/study.db")
+    ledger = StudyLedger.create(storage, name="toy", space=SPACE, facts=FACTS, limit=5, at_s=1.0)
+    ledger.begin(SPACE, at_s=2.0)
+    ledger.begin(SPACE, at_s=2.0)
+    note_trials(storage, "toy", {0: "# a long one\n" + "line\n" * 1000, 1: "second", 7: "of no trial"})
+    study = optuna.load_study(study_name="toy", storage=storage)
+
+    def notes() -> list[str]:
+        attributes = storage.get_study_system_attrs(study._study_id)
+        return [get_note_from_system_attrs(attributes, one._trial_id)["body"] for one in study.get_trials()]
+
+    assert notes() == ["# a long one\n" + "line\n" * 1000, "second"]
+    dashboard.save_note(optuna.trial.Trial(study, study.get_trials()[1]._trial_id), "mine")
+    note_trials(storage, "toy", {1: "third"})
+    assert notes()[1] == "mine"
+    assert not dashboard.get_note(study), "the study's own note is another one"
 
 
 def test_a_database_without_a_search_has_nothing_to_show() -> None:
