@@ -246,8 +246,13 @@ class SearchWatch:
 
     def _read(self) -> Snapshot:
         from hico_platform.search.ledger.engine import looking_at
+        from hico_platform.search.ledger.snapshot import has_known_schema
 
         with looking_at(self._paths.storage_url) as connection:
+            if not has_known_schema(connection):
+                from hico_platform.search.ledger.storage import open_storage
+
+                open_storage(self._paths.storage_url, create=False)  # raises where Optuna cannot read it either
             snapshot = self._reader.read(connection)
         if snapshot is None:
             from hico_platform.search.ledger.names import unknown_search

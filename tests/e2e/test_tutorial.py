@@ -28,8 +28,12 @@ SMALL = {
 HEADINGS = ("classes", "missing", "bodies", "subject", "camera", "frames", "repetition", "setup")
 """Lines whose values are names and counts of the data: of them the first word counts."""
 
-LUCK = re.compile(r"champion|challenger|beats|better|noise|register|warning|interval|training to the|loading|compiling")
-"""What a page may say and a small budget not, or in other words: the verdict on a model, phases that took seconds."""
+LUCK = re.compile(
+    r"champion|challenger|beats|better|noise|register|warning|interval|training to the|loading|compiling"
+    r"|that is shown|there is one"
+)
+"""What a page may say and a small budget not, or in other words: the verdict on a model, phases that took seconds, and
+lines that break elsewhere below a table of another width."""
 
 
 def worded(output: str) -> set[str]:
@@ -39,8 +43,10 @@ def worded(output: str) -> set[str]:
 
 def _wording(line: str) -> str:
     words = line.split()
-    if not words or words == ["..."]:
+    if not words or words == ["..."] or not re.search(r"\w", line):  # borders of tables are as wide as numbers
         return ""
+    if re.match(r"\s*\d\.\d{4}  ", line):
+        return "a neighbour"
     if words[0].rstrip(":") in HEADINGS:
         return words[0].rstrip(":")
     plain = re.sub(r"\b[0-9a-f]{12,}\b", "0", line)

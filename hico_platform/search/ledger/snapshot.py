@@ -55,6 +55,14 @@ _RUNS = text(
     "WHERE trials.study_id = :study"
 )
 _WAITING = "WAITING"
+_SCHEMA = text("SELECT version_num FROM alembic_version")
+SCHEMA = "v3.2.0.a"
+"""Of Optuna's tables, as they are read here; what becomes of others is for Optuna to say."""
+
+
+def has_known_schema(connection: Connection) -> bool:
+    """Whether a study database has the tables that a :class:`SnapshotReader` knows."""
+    return connection.execute(_SCHEMA).scalar() == SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True)

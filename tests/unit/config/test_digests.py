@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hico_platform.config.cluster import ClusterConfig
 from hico_platform.config.document import Document
 from hico_platform.config.package_files import find_space, shipped_spaces
 from hico_platform.config.parameters import uniform
@@ -144,7 +145,7 @@ def without_precision(source: Mapping[str, Any]) -> dict[str, Any]:
 
 def without_newer(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as versions kept them that knew none of these, which say nothing where they are not given."""
-    newer = {"allow_overlap": False, "notify": []}
+    newer = {"allow_overlap": False, "notify": [], "keep": None, "cluster": to_mapping(ClusterConfig())}
     assert {key: settings[key] for key in newer} == newer
     kept = {key: value for key, value in settings.items() if key not in newer}
     return {**kept, "base": as_first_written(kept["base"])}

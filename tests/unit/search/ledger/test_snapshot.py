@@ -9,7 +9,7 @@ from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.engine import looking_at
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
-from hico_platform.search.ledger.snapshot import Snapshot, SnapshotReader
+from hico_platform.search.ledger.snapshot import Snapshot, SnapshotReader, has_known_schema
 from hico_platform.search.notes import PAUSES
 from hico_platform.search.requests import RequestKind, new_request
 from hico_platform.search.tags import TagRecord
@@ -99,3 +99,9 @@ def test_a_search_that_there_is_not_or_no_more(ledger: StudyLedger, url: str) ->
         assert SnapshotReader("none").read(connection) is SnapshotReader("other").read(connection) is None
     StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=3, at_s=5.0)
     assert (read(url, reader).trials, read(url, reader).search.limit) == ((), 3)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_tables_are_those_of_this_optuna(url: str) -> None:
+    with looking_at(url) as connection:
+        assert has_known_schema(connection)
