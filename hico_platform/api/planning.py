@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hico_platform.api.datasets import DataLike, place_of
-from hico_platform.api.places import PathLike, Settings, assignments_of, check_count, paths_of
-from hico_platform.api.search import SpaceLike, begun_on, space_given
-from hico_platform.names import check_known_name, check_name
+from hico_platform.api.asked_search import SpaceLike, asked_search
+from hico_platform.api.datasets import DataLike
+from hico_platform.api.places import PathLike, Settings, paths_of
 
 if TYPE_CHECKING:
     from hico_platform.search.search_plan import SearchPlan
@@ -50,23 +49,28 @@ def plan_search(
     """
     from hico_platform.commands.dry_run import dry_run
 
-    check_count("trials", trials)
-    check_count("cpus", cpus)
     paths = paths_of(home, storage=storage)
-    assignments = assignments_of(set)
-    assignments += [f"protocol={protocol}"] if protocol else []
-    assignments += ["allow_overlap=true"] if allow_overlap else []
-    checked = space_given(space, paths, name=name, resume=resume, assignments=assignments)
-    named, field = (name, "name") if name is not None else (checked.name, "space.name")
-    named = check_known_name(named, field=field) if resume else check_name(named, field=field)
+    asked = asked_search(
+        space,
+        paths,
+        data=data,
+        protocol=protocol,
+        name=name,
+        trials=trials,
+        set=set,
+        resume=resume,
+        take_over=take_over,
+        cpus=cpus,
+        allow_overlap=allow_overlap,
+    )
     return dry_run(
-        checked,
+        asked.space,
         paths=paths,
-        name=named,
+        name=asked.name,
         resume=resume,
         take_over=take_over,
         limit=trials,
-        data=place_of(data, home=paths.home) or (begun_on(paths, named) if resume else None),
+        data=asked.location(),
         address=address,
         cpus=cpus,
     )

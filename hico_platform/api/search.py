@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hico_platform.api.datasets import DataLike, place_of
+from hico_platform.api.asked_search import SpaceLike, asked_search
+from hico_platform.api.datasets import DataLike
 from hico_platform.api.exported_metrics import exported_metrics
 from hico_platform.api.notebook import LiveSearch, in_notebook, search_html
 from hico_platform.api.places import (
     PathLike,
     Settings,
-    assignments_of,
-    check_count,
     paths_of,
 )
 from hico_platform.api.search_tables import curves_table, trials_table
@@ -25,7 +24,7 @@ from hico_platform.api.session import session, warn
 from hico_platform.commands.checkpoints_option import CheckpointsOption, checkpoints_option
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import HomePaths
-from hico_platform.names import check_known_name, check_name
+from hico_platform.names import check_known_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
     from hico_platform.search.start import SearchRequest
     from hico_platform.search.status import SearchStatus, SearchWatch
 
-SpaceLike = PathLike | Mapping[str, Any]
-"""A space file, the name of a space that ships with the package, or a space as a mapping."""
+
 NORMAL_95 = 1.959964
 """Standard errors on either side of a score that a 95 % interval has."""
 
@@ -372,37 +370,32 @@ def search(
         search = hico.search("level_weights", trials=12, set={"budget.epochs": 9}, name="short")
         print(search.best)
     """
-    check_count("trials", trials)
-    check_count("cpus", cpus)
     kept = checkpoints_option(checkpoints, field="checkpoints")
-    if name is not None:
-        check_known_name(name, field="name")
-    if take_over and not resume:
-        raise UsageError(
-            Problem(
-                field="take_over",
-                rule="a search that is resumed",
-                remedy="leave it out: a new search is nobody else's",
-            )
-        )
     paths = paths_of(home, storage=storage, tracking=tracking)
-    assignments = assignments_of(set)
-    assignments += [f"protocol={protocol}"] if protocol else []
-    assignments += ["allow_overlap=true"] if allow_overlap else []
-    checked = space_given(space, paths, name=name, resume=resume, assignments=assignments)
-    named, field = (name, "name") if name is not None else (checked.name, "space.name")
-    named = check_known_name(named, field=field) if resume else check_name(named, field=field)
+    asked = asked_search(
+        space,
+        paths,
+        data=data,
+        protocol=protocol,
+        name=name,
+        trials=trials,
+        set=set,
+        resume=resume,
+        take_over=take_over,
+        cpus=cpus,
+        allow_overlap=allow_overlap,
+    )
     paths.check_writable(study=True)
     if resume:
         from hico_platform.search.start import check_resumable
 
-        check_resumable(paths, named, take_over=take_over)
+        check_resumable(paths, asked.name, take_over=take_over)
     with session(paths.home, shared=shared):
         _run(
-            checked,
+            asked.space,
             paths=paths,
-            name=named,
-            location=place_of(data, home=paths.home) or (begun_on(paths, named) if resume else None),
+            name=asked.name,
+            location=asked.location(),
             request={"resume": resume, "limit": trials, "take_over": take_over},
             cluster={"address": address, "cpus": cpus},
             checkpoints=kept,
@@ -412,7 +405,7 @@ def search(
             quiet=quiet,
             progress=progress,
         )
-    return Search(paths, named)
+    return Search(paths, asked.name)
 
 
 def _run(
@@ -473,42 +466,6 @@ def _run(
     finally:
         if live is not None:
             live.refresh(functools.partial(search_status, paths, name), at_once=True)
-
-
-def space_given(
-    space: SpaceLike | None, paths: HomePaths, *, name: str | None, resume: bool, assignments: list[str]
-) -> CheckedSpace:
-    """The space of a call, or of the search that is resumed.
-
-    Raises:
-        UsageError: neither is named.
-        ConfigError: the space breaks a rule.
-    """
-    from hico_platform.config.package_files import find_space
-    from hico_platform.config.space import load_space, space_from, space_of
-
-    if isinstance(space, Mapping):
-        return space_of(space, assignments=assignments)
-    if space is not None:
-        return load_space(find_space(os.fspath(space)), assignments=assignments)
-    if not (resume and name):
-        raise UsageError(
-            Problem(field="space", rule="a space, or resume=True and a name", remedy='try hico.search("level_weights")')
-        )
-    from hico_platform.search.status import search_status
-
-    return space_from(search_status(paths, name).search.source, assignments=assignments)
-
-
-def begun_on(paths: HomePaths, name: str) -> str | None:
-    """The dataset of the search that is resumed; None where this begins it."""
-    from hico_platform.search.status import search_status
-    from hico_platform.worker.datasets import located
-
-    try:
-        return located(str(search_status(paths, name).search.facts.more["data"]), home=paths.home)
-    except UsageError:
-        return None
 
 
 def _best(trial: TrialRecord, space: CheckedSpace) -> BestTrial:

@@ -27,6 +27,7 @@ NO_TEST = {
 """Modules that declare and do nothing."""
 
 TESTED_IN = {
+    "api/asked_search.py": "api/test_search.py",
     "build.py": "train/test_session.py",
     "cli/views/body.py": "cli/test_data_info.py",
     "commands/figure_data.py": "commands/test_evaluation_files.py",

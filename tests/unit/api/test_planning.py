@@ -44,3 +44,10 @@ def test_what_could_not_start_is_refused(tmp_path: Path) -> None:
         hico.plan_search("level_weights", set={"budget.epoch": 9}, home=tmp_path)
     with pytest.raises(hico.UsageError, match="name"):
         hico.plan_search("level_weights", name="../out", home=tmp_path)
+
+
+def test_a_plan_refuses_what_a_search_refuses(tmp_path: Path) -> None:
+    """Both take their arguments from ``asked_search``."""
+    for run in (hico.search, hico.plan_search):
+        with pytest.raises(hico.UsageError, match="take_over: expected a search that is resumed"):
+            run("level_weights", take_over=True, home=tmp_path)
