@@ -25,6 +25,7 @@ from hico_platform.commands.checkpoints_option import CheckpointsOption, checkpo
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.names import check_known_name
+from hico_platform.search.score_interval import score_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from hico_platform.search.ledger.base import TrialRecord
     from hico_platform.search.start import SearchRequest
     from hico_platform.search.status import SearchStatus, SearchWatch
-
-
-NORMAL_95 = 1.959964
-"""Standard errors on either side of a score that a 95 % interval has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -470,12 +467,11 @@ def _run(
 
 def _best(trial: TrialRecord, space: CheckedSpace) -> BestTrial:
     score, error, ending = trial.value or 0.0, trial.standard_error, trial.ending
-    half = None if error is None else NORMAL_95 * error
     return BestTrial(
         trial=trial.number,
         score=score,
         standard_error=error,
-        interval=None if half is None else (max(0.0, score - half), min(1.0, score + half)),
+        interval=score_interval(score, error),
         epochs=trial.epoch,
         values=dict(trial.values),
         config=_config(trial, space),

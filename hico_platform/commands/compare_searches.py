@@ -11,11 +11,10 @@ from typing import Any
 
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import TrialRecord, TrialState
+from hico_platform.search.score_interval import score_interval
 from hico_platform.search.status import SearchStatus, search_status
 from hico_platform.search.stopping import busy_spans
 
-Z_95 = 1.96
-"""Standard errors to each side of a score within which 95 % of a normal distribution lie."""
 STEPS = 20
 """How many costs the curves are compared at."""
 
@@ -38,10 +37,7 @@ class ComparedSearch:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of its best score, by the standard error; none where that is not known."""
         best = self.status.best
-        if best is None or best.value is None or best.standard_error is None:
-            return None
-        half = Z_95 * best.standard_error
-        return best.value - half, best.value + half
+        return None if best is None else score_interval(best.value, best.standard_error)
 
     def best_at(self, seconds: float) -> float | None:
         """The best score after so many seconds of trials; none before a trial was complete."""

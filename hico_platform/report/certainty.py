@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hico_platform.report.content import ReportContent, ReportedTrial
-
-NORMAL_95 = 1.959964
-"""Standard errors to either side of a 95 % interval."""
+from hico_platform.search.score_interval import score_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ def certainty(content: ReportContent) -> Certainty | None:
     best = content.best_trial
     if best is None or best.value is None:
         return None
-    value, error = best.value, best.error
+    value, error, interval = best.value, best.error, score_interval(best.value, best.error)
     peers = [one for one in content.trials if one.state == best.state and one.epoch == best.epoch and one.curve]
     others = sorted((one for one in peers if one is not best), key=lambda one: (-(one.value or 0.0), one.number))
     runner_up = others[0] if others else None
@@ -58,8 +56,8 @@ def certainty(content: ReportContent) -> Certainty | None:
         trial=best,
         value=value,
         error=error,
-        low=None if error is None else max(0.0, value - NORMAL_95 * error),
-        high=None if error is None else min(1.0, value + NORMAL_95 * error),
+        low=None if interval is None else interval[0],
+        high=None if interval is None else interval[1],
         runner_up=runner_up,
         lead=None if runner_up is None else value - (runner_up.value or 0.0),
         within_one=None if error is None else sum((one.value or 0.0) >= value - error for one in peers),

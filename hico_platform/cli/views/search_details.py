@@ -20,12 +20,12 @@ from hico_platform.errors import command
 from hico_platform.search.drivers import clock_time, starter
 from hico_platform.search.keep_rule import Kept
 from hico_platform.search.ledger.base import TrialRecord, TrialState
+from hico_platform.search.score_interval import score_interval
 from hico_platform.search.state import SearchState, trial_status
 from hico_platform.search.status import SearchStatus
 from hico_platform.search.trial_checkpoints import kept_record
 
 _WIDTH = 14
-_Z_95 = 1.96
 """Standard errors to each side of a score within which 95 % of a normal distribution lie."""
 
 
@@ -169,9 +169,8 @@ def _best(status: SearchStatus) -> Iterator[str]:
         return
     signal = status.space.settings.objectives[0]
     words = f"trial {best.number} at epoch {best.epoch}: {signal} {shown_score(best.value, best.standard_error)}"
-    if best.standard_error is not None:
-        half = _Z_95 * best.standard_error
-        words += f" (95 %: {best.value - half:.3f} to {best.value + half:.3f})"
+    if (interval := score_interval(best.value, best.standard_error)) is not None:
+        words += f" (95 %: {interval[0]:.3f} to {interval[1]:.3f})"
     yield from _field("best", words)
     yield from _field("", shown_values(best.values), keep=True)
     if len(status.space.settings.objectives) > 1:

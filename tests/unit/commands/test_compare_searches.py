@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from hico_platform.cli.main import main
-from hico_platform.commands.compare_searches import Z_95, best_by_cost, compare_searches
+from hico_platform.commands.compare_searches import best_by_cost, compare_searches
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import Ledger, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.score_interval import NORMAL_95
 from tests.toy import FACTS, toy_space
 from tests.unit.search.ledger.contract import ending, report
 
@@ -68,7 +69,7 @@ def test_bests_intervals_and_scores_at_equal_cost(tmp_path: Path, capsys: pytest
     assert comparison.differences == ()
     assert comparison.costs[-1] == pytest.approx(20.0), "what the cheapest took"
     one, two = comparison.searches
-    assert one.interval == pytest.approx((0.5 - Z_95 * 0.02, 0.5 + Z_95 * 0.02))
+    assert one.interval == pytest.approx((0.5 - NORMAL_95 * 0.02, 0.5 + NORMAL_95 * 0.02))
     assert [one.best_at(cost) for cost in (9.0, 10.0, 20.0)] == [None, 0.3, 0.5]
     assert [two.best_at(cost) for cost in (9.0, 18.0, 20.0)] == [None, 0.4, 0.4]
     assert main(["compare", "quick", "slow", "--home", str(tmp_path)]) == 0
