@@ -8,24 +8,14 @@ from pathlib import Path
 import pytest
 
 from hico_platform.commands.encoder_and_data import in_layout_of, seen_in_training
-from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
+from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.data.layouts import LAYOUTS
 from hico_platform.data.map_layout import map_store
 from hico_platform.data.split import split_store
 from hico_platform.errors import DataError
 from hico_platform.worker.datasets import Dataset
 from tests.small import small_store
-from tests.unit.commands.trained import PROTOCOL, Trained, trained_in
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained_in(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(scope="module")
-def encoder(trained: Trained) -> TrainedEncoder:
-    return trained_encoder(str(trained.run("run")))
+from tests.unit.commands.trained import PROTOCOL, Trained
 
 
 def test_what_was_seen_in_training_is_told_by_the_provenance(trained: Trained, encoder: TrainedEncoder) -> None:

@@ -32,19 +32,9 @@ from hico_platform.evaluate.tasks import registry
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.datasets import Dataset
 from tests.small import small_store
-from tests.unit.commands.trained import PROTOCOL, Trained, trained_in
+from tests.unit.commands.trained import PROTOCOL, Trained
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained_in(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(scope="module")
-def encoder(trained: Trained) -> TrainedEncoder:
-    return trained_encoder(str(trained.run("run")))
 
 
 def asked(trained: Trained, *encoders: TrainedEncoder, **more: Any) -> EvaluationRequest:

@@ -11,26 +11,16 @@ import torch
 
 from hico_platform.commands import features as module
 from hico_platform.commands.features import METADATA, write_features
-from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
+from hico_platform.commands.trained_encoder import TrainedEncoder
 from hico_platform.data.split import split_store
 from hico_platform.data.split_guard import Purpose
 from hico_platform.enums import Part
 from hico_platform.errors import DataError, UsageError
 from hico_platform.worker.datasets import Dataset
 from tests.small import small_store
-from tests.unit.commands.trained import PROTOCOL, Trained, trained_in
+from tests.unit.commands.trained import PROTOCOL, Trained
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained_in(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(scope="module")
-def encoder(trained: Trained) -> TrainedEncoder:
-    return trained_encoder(str(trained.run("run")))
 
 
 def write(encoder: TrainedEncoder, source: Dataset, out: Path, part: Part = Part.TEST) -> dict[str, object]:

@@ -16,14 +16,9 @@ from hico_platform.data.layout import KINECT_V1
 from hico_platform.data.normalise import Normalisation
 from hico_platform.errors import CheckpointError, DataError, UsageError
 from hico_platform.tracking import registered_model
-from tests.unit.commands.trained import Trained, trained_in
+from tests.unit.commands.trained import Trained
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained_in(tmp_path_factory.mktemp("trained"))
 
 
 def test_whatever_holds_it_is_the_same_encoder(trained: Trained) -> None:
