@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,16 +53,16 @@ def note_trials(storage: Storage, name: str, notes: Mapping[int, str]) -> None:
 
     dashboard = _dashboard()
     study = optuna.load_study(study_name=name, storage=storage)
-    trials = [
-        SimpleNamespace(study=study, storage=study._storage, _trial_id=frozen._trial_id, text=notes[frozen.number])
-        for frozen in study.get_trials(deepcopy=False)
-        if frozen.number in notes
-    ]
+    trials = []
+    for number, text in notes.items():
+        with suppress(KeyError):  # no such trial
+            trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+            trials.append((SimpleNamespace(study=study, storage=storage, _trial_id=trial_id), text))
     try:
         with one_transaction(storage):
-            for trial in trials:
+            for trial, text in trials:
                 if not dashboard.get_note(trial):
-                    dashboard.save_note(trial, trial.text)
+                    dashboard.save_note(trial, text)
     except (optuna.exceptions.StorageInternalError, HicoError):  # a database that can only be read
         return
 
