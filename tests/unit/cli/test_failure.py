@@ -111,7 +111,6 @@ def test_stdout_on_a_full_disk_where_ray_prints(
         pytest.skip("no /dev/full here")
     from ray.experimental import tqdm_ray
 
-    monkeypatch.setattr(tqdm_ray, "_print", print)
     monkeypatch.setattr(tqdm_ray, "_manager", tqdm_ray._BarManager())
     monkeypatch.setattr(builtins, "print", tqdm_ray.safe_print)  # as in any process that was a driver of Ray
     with open("/dev/full", "w") as full:
