@@ -17,7 +17,7 @@ import torch
 from hico_platform.build import build_views
 from hico_platform.checkpoint import newest_checkpoint, save_checkpoint
 from hico_platform.config.schema import to_mapping
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import TrialConfig, as_now_written
 from hico_platform.data.kept_together import clusters_of, persons
 from hico_platform.data.store import Store
 from hico_platform.enums import Decision, Signal
@@ -253,6 +253,8 @@ class _Training:
             resumed = self._log.resume()
             self._ranks.from_first(self._state.epoch)
             if resumed and self._state.epoch in report_epochs:
+                if self._signal is not None and not self._log.scores_hold:
+                    self._score(self._signal)
                 decision = self._send(report)
             if self._stops(decision):
                 return decision
@@ -318,8 +320,8 @@ class _Training:
         self.features = eval_features(self.encoder, data=self.data, config=evaluation)
         found = reported_scores(self.features, data=self.data, config=evaluation, signal=signal, seed=seed)
         spread = feature_spread(self.features.eval)
-        self._log.metrics = {**found.values, "parameters": self._parameters, "feature_spread": spread}
-        self._log.standard_errors = found.standard_errors
+        metrics = {**found.values, "parameters": self._parameters, "feature_spread": spread}
+        self._log.score(metrics, standard_errors=found.standard_errors)
 
     def _send(self, report: ReportFunction) -> Decision:
         decision = report(self._log.report())
@@ -340,8 +342,12 @@ class _TrialLog:
         provenance: Mapping[str, Any],
     ) -> None:
         self.history: list[tuple[int, Mapping[str, float]]] = []  # since the last report
-        self.metrics: dict[str, float] = {}
-        self.standard_errors: dict[str, float] = {}
+        self.metrics: Mapping[str, float] = {}
+        self.standard_errors: Mapping[str, float] = {}
+        self.scores_hold = False
+        """Whether a resumed run has the scores of its epoch; one that was cut off at its validation has older ones."""
+
+        self._scored_epoch: int | None = None
         self.path: Path | None = None
         self.writes: list[CheckpointWrite] = []  # since the last report
         self._state = state
@@ -354,11 +360,16 @@ class _TrialLog:
             "missing_joint": store.missing_joint,
             "provenance": dict(provenance),
         }
+        self._evaluation = to_mapping(config.evaluation)
         self._saved_epoch = 0  # before the first epoch the seed reproduces the whole state
         self._saved_at_s = time.monotonic()
 
     def add(self, result: EpochResult, *, system: Mapping[str, float]) -> None:
         self.history.append((result.epoch, {**result.losses, "sequences_per_s": result.sequences_per_s, **system}))
+
+    def score(self, metrics: Mapping[str, float], *, standard_errors: Mapping[str, float]) -> None:
+        self.metrics, self.standard_errors = metrics, standard_errors
+        self._scored_epoch = self._state.epoch
 
     def report(self) -> EpochReport:
         if self.path is None:
@@ -381,6 +392,7 @@ class _TrialLog:
             "history": self.history,
             "metrics": self.metrics,
             "standard_errors": self.standard_errors,
+            "scored_epoch": self._scored_epoch,
         }
         began_s = time.monotonic()
         self.path = save_checkpoint(
@@ -399,8 +411,11 @@ class _TrialLog:
         check_same_run(checkpoint, self._identity)
         self._state.restore(epoch=checkpoint.epoch, tensors=checkpoint.tensors)
         self.history = [(int(epoch), losses) for epoch, losses in checkpoint.facts["history"]]
-        self.metrics, self.path = dict(checkpoint.facts["metrics"]), checkpoint.path
-        self.standard_errors = dict(checkpoint.facts.get("standard_errors", {}))
+        self.metrics, self.path = checkpoint.facts["metrics"], checkpoint.path
+        self.standard_errors = checkpoint.facts.get("standard_errors", {})
+        self._scored_epoch = checkpoint.facts.get("scored_epoch")  # earlier versions did not say of which they were
+        evaluation = as_now_written(checkpoint.facts["config"])["evaluation"]
+        self.scores_hold = self._scored_epoch == checkpoint.epoch and evaluation == self._evaluation
         self._saved_epoch = checkpoint.epoch
         return True
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ def run(
     *,
     epochs: int = 4,
     provenance: Mapping[str, str] | None = None,
+    reports: Container[int] = frozenset({2, 4}),
     **values: object,
 ) -> TrialOutcome:
     split = small_split(store)
@@ -45,7 +46,7 @@ def run(
         split=split,
         target=split,
         directory=directory,
-        report_epochs={2, 4},
+        report_epochs=reports,
         report=report,
         device=torch.device("cpu"),
         provenance=provenance,
@@ -167,6 +168,66 @@ def test_a_run_cut_off_within_an_epoch_keeps_every_whole_one(
     assert outcome.metrics == expected.metrics
     ends = [load_checkpoint(path).tensors for path in (expected.checkpoint, outcome.checkpoint)]
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut_at", [2, 4])
+def test_a_validation_that_is_cut_off_is_made_again_and_never_takes_the_scores_of_an_earlier_one(
+    cut_at: int, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[EpochReport] = []
+    run(store, tmp_path / "whole", recorder(whole))
+    reports: list[EpochReport] = []
+    scored, calls = trial.reported_scores, itertools.count(1)
+
+    def cut(*arguments, **options):
+        if next(calls) == cut_at // 2:
+            raise KeyboardInterrupt
+        return scored(*arguments, **options)
+
+    monkeypatch.setattr(trial, "reported_scores", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, tmp_path / "cut", recorder(reports))
+    monkeypatch.setattr(trial, "reported_scores", scored)
+    newest = newest_checkpoint(tmp_path / "cut")
+    assert newest is not None
+    assert newest.epoch == cut_at  # its training is kept
+    run(store, tmp_path / "cut", recorder(reports))
+    found = [(report.epoch, report.metrics, report.standard_errors) for report in reports]
+    assert found == [(report.epoch, report.metrics, report.standard_errors) for report in whole]
+
+
+@pytest.mark.slow
+def test_scores_of_an_epoch_that_had_no_report_are_its_own_where_it_has_one_now(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, step = itertools.count(1), loop.train_step
+
+    def cut(*arguments, **options):
+        if next(steps) == 3 * 4 + 2:  # four steps an epoch: within the fourth
+            raise Cut
+        return step(*arguments, **options)
+
+    straight: list[EpochReport] = []
+    run(store, tmp_path / "straight", recorder(straight), reports={2, 3, 4})
+    monkeypatch.setattr(loop, "train_step", cut)
+    with pytest.raises(Cut):
+        run(store, tmp_path / "cut", recorder([]))
+    monkeypatch.setattr(loop, "train_step", step)
+    reports: list[EpochReport] = []
+    run(store, tmp_path / "cut", recorder(reports), reports={2, 3, 4})
+    assert [(report.epoch, report.metrics) for report in reports] == [(one.epoch, one.metrics) for one in straight[1:]]
+
+
+@pytest.mark.slow
+def test_a_report_that_is_sent_again_is_scored_by_the_evaluation_of_now(store: Store, tmp_path: Path) -> None:
+    straight: list[EpochReport] = []
+    run(store, tmp_path / "straight", recorder(straight, stop_at=2), evaluation__centre_crop=0.5)
+    with pytest.raises(Cut):
+        run(store, tmp_path / "cut", recorder([], cut_at=2))
+    reports: list[EpochReport] = []
+    run(store, tmp_path / "cut", recorder(reports, stop_at=2), evaluation__centre_crop=0.5)
+    assert [report.metrics for report in reports] == [report.metrics for report in straight]
 
 
 def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> None:
