@@ -104,6 +104,7 @@ def released_settings(config: TrialConfig) -> TrialConfig:
             "views.shear_strength": views.shear_strength,
             "views.corruption_probability": views.corruption_probability,
             "views.corruption": views.corruption.value,
+            "views.corrupted_joint_share": views.corrupted_joint_share,
             "views.rotation_degrees": views.rotation_degrees,
             "views.tilt_degrees": views.tilt_degrees,
             "views.scale": views.scale,

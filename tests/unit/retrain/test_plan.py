@@ -8,7 +8,7 @@ import json
 import pytest
 
 from hico_platform.config.schema import flatten, replace
-from hico_platform.config.trial import TrialConfig
+from hico_platform.config.trial import NEWER_FIELDS, TrialConfig
 from hico_platform.enums import Part
 from hico_platform.errors import ConfigError
 from hico_platform.retrain.plan import Entry, make_plan, released_settings
@@ -32,6 +32,7 @@ RELEASED = {
     "views.shear_strength": 1.0,
     "views.corruption_probability": 1.0,
     "views.corruption": "either",
+    "views.corrupted_joint_share": 0.6,
     "views.rotation_degrees": 0.0,
     "views.tilt_degrees": 0.0,
     "views.scale": 0.0,
@@ -121,7 +122,7 @@ def test_each_entry_is_trained_with_its_own_settings() -> None:
 def test_results_of_earlier_versions_are_found_by_the_digest_that_these_wrote() -> None:
     """Earlier ones had no view but shear and corruption, each with one probability and one strength."""
     config: dict[str, dict[str, object]] = {}
-    newer = {name: value for name, value in RELEASED.items() if name.startswith("views.")}
+    newer = {name: RELEASED[name] for name in NEWER_FIELDS}
     for name, value in {**BEST, "budget.seed": 0}.items():
         if name in newer:
             continue
