@@ -121,15 +121,18 @@ class CheckpointStore:
         write_new_folder(target, {TENSORS[content["schema_version"]]: blob, FACTS: facts_file(content)})
         return target
 
-    def keep_encoder_alone(self, name: str) -> None:
+    def keep_encoder_alone(self, name: str) -> bool:
         """Cuts a checkpoint down to its encoder; one that was cut already, or half, is finished.
+
+        Returns whether it was whole.
 
         Raises:
             TornCheckpointError: it is not what was written.
             StoreAwayError: the store does not answer; it can be read all the same.
         """
         content, blob = self.read(name)
-        if content["schema_version"] != ENCODER:
+        was_whole = content["schema_version"] != ENCODER
+        if was_whole:
             content, blob = encoder_alone(content, blob)
             self._write_checkpoint(name, content, blob)
         kept = {FACTS, _tensors(content)}
@@ -137,6 +140,7 @@ class CheckpointStore:
             if info.is_file and Path(info.path).name not in kept:
                 with self._errors():
                     self._filesystem.delete_file(info.path)
+        return was_whole
 
     def remove(self, name: str) -> None:
         """Removes a checkpoint, or a folder with all that is in it; killed in between it is no checkpoint any more.

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoints(Protocol):
-    """Where the checkpoints are (:class:`~hico_platform.search.trial_checkpoints.TrialCheckpoints`)."""
+    """Where the checkpoints are (:class:`~hico_platform.search.kept_checkpoints.KeptCheckpoints`)."""
 
     def apply(self, number: int, verdict: Verdict, *, last: str | None, at_s: float) -> bool:
         """Takes away what a verdict does not keep; returns whether there was anything to take."""

@@ -8,6 +8,7 @@ from typing import Any
 from hico_platform.checkpoint_store import CheckpointStore, StoreAwayError
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
+from hico_platform.search.kept_checkpoints import KeptCheckpoints
 from hico_platform.search.ledger.base import Ledger, SearchRecord
 from hico_platform.search.notes import CHECKPOINTS
 from hico_platform.search.stored_checkpoints import StoredCheckpoints
@@ -27,7 +28,7 @@ def store_from(note: object) -> CheckpointStore | None:
     return CheckpointStore(str(note["url"]), str(note.get("folder", "")))
 
 
-def checkpoints_of(ledger: Ledger, paths: HomePaths) -> TrialCheckpoints | StoredCheckpoints:
+def checkpoints_of(ledger: Ledger, paths: HomePaths) -> KeptCheckpoints:
     """The checkpoints of a search, wherever they are."""
     store = store_of(ledger)
     return TrialCheckpoints(paths.trials(ledger.search)) if store is None else StoredCheckpoints(store)

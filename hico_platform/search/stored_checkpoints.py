@@ -1,21 +1,18 @@
-"""The checkpoints of a search's trials in a store, and what a rule takes of them away: as on disk, over the network."""
+"""The checkpoints of a search's trials in a store."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from hico_platform.checkpoint_files import ENCODER, encoder_alone
 from hico_platform.checkpoint_store import CheckpointStore, StoreAwayError
-from hico_platform.search.keep_rule import Kept, Verdict
-from hico_platform.search.trial_checkpoints import RECORD, KeptRecord, less, record_from
+from hico_platform.errors import CheckpointError
+from hico_platform.search.keep_rule import Kept
+from hico_platform.search.kept_checkpoints import RECORD, KeptCheckpoints, KeptRecord, record_from
 
 
-class StoredCheckpoints:
-    """Does what :class:`~hico_platform.search.trial_checkpoints.TrialCheckpoints` does, in a store.
-
-    Every method raises StoreAwayError where the store does not answer.
-    """
+class StoredCheckpoints(KeptCheckpoints):
+    """Every method raises StoreAwayError where the store does not answer."""
 
     def __init__(self, store: CheckpointStore) -> None:
         self._store = store
@@ -39,50 +36,34 @@ class StoredCheckpoints:
         """The bytes of a trial's checkpoints."""
         return sum(self._store.sizes(f"{number:04d}").values())
 
-    def size_after(self, number: int, verdict: Verdict, *, last: str | None) -> int:
-        """The bytes that a verdict leaves; for a checkpoint that is still to be cut, its encoder is measured."""
-        sizes = self._store.sizes(f"{number:04d}")
-        name, kept = self._last(number, last), self._left(number, verdict)
-        if name is None or kept is Kept.NOTHING:
-            return 0
-        if kept is Kept.WHOLE or self.record(number) is not None:
-            return sizes[name]
-        content, blob = self._store.read(f"{number:04d}/{name}")
-        if content["schema_version"] == ENCODER:
-            return sizes[name]
-        return sizes[name] - len(blob) + len(encoder_alone(content, blob)[1])
+    def _names(self, number: int) -> list[str]:
+        return self._store.names(f"{number:04d}")
 
-    def apply(self, number: int, verdict: Verdict, *, last: str | None, at_s: float) -> bool:
-        """Takes away what a verdict does not keep; returns whether there was anything to take.
-
-        Raises:
-            StoreAwayError: the store does not answer, or the last checkpoint is not uploaded yet.
-            CheckpointError: it is torn, and stays as it is.
-        """
-        trial, known = f"{number:04d}", self.record(number)
-        kept, name = self._left(number, verdict), self._last(number, last)
-        if last is not None and known is None and name != Path(last).name:
+    def _check_complete(self, last: str | None, name: str | None) -> None:
+        if last is not None and name != Path(last).name:
             raise StoreAwayError(f"{self._store.address(last)} is not uploaded yet")
-        older = [one for one in self._store.names(trial) if one != name]
-        for one in older:
-            self._store.remove(f"{trial}/{one}")
-        if kept is Kept.WHOLE or (name is None and known is None):
-            return bool(older)
-        if name is not None and kept is Kept.ENCODER:
-            self._store.keep_encoder_alone(f"{trial}/{name}")
-        is_new = known is None or known.kept is not kept
-        if is_new:
-            record = KeptRecord(kept=kept, why=verdict.why, at_s=at_s or time.time())
-            self._store.write_json(f"{trial}/{RECORD}", record.as_plain())
-        if name is not None and kept is Kept.NOTHING:
-            self._store.remove(f"{trial}/{name}")
-        return bool(older) or is_new
 
-    def _left(self, number: int, verdict: Verdict) -> Kept:
-        known = self.record(number)
-        return verdict.kept if known is None else less(known.kept, verdict.kept)
+    def _cut(self, number: int, name: str) -> bool:
+        return self._store.keep_encoder_alone(f"{number:04d}/{name}")
 
-    def _last(self, number: int, last: str | None) -> str | None:
-        names = self._store.names(f"{number:04d}")
-        own = None if last is None else Path(last).name
-        return own if own in names else (names[-1] if names else None)
+    def _remove(self, number: int, name: str) -> None:
+        self._store.remove(f"{number:04d}/{name}")
+
+    def _write_record(self, number: int, record: KeptRecord) -> None:
+        self._store.write_json(f"{number:04d}/{RECORD}", record.as_plain())
+
+    def _bytes(self, number: int, name: str) -> int:
+        return self._store.sizes(f"{number:04d}")[name]
+
+    def _encoder_bytes(self, number: int, name: str) -> int:
+        """Its encoder is measured where it is still to be cut, which takes all of it over the network."""
+        now = self._bytes(number, name)
+        if self.record(number) is not None:
+            return now
+        try:
+            content, blob = self._store.read(f"{number:04d}/{name}")
+        except CheckpointError:
+            return now  # torn: it stays
+        if content["schema_version"] == ENCODER:
+            return now
+        return now - len(blob) + len(encoder_alone(content, blob)[1])

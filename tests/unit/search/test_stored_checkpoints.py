@@ -12,7 +12,7 @@ from hico_platform.checkpoint_store import CheckpointStore, StoreAwayError
 from hico_platform.search.keep_rule import Kept, Verdict
 from hico_platform.search.stored_checkpoints import StoredCheckpoints
 
-WHOLE, ENCODER, NOTHING = (Verdict(kept=kept, why="a reason") for kept in Kept)
+_, ENCODER, NOTHING = (Verdict(kept=kept, why="a reason") for kept in Kept)
 LAST = "0003/epoch-000009"
 
 
@@ -25,18 +25,11 @@ def store(tmp_path: Path) -> CheckpointStore:
     return store
 
 
-def test_from_two_to_one_to_its_encoder_to_nothing(store: CheckpointStore) -> None:
+def test_a_removed_one_is_named_by_its_record(store: CheckpointStore) -> None:
     checkpoints = StoredCheckpoints(store)
     assert checkpoints.where(3, LAST) == store.address(LAST)
-    for verdict, left in ((WHOLE, 1), (ENCODER, 1), (NOTHING, 0)):
-        after = checkpoints.size_after(3, verdict, last=LAST)
-        assert checkpoints.apply(3, verdict, last=LAST, at_s=5.0)
-        assert not checkpoints.apply(3, verdict, last=LAST, at_s=9.0)
-        assert len(store.names("0003")) == left
-        assert checkpoints.size(3) == pytest.approx(after, abs=40)
+    checkpoints.apply(3, NOTHING, last=LAST, at_s=5.0)
     assert checkpoints.where(3, LAST) == "removed on 1970-01-01 00:00 UTC: a reason (keep)"
-    assert not checkpoints.apply(3, WHOLE, last=LAST, at_s=9.0), "it does not come back"
-    assert checkpoints.size_after(3, ENCODER, last=LAST) == 0
 
 
 def test_an_encoder_is_named_with_its_address(store: CheckpointStore) -> None:
@@ -51,16 +44,6 @@ def test_what_is_not_uploaded_yet_is_waited_for(store: CheckpointStore) -> None:
         checkpoints.apply(3, NOTHING, last="0003/epoch-000027", at_s=0.0)
     assert len(store.names("0003")) == 2
     assert not checkpoints.apply(4, NOTHING, last=None, at_s=0.0), "a trial that failed before its first"
-
-
-def test_killed_after_the_record_the_next_one_goes_on(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = StoredCheckpoints(store)
-    with monkeypatch.context() as patched:
-        patched.setattr(store, "keep_encoder_alone", lambda name: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            checkpoints.apply(3, ENCODER, last=LAST, at_s=0.0)
-    checkpoints.apply(3, ENCODER, last=LAST, at_s=0.0)
-    assert store.read(LAST)[0]["schema_version"] == 3
 
 
 def test_where_the_store_is_away_the_address_is_known(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.search.trial_checkpoints import RECORD
+from hico_platform.search.kept_checkpoints import RECORD
 from hico_platform.tracking.base import Run, RunStatus, TrackingError, TrackingRefused
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.uploads import (
