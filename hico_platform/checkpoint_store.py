@@ -82,6 +82,14 @@ class CheckpointStore:
                 found[name] = found.get(name, 0) + info.size
         return found
 
+    def total_bytes(self) -> int:
+        """The bytes of all that is below the address.
+
+        Raises:
+            StoreAwayError: the store does not answer.
+        """
+        return sum(info.size for info in self._list("") if info.is_file)
+
     def upload(self, folder: Path, trial: str) -> None:
         """Copies a checkpoint's folder into the store, and removes all but the newest epochs of its trial there.
 
@@ -131,7 +139,7 @@ class CheckpointStore:
             StoreAwayError: the store does not answer; it can be read all the same.
         """
         content, blob = self.read(name)
-        was_whole = content["schema_version"] != ENCODER
+        was_whole = bool(content["schema_version"] != ENCODER)
         if was_whole:
             content, blob = encoder_alone(content, blob)
             self._write_checkpoint(name, content, blob)

@@ -14,6 +14,7 @@ from hico_platform.api.places import PathLike, check_count, paths_of
 from hico_platform.api.pretraining import ConfigLike
 from hico_platform.api.search import Search
 from hico_platform.api.session import session, warn
+from hico_platform.checkpoint_store import is_in_a_store
 from hico_platform.errors import Problem, UsageError
 from hico_platform.names import check_known_name
 
@@ -161,9 +162,9 @@ class Retraining:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The checkpoint of the model: that of the first seed."""
+        """The checkpoint of the model: that of the first seed. None where it could not be fetched from its store."""
         found = self._report.champion.checkpoint
-        return None if found is None else Path(found)
+        return None if found is None or is_in_a_store(found) else Path(found)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -222,6 +223,7 @@ def retrain(
     name: str | None = None,
     cpus: int | None = None,
     gpus: int | None = None,
+    checkpoints: str | None = None,
     address: str | None = None,
     allow_overlap: bool = False,
     home: PathLike | None = None,
@@ -248,6 +250,8 @@ def retrain(
         name: with ``config``, of the model (default: the file's).
         cpus: CPUs of a run (default: those of a trial).
         gpus: GPUs of a run, which share each batch (default: those of a trial).
+        checkpoints: where checkpoints are kept, as ``s3://BUCKET/FOLDER`` (default: where those of the search are; with
+            ``config``, ``$HICO_CHECKPOINTS``, else the home).
         address: an existing Ray cluster (default: one of its own).
         allow_overlap: train on sequences that are scored too, which every number then says.
         home: where the search is (default: that of the ``Search``, else ``$HICO_HOME``, else ``~/.hico``).
@@ -269,6 +273,7 @@ def retrain(
         result.table.query("metric == 'knn_top1'")
         result.alias, result.reason
     """
+    from hico_platform.commands.checkpoints_option import checkpoints_option
     from hico_platform.commands.retrain import retrain_in_home
 
     for field, value in (("seeds", seeds), ("candidates", candidates), ("epochs", epochs)):
@@ -283,6 +288,7 @@ def retrain(
     else:
         paths = paths_of(home, storage=storage, tracking=tracking)
         searched = None if search is None else check_known_name(search, field="search")
+    kept = checkpoints_option(checkpoints, field="checkpoints")
     paths.check_writable(study=False)
     with session(paths.home, shared=shared):
         if config is not None:
@@ -298,7 +304,13 @@ def retrain(
             inputs, gpus=held, cpus=max(inputs.cpus, int(held)) if cpus is None else float(cpus)
         )
         report = retrain_in_home(
-            paths, inputs, seeds=seeds, epochs=epochs, address=address, observe=progress or (lambda _: None)
+            paths,
+            inputs,
+            seeds=seeds,
+            epochs=epochs,
+            address=address,
+            observe=progress or (lambda _: None),
+            checkpoints=kept,
         )
     for said, reason in (
         ("the model is not registered", report.unregistered),

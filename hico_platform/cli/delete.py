@@ -67,6 +67,8 @@ def _lines(deletion: Deletion) -> Iterator[str]:
     folder = "no folder in this home" if deletion.folder_bytes is None else str(deletion.folder)
     yield f"folder       {shown_bytes(deletion.folder_bytes)}: {folder}"
     yield f"MLflow runs  {deletion.runs}, their files in this home {shown_bytes(deletion.artifact_bytes)}"
+    for address, size in deletion.stored.items():
+        yield f"store        {'unknown, it does not answer' if size is None else shown_bytes(size)}: {address}"
     yield f"together     {shown_bytes(deletion.bytes)}"
     for model in deletion.kept:
         yield f"kept         {model}, with its run and files"

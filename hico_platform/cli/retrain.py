@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="GPUs of a run, which share each batch (default: those of a trial, else 0)",
     )
+    parser.add_argument(
+        "--checkpoints", metavar="URL",
+        help="where checkpoints are kept: s3://BUCKET/FOLDER, gs://... or file:///... (default: where those of the "
+        "search are; with --config $HICO_CHECKPOINTS, else the home)",
+    )  # fmt: skip
     parser.add_argument("--address", metavar="RAY", help="an existing Ray cluster (default: one of its own)")
     add_store_options(parser)
     add_allow_overlap(parser)
@@ -124,8 +129,10 @@ def _retrain(arguments: argparse.Namespace, paths: HomePaths, output: Output) ->
     try:
         with RetrainView(name=arguments.name or arguments.config.stem, output=output) as view:
             view.phase(Phase.LIBRARIES)
+            from hico_platform.commands.checkpoints_option import checkpoints_option
             from hico_platform.commands.retrain import retrain_in_home
 
+            checkpoints = checkpoints_option(arguments.checkpoints, field="--checkpoints")
             view.phase(Phase.DATA)
             inputs = _inputs(arguments, paths, progress=view.making)
             view.begins(inputs.name, log=paths.search(inputs.name) / "final" / "retrain.log", signal=inputs.data.signal)
@@ -138,6 +145,7 @@ def _retrain(arguments: argparse.Namespace, paths: HomePaths, output: Output) ->
                 observe=view,
                 watch=view.watch,
                 command=_words(arguments),
+                checkpoints=checkpoints,
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with: {_repeat_command(arguments)}") from None
@@ -222,6 +230,7 @@ def _repeat_command(arguments: argparse.Namespace) -> str:
         "--epochs": arguments.epochs,
         "--data": arguments.data,
         "--protocol": arguments.protocol,
+        "--checkpoints": arguments.checkpoints,
     }
     words = [arguments.name] if arguments.name else []
     words += [word for option, value in options.items() if value is not None for word in (option, str(value))]

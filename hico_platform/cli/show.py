@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints what is known."""
     from hico_platform.cli.views.search_details import search_lines, trial_lines
     from hico_platform.commands.best_config import trial_of
-    from hico_platform.search.listing import folder_bytes
+    from hico_platform.search.disk_use import folder_bytes, stored_bytes
     from hico_platform.search.status import search_status
 
     paths = home_paths(arguments)
@@ -39,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print("\n".join(trial_lines(status, trial)))
         return 0
-    size = folder_bytes(paths.search(status.search.name))
+    size, stored = folder_bytes(paths.search(status.search.name)), stored_bytes(status.stores)
     if arguments.json:
-        print(json.dumps({**status.as_dict(), **status.whole_as_dict(), "bytes": size}))
+        print(json.dumps({**status.as_dict(), **status.whole_as_dict(), "bytes": size, "stored": dict(stored)}))
     else:
-        print("\n".join(search_lines(status, bytes_on_disk=size, stores=store_words(arguments))))
+        print("\n".join(search_lines(status, bytes_on_disk=size, stored=stored, stores=store_words(arguments))))
     return 0

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hico_platform.checkpoint_store import StoreAwayError
+from hico_platform.checkpoint_store import CheckpointStore, StoreAwayError
 from hico_platform.commands.search_labels import opened
 from hico_platform.errors import HicoError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.search.at_rest import at_rest, check_owner
-from hico_platform.search.checkpoint_place import store_of
+from hico_platform.search.checkpoint_place import stores_of
+from hico_platform.search.disk_use import folder_bytes, stored_bytes
 from hico_platform.search.drivers import user_name
 from hico_platform.search.ledger.base import Ledger
-from hico_platform.search.listing import folder_bytes
-from hico_platform.search.notes import DELETING
+from hico_platform.search.notes import CHECKPOINTS, DELETING
 from hico_platform.tracking.base import TrackingError, TrackingRefused
 from hico_platform.tracking.search_labels import RUN_NOTE
 
@@ -40,6 +41,7 @@ class Deletion:
         folder_bytes: what is in it; None where there is none.
         runs: how many runs of the tracking store are marked as deleted.
         artifact_bytes: of their files in this home.
+        stored: bytes in stores of checkpoints, by address; None where a store does not say.
         kept: registered models that stay, with the runs and files that they are made of.
         champions: those of them that people fetch as champion.
     """
@@ -50,13 +52,14 @@ class Deletion:
     folder_bytes: int | None
     runs: int
     artifact_bytes: int
+    stored: Mapping[str, int | None]
     kept: tuple[str, ...]
     champions: tuple[str, ...]
 
     @property
     def bytes(self) -> int:
-        """What is free on the disk afterwards."""
-        return (self.folder_bytes or 0) + self.artifact_bytes
+        """What is free on the disk and in stores afterwards, as far as it is known."""
+        return (self.folder_bytes or 0) + self.artifact_bytes + sum(one or 0 for one in self.stored.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
@@ -67,6 +70,7 @@ class Deletion:
             "folder_bytes": self.folder_bytes,
             "runs": self.runs,
             "artifact_bytes": self.artifact_bytes,
+            "stored": dict(self.stored),
             "bytes": self.bytes,
             "kept": list(self.kept),
             "champions": list(self.champions),
@@ -99,6 +103,7 @@ def deletion_of(paths: HomePaths, name: str) -> Deletion:
         folder_bytes=folder_bytes(paths.search(name)),
         runs=len(runs),
         artifact_bytes=artifacts,
+        stored=stored_bytes(stores_of(paths, name, ledger.note(CHECKPOINTS))),
         kept=tuple(str(model) for model in models),
         champions=tuple(str(model) for model in models if model.is_champion),
     )
@@ -131,22 +136,20 @@ def delete_search(paths: HomePaths, name: str, *, force: bool = False) -> None:
         ledger.set_note(DELETING, {"by": user_name(), "at_s": time.time()})
         if found is not None:
             _delete_tracked(paths, ledger, found)
-        _remove_stored(ledger)
+        _remove_stored(stores_of(paths, name, ledger.note(CHECKPOINTS)))
         _remove(paths.search(name), name=name)
         StudyLedger.delete(storage, name=name)
     shutil.rmtree(paths.search(name), ignore_errors=True)  # what a reader that looked meanwhile has made
 
 
-def _remove_stored(ledger: Ledger) -> None:
-    """Removes the checkpoints of a search that are in a store."""
-    store = store_of(ledger)
-    if store is None:
-        return
-    try:
-        store.remove("")
-    except StoreAwayError as error:
-        rule, remedy = "a store of checkpoints that answers", "run it again when it is back"
-        raise HicoError(Problem(field=store.address(), rule=rule, value=str(error), remedy=remedy)) from error
+def _remove_stored(stores: Sequence[CheckpointStore]) -> None:
+    """Removes what a search and its retrainings have in stores."""
+    for store in stores:
+        try:
+            store.remove("")
+        except StoreAwayError as error:
+            rule, remedy = "a store of checkpoints that answers", "run it again when it is back"
+            raise HicoError(Problem(field=store.address(), rule=rule, value=str(error), remedy=remedy)) from error
 
 
 def _tracked(paths: HomePaths, ledger: Ledger) -> SearchExperiment | None:

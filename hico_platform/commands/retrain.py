@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+from hico_platform.commands.checkpoints_option import IN_THE_HOME, CheckpointsOption
 from hico_platform.commands.retrain_figures import add_figures
 from hico_platform.home import HomePaths
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.run import RetrainReport, retrain
 from hico_platform.retrain.task_source import RunObserver
+from hico_platform.search.checkpoint_place import CheckpointsAsked
 from hico_platform.search.drivers import this_driver
 from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 
@@ -23,10 +25,12 @@ def retrain_in_home(
     observe: RunObserver,
     watch: DriverWatch = UNWATCHED,
     command: str | None = None,
+    checkpoints: CheckpointsOption = IN_THE_HOME,
 ) -> RetrainReport:
     """Retrains with MLflow as the tracking store; results, checkpoints and figures are kept with the search.
 
-    ``command`` is the command line without secrets, by default as the interpreter has it.
+    ``command`` is the command line without secrets, by default as the interpreter has it. Checkpoints are where
+    ``checkpoints`` asks for, by default where those of the search are.
 
     Raises what :func:`hico_platform.retrain.run.retrain` raises.
     """
@@ -43,6 +47,11 @@ def retrain_in_home(
         observe=observe,
         watch=watch,
         command=this_driver(command=command).command,
+        checkpoints=CheckpointsAsked(
+            url=checkpoints.url,
+            default=inputs.store or checkpoints.default,
+            folder=inputs.folder_in_store or inputs.name,
+        ),
     )
     watch.on_phase(Phase.FIGURES)
     return dataclasses.replace(report, figures_missing=add_figures(report, data=inputs.data, tracker=tracker))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hico_platform.atomic_io import write_new_folder
+from hico_platform.checkpoint_store import is_in_a_store
 from hico_platform.errors import first_line
 from hico_platform.retrain.exported_model import read_trained_run
 from hico_platform.retrain.losses import read_losses
@@ -26,6 +27,8 @@ def add_figures(report: RetrainReport, *, data: TrialData, tracker: Tracker) -> 
     Returns why they are missing, or None: the results are whole without them, so that nothing fails for a figure.
     """
     folder = report.directory / FIGURES
+    if is_in_a_store(report.champion.checkpoint):
+        return report.unregistered
     try:
         if not folder.is_dir():
             write_new_folder(folder, _draw(report, data))

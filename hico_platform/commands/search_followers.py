@@ -103,7 +103,7 @@ class SearchFollowers:
         if self.store is None:
             return
         if waiting := bring_what_waits(self.store, patience_s=patience_s):
-            numbers, address = ", ".join(map(str, waiting)), self.store.address()
+            numbers, address = ", ".join(waiting), self.store.address()
             _log.warning("the checkpoints of trials %s wait for %s; --resume makes up for them", numbers, address)
 
 

@@ -17,6 +17,7 @@ from hico_platform.home import HomePaths
 from hico_platform.names import is_known_name, name_from
 from hico_platform.retrain.candidates import CANDIDATES, Candidate, Validated, candidates_of
 from hico_platform.retrain.champion import FINISHED, SEARCH_STATE
+from hico_platform.search.checkpoint_place import folder_in_store, store_of
 from hico_platform.search.notes import GPUS
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import progress_of
@@ -52,6 +53,10 @@ class RetrainInputs:
     cpus: float = 1.0
     gpus: float = 0.0
     candidates: tuple[Candidate, ...] = ()
+    store: str | None = None
+    """The store that the search has its checkpoints in; None is the home."""
+    folder_in_store: str | None = None
+    """The folder of the search in a store; that of a configuration file is its name."""
 
     @property
     def best_so_far_of(self) -> str | None:
@@ -147,7 +152,8 @@ def inputs_of_search(
                 remedy="give the folder of that data by --data, or search again on this one",
             )
         )
-    return inputs
+    store = store_of(ledger)
+    return replace(inputs, store=None if store is None else store.url, folder_in_store=folder_in_store(search))
 
 
 def inputs_of_file(

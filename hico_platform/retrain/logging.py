@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hico_platform.checkpoint_store import is_in_a_store
 from hico_platform.config.schema import flatten
 from hico_platform.config.trial import TrialConfig
 from hico_platform.interruptions import time_left_s
@@ -23,6 +24,7 @@ from hico_platform.tracking.metric_names import MetricNames
 from hico_platform.tracking.notes import note_tags
 from hico_platform.tracking.source import source_tags
 from hico_platform.tracking.uploads import (
+    CHECKPOINT_TAG,
     TAG_CHARACTERS,
     UPLOADS_TAG,
     WAITING,
@@ -223,12 +225,16 @@ class RetrainLogger(BackgroundLogger):
             self._id(self.key_of(run)),
             status=RunStatus.FINISHED,
             points=points,
-            tags={**_waiting(files), **({"hico.precision": result.precision} if result.precision else {})},
+            tags={
+                **_waiting(files),
+                **({"hico.precision": result.precision} if result.precision else {}),
+                **({CHECKPOINT_TAG: str(result.checkpoint)} if is_in_a_store(result.checkpoint) else {}),
+            },
             at_s=at_s,
         )
         self._open_runs.discard(self.key_of(run))
         self._upload(run, files)
-        if files:
+        if result.checkpoint is not None and result.entry is not Entry.CANDIDATE:
             model = self._model(run, result, points)
             self._uploads.submit(functools.partial(self._tracker.log_model, self._id(self.key_of(run)), model))
 
@@ -243,8 +249,8 @@ class RetrainLogger(BackgroundLogger):
                 "hico.entry": str(run.entry),
                 "hico.seed": str(run.seed),
             },
-            note=f"The encoder of {run.key} after {result.epoch} epochs on the whole training split. Its files are the "
-            "artifact `checkpoint` of its run, its scores are of the test split.",
+            note=f"The encoder of {run.key} after {result.epoch} epochs on the whole training split. Its files are "
+            f"{_where(result)}, its scores are of the test split.",
         )
 
     def _upload(self, run: PlannedRun, files: Mapping[str, Path | str]) -> None:
@@ -310,10 +316,16 @@ class RetrainLogger(BackgroundLogger):
 
 
 def _files(result: RunResult) -> Mapping[str, Path | str]:
-    """What is kept in the tracking store; the checkpoints of candidates stay where they are."""
-    if result.checkpoint is None or result.entry is Entry.CANDIDATE:
+    """What is kept in the tracking store; checkpoints of candidates, and those in a store, stay where they are."""
+    if result.checkpoint is None or result.entry is Entry.CANDIDATE or is_in_a_store(result.checkpoint):
         return {}
     return {"checkpoint": Path(result.checkpoint)}
+
+
+def _where(result: RunResult) -> str:
+    if is_in_a_store(result.checkpoint):
+        return f"at `{result.checkpoint}`"
+    return "the artifact `checkpoint` of its run"
 
 
 def _waiting(files: Mapping[str, Path | str]) -> Mapping[str, str]:

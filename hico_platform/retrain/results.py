@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.atomic_io import write_whole
+from hico_platform.checkpoint_store import is_in_a_store
 from hico_platform.config.schema import to_mapping
 from hico_platform.evaluate.headings import HEADINGS
 from hico_platform.retrain.plan import Entry, RetrainPlan
@@ -27,8 +28,8 @@ METRICS = {name: heading for name, heading in HEADINGS.items() if name != "retri
 class RunResult:
     """The scores of one run.
 
-    ``checkpoint`` is the folder of a trained run's checkpoint, ``precision`` what it trained in; older versions noted
-    none.
+    ``checkpoint`` is the folder of a trained run's checkpoint, or its address in a store, ``precision`` what it trained
+    in; older versions noted none.
     """
 
     entry: Entry
@@ -74,7 +75,8 @@ def write_result(directory: Path, result: RunResult) -> None:
     The checkpoint is named relative to that folder, so that the home can be moved.
     """
     content = asdict(result)
-    if result.checkpoint is not None and Path(result.checkpoint).is_relative_to(directory):
+    in_a_store = is_in_a_store(result.checkpoint)
+    if result.checkpoint is not None and not in_a_store and Path(result.checkpoint).is_relative_to(directory):
         content["checkpoint"] = str(Path(result.checkpoint).relative_to(directory))
     write_whole(directory / RESULT, json.dumps(content, indent=1).encode())
 
@@ -86,7 +88,7 @@ def read_result(directory: Path) -> RunResult | None:
         return None
     content = json.loads(file.read_text())
     checkpoint = content["checkpoint"]
-    if checkpoint is not None:
+    if checkpoint is not None and not is_in_a_store(checkpoint):
         # Older versions wrote the whole path, which may be of a home that this one was moved or copied from.
         own = directory / (Path(checkpoint).name if Path(checkpoint).is_absolute() else checkpoint)
         checkpoint = str(own) if own.exists() or not Path(checkpoint).is_absolute() else checkpoint

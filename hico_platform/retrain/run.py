@@ -13,24 +13,34 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hico_platform.config.schema import replace
 from hico_platform.config.trial import TrialConfig, batch_share
 from hico_platform.cpus import available_cpus
 from hico_platform.enums import Precision, Signal
 from hico_platform.environment.record import keep_environment
-from hico_platform.errors import HicoError, Problem
+from hico_platform.errors import HicoError, Problem, first_line
+from hico_platform.interruptions import time_left_s
 from hico_platform.retrain.candidates import CANDIDATES, FOLDER, Validated, as_plain, candidate_plan, choose
 from hico_platform.retrain.champion import SEARCH_STATE, register_champion
 from hico_platform.retrain.comparison import Comparison, compare
 from hico_platform.retrain.inputs import RetrainInputs, with_chosen
-from hico_platform.retrain.logging import RetrainLogger
+from hico_platform.retrain.logging import PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S, RetrainLogger
 from hico_platform.retrain.outlook import Outlook
 from hico_platform.retrain.plan import Entry, RetrainPlan, make_plan
 from hico_platform.retrain.promotion import Promotion, promotion, tested_metric
 from hico_platform.retrain.results import RunResult, Spread, read_result, summarise, write_plan
+from hico_platform.retrain.stored_runs import (
+    StoredRun,
+    bring_runs,
+    checkpoint_at_hand,
+    claim_retrain_store,
+    retrain_store,
+)
 from hico_platform.retrain.task import run_retrain_task
 from hico_platform.retrain.task_source import RetrainTaskSource, RunObserver
+from hico_platform.search.checkpoint_place import CheckpointsAsked
 from hico_platform.search.drivers import user_name
 from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.lock import search_lock
@@ -88,6 +98,7 @@ def retrain(
     observe: RunObserver = lambda _: None,
     watch: DriverWatch = UNWATCHED,
     command: str | None = None,
+    checkpoints: CheckpointsAsked | None = None,
 ) -> RetrainReport:
     """Trains and scores what has no result yet, summarises all results and registers the model.
 
@@ -102,9 +113,10 @@ def retrain(
         observe: is called with the progress of each run.
         watch: is told the phases before and after the runs; what runs do between their reports goes to ``observe``.
         command: the command line, with which the environment of this process is recorded; by default neither is.
+        checkpoints: the store that they are asked to be in; by default they are in ``directory``.
 
     Raises:
-        HicoError: a run failed; the others' results are kept.
+        HicoError: a run failed; the others' results are kept. Or a store does not take what is written.
         UsageError: another process retrains this search, or something is to be trained and the tracking store
             refuses what is written.
         KeyboardInterrupt: interrupted; the same command goes on from the checkpoints.
@@ -121,7 +133,7 @@ def retrain(
             first = _candidate_plan(inputs, seeds=seeds, epochs=epochs)
         plan = first or _plan(inputs, directory, seeds=seeds, epochs=epochs)
         outlook = Outlook(observe, runs=plan.runs, later_epochs=_later_epochs(first))
-        train = functools.partial(_train, address=address, observe=outlook, watch=watch)
+        train = functools.partial(_train, address=address, observe=outlook, watch=watch, checkpoints=checkpoints)
         check = functools.partial(_check_before_training, tracker=tracker, address=address)
         check(inputs, plan, directory / (FOLDER if first else plan.digest[:12]))
         kept = () if command is None else keep_environment(directory, command=command, at_s=time.time())
@@ -151,9 +163,10 @@ def retrain(
             watch.on_phase(Phase.CLOSING)
             logger.close(summary, epoch=plan.runs[0].config.budget.epochs, at_s=time.time())
         champion = next(result for result in results if result.entry is Entry.BEST)
-        registered, unregistered = None, logger.trouble
+        champion, not_at_hand = _at_hand(champion, folder / plan.runs[0].key)
+        registered, unregistered = None, logger.trouble or not_at_hand
         run_id = None if logger.is_away else logger.run_id(plan.runs[0])
-        if run_id is not None:
+        if run_id is not None and not_at_hand is None:
             watch.on_phase(Phase.REGISTERING)
             registered, unregistered = register_champion(
                 tracker,
@@ -187,6 +200,15 @@ def retrain(
             refusal=logger.refusal,
             run_id=run_id,
         )
+
+
+def _at_hand(champion: RunResult, folder: Path) -> tuple[RunResult, str | None]:
+    """The result whose model is exported, with its checkpoint on this machine; or why it is not here."""
+    try:
+        here = checkpoint_at_hand(champion.checkpoint or "", folder)
+    except (HicoError, OSError) as error:
+        return champion, f"its checkpoint could not be fetched: {first_line(error)}"
+    return dataclasses.replace(champion, checkpoint=str(here)), None
 
 
 def _candidate_plan(inputs: RetrainInputs, *, seeds: int, epochs: int | None) -> RetrainPlan:
@@ -276,13 +298,16 @@ def _train(
     observe: RunObserver,
     logger: RetrainLogger,
     watch: DriverWatch,
+    checkpoints: CheckpointsAsked | None,
 ) -> list[RunResult]:
     """Runs on Ray what has no result in ``folder``; returns the results of the whole plan, in its order.
 
     Raises:
-        HicoError: a run failed.
+        HicoError: a run failed, or the store of checkpoints does not take what is written.
+        UsageError: the checkpoints of the plan are elsewhere.
     """
     of_candidates = folder.name == FOLDER
+    store = retrain_store(checkpoints, folder, whose=inputs.name)
     source = RetrainTaskSource(
         plan=plan,
         directory=folder,
@@ -291,18 +316,29 @@ def _train(
         observe=observe,
         logger=logger,
         key=FOLDER if of_candidates else None,
+        store=store,
     )
     if not source.is_over:  # else there is only the model to be registered
         watch.on_phase(Phase.RAY)  # importing Ray takes as long as starting it
         from hico_platform.search.ray_executor.executor import execute_on_ray
 
-        execute_on_ray(
-            source,
-            functools.partial(run_retrain_task, data=inputs.data),
-            execution=TrialExecution(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING),
-            cluster=ClusterOptions(address=address),
-            watch=dataclasses.replace(watch, on_activity=source.between_reports),
-        )
+        function: Any = functools.partial(run_retrain_task, data=inputs.data)
+        if store is not None:
+            claim_retrain_store(store, folder, {"name": inputs.name, "plan": plan.digest, "facts": dict(inputs.facts)})
+            function = StoredRun(data=inputs.data, store=store)
+        ended = False
+        try:
+            execute_on_ray(
+                source,
+                function,
+                execution=TrialExecution(cpus=inputs.cpus, gpus=inputs.gpus, options=OF_A_RETRAINING),
+                cluster=ClusterOptions(address=address),
+                watch=dataclasses.replace(watch, on_activity=source.between_reports),
+            )
+            ended = True
+        finally:
+            if store is not None:
+                bring_runs(store, patience_s=PATIENCE_S if ended else time_left_s(PATIENCE_WHEN_CUT_OFF_S))
     if source.failures:
         otherwise = ", or give fewer --candidates," if of_candidates else ""
         raise HicoError(_failures(source.failures, remedy=f"mend it{otherwise} and run the command again"))

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.checkpoint_store import CheckpointStore
 from hico_platform.enums import Decision
 from hico_platform.retrain.logging import RetrainLogger
-from hico_platform.retrain.losses import append_losses
+from hico_platform.retrain.losses import append_losses, read_losses
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
 from hico_platform.retrain.results import RunResult, read_result, write_result
-from hico_platform.retrain.task import RetrainTask
+from hico_platform.retrain.sequence_scores import write_sequence_scores
+from hico_platform.retrain.task import RetrainOutcome, RetrainTask
 from hico_platform.search.messages import Activity, EpochReport, TrialFailure, TrialOutcome
 from hico_platform.search.task import TrialActivity
 
@@ -55,7 +57,8 @@ RunObserver = Callable[[RunProgress], None]
 class RetrainTaskSource:
     """Hands out the runs of a plan that have no result yet, and writes the results of those that end.
 
-    ``key`` is the first part of what identifies a run in its checkpoints, by default the plan's digest.
+    ``key`` is the first part of what identifies a run in its checkpoints, by default the plan's digest. ``store`` is
+    where they are, if not below ``directory``.
     """
 
     def __init__(
@@ -68,11 +71,12 @@ class RetrainTaskSource:
         observe: RunObserver,
         logger: RetrainLogger,
         key: str | None = None,
+        store: CheckpointStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
         self._key = key or plan.digest
-        self._directory = directory
+        self._directory, self._store = directory, store
         self._cpus, self._gpus = cpus, gpus
         self._observe = observe
         self._logger = logger
@@ -143,6 +147,7 @@ class RetrainTaskSource:
             cpus=self._cpus,
             gpus=self._gpus,
             key=f"{self._key}/{run.key}",
+            reported=max(read_losses(self._directory / run.key), default=0),
             entry=run.entry,
         )
 
@@ -163,8 +168,6 @@ class RetrainTaskSource:
 
     def finished(self, number: int, outcome: TrialOutcome) -> None:
         """A run has its result: written to disk first, then logged and shown."""
-        from hico_platform.checkpoint import precision_of  # torch, which the driver otherwise does without
-
         began_at_s = self._began_at_s.pop(number, None)
         if began_at_s is None:
             return
@@ -174,13 +177,18 @@ class RetrainTaskSource:
             seed=run.seed,
             epoch=outcome.epoch,
             metrics=outcome.metrics,
-            checkpoint=str(outcome.checkpoint) if run.entry.is_trained else None,
+            checkpoint=self._address(outcome.checkpoint) if run.entry.is_trained else None,
             seconds=self._clock() - began_at_s,
-            precision=precision_of(outcome.checkpoint.parent) if run.entry.is_trained else None,
+            precision=outcome.precision if isinstance(outcome, RetrainOutcome) else None,
         )
+        if isinstance(outcome, RetrainOutcome) and outcome.scores is not None:
+            write_sequence_scores(self._directory / run.key, outcome.scores)
         write_result(self._directory / run.key, result)
         self._logger.end(run, result, at_s=self._clock())
         self._observe(RunProgress(run=run, epoch=outcome.epoch, result=result))
+
+    def _address(self, checkpoint: Path) -> str:
+        return str(checkpoint) if self._store is None else self._store.address(str(checkpoint))
 
     def failed(self, number: int, failure: TrialFailure) -> None:
         """A run failed: its reason is kept and logged."""

@@ -107,7 +107,7 @@ class KeptCheckpoints(ABC):
         """A trial's checkpoints, the oldest first."""
 
     def _check_complete(self, last: str | None, name: str | None) -> None:  # noqa: B027 (most places have no more)
-        """Raises StoreAwayError where ``last`` is still to arrive, so that ``name`` stands for the trial in its stead."""
+        """Raises StoreAwayError where ``last`` is still to arrive, and ``name`` stands for it meanwhile."""
 
     @abstractmethod
     def _cut(self, number: int, name: str) -> bool:

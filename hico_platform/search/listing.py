@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hico_platform.checkpoint_store import CheckpointStore
 from hico_platform.config.document import LEDGER, Document
 from hico_platform.config.schema import parse
 from hico_platform.config.space import Objective, ResourcesConfig
 from hico_platform.errors import ConfigError, HicoError
 from hico_platform.home import HomePaths
+from hico_platform.search.checkpoint_place import stores_of
+from hico_platform.search.disk_use import folder_bytes, stored_bytes
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import SearchRecord, TrialState
-from hico_platform.search.notes import ARCHIVED, ENDED_BY, GPUS, PAUSED, PERSONS_NOTE, SESSIONS
+from hico_platform.search.notes import ARCHIVED, CHECKPOINTS, ENDED_BY, GPUS, PAUSED, PERSONS_NOTE, SESSIONS
 from hico_platform.search.running import driver_of
 from hico_platform.search.state import SearchState, search_state
 from hico_platform.search.stopping import HOUR_S, spans_between
@@ -50,6 +52,7 @@ class ListedSearch:
         trial_seconds: seconds for which trials ran on workers.
         gpu_hours: those hours times the GPUs that a trial holds.
         bytes_on_disk: of the search's folder in this home; None where this home has none.
+        stored_bytes: of what the search and its retrainings have in stores of checkpoints; None where one does not say.
         began_at_s: Unix time.
         tags: what people tagged it with.
         note: what a person wrote about it.
@@ -71,6 +74,7 @@ class ListedSearch:
     trial_seconds: float = 0.0
     gpu_hours: float = 0.0
     bytes_on_disk: int | None = None
+    stored_bytes: int | None = 0
     began_at_s: float = 0.0
     tags: tuple[str, ...] = ()
     note: str | None = None
@@ -98,6 +102,7 @@ class ListedSearch:
             else {"trial": self.best_trial, "value": self.best, "standard_error": self.standard_error},
             "cost": {"trial_seconds": self.trial_seconds, "gpu_hours": self.gpu_hours},
             "bytes": self.bytes_on_disk,
+            "stored_bytes": self.stored_bytes,
             "began_at_s": self.began_at_s,
             "tags": list(self.tags),
             "note": self.note,
@@ -124,6 +129,7 @@ def listed_searches(
 
     now_s = time.time() if at_s is None else at_s
     found = []
+    stores: dict[str, list[CheckpointStore]] = {}
     with looking_at(paths.storage_url) as connection:
         overviews = search_overviews(connection)
     for overview in overviews:
@@ -136,9 +142,23 @@ def listed_searches(
         try:
             with readable(overview.name, written_by=overview.search.facts.code_version):
                 found.append(_listed(paths, overview.search, overview, now_s=now_s))
+            stores[overview.name] = stores_of(paths, overview.search.name, overview.notes.get(CHECKPOINTS))
         except HicoError as error:
             found.append(ListedSearch(name=overview.name, problem=str(error.problems[0])))
+    found = _with_stored_bytes(found, stores)
     return tuple(sorted(found, key=lambda one: (-one.began_at_s, one.name)))
+
+
+def _with_stored_bytes(
+    found: Sequence[ListedSearch], stores: Mapping[str, Sequence[CheckpointStore]]
+) -> list[ListedSearch]:
+    asked = stored_bytes([store for of_one in stores.values() for store in of_one])
+
+    def bytes_of(name: str) -> int | None:
+        known = [asked[store.address()] for store in stores.get(name, ()) if store.address() in asked]
+        return None if None in known else sum(one for one in known if one is not None)
+
+    return [dataclasses.replace(one, stored_bytes=bytes_of(one.name)) for one in found]
 
 
 def _listed(paths: HomePaths, search: SearchRecord, overview: SearchOverview, *, now_s: float) -> ListedSearch:
@@ -191,21 +211,3 @@ def _listed(paths: HomePaths, search: SearchRecord, overview: SearchOverview, *,
         tags=tuple(tag.name for tag in overview.tags),
         note=None if note is None else note.text,
     )
-
-
-def folder_bytes(folder: Path) -> int | None:
-    """The bytes that the files below a folder take, links not followed; None where there is no such folder."""
-    total, waiting = 0, [os.fspath(folder)]
-    if not folder.is_dir():
-        return None
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except OSError:  # removed meanwhile, or not readable by this user
-            continue
-    return total

@@ -15,7 +15,7 @@ from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
-from hico_platform.search.checkpoint_place import store_from
+from hico_platform.search.checkpoint_place import store_from, stores_of
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
 from hico_platform.search.heartbeat import DRIVER
@@ -84,6 +84,7 @@ class SearchStatus:
         is_paused: whether its driver runs no trial for the time being.
         paused_trials: trials that wait until they are continued.
         waiting: the numbers that enqueued points will have.
+        stores: where it and its retrainings have checkpoints, but for the home.
     """
 
     search: SearchRecord
@@ -106,6 +107,7 @@ class SearchStatus:
     is_paused: bool = False
     paused_trials: tuple[int, ...] = ()
     waiting: tuple[int, ...] = ()
+    stores: tuple[CheckpointStore, ...] = ()
 
     def busy_s(self, trial: TrialRecord) -> float | None:
         """Seconds for which a trial ran on workers so far; not known of one that was interrupted."""
@@ -326,6 +328,7 @@ def _status(paths: HomePaths, ledger: Snapshot, *, now_s: float) -> SearchStatus
         is_paused=driver is not None and bool(paused.get("search")),
         paused_trials=tuple(paused.get("trials", ())) if driver is not None else (),
         waiting=ledger.waiting,
+        stores=tuple(stores_of(paths, ledger.search.name, ledger.note(CHECKPOINTS))),
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hico_platform import checkpoint_files
 from hico_platform.atomic_io import write_whole
+from hico_platform.search.disk_use import folder_bytes
 from hico_platform.search.kept_checkpoints import RECORD, KeptCheckpoints, KeptRecord, record_from
-from hico_platform.search.listing import folder_bytes
 
 
 def kept_record(folder: Path) -> KeptRecord | None:

@@ -45,40 +45,41 @@ _log = logging.getLogger(__name__)
 
 
 def run_staged(
-    task: TrialTask, report: ReportFunction, *, function: TrialFunction, store: CheckpointStore
+    task: TrialTask, report: ReportFunction, *, function: TrialFunction, store: CheckpointStore, patient: bool = False
 ) -> TrialOutcome:
-    """Runs a task in a folder of this machine, with its checkpoints from and in the store.
+    """Runs a task in a folder of this machine, with its checkpoints from and in the store, below its directory's name.
 
-    Checkpoints in reports and in the outcome are named as in the store: ``0003/epoch-000012``.
+    Checkpoints in reports and in the outcome are named as in the store: ``0003/epoch-000012``. ``patient`` waits for a
+    store that is away also where nothing is known of a report: beginning anew could lose more.
     """
-    spool, alive = spool_of(store.url, store.folder), alive_of(report)
-    with spool.held(task.number, alive=alive) as directory:
-        spool.fetch(task.number, reported=task.reported, alive=alive)
+    name, spool, alive = task.directory.name, spool_of(store.url, store.folder), alive_of(report)
+    with spool.held(name, alive=alive) as directory:
+        spool.fetch(name, reported=task.reported, alive=alive, patient=patient)
         staged = dataclasses.replace(task, directory=directory)
         try:
-            outcome = function(staged, _StagedReport(report, task.number, spool))
+            outcome = function(staged, _StagedReport(report, name, spool))
         except BaseException:
-            spool.flush(task.number, patience_s=CUT_OFF_PATIENCE_S)
+            spool.flush(name, patience_s=CUT_OFF_PATIENCE_S)
             raise
-        if not spool.flush(task.number, patience_s=END_PATIENCE_S, alive=alive):
+        if not spool.flush(name, patience_s=END_PATIENCE_S, alive=alive):
             _log.warning(
-                "the last checkpoint of trial %d waits on %s in %s, until %s is back: %s",
-                task.number, socket.gethostname(), directory, store.address(), spool.trouble,
+                "the last checkpoint of %s waits on %s in %s, until %s is back: %s",
+                name, socket.gethostname(), directory, store.address(), spool.trouble,
             )  # fmt: skip
-        return dataclasses.replace(outcome, checkpoint=_stored_name(task.number, outcome.checkpoint))
+        return dataclasses.replace(outcome, checkpoint=_stored_name(name, outcome.checkpoint))
 
 
 class _StagedReport:
     """The report function of a staged trial: what it reports is uploaded soon after."""
 
-    def __init__(self, report: ReportFunction, number: int, spool: Spool) -> None:
-        self._report, self._number, self._spool = report, number, spool
+    def __init__(self, report: ReportFunction, name: str, spool: Spool) -> None:
+        self._report, self._name, self._spool = report, name, spool
         self.alive = alive_of(report)
 
     def __call__(self, report: EpochReport) -> Decision:
         """Reports."""
         self._spool.nudge()
-        return self._report(dataclasses.replace(report, checkpoint=_stored_name(self._number, report.checkpoint)))
+        return self._report(dataclasses.replace(report, checkpoint=_stored_name(self._name, report.checkpoint)))
 
 
 class Spool:
@@ -92,7 +93,7 @@ class Spool:
 
     def __init__(self, store: CheckpointStore, folder: Path, *, look_every_s: float = LOOK_EVERY_S) -> None:
         self._store, self._folder, self._look_every_s = store, folder, look_every_s
-        self._held: set[int] = set()
+        self._held: set[str] = set()
         self._wake = threading.Event()
         self._done = threading.Condition()
         self._looking = threading.Lock()
@@ -102,48 +103,48 @@ class Spool:
         self._thread = threading.Thread(target=self._work, name="checkpoint uploads", daemon=True)
         self._thread.start()
 
-    def directory(self, number: int) -> Path:
+    def directory(self, name: str) -> Path:
         """The folder of a trial."""
-        return self._folder / f"{number:04d}"
+        return self._folder / name
 
     @contextlib.contextmanager
-    def held(self, number: int, *, alive: Alive) -> Iterator[Path]:
+    def held(self, name: str, *, alive: Alive) -> Iterator[Path]:
         """Holds a trial's folder against other processes of this machine, while it trains there."""
-        with os.fdopen(open_own_file(self._folder / f"{number:04d}.lock"), "r+") as lock:
+        with os.fdopen(open_own_file(self._folder / f"{name}.lock"), "r+") as lock:
             while not _locked(lock.fileno()):  # another process uploads what is left there
                 alive()
                 time.sleep(self._look_every_s)
-            self._held.add(number)
+            self._held.add(name)
             try:
-                self.directory(number).mkdir(exist_ok=True)
-                yield self.directory(number)
+                self.directory(name).mkdir(exist_ok=True)
+                yield self.directory(name)
             finally:
                 with self._looking:
-                    self._held.discard(number)
-                    if self.is_uploaded(number):
-                        shutil.rmtree(self.directory(number), ignore_errors=True)
+                    self._held.discard(name)
+                    if self.is_uploaded(name):
+                        shutil.rmtree(self.directory(name), ignore_errors=True)
 
-    def fetch(self, number: int, *, reported: int, alive: Alive) -> None:
+    def fetch(self, name: str, *, reported: int, alive: Alive, patient: bool = False) -> None:
         """Fetches the newest checkpoint of a trial, unless what is here is as new as its last report.
 
-        A trial that has not reported begins anew where the store is away; one that has waits for it.
+        A trial that has not reported begins anew where the store is away, unless it is ``patient``; one that has waits.
         """
-        here = self.directory(number)
+        here = self.directory(name)
         while True:
             alive()
             newest = folders(here)[-1:]
             if reported and newest and order(newest[0])[0] >= reported:
                 return
             try:
-                names = self._store.names(f"{number:04d}")
-                if names and (not newest or order(Path(names[-1])) > order(newest[0])):
-                    fetched = newest_whole(self._store, f"{number:04d}", here)
+                there = self._store.names(name)
+                if there and (not newest or order(Path(there[-1])) > order(newest[0])):
+                    fetched = newest_whole(self._store, name, here)
                     if fetched is not None:
                         write_whole(here / _UPLOADED, fetched.name.encode())
                 return
             except StoreAwayError as error:
-                if not reported:
-                    _log.warning("trial %d begins without a look at the store: %s", number, error)
+                if not reported and not patient:
+                    _log.warning("%s begins without a look at the store: %s", name, error)
                     return
                 time.sleep(self._look_every_s)
 
@@ -151,17 +152,17 @@ class Spool:
         """There is a new checkpoint."""
         self._wake.set()
 
-    def is_uploaded(self, number: int) -> bool:
+    def is_uploaded(self, name: str) -> bool:
         """Whether the newest checkpoint of a trial is in the store."""
-        newest = folders(self.directory(number))[-1:]
+        newest = folders(self.directory(name))[-1:]
         with contextlib.suppress(OSError):
-            return bool(newest) and (self.directory(number) / _UPLOADED).read_text() == newest[0].name
+            return bool(newest) and (self.directory(name) / _UPLOADED).read_text() == newest[0].name
         return not newest
 
-    def flush(self, number: int, *, patience_s: float, alive: Alive = lambda **_: None) -> bool:
+    def flush(self, name: str, *, patience_s: float, alive: Alive = lambda **_: None) -> bool:
         """Waits until the newest checkpoint of a trial is in the store; returns whether it is."""
         end_s = time.monotonic() + patience_s
-        while not self.is_uploaded(number):
+        while not self.is_uploaded(name):
             if time.monotonic() >= end_s:
                 return False
             alive()
@@ -170,9 +171,9 @@ class Spool:
                 self._done.wait(min(self._look_every_s, patience_s))
         return True
 
-    def waiting(self) -> list[int]:
+    def waiting(self) -> list[str]:
         """The trials whose newest checkpoint waits here."""
-        return [number for number in self._trials() if not self.is_uploaded(number)]
+        return [name for name in self._trials() if not self.is_uploaded(name)]
 
     def look(self) -> None:
         """Uploads what is new, and what processes that have ended left.
@@ -181,30 +182,29 @@ class Spool:
             StoreAwayError: the store does not take it.
         """
         with self._looking:
-            for number in self._trials():
-                if number in self._held:
-                    self._upload(number)
+            for name in self._trials():
+                if name in self._held:
+                    self._upload(name)
                     continue
-                with os.fdopen(open_own_file(self._folder / f"{number:04d}.lock"), "r+") as lock:
-                    if number not in self._held and _locked(lock.fileno()):
-                        self._upload(number, left=True)
-                        if self.is_uploaded(number):
-                            shutil.rmtree(self.directory(number), ignore_errors=True)
+                with os.fdopen(open_own_file(self._folder / f"{name}.lock"), "r+") as lock:
+                    if name not in self._held and _locked(lock.fileno()):
+                        self._upload(name, left=True)
+                        if self.is_uploaded(name):
+                            shutil.rmtree(self.directory(name), ignore_errors=True)
 
-    def _upload(self, number: int, *, left: bool = False) -> None:
-        newest = folders(self.directory(number))[-1:]
-        if not newest or self.is_uploaded(number):
+    def _upload(self, name: str, *, left: bool = False) -> None:
+        newest = folders(self.directory(name))[-1:]
+        if not newest or self.is_uploaded(name):
             return
-        trial = f"{number:04d}"
         try:
-            if not left or self._is_news(trial, newest[0]):
-                self._store.upload(newest[0], trial)
+            if not left or self._is_news(name, newest[0]):
+                self._store.upload(newest[0], name)
         except (CheckpointError, FileNotFoundError) as error:
             if left:  # torn: the one before it is next
                 _log.warning("not uploaded: %s", error)
                 shutil.rmtree(newest[0], ignore_errors=True)
             return
-        write_whole(self.directory(number) / _UPLOADED, newest[0].name.encode())
+        write_whole(self.directory(name) / _UPLOADED, newest[0].name.encode())
         self.trouble = None
         with self._done:
             self._done.notify_all()
@@ -215,8 +215,8 @@ class Spool:
         has_newer = bool(names) and order(Path(names[-1])) >= order(folder)
         return not has_newer and self._store.read_json(f"{trial}/kept.json") is None
 
-    def _trials(self) -> list[int]:
-        return sorted(int(one.name) for one in self._folder.iterdir() if one.name.isdigit() and one.is_dir())
+    def _trials(self) -> list[str]:
+        return sorted(one.name for one in self._folder.iterdir() if one.is_dir())
 
     def _work(self) -> None:
         wait_s = self._look_every_s
@@ -259,7 +259,7 @@ def spool_folder(url: str, folder: str) -> Path:
     return own
 
 
-def bring_what_waits(store: CheckpointStore, *, patience_s: float) -> list[int]:
+def bring_what_waits(store: CheckpointStore, *, patience_s: float) -> list[str]:
     """Uploads what waits on this machine once its workers have ended; returns the trials that still wait."""
     spool = spool_of(store.url, store.folder)
     end_s = time.monotonic() + patience_s
@@ -272,8 +272,8 @@ def bring_what_waits(store: CheckpointStore, *, patience_s: float) -> list[int]:
         time.sleep(spool._look_every_s)
 
 
-def _stored_name(number: int, checkpoint: Path) -> Path:
-    return Path(f"{number:04d}") / checkpoint.name
+def _stored_name(name: str, checkpoint: Path) -> Path:
+    return Path(name) / checkpoint.name
 
 
 def _locked(descriptor: int) -> bool:

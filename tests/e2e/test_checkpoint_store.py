@@ -84,17 +84,17 @@ def test_a_store_that_fails_and_comes_back_gets_all(
 ) -> None:
     (tmp_path / "spool").mkdir()
     spool = Spool(store, tmp_path / "spool", look_every_s=0.1)
-    with spool.held(3, alive=lambda **_: None) as directory:
+    with spool.held("0003", alive=lambda **_: None) as directory:
         save(directory, 1)
-        assert spool.flush(3, patience_s=30)
+        assert spool.flush("0003", patience_s=30)
         proxy.mode = mode
         with pytest.raises(StoreAwayError):
             store.names("0003")
         for epoch in (2, 3, 4):
             save(directory, epoch)
-        assert not spool.flush(3, patience_s=1)
+        assert not spool.flush("0003", patience_s=1)
         proxy.mode = "ok"
-        assert spool.flush(3, patience_s=60)
+        assert spool.flush("0003", patience_s=60)
         assert store.names("0003")[-1] == "epoch-000004"
     assert load_checkpoint(store.fetch("0003/epoch-000004", tmp_path / "fetched")).epoch == 4
 

@@ -21,7 +21,7 @@ from hico_platform.checkpoint_files import (
     remove,
 )
 from hico_platform.errors import CheckpointError
-from hico_platform.search.listing import folder_bytes
+from hico_platform.search.disk_use import folder_bytes
 
 ENCODER = {
     "model/query.encoder.weight": torch.randn(7, 3),

@@ -63,6 +63,12 @@ def list_lines(searches: Sequence[ListedSearch], *, now_s: float) -> list[Text]:
     return [line(_HEADINGS, style="dim"), *(line(row, state=one.word) for one, row in zip(searches, rows, strict=True))]
 
 
+def _disk(one: ListedSearch) -> str:
+    """Its folder, and what lies in stores of checkpoints."""
+    home = shown_bytes(one.bytes_on_disk)
+    return home if one.stored_bytes == 0 else f"{home} + {shown_bytes(one.stored_bytes).replace('-', '?')} stored"
+
+
 def _cells(one: ListedSearch, *, now_s: float) -> list[str]:
     if one.problem is not None:
         return [plain_line(one.name), "-", one.word, *["-"] * 3, "", *["-"] * 3, "", plain_line(one.problem)]
@@ -77,7 +83,7 @@ def _cells(one: ListedSearch, *, now_s: float) -> list[str]:
         best,
         shown_duration(one.trial_seconds),
         f"{one.gpu_hours:.2f}" if one.gpu_hours else "",
-        shown_bytes(one.bytes_on_disk),
+        _disk(one),
         time.strftime("%Y-%m-%d %H:%M", time.localtime(one.began_at_s)),
         shown_duration(now_s - one.began_at_s),
         ", ".join(one.tags),

@@ -29,12 +29,15 @@ _WIDTH = 14
 """Standard errors to each side of a score within which 95 % of a normal distribution lie."""
 
 
-def search_lines(status: SearchStatus, *, bytes_on_disk: int | None, stores: str) -> Iterator[str]:
+def search_lines(
+    status: SearchStatus, *, bytes_on_disk: int | None, stores: str, stored: Mapping[str, int | None] = {}
+) -> Iterator[str]:
     """Everything that is known of a search but its trials' curves.
 
     Args:
         status: the search.
         bytes_on_disk: of its folder in this home; None where this home has none.
+        stored: bytes in stores of checkpoints, by address; None where a store does not say.
         stores: the options that name home and stores, for the commands that come next.
     """
     search, settings, facts = status.search, status.space.settings, status.search.facts
@@ -73,6 +76,8 @@ def search_lines(status: SearchStatus, *, bytes_on_disk: int | None, stores: str
     yield from _field("trials", ", ".join(endings(status.trials)) or "none has ended")
     yield from _field("cost", _cost(status))
     yield from _field("disk", shown_bytes(bytes_on_disk) if bytes_on_disk is not None else "no folder in this home")
+    for address, size in stored.items():
+        yield from _field("store", f"{'unknown' if size is None else shown_bytes(size)}: {address}")
     machines = Counter(trial.machine for trial in status.trials if trial.machine)
     yield from _field("machines", ", ".join(f"{host} ({count} trials)" for host, count in machines.most_common()))
     for machine in status.machines_left_out:

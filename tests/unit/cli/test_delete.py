@@ -9,11 +9,12 @@ import pytest
 from hico_platform.cli.main import main
 from hico_platform.commands import delete_search as module
 from hico_platform.commands.delete_search import Deletion
+from hico_platform.search.disk_use import folder_bytes
 from hico_platform.search.ledger.optuna_ledger import open_storage, search_names, sqlite_url
-from hico_platform.search.listing import folder_bytes
 
 DELETION = Deletion(
     name="toy", trials=5, folder=Path("/h/searches/toy"), folder_bytes=2048, runs=6, artifact_bytes=512,
+    stored={"s3://a/toy-1": 1024, "s3://b/toy-1": None},
     kept=("toy@champion 2",), champions=("toy@champion 2",),
 )  # fmt: skip
 
@@ -69,7 +70,9 @@ def test_what_goes_and_what_stays_in_words(deleted: list[tuple[str, bool]], caps
         "study        toy, 5 trials\n"
         "folder       2.0 KiB: /h/searches/toy\n"
         "MLflow runs  6, their files in this home 512 B\n"
-        "together     2.5 KiB\n"
+        "store        1.0 KiB: s3://a/toy-1\n"
+        "store        unknown, it does not answer: s3://b/toy-1\n"
+        "together     3.5 KiB\n"
         "kept         toy@champion 2, with its run and files\n"
     )
     assert main(["delete", "toy", "--dry-run", "--home", "/h"]) == 0
@@ -88,7 +91,8 @@ def test_json_asks_nothing(deleted: list[tuple[str, bool]], capsys: pytest.Captu
     assert main(["delete", "toy", "--json", "--yes", "--home", "/h"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "name": "toy", "trials": 5, "folder": "/h/searches/toy", "folder_bytes": 2048, "runs": 6,
-        "artifact_bytes": 512, "bytes": 2560, "kept": ["toy@champion 2"], "champions": ["toy@champion 2"],
+        "artifact_bytes": 512, "stored": {"s3://a/toy-1": 1024, "s3://b/toy-1": None}, "bytes": 3584,
+        "kept": ["toy@champion 2"], "champions": ["toy@champion 2"],
         "deleted": True,
     }  # fmt: skip
     assert deleted == [("toy", False)]

@@ -18,11 +18,11 @@ from hico_platform.config.space import CheckedSpace
 from hico_platform.errors import ConfigError, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.keep_rule import Kept
+from hico_platform.search.kept_checkpoints import RECORD
 from hico_platform.search.ledger.base import Ledger
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import EpochReport, TrialOutcome
-from hico_platform.search.kept_checkpoints import RECORD
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
 from hico_platform.tracking.outbox import Outbox

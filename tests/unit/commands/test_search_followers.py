@@ -78,5 +78,5 @@ def test_what_a_store_that_is_away_did_not_get_is_said(
     monkeypatch.setattr(CheckpointStore, "names", away)
     followers.close(RunStatus.FINISHED, watch=UNWATCHED)
     spool_of.cache_clear()
-    assert "the checkpoints of trials 2 wait for file://" in caplog.text
+    assert "the checkpoints of trials 0002 wait for file://" in caplog.text
     assert left.exists()

@@ -21,9 +21,9 @@ from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
 from hico_platform.retrain.run import RetrainReport, retrain
 from hico_platform.retrain.sequence_scores import SequenceScores, write_sequence_scores
-from hico_platform.retrain.task import RetrainTask
+from hico_platform.retrain.task import RetrainOutcome, RetrainTask
 from hico_platform.search.lock import search_lock
-from hico_platform.search.messages import TrialFailure, TrialOutcome
+from hico_platform.search.messages import TrialFailure
 from hico_platform.search.task_source import TaskSource
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
@@ -352,15 +352,15 @@ def execute(monkeypatch: pytest.MonkeyPatch, *, tasks: int | None = None) -> lis
             if not (task.directory / "encoder").exists():
                 small_export(task.directory / "encoder")
             score = 0.5 + task.config.contrast.temperature / 10
-            if task.entry is not Entry.CANDIDATE:
-                write_sequence_scores(task.directory, sequence_scores(RIGHT[task.entry]))
             source.finished(
                 task.number,
-                TrialOutcome(epoch=4, stopped_early=False, metrics={"knn_top1": score}, checkpoint=checkpoint),
-            )
+                RetrainOutcome(
+                    epoch=4, stopped_early=False, metrics={"knn_top1": score}, checkpoint=checkpoint,
+                    scores=None if task.entry is Entry.CANDIDATE else sequence_scores(RIGHT[task.entry]),
+                ),
+            )  # fmt: skip
 
     monkeypatch.setattr("hico_platform.search.ray_executor.executor.execute_on_ray", run)
-    monkeypatch.setattr("hico_platform.checkpoint.precision_of", lambda folder: "float32")
     return done
 
 

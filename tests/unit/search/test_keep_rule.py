@@ -12,8 +12,8 @@ from hico_platform.config.space import Objective
 from hico_platform.config.space_settings import KeepConfig, Rest
 from hico_platform.enums import Decision
 from hico_platform.search.keep_rule import DAY_S, Kept, next_change_s, verdicts
-from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState
 from hico_platform.search.kept_checkpoints import less
+from hico_platform.search.ledger.base import Ending, Origin, ReportRecord, TrialRecord, TrialState
 
 KNN = (Objective.KNN,)
 

@@ -14,13 +14,14 @@ from sqlalchemy import Connection
 from hico_platform.enums import Decision
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
+from hico_platform.search.disk_use import folder_bytes
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.engine import looking_at
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.overview import search_overviews
-from hico_platform.search.listing import folder_bytes, listed_searches
+from hico_platform.search.listing import listed_searches
 from hico_platform.search.lock import search_lock
 from hico_platform.search.notes import ARCHIVED, GPUS, PAUSES, SESSIONS
 from hico_platform.search.pauses import to_note

@@ -10,13 +10,13 @@ import pytest
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.controller import SearchController
 from hico_platform.search.drivers import this_driver
+from hico_platform.search.kept_checkpoints import RECORD
 from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
 from hico_platform.search.messages import TrialFailure
 from hico_platform.search.notes import PERSONS_NOTE
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.task import TrialTask
-from hico_platform.search.kept_checkpoints import RECORD
 from hico_platform.tracking.base import PARENT_TAG, RunStatus
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox

@@ -55,7 +55,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def task(reported: int = 0) -> TrialTask:
     return TrialTask(
-        number=3, config=small_config(), directory=Path("/nowhere"), report_epochs=(2, 4), cpus=1, gpus=0,
+        number=3, config=small_config(), directory=Path("/nowhere/0003"), report_epochs=(2, 4), cpus=1, gpus=0,
         reported=reported,
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def test_reports_and_outcome_name_what_is_in_the_store_and_nothing_is_left_here(
     assert str(outcome.checkpoint) == "0003/epoch-000004"
     assert there.epochs()[-1] == 4
     assert spool_of(there.store.url, there.store.folder).waiting() == []
-    assert not spool_of(there.store.url, there.store.folder).directory(3).exists()
+    assert not spool_of(there.store.url, there.store.folder).directory("0003").exists()
 
 
 def test_interrupted_another_machine_goes_on(there: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_a_store_that_is_away_stops_no_trial_and_gets_all_when_it_is_back(
     outcome = run_staged(task(), report, function=training(), store=there.store)
     assert (outcome.epoch, len(names)) == (4, 2)
     assert "the checkpoint store is away, the trial goes on" in caplog.text
-    assert "the last checkpoint of trial 3 waits on" in caplog.text
-    assert bring_what_waits(there.store, patience_s=0.1) == [3]
+    assert "the last checkpoint of 0003 waits on" in caplog.text
+    assert bring_what_waits(there.store, patience_s=0.1) == ["0003"]
     there.away = False
     assert bring_what_waits(there.store, patience_s=5) == []
     assert there.epochs() == [4]

@@ -67,6 +67,11 @@ def test_what_is_not_known_is_a_dash() -> None:
     assert line.split()[6] == "-"
 
 
+@pytest.mark.parametrize(("stored", "shown"), [(3 * 2**30, "1.5 KiB + 3.0 GiB stored"), (None, "1.5 KiB + ? stored")])
+def test_what_lies_in_a_store_is_beside_what_lies_here(stored: int | None, shown: str) -> None:
+    assert f"  {shown}  " in lines(listed(stored_bytes=stored))[1]
+
+
 def test_one_that_cannot_be_read_says_why_and_nothing_else() -> None:
     _, line = lines(ListedSearch(name="odd\x1b", problem="a newer\nversion made it"))
     assert line.split(maxsplit=9) == ["odd?", "-", "unreadable", *["-"] * 6, line.split(maxsplit=9)[-1]]
