@@ -44,7 +44,8 @@ def seen_in_training(encoder: TrainedEncoder, dataset: Dataset) -> npt.NDArray[n
         return np.zeros(0, np.int64)
     split: Split
     try:
-        split = split_store(store, find_protocol_rule(str(trained.get("protocol"))))
+        written = str(trained.get("protocol_rule") or "")
+        split = split_store(store, find_protocol_rule(str(trained.get("protocol")), text=written))
     except (DataError, ConfigError):
         split = same_protocol
     seen = [split.train, split.pretrain_only]

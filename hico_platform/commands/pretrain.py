@@ -107,6 +107,7 @@ def pretrain_one(
                 remedy="leave it out to train on the CPU, or install a PyTorch for this machine's GPU",
             )
         )
+    source = source.fixed()
     overlap = check_overlap(source, None, allowed=allow_overlap)
     epochs = config.budget.epochs
     task = TrialTask(

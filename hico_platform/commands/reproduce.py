@@ -167,12 +167,13 @@ def reproduce(
     for field, was, now in (
         ("data", facts.data_digest, found.facts.data_digest),
         ("transfer", facts.more.get("transfer_digest"), found.facts.more.get("transfer_digest")),
+        ("rule of the protocol", facts.more.get("protocol_digest"), found.facts.more.get("protocol_digest")),
     ):
         if was is not None and was != now:
             raise DataError(
                 Problem(
-                    field=field, rule=f"the data of the search, digest {was}", value=now,
-                    remedy="give the folder that it was run on by --data",
+                    field=field, rule=f"the digest of the search, {was}", value=now,
+                    remedy="give the folder that it was run on by --data, and the protocol's file as it was",
                 )
             )  # fmt: skip
     directory = _folder(paths, name, number)

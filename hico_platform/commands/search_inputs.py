@@ -69,10 +69,14 @@ def search_inputs(
             both trained on and scored.
     """
     settings = space.settings
-    source = dataset(data, protocol=settings.protocol, home=home, progress=progress)
+    source = dataset(data, protocol=settings.protocol, home=home, progress=progress).fixed()
     check_labels(source, field="data", part=Part.VAL)
     store, split = source.open()
     target = _transfer(space, source=store, home=home, progress=progress)
+    rules = {
+        "protocol_digest": source.rule_digest,
+        "transfer_protocol_digest": None if target is None else target.rule_digest,
+    }
     overlap = check_overlap(source, target, allowed=settings.allow_overlap, on_all=settings.pretrains_on_validation)
     facts = Facts(
         data_digest=store.digest,
@@ -87,6 +91,7 @@ def search_inputs(
             **pretrain_only_facts(store, split.pretrain_only),
             "transfer": None if target is None else masked(portable(target.location, home=home)),
             "transfer_digest": None if target is None else target.open()[0].digest,
+            **{name: digest for name, digest in rules.items() if digest is not None},
             **({"overlap": overlap} if overlap else {}),
             **({"plug_ins": brought} if (brought := plug_ins_of_space(space)) else {}),
         },
@@ -112,7 +117,7 @@ def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progr
     settings = space.settings
     target = dataset(
         settings.transfer, protocol=settings.transfer_protocol, home=home, preset=TRANSFER, progress=progress
-    )
+    ).fixed()
     check_labels(target, field="transfer", part=Part.VAL)
     found = target.open()[0]
     if found.layout == source.layout and _poses(found) == _poses(source):

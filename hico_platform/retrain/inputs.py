@@ -18,6 +18,7 @@ from hico_platform.names import is_known_name, name_from
 from hico_platform.retrain.candidates import CANDIDATES, Candidate, Validated, candidates_of
 from hico_platform.retrain.champion import FINISHED, SEARCH_STATE
 from hico_platform.search.checkpoint_place import folder_in_store, store_of
+from hico_platform.search.ledger.base import Facts
 from hico_platform.search.notes import GPUS
 from hico_platform.search.state import SearchState
 from hico_platform.search.status import progress_of
@@ -152,8 +153,27 @@ def inputs_of_search(
                 remedy="give the folder of that data by --data, or search again on this one",
             )
         )
+    _check_rules(search.facts, inputs)
     store = store_of(ledger)
     return replace(inputs, store=None if store is None else store.url, folder_in_store=folder_in_store(search))
+
+
+def _check_rules(began: Facts, inputs: RetrainInputs) -> None:
+    """Whether the files of protocols hold what the search had; older versions kept no word of it.
+
+    What a search chose by its validation subjects must not be tested on them. Raises DataError.
+    """
+    for name, used in (("protocol_digest", inputs.data.source), ("transfer_protocol_digest", inputs.data.target)):
+        was = began.more.get(name)
+        if was is not None and was != inputs.facts.get(name):
+            raise DataError(
+                Problem(
+                    file=used.protocol if used is not None else None,
+                    rule=f"the rule that was searched under, digest {str(was)[:12]}",
+                    value=str(inputs.facts.get(name))[:12],
+                    remedy="put it back, or search again under this one",
+                )
+            )
 
 
 def inputs_of_file(
@@ -232,6 +252,7 @@ def _inputs(
     candidates: tuple[Candidate, ...] = (),
     signal: Signal = Signal.KNN_TOP1,
 ) -> RetrainInputs:
+    source = source.fixed()
     check_labels(source, field="data", part=Part.TEST)
     if len(candidates) > 1:
         check_labels(source, field="data", part=Part.VAL)
@@ -242,6 +263,7 @@ def _inputs(
         "dataset": store.dataset,
         "data_digest": store.digest,
         "protocol": source.protocol,
+        **({"protocol_digest": source.rule_digest} if source.rule_digest else {}),
         "split": "test",
         "train_sequences": str(len(split.train_and_val)),
         "test_sequences": str(len(split.open_test(Purpose.RETRAINING))),
@@ -249,8 +271,11 @@ def _inputs(
         "code_version": code_version(),
     }
     if target is not None:
+        target = target.fixed()
         check_labels(target, field="transfer", part=Part.TEST)
-        facts["transfer_digest"] = target.open()[0].digest
+        facts["transfer_digest"] = target.digest
+        if target.rule_digest:
+            facts["transfer_protocol_digest"] = target.rule_digest
     overlap = check_overlap(source, target, allowed=allow_overlap)
     if overlap:
         facts["overlap"] = str(overlap)

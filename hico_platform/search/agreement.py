@@ -28,6 +28,7 @@ def check_agreement(search: SearchRecord, *, space: CheckedSpace, facts: Facts) 
         for field, before, now in (
             *_differences({"data": search.facts.data_digest}, {"data": facts.data_digest}),
             *_differences({"protocol": search.facts.protocol}, {"protocol": facts.protocol}),
+            *_differences(_rules(search.facts), _rules(facts)),
             *_differences(_transfer(search.facts, was), _transfer(facts, space)),
             *_differences(_fixed(was), _fixed(space)),
         )
@@ -52,6 +53,15 @@ def _transfer(facts: Facts, space: CheckedSpace) -> dict[str, Any]:
     """What the transfer metrics depend on; searches of older versions have no digest of that dataset."""
     digest = facts.more.get("transfer_digest")
     return {"transfer_protocol": space.settings.transfer_protocol} | ({"transfer": digest} if digest else {})
+
+
+def _rules(facts: Facts) -> dict[str, Any]:
+    """What the files of protocols held; searches of older versions have no digest of them, nor has a mere name one."""
+    found = {
+        "rule of the protocol": facts.more.get("protocol_digest"),
+        "rule of the transfer protocol": facts.more.get("transfer_protocol_digest"),
+    }
+    return {field: digest for field, digest in found.items() if digest is not None}
 
 
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

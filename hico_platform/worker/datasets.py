@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hico_platform.config.protocol_file import find_protocol_rule
+from hico_platform.config.protocol_file import find_protocol_rule, rule_text
 from hico_platform.data.overlap import Chosen, overlapping, shown
 from hico_platform.data.remote import open_store
 from hico_platform.data.split import EVERY_SEQUENCE, Split, split_store
@@ -33,11 +34,36 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A store under a protocol; only its location is sent between processes."""
+    """A store under a protocol; only its location is sent between processes.
+
+    ``digest`` is that of the store and ``written`` what the protocol's file held, as JSON, where they are ``fixed``.
+    """
 
     location: str
     protocol: str
     cache: Path
+    digest: str = ""
+    written: str = ""
+
+    def fixed(self) -> Dataset:
+        """This dataset as it is now: what is opened of it later is the same, or refused.
+
+        What trains for hours opens it again and again, on several machines. Raises DataError and ConfigError where the
+        store or the protocol's file cannot be read.
+        """
+        if self.digest:
+            return self
+        by_name = isinstance(find_protocol_rule(self.protocol), str)
+        return dataclasses.replace(
+            self,
+            digest=open_store(self.location, cache=self.cache).digest,
+            written="" if by_name else rule_text(self.protocol),
+        )
+
+    @property
+    def rule_digest(self) -> str | None:
+        """Tells the rule of a protocol's file from every other one; None where the protocol has a name alone."""
+        return hashlib.sha256(self.written.encode()).hexdigest() if self.written else None
 
     def open(self) -> tuple[Store, Split]:
         """The store with its test split closed, and the split.
@@ -57,7 +83,13 @@ class Dataset:
 
     def _opened(self) -> tuple[Store, Split]:
         store = open_store(self.location, cache=self.cache)
-        return store, split_store(store, find_protocol_rule(self.protocol))
+        if self.digest and store.digest != self.digest:
+            raise DataError(
+                Problem(file=store.directory, field="digest", value=store.digest[:12],
+                        rule=f"the data that this began with, {self.digest[:12]}",
+                        remedy="put them back, or begin again on these")
+            )  # fmt: skip
+        return store, split_store(store, find_protocol_rule(self.protocol, text=self.written))
 
 
 def dataset(

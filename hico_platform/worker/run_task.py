@@ -155,6 +155,7 @@ def _run(
                 **({"device": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}),
                 "data_digest": split.store.digest,
                 "protocol": data.source.protocol,
+                **({"protocol_rule": data.source.written} if data.source.written else {}),
                 "scored_on": ("test" if data.on_test_split else "val") if split.can_be_scored else "nothing",
                 **({"pretrained_on": "all training subjects"} if split.pretrains_on_eval else {}),
                 **pretrain_only_facts(split.store, split.pretrain_only),

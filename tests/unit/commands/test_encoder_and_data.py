@@ -31,6 +31,9 @@ def test_what_was_seen_in_training_is_told_by_the_provenance(trained: Trained, e
     assert seen(pretrained_on="all training subjects") == set(split.train_and_val.tolist()), "a search by knn_subjects"
     assert seen(scored_on=None) == set(split.train_and_val.tolist()), "it may have been"
     assert seen(protocol="a rule.yaml") == set(split.train.tolist()), "the file is gone: taken to be this one"
+    assert seen(protocol="a rule.yaml", protocol_rule='{"train": {"subject": [0, 1, 2, 3, 4]}}', scored_on="test") == {
+        i for i, subject in enumerate(trained.store.column("subject")) if subject != 5
+    }, "the rule as it was then, whatever the file says by now"
     assert seen(data_digest="another") == set()
 
 

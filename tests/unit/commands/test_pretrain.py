@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from hico_platform.checkpoint import save_checkpoint
+from hico_platform.checkpoint import load_checkpoint, save_checkpoint
 from hico_platform.commands import pretrain as command
 from hico_platform.commands.pretrain import pretrain_one, run_folder
 from hico_platform.config.schema import to_mapping
 from hico_platform.config.trial import as_first_written
 from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
-from hico_platform.errors import UsageError
+from hico_platform.enums import Decision
+from hico_platform.errors import CheckpointError, UsageError
 from hico_platform.search.task import TrialTask
 from hico_platform.worker.datasets import Dataset
 from tests.small import small_config, small_store
@@ -130,3 +132,29 @@ def test_a_pretraining_may_not_read_the_test_split(
             config=small_config(), source=source, directory=tmp_path, validate_every=1, cpus=1, gpus=0,
             report=print, watch=print, progress=print,
         )  # fmt: skip
+
+
+def pretrained(source: Dataset, folder: Path) -> dict[str, Any]:
+    """What the checkpoint of a short run says of where it comes from."""
+    _, outcome = pretrain_one(
+        config=small_config(budget__epochs=1), source=source, directory=folder, validate_every=1, cpus=1, gpus=0,
+        report=lambda _: Decision.CONTINUE, watch=lambda _: None, progress=lambda _: None,
+    )  # fmt: skip
+    return dict(load_checkpoint(outcome.checkpoint).facts["provenance"])
+
+
+@pytest.mark.slow
+def test_data_and_rule_are_those_of_now_though_this_process_trained_on_others(tmp_path: Path) -> None:
+    """A notebook is one process, and what is prepared again has the same name."""
+    store, rule = tmp_path / "store", tmp_path / "rule.yaml"
+    source = Dataset(location=str(store), protocol=str(rule), cache=tmp_path / "cache")
+    rule.write_text("train: {subject: [0, 1, 2]}\n")
+    first = small_store(store)
+    assert pretrained(source, tmp_path / "one")["data_digest"] == first.digest
+    shutil.rmtree(store)
+    second = small_store(store, seed=1)
+    assert pretrained(source, tmp_path / "two")["data_digest"] == second.digest
+    rule.write_text("train: {subject: [3, 4, 5]}\n")
+    assert pretrained(source, tmp_path / "three")["protocol_rule"] == '{"train": {"subject": [3, 4, 5]}}'
+    with pytest.raises(CheckpointError, match=r"protocol_rule: expected the value .*0, 1, 2.*, as when this run began"):
+        pretrained(source, tmp_path / "two")

@@ -146,7 +146,7 @@ def test_other_data_are_refused_and_another_seed_is_found_out(
 ) -> None:
     other = small_store(home / "data" / "other", count=72, seed=1)
     assert main(["reproduce", "small", "--data", str(other.directory), "--home", str(home)]) == 3
-    assert "expected the data of the search, digest" in capsys.readouterr().err
+    assert "expected the digest of the search, " in capsys.readouterr().err
     config_of = module.config_of
     monkeypatch.setattr(
         module, "config_of", lambda *given: module.replace(config_of(*given), {"budget.seed": 1, "model.layers": 2})

@@ -14,7 +14,7 @@ from hico_platform.search.ledger.base import Ending, Facts, Origin, ReportRecord
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.search.lock import search_lock
 from hico_platform.worker import datasets
-from hico_platform.worker.datasets import portable
+from hico_platform.worker.datasets import dataset, portable
 from tests.small import small_store
 from tests.toy import toy_space
 
@@ -26,15 +26,17 @@ WIDE = toy_space(
 )
 
 
-def finished_search(home: Path, *, data: str = "small", transfer: str | None = None) -> StudyLedger:
+def finished_search(
+    home: Path, *, data: str = "small", transfer: str | None = None, protocol: str = "odd-subjects", **more: str
+) -> StudyLedger:
     """One complete trial on a small store inside the home; ``transfer`` is where its target lies."""
     store = small_store(home / "data" / data)
     facts = Facts(
         data_digest=store.digest,
-        protocol="odd-subjects",
+        protocol=protocol,
         code_version="test",
         seed=0,
-        more={"data": portable(str(home / "data" / data), home=home), "transfer": transfer},
+        more={"data": portable(str(home / "data" / data), home=home), "transfer": transfer, **more},
     )
     storage = open_storage(HomePaths(home=home).storage_url)
     ledger = StudyLedger.create(storage, name="toy", space=NARROW, facts=facts, limit=1, at_s=1.0)
@@ -152,6 +154,21 @@ def test_other_data_than_was_searched_on_is_refused(tmp_path: Path) -> None:
     small_store(tmp_path / "other", seed=1)
     with pytest.raises(DataError, match="digest: expected the data that was searched on"):
         inputs_of_search(HomePaths(home=tmp_path), "toy", data=str(tmp_path / "other"))
+
+
+def test_another_rule_than_was_searched_under_is_refused(tmp_path: Path) -> None:
+    """What was tried on its validation subjects would be tested on them."""
+    rule = tmp_path / "rule.yaml"
+    rule.write_text("train: {subject: [0, 1, 2]}\n")
+    store = small_store(tmp_path / "data" / "first")
+    digest = dataset(str(store.directory), protocol=str(rule), home=tmp_path).fixed().rule_digest
+    assert digest is not None
+    finished_search(tmp_path, protocol=str(rule), protocol_digest=digest)
+    facts = inputs_of_search(HomePaths(home=tmp_path), "toy").facts
+    assert facts["protocol_digest"] == digest
+    rule.write_text("train: {subject: [2, 3]}\n")
+    with pytest.raises(DataError, match=r"rule.yaml: expected the rule that was searched under, .*; put it back"):
+        inputs_of_search(HomePaths(home=tmp_path), "toy")
 
 
 def test_the_facts_say_how_many_sequences_are_unlabelled(tmp_path: Path) -> None:

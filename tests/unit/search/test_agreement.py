@@ -76,6 +76,16 @@ def test_other_data_or_another_protocol_is_refused(facts: Facts, field: str, bef
     assert len(caught.value.problems) == 1
 
 
+def test_a_protocol_whose_file_was_edited_is_refused_unless_an_older_version_kept_no_word_of_it() -> None:
+    def facts(rule: str | None) -> Facts:
+        return dataclasses.replace(FACTS, more={} if rule is None else {"protocol_digest": rule})
+
+    with pytest.raises(UsageError, match=r"rule of the protocol: .*the search toy began: aaa.*'bbb'"):
+        check_agreement(search(toy_space(), facts=facts("aaa")), space=toy_space(), facts=facts("bbb"))
+    for began, now in (("aaa", "aaa"), (None, "bbb"), (None, None)):
+        check_agreement(search(toy_space(), facts=facts(began)), space=toy_space(), facts=facts(now))
+
+
 def test_another_transfer_dataset_is_refused_unless_an_older_version_recorded_none() -> None:
     with pytest.raises(UsageError, match=r"transfer: .*began: aaa.*'bbb'"):
         check_agreement(search(toy_space(), facts=with_transfer("aaa")), space=toy_space(), facts=with_transfer("bbb"))

@@ -246,7 +246,7 @@ def test_a_wrong_configuration_is_the_users_to_mend() -> None:
 def test_a_run_says_by_whose_operators_it_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By PyTorch's, it is bit for bit the run of a machine without kernels."""
     data = Data(small_split(small_store(tmp_path / "data")))
-    object.__setattr__(data, "source", SimpleNamespace(protocol="small"))
+    object.__setattr__(data, "source", SimpleNamespace(protocol="small", written=""))
     config = small_config(budget__epochs=1)
 
     def run(name: str) -> tuple[str, dict[str, torch.Tensor]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hico_platform import __version__
 from hico_platform.data.layout import KINECT_V2
 from hico_platform.data.sequence import Sequence
+from hico_platform.data.split_guard import Purpose
 from hico_platform.data.store_writer import StoreWriter
 from hico_platform.enums import Part
 from hico_platform.errors import DataError
@@ -114,3 +116,26 @@ def test_where_validation_is_pretrained_on_a_target_may_not_validate_on_it(tmp_p
     assert check_overlap(source, target, allowed=False) == 0
     with pytest.raises(DataError, match=r"transfer: expected no sequence of target .* got '1 \(y\)'"):
         check_overlap(source, target, allowed=False, on_all=True)
+
+
+def test_what_is_fixed_is_opened_as_it_was_or_not_at_all(tmp_path: Path) -> None:
+    """Trials begin hours after one another, each with the data and the rule of the first."""
+    rule = tmp_path / "rule.yaml"
+    rule.write_text("train: {subject: [0, 1]}\ntest: {subject: 5}\n")
+    store = small_store(tmp_path / "store")
+    fixed = Dataset(location=str(tmp_path / "store"), protocol=str(rule), cache=tmp_path).fixed()
+    assert fixed.digest == store.digest
+    rule.write_text("train: {subject: [2, 3, 4]}\n")
+    _, split = fixed.open()
+    assert set(store.column("subject")[split.train_and_val].tolist()) == {0, 1}
+    assert fixed.fixed() == fixed
+    rule.unlink()
+    assert fixed.open()[1].train.tolist() == split.train.tolist(), "a worker elsewhere does not have the file"
+    shutil.rmtree(tmp_path / "store")
+    small_store(tmp_path / "store", seed=1)
+    with pytest.raises(DataError, match=rf"store: digest: expected the data that this began with, {store.digest[:12]}"):
+        fixed.open()
+    with pytest.raises(DataError):
+        fixed.open_with_test(Purpose.COUNTS)
+    by_name = Dataset(location=str(tmp_path / "store"), protocol="odd-subjects", cache=tmp_path).fixed()
+    assert (by_name.written, by_name.rule_digest) == ("", None)

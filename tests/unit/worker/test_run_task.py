@@ -55,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
         on_test_split=False,
         overlap=0,
         signal=Signal.KNN_TOP1,
-        source=SimpleNamespace(protocol="xsub"),
+        source=SimpleNamespace(protocol="xsub", written=""),
     )
     return cast(TrialData, splits)
 
