@@ -82,6 +82,7 @@ class Dataset:
         return self._opened()
 
     def _opened(self) -> tuple[Store, Split]:
+        self._generate()
         store = open_store(self.location, cache=self.cache)
         if self.digest and store.digest != self.digest:
             raise DataError(
@@ -90,6 +91,13 @@ class Dataset:
                         remedy="put them back, or begin again on these")
             )  # fmt: skip
         return store, split_store(store, find_protocol_rule(self.protocol, text=self.written))
+
+    def _generate(self) -> None:
+        """Makes a generated dataset that this machine lacks: the home of the driver may be on a disk of its own."""
+        folder, home = Path(self.location), self.cache.parent
+        for preset in (EMBEDDED, TRANSFER):
+            if folder == home / "data" / f"{preset}-{EMBEDDED_SEED}":
+                generated(preset, home=home)
 
 
 def dataset(

@@ -24,6 +24,7 @@ from hico_platform.config.schema import Scalar
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.errors import HicoError, Problem
 from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger import record_fields
 from hico_platform.search.ledger.attributes import study_attributes
 from hico_platform.search.ledger.base import (
     Ending,
@@ -39,6 +40,7 @@ from hico_platform.search.ledger.base import (
 from hico_platform.search.ledger.deleted_study import explains_deleted_study
 from hico_platform.search.ledger.draft import DraftStorage
 from hico_platform.search.ledger.names import refuse_other_study, search_names, unknown_search
+from hico_platform.search.ledger.record_fields import check_record, checked_note
 from hico_platform.search.ledger.samplers import make_sampler
 from hico_platform.search.ledger.serialization import (
     driver_to_plain,
@@ -106,7 +108,8 @@ class StudyLedger(Ledger):
         self._begun = 0
         self._distributions: dict[str, optuna.distributions.BaseDistribution] = {}
         if settle:
-            self._repair()
+            with readable(self._search.name, written_by=self._search.facts.code_version):
+                self._repair()
 
     @classmethod
     def create(
@@ -287,7 +290,8 @@ class StudyLedger(Ledger):
         found = study_attributes(self.storage, self._study_id, prefixes=(f"{NOTE}{key}",))
         if not found:
             self.storage.get_study_name_from_id(self._study_id)  # raises where the study was deleted
-        return found.get(f"{NOTE}{key}")
+        with readable(self._search.name, written_by=self._search.facts.code_version):
+            return checked_note(key, found.get(f"{NOTE}{key}"))
 
     @explains_deleted_study
     def requests(self) -> tuple[Request, ...]:
@@ -366,13 +370,16 @@ class StudyLedger(Ledger):
                     self.storage.set_trial_intermediate_value(frozen._trial_id, epoch, plain["value"])
                     self._epochs[frozen.number][epoch] = plain["value"]
             if "ending" in frozen.user_attrs:
-                self._tell(frozen.number, ending_from_plain(frozen.user_attrs["ending"]))
+                record = f"trial {frozen.number}, ending"
+                self._tell(frozen.number, ending_from_plain(frozen.user_attrs["ending"], record=record))
                 self._finished.add(frozen.number)
 
     def _index(self, frozen: optuna.trial.FrozenTrial) -> None:
         self._ids[frozen.number] = frozen._trial_id
         self._epochs[frozen.number] = dict(frozen.intermediate_values)
         reports = [plain for key, plain in frozen.user_attrs.items() if key.startswith(REPORT)]
+        for plain in reports:
+            check_record(f"trial {frozen.number}, report", plain, record_fields.REPORT)
         self._measures[frozen.number] = {plain["epoch"]: tuple(plain.get("measures", ())) for plain in reports}
         self._distributions |= frozen.distributions
         self._begun += "trial" in frozen.user_attrs

@@ -18,7 +18,9 @@ from sqlalchemy import Connection, bindparam, text
 
 from hico_platform.errors import HicoError
 from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger import record_fields
 from hico_platform.search.ledger.base import SearchRecord, TrialState
+from hico_platform.search.ledger.record_fields import check_record, checked_note
 from hico_platform.search.ledger.serialization import ending_from_plain, readable, report_from_plain
 from hico_platform.search.ledger.study_records import (
     DRIVER,
@@ -147,7 +149,8 @@ def _overview(
     trials: Sequence[_Row],
     best: BestScore | None,
 ) -> SearchOverview:
-    notes = {key.removeprefix(NOTE): value for key, value in content.items() if key.startswith(NOTE)}
+    named = ((key.removeprefix(NOTE), value) for key, value in content.items() if key.startswith(NOTE))
+    notes = {key: checked_note(key, value) for key, value in named}
     counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
     return SearchOverview(
         name=search.name,
@@ -182,7 +185,7 @@ def _study_attributes(connection: Connection) -> dict[int, tuple[str, dict[str, 
 
 def _trials(connection: Connection) -> dict[int, list[tuple[Any, ...]]]:
     """The columns of each study's trials that were begun: what :func:`_row` reads."""
-    began = _number(connection, "begun.value_json", "began_at_s")
+    began = _value(connection, "begun.value_json", "began_at_s")
     query = (
         f"SELECT trials.study_id, trials.trial_id, trials.number, trials.state, {began}, ended.value_json, "
         "trial_values.value FROM trials "
@@ -198,13 +201,16 @@ def _trials(connection: Connection) -> dict[int, list[tuple[Any, ...]]]:
 
 def _row(trial_id: int, number: int, state: str, began_at_s: Any, ended: str | None, value: float | None) -> _Row:
     """A trial with its first and last moment, and its value if it is complete."""
-    ending = None if ended is None else ending_from_plain(json.loads(ended))
+    record = f"trial {number}, ending"
+    ending = None if ended is None else ending_from_plain(json.loads(ended), record=record)
+    content = {"began_at_s": json.loads(began_at_s) if isinstance(began_at_s, str) else began_at_s}
+    check_record(f"trial {number}", content, record_fields.TRIAL)
     return _Row(
         trial_id=trial_id,
         number=number,
         # A driver that was killed between the two writes has left the state behind the ending.
         state=_STATES.get(state, TrialState.RUNNING) if ending is None else ending.state,
-        began_at_s=float(began_at_s),
+        began_at_s=content["began_at_s"],
         ended_at_s=None if ending is None else ending.at_s,
         value=value,
         excused=ending is not None and ending.excused,
@@ -286,10 +292,10 @@ def _spans(connection: Connection, trials: Sequence[_Row], *, notes: Mapping[str
     )
 
 
-def _number(connection: Connection, column: str, key: str) -> str:
-    """A number in a column of JSON, as each database reads it; the whole text may be long."""
+def _value(connection: Connection, column: str, key: str) -> str:
+    """A value in a column of JSON, in each database's words: PostgreSQL gives a text; the whole may be long."""
     if connection.dialect.name == "postgresql":
-        return f"CAST(CAST({column} AS json) ->> '{key}' AS double precision)"
+        return f"CAST(CAST({column} AS json) -> '{key}' AS text)"
     return f"json_extract({column}, '$.{key}')"
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.enums import Decision
-from hico_platform.errors import Problem, UsageError
+from hico_platform.errors import DataError, Problem, UsageError
 from hico_platform.search.drivers import MOST_OF_A_COMMAND, UNKNOWN, DriverRecord, printable
+from hico_platform.search.ledger import record_fields
 from hico_platform.search.ledger.base import Ending, Facts, ReportRecord, TrialState
+from hico_platform.search.ledger.record_fields import check_record
 
 
 @contextmanager
@@ -29,9 +31,13 @@ def readable(name: str, *, written_by: object) -> Iterator[None]:
 
     Raises:
         UsageError: this version cannot read the records.
+        DataError: a field of one holds what no version wrote; the search is named too.
     """
     try:
         yield
+    except DataError as error:
+        named = [one if one.file else dataclasses.replace(one, file=f"search {name}") for one in error.problems]
+        raise DataError(named) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             Problem(
@@ -55,7 +61,8 @@ def facts_to_plain(facts: Facts) -> dict[str, Any]:
 
 
 def facts_from_plain(plain: Mapping[str, Any]) -> Facts:
-    """The inverse of :func:`facts_to_plain`."""
+    """The inverse of :func:`facts_to_plain`; raises DataError where a field holds another type."""
+    check_record("facts", plain, record_fields.FACTS)
     return Facts(**_known(Facts, plain))
 
 
@@ -76,8 +83,10 @@ def report_to_plain(report: ReportRecord) -> dict[str, Any]:
     }
 
 
-def report_from_plain(plain: Mapping[str, Any]) -> ReportRecord:
-    """The inverse of :func:`report_to_plain`."""
+def report_from_plain(plain: Mapping[str, Any], *, record: str = "report") -> ReportRecord:
+    """The inverse of :func:`report_to_plain`; raises DataError, which names ``record``, where a field is of another
+    type."""
+    check_record(record, plain, record_fields.REPORT)
     history = tuple((int(epoch), losses) for epoch, losses in plain["history"])
     converted = {
         "history": history,
@@ -102,8 +111,10 @@ def ending_to_plain(ending: Ending) -> dict[str, Any]:
     }
 
 
-def ending_from_plain(plain: Mapping[str, Any]) -> Ending:
-    """The inverse of :func:`ending_to_plain`."""
+def ending_from_plain(plain: Mapping[str, Any], *, record: str = "ending") -> Ending:
+    """The inverse of :func:`ending_to_plain`; raises DataError, which names ``record``, where a field is of another
+    type."""
+    check_record(record, plain, record_fields.ENDING)
     return Ending(**{**_known(Ending, plain), "state": TrialState(plain["state"])})
 
 

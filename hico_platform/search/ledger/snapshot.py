@@ -20,6 +20,7 @@ from sqlalchemy import Connection, text
 from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import SearchRecord, TrialRecord, whole_config
+from hico_platform.search.ledger.record_fields import checked_note
 from hico_platform.search.ledger.serialization import readable
 from hico_platform.search.ledger.study_records import (
     ANSWER,
@@ -83,7 +84,8 @@ class Snapshot:
 
     def note(self, key: str) -> Any:
         """A value that is kept with the search, or nothing."""
-        return self.attributes.get(f"{NOTE}{key}")
+        with readable(self.search.name, written_by=self.search.facts.code_version):
+            return checked_note(key, self.attributes.get(f"{NOTE}{key}"))
 
     @property
     def drivers(self) -> tuple[DriverRecord, ...]:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from hico_platform.config.space import Objective
 from hico_platform.errors import Problem, UsageError
 from hico_platform.search.drivers import DriverRecord
+from hico_platform.search.ledger import record_fields
 from hico_platform.search.ledger.base import Origin, SearchRecord, TrialRecord, TrialState
+from hico_platform.search.ledger.record_fields import check_record
 from hico_platform.search.ledger.serialization import (
     driver_from_plain,
     ending_from_plain,
@@ -47,6 +49,7 @@ def search_record(name: str, attributes: Mapping[str, Any]) -> SearchRecord:
     content = attributes["search"]
     facts = content.get("facts") if isinstance(content, Mapping) else None
     with readable(name, written_by=facts.get("code_version") if isinstance(facts, Mapping) else None):
+        check_record("search", content, record_fields.SEARCH)
         return SearchRecord(
             name=name,
             source=content["source"],
@@ -71,9 +74,14 @@ def trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialR
 
 def trial_record_of(number: int, attributes: Mapping[str, Any], *, run_id: str | None = None) -> TrialRecord:
     """The trial of that number that these attributes describe."""
-    reports = [report_from_plain(value) for key, value in attributes.items() if key.startswith(REPORT)]
-    ending = ending_from_plain(attributes["ending"]) if "ending" in attributes else None
-    content = attributes["trial"]
+    of, content = f"trial {number}", attributes["trial"]
+    check_record(of, content, record_fields.TRIAL)
+    reports = [
+        report_from_plain(value, record=f"{of}, report {key.removeprefix(REPORT)}")
+        for key, value in attributes.items()
+        if key.startswith(REPORT)
+    ]
+    ending = ending_from_plain(attributes["ending"], record=f"{of}, ending") if "ending" in attributes else None
     return TrialRecord(
         number=number,
         state=TrialState.RUNNING if ending is None else ending.state,

@@ -57,6 +57,27 @@ def test_a_generated_dataset_that_an_older_version_recorded_by_its_whole_path_is
     assert located("/old/data/ntu60", home=tmp_path) == "/old/data/ntu60"
 
 
+def test_a_generated_dataset_that_another_machine_lacks_is_made_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's home may be on a disk of its own; only the location travels."""
+    made: list[str] = []
+
+    def synthesise(directory: Path, *, preset: object, seed: int, progress: object) -> None:
+        made.append(directory.name)
+        given(directory, tmp_path, a=("train", 1), b=("train", 2), c=("val", 3), d=("test", 4))
+
+    monkeypatch.setattr(datasets, "synthesise", synthesise)
+    for name in ("embedded-0", "transfer-0", "embedded-0"):
+        location = str(tmp_path / "data" / name)
+        store, _ = Dataset(location=location, protocol="given", cache=tmp_path / "cache").open()
+        assert len(store) == 4
+    assert made == ["embedded-0", "transfer-0"]
+    for elsewhere in (tmp_path / "data" / "mine", tmp_path / "other" / "data" / "embedded-0"):
+        with pytest.raises(DataError, match="expected a prepared dataset"):
+            Dataset(location=str(elsewhere), protocol="given", cache=tmp_path / "cache").open()
+
+
 def given(folder: Path, cache: Path, **seeds: tuple[str, int]) -> Dataset:
     """A store under its column ``split``; equal seeds make equal poses."""
     with StoreWriter(
