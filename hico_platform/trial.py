@@ -358,6 +358,7 @@ class _TrialLog:
             "coordinates": store.coordinates,
             "normalisation": store.normalisation,
             "missing_joint": store.missing_joint,
+            "bodies": store.bodies,
             "provenance": dict(provenance),
         }
         self._evaluation = to_mapping(config.evaluation)

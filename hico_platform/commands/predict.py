@@ -92,7 +92,9 @@ def predict_files(
     recogniser = encoder.recogniser
     for file in files:
         try:
-            recordings = read_recordings(file, encoder.layout, coordinates=encoder.coordinates, table=table)
+            recordings = read_recordings(
+                file, encoder.layout, coordinates=encoder.coordinates, bodies=encoder.bodies, table=table
+            )
         except (DataError, OSError) as error:
             yield from _problems(error, str(file))
             continue

@@ -19,6 +19,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.data.layout import KINECT_V2, Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import MissingJoint
+from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.store import COORDINATES
 from hico_platform.data.torch_file import StoredTensor, load_tensors, read_torch_file, texts_of
 from hico_platform.enums import EncoderType, QueueWrap, Stream
@@ -94,6 +95,7 @@ class ReleasedEncoder:
                 "coordinates": COORDINATES,
                 "normalisation": Normalisation.RELEASED.value,
                 "missing_joint": MissingJoint.ZERO.value,
+                "bodies": BodyOrder.RELEASED.value,
                 "provenance": {
                     "released_file": self.file.name,
                     "released_sha256": self.sha256,

@@ -22,7 +22,7 @@ from hico_platform.data.layouts import same_joints
 from hico_platform.data.npy import BROKEN_HEADER, map_array
 from hico_platform.data.readers._base import MOST_VALUES
 from hico_platform.data.sequence import MOST_FRAMES, nan_where_zero
-from hico_platform.data.skeleton_file import SUFFIX, read_skeleton
+from hico_platform.data.skeleton_file import SUFFIX, BodyOrder, read_skeleton
 from hico_platform.data.table_file import MOST_BYTES, read_table
 from hico_platform.data.table_map import TableMap
 from hico_platform.data.text_numbers import is_number
@@ -46,7 +46,12 @@ class NamedPose:
 
 
 def read_recordings(
-    file: Path, layout: Layout, *, coordinates: int, table: TableMap | None = None
+    file: Path,
+    layout: Layout,
+    *,
+    coordinates: int,
+    table: TableMap | None = None,
+    bodies: BodyOrder = BodyOrder.FOLLOWED,
 ) -> tuple[NamedPose, ...]:
     """The recordings in a file, in its order.
 
@@ -57,6 +62,7 @@ def read_recordings(
         layout: the skeleton that the numbers are of.
         coordinates: C, 3 or 2.
         table: how columns or keys become joints, for files that are no arrays and not NTU's.
+        bodies: how those of a ``.skeleton`` file are told apart.
 
     Raises:
         DataError: it is missing, of another kind, damaged, too large, or of another skeleton.
@@ -71,7 +77,7 @@ def read_recordings(
     if suffix == ".npz":
         return _of_archive(file)
     if suffix == SUFFIX:
-        return (NamedPose(name=str(file), pose=_of_skeleton(file, layout)),)
+        return (NamedPose(name=str(file), pose=_of_skeleton(file, layout, bodies)),)
     if table is not None:
         if table.joints and len(table.joints) != len(layout.joints):
             raise _wrong(
@@ -136,11 +142,11 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path) ->
         return _numbers(file, np.lib.format.read_array(stream, allow_pickle=False))
 
 
-def _of_skeleton(file: Path, layout: Layout) -> Pose:
+def _of_skeleton(file: Path, layout: Layout, bodies: BodyOrder) -> Pose:
     if not same_joints(layout, KINECT_V2):
         rule = f"a recording of the layout {layout.name}, which the model was trained on"
         raise _wrong(file, rule, f"the layout {KINECT_V2.name} of {SUFFIX} files", "give a model of that layout")
-    pose = read_skeleton(file).pose
+    pose = read_skeleton(file, bodies=bodies).pose
     if not pose.any():
         raise _wrong(file, "a recording that shows at least one joint", None, "leave it out: it shows nobody")
     return nan_where_zero(pose)

@@ -27,6 +27,7 @@ from hico_platform.data.arrow_numpy import numbers_of
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import UNLABELLED, MissingJoint
+from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.split_guard import refuse_sequence
 from hico_platform.data.store_index import CONTENT, METADATA_PREFIX, content_of
 from hico_platform.errors import ConfigError, DataError, Problem
@@ -100,6 +101,14 @@ class Store:
     def __reduce__(self) -> tuple[Callable[..., Store], tuple[Path, npt.NDArray[np.bool_] | None]]:
         """Pickled as its path, with what is closed."""
         return _reopened, (self.directory, self.closed)
+
+    @property
+    def bodies(self) -> BodyOrder:
+        """How the bodies of its ``.skeleton`` files were told apart; that of formats without ids says nothing."""
+        provenance = self.provenance
+        while "mapped" in provenance:  # to another layout; the bodies stay
+            provenance = provenance["mapped"]["provenance"]
+        return BodyOrder(provenance.get("bodies", BodyOrder.FOLLOWED))
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:

@@ -16,6 +16,7 @@ from hico_platform.config.yaml_loader import Document
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import MissingJoint
+from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.store import COORDINATES
 from hico_platform.errors import CheckpointError, ConfigError, Problem
 from hico_platform.export.recogniser import Recogniser
@@ -64,6 +65,7 @@ class ModelDescription:
     coordinates: int
     normalisation: Normalisation | None
     missing_joint: MissingJoint
+    bodies: BodyOrder
     epoch: int
     provenance: Mapping[str, Any]
     recogniser: RecogniserDescription | None
@@ -116,6 +118,7 @@ def read_description(directory: Path) -> ModelDescription:
         coordinates=coordinates,
         normalisation=None if normalisation is None else Normalisation(normalisation),
         missing_joint=MissingJoint(plain.get("missing_joint", MissingJoint.ZERO)),
+        bodies=BodyOrder(plain.get("bodies", BodyOrder.FOLLOWED)),
         epoch=count(plain.get("epoch", 0)),
         provenance=dict(plain.get("provenance") or {}),
         recogniser=None if recogniser is None else _recogniser_described(recogniser),

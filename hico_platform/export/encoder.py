@@ -17,6 +17,7 @@ from hico_platform.data.axes import MOST_BODIES_RECORDED, axes_remedy, ordered
 from hico_platform.data.layout import Layout
 from hico_platform.data.normalise import Normalisation, normalise
 from hico_platform.data.sequence import MissingJoint, nan_where_zero
+from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.store import COORDINATES
 from hico_platform.errors import DataError, Problem, UsageError, command
 from hico_platform.export.recogniser import Neighbour, Recogniser
@@ -37,6 +38,7 @@ class Encoder:
         coordinates: int = COORDINATES,
         normalisation: Normalisation | None = Normalisation.RELEASED,
         missing_joint: MissingJoint = MissingJoint.ZERO,
+        bodies: BodyOrder = BodyOrder.FOLLOWED,
         recogniser: Recogniser | None = None,
     ) -> None:
         self.config = config
@@ -46,6 +48,8 @@ class Encoder:
         """How its training data were normalised; None if they were as recorded."""
         self.missing_joint = missing_joint
         """How its training data marked a missing joint."""
+        self.bodies = bodies
+        """How the bodies of their ``.skeleton`` files were told apart."""
         self._recogniser = recogniser
         self._encoder = build_encoder(config, layout=layout, coordinates=coordinates)
         self._encoder.load_state_dict(weights)

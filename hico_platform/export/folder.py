@@ -20,6 +20,7 @@ from hico_platform.build import build_encoder
 from hico_platform.checkpoint import Checkpoint
 from hico_platform.data.normalise import Normalisation
 from hico_platform.data.sequence import MissingJoint
+from hico_platform.data.skeleton_file import BodyOrder
 from hico_platform.data.store import COORDINATES
 from hico_platform.export.description import (
     DESCRIPTION,
@@ -78,6 +79,7 @@ def export_encoder(checkpoint: Checkpoint, directory: Path, *, recogniser: Recog
         "coordinates": checkpoint.facts.get("coordinates", COORDINATES),
         "normalisation": checkpoint.facts.get("normalisation", Normalisation.RELEASED),
         "missing_joint": checkpoint.facts.get("missing_joint", MissingJoint.ZERO),
+        "bodies": checkpoint.facts.get("bodies", BodyOrder.FOLLOWED),
         "provenance": checkpoint.facts["provenance"],
         "recogniser": None if recogniser is None else recogniser_as_plain(recogniser),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -110,6 +112,7 @@ def load_encoder(directory: Path) -> Encoder:
             coordinates=found.coordinates,
             normalisation=found.normalisation,
             missing_joint=found.missing_joint,
+            bodies=found.bodies,
             recogniser=recogniser,
         )
     except (*NOT_WHOLE, SafetensorError) as error:

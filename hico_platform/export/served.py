@@ -82,7 +82,9 @@ class Served:
         if not isinstance(given, str | Path):
             return [given]
         file = _allowed(str(given))
-        found = read_recordings(file, self._encoder.layout, coordinates=self._encoder.coordinates)
+        found = read_recordings(
+            file, self._encoder.layout, coordinates=self._encoder.coordinates, bodies=self._encoder.bodies
+        )
         return [recording.pose for recording in found]
 
 

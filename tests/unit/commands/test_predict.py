@@ -6,8 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from hico_platform.build import build_views
 from hico_platform.commands.predict import Prediction, model_source, predict_files
+from hico_platform.data.importing import import_dataset
+from hico_platform.data.readers import ReadOptions
+from hico_platform.data.skeleton_file import BodyOrder, write_skeleton
+from hico_platform.data.store import Store
 from hico_platform.errors import Problem, UsageError
 from hico_platform.export.encoder import Encoder
 from hico_platform.export.folder import load_encoder
@@ -44,6 +50,42 @@ def test_the_answer_is_the_encoders(encoder: Encoder, tmp_path: Path) -> None:
     assert list(found.probabilities.values()) == sorted(row.tolist(), reverse=True)
     assert found.probabilities == dict(zip(CLASS_NAMES, row.tolist(), strict=True))
     assert found.neighbours == encoder.neighbours([pose(0)], k=2)[0]
+
+
+def in_changing_order(file: Path) -> None:
+    """A recording of two people whose order within a frame changes halfway; their ids stay."""
+    random = np.random.default_rng(0)
+    people = random.normal(size=(1, 2, 25, 3)) + 0.3 * random.normal(size=(20, 2, 25, 3)) * [[[[1]], [[0.2]]]]
+    write_skeleton(file, people.astype(np.float32))
+    count, *lines = file.read_text().splitlines()
+    frames = [lines[start : start + 55] for start in range(0, len(lines), 55)]  # of 1 + 2 * 27 lines
+    for frame in frames[10:]:
+        frame[1:] = [*frame[28:], *frame[1:28]]
+    file.write_text("\n".join([count, *(line for frame in frames for line in frame)]) + "\n")
+
+
+@pytest.mark.parametrize("order", BodyOrder)
+def test_bodies_are_told_apart_as_in_the_training_data(order: BodyOrder, tmp_path: Path) -> None:
+    """What ``data prepare --bodies released`` read is asked by the same order; of older models nobody knows it."""
+    file = tmp_path / "S001C001P001R001A001.skeleton"
+    in_changing_order(file)
+    import_dataset(tmp_path, tmp_path / "store", format_name="ntu60", options=ReadOptions(bodies=order))
+    store = Store.open(tmp_path / "store")
+    assert store.bodies is order
+    facts = {"bodies": store.bodies, "normalisation": store.normalisation}
+    model = load_encoder(small_export(tmp_path / "encoder", recogniser=small_recogniser(), facts=facts))
+    (found,) = predict_files(model, [file], k=1)
+    assert isinstance(found, Prediction)
+    expected = model.encode(centre_of(store, model))
+    assert list(found.probabilities.values()) == sorted(model.recogniser.probabilities(expected)[0].tolist())[::-1]
+    older = load_encoder(small_export(tmp_path / "older", recogniser=small_recogniser()))
+    assert older.bodies is BodyOrder.FOLLOWED
+
+
+def centre_of(store: Store, model: Encoder) -> np.ndarray:
+    """What evaluation shows the encoder of a store's sequences, before bones or motion are made of it."""
+    views = build_views(model.config.views, store=store, device=torch.device("cpu"))
+    return views.centre(torch.arange(len(store)), share=model.config.evaluation.centre_crop).numpy()
 
 
 def test_a_file_that_may_not_be_read_is_a_problem(
