@@ -94,3 +94,12 @@ def test_other_data_is_not_comparable(tmp_path: Path, capsys: pytest.CaptureFixt
         "warning: these numbers are not comparable: split: validation subjects in one, validation subjects (7 "
         "sequences) in two",
     ]
+
+
+def test_one_protocol_file_with_two_rules_is_not_comparable(tmp_path: Path) -> None:
+    """A file keeps its name when it is edited."""
+    for name, digest in (("one", "a" * 64), ("two", "b" * 64)):
+        facts = dataclasses.replace(FACTS, protocol="mine.yaml", more={"protocol_digest": digest})
+        trial(search(tmp_path, name, facts=facts), began_at_s=0.0, took_s=10.0, value=0.3)
+    found = compare_searches(HomePaths(home=tmp_path), ["one", "two"]).differences
+    assert found == ("rule of the protocol: aaaaaaaaaaaa in one, bbbbbbbbbbbb in two",)
