@@ -88,11 +88,11 @@ def test_a_store_that_fails_and_comes_back_gets_all(
         save(directory, 1)
         assert spool.flush("0003", patience_s=30)
         proxy.mode = mode
-        with pytest.raises(StoreAwayError):
-            store.names("0003")
         for epoch in (2, 3, 4):
             save(directory, epoch)
         assert not spool.flush("0003", patience_s=1)
+        with pytest.raises(StoreAwayError):  # after seconds, as the spool's thread is told at the same time
+            store.names("0003")
         proxy.mode = "ok"
         assert spool.flush("0003", patience_s=60)
         assert store.names("0003")[-1] == "epoch-000004"

@@ -7,8 +7,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,47 +15,50 @@ import pytest
 import torch
 
 from hico_platform.checkpoint import load_checkpoint
+from hico_platform.data.store import Store
 from hico_platform.enums import Decision, EncoderType
 from hico_platform.search.execution import ClusterOptions, TrialExecution
 from hico_platform.search.messages import EpochReport, ReportFunction, TrialFailure, TrialOutcome
 from hico_platform.search.task import TrialTask
+from hico_platform.trial import run_trial
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData, run_task
-from tests.small import small_config, small_store
+from tests.small import small_config, small_split, small_store
 
 pytestmark = pytest.mark.e2e
 EPOCHS = 14
-_RUN = """
-import json, sys
-from pathlib import Path
-import torch
-from hico_platform.data.store import Store
-from hico_platform.trial import run_trial
-from hico_platform.enums import Decision
-from tests.small import small_config, small_split
-
-torch.set_num_threads(1)
-store, directory, encoder, epochs = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-outcome = run_trial(
-    small_config(model__encoder=encoder, budget__epochs=epochs),
-    split=small_split(Store.open(store)),
-    target=None,
-    directory=directory,
-    report_epochs=range(1, epochs + 1),
-    report=lambda said: Decision.CONTINUE,
-    device=torch.device("cpu"),
-)
-print(json.dumps([str(outcome.checkpoint), outcome.metrics]))
-"""
+# Processes are forked from one that has imported what they need, and has run nothing: torch has threads.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 
 
-def start(store: Path, directory: Path, encoder: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(store), str(directory), encoder, str(EPOCHS)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).resolve().parents[2],
+def train(store: Path, directory: Path, encoder: EncoderType, result: Path) -> None:
+    """A run to its end, in a process of its own; what came of it is written at once."""
+    torch.set_num_threads(1)
+    outcome = run_trial(
+        small_config(model__encoder=encoder, budget__epochs=EPOCHS),
+        split=small_split(Store.open(store)),
+        target=None,
+        directory=directory,
+        report_epochs=range(1, EPOCHS + 1),
+        report=lambda said: Decision.CONTINUE,
+        device=torch.device("cpu"),
     )
+    result.write_text(json.dumps([str(outcome.checkpoint), outcome.metrics]))
+
+
+def start(folder: Path, name: str, encoder: EncoderType) -> multiprocessing.process.BaseProcess:
+    process = PROCESSES.Process(target=train, args=(folder / "store", folder / name, encoder, folder / f"{name}.json"))
+    process.start()
+    return process
+
+
+def finished(process: multiprocessing.process.BaseProcess, folder: Path, name: str) -> tuple[Path, dict[str, float]]:
+    """The last checkpoint of a run and its metrics."""
+    process.join(timeout=300)
+    assert process.exitcode == 0
+    checkpoint, metrics = json.loads((folder / f"{name}.json").read_text())
+    return Path(checkpoint), metrics
 
 
 def newest(directory: Path) -> str:
@@ -65,29 +66,29 @@ def newest(directory: Path) -> str:
 
 
 @pytest.mark.parametrize("encoder", EncoderType)
-def test_killed_and_resumed_equals_straight_through(encoder: str, tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_straight_through(encoder: EncoderType, tmp_path: Path) -> None:
     small_store(tmp_path / "store")
-    straight = start(tmp_path / "store", tmp_path / "straight", encoder)
-    expected = json.loads(straight.communicate(timeout=300)[0])
+    expected = finished(start(tmp_path, "straight", encoder), tmp_path, "straight")
     moments = random.Random(encoder)
     kills = 0
     while True:
-        process = start(tmp_path / "store", tmp_path / "killed", encoder)
+        process = start(tmp_path, "killed", encoder)
         if kills == 3:
             break
         before = newest(tmp_path / "killed")
         while newest(tmp_path / "killed") == before:  # it has gone on
-            assert process.poll() is None
+            assert process.is_alive()
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.15))
         process.kill()
-        if process.wait() != -signal.SIGKILL:
+        process.join()
+        if process.exitcode != -signal.SIGKILL:
             break
         kills += 1
-    found = json.loads(process.communicate(timeout=300)[0])
+    found = finished(process, tmp_path, "killed")
     assert kills == 3
     assert found[1] == expected[1]
-    ends = [load_checkpoint(Path(path)) for path, _ in (expected, found)]
+    ends = [load_checkpoint(path) for path, _ in (expected, found)]
     assert ends[0].epoch == ends[1].epoch == EPOCHS
     assert ends[0].tensors.keys() == ends[1].tensors.keys()
     for name, tensor in ends[0].tensors.items():

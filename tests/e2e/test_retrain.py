@@ -170,22 +170,22 @@ def await_report(final: Path, *words: str, driver: subprocess.Popen[str], second
 
 
 def test_interrupted_retraining_exits_130_and_goes_on_from_its_checkpoints(searched: Path) -> None:
-    words = [sys.executable, "-m", "hico_platform", "retrain", "small", "--seeds", "1", "--epochs", "200"]
+    words = [sys.executable, "-m", "hico_platform", "retrain", "small", "--seeds", "1", "--epochs", "100"]
     driver = subprocess.Popen(
         [*words, "--home", str(searched)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env=ENVIRONMENT,
     )  # fmt: skip
     final = searched / "searches" / "small" / "final"
-    await_report(final, "epoch 20 of 200", driver=driver)
+    await_report(final, "epoch 20 of 100", driver=driver)
     driver.send_signal(signal.SIGINT)
     driver.communicate(timeout=120)
     assert driver.returncode == 130
     assert list(final.glob("*/best-seed-0/epoch-*")), "checkpoints are kept"
     before = (final / "retrain.log").stat().st_size
-    done = hico("retrain", "small", "--seeds", "1", "--epochs", "200", home=searched)
+    done = hico("retrain", "small", "--seeds", "1", "--epochs", "100", home=searched)
     assert "best configuration" in done.stdout
     log = (final / "retrain.log").read_text()[before:]
-    epochs = [int(found) for found in re.findall(r"best configuration, seed 0: epoch (\d+) of 200", log)]
+    epochs = [int(found) for found in re.findall(r"best configuration, seed 0: epoch (\d+) of 100", log)]
     assert min(epoch for epoch in epochs if epoch) >= 20, "it went on from its checkpoint"
 
 
