@@ -43,11 +43,14 @@ demo: $(READY)
 
 # Tests start clusters and servers and wait for them: two files at a time.
 WORKERS := 2
+# What Python compiles is kept, also where the environment forbids it: each worker would compile all tests anew, and each of the
+# hundreds of processes that they start the package.
+test unit: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not e2e and not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not e2e and not slow" --ignore=tests/e2e
 
 # The services of docker/compose.yaml from installed packages: a search and a retraining through restarts, in minutes.
 stack: $(READY)

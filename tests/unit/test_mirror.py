@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import hico_platform
@@ -82,3 +83,11 @@ def test_what_is_named_here_is_there_and_has_no_test_file_of_its_own() -> None:
     assert not NO_TEST.keys() & TESTED_IN.keys()
     for test in (*TESTED_IN.values(), *TESTED_TOGETHER.values()):
         assert (TESTS / test).is_file(), test
+
+
+def test_all_of_e2e_is_marked() -> None:
+    """``make unit`` does not import that folder."""
+    marked = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.e2e\b", re.MULTILINE)
+    files = [*(TESTS.parent / "e2e").glob("test_*.py")]
+    assert files
+    assert [file.name for file in files if not marked.search(file.read_text())] == []
