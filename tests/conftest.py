@@ -10,6 +10,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests import migrations
+
 # No test asserts on time: Hypothesis fails an example that takes 0.2 seconds, or is slow to draw, as on a busy machine.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
@@ -36,6 +38,13 @@ def no_places_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test works on, or leaves behind, a home or store that the environment names."""
     for name in ("HICO_HOME", "HICO_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def migrations_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Databases of Optuna and MLflow are opened, and made, with what an earlier one has found out."""
+    migrations.read_scripts_once()
+    migrations.copy_new_stores(tmp_path_factory.mktemp("migrated") / "mlflow.db")
 
 
 @pytest.fixture(scope="session")
