@@ -8,9 +8,9 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.home import HomePaths
-from tests.unit.commands.test_gc import paths, whole
+from tests.unit.commands.test_gc import paths, template, whole
 
-__all__ = ["paths"]
+__all__ = ["paths", "template"]
 
 
 def test_it_says_what_would_go_asks_and_removes_it(

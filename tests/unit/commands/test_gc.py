@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -60,11 +61,19 @@ def searched(paths: HomePaths, space: CheckedSpace, tracker: MemoryTracker | Non
     return ledger
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with such a search, to be copied."""
+    home = tmp_path_factory.mktemp("searched")
+    searched(HomePaths(home=home), toy_space(scheduler={"name": "none"}))
+    return home
+
+
 @pytest.fixture
-def paths(tmp_path: Path) -> HomePaths:
-    paths = HomePaths(home=tmp_path)
-    searched(paths, toy_space(scheduler={"name": "none"}))
-    return paths
+def paths(template: Path, tmp_path: Path) -> HomePaths:
+    """A home of this test's own with such a search."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return HomePaths(home=tmp_path)
 
 
 def whole(paths: HomePaths) -> set[int]:

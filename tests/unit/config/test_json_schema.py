@@ -14,8 +14,11 @@ from hico_platform.config.yaml_loader import parse_yaml
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
 
 
+VALIDATOR = jsonschema.Draft202012Validator(space_schema())
+
+
 def errors(content: Any) -> list[str]:
-    return [error.json_path for error in jsonschema.Draft202012Validator(space_schema()).iter_errors(content)]
+    return [error.json_path for error in VALIDATOR.iter_errors(content)]
 
 
 def test_the_shipped_schema_is_the_generated_one() -> None:

@@ -7,22 +7,26 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hico_platform.evaluate import regularised
 from hico_platform.evaluate.regularised import choose_c, fit, protocol, regularised_probe
-from tests.handmade import Points, points
+from tests.handmade import SOLVER, Points, points
 
 CLASSES = 5
 TALL = points(classes=CLASSES, train=400, held_out=500, seed=3, width=20)
 WIDE = points(classes=CLASSES, train=60, held_out=500, seed=4, width=150)
 
 
+def regression(c: float) -> Pipeline:
+    """scikit-learn's."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=c, solver=SOLVER, tol=1e-10, max_iter=500))
+
+
 def by_scikit_learn(points: Points, c: float) -> np.ndarray:
     """Probabilities (q, K)."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-10, max_iter=20_000))
-    probabilities: np.ndarray = model.fit(points.train, points.train_labels).predict_proba(points.eval)
+    probabilities: np.ndarray = regression(c).fit(points.train, points.train_labels).predict_proba(points.eval)
     return probabilities
 
 
@@ -73,8 +77,7 @@ def test_c_is_that_of_scikit_learns_cross_validation(monkeypatch: pytest.MonkeyP
     splits = [(rows.numpy()[fitted], rows.numpy()[asked]) for fitted, asked in splits]
     expected = {}
     for c in (1e-4, 1e-2, 1.0):
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-8, max_iter=10_000))
-        shares = cross_val_score(model, TALL.train, TALL.train_labels, cv=splits)
+        shares = cross_val_score(regression(c), TALL.train, TALL.train_labels, cv=splits)
         expected[c] = np.average(shares, weights=[len(asked) for _, asked in splits])
     assert chosen.accuracies == pytest.approx(expected, abs=1.5 / len(train))
     assert chosen.c == max(expected, key=lambda c: expected[c])

@@ -14,7 +14,7 @@ from hico_platform.config.trial import EvaluationConfig
 from hico_platform.evaluate.data import of_encoder
 from hico_platform.evaluate.linear import linear_probe_top1
 from hico_platform.evaluate.tasks.linear import Linear
-from tests.handmade import handmade_data, handmade_encoder, points
+from tests.handmade import SOLVER, handmade_data, handmade_encoder, points
 
 POINTS = points(classes=4, train=100, held_out=4000, seed=0)
 
@@ -24,7 +24,7 @@ def test_each_protocol_has_its_own_score() -> None:
     data = dataclasses.replace(data, subjects=torch.arange(len(data.labels)) % 10)
     config = EvaluationConfig(linear_epochs=20, linear_batch_size=30, linear_learning_rate=0.7)
     result = Linear().run(of_encoder(handmade_encoder(), data=data, config=config, seed=3))
-    classifier = LogisticRegression(C=float(result.facts["c"]), tol=1e-9, max_iter=10_000)
+    classifier = LogisticRegression(C=float(result.facts["c"]), solver=SOLVER, tol=1e-9, max_iter=500)
     expected = make_pipeline(StandardScaler(), classifier).fit(POINTS.train, POINTS.train_labels)
     scores = {
         "linear_released_top1": linear_probe_top1(
