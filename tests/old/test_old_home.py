@@ -97,6 +97,7 @@ def test_a_checkpoint_is_taken_up(home: Path) -> None:
     assert interrupted.epoch == 1
 
 
+@pytest.mark.slow
 def test_its_weights_score_what_they_scored(home: Path) -> None:
     """kNN, linear probe, retrieval and transfer of trial 2, from its checkpoint; nothing is trained."""
     paths = HomePaths(home=home)

@@ -97,6 +97,7 @@ def test_every_alert_is_explained() -> None:
         assert set(rule["annotations"]) == {"summary", "description"}
 
 
+@pytest.mark.slow
 @needs_promtool
 @pytest.mark.parametrize(
     "words",

@@ -120,6 +120,7 @@ def test_a_finished_run_only_evaluates_again(store: Store, tmp_path: Path) -> No
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_says_where_its_last_good_state_is_and_goes_on_from_there(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +250,7 @@ def test_another_run_in_the_folder_is_refused(store: Store, tmp_path: Path) -> N
         run(store, tmp_path, recorder([]), optimiser__learning_rate=1e-4, optimiser__weight_decay=0.5)
 
 
+@pytest.mark.slow
 def test_checkpoints_say_what_auto_precision_was_and_a_resumed_run_keeps_it(store: Store, tmp_path: Path) -> None:
     """An older version's run says float32, which a device with TensorFloat-32 keeps."""
     began = run(store, tmp_path, recorder([], stop_at=2), model__precision="auto")
@@ -275,6 +277,7 @@ def test_a_longer_run_goes_on_where_its_epochs_would_have_been_the_same(store: S
         run(store, tmp_path / "step", recorder([]), epochs=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [("a/1", "b/1"), ("a/1", None), (None, "b/1")])
 def test_a_checkpoint_of_another_search_is_never_taken_over(
     first: str | None, second: str | None, store: Store, tmp_path: Path
@@ -284,6 +287,7 @@ def test_a_checkpoint_of_another_search_is_never_taken_over(
         run(store, tmp_path, recorder([]), provenance={"run": second} if second else {})
 
 
+@pytest.mark.slow
 def test_evaluation_and_threads_may_change(store: Store, tmp_path: Path) -> None:
     run(store, tmp_path, recorder([]))
     assert run(store, tmp_path, recorder([]), evaluation__linear_epochs=4, budget__threads=1).epoch == 4

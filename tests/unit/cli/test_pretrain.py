@@ -70,6 +70,7 @@ def test_it_shows_epochs_levels_speed_and_what_is_left(
     assert "epochs: 3, of which 3 were trained now" in said.out
 
 
+@pytest.mark.slow
 def test_short_recordings_are_warned_of(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_short_recordings_are_warned_of(
     assert warned in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_json_is_all_that_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
     said = capsys.readouterr()
@@ -136,6 +138,7 @@ def test_interrupted_json_says_where_it_stands(
     assert (result["interrupted"], result["epochs"]) == (True, 0)
 
 
+@pytest.mark.slow
 def test_each_configuration_has_its_own_result(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     results = []
     for rate in ("1e-3", "1e-1", "1e-3"):
@@ -162,6 +165,7 @@ def test_a_run_of_a_version_that_knew_no_auto_precision_goes_on(
     assert began["precision"] == resumed["precision"] == "float32"
 
 
+@pytest.mark.slow
 def test_a_run_of_auto_precision_is_its_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
     began = json.loads(capsys.readouterr().out)
@@ -174,6 +178,7 @@ def test_a_run_of_auto_precision_is_its_own(words: list[str], capsys: pytest.Cap
     assert [result["epochs_trained_now"] for result in (began, other, again)] == [3, 3, 0]
 
 
+@pytest.mark.slow
 def test_another_configuration_in_a_folder_that_was_given_is_refused(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +190,7 @@ def test_another_configuration_in_a_folder_that_was_given_is_refused(
     assert "optimiser.learning_rate: expected the value 0.001, as when this run began, got 0.5" in said
 
 
+@pytest.mark.slow
 def test_a_folder_of_an_older_version_is_gone_on_with(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,6 +227,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hico-platform pretrain --config my.yaml --data prepared/ntu60" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_half_of_the_labels_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a user does it: from a manifest with empty cells to a score."""
     raw = half_labelled(tmp_path / "raw", 96)
@@ -241,6 +248,7 @@ def test_half_of_the_labels_will_do(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert load_checkpoint(Path(result["checkpoint"])).facts["provenance"]["unlabelled_sequences"] > 0
 
 
+@pytest.mark.slow
 def test_without_labels_it_trains_and_does_not_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small_store(tmp_path / "store", unlabelled=range(48))
     (tmp_path / "my.yaml").write_text(CONFIG)

@@ -8,6 +8,7 @@ from hico_platform.commands.synth import DEFAULT_PRESET, PRESET_NAMES, synthesis
 from hico_platform.errors import DataError, UsageError
 
 
+@pytest.mark.slow
 def test_the_dataset_follows_from_preset_and_seed(tmp_path: Path) -> None:
     seen: dict[str, tuple[int, int]] = {}
     stores = [

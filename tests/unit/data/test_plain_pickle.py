@@ -169,6 +169,7 @@ def test_a_value_is_told_in_brief(value: object) -> None:
     assert (brief("walk"), brief(-1), brief(None)) == ("walk", -1, None)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_a_damaged_pickle_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -180,6 +180,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
             read_skeleton(tmp_path / name)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     frames=st.lists(
@@ -204,6 +205,7 @@ def test_both_ways_of_reading_agree(
     np.testing.assert_array_equal(fast.coordinates, slow.coordinates)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_read_as_line_by_line_or_refused(

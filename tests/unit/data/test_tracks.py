@@ -186,6 +186,7 @@ def test_the_released_order_joins_nothing(tmp_path: Path) -> None:
     assert read.remarks == {}
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     frames=st.lists(

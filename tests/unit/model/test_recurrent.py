@@ -82,6 +82,7 @@ def test_whichever_path_is_taken_says_the_same(
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [nn.GRU, nn.LSTM])
 def test_large_layers_say_what_float64_says_whatever_the_threads(cell: type[nn.RNNBase]) -> None:
     torch.manual_seed(0)

@@ -69,6 +69,7 @@ def test_a_model_that_was_made_before_the_store_went_away_is_finished_and_no_sec
         assert len(client.get_metric_history(run_id, "val/knn_top1")) == 1
 
 
+@pytest.mark.slow
 def test_a_registered_model_is_named_on_the_one_that_its_run_has(
     store: MlflowTracker, run_id: str, tmp_path: Path
 ) -> None:

@@ -15,6 +15,9 @@ from hico_platform.tracking.moved_home import follow_moved_home
 from tests.exported import small_export
 from tests.mlflow_store import mlflow_home, tracker_of
 
+# Each registers a model in a home of its own.
+pytestmark = pytest.mark.slow
+
 LOCATIONS = {
     "experiments": ["artifact_location"],
     "runs": ["artifact_uri"],

@@ -128,6 +128,7 @@ def test_where_nothing_was_better_the_challenger_is_named(store: MlflowTracker, 
     assert fetch_registered(store, "models:/modest@challenger", tmp_path / "into").is_dir()
 
 
+@pytest.mark.slow
 def test_a_foreign_model_of_the_registry_runs_nothing(store: MlflowTracker, tmp_path: Path) -> None:
     from mlflow import pyfunc
 

@@ -14,6 +14,7 @@ from tests.small import small_config, small_split, small_store
 from tests.unit.worker.test_gpu_memory import Data
 
 
+@pytest.mark.slow
 def test_an_epoch_is_scaled_from_a_few_steps_and_evaluation_from_a_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -28,6 +29,7 @@ def test_an_epoch_is_scaled_from_a_few_steps_and_evaluation_from_a_part(
     assert half.report_s == pytest.approx(4.0, rel=0.1)
 
 
+@pytest.mark.slow
 def test_only_a_few_steps_of_each_configuration_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     split = small_split(small_store(tmp_path / "store"))
     config = small_config(budget__batch_size=2)
@@ -43,6 +45,7 @@ def test_only_a_few_steps_of_each_configuration_are_trained(tmp_path: Path, monk
     assert trained == [min(len(split.train), timing.STEPS * 2)] * 2
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_checkpoint_are_those_that_a_trial_writes(tmp_path: Path) -> None:
     split = small_split(small_store(tmp_path / "store"))
     config = small_config()

@@ -282,6 +282,7 @@ def attended(qkv: Tensor, lengths: tuple[int, ...], heads: int, kept: Tensor | N
     return torch.cat(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", sizes([12, 32, 40], [12, 40]))
 def test_attention_drops_weights_the_same_way_forwards_and_back(length: int) -> None:
     from hico_platform.ops.cuda.attention import Attention

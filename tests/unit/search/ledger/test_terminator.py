@@ -32,6 +32,7 @@ class TestNothingToGain:
     def test_too_few_trials_say_nothing(self) -> None:
         assert improvement_left(toy_space(), self.trials(7, noise=0.1)) is None
 
+    @pytest.mark.slow
     def test_a_flat_landscape_has_less_to_gain_than_a_rough_one(self) -> None:
         flat = improvement_left(toy_space(), self.trials(10, noise=0.001))
         rough = improvement_left(toy_space(), self.trials(10, noise=0.4))
@@ -45,6 +46,7 @@ class TestNothingToGain:
         assert improvement_left(toy_space(), self.trials(startup - 1, noise=0.1)) is None
         assert improvement_left(toy_space(), self.trials(startup, noise=0.1)) is not None
 
+    @pytest.mark.slow
     def test_a_higher_score_is_the_better_one(self) -> None:
         trials = self.trials(10, noise=0.4)
         frozen = [module._frozen(toy_space(), one) for one in trials]
