@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hico_platform.atomic_io import write_new_folder
 from hico_platform.commands.evaluation_report import EvaluationReport
+from hico_platform.commands.export_trials import csv_text
 from hico_platform.commands.figure_data import about, figures_of_features
 from hico_platform.evaluate.scores import TaskResult, confusion
 from hico_platform.report.confusion import draw_confusion
@@ -83,6 +84,6 @@ def _about(result: TaskResult, report: EvaluationReport) -> str:
 def _csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["true class", *class_names])
-    writer.writerows([name, *row] for name, row in zip(class_names, counts, strict=True))
+    writer.writerow(["true class", *map(csv_text, class_names)])
+    writer.writerows([csv_text(name), *row] for name, row in zip(class_names, counts, strict=True))
     return text.getvalue().encode()

@@ -20,6 +20,7 @@ from hico_platform.search.state import trial_status
 from hico_platform.search.status import SearchStatus
 
 Row = Mapping[str, Any]
+_BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NOT_UNICODE = "backslashreplace"  # a path that is not in UTF-8 is written with escapes
 
 
@@ -165,7 +166,7 @@ def _as_csv(rows: Sequence[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if rows:
-        writer.writerow(rows[0])
+        writer.writerow([csv_text(name) for name in rows[0]])
     for row in rows:
         writer.writerow(["" if value is None else _plain_csv(value) for value in row.values()])
     return text.getvalue().encode(errors=_NOT_UNICODE)
@@ -174,7 +175,14 @@ def _as_csv(rows: Sequence[Row]) -> bytes:
 def _plain_csv(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return csv_text(value)
     return repr(value) if isinstance(value, float) else value
+
+
+def csv_text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: an apostrophe before what would begin one, as OWASP advises."""
+    return f"'{text}" if text.startswith(_BEGIN_FORMULAS) else text
 
 
 def _as_json(rows: Sequence[Row]) -> bytes:

@@ -28,6 +28,7 @@ from hico_platform.environment.record import differences, environment_at, this_e
 from hico_platform.errors import DataError, HicoError, Problem, UsageError, command
 from hico_platform.home import HomePaths
 from hico_platform.search.ledger.base import ReportRecord, TrialRecord, config_of
+from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import EpochReport
 from hico_platform.search.status import SearchStatus, search_status
 from hico_platform.search.task import TrialTask
@@ -35,7 +36,7 @@ from hico_platform.search.trials_folder import REPRODUCED
 from hico_platform.train.guards import EpochProgress
 from hico_platform.train.loop import EpochResult
 from hico_platform.worker.datasets import Progress, code_version, located
-from hico_platform.worker.run_task import run_task
+from hico_platform.worker.run_task import TrialData, run_task
 
 NOISE = 2.0
 """Scores agree within noise where they differ by at most so many standard errors of the one that was recorded."""
@@ -177,10 +178,30 @@ def reproduce(
                 )
             )  # fmt: skip
     directory = _folder(paths, name, number)
+    with search_lock(
+        directory / "lock",
+        name=f"{name}, trial {number}",
+        rule="a trial that is not being reproduced already",
+        otherwise="reproduce another trial",
+    ):
+        return _trained_again(paths, status, trial, found.data, directory, told=told, watch=watch, within=within)
+
+
+def _trained_again(
+    paths: HomePaths,
+    status: SearchStatus,
+    trial: TrialRecord,
+    data: TrialData,
+    directory: Path,
+    *,
+    told: Callable[[EpochReport], object],
+    watch: Callable[[EpochResult], None] | None,
+    within: Callable[[EpochProgress], None] | None,
+) -> Reproduction:
     before = _checkpoint(trial, into=directory / _RECORDED)
     resources = status.space.settings.resources
     task = TrialTask(
-        number=number,
+        number=trial.number,
         config=_config(status, trial, before),
         directory=directory,
         report_epochs=tuple(report.epoch for report in trial.reports),
@@ -196,10 +217,10 @@ def reproduce(
         write_whole(task.directory / _SCORES, json.dumps(scores).encode())
         return Decision.STOP if now.epoch >= last else Decision.CONTINUE
 
-    outcome = run_task(task, report, data=found.data, watch=watch, progress=within)
+    outcome = run_task(task, report, data=data, watch=watch, progress=within)
     result = Reproduction(
-        search=name,
-        trial=number,
+        search=status.search.name,
+        trial=trial.number,
         metric=metric,
         directory=task.directory,
         reported=tuple(_compared(trial.reports, scores, metric=metric)),
@@ -211,7 +232,7 @@ def reproduce(
         weights=None if before is None else _same_weights(before, outcome.checkpoint),
         conditions={
             **_conditions(status, before, outcome.checkpoint),
-            **_of_environment(paths.search(name), trial),
+            **_of_environment(paths.search(status.search.name), trial),
         },
     )
     shutil.rmtree(directory / _RECORDED, ignore_errors=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hico_platform.bounded_process import run_bounded
 from hico_platform.environment.masked_diff import masked_diff
 
 MOST_BYTES = 2**20
@@ -96,9 +97,7 @@ def _git(root: Path, *words: str, more: Mapping[str, str] | None = None) -> str 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **(more or {})}
     try:
-        done = subprocess.run(
-            ["git", *_PLAIN, *words], cwd=root, env=environment, check=True, capture_output=True, timeout=GIT_TIMEOUT_S
-        )
+        done = run_bounded(["git", *_PLAIN, *words], timeout_s=GIT_TIMEOUT_S, environment=environment, folder=root)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.decode(errors="replace")
+    return None if done.returncode else done.stdout.decode(errors="replace")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
+from hico_platform.bounded_process import run_bounded
 from hico_platform.errors import Problem, UsageError
 
 _PATIENCE_S = 120.0
@@ -44,23 +45,15 @@ def run_program(
             )
         )
     try:
-        done = subprocess.run(
-            [name, *words],
-            input=text,
-            env=None if environment is None else dict(environment),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_PATIENCE_S,
-        )
+        done = run_bounded([name, *words], timeout_s=_PATIENCE_S, text=text, environment=environment)
     except subprocess.TimeoutExpired:
         remedy = "check that the cluster's controller can be reached"
         value = f"no answer in {_PATIENCE_S:.0f} s"
         raise UsageError(Problem(field=name, rule=rule, value=value, remedy=remedy)) from None
     if done.returncode:
-        value = _reason(done.stderr or done.stdout) or f"exit code {done.returncode}"
+        value = _reason((done.stderr or done.stdout).decode(errors="replace")) or f"exit code {done.returncode}"
         raise UsageError(Problem(field=name, rule=rule, value=value, remedy=refused_remedy))
-    return done.stdout or done.stderr
+    return (done.stdout or done.stderr).decode(errors="replace")
 
 
 def _reason(said: str) -> str:

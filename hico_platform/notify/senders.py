@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from hico_platform.bounded_process import run_bounded
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.notify.address import COMMAND
 from hico_platform.notify.notification import Notification, Occasion
@@ -113,15 +114,8 @@ class CommandSender:
     def send(self, notification: Notification) -> None:
         """Runs it."""
         try:
-            done = subprocess.run(
-                [str(self.file)],
-                input=json.dumps(notification.as_dict()).encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=TIMEOUT_S,
-                check=False,
-                start_new_session=True,  # Ctrl-C is the search's
-            )
+            message = json.dumps(notification.as_dict())
+            done = run_bounded([str(self.file)], timeout_s=TIMEOUT_S, text=message, captured=False)
         except subprocess.TimeoutExpired:
             raise _not_sent(self.name, f"nothing after {TIMEOUT_S:.0f} s") from None
         except OSError as error:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import torch
 
+from hico_platform.bounded_process import run_bounded
 from hico_platform.config.parameters import Choice, Range, uniform
 from hico_platform.config.schema import Scalar, replace, to_mapping
 from hico_platform.config.space import CheckedSpace, GpuShare
@@ -222,7 +223,7 @@ def _open(device: torch.device) -> None:
 def _free_beside() -> int | None:
     """Free bytes while a second process has the GPU open as well; None where none can be started."""
     try:
-        done = subprocess.run([sys.executable, "-c", _OPEN], capture_output=True, text=True, check=True, timeout=120)
-        return int(done.stdout.split()[-1])
+        done = run_bounded([sys.executable, "-c", _OPEN], timeout_s=120)
+        return None if done.returncode else int(done.stdout.split()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hico_platform.amounts import shown_bytes
+from hico_platform.bounded_process import run_bounded
 from hico_platform.commands.doctor.finding import Finding, Surroundings, good, warning, wrong
 from hico_platform.file_systems import MOUNTS, network_file_system
 from hico_platform.sqlite_files import sqlite_file
@@ -64,10 +65,10 @@ def check_quota(around: Surroundings) -> Iterator[Finding]:
     if program is None:
         return
     try:
-        done = subprocess.run([program, "-w", "-p"], capture_output=True, text=True, timeout=QUOTA_S, check=False)
+        done = run_bounded([program, "-w", "-p"], timeout_s=QUOTA_S)
     except (OSError, subprocess.SubprocessError):
         return
-    for line in done.stdout.splitlines():
+    for line in done.stdout.decode(errors="replace").splitlines():
         fields = line.split()
         if len(fields) >= 4 and fields[1].rstrip("*").isdigit() and fields[2].isdigit() and fields[3].isdigit():
             used, most = int(fields[1].rstrip("*")) * 1024, max(int(fields[2]), int(fields[3])) * 1024

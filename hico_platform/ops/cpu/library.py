@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from hico_platform.atomic_io import sync
+from hico_platform.bounded_process import run_bounded
 from hico_platform.feature_flags import left_out, switched_off
 from hico_platform.trusted_paths import open_trusted, trusted_folder
 
@@ -111,7 +112,7 @@ def loaded() -> Kernels | None:
     try:
         return Kernels(_library(compiler))
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace") or str(error)
         _LOG.warning(
             "the CPU kernels could not be compiled and loaded with %s, training takes longer: %s",
             compiler,
@@ -201,7 +202,7 @@ def _compiled(compiler: str, folder: Path) -> Path:
         for parallel in (["-fopenmp"], []):  # a compiler without OpenMP makes kernels of one thread
             command = [compiler, *_FLAGS, *parallel, str(_SOURCES / "kernels.c"), "-o", str(built), "-lm"]
             try:
-                subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
+                run_bounded(command, timeout_s=120, environment=environment).check_returncode()
             except subprocess.CalledProcessError as error:
                 last = error
             else:

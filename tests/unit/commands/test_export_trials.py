@@ -96,6 +96,10 @@ ODD = [
     "\u202ertl",
     "/home/\udcff/trial",  # a path that is not in UTF-8
     "=1+1",
+    "@SUM(A1)",
+    "-2+3",
+    "\t=1",
+    "\uff1d1",
     "x" * 100_000,
     "<b>&amp;</b> | md",
 ]
@@ -116,6 +120,8 @@ def test_any_text_is_written_and_shifts_no_other_value(form: TableFormat, text: 
         read = pq.read_table(file).to_pylist()
     assert len(read) == 2
     has_escapes = form is TableFormat.JSON  # of its own, which are read back
+    if form is TableFormat.CSV and text[0] in "=@-\t\uff1d":
+        text = f"'{text}"
     assert read[0]["search"] == (text if has_escapes else text.replace("\udcff", r"\udcff"))
     assert read[1]["search"] == "toy"
 
@@ -124,3 +130,9 @@ def test_parquet_takes_whole_numbers_of_any_size(tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
     write_table([{"a": 2**70, "b": 1}, {"a": 1, "b": 0.5}], file, form=TableFormat.PARQUET, overwrite=False)
     assert pq.read_table(file).to_pylist() == [{"a": float(2**70), "b": 1.0}, {"a": 1.0, "b": 0.5}]
+
+
+def test_headings_are_texts_and_negative_numbers_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    write_table([{"=cmd": -0.5, "a": -3, "b": float("-inf")}], file, form=TableFormat.CSV, overwrite=False)
+    assert file.read_text() == "'=cmd,a,b\n-0.5,-3,-inf\n"

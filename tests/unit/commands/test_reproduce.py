@@ -7,6 +7,7 @@ import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +16,15 @@ from hico_platform.cli.main import main
 from hico_platform.commands import reproduce as module
 from hico_platform.commands.reproduce import Compared, Reproduction, Verdict
 from hico_platform.enums import Decision
+from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
+from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import EpochReport
+from hico_platform.search.status import search_status
 from hico_platform.search.task import TrialFunction
 from hico_platform.search.task_source import TaskSource
 from tests.small import small_store
+from tests.toy import FACTS
 
 SPACE = """
 name: small
@@ -138,6 +144,30 @@ def test_an_interrupted_one_goes_on_and_knows_what_it_had_reported(
     again = reproduced(home, capsys)
     assert [one["epoch"] for one in again["reported"]] == [one["epoch"] for one in best["reported"]]
     assert again["verdict"] == "identical"
+
+
+def test_a_second_one_at_the_same_time_is_refused(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    paths = HomePaths(home=tmp_path)
+    number = search_status(paths, "toy").best.number  # type: ignore[union-attr]
+    monkeypatch.setattr(module, "located", lambda recorded, *, home: recorded)
+    inputs = SimpleNamespace(facts=FACTS, data=None)
+    monkeypatch.setattr(module, "search_inputs", lambda *given, **named: inputs)
+    monkeypatch.setattr(module, "_trained_again", lambda *given, **named: "trained")
+    facts = dataclasses.replace(FACTS, more={"data": "home:data/embedded-0"})
+    status = search_status(paths, "toy")
+    status = dataclasses.replace(status, search=dataclasses.replace(status.search, facts=facts))
+    monkeypatch.setattr(module, "search_status", lambda paths, name: status)
+    folder = tmp_path / "reproductions" / f"toy-{number:04d}"
+    with (
+        search_lock(folder / "lock", name="another"),
+        pytest.raises(UsageError, match=rf"a trial that is not being reproduced already, got 'toy, trial {number}: "),
+    ):
+        module.reproduce(paths, name="toy", number=number)
+    assert [one.name for one in folder.iterdir()] == ["lock"], "nothing is written there"
+    assert module.reproduce(paths, name="toy", number=number) == "trained"
 
 
 @pytest.mark.slow
