@@ -22,6 +22,7 @@ from typing import TextIO
 from hico_platform import __version__
 from hico_platform.cli.account import complete_environment
 from hico_platform.cli.parser import CommandParser, no_such_command, parser_of
+from hico_platform.cli.plain_output import plain_where_needed
 from hico_platform.cli.terminal import folded
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import home_folder
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     with (
         umask_restored(),
+        plain_where_needed(),
         interruptible(leave=os._exit if argv is None else None),
     ):  # otherwise the process belongs to the caller
         try:
