@@ -98,11 +98,12 @@ def evaluate(
         True
     """
     from hico_platform.commands.evaluate import evaluate as run
-    from hico_platform.commands.evaluate import evaluation_settings, wanted_tasks
+    from hico_platform.commands.evaluate import evaluation_settings
     from hico_platform.commands.evaluation_report import Baselines, EvaluationRequest
     from hico_platform.commands.released_encoder import NotInTheFile
     from hico_platform.commands.trained_encoder import trained_encoder
     from hico_platform.enums import Part, Stream
+    from hico_platform.evaluate.tasks.registry import wanted_tasks
 
     names = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     wanted_tasks(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,28 @@ class Retraining:
             for metric, one in found.items()
         ]
         return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def further(self) -> pd.DataFrame:
+        """A row for each entry and score of the tasks beyond the quick ones, such as few labels and occlusion.
+
+        ``entry``, ``score``, ``mean``, ``std``, ``seeds``, ``low``, ``high``, ``interval``, as in ``table``. What could
+        not be scored is in ``table.attrs``: ``skipped`` and ``failed``, with why.
+        """
+        import pandas as pd
+
+        from hico_platform.retrain.further_scores import as_plain
+
+        found = as_plain(self._report.further)
+        columns = ["entry", "score", "mean", "std", "seeds", "low", "high", "interval"]
+        rows = [
+            {"entry": entry, "score": name, **values}
+            for entry, scores in found["scores"].items()
+            for name, values in scores.items()
+        ]
+        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(("mean", "std", "low", "high"), "float64"))
+        table.attrs.update(skipped=found["skipped"], failed=found["failed"])
+        return table
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -217,6 +239,7 @@ def retrain(
     seeds: int = 3,
     candidates: int = 1,
     epochs: int | None = None,
+    tasks: str | Iterable[str] = ("semi", "occlusion"),
     unfinished: bool = False,
     data: DataLike | None = None,
     protocol: str | None = None,
@@ -244,6 +267,8 @@ def retrain(
         seeds: how many seeds each entry and each candidate is trained with.
         candidates: how many of the search's best configurations validation chooses among.
         epochs: budget of a run (default: that of the configuration).
+        tasks: names of tasks beside the quick ones, which always run; ``quick``: no others, ``all``: all that have what
+            they need.
         unfinished: take the best so far of a search that still runs; the model says so.
         data: the prepared data (default: what was searched on; with ``config``, the embedded dataset).
         protocol: with ``config``, how train and test are chosen (default: ``xsub``).
@@ -271,6 +296,7 @@ def retrain(
 
         result = hico.retrain("level_weights", seeds=3)
         result.table.query("metric == 'knn_top1'")
+        result.further.query("score.str.startswith('semi')")
         result.alias, result.reason
     """
     from hico_platform.commands.checkpoints_option import checkpoints_option
@@ -308,6 +334,7 @@ def retrain(
             inputs,
             seeds=seeds,
             epochs=epochs,
+            tasks=(tasks,) if isinstance(tasks, str) else tuple(tasks),
             address=address,
             observe=progress or (lambda _: None),
             checkpoints=kept,
@@ -315,6 +342,7 @@ def retrain(
     for said, reason in (
         ("the model is not registered", report.unregistered),
         ("figures are missing", report.figures_missing),
+        *((f"{what} could not be scored", why) for what, why in report.further.failed.items()),
         (f"{report.refused} writes were refused by the tracking store", report.refusal),
         ("the tracking store was away", f"{report.untracked} writes are missing" if report.untracked else None),
     ):

@@ -28,6 +28,7 @@ from hico_platform.cli.encoder_options import (
     read_encoder,
     use_machine,
 )
+from hico_platform.cli.tasks_option import task_names
 from hico_platform.data.address import data_address
 
 SPLITS = ("test", "val")
@@ -44,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="xsub", metavar="P", help="xsub, xview, ... or a file (default: xsub)")
     parser.add_argument("--split", choices=SPLITS, default="test", help="what is scored (default: test)")
     parser.add_argument(
-        "--tasks", type=_names, default=("quick",), metavar="NAME,...|quick|all", help="what is run (default: quick)"
+        "--tasks",
+        type=task_names,
+        default=("quick",),
+        metavar="NAME,...|quick|all",
+        help="what is run (default: quick)",
     )
     parser.add_argument(
         "--baselines", choices=BASELINES, default="quick",
@@ -82,10 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     loading = ProgressLine("loading libraries, data and encoder", quiet=arguments.quiet)
     from hico_platform.cli.views.evaluation_view import EvaluationView, as_json, print_evaluation
-    from hico_platform.commands.evaluate import evaluate, evaluation_settings, wanted_tasks
+    from hico_platform.commands.evaluate import evaluate, evaluation_settings
     from hico_platform.commands.evaluation_files import write_evaluation
     from hico_platform.commands.evaluation_report import Baselines, EvaluationRequest
     from hico_platform.enums import Part
+    from hico_platform.evaluate.tasks.registry import wanted_tasks
     from hico_platform.worker.datasets import dataset
     from hico_platform.writable import check_free
 
@@ -125,10 +131,3 @@ def run(arguments: argparse.Namespace) -> int:
     if files:
         print(f"written: {arguments.out} ({', '.join(files)})", file=sys.stderr)
     return 0
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise argparse.ArgumentTypeError("expected names of tasks, quick or all, got none")
-    return names

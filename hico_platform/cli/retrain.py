@@ -1,18 +1,21 @@
 """Train the best configuration of a search again, on the whole training split, and score it on the test split.
 
 Beside it, at the same budget: the released settings, the untrained encoder and the raw poses, each in every quick
-downstream task, with 95 % intervals over persons and seeds and paired tests. With --candidates 3 the best three
-configurations of the search are first trained with all seeds on the training subjects; the mean on the validation
-subjects chooses, and only the chosen one is scored on the test split.
+downstream task, with 95 % intervals over persons and seeds and paired tests; then, as --tasks says, with few labels
+and with parts of the body or frames missing. With --candidates 3 the best three configurations of the search are first
+trained with all seeds on the training subjects; the mean on the validation subjects chooses, and only the chosen one is
+scored on the test split.
 
 The model of the first seed is registered in MLflow: under the alias champion where it is better than released
 settings and untrained encoder beyond noise, else under challenger. Where registering fails the results are shown
-all the same, with the reason, and the exit code is 1; the same command then registers it without training again.
+all the same, with the reason, and the exit code is 1; the same command then registers it without training again, and
+with other --tasks it scores these on what is trained already.
 
 examples:
   hico-platform retrain level_weights
   hico-platform retrain level_weights --candidates 3
   hico-platform retrain level_weights --seeds 5 --epochs 100
+  hico-platform retrain level_weights --tasks semi,occlusion,finetune
   hico-platform retrain --config best.yaml --data prepared/ntu60 --protocol xsub
 """
 
@@ -31,6 +34,7 @@ from hico_platform.cli import numbers
 from hico_platform.cli.overlap_option import add_allow_overlap
 from hico_platform.cli.shared_option import add_shared, make_home
 from hico_platform.cli.store_options import add_store_options, home_paths, store_words
+from hico_platform.cli.tasks_option import task_names
 from hico_platform.data.address import data_address
 
 if TYPE_CHECKING:
@@ -54,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=numbers.count, metavar="N", help="budget of a run (default: that of the configuration)"
     )
+    parser.add_argument(
+        "--tasks", type=task_names, default=("semi", "occlusion"), metavar="NAME,...|quick|all",
+        help="tasks of evaluate beside the quick ones, which always run (default: semi,occlusion; quick: no others)",
+    )  # fmt: skip
     parser.add_argument(
         "--unfinished", action="store_true", help="take the best so far of a search that still runs; the model says so"
     )
@@ -141,6 +149,7 @@ def _retrain(arguments: argparse.Namespace, paths: HomePaths, output: Output) ->
                 inputs,
                 seeds=arguments.seeds,
                 epochs=arguments.epochs,
+                tasks=arguments.tasks,
                 address=arguments.address,
                 observe=view,
                 watch=view.watch,
@@ -228,6 +237,7 @@ def _repeat_command(arguments: argparse.Namespace) -> str:
         "--seeds": arguments.seeds,
         "--candidates": arguments.candidates if arguments.candidates > 1 else None,
         "--epochs": arguments.epochs,
+        "--tasks": ",".join(arguments.tasks) if arguments.tasks != ("semi", "occlusion") else None,
         "--data": arguments.data,
         "--protocol": arguments.protocol,
         "--checkpoints": arguments.checkpoints,

@@ -41,7 +41,7 @@ from hico_platform.evaluate.intervals import interval
 from hico_platform.evaluate.labelled_share import read_label_lists
 from hico_platform.evaluate.scores import TaskResult
 from hico_platform.evaluate.tasks.base import EvaluationTask
-from hico_platform.evaluate.tasks.registry import OWN, chosen, tasks
+from hico_platform.evaluate.tasks.registry import OWN, wanted_tasks
 from hico_platform.model.encoder import HierarchicalEncoder
 from hico_platform.plug_in_names import PlugInGroup
 from hico_platform.plug_ins import named_with_its_package, records
@@ -50,7 +50,6 @@ from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.datasets import Dataset, check_labels, code_version
 from hico_platform.worker.plug_ins_used import plug_ins_of_config
 
-QUICK, ALL = "quick", "all"
 _SECTION = "evaluation"
 
 
@@ -64,18 +63,6 @@ def evaluate(request: EvaluationRequest, *, device: torch.device, watch: Watch) 
     """
     run = _Run(request, device=device, watch=watch)
     return run.report()
-
-
-def wanted_tasks(names: Sequence[str]) -> tuple[EvaluationTask, ...]:
-    """The tasks of these names, of which ``quick`` and ``all`` stand for several; raises UsageError for another."""
-    known = tasks()
-    wanted: set[str] = set()
-    for name in names:
-        if name in (QUICK, ALL):
-            wanted |= {task.name for task in known.values() if name == ALL or task.quick}
-        else:
-            wanted.add(name)
-    return chosen(wanted)
 
 
 def evaluation_settings(config: EvaluationConfig, assignments: Sequence[str]) -> EvaluationConfig:

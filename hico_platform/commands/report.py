@@ -17,6 +17,7 @@ from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.masking import masked
 from hico_platform.report.content import (
+    FurtherCell,
     Importance,
     ReportContent,
     ReportedTrial,
@@ -26,6 +27,7 @@ from hico_platform.report.content import (
     RetrainTable,
 )
 from hico_platform.retrain.comparison import Comparison, compare
+from hico_platform.retrain.further_scores import read_further_scores
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import promotion, tested_metric
 from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES, METRICS, PLAN, read_result, summarise
@@ -171,6 +173,7 @@ def _retrain_table(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Ret
         return None
     compared = _compared(folder, plan, metric=metric)
     promoted = promotion(compared, metric=metric)
+    further = read_further_scores(folder)
     return RetrainTable(
         epochs=plan["epochs"],
         facts=plan["facts"],
@@ -216,7 +219,26 @@ def _retrain_table(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Ret
         counted=compared.clusters.counted(compared.persons) if compared.persons else "sequences",
         seeds=max(count for row in rows for _, _, count in row.scores.values()),
         drawn=_figure_numbers(folder / FIGURES / FIGURE_NUMBERS),
+        further=_further(further),
+        lacking={**further.get("skipped", {}), **further.get("failed", {})},
     )
+
+
+def _further(kept: Mapping[str, Any]) -> dict[str, dict[str, FurtherCell]]:
+    """The scores of tasks beyond the quick ones, by row and name."""
+    return {
+        Entry(entry).heading: {
+            name: FurtherCell(
+                mean=one["mean"],
+                deviation=one.get("std"),
+                seeds=one["seeds"],
+                low=one.get("low"),
+                high=one.get("high"),
+            )
+            for name, one in scores.items()
+        }
+        for entry, scores in kept.get("scores", {}).items()
+    }
 
 
 def _compared(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Comparison:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from hico_platform.commands.checkpoints_option import IN_THE_HOME, CheckpointsOption
 from hico_platform.commands.retrain_figures import add_figures
 from hico_platform.home import HomePaths
+from hico_platform.retrain.further_tasks import DEFAULT_TASKS, further_names
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.run import RetrainReport, retrain
 from hico_platform.retrain.task_source import RunObserver
@@ -23,19 +25,22 @@ def retrain_in_home(
     epochs: int | None,
     address: str | None,
     observe: RunObserver,
+    tasks: Sequence[str] = DEFAULT_TASKS,
     watch: DriverWatch = UNWATCHED,
     command: str | None = None,
     checkpoints: CheckpointsOption = IN_THE_HOME,
 ) -> RetrainReport:
     """Retrains with MLflow as the tracking store; results, checkpoints and figures are kept with the search.
 
-    ``command`` is the command line without secrets, by default as the interpreter has it. Checkpoints are where
-    ``checkpoints`` asks for, by default where those of the search are.
+    ``tasks`` are names of downstream tasks, ``quick`` or ``all``; the quick ones run in any case. ``command`` is the
+    command line without secrets, by default as the interpreter has it. Checkpoints are where ``checkpoints`` asks for,
+    by default where those of the search are.
 
-    Raises what :func:`hico_platform.retrain.run.retrain` raises.
+    Raises what :func:`hico_platform.retrain.run.retrain` raises, and UsageError for a name that no task has.
     """
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
+    further = further_names(tasks)
     tracker = MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts)
     report = retrain(
         inputs,
@@ -43,6 +48,7 @@ def retrain_in_home(
         tracker=tracker,
         seeds=seeds,
         epochs=epochs,
+        further=further,
         address=address,
         observe=observe,
         watch=watch,

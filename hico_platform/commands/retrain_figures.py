@@ -1,4 +1,4 @@
-"""The figures of a retraining: of the best configuration's first seed, once all results are there."""
+"""The figures of a retraining, after all results: of the best configuration's first seed, and of all entries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hico_platform.atomic_io import write_new_folder
+from hico_platform.atomic_io import write_new_folder, write_whole
 from hico_platform.checkpoint_store import is_in_a_store
 from hico_platform.errors import first_line
 from hico_platform.retrain.exported_model import read_trained_run
@@ -32,11 +32,17 @@ def add_figures(report: RetrainReport, *, data: TrialData, tracker: Tracker) -> 
     try:
         if not folder.is_dir():
             write_new_folder(folder, _draw(report, data))
+        curves = _curves(report)
+        for name, content in curves.items():  # drawn again: there may be more seeds, or tasks, than before
+            write_whole(folder / name, content)
         if report.run_id is None:
             return "the tracking store has no run for them"
         tracker.log_folder(report.run_id, folder, name=FIGURES)
+        seeds = max((result.seed for result in report.results), default=0) + 1
         for picture in sorted(folder.glob("*.png")):
             name = f"{FIGURES}/{picture.stem}"
+            if picture.name in curves and seeds > 1:  # the store keeps the first picture of a name
+                name += f"_{seeds}_seeds"
             tracker.log_image(report.run_id, picture, name=name, epoch=report.champion.epoch)
     except Exception as error:
         return first_line(error) or type(error).__name__
@@ -73,3 +79,26 @@ def _draw(report: RetrainReport, data: TrialData) -> dict[str, bytes]:
         found["losses"] = draw_losses(losses, title=f"Losses in training: {trained_on}")
     numbers = figure_numbers(shown, counts=counts, losses=losses)
     return {**{f"{name}.png": content for name, content in found.items()}, FIGURE_NUMBERS: numbers}
+
+
+def _curves(report: RetrainReport) -> dict[str, bytes]:
+    """PNGs by file name: what all entries score with few labels, and with parts or frames missing."""
+    from hico_platform.report.curves import EntryScores, draw_occlusion, draw_semi_supervised
+
+    if not report.further:
+        return {}
+    entries = {
+        entry.heading: EntryScores(
+            values={name: one.spread.mean for name, one in scores.items()},
+            intervals={name: one.interval for name, one in scores.items() if one.interval is not None},
+        )
+        for entry, scores in report.further.scores.items()
+    }
+    protocol = Path(report.facts["protocol"]).name
+    seeds = len({result.seed for result in report.results})
+    of = f"{report.facts['dataset']}, {protocol}, test split, {seeds} seed{'' if seeds == 1 else 's'}"
+    found = {
+        "semi_supervised.png": draw_semi_supervised(entries, title=f"Few labels: {of}"),
+        "occlusion.png": draw_occlusion(entries, title=f"Occlusion: {of}"),
+    }
+    return {name: content for name, content in found.items() if content is not None}

@@ -48,18 +48,25 @@ class QuickScores:
         }
 
 
-def quick_scores(evaluated: Evaluated) -> QuickScores:
+def without_target(evaluated: Evaluated) -> Evaluated:
+    """The same without another dataset and without other streams, for tasks that ask for features or an encoder."""
+    return dataclasses.replace(evaluated, target=None, streams={})
+
+
+def quick_scores(evaluated: Evaluated, *, target: Evaluated | None = None) -> QuickScores:
     """Runs every quick task of this package that features alone are enough for, and the linear probe on the target.
 
-    Where persons are not known each sequence is one of its own.
+    Where persons are not known each sequence is one of its own. What tasks share is kept in ``evaluated`` where that
+    has no target: give the ``target`` beside it to use it again.
     """
-    alone = dataclasses.replace(evaluated, target=None, streams={})
+    alone = evaluated if evaluated.target is None and not evaluated.streams else without_target(evaluated)
+    target = evaluated.target if target is None else target
     scores: dict[str, Score] = {}
     for task in OWN:
         if task.quick and task.missing(alone) is None:
             scores |= {KNOWN_AS.get(name, name): score for name, score in task.run(alone).scores.items()}
-    if evaluated.target is not None:
-        probes = Linear().run(evaluated.target).values()
+    if target is not None:
+        probes = Linear().run(target).values()
         scores |= {name: Score(value=probes[probe]) for probe, name in TRANSFERRED.items()}
     persons = evaluated.data.eval_subjects
     return QuickScores(

@@ -106,12 +106,24 @@ class RetrainCandidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FurtherCell:
+    """A score of a task beyond the quick ones: mean, deviation and number of seeds, and its 95 % interval if known."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetrainTable:
     """The comparison of one retraining, scored on the test split, with the facts that its numbers depend on.
 
     ``figures`` are the files of its figures, PNGs; ``drawn`` are the numbers of those that the page draws itself.
     ``intervals`` holds 95 % intervals (low, high) by row and metric, ``headings`` what tables call a metric.
     ``verdict`` says why the model is ``alias`` (champion or challenger); ``metric`` is the one that decides.
+    ``further`` are scores of tasks beyond the quick ones by row and name; ``lacking`` says which have none, and why.
     ``untested`` is why there is neither interval nor test, where there is none. ``counted`` says over what intervals
     are: ``8 persons``.
     """
@@ -132,6 +144,8 @@ class RetrainTable:
     counted: str = ""
     seeds: int = 0
     drawn: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Mapping[str, FurtherCell]] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from hico_platform.evaluate.intervals import Interval
+from hico_platform.evaluate.headings import OCCLUSION, SEMI, method
 from hico_platform.report.picture import COLOURS, MARKERS, picture, plain, png
 
-_SEMI = re.compile(r"semi_(unstratified|per_class)_(\d+)_(.+)_top1")
-_OCCLUSION = re.compile(r"occlusion_(clean|parts|frames)(?:_(\d+))?_(knn|linear)_top1")
-_METHODS = {"knn": "1-NN", "linear": "linear probe"}
+_DASHES = ("-", "--", ":", "-.")
 _APART = 0.012
 """Lines are shifted by this share of the axis, so that their intervals lie beside one another."""
+
+
+class Ends(Protocol):
+    """An interval's two ends."""
+
+    @property
+    def low(self) -> float:
+        """The lower one."""
+
+    @property
+    def high(self) -> float:
+        """The upper one."""
+
+
+Points = dict[float, tuple[float, Ends | None]]
+"""Scores with their intervals, by what the line runs along."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,26 +35,32 @@ class EntryScores:
     """The scores of an entry by name, and the intervals of those that have one."""
 
     values: Mapping[str, float]
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[str, Ends]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a panel: at each ``x`` a score from 0 to 1, with its interval where there is one."""
+    """One line of a panel, of an entry under a method: at each ``x`` a score from 0 to 1, with its interval if any."""
 
-    label: str
-    points: Mapping[float, tuple[float, Interval | None]]
+    entry: str
+    by: str
+    points: Mapping[float, tuple[float, Ends | None]]
+
+    @property
+    def label(self) -> str:
+        """What a legend calls it."""
+        return f"{self.entry}, {self.by}"
 
 
 def semi_supervised_lines(entries: Mapping[str, EntryScores]) -> dict[str, list[Line]]:
     """Accuracy by per cent of labels, by how the labels were drawn; empty where nothing was scored so."""
-    found: dict[str, dict[str, dict[float, tuple[float, Interval | None]]]] = {}
+    found: dict[str, dict[tuple[str, str], Points]] = {}
     for entry, scores in entries.items():
         for name, value in scores.values.items():
-            if match := _SEMI.fullmatch(name):
+            if match := SEMI.fullmatch(name):
                 draw, percent, learner = match.groups()
-                line = found.setdefault(f"labels drawn {draw.replace('_', ' ')}", {})
-                points = line.setdefault(f"{entry}, {_method(learner)}", {})
+                lines = found.setdefault(f"labels drawn {draw.replace('_', ' ')}", {})
+                points = lines.setdefault((entry, method(learner)), {})
                 points[float(percent)] = value, scores.intervals.get(name)
     return _panels(found)
 
@@ -49,13 +68,13 @@ def semi_supervised_lines(entries: Mapping[str, EntryScores]) -> dict[str, list[
 def occlusion_lines(entries: Mapping[str, EntryScores]) -> dict[str, list[Line]]:
     """Accuracy by missing body parts, and by per cent of missing frames; whole sequences are at 0 of both."""
     panels = {"parts": "missing parts of the body", "frames": "missing frames, %"}
-    found: dict[str, dict[str, dict[float, tuple[float, Interval | None]]]] = {}
+    found: dict[str, dict[tuple[str, str], Points]] = {}
     for entry, scores in entries.items():
         for name, value in scores.values.items():
-            if match := _OCCLUSION.fullmatch(name):
-                kind, amount, method = match.groups()
+            if match := OCCLUSION.fullmatch(name):
+                kind, amount, by = match.groups()
                 for panel in panels.values() if kind == "clean" else [panels[kind]]:
-                    points = found.setdefault(panel, {}).setdefault(f"{entry}, {_method(method)}", {})
+                    points = found.setdefault(panel, {}).setdefault((entry, method(by)), {})
                     points[float(amount or 0)] = value, scores.intervals.get(name)
     return _panels(found)
 
@@ -71,15 +90,9 @@ def draw_occlusion(entries: Mapping[str, EntryScores], *, title: str) -> bytes |
     return _draw(occlusion_lines(entries), title=title)
 
 
-def _method(name: str) -> str:
-    return _METHODS.get(name, name.replace("_", " "))
-
-
-def _panels(
-    found: Mapping[str, Mapping[str, Mapping[float, tuple[float, Interval | None]]]],
-) -> dict[str, list[Line]]:
+def _panels(found: Mapping[str, Mapping[tuple[str, str], Points]]) -> dict[str, list[Line]]:
     return {
-        panel: [Line(label=label, points=dict(sorted(points.items()))) for label, points in lines.items()]
+        panel: [Line(entry=entry, by=by, points=dict(sorted(points.items()))) for (entry, by), points in lines.items()]
         for panel, lines in found.items()
     }
 
@@ -92,8 +105,11 @@ def _draw(panels: Mapping[str, Sequence[Line]], *, title: str, xlabel: str | Non
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     every = [line for lines in panels.values() for line in lines]
     labels = list(dict.fromkeys(line.label for line in every))
+    entries = list(dict.fromkeys(line.entry for line in every))
+    methods = list(dict.fromkeys(line.by for line in every))
     for axis, (panel, lines) in zip(axes, panels.items(), strict=True):
-        _panel(axis, lines, labels, every if xlabel else lines)
+        styles = {line.label: _style(entries.index(line.entry), methods.index(line.by)) for line in lines}
+        _panel(axis, lines, labels, every if xlabel else lines, styles)
         axis.set_xlabel(xlabel or panel)
         if xlabel is not None:
             axis.set_title(panel, fontsize=11)
@@ -105,7 +121,22 @@ def _draw(panels: Mapping[str, Sequence[Line]], *, title: str, xlabel: str | Non
     return png(figure)
 
 
-def _panel(axis: Any, lines: Sequence[Line], labels: Sequence[str], of: Sequence[Line]) -> None:
+def _style(entry: int, by: int) -> dict[str, Any]:
+    """An entry has a colour and a marker, a method a dash."""
+    return {
+        "color": COLOURS[entry % len(COLOURS)],
+        "marker": MARKERS[entry % len(MARKERS)],
+        "linestyle": _DASHES[by % len(_DASHES)],
+    }
+
+
+def _panel(
+    axis: Any,
+    lines: Sequence[Line],
+    labels: Sequence[str],
+    of: Sequence[Line],
+    styles: Mapping[str, Mapping[str, Any]],
+) -> None:
     """Draws one panel, whose axis has all the amounts that there are in ``of``."""
     # Equal steps between the amounts that were chosen: 1 and 5 % would lie over one another on a scale to 20 %.
     at = {x: number for number, x in enumerate(sorted({x for line in of for x in line.points}))}
@@ -121,8 +152,7 @@ def _panel(axis: Any, lines: Sequence[Line], labels: Sequence[str], of: Sequence
             places,
             values,
             yerr=[[max(0.0, one) for one in low], [max(0.0, one) for one in high]],
-            color=COLOURS[number % len(COLOURS)],
-            marker=MARKERS[number % len(MARKERS)],
+            **styles[line.label],
             capsize=3,
             linewidth=1.6,
             label=plain(line.label),

@@ -17,11 +17,19 @@ from pathlib import Path
 from hico_platform.atomic_io import write_whole
 from hico_platform.config.package_files import shipped_folder
 from hico_platform.errors import Problem, UsageError
-from hico_platform.report import retrain_plots, search_plots, side_by_side
+from hico_platform.report import retrain_curves, retrain_plots, side_by_side
 from hico_platform.report.certainty import Certainty, certainty
 from hico_platform.report.content import ReportContent, RetrainTable
-from hico_platform.report.contour import contour
 from hico_platform.report.plot import Plot, Table, labels, number, percent
+from hico_platform.report.search_plots.contour import contour
+from hico_platform.report.search_plots.cost import cost, cost_table, machine_table
+from hico_platform.report.search_plots.history import history
+from hico_platform.report.search_plots.importance import importance
+from hico_platform.report.search_plots.learning_curves import learning_curves
+from hico_platform.report.search_plots.parallel import parallel
+from hico_platform.report.search_plots.rung_flow import rung_flow
+from hico_platform.report.search_plots.slices import interactions, slices
+from hico_platform.report.search_plots.weights import weights
 from hico_platform.report.trial_table import Cell, TrialRow, failures, trial_headings, trial_rows
 
 TEMPLATE, STYLE, SCRIPT = "report.html", "report.css", "report.js"
@@ -36,6 +44,8 @@ class RetrainPart:
     plot: Plot | None
     differences: Table | None
     candidates: Table | None
+    curves: Sequence[Plot]
+    others: Table | None
     figures: Sequence[Plot]
     pictures: Sequence[str]
 
@@ -61,7 +71,7 @@ class SearchPart:
     @property
     def every_plot(self) -> list[Plot]:
         """All plots."""
-        retrained = [plot for one in self.retrainings for plot in (one.plot, *one.figures)]
+        retrained = [plot for one in self.retrainings for plot in (one.plot, *one.curves, *one.figures)]
         return [plot for plot in (*self.plots.values(), *self.weights, *self.slices, *retrained) if plot is not None]
 
 
@@ -132,19 +142,19 @@ def _part(content: ReportContent, *, prefix: str) -> SearchPart:
         sure=certainty(content),
         values=[] if best is None else [(name, number(value)) for name, value in best.values.items()],
         plots={
-            "history": search_plots.history(content, prefix=prefix),
-            "curves": search_plots.learning_curves(content, prefix=prefix),
-            "rungs": search_plots.rung_flow(content, prefix=prefix),
-            "parallel": search_plots.parallel(content, prefix=prefix),
-            "importance": search_plots.importance(content, prefix=prefix),
-            "pairs": search_plots.interactions(content, prefix=prefix),
+            "history": history(content, prefix=prefix),
+            "curves": learning_curves(content, prefix=prefix),
+            "rungs": rung_flow(content, prefix=prefix),
+            "parallel": parallel(content, prefix=prefix),
+            "importance": importance(content, prefix=prefix),
+            "pairs": interactions(content, prefix=prefix),
             "contour": contour(content, prefix=prefix),
-            "cost": search_plots.cost(content, prefix=prefix),
+            "cost": cost(content, prefix=prefix),
         },
-        weights=search_plots.weights(content, prefix=prefix),
-        slices=search_plots.slices(content, prefix=prefix),
-        cost=search_plots.cost_table(content),
-        machines=search_plots.machine_table(content),
+        weights=weights(content, prefix=prefix),
+        slices=slices(content, prefix=prefix),
+        cost=cost_table(content),
+        machines=machine_table(content),
         headings=trial_headings(content, names),
         rows=trial_rows(content),
         retrainings=[
@@ -167,6 +177,8 @@ def _retraining(table: RetrainTable, *, score: str, prefix: str) -> RetrainPart:
         plot=retrain_plots.scores(table, prefix=prefix),
         differences=retrain_plots.difference_table(table),
         candidates=retrain_plots.candidate_table(table, score=score),
+        curves=retrain_curves.curves(table, prefix=prefix),
+        others=retrain_curves.other_scores(table),
         figures=[one for one in figures if one is not None],
         pictures=retrain_plots.pictures(table),
     )

@@ -14,12 +14,25 @@ from hico_platform.report.plot import BEST, MUTED, PALETTE, SOFT, SYMBOLS, Plot,
 BEST_ROW = "best configuration"
 ROWS_FROM_FILES = {"features": "features", "confusion_knn": "confusion", "losses": "losses"}
 """The names of pictures whose numbers the page draws itself, where it has them."""
+CURVES = ("semi_supervised", "occlusion")
+"""The names of pictures whose numbers are scores of further tasks, which the page draws itself."""
 
 
 def pictures(table: RetrainTable) -> list[str]:
     """The files of figures that the page shows as pictures."""
     drawn = {picture for picture, name in ROWS_FROM_FILES.items() if name in table.drawn}
+    drawn |= set(CURVES) if table.further else set()
     return [file for file in table.figures if file.rpartition("/")[2].removesuffix(".png") not in drawn]
+
+
+def colour_of(row: str, number: int) -> str:
+    """The colour of a row of the comparison in all of its plots."""
+    return BEST if row == BEST_ROW else PALETTE[number % len(PALETTE)]
+
+
+def symbol_of(number: int) -> str:
+    """The marker of a row in all plots of the comparison."""
+    return SYMBOLS[number % len(SYMBOLS)]
 
 
 def scores(table: RetrainTable, *, prefix: str = "") -> Plot | None:
@@ -43,8 +56,8 @@ def scores(table: RetrainTable, *, prefix: str = "") -> Plot | None:
                 "offsetgroup": str(number),
                 "marker": {
                     "size": 11 if best else 8,
-                    "symbol": SYMBOLS[number % len(SYMBOLS)],
-                    "color": BEST if best else PALETTE[number % len(PALETTE)],
+                    "symbol": symbol_of(number),
+                    "color": colour_of(row.name, number),
                 },
                 "error_y": {
                     "type": "data",

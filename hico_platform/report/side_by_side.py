@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from hico_platform.report.certainty import Certainty, certainty
 from hico_platform.report.content import ReportContent
 from hico_platform.report.plot import PALETTE, SYMBOLS, Plot, Table, View, axis, line_mode, percent, points
-from hico_platform.report.search_plots import costs
+from hico_platform.report.search_plots.history import costs
 from hico_platform.report.spending import HOUR_S, moments
 
 _SAME: dict[str, Callable[[ReportContent], str]] = {

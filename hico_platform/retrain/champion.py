@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hico_platform.errors import HicoError, first_line
 from hico_platform.retrain.comparison import Comparison
 from hico_platform.retrain.exported_model import export_model
+from hico_platform.retrain.further_scores import NOTHING_FURTHER, FurtherScores
 from hico_platform.retrain.model_card import model_card, write_card
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
+from hico_platform.search.phases import Phase
 from hico_platform.tracking.base import CHALLENGER, LOADER, Registered, Tracker, TrackingError, TrackingRefused
 
 if TYPE_CHECKING:  # the driver does without torch until a model is exported
@@ -36,16 +38,20 @@ def register_champion(
     data: TrialData,
     results: Sequence[RunResult],
     comparison: Comparison,
+    further: FurtherScores = NOTHING_FURTHER,
+    on_phase: Callable[[Phase], None] = lambda phase: None,
 ) -> tuple[Registered | None, str | None]:
     """Registers the first seed's model: choosing the seed by its test score would select on the test split.
 
     It is exported with a gallery and a probe of what it was trained on in ``data``. The model card has what is known of
-    the numbers: ``summary``, ``results`` of all runs, and ``comparison``.
+    the numbers: ``summary``, ``results`` of all runs, ``comparison``, and the ``further`` tasks. ``on_phase`` is told
+    what goes on: the probe takes longer than all else.
 
     Returns:
         the version of the registered model with its alias, or why there is none.
     """
     try:
+        on_phase(Phase.EXPORTING)
         model = export_model(Path(champion.checkpoint or ""), data=data)
         says = f"{description(name, summary, facts)}. {promotion.sentence}"
         card = _card(
@@ -57,7 +63,9 @@ def register_champion(
             facts=facts,
             results=results,
             comparison=comparison,
+            further=further,
         )
+        on_phase(Phase.REGISTERING)
         return _register(tracker, name, model, run_id, card, facts, promotion), None
     except TrackingError as error:
         return None, f"the tracking store was away: {error}"
@@ -97,6 +105,7 @@ def _card(
     facts: Mapping[str, str],
     results: Sequence[RunResult],
     comparison: Comparison,
+    further: FurtherScores,
 ) -> str:
     """The model card, which is written beside the model too."""
     from hico_platform.export import describe
@@ -112,6 +121,7 @@ def _card(
         summary=summary,
         results=results,
         intervals=intervals,
+        further=further.scores,
         verdict=says,
         alias=alias,
     )

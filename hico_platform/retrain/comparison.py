@@ -71,7 +71,7 @@ def compare(folder: Path, runs: Sequence[PlannedRun], *, metric: str) -> Compari
     from hico_platform.evaluate.intervals import interval
 
     first = next(iter(kept.values()))[0]
-    clusters = _clusters(first.persons)
+    clusters = clusters_of(first.persons)
     intervals = {
         entry: {
             name: found
@@ -97,7 +97,7 @@ def _differences(
     from hico_platform.evaluate.intervals import paired
 
     best = kept[Entry.BEST]
-    blocks, kind = _clusters(best[0].persons), best[0].clusters
+    blocks, kind = clusters_of(best[0].persons), best[0].clusters
     tests = {
         (entry, name): paired(_scores(best, name), _scores(kept[entry], name), clusters=blocks, kind=kind)
         for entry in COMPARED
@@ -141,7 +141,7 @@ def _scores(seeds: Sequence[SequenceScores], metric: str) -> list[Score]:
     return [Score.mean_of(torch.from_numpy(one.parts[metric])) for one in seeds]
 
 
-def _clusters(persons: npt.NDArray[np.int64]) -> Tensor | None:
+def clusters_of(persons: npt.NDArray[np.int64]) -> Tensor | None:
     """The persons; None where each sequence is one of its own, as it is where no person is known."""
     import torch
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the driver does without torch until a model is exported
+    import torch
+
     from hico_platform.checkpoint import Checkpoint
     from hico_platform.config.trial import TrialConfig
     from hico_platform.data.store import Store
@@ -18,7 +20,7 @@ EXPORTED = "encoder"
 
 
 class TrainedRun(NamedTuple):
-    """What a run's checkpoint holds, on the GPU if there is one, with the data that it trained and was scored on."""
+    """What a run's checkpoint holds, on a device, with the data that it trained and was scored on."""
 
     checkpoint: Checkpoint
     config: TrialConfig
@@ -27,8 +29,8 @@ class TrainedRun(NamedTuple):
     sequences: EvalData
 
 
-def read_trained_run(checkpoint: Path, *, data: TrialData) -> TrainedRun:
-    """Reads a run's encoder and opens its data.
+def read_trained_run(checkpoint: Path, *, data: TrialData, device: torch.device | None = None) -> TrainedRun:
+    """Reads a run's encoder and opens its data, on the GPU if there is one unless a ``device`` is given.
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
@@ -46,7 +48,8 @@ def read_trained_run(checkpoint: Path, *, data: TrialData) -> TrainedRun:
     loaded = load_checkpoint(checkpoint)
     config = parse(TrialConfig, Document(data=loaded.facts["config"]))
     split, _ = data.splits()
-    store, device = split.store, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    store = split.store
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder = build_encoder(config, layout=store.layout, coordinates=store.coordinates)
     encoder.load_state_dict(encoder_weights(loaded))
     return TrainedRun(loaded, config, store, encoder.to(device), split.eval_data(config, device=device))

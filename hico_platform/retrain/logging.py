@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,9 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.interruptions import time_left_s
 from hico_platform.retrain.candidates import CandidateRun
 from hico_platform.retrain.comparison import Comparison
+from hico_platform.retrain.comparison_metrics import comparison_metrics, further_metrics, summary_metrics
+from hico_platform.retrain.further_scores import NOTHING_FURTHER, FurtherScores
+from hico_platform.retrain.further_tasks import TaskScores
 from hico_platform.retrain.notes import retraining_note, run_note
 from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import Promotion
@@ -31,6 +33,9 @@ from hico_platform.tracking.uploads import (
     are_missing,
     keep_files,
 )
+
+TASKS_TAG = "hico.tasks"
+"""The tag of a run with the further tasks whose scores it has."""
 
 PATIENCE_S = 30.0
 # When retraining is interrupted: how long a store that is away is waited for, and one that is slow.
@@ -68,6 +73,8 @@ class RetrainLogger(BackgroundLogger):
         self._names = MetricNames()
         self._comparison: Comparison | None = None
         self._promotion: Promotion | None = None
+        self._further = NOTHING_FURTHER
+        self._scored: dict[str, list[str]] = {}
         self._ids: dict[str, str] = {}
         self._ended: set[str] = set()
         self._incomplete: set[str] = set()
@@ -82,6 +89,7 @@ class RetrainLogger(BackgroundLogger):
             for key, run in known.items():
                 if key.startswith(f"{self._key}/"):
                     self._ids[key] = run.run_id
+                    self._scored[key] = [one for one in run.tags.get(TASKS_TAG, "").split(", ") if one]
                     if run.status is RunStatus.FINISHED:
                         self._ended.add(key)
                         if are_missing(run):
@@ -129,6 +137,23 @@ class RetrainLogger(BackgroundLogger):
 
         self._outbox.submit(write)
 
+    def scored(self, run: PlannedRun, tasks: Sequence[TaskScores], *, epoch: int, at_s: float) -> None:
+        """Logs the scores of further tasks to a run that has ended, those that it does not have yet."""
+
+        def write() -> None:
+            key, part = self.key_of(run), str(run.entry.part)
+            there = self._scored.setdefault(key, [])
+            new = [one for one in tasks if one.values and one.task not in there]
+            if not new:
+                return
+            metrics = {self._names.of_part(part, name): value for one in new for name, value in one.values.items()}
+            names = sorted([*there, *(one.task for one in new)])
+            points = [Point(epoch=epoch, at_s=at_s, metrics=metrics)]
+            self._tracker.log_points(self._id(key), points, tags={TASKS_TAG: ", ".join(names)})
+            self._scored[key] = names
+
+        self._outbox.submit(write)
+
     def fail(self, run: PlannedRun, reason: str, traceback: str | None, *, at_s: float) -> None:
         """Logs why a run failed, and ends it."""
 
@@ -146,9 +171,10 @@ class RetrainLogger(BackgroundLogger):
 
         self._outbox.submit(write)
 
-    def compared(self, comparison: Comparison, promotion: Promotion) -> None:
-        """What the parent run gets beside the summary: intervals, differences with their p, and the verdict."""
-        self._comparison, self._promotion = comparison, promotion
+    def compared(self, comparison: Comparison, promotion: Promotion, further: FurtherScores = NOTHING_FURTHER) -> None:
+        """What the parent run gets beside the summary: intervals, differences with their p, the verdict, other tasks'
+        scores."""
+        self._comparison, self._promotion, self._further = comparison, promotion, further
 
     def close(self, summary: Mapping[Entry, Mapping[str, Spread]] | None, *, epoch: int, at_s: float) -> None:
         """Logs the summary and ends the parent run; without a summary, ends open runs as killed: they are resumed."""
@@ -160,9 +186,10 @@ class RetrainLogger(BackgroundLogger):
                     self._tracker.close_run(run_id, status=RunStatus.KILLED, points=[], tags={}, at_s=at_s)
                 return
             run_id = self._id(self._key)
-            metrics = _summary_metrics(summary, self._names)
+            metrics = summary_metrics(summary, self._names)
             if self._comparison is not None:
-                metrics |= _comparison_metrics(self._comparison, self._names)
+                metrics |= comparison_metrics(self._comparison, self._names)
+            metrics |= further_metrics(self._further, self._names)
             tags: dict[str, str] = {}
             if self._promotion is not None:
                 tags["hico.verdict"] = self._promotion.sentence[:TAG_CHARACTERS]
@@ -330,31 +357,3 @@ def _where(result: RunResult) -> str:
 
 def _waiting(files: Mapping[str, Path | str]) -> Mapping[str, str]:
     return {UPLOADS_TAG: WAITING} if files else {}
-
-
-def _summary_metrics(summary: Mapping[Entry, Mapping[str, Spread]], names: MetricNames) -> dict[str, float]:
-    """Mean, deviation and number of seeds; one seed has no deviation, also where more had one before."""
-    metrics: dict[str, float] = {}
-    for entry, spreads in summary.items():
-        of = functools.partial(names.of_entry, entry.replace(" ", "_"))
-        for measure, spread in spreads.items():
-            metrics[of(f"mean_test_{measure}")] = spread.mean
-            metrics[of(f"std_test_{measure}")] = math.nan if spread.deviation is None else spread.deviation
-        if spreads:
-            metrics[of("seeds")] = max(spread.count for spread in spreads.values())
-    return metrics
-
-
-def _comparison_metrics(comparison: Comparison, names: MetricNames) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for entry, intervals in comparison.intervals.items():
-        of = functools.partial(names.of_entry, entry.replace(" ", "_"))
-        for measure, interval in intervals.items():
-            metrics[of(f"low_test_{measure}")] = interval.low
-            metrics[of(f"high_test_{measure}")] = interval.high
-    for entry, differences in comparison.differences.items():
-        of = functools.partial(names.of_entry, f"best_over_{entry.replace(' ', '_')}")
-        for measure, difference in differences.items():
-            metrics[of(f"test_{measure}")] = difference.test.difference
-            metrics[of(f"p_test_{measure}")] = difference.p
-    return metrics

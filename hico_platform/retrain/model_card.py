@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hico_platform.atomic_io import write_whole
 from hico_platform.config.schema import flatten
 from hico_platform.config.trial import TrialConfig
+from hico_platform.evaluate.headings import heading, in_short
+from hico_platform.retrain.further_scores import FurtherScore
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, RunResult, Spread
 from hico_platform.tracking.base import CHAMPION
@@ -21,6 +23,7 @@ MOST_CHARACTERS = 5000
 _SHOWN_CLASSES = 20
 
 Intervals = Mapping[Entry, Mapping[str, tuple[float, float]]]
+Further = Mapping[Entry, Mapping[str, FurtherScore]]
 
 
 def model_card(
@@ -31,6 +34,7 @@ def model_card(
     summary: Mapping[Entry, Mapping[str, Spread]],
     results: Sequence[RunResult],
     intervals: Intervals | None = None,
+    further: Further | None = None,
     verdict: str = "",
     alias: str = CHAMPION,
 ) -> str:
@@ -43,6 +47,7 @@ def model_card(
         summary: scores on the test split.
         results: of all runs, which say what it cost.
         intervals: low and high end of the interval of each mean, by entry and metric, where they are known.
+        further: scores of tasks beyond the quick ones, such as few labels and occlusion.
         verdict: what it is and how it compares with the other entries, in a sentence or two.
         alias: of the registered version.
     """
@@ -50,9 +55,10 @@ def model_card(
         "": [f"# {name}", "", *([verdict, ""] if verdict else []), _opening(model)],
         "Data": _data(model, facts),
         "Scores on the test split": _scores(summary, intervals or {}),
+        "Harder tasks": _harder(further or {}),
         "Settings": _settings(model.config),
         "Cost": _cost(model, results),
-        "Limits": _limits(model, facts, summary),
+        "Limits": _limits(model, facts, summary, further or {}),
         "Lineage": _lineage(model, facts),
         "Use": _use(f"{name}@{alias}", model),
     }
@@ -125,6 +131,22 @@ def _scores(summary: Mapping[Entry, Mapping[str, Spread]], intervals: Intervals)
     return [*lines, "", f"Per cent, mean and deviation over seeds{brackets}. The weights are those of the first seed."]
 
 
+def _harder(further: Further) -> list[str]:
+    """Few labels, what is missing of a recording, and other tasks that were asked for."""
+    names = in_short(list(dict.fromkeys(name for scores in further.values() for name in scores)))
+    if not names:
+        return []
+    lines = [f"| | {' | '.join(entry.heading for entry in further)} |", f"|---|{'---|' * len(further)}"]
+    for name in names:
+        found = [scores.get(name) for scores in further.values()]
+        lines.append(f"| {heading(name)} | {' | '.join('' if one is None else _further_cell(one) for one in found)} |")
+    return [*lines, "", "Per cent of the test split, as above; what is missing is so of what is recognised alone."]
+
+
+def _further_cell(one: FurtherScore) -> str:
+    return _cell(one.spread, None if one.interval is None else (one.interval.low, one.interval.high))
+
+
 def _cell(spread: Spread | None, interval: tuple[float, float] | None) -> str:
     if spread is None:
         return ""
@@ -154,7 +176,10 @@ def _cost(model: ModelDescription, results: Sequence[RunResult]) -> list[str]:
 
 
 def _limits(
-    model: ModelDescription, facts: Mapping[str, str], summary: Mapping[Entry, Mapping[str, Spread]]
+    model: ModelDescription,
+    facts: Mapping[str, str],
+    summary: Mapping[Entry, Mapping[str, Spread]],
+    further: Further,
 ) -> list[str]:
     lines = [
         f"- tried on {_said(facts, 'dataset')} alone: not on other sensors, skeletons, frame rates, places or people",
@@ -165,7 +190,10 @@ def _limits(
         lines.append(
             "- every recording is taken for one of its classes; how often a probability is right was not measured here"
         )
-    lines.append("- not tried with joints or frames hidden, nor on recordings of several actions")
+    hidden = any(name.startswith("occlusion_") for scores in further.values() for name in scores)
+    lines.append(
+        f"- not tried {'' if hidden else 'with joints or frames hidden, nor '}on recordings of several actions"
+    )
     lines.append("- features and gallery may reveal whose movements they are: protect them as the recordings")
     return lines
 

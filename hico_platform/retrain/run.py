@@ -25,6 +25,8 @@ from hico_platform.interruptions import time_left_s
 from hico_platform.retrain.candidates import CANDIDATES, FOLDER, Validated, as_plain, candidate_plan, choose
 from hico_platform.retrain.champion import SEARCH_STATE, register_champion
 from hico_platform.retrain.comparison import Comparison, compare
+from hico_platform.retrain.further_scores import FurtherScores, further_scores, write_further_scores
+from hico_platform.retrain.further_tasks import pending
 from hico_platform.retrain.inputs import RetrainInputs, with_chosen
 from hico_platform.retrain.logging import PATIENCE_S, PATIENCE_WHEN_CUT_OFF_S, RetrainLogger
 from hico_platform.retrain.outlook import Outlook
@@ -58,6 +60,7 @@ class RetrainReport:
     it is not. ``promotion`` says why that alias. ``run_id`` is its run in the tracking store, if that
     has it; ``figures_missing`` is why its figures are missing. ``candidates`` are those among which validation chose,
     if it did.
+    ``further`` are the scores of downstream tasks beyond the quick ones.
     ``untracked`` counts writes that wait for a tracking store that is away, ``refused`` those that it did not take.
     """
 
@@ -80,6 +83,7 @@ class RetrainReport:
     refusal: str | None = None
     run_id: str | None = None
     figures_missing: str | None = None
+    further: FurtherScores = field(default_factory=FurtherScores)
 
     @property
     def metric(self) -> str:
@@ -94,6 +98,7 @@ def retrain(
     tracker: Tracker,
     seeds: int,
     epochs: int | None = None,
+    further: Sequence[str] = (),
     address: str | None = None,
     observe: RunObserver = lambda _: None,
     watch: DriverWatch = UNWATCHED,
@@ -109,6 +114,8 @@ def retrain(
         tracker: where runs are logged and the model is registered.
         seeds: how many seeds each candidate and each entry is trained with.
         epochs: budget of a run; by default that of the configuration.
+        further: downstream tasks beyond the quick ones, which are scored on each run of the comparison once it has its
+            result. What cannot be scored is said, and costs nothing else.
         address: an existing Ray cluster; by default one is started on this machine.
         observe: is called with the progress of each run.
         watch: is told the phases before and after the runs; what runs do between their reports goes to ``observe``.
@@ -133,8 +140,10 @@ def retrain(
             first = _candidate_plan(inputs, seeds=seeds, epochs=epochs)
         plan = first or _plan(inputs, directory, seeds=seeds, epochs=epochs)
         outlook = Outlook(observe, runs=plan.runs, later_epochs=_later_epochs(first))
-        train = functools.partial(_train, address=address, observe=outlook, watch=watch, checkpoints=checkpoints)
-        check = functools.partial(_check_before_training, tracker=tracker, address=address)
+        train = functools.partial(
+            _train, address=address, observe=outlook, watch=watch, checkpoints=checkpoints, further=further
+        )
+        check = functools.partial(_check_before_training, tracker=tracker, address=address, further=further)
         check(inputs, plan, directory / (FOLDER if first else plan.digest[:12]))
         kept = () if command is None else keep_environment(directory, command=command, at_s=time.time())
         config = None if first else plan.runs[0].config
@@ -157,8 +166,10 @@ def retrain(
             watch.on_phase(Phase.COMPARING)
             comparison = compare(folder, plan.runs, metric=tested_metric(signal))
             promoted = promotion(comparison, metric=tested_metric(signal))
+            found_further = further_scores(folder, plan.runs)
+            write_further_scores(folder, found_further)
             summary = summarise(results)
-            logger.compared(comparison, promoted)
+            logger.compared(comparison, promoted, found_further)
         finally:
             watch.on_phase(Phase.CLOSING)
             logger.close(summary, epoch=plan.runs[0].config.budget.epochs, at_s=time.time())
@@ -167,7 +178,6 @@ def retrain(
         registered, unregistered = None, logger.trouble or not_at_hand
         run_id = None if logger.is_away else logger.run_id(plan.runs[0])
         if run_id is not None and not_at_hand is None:
-            watch.on_phase(Phase.REGISTERING)
             registered, unregistered = register_champion(
                 tracker,
                 name=inputs.name,
@@ -179,6 +189,8 @@ def retrain(
                 data=inputs.data,
                 results=results,
                 comparison=comparison,
+                further=found_further,
+                on_phase=watch.on_phase,
             )
         return RetrainReport(
             name=inputs.name,
@@ -199,6 +211,7 @@ def retrain(
             refused=logger.refused,
             refusal=logger.refusal,
             run_id=run_id,
+            further=found_further,
         )
 
 
@@ -245,15 +258,22 @@ def _digested(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_before_training(
-    inputs: RetrainInputs, plan: RetrainPlan, folder: Path, *, tracker: Tracker, address: str | None
+    inputs: RetrainInputs,
+    plan: RetrainPlan,
+    folder: Path,
+    *,
+    tracker: Tracker,
+    address: str | None,
+    further: Sequence[str],
 ) -> None:
-    """Where something is still to be trained: whether it fits on this machine, and the tracking store takes writes.
+    """Where something is to be trained or scored: whether it fits on this machine, and the tracking store takes writes.
 
     Raises:
         ConfigError: the GPUs of a run cannot share a batch equally.
         UsageError: it does not fit.
     """
-    if all(read_result(folder / run.key) is not None for run in plan.runs):
+    wanted = _further_of(folder, further)
+    if all(read_result(folder / run.key) is not None and not pending(folder / run.key, wanted) for run in plan.runs):
         return
     for run in plan.runs:
         batch_share(run.config.budget.batch_size, ranks=max(1, int(inputs.gpus)))
@@ -299,6 +319,7 @@ def _train(
     logger: RetrainLogger,
     watch: DriverWatch,
     checkpoints: CheckpointsAsked | None,
+    further: Sequence[str],
 ) -> list[RunResult]:
     """Runs on Ray what has no result in ``folder``; returns the results of the whole plan, in its order.
 
@@ -317,6 +338,7 @@ def _train(
         logger=logger,
         key=FOLDER if of_candidates else None,
         store=store,
+        further=_further_of(folder, further),
     )
     if not source.is_over:  # else there is only the model to be registered
         watch.on_phase(Phase.RAY)  # importing Ray takes as long as starting it
@@ -343,6 +365,11 @@ def _train(
         otherwise = ", or give fewer --candidates," if of_candidates else ""
         raise HicoError(_failures(source.failures, remedy=f"mend it{otherwise} and run the command again"))
     return [result for run in plan.runs if (result := read_result(folder / run.key)) is not None]
+
+
+def _further_of(folder: Path, further: Sequence[str]) -> Sequence[str]:
+    """The further tasks of the runs in ``folder``: candidates have none."""
+    return () if folder.name == FOLDER else further
 
 
 def _failures(failures: Mapping[str, str], *, remedy: str) -> list[Problem]:

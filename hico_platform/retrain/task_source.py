@@ -8,8 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.checkpoint_store import CheckpointStore
+from hico_platform.checkpoint_store import CheckpointStore, is_in_a_store
 from hico_platform.enums import Decision
+from hico_platform.retrain.further_tasks import (
+    DEFAULT_TASKS,
+    pending,
+    read_task_scores,
+    record_failure,
+    write_task_scores,
+)
 from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.losses import append_losses, read_losses
 from hico_platform.retrain.plan import PlannedRun, RetrainPlan
@@ -40,7 +47,8 @@ class RunProgress:
     """How far a run of the plan is: its epoch, its ``result`` once it has ended, the reason of a ``failure``.
 
     ``overall`` is how far the whole retraining is, candidates included; ``doing`` is what the run does, where a
-    heartbeat tells it between two reports.
+    heartbeat tells it between two reports. ``further`` are the downstream tasks that are scored, or have been where
+    there is a ``result``, after the run has ended.
     """
 
     run: PlannedRun
@@ -49,6 +57,7 @@ class RunProgress:
     failure: str | None = None
     overall: Overall | None = None
     doing: Activity | None = None
+    further: tuple[str, ...] = ()
 
 
 RunObserver = Callable[[RunProgress], None]
@@ -58,7 +67,8 @@ class RetrainTaskSource:
     """Hands out the runs of a plan that have no result yet, and writes the results of those that end.
 
     ``key`` is the first part of what identifies a run in its checkpoints, by default the plan's digest. ``store`` is
-    where they are, if not below ``directory``.
+    where they are, if not below ``directory``. ``further`` are downstream tasks beyond the quick ones: those that take
+    seconds go along with a run, the others are run once it has its result, as tasks of their own.
     """
 
     def __init__(
@@ -72,9 +82,12 @@ class RetrainTaskSource:
         logger: RetrainLogger,
         key: str | None = None,
         store: CheckpointStore | None = None,
+        further: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
+        self._further = tuple(further)
+        self._along = tuple(name for name in further if name in DEFAULT_TASKS)
         self._key = key or plan.digest
         self._directory, self._store = directory, store
         self._cpus, self._gpus = cpus, gpus
@@ -84,6 +97,7 @@ class RetrainTaskSource:
         self._began_at_s: dict[int, float] = {}
         self.failures: dict[str, str] = {}
         self._waiting = []
+        self._tasks: dict[int, tuple[str, ...]] = {}  # of a run that has ended, by a number beyond those of the runs
         for number, run in enumerate(plan.runs):
             result = read_result(directory / run.key)
             if result is None:
@@ -91,6 +105,9 @@ class RetrainTaskSource:
             else:
                 logger.settle(run, result, at_s=clock())
                 observe(RunProgress(run=run, epoch=result.epoch, result=result))
+                self._log_scores(run, result, self._further)
+        for number in sorted(set(range(len(plan.runs))) - set(self._waiting)):
+            self._expect_further(number)
 
     @property
     def is_over(self) -> bool:
@@ -133,8 +150,10 @@ class RetrainTaskSource:
         if not self._waiting:
             return None
         number = self._waiting.pop(0)
-        run = self._plan.runs[number]
         self._began_at_s[number] = self._clock()
+        if number in self._tasks:
+            return self._further_task(number)
+        run = self._plan.runs[number]
         epochs = run.config.budget.epochs
         step = max(1, epochs // REPORTS)
         self._logger.begin(run, at_s=self._began_at_s[number])
@@ -149,11 +168,12 @@ class RetrainTaskSource:
             key=f"{self._key}/{run.key}",
             reported=max(read_losses(self._directory / run.key), default=0),
             entry=run.entry,
+            along=self._along,
         )
 
     def between_reports(self, activity: TrialActivity) -> None:
         """Shows what a run does between its reports."""
-        if activity.number in self._began_at_s:
+        if activity.number in self._began_at_s and activity.number not in self._tasks:
             run = self._plan.runs[activity.number]
             self._observe(RunProgress(run=run, epoch=activity.epoch or 0, doing=activity.doing))
 
@@ -171,7 +191,12 @@ class RetrainTaskSource:
         began_at_s = self._began_at_s.pop(number, None)
         if began_at_s is None:
             return
-        run = self._plan.runs[number]
+        run = self._run_of(number)
+        for task in outcome.tasks if isinstance(outcome, RetrainOutcome) else ():
+            write_task_scores(self._directory / run.key, task)
+        if number in self._tasks:
+            self._end_further(number)
+            return
         result = RunResult(
             entry=run.entry,
             seed=run.seed,
@@ -185,14 +210,25 @@ class RetrainTaskSource:
             write_sequence_scores(self._directory / run.key, outcome.scores)
         write_result(self._directory / run.key, result)
         self._logger.end(run, result, at_s=self._clock())
+        self._log_scores(run, result, self._along)
         self._observe(RunProgress(run=run, epoch=outcome.epoch, result=result))
+        self._expect_further(number)
 
     def _address(self, checkpoint: Path) -> str:
         return str(checkpoint) if self._store is None else self._store.address(str(checkpoint))
 
     def failed(self, number: int, failure: TrialFailure) -> None:
-        """A run failed: its reason is kept and logged."""
+        """A run failed: its reason is kept and logged. Where its further tasks did, it keeps its result."""
         if self._began_at_s.pop(number, None) is None:
+            return
+        if number in self._tasks:
+            run = self._run_of(number)
+            record_failure(
+                self._directory / run.key,
+                pending(self._directory / run.key, self._tasks[number]),
+                reason=failure.reason,
+            )
+            self._end_further(number)
             return
         run = self._plan.runs[number]
         self.failures[run.key] = failure.reason
@@ -206,3 +242,59 @@ class RetrainTaskSource:
 
     def machine_excluded(self, *, host: str, reason: str, trials: Sequence[int]) -> None:
         """Nothing is recorded of a machine that gets no further run."""
+
+    def _run_of(self, number: int) -> PlannedRun:
+        """The run that has a number, or that the further tasks of a number are of."""
+        return self._plan.runs[number % len(self._plan.runs)]
+
+    def _expect_further(self, number: int) -> None:
+        """Hands out the further tasks of a run that has ended, after all runs that wait.
+
+        Those that take seconds are one task, each other one is a task of its own.
+        """
+        run = self._plan.runs[number]
+        names = pending(self._directory / run.key, self._further)
+        checkpoint = self._result(run).checkpoint
+        is_there = checkpoint is not None and (is_in_a_store(checkpoint) or Path(checkpoint).exists())
+        if run.entry.is_trained and not is_there:
+            return
+        quick = tuple(name for name in names if name in DEFAULT_TASKS)
+        groups = [quick, *((name,) for name in names if name not in quick)]
+        for place, group in enumerate((one for one in groups if one), start=1):
+            later = place * len(self._plan.runs) + number
+            self._tasks[later] = group
+            self._waiting.append(later)
+
+    def _further_task(self, number: int) -> RetrainTask:
+        run, names = self._run_of(number), self._tasks[number]
+        result = self._result(run)
+        self._observe(RunProgress(run=run, epoch=result.epoch, further=names))
+        return RetrainTask(
+            number=number,
+            config=run.config,
+            directory=self._directory / run.key,
+            report_epochs=(),
+            cpus=self._cpus,
+            gpus=self._gpus,
+            key=f"{self._key}/{run.key}",
+            entry=run.entry,
+            further=names,
+            checkpoint=result.checkpoint,
+        )
+
+    def _end_further(self, number: int) -> None:
+        run, names = self._run_of(number), self._tasks[number]
+        result = self._result(run)
+        self._log_scores(run, result, names)
+        self._observe(RunProgress(run=run, epoch=result.epoch, result=result, further=names))
+
+    def _log_scores(self, run: PlannedRun, result: RunResult, names: Sequence[str]) -> None:
+        kept = (read_task_scores(self._directory / run.key, name) for name in names)
+        self._logger.scored(run, [one for one in kept if one is not None], epoch=result.epoch, at_s=self._clock())
+
+    def _result(self, run: PlannedRun) -> RunResult:
+        """Of a run that has ended."""
+        result = read_result(self._directory / run.key)
+        if result is None:
+            raise FileNotFoundError(f"the result of {run.key} is gone")
+        return result

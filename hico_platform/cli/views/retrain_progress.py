@@ -99,7 +99,7 @@ class RetrainView:
         elif now.doing is Activity.TRAINING or now.result is not None:
             self._phase.end()
         words = self._words(now)
-        if before is None or now.result is not None or now.failure is not None:
+        if before is None or now.result is not None or now.failure is not None or now.further:
             left = "" if self._left() is None else f" | {self._left()}"
             self._line(f"{now.run.heading}: {words}{left}", style="red" if now.failure is not None else None)
         elif now.doing is None or before.doing is not now.doing:
@@ -113,6 +113,8 @@ class RetrainView:
         """How far a run is, or what it came to."""
         if now.failure is not None:
             return f"failed: {plain_line((now.failure.splitlines() or [''])[0])}"
+        if now.further:
+            return f"{'ended' if now.result else 'begins'}: {', '.join(now.further)}"
         if now.result is not None:
             name, value = self._score(now.run.entry.part, now.result.metrics)
             return f"{_PARTS[now.run.entry.part]} {name} {value}"
@@ -194,6 +196,8 @@ class RetrainView:
             whole = f"{now.run.config.budget.epochs}/{now.run.config.budget.epochs}" if epochs else ""
             name, value = self._score(now.run.entry.part, now.result.metrics)  # the value first: a name may be cut
             return now.run.heading, "ended", whole, f"{value} {_PARTS[now.run.entry.part]} {name}"
+        if now.further:
+            return now.run.heading, "evaluating", epochs, ", ".join(now.further)
         return now.run.heading, "evaluating" if now.doing is Activity.EVALUATING else "running", epochs, ""
 
 

@@ -12,6 +12,8 @@ from rich.table import Table
 
 from hico_platform.cli.terminal import rich_text
 from hico_platform.cli.views.pretrain_only import joining
+from hico_platform.evaluate.headings import heading, in_short
+from hico_platform.retrain import further_scores
 from hico_platform.retrain.candidates import as_plain
 from hico_platform.retrain.comparison import Comparison, Difference
 from hico_platform.retrain.plan import Entry
@@ -47,6 +49,8 @@ def print_report(report: RetrainReport, *, again: str) -> None:
     console.print(_scores(report, console))
     if report.comparison.differences:
         console.print(_differences(report, console))
+    if report.further:
+        console.print(_further(report, console))
     if report.model_version is not None:
         registered = f"models:/{report.name}@{report.alias} (version {report.model_version})"
         console.print(f"Registered: {registered}", soft_wrap=True, markup=False)
@@ -60,8 +64,8 @@ def print_report(report: RetrainReport, *, again: str) -> None:
 def _candidates(report: RetrainReport) -> Table:
     name = METRICS.get(report.signal.metric, report.signal.metric)
     table = Table(title=f"{rich_text(report.name)}: validation subjects choose among candidates")
-    for heading in ("trial", f"{name} in the search", f"{name}, mean over seeds"):
-        table.add_column(heading, justify="right")
+    for column in ("trial", f"{name} in the search", f"{name}, mean over seeds"):
+        table.add_column(column, justify="right")
     table.add_column("")
     for one in report.candidates:
         searched = "" if one.candidate.searched is None else f"{100 * one.candidate.searched:.1f}"
@@ -90,7 +94,7 @@ def _by_metric(names: Sequence[str], rows: Sequence[_Row], *, title: str, captio
     table = Table(title=title, caption=caption)
     table.add_column("")
     for name in names:
-        table.add_column(METRICS[name], justify="right")
+        table.add_column(heading(name), justify="right")
     for row in rows:
         table.add_row(row.heading, *[row.cells.get(name, "") for name in names], style="bold" if row.is_bold else None)
     wide = console.options.update(max_width=10_000)
@@ -101,7 +105,7 @@ def _by_metric(names: Sequence[str], rows: Sequence[_Row], *, title: str, captio
     for row in rows:
         turned.add_column(row.heading, justify="right", style="bold" if row.is_bold else "")
     for name in names:
-        turned.add_row(METRICS[name], *[row.cells.get(name, "") for row in rows])
+        turned.add_row(heading(name), *[row.cells.get(name, "") for row in rows])
     return turned
 
 
@@ -149,6 +153,27 @@ def _differences(report: RetrainReport, console: Console) -> Table:
     )
 
 
+def _further(report: RetrainReport, console: Console) -> Table:
+    """Few labels, what is missing of a sequence, and whatever other tasks were asked for."""
+    found = report.further.scores
+    names = in_short(list(dict.fromkeys(name for scores in found.values() for name in scores)))
+    rows = [
+        _Row(
+            entry.heading,
+            {name: f"{_cell(scores[name].spread)}{_interval_line(scores[name].interval)}" for name in scores},
+            entry is Entry.BEST,
+        )
+        for entry, scores in found.items()
+    ]
+    return _by_metric(
+        names,
+        rows,
+        title=f"{rich_text(report.name)}: {', '.join(report.further.protocols)}",
+        caption="top-1 % on the test split as above; --json and the report have all scores",
+        console=console,
+    )
+
+
 def _difference_cell(difference: Difference) -> str:
     low, high = 100 * difference.test.interval.low, 100 * difference.test.interval.high
     return f"{100 * difference.test.difference:+.1f} [{low:.1f}, {high:.1f}]\np {_p_in_words(difference.p)}"
@@ -180,6 +205,7 @@ def _missing(report: RetrainReport, *, again: str) -> list[str]:
         lines.append(f"the tracking store was away: {report.untracked} writes are missing there")
     if report.unregistered is not None:
         lines.append(f"The model is not registered: {report.unregistered}")
+    lines += [f"{what} could not be scored: {why}" for what, why in report.further.failed.items()]
     if report.figures_missing is not None:
         lines.append(f"figures are missing: {report.figures_missing}")
     if lines:
@@ -216,6 +242,7 @@ def as_json(report: RetrainReport) -> dict[str, Any]:
         "metric": report.metric,
         "signal": str(report.signal),
         "candidates": as_plain(report.candidates),
+        "further": further_scores.as_plain(report.further),
         "runs": [
             {
                 "entry": str(result.entry),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hico_platform.errors import Problem, UsageError
 from hico_platform.evaluate.tasks.base import EvaluationTask
@@ -17,6 +17,9 @@ from hico_platform.evaluate.tasks.semi_supervised import Semi, SemiFinetune
 from hico_platform.evaluate.tasks.transfer import Transfer, TransferFinetune
 from hico_platform.plug_in_names import PlugInGroup, plug_ins
 from hico_platform.plug_ins import BrokenPlugInError, made, skip_broken
+
+QUICK, ALL = "quick", "all"
+"""Words that stand for several tasks."""
 
 OWN: tuple[EvaluationTask, ...] = (
     Knn(),
@@ -59,3 +62,15 @@ def chosen(names: Iterable[str]) -> tuple[EvaluationTask, ...]:
             Problem(field="tasks", rule=f"names of {', '.join(known)}", value=name, remedy="choose among these")
         )
     return tuple(task for name, task in known.items() if name in wanted)
+
+
+def wanted_tasks(names: Sequence[str]) -> tuple[EvaluationTask, ...]:
+    """The tasks of these names, of which ``quick`` and ``all`` stand for several; raises UsageError for another."""
+    known = tasks()
+    wanted: set[str] = set()
+    for name in names:
+        if name in (QUICK, ALL):
+            wanted |= {task.name for task in known.values() if name == ALL or task.quick}
+        else:
+            wanted.add(name)
+    return chosen(wanted)

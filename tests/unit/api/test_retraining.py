@@ -12,6 +12,7 @@ from hico_platform.config.schema import to_mapping
 from hico_platform.evaluate.intervals import Interval, PairedTest
 from hico_platform.home import HomePaths
 from hico_platform.retrain.comparison import Comparison, Difference
+from hico_platform.retrain.further_scores import FurtherScore, FurtherScores
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import RunResult, Spread
@@ -64,6 +65,32 @@ def test_the_tables_are_what_the_command_prints() -> None:
     assert result.config == to_mapping(small_config())
 
 
+def test_further_tasks_have_a_table_of_their_own() -> None:
+    found = FurtherScores(
+        scores={
+            Entry.BEST: {
+                "semi_unstratified_5_linear_top1": FurtherScore(
+                    spread=Spread(mean=0.5, deviation=0.1, count=3), interval=INTERVAL
+                ),
+                "occlusion_frames_50_linear_top1": FurtherScore(
+                    spread=Spread(mean=0.6, deviation=None, count=1), interval=None
+                ),
+            }
+        },
+        skipped={"occlusion, raw pose": "an encoder"},
+    )
+    table = Retraining(report(further=found), HomePaths(home=Path("/home"))).further
+    row = table.query("score == 'semi_unstratified_5_linear_top1'").iloc[0]
+    assert row.to_dict() == {
+        "entry": "best", "score": "semi_unstratified_5_linear_top1", "mean": 0.5, "std": 0.1, "seeds": 3, "low": 0.4,
+        "high": 0.7, "interval": "bootstrap over 9 persons",
+    }  # fmt: skip
+    assert table.query("score == 'occlusion_frames_50_linear_top1'").low.isna().all()
+    assert table.attrs["skipped"] == {"occlusion, raw pose": "an encoder"}
+    nothing = Retraining(report(), HomePaths(home=Path("/home"))).further
+    assert (len(nothing), list(nothing.columns)) == (0, list(table.columns))
+
+
 def test_a_notebook_shows_it_escaped() -> None:
     text = Retraining(report(), HomePaths(home=Path("/home")))._repr_html_()
     assert "55.0 ± 2.0 [40.0, 70.0]" in text
@@ -97,7 +124,7 @@ def test_a_configuration_as_a_mapping(called: dict[str, Any], tmp_path: Path) ->
     assert warned[0].filename == __file__
     inputs = called["inputs"]
     assert (inputs.name, inputs.best, inputs.facts["config"]) == ("mine", small_config(), "mine")
-    assert (inputs.gpus, inputs.cpus, called["seeds"]) == (2, 2, 2)
+    assert (inputs.gpus, inputs.cpus, called["seeds"], called["tasks"]) == (2, 2, 2, ("semi", "occlusion"))
     assert inputs.data.on_test_split
     assert (result.model, result.unregistered) == (None, "the server is away")
 

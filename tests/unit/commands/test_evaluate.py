@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from hico_platform.commands import evaluate as module
 from hico_platform.commands.encoder_and_data import in_layout_of
-from hico_platform.commands.evaluate import evaluate, evaluation_settings, wanted_tasks
+from hico_platform.commands.evaluate import evaluate, evaluation_settings
 from hico_platform.commands.evaluation_report import Baselines, EvaluationProgress, EvaluationReport, EvaluationRequest
 from hico_platform.commands.trained_encoder import TrainedEncoder, trained_encoder
 from hico_platform.config.schema import replace
@@ -29,6 +29,7 @@ from hico_platform.evaluate.data import Evaluated
 from hico_platform.evaluate.features import encoder_features
 from hico_platform.evaluate.scores import Score, TaskResult
 from hico_platform.evaluate.tasks import registry
+from hico_platform.evaluate.tasks.registry import wanted_tasks
 from hico_platform.trial import TrainEvalSplit
 from hico_platform.worker.datasets import Dataset
 from tests.small import small_store

@@ -8,6 +8,7 @@ import pytest
 
 from hico_platform.commands import retrain as command
 from hico_platform.commands.checkpoints_option import CheckpointsOption
+from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
 from hico_platform.search.checkpoint_place import CheckpointsAsked
 from hico_platform.search.phases import DriverWatch
@@ -38,6 +39,7 @@ def test_results_lie_with_the_search_and_runs_in_the_homes_store(
         "tracker": "tracker",
         "seeds": 3,
         "epochs": 7,
+        "further": ("semi", "occlusion"),
         "address": "cluster",
         "observe": observe,
         "command": "me",
@@ -68,3 +70,12 @@ def test_checkpoints_are_where_those_of_the_search_are_unless_another_store_is_a
         HomePaths(home=tmp_path), inputs, seeds=1, epochs=1, address=None, observe=print, checkpoints=asked
     )
     assert found == [CheckpointsAsked(url=url, default=default, folder=folder)]
+
+
+def test_names_of_tasks_are_checked_before_anything_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "retrain", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(UsageError, match="got 'knnn'"):
+        command.retrain_in_home(
+            HomePaths(home=tmp_path), Stage(tmp_path).inputs(), seeds=3, epochs=7, address=None, observe=print,
+            tasks=("semi", "knnn"),
+        )  # fmt: skip

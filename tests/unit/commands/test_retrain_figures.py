@@ -9,11 +9,13 @@ import pytest
 
 from hico_platform.commands import retrain_figures as module
 from hico_platform.commands.retrain_figures import add_figures
+from hico_platform.report import curves
+from hico_platform.report.curves import EntryScores
 from hico_platform.retrain.losses import append_losses
 from hico_platform.retrain.run import RetrainReport
 from hico_platform.worker.datasets import Dataset
 from hico_platform.worker.run_task import TrialData
-from tests.unit.cli.views.test_retrain_view import REPORT
+from tests.unit.cli.views.test_retrain_view import FURTHER, REPORT
 from tests.unit.commands.trained import trained_in
 
 NAMES = ["confusion_knn.png", "features.png", "figures.json", "losses.png", "retrieval.png"]
@@ -63,6 +65,30 @@ def test_they_lie_with_the_results_and_in_the_tracking_store(tmp_path: Path, mon
     assert len(tracker.kept) == 2
     away = add_figures(_report(tmp_path, checkpoint, run_id=None), data=data, tracker=tracker)  # type: ignore[arg-type]
     assert away == "the tracking store has no run for them"
+
+
+def test_curves_are_drawn_of_all_entries_and_again_where_there_are_more_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "figures").mkdir()  # by an older version, which drew no curves
+    data = TrialData(source=Dataset(location="x", protocol="x", cache=tmp_path), target=None)
+    report, tracker = _report(tmp_path, tmp_path / "none", further=FURTHER), Artifacts()
+    drawn: list[dict[str, dict[str, float]]] = []
+
+    def draw(entries: dict[str, EntryScores], *, title: str) -> bytes:
+        assert title.endswith("small, xsub, test split, 2 seeds")
+        drawn.append({name: dict(one.values) for name, one in entries.items()})
+        assert "semi_unstratified_5_linear_top1" in entries["best configuration"].intervals
+        return b"\x89PNG"
+
+    monkeypatch.setattr(curves, "draw_semi_supervised", draw)
+    monkeypatch.setattr(curves, "draw_occlusion", draw)
+    assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
+    assert tracker.kept == [("7", "figures", ["occlusion.png", "semi_supervised.png"])]
+    assert tracker.images.keys() == {"figures/occlusion_2_seeds", "figures/semi_supervised_2_seeds"}
+    assert drawn[0]["raw pose"] == {"semi_unstratified_5_linear_top1": 0.3}
+    assert add_figures(report, data=data, tracker=tracker) is None  # type: ignore[arg-type]
+    assert len(drawn) == 4
 
 
 def test_what_goes_wrong_is_said_and_nothing_is_left(tmp_path: Path) -> None:

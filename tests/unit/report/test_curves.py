@@ -68,3 +68,15 @@ def test_points_and_intervals_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.allclose(encoder.lines[0].get_ydata(), [30, 60])
     assert np.allclose([segment[:, 1] for segment in encoder.lines[2][0].get_segments()], [[30, 30], [40, 70]])
     assert len(kept[0].legends[0].get_texts()) == 3
+
+
+@pytest.mark.slow
+def test_an_entry_has_a_colour_and_a_method_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+    monkeypatch.setattr(module, "png", lambda figure: kept.append(figure) or b"")
+    values = {f"occlusion_{kind}_{by}_top1": 0.5 for kind in ("clean", "parts_1") for by in ("knn", "linear")}
+    draw_occlusion({name: EntryScores(values=values, intervals={}) for name in ("one", "two")}, title="")
+    lines = [container.lines[0] for container in kept[0].axes[0].containers]
+    assert [line.get_linestyle() for line in lines] == ["-", "--", "-", "--"]
+    assert len({line.get_color() for line in lines[:2]}) == len({line.get_color() for line in lines[2:]}) == 1
+    assert lines[0].get_color() != lines[2].get_color()

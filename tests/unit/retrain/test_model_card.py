@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.evaluate.intervals import Interval
 from hico_platform.export.description import CARD, ModelDescription, describe
+from hico_platform.retrain.further_scores import FurtherScore
 from hico_platform.retrain.model_card import MOST_CHARACTERS, model_card, write_card
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.results import METRICS, RunResult, Spread
@@ -97,3 +99,31 @@ def test_it_lies_with_the_model_and_is_replaced(tmp_path: Path) -> None:
         write_card(folder, card)
     assert (folder / CARD).read_text() == "# two\n"
     assert "load_encoder" in model_card("x", model=describe(folder), facts={}, summary={}, results=[])
+
+
+def test_few_labels_and_occlusion_are_said_where_they_were_scored(model: ModelDescription) -> None:
+    def scored(mean: float, deviation: float | None = None) -> FurtherScore:
+        interval = Interval(low=mean - 0.1, high=mean + 0.1, method="made up")
+        return FurtherScore(spread=Spread(mean=mean, deviation=deviation, count=1), interval=interval)
+
+    further = {
+        Entry.RAW_POSE: {"semi_unstratified_5_linear_top1": scored(0.3)},
+        Entry.BEST: {
+            "semi_unstratified_5_linear_top1": scored(0.4, 0.02),
+            "semi_per_class_5_linear_top1": scored(0.45),
+            "occlusion_parts_1_linear_top1": scored(0.5),
+        },
+    }
+    card = model_card("mine", model=model, facts=FACTS, summary=SUMMARY, results=RESULTS, further=further)
+    for line in (
+        "## Harder tasks",
+        "| | raw pose | best configuration |",
+        "| 5 % of labels, linear probe | 30.0 [20.0, 40.0] | 40.0 ± 2.0 [30.0, 50.0] |",
+        "| 1 body part missing, linear probe |  | 50.0 [40.0, 60.0] |",
+        "- not tried on recordings of several actions",
+    ):
+        assert line in card.splitlines(), line
+    assert "each class" not in card
+    without = model_card("mine", model=model, facts=FACTS, summary=SUMMARY, results=RESULTS)
+    assert "Harder tasks" not in without
+    assert "- not tried with joints or frames hidden, nor on recordings of several actions" in without

@@ -16,6 +16,7 @@ from hico_platform.enums import Signal
 from hico_platform.errors import ConfigError, HicoError, UsageError
 from hico_platform.retrain import logging as retrain_logging
 from hico_platform.retrain.candidates import Candidate, CandidateRun, candidate_plan
+from hico_platform.retrain.further_tasks import TaskScores, write_task_scores
 from hico_platform.retrain.inputs import RetrainInputs
 from hico_platform.retrain.plan import Entry, make_plan
 from hico_platform.retrain.results import RunResult, write_result
@@ -24,6 +25,7 @@ from hico_platform.retrain.sequence_scores import SequenceScores, write_sequence
 from hico_platform.retrain.task import RetrainOutcome, RetrainTask
 from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import TrialFailure
+from hico_platform.search.phases import DriverWatch, Phase
 from hico_platform.search.task_source import TaskSource
 from hico_platform.tracking.base import RunStatus
 from hico_platform.tracking.memory import MemoryTracker
@@ -64,6 +66,7 @@ class Stage:
         )
         self.tracker = MemoryTracker()
         self.command: str | None = None
+        self.phases: list[Phase] = []
 
     def train(self, *, seeds: int = 1, best: TrialConfig | None = None, trial: str = "3") -> None:
         plan = make_plan(best or self.best, seeds=seeds, epochs=None, facts={**FACTS, "trial": trial})
@@ -95,10 +98,11 @@ class Stage:
             result = RunResult(entry=run.entry, seed=run.seed, epoch=4, metrics=metrics, checkpoint=None, seconds=1.0)
             write_result(self.folder / "candidates" / run.key, result)
 
-    def retrain(self, *, seeds: int = 1, **facts: str) -> RetrainReport:
+    def retrain(self, *, seeds: int = 1, further: tuple[str, ...] = (), **facts: str) -> RetrainReport:
         return retrain(
-            self.inputs(**facts), directory=self.folder, tracker=self.tracker, seeds=seeds, command=self.command
-        )
+            self.inputs(**facts), directory=self.folder, tracker=self.tracker, seeds=seeds, further=further,
+            command=self.command, watch=DriverWatch(on_phase=self.phases.append),
+        )  # fmt: skip
 
     def inputs(self, **facts: str) -> RetrainInputs:
         return RetrainInputs(
@@ -433,3 +437,47 @@ def test_what_the_search_went_by_chooses_and_its_test_score_promotes(
         assert report.promotion.reason.startswith("not tested: no test regularised of each sequence of")
     else:
         assert report.promotion.reason.startswith(f"better beyond noise in test {decides}: over ")
+
+
+def keep_tasks(stage: Stage) -> None:
+    """Scores of further tasks for every run on disk: half of the answers right, of the best configuration all."""
+    for folder in stage.folder.glob("*/*-seed-*"):
+        scores = sequence_scores(0.9 if folder.name.startswith("best") else 0.5)
+        parts = {"semi_unstratified_5_linear_top1": scores.parts["knn_top1"]}
+        values = {name: float(one.mean()) for name, one in parts.items()}
+        write_task_scores(folder, TaskScores(task="semi", values=values, parts=parts, persons=scores.persons))
+        write_task_scores(folder, TaskScores(task="occlusion", skipped="an encoder"))
+
+
+def test_further_tasks_are_summed_up_in_the_report_the_parent_run_and_the_models_card(stage: Stage) -> None:
+    keep_tasks(stage)
+    report = stage.retrain(further=("semi", "occlusion"))
+    assert set(report.further.scores) == set(Entry) - {Entry.CANDIDATE}
+    found = report.further.scores[Entry.BEST]["semi_unstratified_5_linear_top1"]
+    assert found.spread.mean == pytest.approx(0.9)
+    assert found.interval is not None
+    assert report.further.skipped.keys() == {f"occlusion, {entry.heading}" for entry in report.further.scores}
+    metrics = shown(stage)
+    assert metrics["best/mean_test_semi_unstratified_5_linear_top1"] == pytest.approx(0.9)
+    assert metrics["raw_pose/mean_test_semi_unstratified_5_linear_top1"] == pytest.approx(0.5)
+    assert {"best/low_test_semi_unstratified_5_linear_top1", "best/high_test_semi_unstratified_5_linear_top1"} <= set(
+        metrics
+    )
+    assert shown(stage, "best-seed-0")["test/semi_unstratified_5_linear_top1"] == pytest.approx(0.9)
+    assert "| 5 % of labels, linear probe | 50.0 [" in stage.tracker.descriptions["x"]
+    kept = json.loads((report.directory / "further.json").read_text())
+    assert set(kept["scores"]) == {"raw pose", "untrained", "released", "best"}
+
+
+def test_what_is_still_to_be_scored_is_not_begun_over_a_store_that_refuses(stage: Stage) -> None:
+    stage.tracker.refuses = {"check"}
+    with pytest.raises(UsageError, match="a tracking store that takes what is written"):
+        stage.retrain(further=("semi",))
+    keep_tasks(stage)
+    assert stage.retrain(further=("semi",)).model_version == 1, "nothing is to be scored"
+
+
+def test_the_phases_name_what_takes_long(stage: Stage) -> None:
+    stage.retrain()
+    said = [str(phase) for phase in stage.phases]
+    assert said[-2:] == ["encoding the gallery and fitting the probe of the model", "registering the model"]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from hico_platform.enums import Decision
+from hico_platform.retrain.further_tasks import TaskScores, read_task_scores, write_task_scores
 from hico_platform.retrain.logging import RetrainLogger
 from hico_platform.retrain.losses import read_losses
 from hico_platform.retrain.plan import Entry, RetrainPlan, make_plan
-from hico_platform.retrain.results import read_result
+from hico_platform.retrain.results import read_result, write_result
+from hico_platform.retrain.task import RetrainOutcome
 from hico_platform.retrain.task_source import RetrainTaskSource, RunProgress
 from hico_platform.search.messages import EpochReport, TrialFailure, TrialOutcome
 from hico_platform.tracking.base import RunStatus
@@ -24,13 +27,15 @@ def plan() -> RetrainPlan:
 class Stage:
     """A task source with its logger, as one process would hold it."""
 
-    def __init__(self, plan: RetrainPlan, directory: Path, tracker: MemoryTracker) -> None:
+    def __init__(
+        self, plan: RetrainPlan, directory: Path, tracker: MemoryTracker, *, further: tuple[str, ...] = ()
+    ) -> None:
         self.seen: list[RunProgress] = []
         self.logger = RetrainLogger(tracker, experiment="x", key="x/final/1", tags={}, config=plan.runs[0].config)
         self.logger.open(at_s=0)
         self.source = RetrainTaskSource(
             plan=plan, directory=directory, cpus=1, gpus=0, observe=self.seen.append, logger=self.logger,
-            clock=lambda: 5.0,
+            further=further, clock=lambda: 5.0,
         )  # fmt: skip
 
     def finish(self, number: int) -> None:
@@ -109,3 +114,141 @@ def test_a_failed_run_is_kept_as_failed_and_shown(plan: RetrainPlan, tmp_path: P
     assert read_result(tmp_path / "best-seed-0") is None
     stage.logger.close({}, epoch=40, at_s=9)
     assert tracker.runs("x")["x/final/1/best-seed-0"].status is RunStatus.FAILED
+
+
+def end(stage: Stage, number: int, directory: Path) -> None:
+    """A run ends with a checkpoint in its folder."""
+    (directory / stage.source._plan.runs[number].key / "there").mkdir(parents=True, exist_ok=True)
+    stage.finish(number)
+
+
+def scored(*names: str) -> RetrainOutcome:
+    """What a worker sends of further tasks."""
+    tasks = tuple(TaskScores(task=name, values={f"{name}_top1": 0.75}) for name in names)
+    return RetrainOutcome(epoch=0, stopped_early=False, metrics={}, checkpoint=Path("there"), tasks=tasks)
+
+
+def score(directory: Path, *names: str, value: float = 0.75) -> None:
+    for name in names:
+        write_task_scores(directory, TaskScores(task=name, values={f"{name}_top1": value}))
+
+
+def test_further_tasks_of_a_run_are_handed_out_once_it_has_ended_and_after_all_runs(
+    plan: RetrainPlan, tmp_path: Path
+) -> None:
+    tracker = MemoryTracker()
+    stage = Stage(plan, tmp_path, tracker, further=("semi", "occlusion"))
+    assert stage.source.next_task() is not None
+    end(stage, 0, tmp_path)
+    for number in (1, 2, 3):
+        task = stage.source.next_task()
+        assert task is not None
+        assert (task.number, task.along, task.further) == (number, ("semi", "occlusion"), ())
+    task = stage.source.next_task()
+    assert task is not None
+    assert (task.entry, task.further) == (Entry.BEST, ("semi", "occlusion"))
+    assert task.checkpoint == str(tmp_path / "best-seed-0" / "there")
+    assert stage.source.next_task() is None, "the others have not ended"
+    assert (stage.seen[-1].further, stage.seen[-1].result) == (("semi", "occlusion"), None)
+    score(tmp_path / "best-seed-0", "semi", "occlusion")
+    stage.source.finished(task.number, TrialOutcome(epoch=0, stopped_early=False, metrics={}, checkpoint=Path("there")))
+    assert stage.seen[-1].further == ("semi", "occlusion")
+    result = stage.seen[-1].result
+    assert result is not None
+    assert result.metrics == {"knn_top1": 0.5}, "the run's result is what it was"
+    assert result == read_result(tmp_path / "best-seed-0")
+    stage.logger.close({}, epoch=40, at_s=9)
+    run = tracker.kept[tracker.runs("x")["x/final/1/best-seed-0"].run_id]
+    assert run.run.status is RunStatus.FINISHED
+    assert run.run.tags["hico.tasks"] == "occlusion, semi"
+    assert run.metrics["test/semi_top1"] == [(40, 0.75, 5.0)]
+
+
+def test_after_a_cut_only_what_has_no_scores_is_handed_out_and_each_score_is_logged_once(
+    plan: RetrainPlan, tmp_path: Path
+) -> None:
+    tracker = MemoryTracker()
+    first = Stage(plan, tmp_path, tracker, further=("semi", "occlusion"))
+    for number in range(4):
+        first.source.next_task()
+        end(first, number, tmp_path)
+    assert first.source.next_task() is not None
+    score(tmp_path / "best-seed-0", "semi")  # and then the process is killed
+    first.logger.close(None, epoch=40, at_s=6)
+    again = Stage(plan, tmp_path, tracker, further=("semi", "occlusion"))
+    tasks = []
+    while (task := again.source.next_task()) is not None:
+        tasks.append((task.entry, task.further))
+    assert tasks == [
+        (Entry.BEST, ("occlusion",)), (Entry.RELEASED, ("semi", "occlusion")),
+        (Entry.UNTRAINED, ("semi", "occlusion")), (Entry.RAW_POSE, ("semi", "occlusion")),
+    ]  # fmt: skip
+    again.logger.close(None, epoch=40, at_s=7)
+    third = Stage(plan, tmp_path, tracker, further=("semi",))
+    third.logger.close(None, epoch=40, at_s=8)
+    run = tracker.kept[tracker.runs("x")["x/final/1/best-seed-0"].run_id]
+    assert run.metrics["test/semi_top1"] == [(40, 0.75, 5.0)]
+
+
+def test_without_its_checkpoint_a_trained_run_has_no_further_tasks(plan: RetrainPlan, tmp_path: Path) -> None:
+    stage = Stage(plan, tmp_path, MemoryTracker())
+    for number in range(4):
+        stage.source.next_task()
+        stage.finish(number)
+    stage.logger.close({}, epoch=40, at_s=9)
+    again = Stage(plan, tmp_path, MemoryTracker(), further=("semi",))
+    tasks = []
+    while (task := again.source.next_task()) is not None:
+        tasks.append(task.entry)
+    assert tasks == [Entry.UNTRAINED, Entry.RAW_POSE]
+
+
+def test_further_tasks_that_fail_with_their_worker_cost_no_result(plan: RetrainPlan, tmp_path: Path) -> None:
+    stage = Stage(plan, tmp_path, MemoryTracker(), further=("semi", "occlusion"))
+    for number in range(4):
+        stage.source.next_task()
+        end(stage, number, tmp_path)
+    task = stage.source.next_task()
+    assert task is not None
+    score(tmp_path / "best-seed-0", "semi")
+    stage.source.failed(task.number, TrialFailure(reason="its worker died four times"))
+    assert stage.source.failures == {}
+    assert read_result(tmp_path / "best-seed-0") is not None
+    found = {name: read_task_scores(tmp_path / "best-seed-0", name) for name in ("semi", "occlusion")}
+    assert [one and one.failed for one in found.values()] == [None, "its worker died four times"]
+
+
+def test_what_takes_long_waits_until_the_run_has_its_result_each_as_a_task_of_its_own(
+    plan: RetrainPlan, tmp_path: Path
+) -> None:
+    tracker = MemoryTracker()
+    stage = Stage(plan, tmp_path, tracker, further=("semi", "finetune", "semi-finetune"))
+    task = stage.source.next_task()
+    assert task is not None
+    assert task.along == ("semi",)
+    (tmp_path / "best-seed-0" / "there").mkdir(parents=True)
+    outcome = dataclasses.replace(scored("semi"), epoch=40, metrics={"knn_top1": 0.5})
+    stage.source.finished(0, outcome)
+    tasks = [stage.source.next_task() for _ in range(5)][3:]
+    assert [task and (task.entry, task.further) for task in tasks] == [
+        (Entry.BEST, ("finetune",)), (Entry.BEST, ("semi-finetune",)),
+    ]  # fmt: skip
+    assert stage.source.next_task() is None
+    stage.logger.close({}, epoch=40, at_s=9)
+    run = tracker.kept[tracker.runs("x")["x/final/1/best-seed-0"].run_id]
+    assert run.metrics["test/semi_top1"] == [(40, 0.75, 5.0)]
+
+
+def test_a_checkpoint_in_a_store_is_scored_from_there(plan: RetrainPlan, tmp_path: Path) -> None:
+    stage = Stage(plan, tmp_path, MemoryTracker())
+    for number in range(4):
+        stage.source.next_task()
+        stage.finish(number)
+    there = "s3://bucket/x/best-seed-0/epoch-000040"
+    result = read_result(tmp_path / "best-seed-0")
+    assert result is not None
+    write_result(tmp_path / "best-seed-0", dataclasses.replace(result, checkpoint=there))
+    again = Stage(plan, tmp_path, MemoryTracker(), further=("semi",))
+    task = again.source.next_task()
+    assert task is not None
+    assert (task.entry, task.checkpoint) == (Entry.BEST, there)

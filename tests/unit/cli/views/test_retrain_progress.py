@@ -124,3 +124,20 @@ def test_a_narrow_terminal_cuts_the_name_of_a_score_and_not_its_value(tmp_path: 
     view(RunProgress(run=candidate, epoch=4, result=scored))
     row = view.lines(width=80, height=None)[1].plain
     assert row.startswith("candidate, trial 7, seed 1  ended  4/4  50.0% validation 1-NN among all")
+
+
+def test_tasks_after_a_run_are_named_while_they_run_and_when_they_have_ended() -> None:
+    file = io.StringIO()
+    view = view_on(file)
+    view(RunProgress(run=run_of(Entry.BEST), epoch=4, result=RESULTS[0]))
+    view(RunProgress(run=run_of(Entry.BEST), epoch=4, further=("semi", "occlusion")))
+    heading, row = view.lines(width=200, height=None)
+    assert "0 runs ended, 1 running" in heading.plain
+    assert row.plain.split()[4:] == ["evaluating", "4/4", "semi,", "occlusion"]
+    view(RunProgress(run=run_of(Entry.BEST), epoch=4, result=RESULTS[0], further=("semi", "occlusion")))
+    assert view.lines(width=200, height=None)[1].plain.split()[4:] == ["ended", "4/4", "50.0%", "test", "1-NN"]
+    assert [line.partition("] ")[2] for line in file.getvalue().splitlines()] == [
+        "best configuration, seed 1: test 1-NN 50.0%",
+        "best configuration, seed 1: begins: semi, occlusion",
+        "best configuration, seed 1: ended: semi, occlusion",
+    ]

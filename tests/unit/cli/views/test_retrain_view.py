@@ -13,6 +13,7 @@ from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval, PairedTest
 from hico_platform.retrain.candidates import Candidate, Validated
 from hico_platform.retrain.comparison import Comparison, Difference
+from hico_platform.retrain.further_scores import FurtherScore, FurtherScores
 from hico_platform.retrain.plan import Entry
 from hico_platform.retrain.promotion import Promotion
 from hico_platform.retrain.results import METRICS, RunResult, spread, summarise
@@ -250,3 +251,35 @@ def test_a_table_that_is_wider_than_the_terminal_has_a_row_for_each_metric(
         return  # cells are broken between words
     assert [row[0] for row in rows] == [METRICS[name] for name in COLUMNS]
     assert rows[0][1:] == ["50.0 ± 0.0"] * 4
+
+
+FURTHER = FurtherScores(
+    scores={
+        Entry.RAW_POSE: {"semi_unstratified_5_linear_top1": FurtherScore(spread=spread([0.3]), interval=None)},
+        Entry.BEST: {
+            "semi_unstratified_5_linear_top1": FurtherScore(spread=spread([0.4, 0.6]), interval=interval(0.35, 0.65)),
+            "semi_per_class_5_linear_top1": FurtherScore(spread=spread([0.9]), interval=None),
+            "occlusion_frames_50_linear_top1": FurtherScore(spread=spread([0.8]), interval=None),
+        },
+    },
+    protocols={"semi": "five draws", "occlusion": "zeros"},
+    skipped={"occlusion, raw pose": "an encoder"},
+    failed={"finetune, best configuration, seed 0": "no memory"},
+)
+
+
+def test_further_tasks_have_a_table_of_their_own_and_what_failed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    report = dataclasses.replace(REPORT, further=FURTHER)
+    print_report(report, again="hico-platform retrain toy")
+    shown = capsys.readouterr().out
+    assert "toy: semi, occlusion" in shown
+    assert re.search(r"raw pose +│ +30\.0 │ +│", shown)
+    assert re.search(r"best configuration │ +50\.0 ± 14\.1 │ +80\.0 │", shown)
+    assert "35.0-65.0" in shown
+    assert "5 % of labels, linear probe" in shown
+    assert "90.0" not in shown, "one way of drawing labels is enough"
+    assert "finetune, best configuration, seed 0 could not be scored: no memory" in shown
+    assert "hico-platform retrain toy" in shown
+    plain = json.loads(json.dumps(as_json(report)))["further"]
+    assert plain["scores"]["best"]["semi_per_class_5_linear_top1"] == {"mean": 0.9, "std": None, "seeds": 1}
+    assert plain["skipped"] == {"occlusion, raw pose": "an encoder"}

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from hico_platform.report.content import ReportContent, ReportedTrial
 from hico_platform.report.plot import SCALE, Plot, axis, is_number, labels, marker_size, points
-from hico_platform.report.search_plots import by_importance, log_ticks
+from hico_platform.report.search_plots.importance import by_importance
+from hico_platform.report.search_plots.scored import log_ticks
 
 LEAST_TRIALS = 10
 """With fewer complete trials there is more surface than evidence."""

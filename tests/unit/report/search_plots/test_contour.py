@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from hico_platform.report.contour import CELLS, LEAST_TRIALS, contour, smoothed
+from hico_platform.report.search_plots.contour import CELLS, LEAST_TRIALS, contour, smoothed
 from tests.reported import many_trials
 
 
