@@ -93,7 +93,7 @@ $(TOOLS)/.ready: requirements/tools.lock
 # unless UPGRADE=--upgrade. torch's build for CPUs: make lock CPU_INDEX=ADDRESS of an index that has it and lists its hashes.
 COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
           --custom-compile-command "make lock" $(UPGRADE)
-RUNTIME := --extra cmaes --extra postgres --extra server --extra dashboard --extra onnx --extra notify pyproject.toml
+RUNTIME := --extra cmaes --extra postgres --extra server --extra dashboard --extra onnx --extra notify --extra kuberay pyproject.toml
 lock: $(TOOLS)/.ready
 	$(COMPILE) $(RUNTIME) requirements/cpu.in -o requirements/cpu.lock >/dev/null \
 	  $(if $(CPU_INDEX),--index $(CPU_INDEX) --index-strategy unsafe-best-match)

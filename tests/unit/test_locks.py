@@ -57,6 +57,7 @@ def test_what_runs_is_locked_whole(lock: str) -> None:
     assert canonical(project()["project"]["dependencies"] + extras) <= names(lock)
     # MLflow's basic-auth needs the one; the package is built with the other, without an isolated environment.
     assert {"flask-wtf", "setuptools"} <= names(lock)
+    assert {"aiohttp-cors", "opencensus", "py-spy"} <= names(lock), "Ray's job server, for a RayJob"
 
 
 @pytest.mark.parametrize("lock", RUNTIME)
