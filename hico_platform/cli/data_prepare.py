@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--normalisation", choices=NORMALISATIONS,
-        help="how poses are centred and turned (default: as is usual for the format; see docs/data.md)",
+        help="how poses are centred and turned (default: as is usual for the format)",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=available_cpus(), metavar="N", help="worker processes")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad input (exit 3)")

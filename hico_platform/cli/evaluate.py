@@ -1,9 +1,10 @@
 """Score a trained encoder on downstream tasks, beside an untrained one and the poses themselves.
 
 A checkpoint is a run's folder (its newest one counts) or one checkpoint in it, an exported encoder, a model of the
-registry, or a released HiCo .pth.tar. Several of them, one a stream, are fused too (--tasks fusion). Tasks are named
-one by one, or quick (those that train no encoder) or all; docs/evaluation.md lists them. With --split test, the
-default, classifiers are fitted on the whole training part; with --split val on the part that a search trains on.
+registry, or a released HiCo .pth.tar. Several of them, one a stream, are fused too (--tasks fusion). Tasks are quick
+(knn, linear, retrieval, calibration, transfer, fusion) or all: also semi, semi-finetune, finetune, transfer-finetune,
+occlusion and those of other packages; or they are named one by one. With --split test, the default, classifiers are
+fitted on the whole training part; with --split val on the part that a search trains on.
 
 examples:
   hico-platform evaluate --checkpoint models:/mine@champion --data prepared/mine --protocol odd-subjects

@@ -1,6 +1,6 @@
 """Write the trials of a search as a table: a row a trial, or with --curves a row a report.
 
-Columns are explained in docs/searches.md. A file that exists is not touched without --force.
+hico-platform help metrics explains the names of scores. A file that exists is not touched without --force.
 
 examples:
   hico-platform export level_weights --csv trials.csv

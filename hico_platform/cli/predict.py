@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--k", type=numbers.count, default=5, metavar="N", help="neighbours of a recording (default: %(default)s)"
     )
-    parser.add_argument("--map", metavar="MAP", help="how columns become joints: a name or a YAML file (docs/data.md)")
+    parser.add_argument("--map", metavar="MAP", help="how columns become joints: a name or a YAML file")
     add_tracking(parser)
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each recording")
 

@@ -185,7 +185,7 @@ Checkpoints and models are read as data: nothing is unpickled.
   hico-platform ui --read-only
   hico-platform ui --token-file token.txt
 
-What is guarded against, and what is not: SECURITY.md and docs/security.md.
+What is guarded against, and what is not: the page Security of the documentation.
 """
 
 

@@ -124,7 +124,8 @@ class Steering:
         driver = f"{socket.gethostname()}:{os.getpid()}"
         answer = Answer(obeyed=obeyed, says=says, at_s=self._clock(), driver=driver)
         self._ledger.record_answer(request.key, answer)
-        _log.warning("%s on %s asked: %s: %s", request.by, request.host, request.words, says)
+        level = logging.INFO if obeyed else logging.WARNING  # whoever asked is told; a refusal is nobody's wish
+        _log.log(level, "%s on %s asked: %s: %s", request.by, request.host, request.words, says)
 
     def _unanswered(self, requests: Sequence[Request]) -> list[Request]:
         """What is to be obeyed; what a kill interrupted first, as the limit is noted for one request at a time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -51,6 +52,9 @@ def main(
     if runtime_env_file is not None:
         runtime_env = dict(read_runtime_env(Path(runtime_env_file)))
     checked = toy_space(trials=trials, **(space or {}))
+    steering = logging.getLogger("hico_platform.search.steering")  # what a command's Output shows
+    steering.setLevel(logging.INFO)
+    steering.addHandler(logging.StreamHandler(sys.stdout))
     view = SearchView(space=checked, limit=trials, name="toy", output=Output(Console()))
     if log:
         toy["log"] = home / "log"

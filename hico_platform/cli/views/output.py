@@ -19,6 +19,8 @@ from hico_platform.cli.views.run_log import RunLog
 from hico_platform.errors import HicoError
 
 _PACKAGE_LOGGER = logging.getLogger("hico_platform")
+_STEERING = "hico_platform.search.steering"
+"""Says which requests were obeyed, as information."""
 
 
 class Output:
@@ -94,6 +96,7 @@ class Output:
     def __enter__(self) -> Output:
         """Takes over this package's warnings."""
         _PACKAGE_LOGGER.addHandler(self._warnings)
+        logging.getLogger(_STEERING).setLevel(logging.INFO)
         return self
 
     def __exit__(
@@ -101,6 +104,7 @@ class Output:
     ) -> None:
         """Keeps in the log why the command ended."""
         _PACKAGE_LOGGER.removeHandler(self._warnings)
+        logging.getLogger(_STEERING).setLevel(logging.NOTSET)
         if isinstance(error, KeyboardInterrupt):
             self.log.write(" ".join(["interrupted", *map(str, error.args)]), level=logging.WARNING)
         elif error is not None:
@@ -111,9 +115,14 @@ class Output:
 
 
 class _Warnings(logging.Handler):
+    """Shows warnings as such, and what a search was asked and did as a line of its progress."""
+
     def __init__(self, output: Output) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._output.warn(record.getMessage())
+        if record.levelno >= logging.WARNING:
+            self._output.warn(record.getMessage())
+        elif record.name == _STEERING:
+            self._output.say(record.getMessage())

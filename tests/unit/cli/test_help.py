@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -71,3 +72,12 @@ def test_the_overview_and_a_topic_import_nothing_heavy() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", [*TOPICS, *COMMANDS])
+def test_no_help_names_a_file_that_an_installed_package_does_not_have(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", *name.split()]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert not re.findall(r"\b(?:docs/\S*|[A-Z]+)\.md\b", shown), "say it, or name a topic of hico-platform help"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import pytest
@@ -347,3 +348,15 @@ def test_a_kill_at_any_moment_of_an_added_point_makes_one_trial_more(
     assert len(trials) == 4
     assert [dict(trial.values) for trial in trials if trial.origin is Origin.ADDED] == [values]
     assert [says(request) for request in search.ledger.requests()] == [(True, "it is next in line")]
+
+
+def test_what_was_obeyed_is_information_and_what_was_refused_a_warning(
+    search: Search, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hico_platform.search.steering")
+    search.ask(RequestKind.EXTEND, count=2)
+    search.ask(RequestKind.STOP, 7)
+    said = [(record.levelname, record.getMessage().partition(" asked: ")[2]) for record in caplog.records]
+    assert [(level, text.rpartition(": ")[2]) for level, text in said] == [
+        ("INFO", "5 trials now"), ("WARNING", "there is no trial 7"),
+    ]  # fmt: skip

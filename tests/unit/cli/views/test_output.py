@@ -80,3 +80,16 @@ def test_where_the_log_is_is_said_once(tmp_path: Path) -> None:
     for _ in range(2):
         output.open_log(tmp_path / "search.log")
     assert file.getvalue() == f"log {tmp_path / 'search.log'}\n"
+
+
+def test_a_request_that_was_obeyed_is_a_line_of_progress_and_one_that_was_refused_a_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = io.StringIO()
+    with Output(Console(file=file, width=200)):
+        steering = logging.getLogger("hico_platform.search.steering")
+        steering.info("ann on desk asked: extend by 2 trials: 12 trials now")
+        steering.warning("ann on desk asked: stop trial 3: trial 3 has ended")
+        logging.getLogger("hico_platform.search.anything").info("nothing for people")
+    assert file.getvalue() == "ann on desk asked: extend by 2 trials: 12 trials now\n"
+    assert capsys.readouterr().err == "warning: ann on desk asked: stop trial 3: trial 3 has ended\n"
