@@ -14,12 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import optuna
 import pytest
 
 from hico_platform.cli.explain import Scene, explain
 from hico_platform.cli.main import main
 from hico_platform.errors import UsageError
 from hico_platform.home import HomePaths
+from hico_platform.search.ledger import trial_rows
+from hico_platform.search.ledger.base import TrialState
 from hico_platform.search.ledger.driver_lock import driver_lock
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, search_names
 from hico_platform.search.status import search_status
@@ -29,6 +32,7 @@ from tests.e2e import planted
 from tests.e2e import test_search as search
 from tests.toy import FACTS, run_toy_task, toy_space
 from tests.unit.cli.test_search import controller_of
+from tests.unit.search.ledger import test_trial_rows
 
 pytestmark = pytest.mark.e2e
 
@@ -241,3 +245,19 @@ def test_missing_rights_are_refused_and_not_awaited(
     assert found.exit_code == 2
     assert found.problems[0].rule == "a database in which this account may do what the command does"
     assert found.problems[0].value == "permission denied for table study_user_attributes"
+
+
+def test_the_rows_of_trials_are_as_optuna_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgres_server() as address:
+        ours = test_trial_rows.search(address, name="ours")
+        monkeypatch.setattr(trial_rows, "has_known_schema", lambda connection: False)
+        optunas = test_trial_rows.search(address, name="optunas")
+        monkeypatch.undo()
+        trials = [optuna.load_study(study_name=name, storage=address).trials for name in ("ours", "optunas")]
+        for one, other in zip(*trials, strict=True):
+            for name in ("number", "state", "values", "params", "distributions", "user_attrs", "intermediate_values"):
+                assert getattr(one, name) == getattr(other, name)
+            assert one.datetime_start is not None
+            assert (one.datetime_complete is None) == (other.datetime_complete is None)
+        assert test_trial_rows.statements(ours) == (6, 2, 3), "a lock besides"
+        assert optunas.trials()[4].state is TrialState.RUNNING

@@ -1,6 +1,8 @@
 """A new trial in memory until it has all its values, so that it comes into the database whole, in one transaction.
 
 Optuna writes an empty trial first, then each value as it is drawn. Here a sampler sees the new trial as it would there.
+What Optuna asks for each new trial alone, how many there are and which of them wait, is counted by the database: Optuna
+would read all running trials for it, twice.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from hico_platform.search.ledger.trial_rows import TrialRows
+
 Storage = optuna.storages.BaseStorage
 
 DRAFT_ID = -1
@@ -22,32 +26,31 @@ DRAFT_ID = -1
 
 
 class DraftStorage(Storage):
-    """A storage that writes a new trial when it is kept, and passes all else on to another one.
+    """A storage that has a new trial in memory until it is taken, and passes all else on to another one.
 
     Args:
         inner: the other one.
+        rows: of the study whose trials are drawn.
     """
 
-    def __init__(self, inner: Storage) -> None:
-        self._inner = inner
+    def __init__(self, inner: Storage, rows: TrialRows) -> None:
+        self._inner, self._rows = inner, rows
         self._draft: FrozenTrial | None = None
-        self._study_id = -1
 
-    def keep(self, trial_id: int) -> int:
-        """Writes the draft, if ``trial_id`` is its id; returns the trial's id in the database."""
-        draft = self._draft
-        if trial_id != DRAFT_ID or draft is None:
-            return trial_id
-        self._draft = None
-        return self._inner.create_new_trial(self._study_id, template_trial=draft)
+    def take(self, trial_id: int) -> FrozenTrial | None:
+        """The draft, which is to be written, if ``trial_id`` is its id; else the trial is in the database already."""
+        draft = self._draft_of(trial_id)
+        if draft is not None:
+            self._draft = None
+        return draft
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """A draft; a trial that has its values already is written."""
         if template_trial is not None:
             return self._inner.create_new_trial(study_id, template_trial)
-        self._study_id = study_id
+        number = self._rows.number_of_trials()
         self._draft = FrozenTrial(
-            number=self._inner.get_n_trials(study_id),
+            number=self._inner.get_n_trials(study_id) if number is None else number,
             state=TrialState.RUNNING,
             value=None,
             datetime_start=datetime.now(),
@@ -70,6 +73,8 @@ class DraftStorage(Storage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """The trials, with the draft."""
+        if states == (TrialState.WAITING,) and self._rows.none_waits():
+            return []
         trials = self._inner.get_all_trials(study_id, deepcopy=deepcopy, states=states)
         if self._draft is not None and (states is None or self._draft.state in states):
             trials = [*trials, copy.deepcopy(self._draft)]

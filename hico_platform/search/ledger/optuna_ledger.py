@@ -41,7 +41,7 @@ from hico_platform.search.ledger.deleted_study import explains_deleted_study
 from hico_platform.search.ledger.draft import DraftStorage
 from hico_platform.search.ledger.names import refuse_other_study, search_names, unknown_search
 from hico_platform.search.ledger.record_fields import check_record, checked_note
-from hico_platform.search.ledger.samplers import make_sampler
+from hico_platform.search.ledger.samplers import is_told_nothing, make_sampler
 from hico_platform.search.ledger.serialization import (
     driver_to_plain,
     ending_from_plain,
@@ -68,6 +68,7 @@ from hico_platform.search.ledger.study_records import (
     tag_records,
     trial_record,
 )
+from hico_platform.search.ledger.trial_rows import TrialRows
 from hico_platform.search.ledger.trial_runs import TrialRuns
 from hico_platform.search.lock import name_is_taken
 from hico_platform.search.notes import PAUSES
@@ -95,9 +96,10 @@ class StudyLedger(Ledger):
 
     def __init__(self, study: optuna.Study, storage: Storage, *, settle: bool = True) -> None:
         self._study = study
-        self._draft = study._storage = DraftStorage(study._storage)
         self.storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._rows = TrialRows(storage, self._study_id)
+        self._draft = study._storage = DraftStorage(study._storage, self._rows)
         self._runs = TrialRuns(storage, self._study_id)
         self._ids: dict[int, int] = {}
         self._epochs: dict[int, dict[int, float]] = {}
@@ -221,8 +223,9 @@ class StudyLedger(Ledger):
                 for name in values.keys() & set(weights_of_simplexes(space)):
                     trial.set_user_attr(name, values[name])  # for dashboards: parameters are shares of what is left
                 trial.set_user_attr("trial", content)
-                kept = self._draft.keep(trial._trial_id)
-        self._index(frozen := self.storage.get_trial(kept))
+                draft = self._draft.take(trial._trial_id)
+                frozen = self.storage.get_trial(trial._trial_id) if draft is None else self._rows.add(draft)
+        self._index(frozen)
         state, number = TrialState.RUNNING, frozen.number
         return TrialRecord(number=number, state=state, values=values, origin=origin, began_at_s=at_s, config=config)
 
@@ -255,8 +258,8 @@ class StudyLedger(Ledger):
             return
         trial_id = self._ids[number]
         with self._step():
-            self.storage.set_trial_user_attr(trial_id, f"{REPORT}{report.epoch}", report_to_plain(report))
-            self.storage.set_trial_intermediate_value(trial_id, report.epoch, report.value)
+            self._rows.set_attribute(trial_id, f"{REPORT}{report.epoch}", report_to_plain(report))
+            self._rows.set_reported(trial_id, report.epoch, report.value)
         self._epochs[number][report.epoch] = report.value
         self._measures[number][report.epoch] = report.measures
 
@@ -274,7 +277,7 @@ class StudyLedger(Ledger):
         if number in self._finished:
             return
         with self._step():
-            self.storage.set_trial_user_attr(self._ids[number], "ending", ending_to_plain(ending))
+            self._rows.set_attribute(self._ids[number], "ending", ending_to_plain(ending))
             self._tell(number, ending)
         self._finished.add(number)
 
@@ -385,18 +388,27 @@ class StudyLedger(Ledger):
         self._begun += "trial" in frozen.user_attrs
 
     def _tell(self, number: int, ending: Ending) -> None:
-        values: float | tuple[float, ...] | None = None
-        if ending.state is TrialState.COMPLETE:
-            epochs = self._epochs[number]
-            if not epochs:
-                raise HicoError(
-                    Problem(
-                        field=f"trial {number}",
-                        rule="at least one report of a complete trial",
-                        value=0,
-                        remedy="report it: this is an error of hico-platform",
-                    )
+        values, state = self._values(number, ending), _STATES[ending.state]
+        if is_told_nothing(self._study.sampler) and self._rows.end(self._ids[number], state, values):
+            return
+        self._study.tell(
+            number, values if ending.state is TrialState.COMPLETE else None, state=state, skip_if_finished=True
+        )
+
+    def _values(self, number: int, ending: Ending) -> tuple[float, ...]:
+        """What Optuna has as the values of a trial that ended so: of one that was stopped, its last report."""
+        epochs, several = self._epochs[number], len(self._study.directions) > 1
+        if ending.state is TrialState.COMPLETE and not epochs:
+            raise HicoError(
+                Problem(
+                    field=f"trial {number}",
+                    rule="at least one report of a complete trial",
+                    value=0,
+                    remedy="report it: this is an error of hico-platform",
                 )
-            several = len(self._study.directions) > 1
-            values = self._measures[number][max(epochs)] if several else epochs[max(epochs)]
-        self._study.tell(number, values, state=_STATES[ending.state], skip_if_finished=True)
+            )
+        if ending.state is TrialState.COMPLETE and several:
+            return self._measures[number][max(epochs)]
+        if ending.state is TrialState.FAILED or several or not epochs:
+            return ()
+        return (epochs[max(epochs)],)

@@ -41,6 +41,11 @@ def make_sampler(space: CheckedSpace, *, begun: int, names: Mapping[str, str]) -
     return _ConstrainedSampler(inner, space, seed=seed, names=names) if space.constraints else inner
 
 
+def is_told_nothing(sampler: optuna.samplers.BaseSampler) -> bool:
+    """Whether a sampler does nothing when a trial ends."""
+    return type(sampler).after_trial is optuna.samplers.BaseSampler.after_trial
+
+
 def distribution_of(coordinate: Range | Choice) -> BaseDistribution:
     """A coordinate of a space as a distribution of Optuna's."""
     if isinstance(coordinate, Choice):

@@ -15,12 +15,14 @@ Storage = optuna.storages.BaseStorage
 class StepSession(Session):
     """A session that commits at the end of a step; outside of one, whenever it is asked to."""
 
-    _in_step = False
+    in_step = False
+    """Whether a step goes on."""
+
     _rolled_back = False
 
     def commit(self) -> None:
         """Sends what is new to the database, and outside of a step commits it."""
-        if not self._in_step:
+        if not self.in_step:
             super().commit()
             return
         self.flush()
@@ -33,12 +35,12 @@ class StepSession(Session):
 
     def close(self) -> None:
         """Gives the connection back, unless a step goes on."""
-        if not self._in_step:
+        if not self.in_step:
             super().close()
 
     def begin_step(self) -> None:
         """From now on commits wait."""
-        self._in_step, self._rolled_back = True, False
+        self.in_step, self._rolled_back = True, False
 
     def end_step(self) -> None:
         """Commits what was written since the step began.
@@ -46,14 +48,14 @@ class StepSession(Session):
         Raises:
             StorageInternalError: a part of it was refused, and so all of it was taken back.
         """
-        self._in_step = False
+        self.in_step = False
         if self._rolled_back:
             raise optuna.exceptions.StorageInternalError("another process wrote the same record: nothing is written")
         self.commit()
 
     def drop_step(self) -> None:
         """Takes back what was written since the step began, and gives the connection back."""
-        self._in_step = False
+        self.in_step = False
         self.rollback()
         self.close()
 

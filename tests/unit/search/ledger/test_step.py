@@ -12,6 +12,7 @@ from sqlalchemy import event
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.step import one_transaction
+from hico_platform.search.ledger.trial_rows import TrialRows
 from tests.toy import FACTS, toy_space
 from tests.unit.search.ledger.contract import ending, report
 
@@ -90,7 +91,7 @@ def test_nothing_of_a_step_that_fails_is_kept(ledger: StudyLedger, url: str, mon
         raise OSError("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger.storage, "set_trial_intermediate_value", fail)
+        patch.setattr(TrialRows, "set_reported", fail)
         with pytest.raises(OSError, match="killed here"):
             ledger.record_report(number, report(1, 0.1))
     with monkeypatch.context() as patch:
