@@ -23,6 +23,7 @@ from hico_platform.search.notes import EXCLUDED_MACHINES, GPUS, PAUSES
 from hico_platform.search.objectives import Measures, measures, scheduler_scores
 from hico_platform.search.pauses import Pause, ended, to_note
 from hico_platform.search.scheduler.base import Scheduler
+from hico_platform.search.slim_trial import slim
 from hico_platform.search.state import too_many_failed
 from hico_platform.search.steering import Steering
 from hico_platform.search.stop_rules import StopRules
@@ -64,13 +65,14 @@ class SearchController:
         self._directory = directory
         self._observe = observe
         self._clock = clock
-        self._trials = {trial.number: trial for trial in ledger.trials()}
+        known = ledger.trials()
+        self._trials = {trial.number: slim(trial, trial.ending) for trial in known}
         self._unfinished = [trial for trial in self._trials.values() if not trial.state.is_final]
         self._failed = [trial for trial in self._trials.values() if trial.state is TrialState.FAILED]
-        self._curves = {number: trial.curve for number, trial in self._trials.items()}
-        self._measures = {
-            number: {report.epoch: report.measures for report in trial.reports if report.measures}
-            for number, trial in self._trials.items()
+        self._curves = {trial.number: trial.curve for trial in known}
+        self._measures = {  # with one objective they are its curve
+            trial.number: {report.epoch: report.measures for report in trial.reports if len(report.measures) > 1}
+            for trial in known
         }
         endings = [trial.ending for trial in self._trials.values() if trial.ending is not None]
         self._ended_at_s = max((ending.at_s for ending in endings), default=0.0)
@@ -220,7 +222,8 @@ class SearchController:
         )
         self._ledger.record_report(number, record)
         self._curves.setdefault(number, {})[epoch] = record.value
-        self._measures.setdefault(number, {})[epoch] = own
+        if len(own) > 1:
+            self._measures.setdefault(number, {})[epoch] = own
         kept = dataclasses.replace(record, history=())  # the losses are for observers and the ledger
         self._trials[number] = dataclasses.replace(trial, reports=(*trial.reports, kept))
         self._observe(TrialReported(number=number, report=record))
@@ -273,9 +276,8 @@ class SearchController:
         if number not in self._running:
             return
         self._ledger.record_ending(number, ending)
-        # Its configuration is in the ledger, and no task is made of it any more: thousands of them take memory.
-        ended = dataclasses.replace(self._trials[number], state=ending.state, ending=ending, config=None)
-        self._trials[number] = ended
+        # The ledger has all of it, and no task is made of it any more: thousands of them take memory.
+        self._trials[number] = ended = slim(self._trials[number], ending)
         if ending.state is TrialState.FAILED:
             self._failed.append(ended)
         self._running.remove(number)

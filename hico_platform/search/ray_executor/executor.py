@@ -17,6 +17,7 @@ from hico_platform.search.phases import UNWATCHED, DriverWatch, Phase
 from hico_platform.search.ray_executor.cluster import lost_process, ray_cluster
 from hico_platform.search.ray_executor.cluster_nodes import ClusterNodes, nodes_alive
 from hico_platform.search.ray_executor.driver_state import DriverState
+from hico_platform.search.ray_executor.ended_trials import NoProgress
 from hico_platform.search.ray_executor.gpu_probe import measured_share
 from hico_platform.search.ray_executor.report_scheduler import ClusterLost, Interrupted, ReportScheduler
 from hico_platform.search.ray_executor.stop_workers import SAVE_S, stop_workers
@@ -169,6 +170,7 @@ class _Driver:
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=0),  # DriverState hands lost tasks out again
                 verbose=0,
+                callbacks=[NoProgress()],
             ),
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hico_platform.search.ray_executor.cluster import lost_process
 from hico_platform.search.ray_executor.driver_state import DriverState
+from hico_platform.search.ray_executor.ended_trials import drop_ended_trials
 from hico_platform.search.ray_executor.lost_worker import last_error
 from hico_platform.search.ray_executor.worker import MESSAGE
 from hico_platform.search.ray_executor.worker_monitor import POLL_S, WorkerMonitor, actor_of, kill_worker, machine_of
@@ -56,6 +57,7 @@ class ReportScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """A task was handed out: restricts it to the machines that it may run on, before Tune asks for resources."""
+        drop_ended_trials(tune_controller)
         self._trials[trial.trial_id] = trial
         self._monitor.attempts.add(trial.trial_id)
         avoided = self._state.machines_avoided_by(trial.config["task"])
