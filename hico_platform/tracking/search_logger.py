@@ -41,6 +41,7 @@ from hico_platform.tracking.uploads import (
     is_outdated,
     keep_files,
 )
+from hico_platform.tracking.waiting_reports import WaitingReports
 
 NOTE_EVERY_S = 60.0
 """The note of a search that has no better trial is written again after so long: its count of trials moved on."""
@@ -97,6 +98,10 @@ class SearchLogger(BackgroundLogger):
         self._search = ledger.search
         self._space = space
         self._runs = SearchRuns(ledger=ledger, space=space, tracker=tracker)
+        self._reports = WaitingReports(
+            lambda number, reports: self._runs.report(number, *reports),
+            leaving_out=outbox.leaving_out_what_is_refused,
+        )
         self._metric = space.settings.signal.metric
         self._best = BestScoreLogger(tracker, metric=self._metric)
         self._values: dict[int, float | None] = {}
@@ -128,7 +133,8 @@ class SearchLogger(BackgroundLogger):
         elif isinstance(event, TrialBegan):
             self._outbox.submit(functools.partial(self._begin, event.trial, fresh=not event.trial.reports))
         elif isinstance(event, TrialReported):
-            self._outbox.submit(functools.partial(self._runs.report, event.number, event.report))
+            self._reports.add(event.number, event.report)
+            self._outbox.submit(functools.partial(self._reports.write, event.number))
         else:
             self._outbox.submit(functools.partial(self._end, event.number, event.ending, value))
 

@@ -141,18 +141,21 @@ class SearchRuns:
             self._ledger.record_run(trial.number, run_id)
         self.ids[trial.number] = run_id
 
-    def report(self, number: int, report: ReportRecord) -> None:
-        """Writes the metrics of a report, and the losses of the epochs before it."""
+    def report(self, number: int, *reports: ReportRecord) -> None:
+        """Writes the metrics of one or more reports, and the losses of the epochs before them, in one request."""
         run_id = self.id_of(number)
-        earlier = [
-            Point(epoch=epoch, at_s=report.at_s, metrics=self.names.of_trial(losses))
-            for epoch, losses in report.history
-        ]
-        errors = {f"{name}{STANDARD_ERROR}": error for name, error in report.standard_errors.items()}
-        now = Point(epoch=report.epoch, at_s=report.at_s, metrics=self.names.of_trial({**report.metrics, **errors}))
-        self._last[number] = dataclasses.replace(report, history=())
+        points: list[Point] = []
+        for report in reports:
+            points += [
+                Point(epoch=epoch, at_s=report.at_s, metrics=self.names.of_trial(losses))
+                for epoch, losses in report.history
+            ]
+            errors = {f"{name}{STANDARD_ERROR}": error for name, error in report.standard_errors.items()}
+            metrics = self.names.of_trial({**report.metrics, **errors})
+            points.append(Point(epoch=report.epoch, at_s=report.at_s, metrics=metrics))
+            self._last[number] = dataclasses.replace(report, history=())
         try:
-            self._tracker.log_points(run_id, [*earlier, now])
+            self._tracker.log_points(run_id, points)
         except TrackingRefused as error:
             self._metrics[number] = f"refused: {error}"[:TAG_CHARACTERS]
             raise
