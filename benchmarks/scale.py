@@ -8,7 +8,8 @@ The trials sleep, report `--reports` times and leave checkpoints; Ray, the ledge
 trials x seconds / workers. After each tenth of the trials it is printed how long those took against their floor, so
 that a step which takes longer the more trials there are shows. The start (Ray, workers) is not counted: the clock
 runs from the first beginning to the last end. Printed besides: the driver's processor time and resident memory for
-each trial, and the transactions of the ledger.
+each trial, by threads: its own (controller, ledger and Tune), the one that writes to MLflow, and those of Ray's
+library; what Ray's other processes and the workers used; and the transactions of the ledger.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import argparse
 import functools
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -34,6 +37,27 @@ from hico_platform.tracking.mlflow_tracker import MlflowTracker
 from tests.toy import FACTS, toy_space, toy_trial
 
 
+def processor_s() -> Counter[str]:
+    """Seconds of processor so far: of the driver's threads, of Ray's processes and of workers."""
+    driver = psutil.Process()
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    used: Counter[str] = Counter()
+    for thread in driver.threads():
+        name = names.get(thread.id, "Ray's threads")
+        kind = {"MainThread": "its own thread", "tracking": "tracking"}.get(name, name)
+        used[f"driver: {kind}"] += thread.user_time + thread.system_time
+    for process in driver.children(recursive=True):
+        try:
+            times, name = process.cpu_times(), process.name()
+            line = " ".join(process.cmdline()[:3])
+        except psutil.Error:  # it has ended meanwhile
+            continue
+        kind = next((kind for kind in ("raylet", "gcs_server", "Mailbox") if kind in name or kind in line), None)
+        kind = kind or ("workers" if "ray::" in line else "Ray's other processes")
+        used[kind] += times.user + times.system
+    return used
+
+
 class Meter:
     """Notes what the driver has used when trials end."""
 
@@ -43,6 +67,7 @@ class Meter:
         self.began_s, self.ended_s, self.ended = 0.0, 0.0, 0
         self.begun_mib = self.cpu_s = self._last_s = self._last_cpu_s = 0.0
         self.writes = 0
+        self.used: Counter[str] = Counter()
 
     def count(self) -> None:
         """Counts the transactions of study databases from now on."""
@@ -68,6 +93,7 @@ class Meter:
             self.began_s = self._last_s = now_s
             self.cpu_s = self._last_cpu_s = cpu_s
             self.begun_mib = self.mib
+            self.used = processor_s()
         if not isinstance(event, TrialEnded):
             return
         self.ended, self.ended_s = self.ended + 1, now_s
@@ -79,6 +105,8 @@ class Meter:
                 flush=True,
             )
             self._last_s, self._last_cpu_s = now_s, cpu_s
+        if self.ended == self._trials:
+            self.used = Counter({name: spent - self.used[name] for name, spent in processor_s().items()})
 
 
 def main() -> int:
@@ -95,6 +123,7 @@ def main() -> int:
     meter = Meter(trials=arguments.trials, floor_s=floor_s)
     meter.count()
     with tempfile.TemporaryDirectory(prefix="hico-scale-") as folder:
+        log = Path(folder) / "trials.log"
         paths = HomePaths(home=Path(folder), **({"storage": arguments.storage} if arguments.storage else {}))
         space = toy_space(
             trials=arguments.trials,
@@ -106,15 +135,19 @@ def main() -> int:
         run_search(
             SearchRequest(name=f"scale-{int(time.time())}", space=space, facts=FACTS),
             paths=paths,
-            function=functools.partial(toy_trial, epoch_s=arguments.seconds / arguments.reports),
+            function=functools.partial(toy_trial, epoch_s=arguments.seconds / arguments.reports, log=log),
             tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
             cluster=ClusterOptions(cpus=arguments.workers),
             observers=[meter],
         )
+        processes = len({line.split()[-1] for line in log.read_text().splitlines()})
     whole_s, cpu_s = meter.ended_s - meter.began_s, time.process_time() - meter.cpu_s
     print(f"{arguments.trials} trials of {arguments.seconds:g} s on {arguments.workers} workers: {whole_s:.1f} s")
     print(f"floor {floor_s:.1f} s: {whole_s / floor_s:.2f} x")
     print(f"driver: {1000 * cpu_s / arguments.trials:.1f} ms of processor a trial, tracking included")
+    for name, spent_s in meter.used.most_common():
+        print(f"  {name}: {1000 * spent_s / arguments.trials:.1f} ms of processor a trial")
+    print(f"workers: {processes} processes in all")
     grown_kib = 1024 * (meter.mib - meter.begun_mib) / arguments.trials
     print(f"driver: {meter.mib:.0f} MiB at the end, {grown_kib:.0f} KiB a trial")
     print(f"ledger: {meter.writes / arguments.trials:.1f} transactions a trial")
