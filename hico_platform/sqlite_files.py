@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 _MAGIC = b"SQLite format 3\x00"
 _PLAIN, _QUOTED = "sqlite", "sqlite+pysqlite"
 _WRITE_VERSION, _WAL = 18, 2
+_PLAIN_PATH = re.compile(r"[\w./+~ -]+", re.ASCII)
+"""Paths that stand in an address as they are; others are for SQLAlchemy, whose import takes a third of a second."""
 _mentioned: set[str] = set()
 _kept_open: dict[tuple[int, int], list[int]] = {}  # by device and inode
 
@@ -38,6 +41,8 @@ def sqlite_url(file: Path) -> str:
         UsageError: the installed SQLAlchemy cannot express the path as a URL.
     """
     plain = f"{_PLAIN}:///{file}"
+    if _PLAIN_PATH.fullmatch(str(file)):
+        return plain
     # MLflow creates no folder for the other spelling, see without_new_folder().
     url = _render(_QUOTED, str(file))
     return plain if url == f"{_QUOTED}:///{file}" else _checked(url, file)
@@ -47,6 +52,9 @@ def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite URL; None for a server, for a database in memory, and for any other text."""
     if not url.startswith(_PLAIN):
         return None
+    scheme, _, path = url.partition(":///")
+    if scheme in {_PLAIN, _QUOTED} and _PLAIN_PATH.fullmatch(path):
+        return Path(path)
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 

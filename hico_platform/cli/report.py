@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         check_known_name(name, field="NAME")
     with uncollected():
-        contents = [report_content(paths, name) for name in names]
+        contents = [report_content(paths, name, coordinates=arguments.json) for name in names]
     file = arguments.out or paths.search(names[0]) / ("report.html" if len(names) == 1 else "side_by_side.html")
     if arguments.out is not None or not arguments.json:
         check_writable(

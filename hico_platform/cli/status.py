@@ -57,27 +57,28 @@ def run(arguments: argparse.Namespace) -> int:
                 line = _headline(one) if isinstance(one, SearchStatus) else f"{one.name}: {one.reason}"
                 print(plain_line(line))  # other accounts write names in a shared database
         return 0
-    watch = SearchWatch(paths, check_known_name(arguments.name, field="NAME"))
-    if arguments.watch:
-        _watch(watch, every_s=arguments.every, as_json=arguments.json)
-    elif arguments.json:
-        print(json.dumps(watch.look().as_dict()))
-    else:
-        from hico_platform.search.ledger.snapshot import uncollected
+    from hico_platform.search.ledger.snapshot import uncollected
 
-        with uncollected():
-            _print(_picture(watch.look()))
+    name = check_known_name(arguments.name, field="NAME")
+    if arguments.watch:
+        _watch(SearchWatch(paths, name), every_s=arguments.every, as_json=arguments.json)
+        return 0
+    with uncollected():
+        status = SearchWatch(paths, name).look()
+        if arguments.json:
+            print(json.dumps(status.as_dict()))
+        else:
+            _print(_picture(status))
     return 0
 
 
 def _print(picture: SearchPicture) -> None:
     """Prints everything, one line a trial, with colours on a terminal."""
     console = console_on(sys.stdout)
-    lines = picture.whole()
     if console.color_system is None and not console.is_terminal:  # of thousands of trials, in a tenth of the time
-        console.file.writelines(f"{line.plain}\n" for line in lines)
+        console.file.writelines(f"{line}\n" for line in picture.plain())
         return
-    console.print(Text("\n").join(lines), soft_wrap=True, highlight=False)
+    console.print(Text("\n").join(picture.whole()), soft_wrap=True, highlight=False)
 
 
 def _watch(watch: SearchWatch, *, every_s: float, as_json: bool) -> None:

@@ -32,29 +32,25 @@ from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import promotion, tested_metric
 from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES, METRICS, PLAN, read_result, summarise
 from hico_platform.search.ledger.base import Facts, TrialRecord
-from hico_platform.search.notes import TRIAL_MACHINES
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
 from hico_platform.search.status import SearchStatus, search_status
 from hico_platform.search.stopping import spans_between
-from hico_platform.search.trial_machines import trial_machines
 
 
-def report_content(paths: HomePaths, name: str) -> ReportContent:
+def report_content(paths: HomePaths, name: str, *, coordinates: bool = False) -> ReportContent:
     """Everything that the report of the search ``name`` shows; the search may still run.
+
+    ``coordinates``: also the importance of what the sampler draws, which the page does not show.
 
     Raises:
         UsageError: there is no search of that name.
     """
-    from hico_platform.search.ledger.importance import named_importance, parameter_importance
-    from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
+    from hico_platform.search.ledger.importance import named_importance
 
     status = search_status(paths, name)
     settings, facts = status.space.settings, status.search.facts
     epochs = status.space.base.budget.epochs
-    storage = open_storage(paths.storage_url, create=False)
-    found = parameter_importance(storage, name=name)
-    machines = trial_machines(StudyLedger.open(storage, name=name, settle=False).note(TRIAL_MACHINES))
     named = named_importance(status.trials, status.space)
     finals = retrain_tables(paths.search(name) / "final", signal=settings.signal)
     return ReportContent(
@@ -71,7 +67,7 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
                 trial,
                 trial_status(trial, has_driver=status.driver is not None),
                 status,
-                machine=machines.get(trial.number),
+                machine=status.ran_on.get(trial.number),
             )
             for trial in status.trials
         ],
@@ -99,9 +95,9 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
             if isinstance(axis, Range) and axis.log
             for field in parameter.fields
         ),
-        importance=None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2]),
         finals=finals,
         made=_clock(status.at_s),
+        importance=_of_coordinates(paths, name) if coordinates else None,
         named_importance=None
         if named is None
         else Importance(
@@ -130,6 +126,14 @@ def report_content(paths: HomePaths, name: str) -> ReportContent:
         },
         scheduler=str(settings.scheduler.name),
     )
+
+
+def _of_coordinates(paths: HomePaths, name: str) -> Importance | None:
+    from hico_platform.search.ledger.importance import parameter_importance
+    from hico_platform.search.ledger.optuna_ledger import open_storage
+
+    found = parameter_importance(open_storage(paths.storage_url, create=False), name=name)
+    return None if found is None else Importance(shares=found[0], epoch=found[1], trials=found[2])
 
 
 def _commands(status: SearchStatus, *, retrained: bool) -> dict[str, str]:

@@ -169,10 +169,11 @@ class ReportContent:
     ``rungs`` are the epochs at which trials may be stopped, ``best`` is a trial's number, and ``log_parameters``
     are the fields that were searched on a log scale.
 
-    ``importance`` is by the coordinates that the sampler draws, ``named_importance`` by the parameters as the space
-    names them: a weight of a simplex is one of the latter. ``simplexes`` maps a group to the fields of its weights,
-    ``cpus`` and ``gpus`` are what a trial holds. ``commands`` maps what a command does to the command, ``space`` is the
-    space file's text, ``drivers`` the processes that ran the search, ``more_facts`` whatever else it depends on.
+    ``named_importance`` is by the parameters as the space names them; a weight of a simplex is one. ``importance`` is
+    by the coordinates that the sampler draws: the page does not show it. ``simplexes`` maps a group to the fields of
+    its weights, ``cpus`` and ``gpus`` are what a trial holds. ``commands`` maps what a command
+    does to the command, ``space`` is the space file's text, ``drivers`` the processes that ran the search,
+    ``more_facts`` whatever else it depends on.
     """
 
     name: str

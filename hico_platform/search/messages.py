@@ -5,7 +5,7 @@ Plain data without torch, so that the driver, which never trains, does not impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -38,7 +38,7 @@ class EpochReport:
 
     epoch: int
     metrics: Mapping[str, float]
-    history: tuple[tuple[int, Mapping[str, float]], ...]
+    history: Sequence[tuple[int, Mapping[str, float]]]
     checkpoint: Path
     standard_errors: Mapping[str, float] = field(default_factory=dict)
     machine: str | None = None

@@ -6,8 +6,8 @@ import dataclasses
 import os
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hico_platform.checkpoint_store import CheckpointStore
@@ -29,6 +29,7 @@ from hico_platform.search.notes import (
     PAUSED,
     PERSONS_NOTE,
     SESSIONS,
+    TRIAL_MACHINES,
 )
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.requests import Request
@@ -36,6 +37,7 @@ from hico_platform.search.running import driver_of
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.stopping import HOUR_S, busy_s
 from hico_platform.search.tags import PersonsNote, TagRecord
+from hico_platform.search.trial_machines import trial_machines
 
 if TYPE_CHECKING:
     from hico_platform.search.ledger.snapshot import Snapshot
@@ -84,6 +86,7 @@ class SearchStatus:
         is_paused: whether its driver runs no trial for the time being.
         paused_trials: trials that wait until they are continued.
         waiting: the numbers that enqueued points will have.
+        ran_on: by the number of a trial the machine on which it ran, with its GPUs, where that is known.
         stores: where it and its retrainings have checkpoints, but for the home.
     """
 
@@ -107,6 +110,7 @@ class SearchStatus:
     is_paused: bool = False
     paused_trials: tuple[int, ...] = ()
     waiting: tuple[int, ...] = ()
+    ran_on: Mapping[int, str] = field(default_factory=dict)
     stores: tuple[CheckpointStore, ...] = ()
 
     def busy_s(self, trial: TrialRecord) -> float | None:
@@ -158,7 +162,7 @@ class SearchStatus:
         """Plain values of a trial whole: also its configuration, its reports and when it ran."""
         return {
             **_trial(trial, has_driver=self.driver is not None),
-            "config": trial.config,
+            "config": None if trial.config is None else dict(trial.config),
             "reports": [
                 {
                     "epoch": report.epoch,
@@ -283,10 +287,9 @@ def progress_of(paths: HomePaths, name: str) -> SearchProgress:
 
 
 def _status(paths: HomePaths, ledger: Snapshot, *, now_s: float) -> SearchStatus:
-    folder = os.fspath(paths.trials(ledger.search))
-    trials = tuple(_located(trial, paths=paths, search=ledger.search, folder=folder) for trial in ledger.trials)
-    if (store := store_from(ledger.note(CHECKPOINTS))) is not None:
-        trials = tuple(_stored(trial, store) for trial in ledger.trials)
+    store = store_from(ledger.note(CHECKPOINTS))
+    where = _in_home(paths, ledger.search) if store is None else store.address
+    trials = tuple(_located(trial, where) for trial in ledger.trials)
     driver = driver_of(paths, ledger.search.name, ledger.note(DRIVER), now_s=now_s)
     space = space_from(ledger.search.source)
     sessions = ledger.note(SESSIONS) or []
@@ -328,26 +331,28 @@ def _status(paths: HomePaths, ledger: Snapshot, *, now_s: float) -> SearchStatus
         is_paused=driver is not None and bool(paused.get("search")),
         paused_trials=tuple(paused.get("trials", ())) if driver is not None else (),
         waiting=ledger.waiting,
+        ran_on=trial_machines(ledger.note(TRIAL_MACHINES)),
         stores=tuple(stores_of(paths, ledger.search.name, ledger.note(CHECKPOINTS))),
     )
 
 
-def _located(trial: TrialRecord, *, paths: HomePaths, search: SearchRecord, folder: str) -> TrialRecord:
-    """A trial with the path of its checkpoint in this home, where ``folder`` has those of the search."""
-    if trial.ending is None or trial.ending.checkpoint is None:
-        return trial
-    recorded = trial.ending.checkpoint
-    inside = not os.path.isabs(recorded) and os.path.normpath(recorded) == recorded
-    file = os.path.join(folder, recorded) if inside else os.fspath(paths.checkpoint(search, recorded))
-    return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=file))
+def _in_home(paths: HomePaths, search: SearchRecord) -> Callable[[str], str]:
+    """Gives the path in this home of a checkpoint that the ledger names."""
+    folder = os.fspath(paths.trials(search))
+
+    def path(recorded: str) -> str:
+        inside = not os.path.isabs(recorded) and os.path.normpath(recorded) == recorded
+        return os.path.join(folder, recorded) if inside else os.fspath(paths.checkpoint(search, recorded))
+
+    return path
 
 
-def _stored(trial: TrialRecord, store: CheckpointStore) -> TrialRecord:
-    """A trial with the address of its checkpoint in a store."""
-    if trial.ending is None or trial.ending.checkpoint is None:
+def _located(trial: TrialRecord, where: Callable[[str], str]) -> TrialRecord:
+    """A trial with the place of its checkpoint: the path of a file, or the address in a store."""
+    ending = trial.ending
+    if ending is None or ending.checkpoint is None:
         return trial
-    address = store.address(trial.ending.checkpoint)
-    return dataclasses.replace(trial, ending=dataclasses.replace(trial.ending, checkpoint=address))
+    return dataclasses.replace(trial, ending=dataclasses.replace(ending, checkpoint=where(ending.checkpoint)))
 
 
 @dataclass(frozen=True, kw_only=True)

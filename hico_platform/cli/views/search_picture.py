@@ -90,6 +90,11 @@ class SearchPicture:
         """Every trial in full, then the notes and the headline, to scroll through or to pipe."""
         return [*self._table(self.trials), *map(Text, self.notes), Text(self.headline, style="bold")]
 
+    def plain(self) -> list[str]:
+        """The same without styles: for a pipe, which may be given thousands of trials."""
+        table = self._cells(self.trials)
+        return [*(table.plain(row) for row in table.rows), *self.notes, self.headline]
+
     def fitting(self, *, width: int, height: int) -> list[Text]:
         """The headline, the notes and one line a trial: those at work and the newest, in at most ``height`` lines."""
         facts = packed(self._facts(), width=width)[: max(1, height - 1 - LEAST_TRIALS)]
@@ -130,8 +135,20 @@ class SearchPicture:
 
     def _table(self, trials: Sequence[TrialRecord]) -> list[Text]:
         """A heading and a line for each trial; the column that may be cut off on the right is the last."""
+        table = self._cells(trials)
+        best = None if self.best is None else self.best.number
+        styles = ({1: _STYLES[status]} for status in table.statuses)
+        return [
+            *(table.styled(row, "dim", {}) for row in table.rows[:1]),
+            *(
+                table.styled(row, "", style | ({3: "bold"} if trial.number == best else {}))
+                for row, style, trial in zip(table.rows[1:], styles, trials, strict=True)
+            ),
+        ]
+
+    def _cells(self, trials: Sequence[TrialRecord]) -> _Cells:
         if not trials:
-            return []
+            return _Cells(rows=[], statuses=[], columns=[], to_the_right=frozenset())
         weighed_by = ["size" if one is Objective.PARAMETERS else str(one) for one in self.objectives]
         headings = ["trial", "state", "epoch", *weighed_by, "encoder", "parameters"]
         statuses = [trial_status(trial, has_driver=self.has_driver) for trial in trials]
@@ -139,28 +156,13 @@ class SearchPicture:
         columns = [
             column for column in range(len(headings)) if column < 4 or any(row[column] for row in rows)
         ]  # a column without anything in it is left out
-        widths = [max(len(headings[column]), *(len(row[column]) for row in rows)) for column in columns]
-        to_the_right = {"trial", "epoch", *weighed_by[1:]}
-
-        def line(cells: Sequence[str], style: str, styles: Mapping[int, str]) -> Text:
-            text = Text(style=style, no_wrap=True, overflow="ellipsis")
-            for column, width in zip(columns, widths, strict=True):
-                cell = cells[column]
-                text.append(GAP if column else "")
-                text.append(
-                    cell.rjust(width) if headings[column] in to_the_right else cell.ljust(width), styles.get(column)
-                )
-            text.rstrip()
-            return text
-
-        best = None if self.best is None else self.best.number
-        return [
-            line(headings, "dim", {}),
-            *(
-                line(row, "", {1: _STYLES[status]} | ({3: "bold"} if trial.number == best else {}))
-                for row, status, trial in zip(rows, statuses, trials, strict=True)
-            ),
-        ]
+        right = {"trial", "epoch", *weighed_by[1:]}
+        return _Cells(
+            rows=[headings, *rows],
+            statuses=statuses,
+            columns=columns,
+            to_the_right=frozenset(column for column in columns if headings[column] in right),
+        )
 
     def _row(self, trial: TrialRecord, status: TrialStatus) -> list[str]:
         """The cells of a trial; the best is marked by *, and with several objectives the Pareto front by +."""
@@ -191,6 +193,41 @@ class SearchPicture:
             return STARTING, trial.epoch
         word = status.word if activity.doing is None else _DOING.get(activity.doing, status.word)
         return word, max(trial.epoch, activity.epoch or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """A table of trials before it is laid out: rows with the heading first, the states, and the columns shown."""
+
+    rows: Sequence[Sequence[str]]
+    statuses: Sequence[TrialStatus]
+    columns: Sequence[int]
+    to_the_right: frozenset[int]
+
+    @functools.cached_property
+    def _widths(self) -> list[int]:
+        return [max(len(row[column]) for row in self.rows) for column in self.columns]
+
+    @functools.cached_property
+    def _line(self) -> str:
+        return GAP.join(
+            f"{{{column}:{'>' if column in self.to_the_right else '<'}{width}}}"
+            for column, width in zip(self.columns, self._widths, strict=True)
+        )
+
+    def plain(self, cells: Sequence[str]) -> str:
+        """A row as it is laid out."""
+        return self._line.format(*cells).rstrip()
+
+    def styled(self, cells: Sequence[str], style: str, styles: Mapping[int, str]) -> Text:
+        """The same, with the styles of some of its columns."""
+        text = Text(style=style, no_wrap=True, overflow="ellipsis")
+        for column, width in zip(self.columns, self._widths, strict=True):
+            cell = cells[column]
+            text.append(GAP if column else "")
+            text.append(cell.rjust(width) if column in self.to_the_right else cell.ljust(width), styles.get(column))
+        text.rstrip()
+        return text
 
 
 def shown_values(values: Mapping[str, Scalar]) -> str:

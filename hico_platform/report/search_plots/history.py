@@ -21,14 +21,15 @@ def history(content: ReportContent, *, prefix: str = "") -> Plot | None:
     ends = [one for one in found if one.is_end and one.trial.value is not None]
     complete = [one for one in ends if one.trial.is_complete]
     stopped = [one for one in ends if not one.trial.is_complete]
-    best = [one for one in found if one.best is not None]
+    best = _steps([one for one in found if one.best is not None], lambda one: one.best)
+    anywhere = _steps(found, lambda one: one.any_best)
     drawn: list[tuple[Sequence[Moment], Trace]] = [
         (
-            found,
+            anywhere,
             {
                 "name": "best at any report",
-                "y": points([one.any_best for one in found]),
-                "mode": line_mode(len(found)),
+                "y": points([one.any_best for one in anywhere]),
+                "mode": line_mode(len(anywhere)),
                 "line": {"shape": "hv", "color": SOFT, "width": 1.5, "dash": "dot"},
                 "hovertemplate": "%{y:.1f} % at some report<extra></extra>",
             },
@@ -80,6 +81,13 @@ def history(content: ReportContent, *, prefix: str = "") -> Plot | None:
             ],
         ),
     )
+
+
+def _steps(found: Sequence[Moment], value: Callable[[Moment], float | None]) -> list[Moment]:
+    """The moments at which a line of steps has a corner, and its ends: between them it is drawn the same."""
+    corners = [after for before, after in itertools.pairwise(found) if value(after) != value(before)]
+    last = [one for one in found[-1:] if len(found) > 1 and one is not (corners[-1] if corners else None)]
+    return [*found[:1], *corners, *last]
 
 
 def costs(content: ReportContent, found: Sequence[Moment]) -> list[Cost]:

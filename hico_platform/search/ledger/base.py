@@ -296,7 +296,7 @@ def config_of(trial: TrialRecord, space: CheckedSpace) -> TrialConfig:
     """
     if trial.config is None:
         return space.config(trial.values)
-    return parse(TrialConfig, Document(data=trial.config, file=f"trial {trial.number}"))
+    return parse(TrialConfig, Document(data=dict(trial.config), file=f"trial {trial.number}"))
 
 
 def best_trial(trials: Sequence[TrialRecord]) -> TrialRecord | None:

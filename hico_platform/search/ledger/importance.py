@@ -107,6 +107,7 @@ def named_importance(
     by default 50, less for many trials, and none for more than 2,000, whose importance is sure enough. None if fewer
     than four trials reported at that epoch, or all scores or values are equal.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of the study that the evaluator needs
     counts = Counter(epoch for trial in trials for epoch in trial.curve)
     if not counts:
         return None

@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
-
 from hico_platform.errors import HicoError
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger import record_fields
 from hico_platform.search.ledger.base import SearchRecord, TrialState
+from hico_platform.search.ledger.engine import POSTGRESQL, Look
 from hico_platform.search.ledger.record_fields import check_record, checked_note
 from hico_platform.search.ledger.serialization import ending_from_plain, readable, report_from_plain
 from hico_platform.search.ledger.study_records import (
@@ -96,13 +95,13 @@ class SearchOverview:
     tags: tuple[TagRecord, ...] = ()
 
 
-def search_overviews(connection: Connection) -> tuple[SearchOverview, ...]:
+def search_overviews(look: Look) -> tuple[SearchOverview, ...]:
     """Every search of a study database, by name; studies that something else made are left out.
 
     One that cannot be read keeps no other from being listed.
     """
-    attributes = _study_attributes(connection)
-    found = _trials(connection)
+    attributes = _study_attributes(look)
+    found = _trials(look)
     searches, trials, unreadable = dict[int, SearchRecord](), dict[int, list[_Row]](), list[SearchOverview]()
     for study, (name, content) in attributes.items():
         if "search" in content:
@@ -112,15 +111,15 @@ def search_overviews(connection: Connection) -> tuple[SearchOverview, ...]:
                     trials[study] = [_row(*columns) for columns in found.get(study, ())]
             except HicoError as error:
                 unreadable.append(_unreadable(name, error))
-    best = _best_trials(connection, trials)
-    reports = _reports(connection, [row.trial_id for row in best.values()])
+    best = _best_trials(look, trials)
+    reports = _reports(look, [row.trial_id for row in best.values()])
 
     def overview(study: int) -> SearchOverview:
         name, content = attributes[study]
         try:
             with readable(name, written_by=searches[study].facts.code_version):
                 scored = None if study not in best else _score(best[study], reports.get(best[study].trial_id, ()))
-                return _overview(connection, searches[study], content, trials[study], scored)
+                return _overview(look, searches[study], content, trials[study], scored)
         except HicoError as error:
             return _unreadable(name, error)
 
@@ -143,7 +142,7 @@ class _Row:
 
 
 def _overview(
-    connection: Connection,
+    look: Look,
     search: SearchRecord,
     content: Mapping[str, Any],
     trials: Sequence[_Row],
@@ -158,24 +157,24 @@ def _overview(
         counts=counts,
         excused=sum(trial.excused for trial in trials),
         best=best,
-        spans=_spans(connection, trials, notes=notes),
+        spans=_spans(look, trials, notes=notes),
         notes=notes,
         drivers=driver_records(content),
         tags=tag_records(content),
     )
 
 
-def _study_attributes(connection: Connection) -> dict[int, tuple[str, dict[str, Any]]]:
+def _study_attributes(look: Look) -> dict[int, tuple[str, dict[str, Any]]]:
     """Each study's name and attributes, without the runs of its trials, of which there are thousands."""
     found: dict[int, tuple[str, dict[str, Any]]] = {}
-    for study, name in connection.execute(text("SELECT study_id, study_name FROM studies")):
+    for study, name in look.rows("SELECT study_id, study_name FROM studies"):
         found[study] = (name, {})
-    rows = connection.execute(
-        text(
-            "SELECT study_id, key, value_json FROM study_user_attributes "
-            "WHERE key = 'search' OR key LIKE :notes OR key LIKE :drivers OR key LIKE :tags"
-        ),
-        {"notes": f"{NOTE}%", "drivers": f"{DRIVER}%", "tags": f"{TAG}%"},
+    rows = look.rows(
+        "SELECT study_id, key, value_json FROM study_user_attributes "
+        "WHERE key = 'search' OR key LIKE :notes OR key LIKE :drivers OR key LIKE :tags",
+        notes=f"{NOTE}%",
+        drivers=f"{DRIVER}%",
+        tags=f"{TAG}%",
     )
     for study, key, value in rows:
         if study in found:  # else it was begun since the query before
@@ -183,9 +182,9 @@ def _study_attributes(connection: Connection) -> dict[int, tuple[str, dict[str, 
     return found
 
 
-def _trials(connection: Connection) -> dict[int, list[tuple[Any, ...]]]:
+def _trials(look: Look) -> dict[int, list[tuple[Any, ...]]]:
     """The columns of each study's trials that were begun: what :func:`_row` reads."""
-    began = _value(connection, "begun.value_json", "began_at_s")
+    began = _value(look, "begun.value_json", "began_at_s")
     query = (
         f"SELECT trials.study_id, trials.trial_id, trials.number, trials.state, {began}, ended.value_json, "
         "trial_values.value FROM trials "
@@ -194,7 +193,7 @@ def _trials(connection: Connection) -> dict[int, list[tuple[Any, ...]]]:
         "LEFT JOIN trial_values ON trial_values.trial_id = trials.trial_id AND trial_values.objective = 0"
     )
     found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for study, *columns in connection.execute(text(query)):
+    for study, *columns in look.rows(query):
         found[study].append(tuple(columns))
     return found
 
@@ -217,11 +216,11 @@ def _row(trial_id: int, number: int, state: str, began_at_s: Any, ended: str | N
     )
 
 
-def _best_trials(connection: Connection, trials: Mapping[int, Sequence[_Row]]) -> dict[int, _Row]:
+def _best_trials(look: Look, trials: Mapping[int, Sequence[_Row]]) -> dict[int, _Row]:
     """The best trial of each study, by the rule of :func:`~hico_platform.search.ledger.base.best_trial`."""
     complete = {study: [row for row in rows if row.state is TrialState.COMPLETE] for study, rows in trials.items()}
     without = [row for study, rows in trials.items() if not complete[study] for row in rows]
-    last = _last_reports(connection, [row for row in without if row.state is not TrialState.FAILED])
+    last = _last_reports(look, [row for row in without if row.state is not TrialState.FAILED])
     chosen: dict[int, _Row] = {}
     for study, rows in trials.items():
         candidates = [row for row in complete[study] if row.value is not None and not math.isnan(row.value)]
@@ -243,32 +242,28 @@ def _score(row: _Row, contents: Sequence[str]) -> BestScore | None:
     return BestScore(number=row.number, epoch=last.epoch, value=last.value, standard_error=last.standard_error)
 
 
-def _last_reports(connection: Connection, rows: Sequence[_Row]) -> dict[int, tuple[int, float]]:
+def _last_reports(look: Look, rows: Sequence[_Row]) -> dict[int, tuple[int, float]]:
     """Epoch and value of the last report of each trial that has one."""
     found: dict[int, tuple[int, float]] = {}
-    query = text(
-        "SELECT trial_id, step, intermediate_value FROM trial_intermediate_values WHERE trial_id IN :ids"
-    ).bindparams(bindparam("ids", expanding=True))
+    query = "SELECT trial_id, step, intermediate_value FROM trial_intermediate_values WHERE trial_id IN :ids"
     for ids in _batches([row.trial_id for row in rows]):
-        for trial_id, epoch, value in connection.execute(query, {"ids": ids}):
+        for trial_id, epoch, value in look.rows(query, ids=ids):
             if epoch >= found.get(trial_id, (0, 0.0))[0]:
                 found[trial_id] = (epoch, 0.0 if value is None else value)
     return found
 
 
-def _reports(connection: Connection, ids: Sequence[int]) -> dict[int, list[str]]:
+def _reports(look: Look, ids: Sequence[int]) -> dict[int, list[str]]:
     """The reports of a few trials, as the database has them."""
-    query = text(
-        "SELECT trial_id, value_json FROM trial_user_attributes WHERE trial_id IN :ids AND key LIKE :reports"
-    ).bindparams(bindparam("ids", expanding=True))
+    query = "SELECT trial_id, value_json FROM trial_user_attributes WHERE trial_id IN :ids AND key LIKE :reports"
     found: dict[int, list[str]] = defaultdict(list)
     for batch in _batches(ids):
-        for trial_id, content in connection.execute(query, {"ids": batch, "reports": f"{REPORT}%"}):
+        for trial_id, content in look.rows(query, ids=batch, reports=f"{REPORT}%"):
             found[trial_id].append(content)
     return found
 
 
-def _spans(connection: Connection, trials: Sequence[_Row], *, notes: Mapping[str, Any]) -> tuple[Span, ...]:
+def _spans(look: Look, trials: Sequence[_Row], *, notes: Mapping[str, Any]) -> tuple[Span, ...]:
     """When trials ran; the reports are read of those alone during which another driver began."""
     sessions, pauses = notes.get(SESSIONS) or (), pauses_from(notes.get(PAUSES))
     several = [
@@ -277,7 +272,7 @@ def _spans(connection: Connection, trials: Sequence[_Row], *, notes: Mapping[str
         if any(row.began_at_s < session <= (row.ended_at_s or math.inf) for session in sessions)
         or row.ended_at_s is None
     ]
-    reports = _reports(connection, [row.trial_id for row in several])
+    reports = _reports(look, [row.trial_id for row in several])
     return tuple(
         Span(
             marks=(
@@ -292,9 +287,9 @@ def _spans(connection: Connection, trials: Sequence[_Row], *, notes: Mapping[str
     )
 
 
-def _value(connection: Connection, column: str, key: str) -> str:
+def _value(look: Look, column: str, key: str) -> str:
     """A value in a column of JSON, in each database's words: PostgreSQL gives a text; the whole may be long."""
-    if connection.dialect.name == "postgresql":
+    if look.dialect == POSTGRESQL:
         return f"CAST(CAST({column} AS json) -> '{key}' AS text)"
     return f"json_extract({column}, '$.{key}')"
 

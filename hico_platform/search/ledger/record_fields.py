@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hico_platform.config.scalars import Scalar
 from hico_platform.errors import DataError, Problem
 from hico_platform.search import notes
+from hico_platform.search.ledger.undecoded import UndecodedHistory, UndecodedMapping
 
 _LATEST_S = 253402300800.0
 """The beginning of the year 10000, which clocks cannot show."""
@@ -81,7 +82,7 @@ TIME = Allowed("a time in seconds since 1970", _is_time)
 TEXT = Allowed("a text", lambda value: type(value) is str)
 TRUTH = Allowed("true or false", lambda value: type(value) is bool)
 NUMBERS = Allowed("numbers by name", _are_numbers)
-MAPPING = Allowed("fields by name", lambda value: type(value) is dict)
+MAPPING = Allowed("fields by name", lambda value: type(value) in (dict, UndecodedMapping))
 SCALARS = Allowed("numbers, texts or truths by name", _are_scalars)
 TEXTS = Allowed("a list of texts", _is_texts)
 
@@ -109,7 +110,10 @@ FACTS = {
 TRIAL = {"values": SCALARS, "origin": TEXT, "began_at_s": TIME, "config": _or_none(MAPPING)}
 REPORT = {
     "epoch": COUNT, "value": NUMBER, "metrics": NUMBERS, "decision": TEXT, "checkpoint": TEXT, "at_s": TIME,
-    "history": Allowed("a list of epochs, each with numbers by name", _is_history), "measures": _list_of(NUMBER),
+    "history": Allowed(
+        "a list of epochs, each with numbers by name",
+        lambda value: type(value) is UndecodedHistory or _is_history(value),  # else when it is looked at
+    ), "measures": _list_of(NUMBER),
     "standard_errors": NUMBERS, "standard_error": _or_none(NUMBER), "machine": _or_none(TEXT),
 }  # fmt: skip
 ENDING = {

@@ -25,6 +25,7 @@ from hico_platform.search.ledger.serialization import (
     readable,
     report_from_plain,
 )
+from hico_platform.search.pauses import Pause
 from hico_platform.search.requests import Request, request_from_plain
 from hico_platform.search.tags import TagRecord
 
@@ -72,7 +73,9 @@ def trial_record(frozen: optuna.trial.FrozenTrial, run_id: str | None) -> TrialR
     return trial_record_of(frozen.number, frozen.user_attrs, run_id=run_id)
 
 
-def trial_record_of(number: int, attributes: Mapping[str, Any], *, run_id: str | None = None) -> TrialRecord:
+def trial_record_of(
+    number: int, attributes: Mapping[str, Any], *, run_id: str | None = None, pauses: tuple[Pause, ...] = ()
+) -> TrialRecord:
     """The trial of that number that these attributes describe."""
     of, content = f"trial {number}", attributes["trial"]
     check_record(of, content, record_fields.TRIAL)
@@ -92,6 +95,7 @@ def trial_record_of(number: int, attributes: Mapping[str, Any], *, run_id: str |
         reports=tuple(sorted(reports, key=lambda report: report.epoch)),
         ending=ending,
         run_id=run_id,
+        pauses=pauses,
     )
 
 

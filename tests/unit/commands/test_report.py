@@ -126,3 +126,12 @@ def test_the_report_says_how_many_sequences_had_no_label(tmp_path: Path) -> None
     StudyLedger.create(storage, name="toy", space=toy_space(), facts=replace(FACTS, more=more), limit=5, at_s=0.0)
     facts = report_content(HomePaths(home=tmp_path), "toy").facts
     assert (facts["pretrained on and never scored"], facts["without a label"]) == ("12 sequences", "10 sequences")
+
+
+def test_what_the_page_does_not_show_is_there_where_it_is_asked_for(home: Path) -> None:
+    paths = HomePaths(home=home)
+    assert report_content(paths, "toy").importance is None
+    found = report_content(paths, "toy", coordinates=True).importance
+    assert found is not None
+    shares = parameter_importance(open_storage(paths.storage_url, create=False), name="toy")
+    assert (found.shares, found.epoch, found.trials) == shares

@@ -14,7 +14,7 @@ import pytest
 
 from hico_platform.errors import UsageError
 from hico_platform.report import page as page_module
-from hico_platform.report.content import Importance, ReportContent, ReportedTrial, RetrainRow, RetrainTable
+from hico_platform.report.content import ReportContent, ReportedTrial, RetrainRow, RetrainTable
 from hico_platform.report.page import render, write_page
 from tests.reported import many_trials
 
@@ -45,7 +45,6 @@ CONTENT = ReportContent(
     ],
     best=0,
     facts={"protocol": "xsub", "data digest": "abc123"},
-    importance=Importance(shares={"contrast.temperature": 0.7, "model.encoder": 0.3}, epoch=1, trials=2),
     finals=[
         RetrainTable(
             epochs=9,
@@ -174,7 +173,7 @@ class TestPage:
 
     def test_a_search_that_has_only_begun(self) -> None:
         begun = dataclasses.replace(
-            CONTENT, trials=[], best=None, importance=None, finals=[], state="running", progress="0 of 3 trials ended"
+            CONTENT, trials=[], best=None, finals=[], state="running", progress="0 of 3 trials ended"
         )
         page = render(begun)
         assert "running 0 of 3 trials" in Reader(page).text

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
 from hico_platform.enums import Decision
 from hico_platform.errors import UsageError
@@ -18,7 +17,7 @@ from hico_platform.search.disk_use import folder_bytes
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import TrialState
-from hico_platform.search.ledger.engine import looking_at
+from hico_platform.search.ledger.engine import Look, looking_at
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.ledger.overview import search_overviews
 from hico_platform.search.listing import listed_searches
@@ -207,18 +206,18 @@ def test_a_search_that_begins_while_the_list_is_read_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun(tmp_path, "first")
-    execute = Connection.execute
+    rows = Look.rows
 
-    def slowly(connection: Connection, statement: object, *given: object, **named: object) -> object:
-        if "study_user_attributes" in str(statement) and "second" not in seen:
+    def slowly(look: Look, query: str, **values: object) -> object:
+        if "study_user_attributes" in query and "second" not in seen:
             seen.append("second")
             begun(tmp_path, "second")
-        return execute(connection, statement, *given, **named)
+        return rows(look, query, **values)
 
     seen: list[str] = []
-    with looking_at(HomePaths(home=tmp_path).storage_url) as connection, monkeypatch.context() as patched:
-        patched.setattr(Connection, "execute", slowly)
-        assert [one.name for one in search_overviews(connection)] == ["first"]
+    with looking_at(HomePaths(home=tmp_path).storage_url) as look, monkeypatch.context() as patched:
+        patched.setattr(Look, "rows", slowly)
+        assert [one.name for one in search_overviews(look)] == ["first"]
 
 
 @pytest.mark.parametrize(

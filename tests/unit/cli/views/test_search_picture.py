@@ -65,6 +65,17 @@ class TestPicture:
         assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.parametrize("objectives", [(Objective.KNN,), (Objective.KNN, Objective.PARAMETERS)])
+def test_in_a_pipe_are_the_same_lines_without_styles(objectives: tuple[Objective, ...]) -> None:
+    trials = [
+        *(trial(number, state, epoch=number) for number, state in enumerate(TrialState)),
+        trial(10, TrialState.RUNNING),
+    ]
+    for shown in (trials, trials[-1:], []):
+        whole = picture(shown, objectives=objectives, notes=("a note", "another"), has_driver=len(shown) > 1)
+        assert whole.plain() == [line.plain for line in whole.whole()]
+
+
 def test_scores_are_shown_by_their_name_and_with_their_noise() -> None:
     noisy = trial(0, TrialState.COMPLETE, epoch=9)
     noisy = dataclasses.replace(noisy, reports=(dataclasses.replace(noisy.reports[-1], standard_error=0.0277),))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import random
 
 import pytest
 
@@ -27,3 +29,33 @@ def test_costs_count_every_trial() -> None:
     worker_s = sum(10 * max(curve, default=0) for curve in CURVES) + 4 * 5.0
     assert by["CPU-minutes"] == pytest.approx(2 * worker_s / 60, abs=1e-4)
     assert by["trials"] == 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_line_of_steps_is_drawn_the_same_without_what_lies_on_it(seed: int) -> None:
+    draw = random.Random(seed)
+    values = list(itertools.accumulate(draw.choices(range(4), weights=(9, 1, 1, 1), k=draw.randrange(1, 30))))
+    ended = [draw.random() < 0.5 for _ in values]
+    trials = [
+        dataclasses.replace(
+            CONTENT.trials[0], number=number, curve={1: value / 100}, at_s={1: float(number)}, spent_s={1: 1.0},
+            state="complete" if whole else "running", busy_s=1.0 if whole else None, seconds=None,
+            ended_at_s=number + 0.5 if whole else None,
+        )
+        for number, (value, whole) in enumerate(zip(values, ended, strict=True))
+    ]  # fmt: skip
+    plot = history(dataclasses.replace(CONTENT, trials=trials))
+    line = traces(plot)["best at any report"]
+    assert drawn(line) == {number + 1: float(value) for number, value in enumerate(values)}
+    assert len(line["x"]) <= len(set(values)) + 2
+    assert plot is not None
+    assert all(len(view.x[0]) == len(line["x"]) for view in plot.views)
+
+
+def drawn(line: dict[str, list]) -> dict[int, float]:
+    """The height of a line of steps at each whole place from its first to its last."""
+    corners = dict(zip(line["x"], line["y"], strict=True))  # of several at one place the last is the height after it
+    found: dict[int, float] = {}
+    for place in range(min(corners), max(corners) + 1):
+        found[place] = corners.get(place, found.get(place - 1, 0.0))
+    return found

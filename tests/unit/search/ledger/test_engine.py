@@ -16,8 +16,8 @@ from hico_platform.search.ledger.optuna_ledger import open_storage, search_names
 def test_a_study_database_is_read(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "study.db")
     open_storage(url)
-    with looking_at(url) as connection:
-        assert connection.execute(text("SELECT count(*) FROM studies")).scalar() == 0
+    with looking_at(url) as look:
+        assert look.value("SELECT count(*) FROM studies") == 0
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
         connection.execute(text("CREATE TABLE bills (total REAL)"))
     engine.dispose()
     before = file.read_bytes()
-    with pytest.raises(UsageError, match="study database"), looking_at(sqlite_url(file)) as connection:
-        connection.execute(text("SELECT * FROM studies"))
+    with pytest.raises(UsageError, match="study database"), looking_at(sqlite_url(file)) as look:
+        look.rows("SELECT * FROM studies")
     assert file.read_bytes() == before
 
 

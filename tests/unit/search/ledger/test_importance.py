@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from hico_platform.config.space import CheckedSpace, check
@@ -114,6 +115,13 @@ def test_ranges_by_name_are_optunas_own_answer(storage: Storage) -> None:
     assert old is not None
     assert dict(found.shares) == pytest.approx(old[0])
     assert found.errors == {}
+
+
+def test_nothing_is_said_of_the_study_that_the_evaluator_needs() -> None:
+    space, trials = weighted(8)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    named_importance(trials, space, draws=0)
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
 
 
 def test_few_or_equal_trials_have_none_by_name_either() -> None:

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.ledger.base import Ending, TrialState, best_trial
@@ -35,8 +34,8 @@ def made(url: str, name: str, plan: Plan) -> StudyLedger:
 
 
 def looked(url: str) -> dict[str, SearchOverview]:
-    with looking_at(url) as connection:
-        return {one.name: one for one in search_overviews(connection)}
+    with looking_at(url) as look:
+        return {one.name: one for one in search_overviews(look)}
 
 
 @pytest.fixture
@@ -126,9 +125,8 @@ def test_a_search_of_another_version_says_why_and_the_others_are_read(url: str) 
 
 def test_an_ending_counts_before_the_state_that_was_to_follow(url: str) -> None:
     made(url, "toy", [([0.5], COMPLETE, False)])
-    with looking_at(url) as connection:
-        connection.execute(text("UPDATE trials SET state = 'RUNNING'"))
-        (found,) = search_overviews(connection)
-        connection.rollback()
+    with looking_at(url) as look:
+        look.rows("UPDATE trials SET state = 'RUNNING'")  # undone when the look ends
+        (found,) = search_overviews(look)
     assert found.counts[COMPLETE] == 1
     assert found.counts[RUNNING] == 0

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+import math
+import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 
+from hico_platform.errors import UsageError
 from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.engine import looking_at
@@ -28,8 +34,8 @@ def ledger(url: str) -> StudyLedger:
 
 
 def read(url: str, reader: SnapshotReader) -> Snapshot:
-    with looking_at(url) as connection:
-        found = reader.read(connection)
+    with looking_at(url) as look:
+        found = reader.read(look)
     assert found is not None
     return found
 
@@ -94,14 +100,61 @@ def test_a_search_that_there_is_not_or_no_more(ledger: StudyLedger, url: str) ->
     ledger.record_ending(0, ending(TrialState.FAILED))
     read(url, reader)
     StudyLedger.delete(ledger.storage, name="toy")
-    with looking_at(url) as connection:
-        assert reader.read(connection) is None
-        assert SnapshotReader("none").read(connection) is SnapshotReader("other").read(connection) is None
+    with looking_at(url) as look:
+        assert reader.read(look) is None
+        assert SnapshotReader("none").read(look) is SnapshotReader("other").read(look) is None
     StudyLedger.create(open_storage(url), name="toy", space=SPACE, facts=FACTS, limit=3, at_s=5.0)
     assert (read(url, reader).trials, read(url, reader).search.limit) == ((), 3)
 
 
 @pytest.mark.usefixtures("ledger")
 def test_the_tables_are_those_of_this_optuna(url: str) -> None:
-    with looking_at(url) as connection:
-        assert has_known_schema(connection)
+    with looking_at(url) as look:
+        assert has_known_schema(look)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_it_is_what_the_ledger_says(ledger: StudyLedger, url: str, seed: int) -> None:
+    draw, reader, running = random.Random(seed), SnapshotReader("toy"), list[int]()
+    for step in range(14):
+        if not running or draw.random() < 0.4:
+            running.append(ledger.begin(SPACE, at_s=float(step)).number)
+            continue
+        number, epoch = draw.choice(running), draw.randrange(1, 9)
+        history = tuple((one, {"loss": 1.0 / one, "decision": 0.5}) for one in range(draw.randrange(4)) if one)
+        value = draw.choice([0.3, float("nan"), float("inf")]) if seed else 0.3
+        match draw.choice(["report", "report", "run", "pause", "end", "add"]):
+            case "report":
+                ledger.record_report(number, dataclasses.replace(report(epoch, value), history=history))
+            case "run":
+                ledger.record_run(number, f"run-{step}")
+                ledger.set_note("any", step)  # runs are written with the next write
+            case "pause":
+                ledger.set_note(PAUSES, {str(number): [[float(step), draw.choice([None, step + 1.0])]]})
+            case "end":
+                states = [TrialState.FAILED, TrialState.PRUNED, TrialState.COMPLETE]
+                known = next(trial for trial in ledger.trials() if trial.number == number)
+                finite = known.value is not None and math.isfinite(known.value)
+                ledger.record_ending(number, ending(draw.choice(states if finite else states[:2])))
+                running.remove(number)
+            case "add":
+                at = {"contrast.temperature": 0.1 + 0.01 * step, "model.encoder": "gru"}
+                ledger.enqueue(at, space=SPACE, origin=Origin.ADDED)
+        assert shown(read(url, reader)) == shown(ledger), "read again and again"
+    assert shown(read(url, SnapshotReader("toy"))) == shown(ledger), "read once"
+
+
+def shown(source: Snapshot | StudyLedger) -> str:
+    """Trials and waiting points as text, in which a score that is no number equals itself."""
+    ledgers = isinstance(source, StudyLedger)
+    trials = source.trials() if ledgers else source.trials
+    return "\n".join([*map(repr, trials), str(source.waiting() if ledgers else source.waiting)])
+
+
+def test_a_damaged_record_is_refused_by_the_name_of_its_search(ledger: StudyLedger, url: str) -> None:
+    ledger.begin(SPACE, at_s=0.0)
+    ledger.record_report(0, report(1, 0.2))
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE trial_user_attributes SET value_json = '{\"epoch\": 1' WHERE key = 'report:1'")
+    with pytest.raises(UsageError, match=r"toy: expected a search that this version can read, got .JSONDecodeError"):
+        read(url, SnapshotReader("toy"))
