@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hico_platform.errors import UsageError
+from hico_platform.errors import DataError, UsageError
 from hico_platform.search.drivers import this_driver
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.engine import looking_at
@@ -158,3 +158,14 @@ def test_a_damaged_record_is_refused_by_the_name_of_its_search(ledger: StudyLedg
         database.execute("UPDATE trial_user_attributes SET value_json = '{\"epoch\": 1' WHERE key = 'report:1'")
     with pytest.raises(UsageError, match=r"toy: expected a search that this version can read, got .JSONDecodeError"):
         read(url, SnapshotReader("toy"))
+
+
+def test_losses_of_another_type_are_refused_by_name_when_they_are_looked_at(ledger: StudyLedger, url: str) -> None:
+    ledger.begin(SPACE, at_s=0.0)
+    ledger.record_report(0, report(1, 0.2))
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE trial_user_attributes SET value_json = replace(value_json, '1.5}', '\"x\"}')")
+    (trial,) = read(url, SnapshotReader("toy")).trials
+    assert trial.value == 0.2, "nothing that a status shows is damaged"
+    with pytest.raises(DataError, match="trial 0, report 1: history: expected a list of epochs"):
+        list(trial.reports[0].history)
