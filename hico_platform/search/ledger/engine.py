@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hico_platform.sqlite_files import (
     LOOK_TIMEOUT_S,
@@ -17,6 +17,9 @@ from hico_platform.sqlite_files import (
     sqlite_file,
     url_for_looking,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 RULE = "a study database"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -80,17 +83,24 @@ def looking_at(url: str) -> Iterator[Look]:
         raise
 
 
+def look_through(connection: Connection) -> Look:
+    """Asks by a connection of SQLAlchemy that is open already."""
+    from sqlalchemy import text
+
+    return Look(
+        lambda query, values: connection.execute(text(query), dict(values)).tuples().all(),
+        dialect=connection.dialect.name,
+    )
+
+
 @contextmanager
 def _by_sqlalchemy(url: str, options: Mapping[str, Any]) -> Iterator[Look]:
     """Any database: one on a server, or a file that may only be read."""
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine
 
     engine = create_engine(url, connect_args=dict(options))
     try:
         with engine.connect() as connection:
-            yield Look(
-                lambda query, values: connection.execute(text(query), dict(values)).tuples().all(),
-                dialect=engine.dialect.name,
-            )
+            yield look_through(connection)
     finally:
         engine.dispose()

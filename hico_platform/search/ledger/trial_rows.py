@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, DateTime, Row, TextClause, bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from hico_platform.search.ledger.engine import look_through
 from hico_platform.search.ledger.snapshot import has_known_schema
 from hico_platform.search.ledger.step import session_of
 
@@ -175,7 +176,7 @@ class TrialRows:
         if engine.name == "sqlite" and sqlite3.sqlite_version_info < _RETURNING:
             return False
         with engine.connect() as connection:
-            return engine.name in ("sqlite", "postgresql") and has_known_schema(connection)
+            return engine.name in ("sqlite", "postgresql") and has_known_schema(look_through(connection))
 
 
 def _utc(local: datetime) -> datetime:

@@ -9,7 +9,7 @@ import sqlalchemy
 from sqlalchemy import text
 
 from hico_platform.errors import UsageError
-from hico_platform.search.ledger.engine import looking_at
+from hico_platform.search.ledger.engine import look_through, looking_at
 from hico_platform.search.ledger.optuna_ledger import open_storage, search_names, sqlite_url
 
 
@@ -55,3 +55,16 @@ def test_an_error_of_who_looks_is_theirs(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), looking_at(url):
         raise ZeroDivisionError
     assert search_names(open_storage(url, create=False)) == ()
+
+
+def test_a_connection_of_sqlalchemy_is_asked_alike(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "study.db")
+    open_storage(url)
+    engine = sqlalchemy.create_engine(url)
+    query = "SELECT value FROM (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3) WHERE value IN :ids AND value < :most"
+    with engine.connect() as connection, looking_at(url) as look:
+        for one in (look, look_through(connection)):
+            assert one.dialect == "sqlite"
+            assert [tuple(row) for row in one.rows(query, ids=[1, 3, 2], most=3)] == [(1,), (2,)]
+            assert one.value(query, ids=[9], most=3) is None
+    engine.dispose()
