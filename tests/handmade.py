@@ -162,7 +162,7 @@ def sklearn_regularised(points: Points, *, c: float) -> Pipeline:
     Of two classes scikit-learn has one vector of weights instead of two, which is the same for half the penalty.
     """
     two = len(np.unique(points.train_labels)) == 2
-    classifier = LogisticRegression(C=2 * c if two else c, solver=SOLVER, tol=1e-9, max_iter=500)
+    classifier = LogisticRegression(C=2 * c if two else c, solver=SOLVER, tol=1e-8, max_iter=500)
     return make_pipeline(StandardScaler(), classifier).fit(points.train, points.train_labels)
 
 

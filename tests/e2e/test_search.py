@@ -263,7 +263,7 @@ def test_the_cluster_listens_on_loopback_alone(tmp_path: Path) -> None:
     wait_for_lines(tmp_path / "log", 2)
     processes = {line.split(maxsplit=1)[0] for line in _pids_of_session(driver.pid)}
     listening = _listening(processes)
-    finish(driver)
+    kill_session(driver)
     assert listening
     assert {address for address in listening if not address.startswith("127.")} == set()
 
