@@ -51,27 +51,29 @@ def family(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("number", "everyone"),
-    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGUSR1, False)],
-)
-def test_asked_to_end_then_resumed(number: signal.Signals, everyone: bool, tmp_path: Path) -> None:
-    """``everyone``: as Slurm and systemd do, and a closed terminal."""
-    driver = search.start(tmp_path, trials=4, epoch_s=0.2, log=True)
-    search.wait_for_lines(tmp_path / "log", 3)
-    for pid in family(driver.pid) if everyone else [driver.pid]:
-        os.kill(pid, number)
-    output, _ = driver.communicate(timeout=LIMIT_S)
-    assert driver.returncode == 130, output
-    assert output.endswith("interrupted\n")
-    assert not search.ray_processes(driver.pid)
-    runs = MlflowTracker(uri=mlflow_uri(tmp_path), artifacts=None).runs("toy")
-    by_key = {key: run.status for key, run in runs.items()}
-    assert RunStatus.RUNNING not in by_key.values()
-    assert next(status for key, status in by_key.items() if "/" not in key) is RunStatus.KILLED
-    assert TrialState.FAILED not in {trial.state for trial in search.trials_of(tmp_path)}
-    search.finish(search.start(tmp_path, trials=4, resume=True, log=True))
-    search.check_whole(tmp_path, trials=4)
+def test_asked_to_end_then_resumed(tmp_path: Path) -> None:
+    """One search, ended in each way in turn and resumed after it; ``everyone``: as Slurm and systemd do, and a closed
+    terminal."""
+    ways = [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGUSR1, False)]
+    log, begun = tmp_path / "log", 0
+    options = {"trials": 6, "log": True, "space": {"scheduler": {"name": "none", "report_every": 1}}}
+    for turn, (number, everyone) in enumerate(ways):
+        driver = search.start(tmp_path, epoch_s=0.4, resume=turn > 0, **options)
+        search.wait_for_lines(log, begun + 3)
+        for pid in family(driver.pid) if everyone else [driver.pid]:
+            os.kill(pid, number)
+        output, _ = driver.communicate(timeout=LIMIT_S)
+        assert driver.returncode == 130, output
+        assert output.endswith("interrupted\n")
+        assert not search.ray_processes(driver.pid)
+        runs = MlflowTracker(uri=mlflow_uri(tmp_path), artifacts=None).runs("toy")
+        by_key = {key: run.status for key, run in runs.items()}
+        assert RunStatus.RUNNING not in by_key.values()
+        assert next(status for key, status in by_key.items() if "/" not in key) is RunStatus.KILLED
+        assert TrialState.FAILED not in {trial.state for trial in search.trials_of(tmp_path)}
+        begun = len(log.read_text().splitlines())
+    search.finish(search.start(tmp_path, resume=True, **options))
+    search.check_whole(tmp_path, trials=6)
 
 
 def test_while_the_cluster_starts(tmp_path: Path) -> None:
