@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
@@ -68,6 +70,23 @@ def plug_ins(group: PlugInGroup) -> Mapping[str, PlugIn]:
     return by_name
 
 
+_missing: ContextVar[set[tuple[PlugInGroup, str]] | None] = ContextVar("missing", default=None)
+
+
+@contextlib.contextmanager
+def missing_plug_ins_named() -> Iterator[set[tuple[PlugInGroup, str]]]:
+    """In the block names of plug-ins that are not installed pass, and are collected: of records that are looked at.
+
+    What is recorded can be shown without the code. What trains asks for it outside such a block, and is refused.
+    """
+    found: set[tuple[PlugInGroup, str]] = set()
+    token = _missing.set(found)
+    try:
+        yield found
+    finally:
+        _missing.reset(token)
+
+
 class NamesWithPlugIns(StrEnum):
     """Names of this package's own, which are its members; a plug-in's name is a value of the type and no member.
 
@@ -99,9 +118,18 @@ class NamesWithPlugIns(StrEnum):
         if known is not None:
             return known  # type: ignore[return-value]
         if value not in plug_ins(cls.group()):
-            return None
+            missing = _missing.get()
+            if missing is None:
+                return None
+            missing.add((cls.group(), value))
+            return cls._made(value)  # not kept: outside the block the name is refused
+        made = cls._made(value)
+        cls._value2member_map_[value] = made
+        return made
+
+    @classmethod
+    def _made(cls, value: str) -> Self:
         made = str.__new__(cls, value)
         made._name_ = value
         made._value_ = value
-        cls._value2member_map_[value] = made
         return made

@@ -92,6 +92,28 @@ def skip_broken(error: BrokenPlugInError) -> None:
     _log.warning("left out: %s", error)
 
 
+@functools.cache
+def warn_of_missing(group: PlugInGroup, name: str, *, recorded: str, search: str) -> None:
+    """Warns, once of each, that a search which is looked at used a plug-in that is not installed here.
+
+    Args:
+        group: of the plug-in.
+        name: its name.
+        recorded: the plug-ins of the search as :func:`records` wrote them, which names the package; may be empty.
+        search: the search's name.
+    """
+    called = f"{group.noun} {name}"
+    known = next((one for one in recorded.split("; ") if one.startswith(f"{called} of ")), called)
+    package = known.removeprefix(f"{called} of ").rpartition(" ")[0] if known != called else "the package that has it"
+    _log.warning(
+        "search %s used the %s, which is not installed here: what is recorded is shown; install %s to resume, "
+        "reproduce or retrain",
+        search,
+        known,
+        package,
+    )
+
+
 def records(used: Iterable[tuple[PlugInGroup, str]]) -> str:
     """The plug-ins among some names, for provenance: ``encoder mine of hico-extras 1.2; ...``; empty without one."""
     known = (plug_ins(group).get(name) for group, name in dict.fromkeys(used))

@@ -25,6 +25,7 @@ from hico_platform.commands.checkpoints_option import CheckpointsOption, checkpo
 from hico_platform.errors import Problem, UsageError
 from hico_platform.home import HomePaths
 from hico_platform.names import check_known_name
+from hico_platform.plug_in_names import missing_plug_ins_named
 from hico_platform.search.score_interval import score_interval
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def open_search(
 
 
 def list_searches(*, home: PathLike | None = None, storage: str | None = None) -> list[Search]:
-    """Every search of a home, by name; those that cannot be read, as of newer versions, are left out.
+    """Every search of a home, by name; those that cannot be read, as of newer versions, are left out, with a warning.
 
     Examples:
         >>> [search.name for search in hico.list_searches(home=home)]
@@ -293,8 +294,11 @@ def list_searches(*, home: PathLike | None = None, storage: str | None = None) -
     from hico_platform.search.status import SearchStatus, searches
 
     paths = paths_of(home, storage=storage)
-    found = [one.search.name for one in searches(paths) if isinstance(one, SearchStatus)]
-    return [Search(paths, name) for name in found]
+    found = searches(paths)
+    for one in found:
+        if not isinstance(one, SearchStatus) and one.is_search:
+            warn(f"left out: search {one.name} {one.reason}")
+    return [Search(paths, one.search.name) for one in found if isinstance(one, SearchStatus)]
 
 
 def search(
@@ -485,4 +489,5 @@ def _config(trial: TrialRecord, space: CheckedSpace) -> dict[str, Any]:
     from hico_platform.config.schema import to_mapping
     from hico_platform.search.ledger.base import config_of
 
-    return to_mapping(config_of(trial, space))
+    with missing_plug_ins_named():
+        return to_mapping(config_of(trial, space))

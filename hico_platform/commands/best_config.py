@@ -8,6 +8,7 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.config.yaml_writer import as_yaml
 from hico_platform.errors import Problem, UsageError, command
 from hico_platform.home import HomePaths
+from hico_platform.plug_in_names import missing_plug_ins_named
 from hico_platform.search.ledger.base import TrialRecord, config_of
 from hico_platform.search.status import SearchStatus, search_status
 
@@ -60,7 +61,9 @@ def best_config(paths: HomePaths, name: str, *, trial: int | None = None) -> Bes
                 remedy=f"wait for the first report, or go on with it: {command('search', '--resume', '--name', name)}",
             )
         )
-    return BestConfig(status=status, trial=chosen, config=config_of(chosen, status.space))
+    with missing_plug_ins_named():
+        config = config_of(chosen, status.space)
+    return BestConfig(status=status, trial=chosen, config=config)
 
 
 def trial_of(status: SearchStatus, number: int) -> TrialRecord:

@@ -16,6 +16,8 @@ from hico_platform.enums import Signal
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.masking import masked
+from hico_platform.plug_in_names import missing_plug_ins_named
+from hico_platform.plug_ins import BrokenPlugInError
 from hico_platform.report.content import (
     FurtherCell,
     Importance,
@@ -61,7 +63,7 @@ def report_content(paths: HomePaths, name: str, *, coordinates: bool = False) ->
         ended_by=status.ended_by,
         limit=status.search.limit,
         epochs=epochs,
-        rungs=[epoch for epoch in make_scheduler(settings.scheduler, epochs=epochs).report_epochs if epoch < epochs],
+        rungs=[epoch for epoch in _report_epochs(status) if epoch < epochs],
         trials=[
             _trial(
                 trial,
@@ -245,6 +247,14 @@ def _further(kept: Mapping[str, Any]) -> dict[str, dict[str, FurtherCell]]:
     }
 
 
+def _report_epochs(status: SearchStatus) -> Sequence[int]:
+    """Where its scheduler decides; of one that is not installed here, where trials reported."""
+    try:
+        return make_scheduler(status.space.settings.scheduler, epochs=status.space.base.budget.epochs).report_epochs
+    except BrokenPlugInError:
+        return list(status.rungs)
+
+
 def _compared(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Comparison:
     """The intervals and tests of a plan's runs, which are known by their keys; none while a run has not ended."""
     from hico_platform.config.document import Document
@@ -257,7 +267,8 @@ def _compared(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Comparis
     if missing:
         return Comparison(untested=f"{', '.join(missing)}: not scored yet")
     try:
-        config = parse(TrialConfig, Document(data=plan["config"], file=folder / PLAN))
+        with missing_plug_ins_named():
+            config = parse(TrialConfig, Document(data=plan["config"], file=folder / PLAN))
     except HicoError as error:  # another version wrote it
         return Comparison(untested=f"its configuration cannot be read: {error}")
     runs = [PlannedRun(entry=entries[name], seed=int(seed), config=config) for name, _, seed in keys]

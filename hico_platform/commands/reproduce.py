@@ -21,6 +21,7 @@ from hico_platform.checkpoint_files import ENCODER_PREFIX
 from hico_platform.checkpoint_store import StoreAwayError, fetch_address, is_in_a_store
 from hico_platform.commands.search_inputs import search_inputs
 from hico_platform.config.schema import replace
+from hico_platform.config.space import space_from
 from hico_platform.config.trial import TrialConfig
 from hico_platform.data.split_guard import closed_test_split
 from hico_platform.enums import Decision, Precision
@@ -158,9 +159,11 @@ def reproduce(
     """
     status = search_status(paths, name)
     trial = _ended(status, number)
+    space = space_from(status.search.source)  # which asks for its plug-ins; a status is shown without them
+    config_of(trial, space)
     facts = status.search.facts
     found = search_inputs(
-        status.space,
+        space,
         home=paths.home,
         data=data or located(str(facts.more["data"]), home=paths.home),
         progress=progress,

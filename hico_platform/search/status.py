@@ -15,6 +15,8 @@ from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
+from hico_platform.plug_in_names import missing_plug_ins_named
+from hico_platform.plug_ins import warn_of_missing
 from hico_platform.search.checkpoint_place import store_from, stores_of
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
@@ -88,6 +90,7 @@ class SearchStatus:
         waiting: the numbers that enqueued points will have.
         ran_on: by the number of a trial the machine on which it ran, with its GPUs, where that is known.
         stores: where it and its retrainings have checkpoints, but for the home.
+        missing_plug_ins: plug-ins that it used and that are not installed here: ``encoder mine``.
     """
 
     search: SearchRecord
@@ -112,6 +115,7 @@ class SearchStatus:
     waiting: tuple[int, ...] = ()
     ran_on: Mapping[int, str] = field(default_factory=dict)
     stores: tuple[CheckpointStore, ...] = ()
+    missing_plug_ins: tuple[str, ...] = ()
 
     def busy_s(self, trial: TrialRecord) -> float | None:
         """Seconds for which a trial ran on workers so far; not known of one that was interrupted."""
@@ -225,6 +229,7 @@ class SearchStatus:
             "archived": self.is_archived,
             "paused": {"search": self.is_paused, "trials": list(self.paused_trials)},
             "waiting": list(self.waiting),
+            "missing_plug_ins": list(self.missing_plug_ins),
             "requests": [request.as_dict() for request in self.requests],
             "drivers": [dataclasses.asdict(driver) for driver in self.drivers],
             "trials": [_trial(trial, has_driver=self.driver is not None) for trial in self.trials],
@@ -248,7 +253,13 @@ class SearchWatch:
     def look(self, *, at_s: float | None = None) -> SearchStatus:
         """The search at this moment."""
         snapshot, self._first = self._first or self._read(), None
-        return _status(self._paths, snapshot, now_s=time.time() if at_s is None else at_s)
+        with missing_plug_ins_named() as missing:
+            status = _status(self._paths, snapshot, now_s=time.time() if at_s is None else at_s)
+        recorded = str(status.search.facts.more.get("plug_ins", ""))
+        for group, name in sorted(missing):
+            warn_of_missing(group, name, recorded=recorded, search=self._name)
+        names = tuple(f"{group.noun} {name}" for group, name in sorted(missing))
+        return dataclasses.replace(status, missing_plug_ins=names) if names else status
 
     def _read(self) -> Snapshot:
         from hico_platform.search.ledger.engine import looking_at
@@ -259,7 +270,8 @@ class SearchWatch:
                 from hico_platform.search.ledger.storage import open_storage
 
                 open_storage(self._paths.storage_url, create=False)  # raises where Optuna cannot read it either
-            snapshot = self._reader.read(connection)
+            with missing_plug_ins_named():  # trials of older versions take their configuration from the space
+                snapshot = self._reader.read(connection)
         if snapshot is None:
             from hico_platform.search.ledger.names import unknown_search
             from hico_platform.search.ledger.storage import open_storage
@@ -361,6 +373,7 @@ class OtherStudy:
 
     name: str
     reason: str
+    is_search: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
@@ -381,7 +394,7 @@ def searches(paths: HomePaths) -> tuple[SearchStatus | OtherStudy, ...]:
         try:
             found[name] = search_status(paths, name)
         except HicoError as error:
-            found[name] = OtherStudy(name=name, reason=f"cannot be read: {error.problems[0]}")
+            found[name] = OtherStudy(name=name, reason=f"cannot be read: {error.problems[0]}", is_search=True)
     return tuple(found[name] for name in sorted(found))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import logging
 import pickle
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import hico_platform as hico
 from hico_platform import plug_ins
 from hico_platform.build import build_encoder
+from hico_platform.cli.main import main
 from hico_platform.config.json_schema import space_schema
 from hico_platform.config.schema import replace, to_mapping
 from hico_platform.config.space import SamplerName, SchedulerName, space_of
@@ -25,12 +29,17 @@ from hico_platform.data.readers import FORMATS, OWN, ReadOptions, find_format
 from hico_platform.enums import EncoderType
 from hico_platform.errors import ConfigError, UsageError
 from hico_platform.evaluate.tasks.registry import chosen, tasks
-from hico_platform.plug_in_names import NamesWithPlugIns, PlugInGroup
+from hico_platform.home import HomePaths
+from hico_platform.plug_in_names import NamesWithPlugIns, PlugInGroup, missing_plug_ins_named
 from hico_platform.plug_in_names import plug_ins as named
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.scheduler.make import make_scheduler
+from hico_platform.search.status import search_status
 from hico_platform.worker.plug_ins_used import plug_ins_of_config, plug_ins_of_space
 from tests.extras import install
 from tests.small import small_config
+from tests.toy import FACTS, toy_space
+from tests.unit.cli.test_search import carry_out
 
 KINDS: tuple[type[NamesWithPlugIns], ...] = (EncoderType, SamplerName, SchedulerName)
 BROKEN = (
@@ -51,7 +60,12 @@ def extras(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cache.cache_clear()
     yield
     monkeypatch.undo()
-    for cache in (named, plug_ins.loaded):
+    forget()
+
+
+def forget() -> None:
+    """Leaves nothing of what was found installed."""
+    for cache in (named, plug_ins.loaded, plug_ins.warn_of_missing):
         cache.cache_clear()
     for kind in KINDS:
         for name in set(kind._value2member_map_) - set(map(str, kind)):
@@ -179,3 +193,93 @@ def test_a_reader_that_raises_is_named(tmp_path: Path) -> None:
 
 def test_the_metadata_of_the_test_package_is_what_an_installer_writes() -> None:
     assert importlib.metadata.version("hico-extras") == "1.2"
+
+
+@pytest.fixture(scope="module")
+def recorded(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two searches that use the plug-ins, one of which has run."""
+    home = tmp_path_factory.mktemp("recorded")
+    storage = open_storage(sqlite_url(home / "study.db"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(site))
+        forget()
+        space = toy_space(
+            trials=2,
+            search={
+                "contrast.temperature": {"low": 0.05, "high": 0.5},
+                "model.encoder": {"choice": ["mean", "gru"]},
+            },
+            sampler={"name": "dice"},
+            scheduler={"name": "never"},
+        )
+        facts = dataclasses.replace(FACTS, more={**FACTS.more, "plug_ins": plug_ins_of_space(space)})
+        for name in ("toy", "other"):
+            ledger = StudyLedger.create(storage, name=name, space=space, facts=facts, limit=2, at_s=0.0)
+            if name == "toy":
+                carry_out(ledger, home / "searches" / name / "trials", lambda event: None)
+    forget()
+    return home
+
+
+class TestASearchWhosePlugInsAreNotInstalledHere:
+    """What was recorded with a colleague's packages is read without them; what trains asks for them."""
+
+    @pytest.fixture
+    def home(self, recorded: Path, site: Path, tmp_path: Path) -> Path:
+        sys.path.remove(str(site))
+        forget()
+        return Path(shutil.copytree(recorded, tmp_path / "home"))
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            *("status", "status toy", "show toy", "show toy 0", "best toy", "compare toy other", "list"),
+            pytest.param("report toy", marks=pytest.mark.slow),
+        ],
+    )
+    def test_what_reads_shows_it(self, words: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*words.split(), "--home", str(home), *out_of(words, home)]) == 0
+        shown = capsys.readouterr().out
+        assert "cannot be read" not in shown
+        assert shown
+
+    def test_each_is_warned_of_once_with_its_package(self, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+        for _ in range(2):
+            assert search_status(HomePaths(home=home), "toy").missing_plug_ins == (
+                "encoder mean",
+                "sampler dice",
+                "scheduler never",
+            )
+        for kind in ("encoder mean", "sampler dice", "scheduler never"):
+            said = f"search toy used the {kind} of hico-extras 1.2, which is not installed here"
+            assert caplog.text.count(said) == 1
+        assert caplog.text.count("install hico-extras to resume, reproduce or retrain") == 3
+
+    def test_one_whose_package_was_not_recorded(self, caplog: pytest.LogCaptureFixture) -> None:
+        plug_ins.warn_of_missing(PlugInGroup.ENCODERS, "gone", recorded="", search="old")
+        assert "search old used the encoder gone, which is not installed here" in caplog.text
+        assert "install the package that has it to" in caplog.text
+
+    @pytest.mark.parametrize("words", ["retrain toy", "reproduce toy", "search --resume --name toy"])
+    def test_what_trains_refuses(self, words: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*words.split(), "--home", str(home)]) == 2
+        assert "install its plug-ins" in capsys.readouterr().err
+
+    def test_python_lists_it(self, home: Path) -> None:
+        other, found = hico.list_searches(home=home)
+        assert (other.name, found.name) == ("other", "toy")
+        assert found.best is not None
+        assert "mean" in {found.config(number)["model"]["encoder"] for number in range(2)}
+
+
+def out_of(words: str, home: Path) -> list[str]:
+    return ["--out", str(home / "page.html")] if words.startswith("report") else []
+
+
+def test_outside_of_looking_such_a_name_is_refused() -> None:
+    with missing_plug_ins_named() as missing:
+        assert EncoderType("gone") == "gone"
+        assert EncoderType("gone").is_plug_in
+    assert missing == {(PlugInGroup.ENCODERS, "gone")}
+    with pytest.raises(ValueError, match="gone"):
+        EncoderType("gone")

@@ -11,6 +11,7 @@ import pytest
 import hico_platform as hico
 from hico_platform.api import search as api
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
+from hico_platform.search.status import OtherStudy
 from tests.toy import FACTS, score, toy_space
 from tests.unit.api.finished import finished_search
 
@@ -100,6 +101,15 @@ def test_searches_of_a_home(home: Path, opened: hico.Search) -> None:
     assert [now.state for now in opened.watch(every_s=0)] == ["finished"]
     assert opened.front.index.tolist() == [opened.best.trial] if opened.best else False
     assert repr(opened).startswith("<Search example: finished, 5 of 5 trials ended; best trial ")
+
+
+def test_a_search_that_cannot_be_read_is_left_out_with_a_warning(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = OtherStudy(name="newer", reason="cannot be read: expected a known key", is_search=True)
+    theirs = OtherStudy(name="theirs", reason="not a search: a study that this package did not make")
+    monkeypatch.setattr("hico_platform.search.status.searches", lambda paths: (newer, theirs))
+    with pytest.warns(UserWarning, match="left out: search newer cannot be read: expected a known key") as said:
+        assert hico.list_searches(home=home) == []
+    assert len(said) == 1
 
 
 def test_one_that_is_not_there(home: Path, tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_as_plain_values(home: Path) -> None:
         "requests": [],
     }
     assert plain.pop("paused") == {"search": False, "trials": []}
+    assert plain.pop("missing_plug_ins") == []
     assert plain == {
         "name": "toy",
         "state": "interrupted",
