@@ -24,6 +24,7 @@ from rich.text import Text
 
 from hico_platform.cli.store_options import add_store_options, home_paths
 from hico_platform.cli.terminal import plain_line
+from hico_platform.cli.views.clock import clock
 from hico_platform.cli.views.console import console_on, is_screen
 from hico_platform.cli.views.search_picture import SearchPicture
 from hico_platform.cli.views.steering_view import steering_lines
@@ -123,6 +124,7 @@ def _picture(status: SearchStatus) -> SearchPicture:
         ended_by=status.ended_by,
         notes=(
             f"reports: {_rungs(status)}" if status.rungs else "no reports yet",
+            *_without_report(status),
             f"cost: {_cost(status)}",
             *_driver_lines(status.drivers),
             *steering_lines(status),
@@ -163,6 +165,18 @@ def _rungs(status: SearchStatus) -> str:
     return "; ".join(
         f"epoch {epoch}: {rung.reached} came, {rung.stopped} stopped, best {rung.best:.3f}" for epoch, rung in shown
     )
+
+
+def _without_report(status: SearchStatus) -> Iterator[str]:
+    """What is known of trials that have not reported: the ledger has no epoch of them, but since when they run."""
+    waiting = list(status.without_report.items())
+    if not waiting:
+        return
+    shown = ", ".join(f"trial {number} for {clock(seconds)}" for number, seconds in waiting[:MOST_RUNGS])
+    more = f" and {len(waiting) - MOST_RUNGS} more" if len(waiting) > MOST_RUNGS else ""
+    first = min(status.report_epochs, default=None)
+    when = "" if first is None else f"; a trial first reports at epoch {first}"
+    yield f"at work, no report yet: {shown}{more}{when}"
 
 
 def _cost(status: SearchStatus) -> str:

@@ -17,7 +17,6 @@ from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.masking import masked
 from hico_platform.plug_in_names import missing_plug_ins_named
-from hico_platform.plug_ins import BrokenPlugInError
 from hico_platform.report.content import (
     FurtherCell,
     Importance,
@@ -34,7 +33,6 @@ from hico_platform.retrain.plan import Entry, PlannedRun
 from hico_platform.retrain.promotion import promotion, tested_metric
 from hico_platform.retrain.results import FIGURE_NUMBERS, FIGURES, METRICS, PLAN, read_result, summarise
 from hico_platform.search.ledger.base import Facts, TrialRecord
-from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import TrialStatus, trial_status
 from hico_platform.search.status import SearchStatus, search_status
 from hico_platform.search.stopping import spans_between
@@ -63,7 +61,7 @@ def report_content(paths: HomePaths, name: str, *, coordinates: bool = False) ->
         ended_by=status.ended_by,
         limit=status.search.limit,
         epochs=epochs,
-        rungs=[epoch for epoch in _report_epochs(status) if epoch < epochs],
+        rungs=[epoch for epoch in status.report_epochs if epoch < epochs],
         trials=[
             _trial(
                 trial,
@@ -245,14 +243,6 @@ def _further(kept: Mapping[str, Any]) -> dict[str, dict[str, FurtherCell]]:
         }
         for entry, scores in kept.get("scores", {}).items()
     }
-
-
-def _report_epochs(status: SearchStatus) -> Sequence[int]:
-    """Where its scheduler decides; of one that is not installed here, where trials reported."""
-    try:
-        return make_scheduler(status.space.settings.scheduler, epochs=status.space.base.budget.epochs).report_epochs
-    except BrokenPlugInError:
-        return list(status.rungs)
 
 
 def _compared(folder: Path, plan: Mapping[str, Any], *, metric: str) -> Comparison:

@@ -16,7 +16,7 @@ from hico_platform.enums import Decision
 from hico_platform.errors import HicoError
 from hico_platform.home import HomePaths
 from hico_platform.plug_in_names import missing_plug_ins_named
-from hico_platform.plug_ins import warn_of_missing
+from hico_platform.plug_ins import BrokenPlugInError, warn_of_missing
 from hico_platform.search.checkpoint_place import store_from, stores_of
 from hico_platform.search.drivers import DriverRecord
 from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
@@ -36,6 +36,7 @@ from hico_platform.search.notes import (
 from hico_platform.search.objectives import pareto_front
 from hico_platform.search.requests import Request
 from hico_platform.search.running import driver_of
+from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.state import SearchProgress, SearchState, search_progress, trial_status
 from hico_platform.search.stopping import HOUR_S, busy_s
 from hico_platform.search.tags import PersonsNote, TagRecord
@@ -122,6 +123,26 @@ class SearchStatus:
         if trial.ending is None and self.driver is None:
             return None
         return busy_s(trial, now_s=self.at_s, sessions=self.sessions)
+
+    @property
+    def without_report(self) -> dict[int, float]:
+        """The running trials that have not reported yet, by number: the seconds for which each is on a worker."""
+        if self.driver is None:
+            return {}
+        return {
+            trial.number: busy_s(trial, now_s=self.at_s, sessions=self.sessions)
+            for trial in self.trials
+            if trial.ending is None and not trial.reports and trial.number not in self.paused_trials
+        }
+
+    @property
+    def report_epochs(self) -> tuple[int, ...]:
+        """Where trials report, by the scheduler; where they did, if that is not installed here or broken."""
+        try:
+            epochs = make_scheduler(self.space.settings.scheduler, epochs=self.space.base.budget.epochs).report_epochs
+        except BrokenPlugInError:
+            epochs = tuple(self.rungs)
+        return tuple(epochs)
 
     @property
     def owner(self) -> str | None:
@@ -211,6 +232,7 @@ class SearchStatus:
             "limit": self.search.limit,
             "counts": {str(status): count for status, count in progress.counts.items()},
             "epochs": epochs_spent(self.trials),
+            "without_report": {str(number): seconds for number, seconds in self.without_report.items()},
             "epochs_a_trial": self.space.base.budget.epochs,
             "rungs": {str(epoch): dataclasses.asdict(rung) for epoch, rung in self.rungs.items()},
             "seconds_left": self.seconds_left,

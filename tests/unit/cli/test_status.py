@@ -18,6 +18,7 @@ from hico_platform.search.heartbeat import DEAD_AFTER_S, DRIVER
 from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage, sqlite_url
 from hico_platform.search.lock import search_lock
 from hico_platform.search.messages import TrialFailure
+from hico_platform.search.notes import SESSIONS
 from hico_platform.search.start import check_startable
 from hico_platform.search.status import progress_of, search_status
 from tests.toy import FACTS, run_toy_task
@@ -57,6 +58,25 @@ class TestStatus:
         (home / "searches" / "toy" / "lock").touch()
         main(["status", "toy", "--json", "--home", str(home)])
         assert json.loads(capsys.readouterr().out)["state"] == "interrupted"
+
+    def test_before_its_first_report_a_trial_says_since_when_it_runs(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        ledger = StudyLedger.create(
+            open_storage(sqlite_url(tmp_path / "study.db")), name="toy", space=SPACE, facts=FACTS, limit=5, at_s=0.0
+        )
+        now_s = time.time()
+        ledger.set_note(SESSIONS, [now_s - 800.0])
+        for ago_s in (723.0, 60.0):
+            ledger.begin(SPACE, at_s=now_s - ago_s)
+        ledger.set_note(DRIVER, {"pid": 7, "host": "gpu-1", "since_s": now_s - 800.0, "at_s": now_s})
+        status = search_status(HomePaths(home=tmp_path), "toy", at_s=now_s)
+        assert status.without_report == pytest.approx({0: 723.0, 1: 60.0})
+        said = "at work, no report yet: trial 0 for 12:03, trial 1 for 1:00; a trial first reports at epoch 1"
+        assert said in _picture(status).notes
+        assert status.as_dict()["without_report"] == pytest.approx({"0": 723.0, "1": 60.0})
+        ended = search_status(HomePaths(home=tmp_path), "toy", at_s=now_s + 2 * DEAD_AFTER_S)
+        assert ended.without_report == {}, "without a driver none is at work"
 
     def test_many_trials_fit_the_screen(self, home: Path) -> None:
         lines = [

@@ -164,6 +164,7 @@ def test_as_plain_values(home: Path) -> None:
     }
     assert plain.pop("paused") == {"search": False, "trials": []}
     assert plain.pop("missing_plug_ins") == []
+    assert plain.pop("without_report") == {}, "no driver has it"
     assert plain == {
         "name": "toy",
         "state": "interrupted",
