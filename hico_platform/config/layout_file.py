@@ -27,7 +27,9 @@ def find_layout(name_or_file: str) -> Layout:
         )  # fmt: skip
     document = read_yaml(file)
     if not isinstance(document.data, Mapping):
-        raise ConfigError(document.problem((), rule="a mapping of a layout's keys", remedy="see docs/data.md"))
+        raise ConfigError(
+            document.problem((), rule="a mapping of a layout's keys", remedy="see `hico-platform help data layouts`")
+        )
     try:
         return Layout.from_plain(document.data)
     except ConfigError as error:

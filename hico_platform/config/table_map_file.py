@@ -31,7 +31,8 @@ def find_table_map(name_or_file: str) -> TableMap:
         )  # fmt: skip
     document = read_yaml(file)
     if not isinstance(document.data, Mapping):
-        raise ConfigError(document.problem((), rule="a mapping of a map's keys", remedy="see docs/data.md"))
+        remedy = f"write keys such as files, joints and unit, as in {FOLDER / 'mediapipe.yaml'}"
+        raise ConfigError(document.problem((), rule="a mapping of a map's keys", remedy=remedy))
     try:
         return TableMap.from_plain(document.data)
     except ConfigError as error:

@@ -28,7 +28,7 @@ def slurm_script(job: SearchJob) -> str:
     several = cluster.nodes > 1
     parts = [
         "#!/bin/bash -l",
-        f"# The search {job.name}, written by hico-platform {job.version} submit (docs/guides/slurm.md).",
+        f"# The search {job.name}, written by hico-platform {job.version} submit (hico-platform help submit).",
         *(f"#SBATCH {option}" for option in _options(job)),
         "set -e -o pipefail",
         "unset SLURM_EXPORT_ENV  # what follows is for the job's steps too",

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import ast
 import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import hico_platform
 from hico_platform.cli import help as module
 from hico_platform.cli.main import COMMANDS, main
 from hico_platform.cli.topics import TOPICS
+
+PACKAGE = Path(hico_platform.__file__).parent
 
 
 def test_alone_it_lists_topics_and_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,3 +87,27 @@ def test_no_help_names_a_file_that_an_installed_package_does_not_have(
     assert main(["help", *name.split()]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert not re.findall(r"\b(?:docs/\S*|[A-Z]+)\.md\b", shown), "say it, or name a topic of hico-platform help"
+
+
+def test_no_other_text_of_the_package_names_a_page_of_the_repository() -> None:
+    """Messages, scripts and manifests are read where only the package is; docstrings are read beside the code."""
+    named = [
+        f"{file.relative_to(PACKAGE)}:{node.lineno}: {node.value}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for node in texts(ast.parse(file.read_text(encoding="utf-8")))
+        if re.search(r"\bdocs/", node.value)
+    ]
+    assert not named, "name a topic or a command of hico-platform help"
+
+
+def texts(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Every text but docstrings, of attributes too."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node
+
+
+def test_texts_are_those_that_are_no_docstrings() -> None:
+    tree = ast.parse('"""docs/a"""\nx = f"docs/b {1}"\n"""docs/c"""\ndef f():\n    "docs/d"\n    return "docs/e"')
+    assert [str(node.value).strip() for node in texts(tree)] == ["docs/b", "docs/e"]

@@ -76,5 +76,7 @@ def test_an_unknown_layout_and_a_file_that_holds_none(tmp_path: Path) -> None:
     ):
         find_layout("kinect")
     (tmp_path / "list.yaml").write_text("- 1\n")
-    with pytest.raises(ConfigError, match=r"list.yaml:1: expected a mapping of a layout's keys; see docs/data.md"):
+    with pytest.raises(
+        ConfigError, match=r"list.yaml:1: expected a mapping of a layout's keys; see `hico-platform help data l"
+    ):
         find_layout(str(tmp_path / "list.yaml"))

@@ -31,7 +31,10 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     [
         ("csv:\n  header: 1\n", "mine.yaml:2: csv.header: expected true or false, got 1; correct the map"),
         ("csv: {}\nfoo: 1\n", "mine.yaml:2: foo: expected one of the keys files, name"),
-        ("- csv\n", "expected a mapping of a map's keys"),
+        (
+            "- csv\n",
+            r"expected a mapping of a map's keys; write keys such as files, joints and unit, as in /.*pipe\.yaml",
+        ),
         ("csv:\n  columns: x\n", r"mine.yaml:2: csv.columns: expected a column's name with \{joint\}"),
     ],
 )
