@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hico_platform.config.document import LEDGER
 from hico_platform.config.parameters import ActiveWhen, Choice, Fixed, Parameter, Range, Simplex
 from hico_platform.config.pydantic_errors import unknown_key
-from hico_platform.config.schema import Settings, field_problems, field_types, parse
+from hico_platform.config.schema import Settings, field_problems, field_types, leaves, parse
 from hico_platform.config.search_forms import (
     ChoiceForm,
     FixedForm,
@@ -26,7 +27,9 @@ from hico_platform.config.yaml_loader import Document, FieldPath, dotted
 from hico_platform.errors import ConfigError, Problem
 
 SPECIFICATION = frozenset(key for form in (FixedForm, ChoiceForm, RangeForm, SimplexForm) for key in form.model_fields)
-SAME_FOR_ALL = ("budget.epochs", "budget.seed", "budget.threads")
+HOW_TO_SCORE = tuple(name for name in leaves(TrialConfig) if name.startswith("evaluation."))
+"""How trials are scored: with other settings for each, the best would be the one with the kindest settings."""
+SAME_FOR_ALL = ("budget.epochs", "budget.seed", "budget.threads", *HOW_TO_SCORE)
 
 
 def parse_search(document: Document, problems: list[Problem]) -> tuple[Parameter, ...]:
@@ -94,7 +97,8 @@ class _Reader:
     def leaf(self, value: Any, path: FieldPath) -> None:
         """Parameters keep the values as they are written, so that studies of older versions go on."""
         name = dotted(path)
-        if name in SAME_FOR_ALL:
+        # A search of a version that took them stays readable, and goes on.
+        if name in SAME_FOR_ALL and not (name in HOW_TO_SCORE and self.document.file == LEDGER):
             self.wrong(path, "the same for every trial", value, f"set it under base: as {name}")
         elif isinstance(value, list):
             self.wrong(path, "a range, a choice or a value", value, "write {choice: [..]}")

@@ -47,6 +47,7 @@ def test_every_shipped_space_names_it_and_meets_it(file: Path) -> None:
         ("search: {model: {encoder: {choice: [gruu, lstm]}}}", "$.search.model.encoder"),
         ("search: {model.encoder: {low: 1, high: 2}}", "$.search['model.encoder']"),
         ("search: {budget.epochs: {low: 1, high: 2}}", "$.search"),
+        ("search: {evaluation.centre_crop: {low: 0.5, high: 1}}", "$.search"),
         (
             "search: {contrast.level_weights: {simplex: [clip, parts]}}",
             "$.search['contrast.level_weights'].simplex[1]",

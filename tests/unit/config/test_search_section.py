@@ -6,6 +6,8 @@ import pytest
 
 from hico_platform.config.parameters import ActiveWhen, Choice, Fixed, Range
 from hico_platform.config.schema import flatten
+from hico_platform.config.space import space_from, space_of
+from hico_platform.errors import ConfigError
 from tests.unit.config.test_space import messages, space
 
 
@@ -122,6 +124,16 @@ class TestMistakes:
                 "set it under base: as budget.epochs",
             ),
             (
+                "evaluation.centre_crop: {low: 0.5, high: 1.0}",
+                "space.yaml:2: search.evaluation.centre_crop: expected the same for every trial, got "
+                "{'low': 0.5, 'high': 1.0}; set it under base: as evaluation.centre_crop",
+            ),
+            (
+                "evaluation: {linear_epochs: {choice: [40, 80]}}",
+                "space.yaml:2: search.evaluation.linear_epochs: expected the same for every trial, got "
+                "{'choice': [40, 80]}; set it under base: as evaluation.linear_epochs",
+            ),
+            (
                 "contrast: {low: 1, high: 2}",
                 "space.yaml:2: search.contrast: expected a field, not a group, got 'contrast'; "
                 "name one of its fields, or use simplex:",
@@ -204,3 +216,10 @@ class TestReading:
         values = flatten(loaded.base)
         assert len(loaded.active(values | {"model.encoder": "lstm"})) == 1
         assert len(loaded.active(values | {"model.encoder": "transformer"})) == 2
+
+
+def test_a_search_of_a_version_that_varied_the_evaluation_stays_readable() -> None:
+    source = {"search": {"evaluation": {"centre_crop": {"low": 0.5, "high": 1.0}}, "model.layers": {"choice": [1, 2]}}}
+    assert space_from({"name": "old", **source}).searched == ("evaluation.centre_crop", "model.layers")
+    with pytest.raises(ConfigError, match="expected the same for every trial"):
+        space_of({"name": "new", **source})
