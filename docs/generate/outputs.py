@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[1] / "tutorial.md"
-BLOCK = re.compile(r"```bash\n(?P<command>[^\n]*)\n```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
+BLOCK = re.compile(r"```bash\n(?P<command>(?:[^\n]*\\\n)*[^\n]*)\n```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
 SHOWN_LINES = 60
 SIGN_OF_LIFE = re.compile(r"^\[[\d:]+\] [\w.-]+: .*\n", re.MULTILINE)
 """A line that is printed after some time without news: how many there are says how slow the machine was."""
@@ -34,7 +34,7 @@ def commands(page: str) -> Iterator[tuple[str, str]]:
 
 def run(command: str, *, folder: Path) -> str:
     """What a command prints on a pipe in the home of a person ``me``, whose folder this is; raises if it fails."""
-    words = shlex.split(command)
+    words = shlex.split(command.replace("\\\n", " "))
     assert words[0] == "hico-platform", command
     done = subprocess.run(
         [sys.executable, "-m", "hico_platform", *words[1:]],

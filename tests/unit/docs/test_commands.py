@@ -81,3 +81,29 @@ def test_examples_are_blocks_of_code_and_text_is_escaped() -> None:
 )
 def test_comments_are_no_part_of_a_command(line: str, command: str) -> None:
     assert list(shown(line)) == [command]
+
+
+MOST_COLUMNS = 100
+TYPED = re.compile(r"\s*(?:\$ )?(?:\w+=\S+ )*(?:hico-platform|python3?|make|docker|kubectl|\.venv/bin/\S+)(?:\s|$)")
+"""A line that a reader copies; what is printed is as wide as it is."""
+
+
+def typed(page: str) -> Iterator[str]:
+    """The lines of commands in a page's blocks of a shell, and in indented ones."""
+    for block in BLOCK.finditer(page):
+        language = re.match(r"```(\w*)", block[0])
+        if language is None or language[1] in {"", "sh", "bash", "console"}:
+            lines = (block["fenced"] or block["indented"] or "").splitlines()
+            yield from (line for line in lines if TYPED.match(line))
+
+
+def test_a_command_is_no_wider_than_a_page_shows_it() -> None:
+    found = [(page, line) for page in PAGES for line in typed(page.read_text("utf-8"))]
+    assert len(found) > 100
+    wide = [f"{page.relative_to(ROOT)}: {line}" for page, line in found if len(line) > MOST_COLUMNS]
+    assert not wide, "break it by a backslash, or put its comment above it:\n" + "\n".join(wide)
+
+
+def test_what_is_printed_may_be_wide() -> None:
+    page = "```text\nhico-platform a\n```\n\n    make b\n    printed\n\n```bash\nX=1 python c\n```\n"
+    assert list(typed(page)) == ["    make b", "X=1 python c"]

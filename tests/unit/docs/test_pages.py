@@ -128,4 +128,5 @@ def test_outputs_name_no_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_commands_and_outputs_of_a_page_are_found() -> None:
     page = "a\n\n```bash\nhico-platform status\n```\n\n```text\nnone\n```\n\n```bash\nhico-platform ui\n```\n\nb"
     assert list(outputs.commands(page)) == [("hico-platform status", "none\n"), ("hico-platform ui", "")]
+    assert list(outputs.commands("```bash\na --b \\\n    --c\n```\n")) == [("a --b \\\n    --c", "")], "continued"
     assert outputs.shortened("x\n" * 100).count("\n") == outputs.SHOWN_LINES + 1
