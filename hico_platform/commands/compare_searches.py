@@ -160,7 +160,7 @@ def _split(status: SearchStatus) -> str:
     return words if count is None else f"{words} ({count} sequences)"
 
 
-def _rule(status: SearchStatus) -> str:
+def _protocol_digest(status: SearchStatus) -> str:
     """Of a protocol's file, which keeps its name when it is edited; older versions kept no word of it."""
     return str(status.search.facts.more.get("protocol_digest", "not known"))[:12]
 
@@ -168,7 +168,7 @@ def _rule(status: SearchStatus) -> str:
 _WHAT_SCORES_DEPEND_ON: Mapping[str, Any] = {
     "data digest": lambda status: status.search.facts.data_digest[:12],
     "protocol": lambda status: status.search.facts.protocol,
-    "rule of the protocol": _rule,
+    "rule of the protocol": _protocol_digest,
     "split": _split,
     "score": lambda status: str(status.space.settings.objectives[0]),
     "epochs of a whole trial": lambda status: status.space.base.budget.epochs,
