@@ -89,6 +89,7 @@ def test_no_help_names_a_file_that_an_installed_package_does_not_have(
     assert not re.findall(r"\b(?:docs/\S*|[A-Z]+)\.md\b", shown), "say it, or name a topic of hico-platform help"
 
 
+@pytest.mark.slow  # it parses the whole package
 def test_no_other_text_of_the_package_names_a_page_of_the_repository() -> None:
     """Messages, scripts and manifests are read where only the package is; docstrings are read beside the code."""
     named = [
