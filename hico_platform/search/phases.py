@@ -21,7 +21,7 @@ class Phase(StrEnum):
     WORKERS = "starting workers"
     REPORTS = "training to the first report"
     COMPARING = "comparing the results"
-    EXPORTING = "encoding the gallery and fitting the probe of the model"
+    EXPORTING = "encoding the gallery and fitting the probe"
     REGISTERING = "registering the model"
     FIGURES = "drawing figures"
     CLOSING = "completing the tracking store"

@@ -480,4 +480,4 @@ def test_what_is_still_to_be_scored_is_not_begun_over_a_store_that_refuses(stage
 def test_the_phases_name_what_takes_long(stage: Stage) -> None:
     stage.retrain()
     said = [str(phase) for phase in stage.phases]
-    assert said[-2:] == ["encoding the gallery and fitting the probe of the model", "registering the model"]
+    assert said[-2:] == ["encoding the gallery and fitting the probe", "registering the model"]

@@ -65,6 +65,10 @@ class TuneController:
     def __init__(self) -> None:
         self._trial_to_actor: dict[object, object] = {}
         self._actor_manager = SimpleNamespace(_live_actors_to_ray_actors_resources={})
+        self._trials: list[object] = []
+        self._stopped_trials: set[object] = set()
+        self._failed_trials: set[object] = set()
+        self._trials_to_cache: set[object] = set()
 
 
 class NoMailbox:
