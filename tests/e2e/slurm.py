@@ -71,7 +71,7 @@ class Slurm:
         self._start(*_on(self.nodes[0], "slurmctld -D -i"))
         for node in self.nodes:
             self._start(*_on(node, "slurmd -D"))
-        self._until(lambda: self._idle() == len(self.nodes), "its nodes")
+        self._until(lambda: self.idle() == len(self.nodes), "its nodes")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +101,8 @@ class Slurm:
         shown = self.run("scontrol", "show", "job", "--oneliner", str(number), check=False)
         return dict(word.split("=", 1) for word in shown.split() if "=" in word)
 
-    def _idle(self) -> int:
+    def idle(self) -> int:
+        """How many nodes have no job, nor one whose end they are still cleaning up."""
         return self.run("sinfo", "--noheader", "--Node", "--format=%T", check=False).split().count("idle")
 
     def _start(self, *words: str) -> None:

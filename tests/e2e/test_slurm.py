@@ -115,6 +115,7 @@ def test_a_job_goes_back_into_the_queue_and_on_where_it_was(
     slurm.run("scancel", "--batch", "--signal=USR1", str(number))  # what Slurm sends before the time limit
     waiting_again = {"Restarts": "1", "JobState": "PENDING"}  # before that a new time to start is overwritten
     wait_until(lambda: waiting_again.items() <= slurm.job(number).items(), said)
+    wait_until(lambda: slurm.idle() == len(slurm.nodes), said)  # a job that starts into its own clean-up fails
     before = reports()
     assert 1 <= before < 24, "interrupted in the middle"
     slurm.run("scontrol", "update", f"JobId={number}", "StartTime=now")  # Slurm waits for two minutes otherwise
