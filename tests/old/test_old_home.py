@@ -125,6 +125,7 @@ def test_its_weights_score_what_they_scored(home: Path) -> None:
     assert outcome.metrics == pytest.approx(trial.ending.metrics, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_over_is_found(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["pretrain", "--config", str(HERE / "one.yaml"), "--protocol", "odd-subjects", "--validate-every", "1"]
     assert main([*words, "--home", str(home), "--cpus", "1", "--json"]) == 0

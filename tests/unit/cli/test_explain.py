@@ -116,6 +116,7 @@ class TestStudyDatabase:
         assert str(home / "study.db") in shown
         assert words in shown
 
+    @pytest.mark.slow
     def test_a_locked_one(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -95,6 +95,7 @@ def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_exported_first(tmp_path: Path, read: list[Path]) -> None:
     run = trained_in(tmp_path).run("run")
     newest = max(folder for folder in run.iterdir() if folder.name.startswith("epoch-"))

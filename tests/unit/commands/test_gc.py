@@ -83,6 +83,7 @@ def whole(paths: HomePaths) -> set[int]:
     return {number for number, one in found.items() if any(one.glob("*/state.safetensors"))}
 
 
+@pytest.mark.slow
 def test_the_forecast_is_what_happens(paths: HomePaths) -> None:
     before = collection_of(paths, "toy", keep=RULE)
     done = collect(paths, "toy", keep=RULE)

@@ -129,6 +129,7 @@ def test_runs_of_a_folder_go_before_kept_ones(folder: Path, tmp_path: Path) -> N
     assert (folder / "runs" / "00.json").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_page_of_the_second_search_is_that_of_the_kept_runs(tmp_path: Path) -> None:
     take(tmp_path)
     page = (ROOT / "docs" / "results-again.md").read_text()
