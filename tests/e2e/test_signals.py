@@ -128,9 +128,9 @@ def test_the_command_saves_the_last_whole_epoch_whatever_the_tracking_server_doe
     lines = []
     for line in driver.stdout:
         lines.append(line)
-        if "trial 0 begins" in line:
+        if "training to the first report" in line:
             break
-    time.sleep(20)  # many epochs of a moment each, and no minute, after which it would save by itself
+    time.sleep(15)  # many epochs of a moment each, and no minute, after which it would save by itself
     driver.send_signal(signal.SIGTERM)
     output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 130, "".join(lines) + output
