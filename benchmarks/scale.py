@@ -8,8 +8,8 @@ The trials sleep, report `--reports` times and leave checkpoints; Ray, the ledge
 trials x seconds / workers. After each tenth of the trials it is printed how long those took against their floor, so
 that a step which takes longer the more trials there are shows. The start (Ray, workers) is not counted: the clock
 runs from the first beginning to the last end. Printed besides: the driver's processor time and resident memory for
-each trial, by threads: its own (controller, ledger and Tune), the one that writes to MLflow, and those of Ray's
-library; what Ray's other processes and the workers used; and the transactions of the ledger.
+each trial, by threads: its own (controller, ledger and Tune), the one that hands over what is written to MLflow, and
+those of Ray's library; what MLflow's process, Ray's other ones and the workers used; and the ledger's transactions.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -34,6 +35,7 @@ from hico_platform.search.events import Event, TrialBegan, TrialEnded
 from hico_platform.search.execution import ClusterOptions
 from hico_platform.search.start import SearchRequest
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from hico_platform.tracking.tracker_process import tracker_process
 from tests.toy import FACTS, toy_space, toy_trial
 
 
@@ -49,11 +51,18 @@ def processor_s() -> Counter[str]:
     for process in driver.children(recursive=True):
         try:
             times, name = process.cpu_times(), process.name()
-            line = " ".join(process.cmdline()[:3])
+            line = " ".join(process.cmdline()[:4])
         except psutil.Error:  # it has ended meanwhile
             continue
-        kind = next((kind for kind in ("raylet", "gcs_server", "Mailbox") if kind in name or kind in line), None)
-        kind = kind or ("workers" if "ray::" in line else "Ray's other processes")
+        kind = next(
+            (kind for kind in ("raylet", "gcs_server", "Mailbox", "tracker_server") if kind in name or kind in line),
+            None,
+        )
+        kind = (
+            "MLflow's process"
+            if kind == "tracker_server"
+            else kind or ("workers" if "ray::" in line else "Ray's other processes")
+        )
         used[kind] += times.user + times.system
     return used
 
@@ -117,12 +126,13 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--reports", type=int, default=5)
     parser.add_argument("--sampler", default="random")
+    parser.add_argument("--tracking-in-driver", action="store_true", help="as before MLflow had a process of its own")
     parser.add_argument("--storage", help="study database (default: SQLite)")
     arguments = parser.parse_args()
     floor_s = arguments.trials * arguments.seconds / arguments.workers
     meter = Meter(trials=arguments.trials, floor_s=floor_s)
     meter.count()
-    with tempfile.TemporaryDirectory(prefix="hico-scale-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hico-scale-") as folder, ExitStack() as stack:
         log = Path(folder) / "trials.log"
         paths = HomePaths(home=Path(folder), **({"storage": arguments.storage} if arguments.storage else {}))
         space = toy_space(
@@ -132,11 +142,14 @@ def main() -> int:
             sampler={"name": arguments.sampler},
             resources={"cpus": 1, "max_concurrent": arguments.workers},
         )
+        tracker = stack.enter_context(tracker_process(uri=paths.tracking_uri, artifacts=paths.artifacts))
+        if arguments.tracking_in_driver:
+            tracker = MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts)
         run_search(
             SearchRequest(name=f"scale-{int(time.time())}", space=space, facts=FACTS),
             paths=paths,
             function=functools.partial(toy_trial, epoch_s=arguments.seconds / arguments.reports, log=log),
-            tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+            tracker=tracker,
             cluster=ClusterOptions(cpus=arguments.workers),
             observers=[meter],
         )

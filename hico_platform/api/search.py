@@ -432,7 +432,7 @@ def _run(
     from hico_platform.search.execution import ClusterOptions
     from hico_platform.search.start import SearchRequest
     from hico_platform.search.status import search_status
-    from hico_platform.tracking.mlflow_tracker import MlflowTracker
+    from hico_platform.tracking.tracker_process import tracker_process
 
     told = senders(space, [notify] if isinstance(notify, str) else notify)
     prepared = None if runtime_env is None else read_runtime_env(Path(os.fspath(runtime_env)))
@@ -451,12 +451,15 @@ def _run(
         **request,
     )
     try:
-        with exported_metrics(metrics_port, name=name, paths=paths) as metrics:
+        with (
+            exported_metrics(metrics_port, name=name, paths=paths) as metrics,
+            tracker_process(uri=paths.tracking_uri, artifacts=paths.artifacts) as tracker,
+        ):
             run_search(
                 asked,
                 paths=paths,
                 function=inputs.function,
-                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+                tracker=tracker,
                 cluster=ClusterOptions(runtime_env=prepared, **cluster),
                 probe=inputs.probe,
                 observers=observers,

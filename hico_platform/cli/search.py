@@ -173,7 +173,7 @@ def _search(
             from hico_platform.commands.notifying import senders
             from hico_platform.search.execution import ClusterOptions
             from hico_platform.search.start import SearchRequest
-            from hico_platform.tracking.mlflow_tracker import MlflowTracker
+            from hico_platform.tracking.tracker_process import tracker_process
 
             told = senders(space, arguments.notify)
             runtime_env = None if arguments.runtime_env is None else read_runtime_env(Path(arguments.runtime_env))
@@ -191,20 +191,21 @@ def _search(
                 driver=this_driver(command=words),
                 take_over=arguments.take_over,
             )
-            return search.run_search(
-                request,
-                paths=paths,
-                function=inputs.function,
-                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
-                cluster=ClusterOptions(address=arguments.address, runtime_env=runtime_env, cpus=arguments.cpus),
-                probe=inputs.probe,
-                observers=[view],
-                on_start=on_start,
-                senders=told,
-                metrics=metrics,
-                watch=view.watch,
-                checkpoints=checkpoints_option(arguments.checkpoints, field="--checkpoints"),
-            )
+            with tracker_process(uri=paths.tracking_uri, artifacts=paths.artifacts) as tracker:
+                return search.run_search(
+                    request,
+                    paths=paths,
+                    function=inputs.function,
+                    tracker=tracker,
+                    cluster=ClusterOptions(address=arguments.address, runtime_env=runtime_env, cpus=arguments.cpus),
+                    probe=inputs.probe,
+                    observers=[view],
+                    on_start=on_start,
+                    senders=told,
+                    metrics=metrics,
+                    watch=view.watch,
+                    checkpoints=checkpoints_option(arguments.checkpoints, field="--checkpoints"),
+                )
     except KeyboardInterrupt:
         if view.has_begun or arguments.resume:
             raise KeyboardInterrupt(f"go on with: {_resume_command(arguments, name)}") from None

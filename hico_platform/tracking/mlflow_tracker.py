@@ -56,12 +56,15 @@ class MlflowTracker(Tracker):
     Args:
         uri: the tracking store, such as ``sqlite:////home/me/.hico/mlflow.db`` or ``http://host:5000``.
         artifacts: the folder of artifacts; a server has its own.
+        doubts_all: looks first for each run, also for one that is promised to be new: an earlier process may have made
+            it and not said so.
 
     The first use of a new SQLite store takes some seconds: MLflow builds its schema.
     """
 
-    def __init__(self, *, uri: str, artifacts: Path | None) -> None:
+    def __init__(self, *, uri: str, artifacts: Path | None, doubts_all: bool = False) -> None:
         self._uri = without_new_folder(uri)
+        self._doubts_all = doubts_all
         self._artifacts = artifacts
         self._experiments: dict[str, str] = {}
         self._doubtful: set[str] = set()
@@ -136,7 +139,8 @@ class MlflowTracker(Tracker):
         """The run ``key``, begun or taken up again."""
         with tracker_errors():
             tags = tags if parent is None else {**tags, PARENT_TAG: parent}
-            known = None if fresh and key not in self._doubtful else self._find(experiment, key)
+            looks = not fresh or self._doubts_all or key in self._doubtful
+            known = self._find(experiment, key) if looks else None
             if note is not None:
                 tags = {**tags, **note_tags(note, {} if known is None else dict(known.data.tags))}
             if known is None:

@@ -22,7 +22,7 @@ from hico_platform.interruptions import interruptible
 from hico_platform.search.execution import ClusterOptions
 from hico_platform.search.gpu_sharing import MemoryNeed
 from hico_platform.search.start import SearchRequest
-from hico_platform.tracking.mlflow_tracker import MlflowTracker
+from hico_platform.tracking.tracker_process import tracker_process
 from tests.toy import FACTS, toy_space, toy_trial
 
 
@@ -59,12 +59,12 @@ def main(
     if log:
         toy["log"] = home / "log"
     try:
-        with view:
+        with view, tracker_process(uri=paths.tracking_uri, artifacts=paths.artifacts) as tracker:
             run_search(
                 SearchRequest(name="toy", space=checked, facts=FACTS, resume=resume),
                 paths=paths,
                 function=functools.partial(toy_trial, **toy),
-                tracker=MlflowTracker(uri=paths.tracking_uri, artifacts=paths.artifacts),
+                tracker=tracker,
                 cluster=ClusterOptions(address=address, runtime_env=runtime_env, cpus=2, gpus=gpus),
                 probe=None if need is None else functools.partial(MemoryNeed, **need, device="none"),
                 observers=[view],

@@ -28,6 +28,7 @@ NO_TEST = {
 """Modules that declare and do nothing."""
 
 TESTED_IN = {
+    "tracking/tracker_server.py": "tracking/test_tracker_process.py",
     "api/asked_search.py": "api/test_search.py",
     "build.py": "train/test_session.py",
     "cli/views/body.py": "cli/test_data_info.py",
