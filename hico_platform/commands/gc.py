@@ -14,6 +14,7 @@ from hico_platform.config.space import CheckedSpace, space_from
 from hico_platform.config.space_settings import KeepConfig
 from hico_platform.errors import HicoError, Problem, UsageError
 from hico_platform.home import HomePaths
+from hico_platform.plug_in_names import missing_plug_ins_named
 from hico_platform.search.at_rest import at_rest, check_owner
 from hico_platform.search.checkpoint_place import checkpoints_of, store_of
 from hico_platform.search.keep_rule import Verdict, verdicts
@@ -144,7 +145,9 @@ def collect(paths: HomePaths, name: str, *, keep: Mapping[str, Any] | None = Non
 def _space(ledger: Ledger, keep: Mapping[str, Any] | None) -> CheckedSpace:
     """The search's space, with a rule for its checkpoints."""
     words = [] if keep is None else [f"keep.{key}={value}" for key, value in keep.items()]
-    space = space_from({**ledger.search.source, **({"keep": {}} if keep is not None else {})}, assignments=words)
+    source = {**ledger.search.source, **({"keep": {}} if keep is not None else {})}
+    with missing_plug_ins_named():  # nothing is trained
+        space = space_from(source, assignments=words)
     if space.settings.keep is None:
         raise UsageError(
             Problem(

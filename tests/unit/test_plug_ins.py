@@ -260,6 +260,24 @@ class TestASearchWhosePlugInsAreNotInstalledHere:
         assert "search old used the encoder gone, which is not installed here" in caplog.text
         assert "install the package that has it to" in caplog.text
 
+    @pytest.mark.parametrize(
+        "words",
+        [
+            *("gc toy --keep best=1 --dry-run", "gc toy --keep best=1 --yes", "extend other --trials 1"),
+            *("stop toy 0", "add other --point contrast.temperature=0.1,model.encoder=mean", "note toy seen"),
+            *("tag toy paper", "rename toy new", "archive toy", "delete toy --dry-run", "delete toy --yes"),
+            "export toy --csv trials.csv",
+        ],
+    )
+    @pytest.mark.slow  # some of them ask MLflow
+    def test_what_trains_nothing_works_without_them(
+        self, words: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(home)
+        code = main([*words.split(), "--home", str(home)])
+        assert "install its plug-ins" not in capsys.readouterr().err
+        assert code == (2 if words == "stop toy 0" else 0), "a search that no driver has is not stopped"
+
     @pytest.mark.parametrize("words", ["retrain toy", "reproduce toy", "search --resume --name toy"])
     def test_what_trains_refuses(self, words: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*words.split(), "--home", str(home)]) == 2
