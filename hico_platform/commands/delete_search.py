@@ -154,9 +154,10 @@ def _remove_stored(stores: Sequence[CheckpointStore]) -> None:
 
 def _tracked(paths: HomePaths, ledger: Ledger) -> SearchExperiment | None:
     """What the tracking store has of a search; None where it has nothing, or the search was never tracked."""
-    if not ledger.note(RUN_NOTE):
+    from hico_platform.tracking.check import away, lost_store, refused
+
+    if not ledger.note(RUN_NOTE) or lost_store(paths.tracking_uri):
         return None
-    from hico_platform.tracking.check import away, refused
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
     from hico_platform.tracking.search_experiment import experiment_of
 

@@ -22,6 +22,7 @@ from hico_platform.search.ledger.base import Ledger, TrialRecord
 from hico_platform.search.stored_checkpoints import StoredCheckpoints
 from hico_platform.search.trials_folder import compared_trials
 from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
+from hico_platform.tracking.check import lost_store
 from hico_platform.tracking.search_labels import RUN_NOTE
 from hico_platform.tracking.search_runs import key_of
 from hico_platform.tracking.uploads import CHECKPOINT, CHECKPOINT_TAG, is_outdated, keep_files
@@ -196,6 +197,8 @@ def _follow(paths: HomePaths, ledger: Ledger) -> str | None:
     """Makes the runs of the tracking store show what is left; returns why not, where it could not."""
     if not ledger.note(RUN_NOTE):
         return None
+    if lost := lost_store(paths.tracking_uri):
+        return lost
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     try:

@@ -104,7 +104,10 @@ def _check_folder(ledger: Ledger, old: Path, new: Path) -> None:
 
 
 def _in_tracking(paths: HomePaths, name: str, new: str, *, only_check: bool = False) -> None:
-    from hico_platform.tracking.check import away, refused
+    from hico_platform.tracking.check import away, lost_store, refused
+
+    if lost_store(paths.tracking_uri):
+        return
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
     from hico_platform.tracking.search_experiment import check_rename, rename_experiment
 

@@ -12,6 +12,7 @@ from hico_platform.search.ledger.base import Ledger
 from hico_platform.search.notes import ARCHIVED, PERSONS_NOTE
 from hico_platform.search.tags import TagRecord, check_note, check_tag
 from hico_platform.tracking.base import TrackingError, TrackingRefused
+from hico_platform.tracking.check import lost_store
 from hico_platform.tracking.search_labels import RUN_NOTE, copy_labels
 
 
@@ -76,6 +77,8 @@ def _changed(paths: HomePaths, name: str, write: Callable[[Ledger], None]) -> st
     write(ledger)
     if not ledger.note(RUN_NOTE):
         return None
+    if lost := lost_store(paths.tracking_uri):
+        return lost
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from hico_platform.errors import HicoError, Problem, UsageError
+from hico_platform.sqlite_files import sqlite_file
 from hico_platform.tracking.base import Tracker, TrackingError, TrackingRefused
 
 PATIENCE_S = 10.0
@@ -31,6 +32,12 @@ def check_tracking(tracker: Tracker, experiment: str, *, patience_s: float = PAT
     asking.join(patience_s)
     if refusals:
         raise refused(tracker, refusals[0], rule="a tracking store that takes what is written")
+
+
+def lost_store(uri: str) -> str | None:
+    """Why a store has nothing of what was written to it: its SQLite file is gone, and would be made anew; or None."""
+    file = sqlite_file(uri)
+    return None if file is None or file.exists() else f"{file} is not there"
 
 
 def refused(tracker: Tracker, refusal: TrackingRefused, *, rule: str) -> UsageError:

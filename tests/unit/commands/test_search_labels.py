@@ -29,7 +29,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> MemoryLedger:
     return found
 
 
-PATHS = HomePaths(home=Path("/h"))
+PATHS = HomePaths(home=Path("/h"), tracking="http://127.0.0.1:9")
 
 
 def test_what_is_added_is_signed(ledger: MemoryLedger) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.errors import UsageError
+from hico_platform.home import HomePaths
+from hico_platform.search.ledger.optuna_ledger import StudyLedger, open_storage
 from hico_platform.tracking.base import TrackingRefused
 from hico_platform.tracking.check import check_tracking
 from hico_platform.tracking.memory import MemoryTracker
+from hico_platform.tracking.search_labels import RUN_NOTE
 
 
 class Refusing(MemoryTracker):
@@ -56,3 +60,25 @@ def test_the_pages_of_a_store_that_refuses_or_is_away_end_in_a_line(
     assert shown.startswith("error: --tracking: expected a tracking store that")
     assert words in shown
     assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "note toy seen",
+        "tag toy paper",
+        "archive toy",
+        "gc toy --keep best=1 --yes",
+        "delete toy --yes",
+        "rename toy new",
+    ],
+)
+def test_a_store_whose_file_is_gone_is_not_made_anew(
+    words: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = StudyLedger.open(open_storage(HomePaths(home=home).storage_url), name="toy", settle=False)
+    ledger.set_note(RUN_NOTE, "run-1")  # it was tracked
+    assert main([*words.split(), "--home", str(home)]) == 0
+    assert not (home / "mlflow.db").exists()
+    warned = "mlflow.db is not there" in capsys.readouterr().err
+    assert warned == words.startswith(("note", "tag", "archive", "gc"))
