@@ -6,10 +6,19 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from hico_platform.atomic_io import sync
 from hico_platform.errors import HicoError, UsageError
-from hico_platform.sqlite_files import alone_in, is_read_only, prepare_database, sqlite_file
+from hico_platform.sqlite_files import (
+    alone_in,
+    is_read_only,
+    prepare_database,
+    sqlite_file,
+    sqlite_url,
+    without_new_folder,
+)
 from hico_platform.tracking.base import TrackingError, TrackingRefused
 from hico_platform.tracking.failures import in_one_line, is_answered, is_away, remedy
 from hico_platform.tracking.moved_home import follow_moved_home
@@ -38,20 +47,48 @@ def open_client(uri: str) -> Any:
     for logger in ("mlflow", "alembic", "mlflow.store.db.utils"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     file = sqlite_file(uri)
-    if file is not None and not is_read_only(uri):
+    if file is not None and is_read_only(uri):
+        file = None
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with alone_in(None if file is None else file.parent):
+        if file is not None and not file.exists():
+            _make(file)
+    if file is not None:
         try:
             prepare_database(file, rule="a tracking database")  # the UI reads while a search writes
         except UsageError as error:
             raise TrackingRefused(str(error)) from error
         follow_moved_home(file)
+    with alone_in(None if file is None else file.parent):  # its schema may be an older one
+        return _client(uri)
 
+
+def _client(uri: str) -> Any:
     from mlflow import MlflowClient
     from mlflow.store.db import utils
 
     # MLflow tries to connect to a database for 100 s; the outbox tries again.
     utils.MAX_RETRY_COUNT = 1
-    with alone_in(None if file is None else file.parent):
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _make(file: Path) -> None:
+    """Makes a database whole, or not at all: MLflow refuses one whose making was cut off, and cannot go on with it."""
+    new = file.with_name(f".{file.name}.new")
+    for one in (new, new.with_name(f"{new.name}-journal")):  # an earlier one's
+        one.unlink(missing_ok=True)
+    made = _client(without_new_folder(sqlite_url(new)))
+    made._tracking_client.store.engine.dispose()
+    sync(new)
+    try:
+        os.link(new, file)  # which replaces none: on a file system without locks another process may have made one
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        new.rename(file)
+    new.unlink(missing_ok=True)
+    sync(file.parent)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
+import shutil
 import signal
 import sys
 import threading
@@ -29,13 +31,16 @@ class TrackerManager(BaseManager):
 
 
 def main() -> None:
-    """Serves until the standard input ends."""
+    """Serves until the standard input ends, or the process that started it."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    driver = os.getppid()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")  # on the standard error, which the driver reads
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     given = json.loads(sys.stdin.readline())
+    socket = Path(given["socket"])
+    threading.Thread(target=_end_with_the_driver, args=[driver, socket.parent], name="end", daemon=True).start()
 
     from hico_platform.tracking.mlflow_tracker import MlflowTracker
 
@@ -44,13 +49,18 @@ def main() -> None:
         uri=given["uri"], artifacts=None if artifacts is None else Path(artifacts), doubts_all=given["again"]
     )
     TrackerManager.register("tracker", callable=lambda: tracker, exposed=METHODS)
-    server = TrackerManager(address=given["socket"], authkey=bytes.fromhex(given["key"])).get_server()
-    threading.Thread(target=_end_with_the_driver, name="end", daemon=True).start()
+    server = TrackerManager(address=str(socket), authkey=bytes.fromhex(given["key"])).get_server()
     print(server.address, file=answer, flush=True)
     server.serve_forever()
 
 
-def _end_with_the_driver() -> None:
-    """At once, in the midst of a write too: a store that hangs is not waited for here."""
-    sys.stdin.read()
+def _end_with_the_driver(driver: int, folder: Path) -> None:
+    """At once, in the midst of a write too: a store that hangs is not waited for here.
+
+    A process that the driver forked may hold the other end of the input, so the driver itself is looked for, too.
+    """
+    while os.getppid() == driver:
+        if select.select([sys.stdin], [], [], 1.0)[0]:
+            break
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)

@@ -1,23 +1,29 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
 from hico_platform.home import mlflow_uri
+from hico_platform.tracking import tracker_process as module
 from hico_platform.tracking.base import Point, Tracker, TrackingError, TrackingRefused
 from hico_platform.tracking.mlflow_tracker import MlflowTracker
-from hico_platform.tracking.tracker_process import tracker_process
+from hico_platform.tracking.outbox import Outbox
+from hico_platform.tracking.tracker_process import TrackerEndedError, tracker_process
 from tests.mlflow_store import mlflow_home
 from tests.unit.tracking import test_mlflow_tracker
 from tests.unit.tracking.contract import TrackerContract
@@ -167,55 +173,159 @@ def test_a_call_that_hangs_holds_no_end(silent_server: str) -> None:
     assert time.monotonic() - began_s < 4
     calling.join(timeout=5)
     assert len(errors) == 1
-    with pytest.raises(TrackingError):
+    with pytest.raises(TrackerEndedError):
         tracker.runs("toy")
+
+
+def test_an_outbox_that_is_left_behind_tries_no_more(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with tracker_process(uri=mlflow_uri(home), artifacts=home / "mlartifacts") as tracker:
+        outbox = Outbox()
+    for _ in range(3):
+        outbox.submit(lambda: tracker.check("toy"))
+    end_s = time.monotonic() + 5
+    while outbox.waiting:
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+    assert caplog.text == ""
+
+
+def fake(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Another program in the interpreter's place."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+def test_one_that_never_answers_holds_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(tmp_path, monkeypatch, "exec sleep 100")
+    errors: list[BaseException] = []
+    with tracker_process(uri=mlflow_uri(tmp_path), artifacts=None) as tracker:
+
+        def call() -> None:
+            try:
+                tracker.check("toy")
+            except (TrackingError, TrackerEndedError) as error:
+                errors.append(error)
+
+        calling = threading.Thread(target=call)
+        calling.start()
+        monkeypatch.setattr(module, "END_S", 0.2)
+        time.sleep(0.5)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 4
+    calling.join(timeout=5)
+    assert len(errors) == 1
+    monkeypatch.setattr(module, "START_S", 0.1)
+    with (
+        tracker_process(uri=mlflow_uri(tmp_path), artifacts=None) as tracker,
+        pytest.raises(TrackingError, match=r"does not start \(TimeoutError: no answer within 0.1 s\)"),
+    ):
+        tracker.check("toy")
+
+
+@pytest.mark.parametrize("cause", ["no folder for the socket", "no memory for a process"])
+def test_what_keeps_it_from_starting_passes_and_leaves_nothing(
+    cause: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with tracker_process(uri=mlflow_uri(home), artifacts=home / "mlartifacts") as tracker:
+        with monkeypatch.context() as patched:
+            if cause == "no memory for a process":
+                patched.setattr(subprocess, "Popen", raising(OSError(errno.ENOMEM, cause)))
+            else:
+                patched.setattr(tempfile, "mkdtemp", raising(OSError(errno.ENOSPC, cause)))
+            with pytest.raises(TrackingError, match=cause):
+                tracker.check("toy")
+        assert list(tmp_path.iterdir()) == []
+        tracker.check("toy")
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def call(*_: object, **__: object) -> None:
+        raise error
+
+    return call
+
+
+def test_a_thread_that_cannot_reach_it_is_told_so_and_the_next_call_starts_another(home: Path) -> None:
+    with tracker_process(uri=mlflow_uri(home), artifacts=home / "mlartifacts") as tracker:
+        tracker.check("toy")
+        shutil.rmtree(tracker._server.folder)  # type: ignore[attr-defined]  (as what tidies up /tmp may do)
+        with ThreadPoolExecutor(1) as other:
+            with pytest.raises(TrackingError, match="ended"):
+                other.submit(tracker.check, "toy").result()
+            other.submit(tracker.check, "toy").result()
+
+
+def test_what_cannot_be_handed_over_is_refused(process: Tracker) -> None:
+    process.check("toy")
+    children_before = children()
+    with pytest.raises(TrackingRefused):
+        process.set_tags("1", {"a": lambda: 1})  # type: ignore[dict-item]
+    process.check("toy")
+    assert children() == children_before
+
+
+def test_it_starts_whatever_the_surroundings(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello', flush=True)")
+    (tmp_path / "json.py").write_text("raise SystemExit('not the one')")  # lies in the folder of the command alone
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    site = tmp_path / "site"
+    site.mkdir()
+    (tmp_path / "sitecustomize.py").rename(site / "sitecustomize.py")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere"), b"/nowhere"])
+    with tracker_process(uri=mlflow_uri(home), artifacts=home / "mlartifacts") as tracker:
+        tracker.check("toy")
 
 
 def test_it_ends_with_a_driver_that_is_killed(home: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; "
+        "import os, sys, time; from pathlib import Path; "
         "from hico_platform.tracking.tracker_process import tracker_process\n"
         "with tracker_process(uri=sys.argv[1], artifacts=Path(sys.argv[2])) as tracker:\n"
-        "    tracker.check('toy'); print(tracker._server.process.pid, 'mlflow' in sys.modules, flush=True)\n"
+        "    tracker.check('toy'); server = tracker._server\n"
+        "    if os.fork() == 0: time.sleep(60); os._exit(0)\n"  # which has the other end of its input, too
+        "    print(server.process.pid, server.folder, 'mlflow' in sys.modules, flush=True)\n"
         "    time.sleep(60)\n"
     )
     driver = subprocess.Popen(
         [sys.executable, "-c", code, mlflow_uri(home), str(home / "mlartifacts")], stdout=subprocess.PIPE, text=True
     )
     assert driver.stdout is not None
-    pid, imported = driver.stdout.readline().split()
+    pid, folder, imported = driver.stdout.readline().split()
     assert imported == "False", "the driver is to do without MLflow"
+    assert Path(folder).is_dir()
     driver.kill()
     driver.wait()
     end_s = time.monotonic() + 10
     while psutil.pid_exists(int(pid)):
         assert time.monotonic() < end_s
         time.sleep(0.05)
+    assert not Path(folder).exists()
 
 
 def test_what_it_complains_of_is_passed_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with (
-        tracker_process(uri=mlflow_uri(tmp_path), artifacts=None) as tracker,
-        pytest.raises(TrackingError, match="does not start"),
-    ):
-        tracker.check("toy")
-    shown = tmp_path / "python"
-    shown.write_text("#!/bin/sh\necho 'no postgresql://me:secret@host' >&2\nexit 1\n")
-    shown.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(shown))
+    fake(tmp_path, monkeypatch, "echo 'no postgresql://me:secret@host' >&2; exit 1")
     with (
         caplog.at_level(logging.WARNING),
         tracker_process(uri=mlflow_uri(tmp_path), artifacts=None) as tracker,
-        pytest.raises(TrackingError),
     ):
-        tracker.check("toy")
+        for _ in range(3):
+            with pytest.raises(TrackingError, match="does not start"):
+                tracker.check("toy")
     end_s = time.monotonic() + 5
     while "no postgresql" not in caplog.text:
         assert time.monotonic() < end_s
         time.sleep(0.02)
+    time.sleep(0.2)
+    assert caplog.text.count("no postgresql") == 1, "it is tried again and again, and said once"
     assert "secret" not in caplog.text
 
 
