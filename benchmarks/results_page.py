@@ -171,12 +171,12 @@ def picture(runs: Sequence[Run]) -> Figure:
     groups = {name: own for name, found in groups.items() if (own := [one for one in found if one.entry == CHAMPION])}
     figure = Figure(figsize=(9, 0.9 + 0.55 * len(groups)))
     axes = figure.subplots(1, len(SHOWN), sharey=True)
-    colours = {RAW: "tab:blue", UNTRAINED: "tab:orange", RELEASED: "tab:green"}
+    colours = {RAW: "tab:blue", UNTRAINED: "tab:orange", RELEASED: "tab:green", START: "tab:red"}
     for axis, (key, title) in zip(axes, SHOWN.items(), strict=True):
         for place, found in enumerate(groups.values()):
             for one in found:
                 baseline = one.baseline.split(",")[0]
-                test, height = one.tests[key], place + 0.22 * (list(colours).index(baseline) - 1)
+                test, height = one.tests[key], place + 0.19 * (list(colours).index(baseline) - 1.5)
                 low, high = 100 * test.interval.low, 100 * test.interval.high
                 colour = colours[baseline]
                 axis.plot([low, high], [height, height], color=colour, linewidth=1.2)
@@ -222,6 +222,7 @@ def _comparisons(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[Run], lis
             f"{RAW}, {best}": [run for run in tested if run["entry"] == RAW and run["normalisation"] == best],
             UNTRAINED: [run for run in tested if run["entry"] == UNTRAINED and run["normalisation"] in seen],
             RELEASED: [run for run in tested if run["entry"] == RELEASED],
+            START: [run for run in tested if run["entry"] == START] if entry == CHAMPION else [],
         }
         for baseline, compared in baselines.items():
             if own and compared:
