@@ -13,6 +13,7 @@ and with MLflow's store, and MLflow's server; the others come and go. Every few 
     tracking   SIGKILL of MLflow's server, which is away for up to 20 s
     database   PostgreSQL ends at once, as in a crash, and is away for up to 10 s
     slow       PostgreSQL stands still for up to 10 s, as on a disk that is busy
+    writer     SIGKILL of the driver's process that writes to MLflow
     driver     SIGKILL of the driver
 
 A driver that has ended goes on by a resume; a search that is done is extended. When the time is up the search comes
@@ -110,6 +111,10 @@ class Tracking:
             f"import urllib.request; urllib.request.urlopen('{self.uri}/health', timeout=5)",
         ]  # fmt: skip
         self.start()
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the server answers."""
         deadline_s = time.monotonic() + START_S
         while subprocess.run(self._probe, capture_output=True, check=False).returncode:
             if time.monotonic() > deadline_s:
@@ -233,19 +238,30 @@ class Chaos:
     def slow(self) -> None:
         self.database.stand_still(self.draw.uniform(1, 10))
 
+    def writer(self) -> None:
+        for pid in children(self.driver.pid):
+            if "tracker_server" in command_of(str(pid)):
+                signal_to(pid, signal.SIGKILL)
+
     def kill_driver(self) -> None:
         for pid in [self.driver.pid, *children(self.driver.pid)]:
             signal_to(pid, signal.SIGKILL)
         self.driver.wait()
 
     def finish(self) -> str:
-        """Lets the search come to its end; why it did not, else nothing."""
-        deadline_s = time.monotonic() + 900
+        """Lets the search come to its end; why it did not, else nothing.
+
+        A driver waits for half a minute for a tracking store that is away, so one more writes what is missing then.
+        """
+        deadline_s, in_peace = time.monotonic() + 900, False
         while time.monotonic() < deadline_s:
             code = self.driver.poll()
-            if code == 0:
+            if code == 0 and in_peace:
                 return ""
-            if code is not None:
+            if code == 0:
+                self.tracking.wait()
+                self.driver, in_peace = self.started(), True
+            elif code is not None:
                 self.exits[f"exit {code}"] += 1
                 self.driver = self.started()
             self.look_after_hosts()
@@ -308,6 +324,7 @@ FAULTS = {
     "tracking": Chaos.tracking_away,
     "database": Chaos.database_away,
     "slow": Chaos.slow,
+    "writer": Chaos.writer,
     "driver": Chaos.kill_driver,
 }
 

@@ -29,7 +29,8 @@ class RunResult:
     """The scores of one run.
 
     ``checkpoint`` is the folder of a trained run's checkpoint, or its address in a store, ``precision`` what it trained
-    in; older versions noted none.
+    in, ``at_s`` when it ended (Unix time), by which the tracking store knows its scores again; older versions noted
+    neither.
     """
 
     entry: Entry
@@ -39,6 +40,7 @@ class RunResult:
     checkpoint: str | None
     seconds: float
     precision: str | None = None
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ class RetrainTaskSource:
             if result is None:
                 self._waiting.append(number)
             else:
-                logger.settle(run, result, at_s=clock())
+                logger.settle(run, result, at_s=clock() if result.at_s is None else result.at_s)
                 observe(RunProgress(run=run, epoch=result.epoch, result=result))
                 self._log_scores(run, result, self._further)
         for number in sorted(set(range(len(plan.runs))) - set(self._waiting)):
@@ -197,19 +197,21 @@ class RetrainTaskSource:
         if number in self._tasks:
             self._end_further(number)
             return
+        at_s = self._clock()
         result = RunResult(
             entry=run.entry,
             seed=run.seed,
             epoch=outcome.epoch,
             metrics=outcome.metrics,
             checkpoint=self._address(outcome.checkpoint) if run.entry.is_trained else None,
-            seconds=self._clock() - began_at_s,
+            seconds=at_s - began_at_s,
             precision=outcome.precision if isinstance(outcome, RetrainOutcome) else None,
+            at_s=at_s,
         )
         if isinstance(outcome, RetrainOutcome) and outcome.scores is not None:
             write_sequence_scores(self._directory / run.key, outcome.scores)
         write_result(self._directory / run.key, result)
-        self._logger.end(run, result, at_s=self._clock())
+        self._logger.end(run, result, at_s=at_s)
         self._log_scores(run, result, self._along)
         self._observe(RunProgress(run=run, epoch=outcome.epoch, result=result))
         self._expect_further(number)

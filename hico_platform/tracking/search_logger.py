@@ -260,6 +260,7 @@ class SearchLogger(BackgroundLogger):
         if is_better or self._clock() >= self._noted_at_s + NOTE_EVERY_S:
             with self._outbox.leaving_out_what_is_refused():
                 self._write_search_note(SearchState.RUNNING)
+        self._runs.forget(number)
         self._logged.add(number)
         if not self._kept_first:
             self._upload(number, ending)

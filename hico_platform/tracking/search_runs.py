@@ -183,6 +183,9 @@ class SearchRuns:
             tags=tags,
             at_s=ending.at_s,
         )
+
+    def forget(self, number: int) -> None:
+        """Once all of a trial's end is written: until then it may be written again, and has to be the same."""
         self._last.pop(number, None)
 
     def trained_model(self, trial: TrialRecord) -> TrainedModel | None:

@@ -79,7 +79,9 @@ def check_whole(home: Path, *, trials: int, storage: str | None = None, tracking
         assert run.data.tags["hico.state"] == str(trial.state)
         history = tracker._client.get_metric_history(trial.run_id, "val/knn_top1")
         reported = [metric.step for metric in sorted(history, key=lambda m: (m.timestamp, m.step))]
-        assert reported == list(trial.curve)
+        assert reported == list(trial.curve), (
+            f"trial {trial.number} reported {list(trial.curve)}; its run has {reported}"
+        )
         losses = sorted(metric.step for metric in tracker._client.get_metric_history(trial.run_id, "train/loss"))
         assert losses == list(range(1, trial.epoch + 1))
 

@@ -28,14 +28,20 @@ class Stage:
     """A task source with its logger, as one process would hold it."""
 
     def __init__(
-        self, plan: RetrainPlan, directory: Path, tracker: MemoryTracker, *, further: tuple[str, ...] = ()
+        self,
+        plan: RetrainPlan,
+        directory: Path,
+        tracker: MemoryTracker,
+        *,
+        further: tuple[str, ...] = (),
+        now_s: float = 5.0,
     ) -> None:
         self.seen: list[RunProgress] = []
         self.logger = RetrainLogger(tracker, experiment="x", key="x/final/1", tags={}, config=plan.runs[0].config)
         self.logger.open(at_s=0)
         self.source = RetrainTaskSource(
             plan=plan, directory=directory, cpus=1, gpus=0, observe=self.seen.append, logger=self.logger,
-            further=further, clock=lambda: 5.0,
+            further=further, clock=lambda: now_s,
         )  # fmt: skip
 
     def finish(self, number: int) -> None:
@@ -102,6 +108,23 @@ def test_a_result_that_was_not_logged_before_the_cut_is_logged_after_it(plan: Re
     again = Stage(plan, tmp_path, tracker)
     again.logger.close(None, epoch=40, at_s=7)
     assert tracker.runs("x")["x/final/1/best-seed-0"].status is RunStatus.FINISHED
+
+
+def test_scores_that_arrived_before_a_cut_are_not_written_at_another_time_after_it(
+    plan: RetrainPlan, tmp_path: Path
+) -> None:
+    tracker = MemoryTracker()
+    first = Stage(plan, tmp_path, tracker)
+    first.source.next_task()
+    first.finish(0)
+    first.logger.close(None, epoch=40, at_s=6)
+    (run,) = (one for one in tracker.kept.values() if one.run.key == "x/final/1/best-seed-0")
+    run.run = dataclasses.replace(run.run, status=RunStatus.RUNNING)  # killed before the run's end arrived
+    again = Stage(plan, tmp_path, tracker, now_s=50.0)
+    again.logger.close(None, epoch=40, at_s=60)
+    (run,) = (one for one in tracker.kept.values() if one.run.key == "x/final/1/best-seed-0")
+    assert run.run.status is RunStatus.FINISHED
+    assert run.metrics["test/knn_top1"] == [(40, 0.5, 5.0)]
 
 
 def test_a_failed_run_is_kept_as_failed_and_shown(plan: RetrainPlan, tmp_path: Path) -> None:

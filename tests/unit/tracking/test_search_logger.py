@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,11 @@ from hico_platform.search.messages import TrialFailure
 from hico_platform.search.notes import PERSONS_NOTE
 from hico_platform.search.scheduler.make import make_scheduler
 from hico_platform.search.task import TrialTask
-from hico_platform.tracking.base import PARENT_TAG, RunStatus
+from hico_platform.tracking.base import PARENT_TAG, RunStatus, Tracker, TrackingError
 from hico_platform.tracking.memory import Kept, MemoryTracker
 from hico_platform.tracking.outbox import Outbox
 from hico_platform.tracking.search_logger import SearchLogger
-from hico_platform.tracking.uploads import CHECKPOINT_TAG
+from hico_platform.tracking.uploads import CHECKPOINT_TAG, MOST_ANSWERS
 from tests.toy import FACTS, run_toy_task, toy_space
 
 SPACE = toy_space(trials=5)
@@ -46,6 +47,7 @@ class World:
             space=SPACE,
             tracker=self.tracker,
             outbox=self.outbox,
+            uploads=Outbox(first_wait_s=0.001, most_answers=MOST_ANSWERS),
             checkpoint=lambda recorded: self.folder / recorded,
             folders=self.folders,
         )
@@ -379,3 +381,43 @@ def test_with_a_rule_for_checkpoints_a_run_gets_what_is_kept_and_the_next_driver
     world.logger.close(status=RunStatus.FINISHED, patience_s=5.0)
     assert world.tracker.requests > requests
     world.check_whole()
+
+
+class Flaky(MemoryTracker):
+    """Answers are lost at random, of calls that were carried out and of calls that were not."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.draw = random.Random(seed)
+        self.asked: set[object] = set()
+
+    def __getattribute__(self, name: str) -> object:
+        found = super().__getattribute__(name)
+        if name not in Tracker.__abstractmethods__ - {"address", "page"}:
+            return found
+
+        def call(*args: object, **more: object) -> object:
+            if name == "open_run":  # as MLflow's does it, which looks for a run whose making was not answered
+                more["fresh"] = more["fresh"] and more["key"] not in self.asked
+                self.asked.add(more["key"])
+            lost = self.draw.choice(["no"] * 8 + ["before", "after"])
+            answer = None if lost == "before" else found(*args, **more)  # type: ignore[operator]
+            if lost != "no":
+                raise TrackingError(f"the answer of {name} was lost")
+            return answer
+
+        return call
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whichever_answer_is_lost_everything_is_written_once(world: World, seed: int) -> None:
+    world.logger.close(status=RunStatus.KILLED, patience_s=5)
+    world.tracker = Flaky(seed)
+    world.start()
+    world.work_off()
+    assert world.logger.close(status=RunStatus.FINISHED, patience_s=30) == 0
+    world.check_whole()
+    for child in world.tracker.kept.values():
+        for name, points in child.metrics.items():
+            epochs = [epoch for epoch, _, _ in points]
+            assert epochs == sorted(set(epochs)), name
