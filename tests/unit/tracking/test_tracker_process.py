@@ -170,8 +170,8 @@ def test_a_call_that_hangs_holds_no_end(silent_server: str) -> None:
             time.sleep(0.05)
         time.sleep(3)  # until it asks the server
         began_s = time.monotonic()
-    assert time.monotonic() - began_s < 4
-    calling.join(timeout=5)
+    assert time.monotonic() - began_s < 15
+    calling.join(timeout=30)
     assert len(errors) == 1
     with pytest.raises(TrackerEndedError):
         tracker.runs("toy")
@@ -182,7 +182,7 @@ def test_an_outbox_that_is_left_behind_tries_no_more(home: Path, caplog: pytest.
         outbox = Outbox()
     for _ in range(3):
         outbox.submit(lambda: tracker.check("toy"))
-    end_s = time.monotonic() + 5
+    end_s = time.monotonic() + 30
     while outbox.waiting:
         assert time.monotonic() < end_s
         time.sleep(0.02)
@@ -213,8 +213,8 @@ def test_one_that_never_answers_holds_no_end(tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr(module, "END_S", 0.2)
         time.sleep(0.5)
         began_s = time.monotonic()
-    assert time.monotonic() - began_s < 4
-    calling.join(timeout=5)
+    assert time.monotonic() - began_s < 15
+    calling.join(timeout=30)
     assert len(errors) == 1
     monkeypatch.setattr(module, "START_S", 0.1)
     with (
@@ -302,7 +302,7 @@ def test_it_ends_with_a_driver_that_is_killed(home: Path) -> None:
     assert Path(folder).is_dir()
     driver.kill()
     driver.wait()
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 30
     while psutil.pid_exists(int(pid)):
         assert time.monotonic() < end_s
         time.sleep(0.05)
@@ -320,7 +320,7 @@ def test_what_it_complains_of_is_passed_on(
         for _ in range(3):
             with pytest.raises(TrackingError, match="does not start"):
                 tracker.check("toy")
-    end_s = time.monotonic() + 5
+    end_s = time.monotonic() + 30
     while "no postgresql" not in caplog.text:
         assert time.monotonic() < end_s
         time.sleep(0.02)
