@@ -39,7 +39,8 @@ from hico_platform.tracking.search_logger import SearchLogger
 from hico_platform.tracking.tracker_process import tracker_process
 
 NAME = "search-00"
-SORT = "&viewStateShareKey=hico"
+VIEW = "&viewStateShareKey=hico"
+"""The part of the address by which MLflow opens the search's view, whose order goes before the address's."""
 WRITTEN = 100
 
 
@@ -134,7 +135,7 @@ def browse(paths: HomePaths, pictures: Path | None) -> None:
             print(f"  {rows.count()} links to trials are on the page")
 
             def worst_first() -> None:
-                page.goto(page.url.replace("orderByAsc=false", "orderByAsc=true").replace(SORT, ""))
+                page.goto(page.url.replace("orderByAsc=false", "orderByAsc=true").replace(VIEW, ""))
                 page.reload()
                 rows.first.wait_for()
 
