@@ -109,13 +109,13 @@ sbom: $(TOOLS)/.ready
 	  requirements/$(or $(LOCK),cuda).lock
 
 # Wheel and source distribution of a clean checkout, tried in environments of their own under every Python that is here, and the
-# bill of materials: dist/. Nothing is uploaded.
+# bill of materials: dist/. Nothing is uploaded. LOCK=cuda where an index has torch's CPU build for some of the Pythons alone.
 PYTHONS ?= python3.11 python3.12 python3.13
 release: $(READY) sbom
 	@test -z "$$(git status --porcelain)" || { echo "expected a clean checkout, got changed files; commit them first"; exit 2; }
 	rm -rf dist build *.egg-info
 	$(BIN)/python -m build --no-isolation --outdir dist .
-	$(BIN)/python tests/release.py --dist dist --lock requirements/cpu.lock $(PYTHONS)
+	$(BIN)/python tests/release.py --dist dist --lock requirements/$(or $(LOCK),cpu).lock $(PYTHONS)
 	mv sbom.cdx.json dist/ && cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 # The pictures of the README, from what make demo leaves: three minutes, tmux and Chromium.

@@ -28,6 +28,9 @@ SMALL = {
 HEADINGS = ("classes", "missing", "bodies", "subject", "camera", "frames", "repetition", "setup")
 """Lines whose values are names and counts of the data: of them the first word counts."""
 
+GUESSES = re.compile(r"[a-z][a-z ]* \d[\d.]*%(?:, [a-z][a-z ]* \d[\d.]*%)+")
+"""The classes of a recording, likeliest first: of a model that has learned next to nothing the order is luck."""
+
 LUCK = re.compile(
     r"champion|challenger|beats|better|noise|register|warning|interval|training to the|loading|compiling"
     r"|that is shown|there is one"
@@ -49,7 +52,7 @@ def _wording(line: str) -> str:
         return "a neighbour"
     if words[0].rstrip(":") in HEADINGS:
         return words[0].rstrip(":")
-    plain = re.sub(r"\b[0-9a-f]{12,}\b", "0", line)
+    plain = re.sub(r"\b[0-9a-f]{12,}\b", "0", GUESSES.sub("CLASSES", line))
     plain = re.sub(r"\b(tiny|embedded|transfer)\b", "DATA", plain)
     plain = re.sub(r"\b(stopped|complete|pruned|stop|continue)\b", "STATE", plain)
     plain = re.sub(r"[-+±(\[]?\d[\d,.:/±%]*[)\]]?", "0", plain)
