@@ -114,7 +114,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 release: $(READY) sbom
 	@test -z "$$(git status --porcelain)" || { echo "expected a clean checkout, got changed files; commit them first"; exit 2; }
 	rm -rf dist build *.egg-info
-	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m build --quiet --no-isolation --outdir dist .
 	$(BIN)/python tests/release.py --dist dist --lock requirements/$(or $(LOCK),cpu).lock $(PYTHONS)
 	mv sbom.cdx.json dist/ && cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 

@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, DateTime, Row, TextClause, bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from hico_platform.search.ledger.engine import look_through
+from hico_platform.search.ledger.engine import Look, look_through
 from hico_platform.search.ledger.snapshot import has_known_schema
 from hico_platform.search.ledger.step import session_of
 
@@ -91,6 +91,15 @@ class TrialRows:
     def none_waits(self) -> bool:
         """Whether it is certain that no enqueued trial waits."""
         return self._is_known and self._first(_WAITING) is None
+
+    @contextmanager
+    def looking(self) -> Iterator[Look | None]:
+        """The database for some queries; None where Optuna is to read it."""
+        if not self._is_known or not isinstance(self._storage, optuna.storages.RDBStorage):
+            yield None
+            return
+        with _optunas_errors(), self._storage.engine.connect() as connection:
+            yield look_through(connection)
 
     def add(self, draft: FrozenTrial) -> FrozenTrial:
         """Writes a new trial that runs; returns it with the id and the number that it has in the database."""

@@ -66,6 +66,10 @@ class TrialRuns:
             if self._waiting.get(number) == run:
                 self._waiting.pop(number, None)
 
+    def waiting(self) -> dict[int, str]:
+        """The runs that are not in the database yet."""
+        return {number: run for number, (_, run) in dict(self._waiting).items()}
+
     def all(self) -> dict[int, str]:
         """The runs that are known, whichever version wrote them."""
         old = study_attributes(self._storage, self._study, prefixes=(RUN,))
@@ -74,4 +78,4 @@ class TrialRuns:
             with self._storage.engine.connect() as connection:
                 rows = connection.execute(_READ, {"key": RUN_OF_TRIAL, "study": self._study})
                 found |= {number: json.loads(run) for number, run in rows}
-        return found | {number: run for number, (_, run) in dict(self._waiting).items()}
+        return found | self.waiting()

@@ -41,7 +41,7 @@ def read(url: str, reader: SnapshotReader) -> Snapshot:
 
 
 def same(snapshot: Snapshot, ledger: StudyLedger) -> bool:
-    assert snapshot.trials == ledger.trials()
+    assert snapshot.trials == ledger.trials() == ledger._trials_by_optuna()
     assert (snapshot.search, snapshot.waiting) == (ledger.search, ledger.waiting())
     assert (snapshot.drivers, snapshot.tags, snapshot.requests) == (
         ledger.drivers(),
@@ -147,7 +147,7 @@ def test_whatever_happens_it_is_what_the_ledger_says(ledger: StudyLedger, url: s
 def shown(source: Snapshot | StudyLedger) -> str:
     """Trials and waiting points as text, in which a score that is no number equals itself."""
     ledgers = isinstance(source, StudyLedger)
-    trials = source.trials() if ledgers else source.trials
+    trials = source._trials_by_optuna() if ledgers else source.trials
     return "\n".join([*map(repr, trials), str(source.waiting() if ledgers else source.waiting)])
 
 

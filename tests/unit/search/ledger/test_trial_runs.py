@@ -29,6 +29,7 @@ def test_a_run_waits_for_the_next_write_and_is_known_here_before(ledger: StudyLe
     number = ledger.begin(SPACE, at_s=0.0).number
     ledger.record_run(number, "run-7")
     assert (ledger.trials()[0].run_id, runs(url)) == ("run-7", [None])
+    assert ledger._trials_by_optuna()[0].run_id == "run-7"
     ledger.set_note("heartbeat", 1)
     assert runs(url) == ["run-7"]
     ledger.record_run(number, "run-8")
