@@ -29,6 +29,7 @@ from hico_platform.checkpoint_files import (
     torn,
 )
 from hico_platform.errors import Problem, UsageError
+from hico_platform.object_store import file_system_of
 
 if TYPE_CHECKING:  # it takes a while to import, and commands that show a search need it not
     from pyarrow import fs
@@ -231,9 +232,7 @@ class CheckpointStore:
 
     def _open(self) -> tuple[fs.FileSystem, str]:
         if self._opened is None:
-            from pyarrow import fs
-
-            found = (self._given, self.url) if self._given is not None else fs.FileSystem.from_uri(self.url)
+            found = (self._given, self.url) if self._given is not None else file_system_of(self.url)
             self._opened = found[0], found[1].rstrip("/")
         return self._opened
 

@@ -14,6 +14,7 @@ from pyarrow import fs
 from hico_platform.data.store import HEADER_FILE, INDEX_FILE, POSE_FILE, Store
 from hico_platform.data.verify import measured_digest
 from hico_platform.errors import DataError, Problem
+from hico_platform.object_store import file_system_of
 from hico_platform.own_file import open_own_file
 
 _SCHEMES = ("file", "s3", "gs")
@@ -31,7 +32,7 @@ def open_store(address: Path | str, *, cache: Path) -> Store:
     if scheme not in _SCHEMES:
         raise _unreachable(str(address), f"{scheme} is not one of {', '.join(_SCHEMES)}")
     try:
-        filesystem, path = fs.FileSystem.from_uri(str(address))
+        filesystem, path = file_system_of(str(address))
         with filesystem.open_input_stream(f"{path}/{HEADER_FILE}") as stream:
             digest = str(json.loads(stream.read())["digest"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:

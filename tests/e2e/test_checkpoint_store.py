@@ -1,4 +1,4 @@
-"""Checkpoints in a real S3 server (moto's), through a server between that answers 500, hangs up and is slow."""
+"""Checkpoints in servers of S3's and Google's kind, through one between that answers 500, hangs up and is slow."""
 
 from __future__ import annotations
 
@@ -13,34 +13,51 @@ from pathlib import Path
 import pytest
 import torch
 
+from hico_platform import object_store
 from hico_platform.checkpoint import load_checkpoint, save_checkpoint
 from hico_platform.checkpoint_files import TornCheckpointError
 from hico_platform.checkpoint_store import CheckpointStore, StoreAwayError, newest_whole
 from hico_platform.commands.trained_encoder import fetched_checkpoint
 from hico_platform.worker.staging import Spool
 from tests.e2e.flaky_proxy import FlakyProxy, flaky_proxy
+from tests.e2e.gs_store import gs_store
 from tests.e2e.s3_store import s3_store
 
 pytestmark = pytest.mark.e2e
 TENSORS = {"model/query.encoder.a": torch.randn(5000), "optimiser/0/m": torch.randn(20000)}
 
 
+STORES = {"s3": s3_store, "gs": gs_store}
+ADDRESSES = {
+    "s3": "s3://hico/a?endpoint_override={at}&scheme=http&region=us-east-1",
+    "gs": "gs://anonymous@hico/a?endpoint_override={at}&scheme=http",
+}
+
+
+@pytest.fixture(scope="module", params=list(STORES))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[FlakyProxy]:
-    with s3_store() as endpoint:
+def proxy(kind: str) -> Iterator[FlakyProxy]:
+    with STORES[kind]() as endpoint:
         if endpoint is None:
-            pytest.skip("no S3 server")
+            pytest.skip(f"no package that brings a store of {kind}://")
         with flaky_proxy(endpoint) as proxy:
             yield proxy
 
 
 @pytest.fixture
-def store(proxy: FlakyProxy, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> CheckpointStore:
+def store(
+    kind: str, proxy: FlakyProxy, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> CheckpointStore:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr(object_store, "RETRY_S", 3)
     proxy.mode, proxy.slow_s = "ok", 0.0
     folder = request.node.name.partition("[")[0]
-    return CheckpointStore(f"s3://hico/a?endpoint_override={proxy.address}&scheme=http&region=us-east-1", folder)
+    return CheckpointStore(ADDRESSES[kind].format(at=proxy.address), folder)
 
 
 def save(directory: Path, epoch: int) -> Path:
