@@ -153,11 +153,13 @@ class Spool:
         self._wake.set()
 
     def is_uploaded(self, name: str) -> bool:
-        """Whether the newest checkpoint of a trial is in the store."""
+        """Whether the newest checkpoint of a trial is in the store, if it has one."""
         newest = folders(self.directory(name))[-1:]
+        if not newest:
+            return True
         with contextlib.suppress(OSError):
-            return bool(newest) and (self.directory(name) / _UPLOADED).read_text() == newest[0].name
-        return not newest
+            return (self.directory(name) / _UPLOADED).read_text() == newest[0].name
+        return False
 
     def flush(self, name: str, *, patience_s: float, alive: Alive = lambda **_: None) -> bool:
         """Waits until the newest checkpoint of a trial is in the store; returns whether it is."""

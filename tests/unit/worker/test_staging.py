@@ -149,6 +149,19 @@ def test_what_is_left_replaces_nothing_newer_and_brings_nothing_back(there: Stor
     assert there.epochs() == ([5] if why == "newer" else [])
 
 
+def test_a_trial_that_ends_before_its_first_checkpoint_waits_for_nothing(
+    there: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CUT_OFF_PATIENCE_S", 3600)
+
+    def fails(task: TrialTask, report: ReportFunction) -> TrialOutcome:
+        raise RuntimeError("no batch can be made")
+
+    with pytest.raises(RuntimeError, match="no batch"):
+        run_staged(task(), lambda report: Decision.CONTINUE, function=fails, store=there.store)
+    assert bring_what_waits(there.store, patience_s=3600) == []
+
+
 def test_a_torn_one_is_not_uploaded_and_the_one_before_is(there: Store) -> None:
     left = spool_folder(there.store.url, there.store.folder) / "0003"
     for epoch in (2, 3):
