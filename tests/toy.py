@@ -22,14 +22,17 @@ from hico_platform.search.task import TrialTask
 FACTS = Facts(data_digest="d" * 64, protocol="xsub", code_version="test", seed=0)
 
 
-def toy_space(*, trials: int = 6, epochs: int = 9, file: str | None = None, **more: object) -> CheckedSpace:
+def toy_space(
+    *, trials: int = 6, epochs: int = 9, batch_size: int | None = None, file: str | None = None, **more: object
+) -> CheckedSpace:
     """Temperature and encoder, over a toy's budget."""
+    budget = {"epochs": epochs} | ({} if batch_size is None else {"batch_size": batch_size})
     return check(
         Document(
             file=file,
             data={
                 "name": "toy",
-                "base": {"model": {"hidden_width": 16}, "budget": {"epochs": epochs}},
+                "base": {"model": {"hidden_width": 16}, "budget": budget},
                 "search": {
                     "contrast": {"temperature": {"low": 0.05, "high": 0.5, "log": True}},
                     "model": {"encoder": {"choice": ["gru", "lstm", "transformer"]}},

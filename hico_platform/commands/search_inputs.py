@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hico_platform.commands.short_recordings import crop_warning, least_crop_frames
+from hico_platform.commands.short_recordings import crop_warning, least_crop_frames, least_of
 from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layouts import LAYOUTS
+from hico_platform.data.split import Split
 from hico_platform.data.split_guard import closed_test_split
 from hico_platform.data.store import COORDINATES, Store
 from hico_platform.enums import Part
@@ -65,13 +66,14 @@ def search_inputs(
         progress: is called while a dataset is generated.
 
     Raises:
-        DataError: a store is torn or has nothing labelled to score on, the protocol does not fit it, or sequences are
-            both trained on and scored.
+        DataError: a store is torn or has nothing labelled to score on, the protocol does not fit it, sequences are
+            both trained on and scored, or there are fewer than the smallest batch of the space.
     """
     settings = space.settings
     source = dataset(data, protocol=settings.protocol, home=home, progress=progress).fixed()
     check_labels(source, field="data", part=Part.VAL)
     store, split = source.open()
+    _check_batch(space, split)
     target = _transfer(space, source=store, home=home, progress=progress)
     rules = {
         "protocol_digest": source.rule_digest,
@@ -110,6 +112,24 @@ def search_inputs(
         warnings=tuple(warning for warning in warnings if warning is not None),
         noise=noise,
     )
+
+
+def _check_batch(space: CheckedSpace, split: Split) -> None:
+    """Raises DataError where every trial would fail, as the data make no batch of the smallest size that is tried."""
+    if space.settings.pretrains_on_validation:
+        trained_on = len(split.train_and_val) + len(split.pretrain_only_in_retraining)
+    else:
+        trained_on = len(split.train) + len(split.pretrain_only)
+    least = least_of(space, "budget.batch_size", base=space.base.budget.batch_size)
+    if least > trained_on:
+        raise DataError(
+            Problem(
+                field="budget.batch_size",
+                rule=f"at most the {trained_on} sequences of the training part",
+                value=least,
+                remedy="lower it (`--set budget.batch_size=...`), or bring more data",
+            )
+        )
 
 
 def _transfer(space: CheckedSpace, *, source: Store, home: Path, progress: Progress | None) -> Dataset | None:

@@ -29,7 +29,10 @@ def crop_warning(source: Dataset, *, min_crop_frames: int) -> str | None:
 
 def least_crop_frames(space: CheckedSpace) -> int:
     """The smallest ``views.min_crop_frames`` that a trial of a space has."""
-    found = [
-        ends[FIELD] for parameter in space.parameters if FIELD in parameter.fields for ends in parameter.extremes()
-    ]
-    return min(map(int, found), default=space.base.views.min_crop_frames)
+    return least_of(space, FIELD, base=space.base.views.min_crop_frames)
+
+
+def least_of(space: CheckedSpace, name: str, *, base: int) -> int:
+    """The smallest value of a setting that is a whole number in the trials of a space, whose base has ``base``."""
+    found = [ends[name] for parameter in space.parameters if name in parameter.fields for ends in parameter.extremes()]
+    return min(map(int, found), default=base)

@@ -41,6 +41,11 @@ class SearchResult:
     refused: int = 0
     refusal: str | None = None
 
+    @property
+    def next_command(self) -> str:
+        """What to do with the result: retrain it, or see why there is nothing to retrain."""
+        return command("show" if self.best is None else "retrain", self.search.name)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
         best = self.best
@@ -66,5 +71,5 @@ class SearchResult:
             "untracked": self.untracked,
             "refused": self.refused,
             "refusal": self.refusal,
-            "next": command("retrain", self.search.name),
+            "next": self.next_command,
         }

@@ -24,9 +24,9 @@ def print_result(
         output: where it is printed.
     """
     say = output.tell
-    name, best = result.search.name, result.best
+    best = result.best
     say("")
-    say(f"search {name} {result.progress}: {', '.join(endings(result.trials))}")
+    say(f"search {result.search.name} {result.progress}: {', '.join(endings(result.trials))}")
     if result.ended_by:
         say(f"ended before its {result.search.limit} trials: {result.ended_by}")
     if best is not None:
@@ -45,5 +45,5 @@ def print_result(
         say(f"{result.refused} writes were refused by the tracking store: {result.refusal}")
     if output.log.path is not None:
         say(f"log: {output.log.path}")
-    output.tell_command("next", f"{command('retrain', name)}{stores}")
+    output.tell_command("next", f"{result.next_command}{stores}")
     output.tell_command("browse", f"{command('ui')}{stores}")

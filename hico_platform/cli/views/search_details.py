@@ -196,7 +196,7 @@ def _next(status: SearchStatus, stores: str) -> Iterator[str]:
     name = status.search.name
     if status.state in (SearchState.INTERRUPTED, SearchState.FAILED):
         yield from _field("next", command("search", "--resume", "--name", name) + stores)
-    elif status.state is SearchState.FINISHED:
+    elif status.state is SearchState.FINISHED and status.best is not None:
         yield from _field("next", command("retrain", name) + stores)
 
 

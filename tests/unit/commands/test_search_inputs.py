@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from hico_platform.commands import search_inputs as module
 from hico_platform.commands.search_inputs import search_inputs
+from hico_platform.config.space import CheckedSpace
 from hico_platform.data.layout import KINECT_V1
 from hico_platform.data.map_layout import map_store
 from hico_platform.data.split import split_store
@@ -14,8 +16,11 @@ from hico_platform.data.split_guard import ClosedTestSplitError, Purpose
 from hico_platform.data.store import Store
 from hico_platform.enums import Signal
 from hico_platform.errors import DataError
+from tests import toy
 from tests.small import small_store
-from tests.toy import toy_space
+
+toy_space = functools.partial(toy.toy_space, batch_size=4)
+"""A space whose trials train on the few sequences of a small store."""
 
 
 def test_trials_are_scored_on_validation_subjects_and_transfer_to_the_target(tmp_path: Path) -> None:
@@ -40,6 +45,24 @@ def test_trials_are_scored_on_validation_subjects_and_transfer_to_the_target(tmp
     assert inputs.noise is not None
     assert (inputs.noise.sequences, inputs.noise.persons) == (24, 3)
     assert inputs.noise.warning in inputs.warnings
+
+
+def test_data_that_make_no_batch_are_refused_before_a_trial_begins(tmp_path: Path) -> None:
+    for seed, name in enumerate(("source", "target")):
+        small_store(tmp_path / name, seed=seed)
+    whole = {"protocol": "odd-subjects", "transfer": str(tmp_path / "target"), "transfer_protocol": "odd-subjects"}
+
+    def inputs(space: CheckedSpace) -> int:
+        found = search_inputs(space, home=tmp_path / "home", data=str(tmp_path / "source"))
+        return int(found.facts.more["train_sequences"])
+
+    trained_on = inputs(toy_space(**whole, batch_size=2))
+    assert inputs(toy_space(**whole, batch_size=trained_on)) == trained_on
+    with pytest.raises(
+        DataError, match=rf"batch_size: expected at most the {trained_on} .* got {trained_on + 1}; lower it"
+    ):
+        inputs(toy_space(**whole, batch_size=trained_on + 1))
+    assert inputs(toy_space(**whole, batch_size=trained_on + 1, objectives=["knn_subjects"])) == trained_on
 
 
 def test_a_transfer_target_of_other_coordinates_is_refused_and_the_generated_one_is_left_out(tmp_path: Path) -> None:

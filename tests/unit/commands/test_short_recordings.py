@@ -68,7 +68,7 @@ def test_the_smallest_value_of_a_space_counts() -> None:
 
 def test_a_search_and_its_dry_run_are_warned(tmp_path: Path, source: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     small_store(tmp_path / "home" / "data" / "transfer-0")  # stands for the generated one
-    short = toy_space(protocol="odd-subjects", transfer_protocol="odd-subjects")
+    short = toy_space(batch_size=4, protocol="odd-subjects", transfer_protocol="odd-subjects")
     inputs = search_inputs(short, home=tmp_path / "home", data=source.location)
     assert short.base.views.min_crop_frames == 64 > median(source)
     assert crop_warning(source, min_crop_frames=64) in inputs.warnings
@@ -77,7 +77,10 @@ def test_a_search_and_its_dry_run_are_warned(tmp_path: Path, source: Dataset, mo
     assert plan.warnings == inputs.warnings
     assert plan.as_dict()["warnings"] == list(inputs.warnings)
     fits = toy_space(
-        protocol="odd-subjects", transfer_protocol="odd-subjects", search={"views.min_crop_frames": {"choice": [8, 64]}}
+        batch_size=4,
+        protocol="odd-subjects",
+        transfer_protocol="odd-subjects",
+        search={"views.min_crop_frames": {"choice": [8, 64]}},
     )
     others = search_inputs(fits, home=tmp_path / "home", data=source.location).warnings
     assert not any("min_crop_frames" in warning for warning in others)

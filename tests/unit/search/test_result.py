@@ -74,3 +74,4 @@ def test_a_best_trial_that_has_not_ended_has_no_metrics() -> None:
 def test_a_search_without_a_best_trial() -> None:
     nothing = SearchResult(**{**vars(result(ended=True)), "best": None, "best_config": None, "front": ()})
     assert (nothing.as_dict()["best"], nothing.as_dict()["front"]) == (None, [])
+    assert nothing.as_dict()["next"] == "hico-platform show toy", "there is nothing to retrain, and show says why"

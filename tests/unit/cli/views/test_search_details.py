@@ -122,6 +122,12 @@ def test_one_that_has_just_begun_and_whose_home_is_elsewhere() -> None:
     assert interrupted["next"] == ["hico-platform search --resume --name toy --home /h"]
 
 
+def test_a_search_without_a_score_is_not_to_be_retrained() -> None:
+    failed = [trial(number, TrialState.PRUNED, curve={}) for number in range(5)]
+    assert "next" not in fields(status(*failed))
+    assert "next" in fields(status(*failed[:-1], trial(4)))
+
+
 def test_machines_are_counted() -> None:
     trials = [
         dataclasses.replace(trial(number), reports=(report(1, 0.5, machine=host),))
