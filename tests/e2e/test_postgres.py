@@ -98,8 +98,8 @@ def _create_databases(folder: Path, port: int) -> None:
     for _ in range(300):
         try:
             with psycopg.connect(place, autocommit=True) as connection:
-                connection.execute("CREATE DATABASE hico")
-                connection.execute("CREATE DATABASE mlflow")
+                connection.execute("CREATE DATABASE hico TEMPLATE template0")
+                connection.execute("CREATE DATABASE mlflow TEMPLATE template0")
                 return
         except psycopg.OperationalError:
             time.sleep(0.1)
@@ -223,8 +223,10 @@ def test_missing_rights_are_refused_and_not_awaited(
     address = server.replace("+psycopg", "")
     with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
         for statement in (
-            "CREATE ROLE reader LOGIN", "CREATE DATABASE closed", "REVOKE CONNECT ON DATABASE closed FROM PUBLIC",
-        ):  # fmt: skip
+            "CREATE ROLE reader LOGIN",
+            "CREATE DATABASE closed TEMPLATE template0",  # unlike template1, nobody is connected to it
+            "REVOKE CONNECT ON DATABASE closed FROM PUBLIC",
+        ):
             connection.execute(statement)
     for name in ("hico", "mlflow"):
         with psycopg.connect(f"{address}/{name}", autocommit=True) as connection:
