@@ -8,6 +8,7 @@ TOOLS := .venv-tools
 # cpu or cuda: which torch. By default the CPU's where pip finds that build (a matter of its index), CUDA's elsewhere on Linux.
 LOCK ?=
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.ready-to-run
 READY := $(VENV)/.ready
 DEMO_HOME ?= $(CURDIR)/.demo
 
@@ -21,7 +22,8 @@ install: $(READY)
 
 # What no lock lists is refused, and so is a package that would have to be built; setuptools is in the lock as torch needs it.
 PIP := -m pip install --quiet --disable-pip-version-check
-$(READY): requirements/cpu.lock requirements/cuda.lock requirements/dev.lock pyproject.toml
+LOCKED := $(PIP) --require-hashes --only-binary=:all:
+$(RUNS): requirements/cpu.lock requirements/cuda.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@lock=$(LOCK); \
@@ -29,12 +31,18 @@ $(READY): requirements/cpu.lock requirements/cuda.lock requirements/dev.lock pyp
 	  torch=$$(sed -n 's/^torch==\([^ ]*+cpu\) .*/\1/p' requirements/cpu.in); lock=cuda; \
 	  if [ "$$(uname)" != Linux ] || $(BIN)/python -m pip index versions torch 2>/dev/null | grep -qF "$$torch"; then lock=cpu; fi; \
 	fi; \
-	echo "installing what requirements/$$lock.lock and dev.lock list"; \
-	$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r requirements/$$lock.lock -r requirements/dev.lock
+	echo "installing what requirements/$$lock.lock lists"; \
+	$(BIN)/python $(LOCKED) -r requirements/$$lock.lock
 	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(RUNS)
+
+# The demo needs none of the tools.
+$(READY): $(RUNS) requirements/dev.lock
+	@echo "installing what requirements/dev.lock lists"
+	@$(BIN)/python $(LOCKED) -r requirements/dev.lock
 	@touch $(READY)
 
-demo: $(READY)
+demo: $(RUNS)
 	$(BIN)/hico-platform search --space level_weights.yaml --resume --home $(DEMO_HOME)
 	$(BIN)/hico-platform retrain level_weights --seeds 1 --home $(DEMO_HOME)
 	@echo
@@ -80,13 +88,13 @@ docs-outputs: $(READY)
 
 # Changes the code a line at a time and shows which changes no unit test notices (docs/mutants.md): hours, so not CI's.
 mutants: $(READY)
-	$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r requirements/mutants.lock
+	$(BIN)/python $(LOCKED) -r requirements/mutants.lock
 	nice $(BIN)/mutmut run $(if $(ONLY),'$(ONLY)')
 	$(BIN)/mutmut results
 
 $(TOOLS)/.ready: requirements/tools.lock
 	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python $(PIP) --require-hashes --only-binary=:all: -r requirements/tools.lock
+	$(TOOLS)/bin/python $(LOCKED) -r requirements/tools.lock
 	@touch $@
 
 # The locks hold every package at its version with the hashes of all its files, and none of an index's addresses. Versions stay
