@@ -38,6 +38,8 @@ TINY = (
     "base.model.hidden_width=8",
     "--set",
     "base.evaluation.linear_epochs=2",
+    "--set",
+    "base.budget.batch_size=8",
 )
 
 

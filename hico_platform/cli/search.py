@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         from hico_platform.commands.report_artifact import keep_report_of_search
 
         keep_report_of_search(paths, name)
-    return 0
+    return 1 if result.without_score else 0
 
 
 def _warn_of_machine(arguments: argparse.Namespace, paths: HomePaths, *, say: Callable[[str], None]) -> None:

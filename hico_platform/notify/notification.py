@@ -18,7 +18,7 @@ class Occasion(StrEnum):
     """The search has come to its end."""
 
     FAILED = "failed"
-    """The search ended by an error, or one of its trials failed."""
+    """The search ended by an error or without a score, or one of its trials failed."""
 
     INTERRUPTED = "interrupted"
     """The search was interrupted, and can be resumed."""

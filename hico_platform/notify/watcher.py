@@ -126,8 +126,9 @@ class SearchWatcher:
             if best is not None and best.value is not None:
                 scored = f"best {self._metric} {shown(best.value, best.standard_error)} (trial {best.number})"
                 facts |= self._score(best.number, best.value, best.standard_error)
-                lines.append(f"Next: {command('retrain', self._name)}")
-            self._tell(Occasion.DONE, f"done, {scored}", lines, facts)
+            lines.append(f"Next: {result.next_command}")
+            occasion = Occasion.FAILED if result.without_score else Occasion.DONE
+            self._tell(occasion, f"{occasion}, {scored}", lines, facts)
 
     def failed(self, error: BaseException) -> None:
         """The search ended by an error."""

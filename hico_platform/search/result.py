@@ -7,7 +7,7 @@ from typing import Any
 
 from hico_platform.config.trial import TrialConfig
 from hico_platform.errors import command
-from hico_platform.search.ledger.base import SearchRecord, TrialRecord
+from hico_platform.search.ledger.base import SearchRecord, TrialRecord, TrialState
 from hico_platform.search.state import SearchProgress
 
 
@@ -40,6 +40,11 @@ class SearchResult:
     untracked: int
     refused: int = 0
     refusal: str | None = None
+
+    @property
+    def without_score(self) -> bool:
+        """Whether trials failed and none was scored: the search brought nothing."""
+        return self.best is None and any(trial.state is TrialState.FAILED for trial in self.trials)
 
     @property
     def next_command(self) -> str:

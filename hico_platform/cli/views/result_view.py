@@ -33,6 +33,8 @@ def print_result(
         metrics = best.ending.metrics if best.ending else {}
         say(f"best: trial {best.number}, {shown_values(best.values)}", style="bold")
         say(f"      {', '.join(f'{metric} {value:.3f}' for metric, value in metrics.items())} (validation)")
+    elif result.without_score:
+        say("no trial was scored", style="bold")
     if len(objectives) > 1:
         say("Pareto front:")
         for trial in result.front:

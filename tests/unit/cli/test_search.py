@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 from pathlib import Path
@@ -16,6 +17,7 @@ from hico_platform.search.messages import TrialFailure
 from hico_platform.search.scheduler.make import make_scheduler
 from tests.small import small_store
 from tests.toy import FACTS, run_toy_task, toy_space
+from tests.unit.search.test_result import result
 
 SPACE = toy_space(trials=5)
 
@@ -71,6 +73,17 @@ class TestSearch:
     def test_usage(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
         assert main(["search", *options, "--home", str(tmp_path)]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("scored", "code"), [(True, 0), (False, 1)])
+def test_a_search_whose_trials_failed_without_a_score_is_exit_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], scored: bool, code: int
+) -> None:
+    found = result(ended=True)
+    brought = found if scored else dataclasses.replace(found, best=None)
+    monkeypatch.setattr("hico_platform.cli.search._search", lambda *given, **named: brought)
+    assert main(["search", "--space", "queue", "--home", str(tmp_path)]) == code
+    assert ("no trial was scored" in capsys.readouterr().out) is not scored
 
 
 def test_ui_without_anything_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from hico_platform.search.events import TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.execution_events import WorkerReleased
 from hico_platform.search.ledger.base import Ending, Origin, TrialRecord, TrialState
 from tests.unit.search.ledger.contract import report
+from tests.unit.search.test_result import result
 
 GIB = 2**30
 
@@ -196,3 +197,15 @@ def test_how_a_search_ends() -> None:
     ]
     assert watched.told[2].text == "Go on with: hico-platform search --resume --name toy"
     assert watched.told[3].text.startswith("no disk\n")
+
+
+def test_a_search_that_was_scored_is_done_and_one_that_only_failed_has_failed() -> None:
+    watched = Watched()
+    found = result(ended=True)
+    watched.watcher.done(found)
+    watched.watcher.done(dataclasses.replace(found, best=None))
+    done, failed = watched.told
+    assert (done.occasion, done.title) == (Occasion.DONE, "toy: done, best knn_top1 0.500 (trial 1)")
+    assert done.text.endswith("Next: hico-platform retrain toy")
+    assert (failed.occasion, failed.title) == (Occasion.FAILED, "toy: failed, no trial was scored")
+    assert failed.text.endswith("Next: hico-platform show toy")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 from hico_platform.config.schema import flatten
 from hico_platform.search.ledger.base import Origin, TrialState
 from hico_platform.search.ledger.memory import MemoryLedger
@@ -37,6 +39,13 @@ def result(*, ended: bool) -> SearchResult:
         refused=1,
         refusal="too long",
     )
+
+
+def test_a_search_whose_trials_failed_without_a_score_brought_nothing() -> None:
+    found = result(ended=True)
+    assert not found.without_score, "one failed, the other is the best"
+    assert dataclasses.replace(found, best=None).without_score
+    assert not dataclasses.replace(found, best=None, trials=found.trials[1:]).without_score, "stopped by its user, say"
 
 
 def test_as_plain_values() -> None:

@@ -44,7 +44,8 @@ def test_a_search_that_was_ended_early_and_lost_writes() -> None:
 
 def test_nothing_is_said_of_what_did_not_happen() -> None:
     found = dataclasses.replace(result(ended=True), ended_by=None, untracked=0, refused=0, best=None)
-    assert [line.strip().split()[0] for line in shown(found) if line] == ["search", "next:", "browse:"]
+    assert [line.strip().split()[0] for line in shown(found) if line] == ["search", "no", "next:", "browse:"]
+    assert "no trial was scored" in shown(found)
     assert "next: hico-platform show toy --home here" in shown(found), "there is nothing to retrain"
 
 
