@@ -169,7 +169,7 @@ def _words(arguments: argparse.Namespace) -> str:
 
 def _print(report: RetrainReport, arguments: argparse.Namespace, output: Output) -> None:
     """Prints the comparison, and keeps it in the log."""
-    from hico_platform.cli.views.retrain_view import as_json, print_report
+    from hico_platform.cli.views.retrain_view import as_json, next_commands, print_report
 
     plain = as_json(report)
     output.note(f"results {json.dumps(plain)}")
@@ -179,6 +179,8 @@ def _print(report: RetrainReport, arguments: argparse.Namespace, output: Output)
     print_report(report, again=_repeat_command(arguments))
     if output.log.path is not None:
         print(f"Log: {output.log.path}")
+    for line in next_commands(report, is_search=arguments.name is not None, stores=store_words(arguments)):
+        print(line)
 
 
 def _inputs(

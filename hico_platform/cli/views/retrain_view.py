@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hico_platform.cli.terminal import rich_text
 from hico_platform.cli.views.pretrain_only import joining
+from hico_platform.errors import command
 from hico_platform.evaluate.headings import heading, in_short
 from hico_platform.retrain import further_scores
 from hico_platform.retrain.candidates import as_plain
@@ -59,6 +60,18 @@ def print_report(report: RetrainReport, *, again: str) -> None:
     console.print(f"Results and checkpoints: {report.directory}", soft_wrap=True, markup=False)
     for line in _missing(report, again=again):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def next_commands(report: RetrainReport, *, is_search: bool, stores: str) -> Iterator[str]:
+    """What to do with the result: look at it where it is a search's, and use the model where it is registered.
+
+    ``stores`` are the options that name home and stores.
+    """
+    if is_search:
+        yield f"Next: {command('report', report.name)}{stores}"
+    if report.model_version is not None:
+        model = f"{report.name}@{report.alias}"
+        yield f"Use the model: {command('predict', '--model', model)} FILE...{stores}"
 
 
 def _candidates(report: RetrainReport) -> Table:

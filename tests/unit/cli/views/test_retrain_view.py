@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hico_platform.cli.views.retrain_view import COLUMNS, as_json, print_report
+from hico_platform.cli.views.retrain_view import COLUMNS, as_json, next_commands, print_report
 from hico_platform.enums import Clusters
 from hico_platform.evaluate.intervals import Interval, PairedTest
 from hico_platform.retrain.candidates import Candidate, Validated
@@ -125,6 +125,15 @@ def test_what_is_missing_is_said_with_the_command_that_makes_up_for_it(capsys: p
         "The model is not registered: the store is away",
         "once that is mended, this makes up for it, without training again: hico-platform retrain toy",
     ]
+
+
+def test_what_comes_next_is_said_of_what_there_is() -> None:
+    assert list(next_commands(COMPARED, is_search=True, stores=" --home here")) == [
+        "Next: hico-platform report toy --home here",
+        "Use the model: hico-platform predict --model toy@challenger FILE... --home here",
+    ]
+    unregistered = dataclasses.replace(REPORT, model_version=None)
+    assert list(next_commands(unregistered, is_search=False, stores="")) == [], "a file has no report"
 
 
 def test_as_plain_values() -> None:
