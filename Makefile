@@ -1,4 +1,4 @@
-# make demo   everything a newcomer sees: search, retraining, results (about 7 minutes on 2 cores, set-up aside)
+# make demo   everything a newcomer sees: search, retraining, results (about 6 minutes on 2 cores, set-up aside)
 # make test   the tests      make unit   the quick ones alone      make check   lint, types, import contracts
 # make docs   the documentation's site, in site/      make docs-serve   shows it while pages are edited
 # make lock   pins and hashes of all packages      make sbom   the bill of materials      make release   dist/, tried

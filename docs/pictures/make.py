@@ -73,7 +73,7 @@ def draw_terminal(*, trials: int = 4, seconds: float = 600) -> None:
             time.sleep(3)
             shown = screen(session).replace(str(home), "~/.hico")
     console = Console(record=True, width=COLUMNS, file=open("/dev/null", "w"), force_terminal=True)  # noqa: SIM115
-    console.print(Text.from_ansi(shown))
+    console.print(Text.from_ansi(shown + "\n "))  # the SVG cuts the last line's descenders
     picture = console.export_svg(title="hico-platform search --space level_weights.yaml")
     # Without the fonts that it would fetch: the system's own take their place.
     (HERE / "terminal.svg").write_text(re.sub(r"@font-face \{.*?\}\n?", "", picture, flags=re.DOTALL))
