@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import sys
 from pathlib import Path
 
 from hico_platform.cli.store_options import add_store_options, home_paths
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = list(dict.fromkeys(arguments.names))
     for name in names:
         check_known_name(name, field="NAME")
+    _import_importances()
     with uncollected():
         contents = [report_content(paths, name, coordinates=arguments.json) for name in names]
     file = arguments.out or paths.search(names[0]) / ("report.html" if len(names) == 1 else "side_by_side.html")
@@ -71,3 +73,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"report: {file}")
     return 0
+
+
+def _import_importances() -> None:
+    """Imports Optuna's importances without scikit-learn, which only its random forests need: a second of two.
+
+    Optuna goes on without scikit-learn where it is not installed. PED-ANOVA, which the report has, needs none of it.
+    For this command's own process alone: in a program of somebody's it would take the forests away.
+    """
+    if "sklearn" in sys.modules:
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # an import of it raises ImportError
+    try:
+        import optuna.importance  # noqa: F401
+    finally:
+        del sys.modules["sklearn"]
