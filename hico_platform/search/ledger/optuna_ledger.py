@@ -50,6 +50,7 @@ from hico_platform.search.ledger.serialization import (
     readable,
     report_to_plain,
 )
+from hico_platform.search.ledger.slim_trials import make_slim, whole_trials
 from hico_platform.search.ledger.snapshot import SnapshotReader
 from hico_platform.search.ledger.step import one_transaction
 from hico_platform.search.ledger.storage import MEMORY, Storage, open_storage
@@ -111,6 +112,7 @@ class StudyLedger(Ledger):
         self._begun = 0
         self._distributions: dict[str, optuna.distributions.BaseDistribution] = {}
         if settle:
+            make_slim(storage)
             with readable(self._search.name, written_by=self._search.facts.code_version):
                 self._repair()
 
@@ -198,7 +200,9 @@ class StudyLedger(Ledger):
         return tuple(replace(one, run_id=late[one.number]) if one.number in late else one for one in snapshot.trials)
 
     def _trials_by_optuna(self) -> tuple[TrialRecord, ...]:
-        runs, known, records = self._runs.all(), self._study.get_trials(deepcopy=False), []
+        with whole_trials(self.storage):
+            known = self.storage.get_all_trials(self._study_id, deepcopy=False)
+        runs, records = self._runs.all(), []
         pauses = pauses_from(self.note(PAUSES))
         with readable(self._search.name, written_by=self._search.facts.code_version):
             for frozen in known:

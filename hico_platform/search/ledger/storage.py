@@ -11,6 +11,7 @@ import optuna
 from hico_platform.database_rights import REMEDY, lacks_rights
 from hico_platform.errors import Problem, UsageError, first_line
 from hico_platform.masking import masked
+from hico_platform.search.ledger.slim_trials import StudyStorage
 from hico_platform.search.ledger.step import allow_steps
 from hico_platform.sqlite_files import (
     BUSY_TIMEOUT_S,
@@ -91,18 +92,18 @@ def _connect(url: str, *, create: bool, timeout_s: float | None) -> Storage:
     return storage
 
 
-def _opened(url: str, options: dict[str, Any], *, create: bool) -> optuna.storages.RDBStorage:
+def _opened(url: str, options: dict[str, Any], *, create: bool) -> StudyStorage:
     """Optuna's storage; opened again where another process has just written what this one was about to.
 
     Optuna writes into a new database which version its tables have, also where it is to create none: ``status`` of a
     search that begins at this moment, and the search, might both.
     """
     try:
-        return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        return StudyStorage(url, engine_kwargs=options, skip_table_creation=not create)
     except Exception as error:
         if type(error).__name__ != "IntegrityError":  # SQLAlchemy's
             raise
-        return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        return StudyStorage(url, engine_kwargs=options, skip_table_creation=not create)
 
 
 def _problem(error: Exception, url: str) -> Problem | None:

@@ -123,7 +123,7 @@ def test_a_server_s_tables_are_made_by_a_driver_alone(create: bool, monkeypatch:
         asked.append({"url": url, **more})
         return SimpleNamespace(engine=None)
 
-    monkeypatch.setattr(optuna.storages, "RDBStorage", connect)
+    monkeypatch.setattr("hico_platform.search.ledger.storage.StudyStorage", connect)
     open_storage("postgresql+psycopg://me@host/db", create=create)
     assert asked == [
         {
@@ -138,7 +138,7 @@ def test_a_server_without_tables_is_named_without_its_password(monkeypatch: pyte
     def connect(url: str, **more: object) -> None:
         raise RuntimeError('relation "version_info" does not exist')
 
-    monkeypatch.setattr(optuna.storages, "RDBStorage", connect)
+    monkeypatch.setattr("hico_platform.search.ledger.storage.StudyStorage", connect)
     with pytest.raises(
         UsageError, match=r"^postgresql\+psycopg://.*@host/db: expected a study database, got"
     ) as raised:
