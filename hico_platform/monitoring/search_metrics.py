@@ -25,7 +25,7 @@ from hico_platform.monitoring.registry import PREFIX, SEARCH, SearchRegistry
 from hico_platform.monitoring.sampler import Sampler, sample
 from hico_platform.monitoring.timed_ledger import timed_ledger
 from hico_platform.monitoring.trials_at_work import KNN, TrialsAtWork
-from hico_platform.search.eta import seconds_left_by
+from hico_platform.search.eta import ExpectedEpochs, Work, seconds_left_by
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.execution_events import (
     DriverChecked,
@@ -37,7 +37,7 @@ from hico_platform.search.execution_events import (
     WorkerProgressed,
     WorkerReleased,
 )
-from hico_platform.search.ledger.base import Ledger, ReportRecord, TrialRecord
+from hico_platform.search.ledger.base import Ending, Ledger, ReportRecord, TrialRecord
 from hico_platform.search.notes import SESSIONS
 from hico_platform.search.state import SearchState, TrialStatus, trial_status
 from hico_platform.search.stopping import busy_s
@@ -135,6 +135,8 @@ class SearchMetrics:
         self._checked_s: float | None = None
         self._lock = threading.Lock()
         self._spent_s = self._ended_spent_s = 0.0
+        self._ended_epochs = 0
+        self._expected: ExpectedEpochs | None = None
         self._spent_before: dict[int, float] = {}
         self._since_s: dict[int, float] = {}
         self._epoch_of: dict[int, int] = {}
@@ -203,6 +205,7 @@ class SearchMetrics:
         with self._lock:
             since = dict(self._since_s)
             spent_s, ended_spent_s, before = self._spent_s, self._ended_spent_s, dict(self._spent_before)
+            ended_epochs, epoch_of = self._ended_epochs, dict(self._epoch_of)
         running = {number: before.get(number, 0.0) + now_s - since_s for number, since_s in since.items()}
         busy = spent_s + sum(now_s - since_s for since_s in since.values())
         yield self._count("busy_seconds", "Seconds for which trials have held workers.", busy, unit="seconds")
@@ -212,12 +215,15 @@ class SearchMetrics:
         )  # fmt: skip
         counts = self._counts.copy()
         ended = sum(count for state, count in counts.items() if state is not TrialStatus.RUNNING)
-        left = seconds_left_by(
-            ended_s=ended_spent_s,
-            ended=ended,
-            running_s=list(running.values()),
-            to_begin=max(self._trials_limit - sum(counts.values()), 0),
-        )
+        left = None
+        if ended and self._expected is not None:
+            left = seconds_left_by(
+                done=Work(ended_spent_s, ended_epochs),
+                ended=ended,
+                running=[Work(seconds, epoch_of.get(number, 0)) for number, seconds in running.items()],
+                to_begin=max(self._trials_limit - sum(counts.values()), 0),
+                expected=self._expected,
+            )
         if left is not None:
             yield self._value("eta_seconds", "Estimated seconds until the last trial has ended.", left, unit="seconds")
         if self._at_work is not None:
@@ -294,6 +300,7 @@ class SearchMetrics:
         self._limit().set(search.limit)
         if space.settings.stop.gpu_hours is not None:
             self._budget().set(space.settings.stop.gpu_hours * HOUR_S)
+        self._expected = ExpectedEpochs.of(space, limit=search.limit)
         facts = search.facts
         self._info(
             facts.protocol,
@@ -333,6 +340,7 @@ class SearchMetrics:
             self._spent_before[trial.number] = spent_s
             return
         self._ended_spent_s += spent_s
+        self._ended_epochs += trial.epoch
         self._ended(trial.ending.state).inc()
         self._best.end(trial.number, trial.ending.state)
 
@@ -361,7 +369,7 @@ class SearchMetrics:
             self._counts[TrialStatus.RUNNING] -= 1
             self._counts[TrialStatus(event.ending.state)] += 1
             self._epoch_of.pop(event.number, None)
-            self._stop_counting(event.number, at_s=max(now_s, event.ending.at_s), ended=True)
+            self._stop_counting(event.number, at_s=max(now_s, event.ending.at_s), ending=event.ending)
             self._ended(event.ending.state).inc()
             self._best.end(event.number, event.ending.state)
             self._at_work.end(event.number)
@@ -394,13 +402,14 @@ class SearchMetrics:
             case _:
                 assert_never(event)
 
-    def _stop_counting(self, number: int, *, at_s: float, ended: bool = False) -> None:
+    def _stop_counting(self, number: int, *, at_s: float, ending: Ending | None = None) -> None:
         with self._lock:
             spent_s = at_s - self._since_s.pop(number, at_s)
             before_s = self._spent_before.pop(number, 0.0)
             self._spent_s += spent_s
-            if ended:
+            if ending is not None:
                 self._ended_spent_s += before_s + spent_s
+                self._ended_epochs += ending.epoch
 
     def _pause_counting(self, number: int) -> None:
         """A paused trial holds no worker until it is handed out again."""

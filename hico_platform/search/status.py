@@ -19,7 +19,7 @@ from hico_platform.plug_in_names import missing_plug_ins_named
 from hico_platform.plug_ins import BrokenPlugInError, warn_of_missing
 from hico_platform.search.checkpoint_place import store_from, stores_of
 from hico_platform.search.drivers import DriverRecord
-from hico_platform.search.eta import epochs_spent, expected_epochs, seconds_left
+from hico_platform.search.eta import ExpectedEpochs, epochs_spent, seconds_left
 from hico_platform.search.heartbeat import DRIVER
 from hico_platform.search.ledger.base import ReportRecord, SearchRecord, TrialRecord, best_trial
 from hico_platform.search.notes import (
@@ -344,7 +344,7 @@ def _status(paths: HomePaths, ledger: Snapshot, *, now_s: float) -> SearchStatus
             limit=ledger.search.limit,
             now_s=now_s,
             sessions=sessions,
-            epochs_of_a_trial=expected_epochs(space, limit=ledger.search.limit),
+            expected=ExpectedEpochs.of(space, limit=ledger.search.limit),
         )
         if driver
         else None,

@@ -17,7 +17,7 @@ from hico_platform.cli.views.search_picture import SearchPicture, shown_score, s
 from hico_platform.config.space import CheckedSpace
 from hico_platform.enums import Decision
 from hico_platform.interruptions import is_interrupted
-from hico_platform.search.eta import expected_epochs, seconds_left
+from hico_platform.search.eta import ExpectedEpochs, seconds_left
 from hico_platform.search.events import Event, TrialBegan, TrialEnded, TrialReported
 from hico_platform.search.ledger.base import SearchRecord, TrialRecord, best_trial
 from hico_platform.search.messages import Activity
@@ -217,7 +217,7 @@ class SearchView:
                 limit=self._limit,
                 now_s=now_s,
                 sessions=(self._began_at_s,),
-                epochs_of_a_trial=expected_epochs(self._space, limit=self._limit),
+                expected=ExpectedEpochs.of(self._space, limit=self._limit),
                 epochs={number: one.epoch for number, one in self._activities.items() if one.epoch is not None},
             )
         interrupted = INTERRUPTED if trials else "interrupted: ending"

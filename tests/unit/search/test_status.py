@@ -106,8 +106,9 @@ def test_with_a_driver_the_running_trial_counts_up_to_now(home: Path) -> None:
     assert status.state is SearchState.RUNNING
     assert status.driver is not None
     assert status.cost == Cost(trial_hours=7.0, cpu_hours=28.0, gpu_hours=3.5)
-    # Trials took 5/4 hours on average: trial 4 is beyond that and counts a tenth, one more is to begin.
-    assert status.seconds_left == pytest.approx(HOUR_S * 1.25 * 1.1)
+    # 19 epochs took 5 hours: the 2 hours of trial 4 are most of its 9 epochs, and one more trial is to begin.
+    epoch_hours = 5 / 19
+    assert status.seconds_left == pytest.approx(HOUR_S * ((9 * epoch_hours - 2) + 9 * epoch_hours))
     assert status.as_dict()["trials"][4]["state"] == "running"
 
 
