@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 MOST_BYTES = 32 * 2**20
 _MOST_LINE_CHARACTERS = 2**20
 _MOST_BODIES = 100_000  # body-frames
+LEFT_OUT = "frames that a file leaves out between others, in which nobody was found"
 _JSON_REMEDY = "correct joints and axes of the map"
 _NO_NUMBER = ("", "nan", "na", "null", "none")
 
@@ -105,20 +106,40 @@ def files_of(file: Path, table: TableMap | None) -> tuple[Path, ...]:
 
 def _assembled(bodies: _Bodies, metres: float) -> tuple[Floats, Mapping[str, int]]:
     """Bodies told apart by their ids; a person whose id changes stays one, see ``find_actors``."""
-    order = {frame: t for t, frame in enumerate(_in_order(list(bodies.frames)))}
+    order, left_out = _times(list(bodies.frames))
+    length = len(order) + left_out
     found = sorted(((order[frame], body, part) for (frame, body), part in bodies.found.items()), key=lambda one: one[0])
     if not found:
-        return np.zeros((len(order), 0, bodies.joints, 3)), {}
+        return np.zeros((length, 0, bodies.joints, 3)), {}
     coordinates = np.stack([part for _, _, part in found]) * metres  # (B, J, C)
     frames = [t for t, _, _ in found]
     numbers = {body: i for i, body in enumerate(dict.fromkeys(body for _, body, _ in found))}
     with np.errstate(invalid="ignore"):
         finite = np.where(np.isfinite(coordinates).all(axis=-1, keepdims=True), coordinates, 0.0)
     actors = find_actors(frames, [numbers[body] for _, body, _ in found], finite)
-    pose = np.full((len(order), actors.numbers.max(initial=-1) + 1, bodies.joints, 3), np.nan)
+    pose = np.full((length, actors.numbers.max(initial=-1) + 1, bodies.joints, 3), np.nan)
     kept = actors.numbers >= 0
     pose[np.array(frames)[kept], actors.numbers[kept]] = coordinates[kept]
-    return pose, actors.remarks
+    return pose, {**actors.remarks, LEFT_OUT: left_out} if left_out else actors.remarks
+
+
+def _times(frames: list[Hashable]) -> tuple[dict[Hashable, int], int]:
+    """When each frame is, and how many between them the file leaves out, since nobody was found in them.
+
+    Frames are left out where all have whole numbers of which some follow one another: else they are times, or every
+    other frame.
+    """
+    ordered = _in_order(frames)
+    times = {frame: t for t, frame in enumerate(ordered)}
+    if not all(isinstance(frame, str) and is_number(frame) for frame in ordered):
+        return times, 0
+    numbers = [float(str(frame)) for frame in ordered]
+    if not all(number.is_integer() for number in numbers):
+        return times, 0
+    span = int(numbers[-1] - numbers[0]) + 1 if numbers else 0
+    if span > MOST_FRAMES or 1 not in np.diff(numbers):
+        return times, 0
+    return {frame: int(number - numbers[0]) for frame, number in zip(ordered, numbers, strict=True)}, span - len(frames)
 
 
 def _in_order(frames: list[Hashable]) -> list[Hashable]:
@@ -130,9 +151,13 @@ def _in_order(frames: list[Hashable]) -> list[Hashable]:
 
 def _read_csv(file: Path, columns: CSVColumns, names: Sequence[str], bodies: _Bodies) -> None:
     rows = _rows(file, columns.separator)
-    head = next(rows, (1, []))[1] if columns.header else None
+    head = next((cells for _, cells in rows if any(cells)), []) if columns.header else None
     place = _Places(file, columns, names, head)
     for line, cells in rows:
+        if not any(cells):  # a frame in which nobody was found, where a row is one; else it says of which nothing
+            if place.frame is None and place.joint is None:
+                bodies.add_frame(line, line)
+            continue
         if len(cells) <= place.last:
             raise wrong(file, f"a row of at least {place.last + 1} cells", len(cells), line)
         frame: Hashable = line if place.frame is None else cells[place.frame]
@@ -183,7 +208,7 @@ class _Places:
 
 
 def _rows(file: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Lines and their cells, without empty rows."""
+    """Lines and their cells, without blank lines; a row of empty cells is one."""
     size = file.stat().st_size
     if size > MOST_BYTES:
         raise wrong(file, f"a recording's file of at most {MOST_BYTES} bytes", size, remedy="cut it into several")
@@ -196,7 +221,7 @@ def _rows(file: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
                 reader = csv.reader(lines, delimiter=separator, strict=True)
                 rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
             for line, cells in rows:
-                if any(cells):
+                if len(cells) > 1 or any(cells):
                     yield line, cells
     except (csv.Error, UnicodeDecodeError) as error:
         raise wrong(file, "a CSV file", str(error)) from None

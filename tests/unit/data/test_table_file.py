@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hico_platform.data.layout import Layout
-from hico_platform.data.table_file import read_table
+from hico_platform.data.table_file import LEFT_OUT, read_table
 from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError
 
@@ -61,6 +61,52 @@ def test_an_empty_cell_is_a_missing_joint(tmp_path: Path) -> None:
     found = read(tmp_path, text, csv={})
     assert np.isnan(found[0, 0, 0]).all()
     assert np.isnan(found).sum() == 3
+
+
+def test_a_row_of_empty_cells_is_a_frame_in_which_nobody_was_found(tmp_path: Path) -> None:
+    head, *rows = wide().split("\n")
+    empty = "," * 8
+    found = read(
+        tmp_path, "\n".join([empty, head, rows[0], empty, rows[1], "", rows[2], empty, empty, rows[3]]), csv={}
+    )
+    assert len(found) == 7, "a blank line is none, nor is a row above the titles"
+    np.testing.assert_array_equal(found[[0, 2, 3, 6], 0], POSE)
+    assert np.isnan(found[[1, 4, 5]]).all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "times"),
+    [
+        (("7", "8", "11", "12"), [0, 1, 4, 5]),
+        (("12", "11", "8", "7"), [5, 4, 1, 0]),
+        (("0", "2", "4", "8"), [0, 1, 2, 3]),
+        (("0.5", "1.5", "3.5", "4.5"), [0, 1, 2, 3]),
+        (("a", "b", "e", "f"), [0, 1, 2, 3]),
+        (("0", "1", "2", str(10**9)), [0, 1, 2, 3]),
+    ],
+    ids=["left out", "in any order", "every other frame", "times", "names", "a jump"],
+)
+def test_frames_that_a_file_leaves_out_are_frames_in_which_nobody_was_found(
+    tmp_path: Path, numbers: tuple[str, ...], times: list[int]
+) -> None:
+    head, *rows = wide().split("\n")
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join([f"t,{head}", *(f"{number},{row}" for number, row in zip(numbers, rows, strict=True))]))
+    found, remarks = read_table(file, TableMap.from_plain({"csv": {"frame": "t"}}), STICK)
+    left_out = max(times) + 1 - len(times)
+    assert remarks == ({LEFT_OUT: left_out} if left_out else {})
+    assert len(found) == len(times) + left_out
+    np.testing.assert_array_equal(found[times, 0], POSE)
+    assert np.isnan(np.delete(found, times, axis=0)).all()
+
+
+def test_an_empty_row_of_a_file_with_a_row_a_joint_says_nothing(tmp_path: Path) -> None:
+    rows = [
+        f"{t},{joint},{','.join(map(str, POSE[t, j].tolist()))}" for t in (0, 1) for j, joint in enumerate(STICK.joints)
+    ]
+    rows.insert(3, ",,,,")
+    found = read(tmp_path, "\n".join(["t,j,x,y,z", *rows]), csv=LONG)
+    np.testing.assert_array_equal(found[:, 0], POSE[:2])
 
 
 def test_a_row_a_joint_in_any_order_of_bodies(tmp_path: Path) -> None:
