@@ -35,7 +35,7 @@ _MOST_SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument(
-        "--format", required=True, choices=FORMAT_NAMES, help="what the raw files are; auto: what they look like"
+        "--format", default=AUTO, choices=FORMAT_NAMES, help="what the raw files are (default: what they look like)"
     )
     parser.add_argument("--raw", required=True, type=Path, metavar="PATH", help="the raw files: a folder or a file")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the store to make; must not exist")
@@ -137,7 +137,8 @@ def run(arguments: argparse.Namespace) -> int:
         which = "all" if report.unlabelled == report.kept else f"{report.unlabelled:,} of"
         print(f"{which} {report.kept:,} kept have no label: pretraining uses them, evaluation does not")
     if report.body:
-        chosen = "" if arguments.layout or arguments.format not in LAYOUT_CHOSEN else " (none was named; its bones fit)"
+        is_named = arguments.layout or arguments.map or arguments.format not in LAYOUT_CHOSEN
+        chosen = "" if is_named else " (none was named; its bones fit)"
         print(plain(f"layout {report.layout}{chosen}, body {body_line(report.body)}"))
     for warning in report.warnings:
         print(plain(f"warning: {warning}"))

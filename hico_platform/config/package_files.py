@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import hico_platform
@@ -33,10 +34,12 @@ def find_space(text: str) -> Path:
     name = path.stem if path.suffix in {".yaml", ".yml"} else path.name
     if path.name == text and name in shipped:
         return shipped[name]
+    near = difflib.get_close_matches(name, shipped, n=1)
     raise ConfigError(
         Problem(
             file=text,
             rule="an existing file or the name of a space that ships with the package",
-            remedy=f"check the path; the shipped ones are {', '.join(shipped)}",
+            value="neither",
+            remedy=f"did you mean {near[0]}?" if near else f"check the path; the shipped ones are {', '.join(shipped)}",
         )
     )

@@ -22,6 +22,7 @@ SCHEME = "models:/"
 MODEL_FILE = "MLmodel"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
 _FLAVOR, _DATA, _ENCODER = "python_function", "data", "encoder"
+_NOT_THERE, _MOST_NAMED = "RESOURCE_DOES_NOT_EXIST", 10
 _TOP = {
     MODEL_FILE, "conda.yaml", "python_env.yaml", "requirements.txt", _DATA, CODE, "registered_model_meta",
     "input_example.json", "serving_input_example.json",
@@ -57,15 +58,46 @@ def fetch_registered(tracker: MlflowTracker, uri: str, into: Path) -> Path:
         )
     name, alias, version = found.group("name", "alias", "version")
     with tracker.client() as client:
+        registered = _known_model(client, name)
         if alias is not None:
-            version = client.get_model_version_by_alias(name, _known_alias(client, name, alias)).version
-        location = client.get_model_version_download_uri(name, str(version))
+            version = client.get_model_version_by_alias(name, _known_alias(registered, alias)).version
+        location = _location(client, registered, str(version))
         return _fetch(location, into, shown=uri, tracking_uri=tracker.uri)
 
 
-def _known_alias(client: Any, name: str, alias: str) -> str:
-    """The alias, which the model has. A model that is not registered is left to MLflow's own answer."""
-    aliases = client.get_registered_model(name).aliases
+def _known_model(client: Any, name: str) -> Any:
+    """The registered model of that name."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != _NOT_THERE:
+            raise
+    known = [model.name for model in client.search_registered_models(max_results=_MOST_NAMED)]
+    others = f", or take one of {', '.join(sorted(known))}" if known else ""
+    raise TrackingRefused(
+        f"no model is called {name}", remedy=f"register the model of a search by {command('retrain', 'SEARCH')}{others}"
+    )
+
+
+def _location(client: Any, registered: Any, version: str) -> str:
+    """Where the files of a version are."""
+    from mlflow.exceptions import MlflowException
+
+    name = registered.name
+    try:
+        return str(client.get_model_version_download_uri(name, version))
+    except MlflowException as error:
+        if error.error_code != _NOT_THERE:
+            raise
+    others = [f"models:/{name}@{alias}" for alias in sorted(registered.aliases)]
+    raise TrackingRefused(f"it has no version {version}", remedy=f"take {' or '.join(others) or f'models:/{name}/1'}")
+
+
+def _known_alias(registered: Any, alias: str) -> str:
+    """The alias, which the model has."""
+    name, aliases = registered.name, registered.aliases
     if alias in aliases:
         return alias
     others = [f"models:/{name}@{other}" for other in sorted(aliases)]

@@ -201,6 +201,8 @@ def find_format(raw: Path, options: ReadOptions) -> tuple[str, str]:
     """
     check_exists(raw)
     found = {name: why for name, one in FORMATS.usable() if (why := one.recognises(raw, options)) is not None}
+    if found.keys() == {"manifest", "table"}:  # the manifest lists the files that the map reads
+        del found["table"]
     if len(found) != 1:
         shown = ", ".join(f"{name} ({why})" for name, why in found.items()) or "none that is known"
         raise DataError(

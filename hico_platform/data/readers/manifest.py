@@ -35,6 +35,7 @@ _FILE_NAMES = ("manifest.csv", "manifest.parquet")
 _MOST_BYTES = 256 * 2**20  # of an unpacked manifest: about three million rows
 _ROWS_A_BATCH = 1024
 _BROKEN_PARQUET = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+_TABLES = (".csv", ".json", ".bvh", ".amc")
 _LIKE_LABEL = ("label", "labels", "class", "class_name", "action", "activity", "target")
 Row = dict[str, Any]
 
@@ -71,6 +72,16 @@ class Manifest:
                 items.append(_item(self.file, line, row, self.labels, self.table))
             except DataError as error:
                 problems.extend(error.problems)
+        files = [self.folder / item.value[0] for item in items]
+        if self.table is None and files and all(file.suffix.lower() in _TABLES for file in files):
+            raise DataError(
+                Problem(
+                    file=self.file,
+                    rule="a manifest of .npy arrays, where no map says how to read other files",
+                    value=f"{len(files)} files such as {files[0].name}",
+                    remedy="give --map: mediapipe or another one that ships, or a YAML file of your own",
+                )
+            )
         return ReadPlan(items=items, problems=problems)
 
     def read(self, item: Item) -> Iterator[Sequence | Problem]:

@@ -26,4 +26,6 @@ class TestShipped:
 
     def test_neither_path_nor_name(self) -> None:
         with pytest.raises(ConfigError, match=r"name of a space that ships.*level_weights, optimiser"):
-            find_space("levels.yaml")
+            find_space("mine.yaml")
+        with pytest.raises(ConfigError, match=r"did you mean temperature\?"):
+            find_space("temprature.yaml")

@@ -104,8 +104,16 @@ def test_from_the_registry_by_alias_and_version(store: MlflowTracker, package: P
     with pytest.raises(TrackingRefused, match="no version has the alias another") as refused:
         fetch_registered(store, "models:/registry@another", tmp_path)
     assert refused.value.remedy == "take models:/registry@champion"
-    with pytest.raises(TrackingRefused):
-        fetch_registered(store, "models:/nothing/1", tmp_path)
+    for uri in ("models:/nothing/1", "models:/nothing@champion"):
+        with pytest.raises(TrackingRefused, match="no model is called nothing") as refused:
+            fetch_registered(store, uri, tmp_path)
+        assert str(refused.value.remedy).startswith(
+            "register the model of a search by hico-platform retrain SEARCH, or"
+        )
+        assert "registry" in str(refused.value.remedy)
+    with pytest.raises(TrackingRefused, match="it has no version 9") as refused:
+        fetch_registered(store, "models:/registry/9", tmp_path)
+    assert refused.value.remedy == "take models:/registry@champion"
     for uri in ("models:/registry", "models:/registry@a@b", "models:/a/../b", "models:/registry/latest"):
         with pytest.raises(UsageError, match="models:/NAME@ALIAS"):
             fetch_registered(store, uri, tmp_path)

@@ -9,6 +9,7 @@ import pytest
 
 from hico_platform.cli.main import main
 from hico_platform.data.readers import FORMATS, ReadOptions, find_format
+from hico_platform.data.table_map import TableMap
 from hico_platform.errors import DataError
 from tests.fuzz.fuzz_readers import FORMAT_OF, MAKERS, OPTIONS
 
@@ -58,3 +59,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "format ntu60: S001C001P001R001A00" in said.err
     assert "kept 2" in said.out
     assert main([*words[:4], "--raw", str(tmp_path / "out"), *words[6:]]) == 3
+
+
+def test_a_manifest_beside_the_tables_that_a_map_reads_is_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,label\na.csv,0\n")
+    (tmp_path / "a.csv").write_text("nose_x,nose_y,nose_z\n1,2,3\n")
+    assert find_format(tmp_path, ReadOptions(map=TableMap.from_plain({"files": "*.csv", "csv": {}})))[0] == "manifest"

@@ -221,6 +221,13 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str, message: str)
         opened(tmp_path, text)
 
 
+def test_tables_without_a_map_are_one_problem_that_names_it(tmp_path: Path) -> None:
+    text = "path,label\na.csv,0\nb.csv,1\n"
+    with pytest.raises(DataError, match=r"got '2 files such as a\.csv'; give --map: mediapipe") as one:
+        opened(tmp_path, text).plan()
+    assert len(one.value.problems) == 1
+
+
 def test_no_manifest_a_binary_one_and_a_broken_parquet(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"manifest\.csv: expected a manifest; give the folder of manifest\.csv"):
         open_source(tmp_path, ReadOptions())
