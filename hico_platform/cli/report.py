@@ -16,7 +16,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import sys
 from pathlib import Path
 
 from hico_platform.cli.store_options import add_store_options, home_paths
@@ -44,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Collects the results, renders the page and writes it."""
     from hico_platform.commands.report import report_content
     from hico_platform.report.page import render, write_page
+    from hico_platform.search.ledger.importance import import_without_forests
     from hico_platform.search.ledger.snapshot import uncollected
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about a cache in a temporary folder
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = list(dict.fromkeys(arguments.names))
     for name in names:
         check_known_name(name, field="NAME")
-    _import_importances()
+    import_without_forests()
     with uncollected():
         contents = [report_content(paths, name, coordinates=arguments.json) for name in names]
     file = arguments.out or paths.search(names[0]) / ("report.html" if len(names) == 1 else "side_by_side.html")
@@ -73,18 +73,3 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"report: {file}")
     return 0
-
-
-def _import_importances() -> None:
-    """Imports Optuna's importances without scikit-learn, which only its random forests need: a second of two.
-
-    Optuna goes on without scikit-learn where it is not installed. PED-ANOVA, which the report has, needs none of it.
-    For this command's own process alone: in a program of somebody's it would take the forests away.
-    """
-    if "sklearn" in sys.modules:
-        return
-    sys.modules["sklearn"] = None  # type: ignore[assignment]  # an import of it raises ImportError
-    try:
-        import optuna.importance  # noqa: F401
-    finally:
-        del sys.modules["sklearn"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import random
 import statistics
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -49,6 +51,21 @@ def parameter_importance(storage: Storage, *, name: str) -> tuple[dict[str, floa
         except (ValueError, RuntimeError):  # all scores or all values are equal
             return None
     return dict(shares), epoch, count
+
+
+def import_without_forests() -> None:
+    """Imports Optuna's importances without scikit-learn, which only its random forests need: a second or two.
+
+    Optuna goes on without scikit-learn where it is not installed. PED-ANOVA, which pages show, needs none of it. For a
+    command's own process alone: in a program of somebody's it would take the forests away.
+    """
+    if "sklearn" in sys.modules:
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # an import of it raises ImportError
+    try:
+        importlib.import_module("optuna.importance")
+    finally:
+        del sys.modules["sklearn"]
 
 
 def _reported(storage: Storage, *, name: str) -> list[optuna.trial.FrozenTrial]:

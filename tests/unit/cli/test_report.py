@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,15 +66,3 @@ def test_several_searches_are_a_list_and_one_page(
     assert json.loads(capsys.readouterr().out)["name"] == "toy", "the same search twice is one"
     assert main(["report", "toy", "none", "--home", str(home), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["errors"][0]["value"] == "none"
-
-
-def test_scikit_learn_is_not_imported_for_a_page_and_can_be_afterwards() -> None:
-    code = """
-import sys
-from hico_platform.cli.report import _import_importances
-_import_importances()
-from optuna.importance import PedAnovaImportanceEvaluator
-assert "sklearn" not in sys.modules
-import sklearn.ensemble
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,3 +136,15 @@ def test_values_outside_of_a_space_that_was_narrowed_are_kept() -> None:
     space, trials = weighted(12)
     outside = [replace(trial, values={**trial.values, "contrast.temperature": 0.9}) for trial in trials[:2]]
     assert named_importance([*outside, *trials[2:]], space, draws=0) is not None
+
+
+def test_scikit_learn_is_not_imported_for_a_page_and_can_be_afterwards() -> None:
+    code = """
+import sys
+from hico_platform.search.ledger.importance import import_without_forests
+import_without_forests()
+from optuna.importance import PedAnovaImportanceEvaluator
+assert "sklearn" not in sys.modules
+import sklearn.ensemble
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
