@@ -26,12 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Writes the request, and waits a little for the answer."""
     from hico_platform.commands.steer import ask, why_no_more_epochs
+    from hico_platform.config.space_settings import MOST_TRIALS
     from hico_platform.search.requests import RequestKind
 
     paths, name = home_paths(arguments), check_known_name(arguments.name, field="NAME")
     if arguments.epochs is not None:
         raise why_no_more_epochs(paths, name, arguments.epochs)
-    if arguments.trials < 1:
-        raise UsageError(Problem(field="--trials", rule="at least 1", value=arguments.trials, remedy="give a count"))
+    if not 1 <= arguments.trials <= MOST_TRIALS:
+        rule = "at least 1" if arguments.trials < 1 else f"at most {MOST_TRIALS:,}"
+        raise UsageError(Problem(field="--trials", rule=rule, value=arguments.trials, remedy="give a count"))
     asked = ask(paths, name, RequestKind.EXTEND, count=arguments.trials, patience_s=arguments.wait)
     return print_asked(asked, name, as_json=arguments.json)

@@ -35,6 +35,7 @@ from hico_platform.commands.checkpoints_option import checkpoints_option
 from hico_platform.config.package_files import find_space
 from hico_platform.config.runtime_env import read_runtime_env
 from hico_platform.config.space import CheckedSpace, load_space, space_from
+from hico_platform.config.space_settings import MOST_TRIALS
 from hico_platform.data.address import data_address
 from hico_platform.errors import Problem, UsageError, command
 from hico_platform.home import HomePaths
@@ -229,6 +230,9 @@ def _check_options(arguments: argparse.Namespace) -> None:
     for option, value in (("--trials", arguments.trials), ("--cpus", arguments.cpus)):
         if value is not None and value < 1:
             raise UsageError(Problem(field=option, rule="at least 1", value=value, remedy="give a count"))
+    if arguments.trials is not None and arguments.trials > MOST_TRIALS:
+        rule = f"at most {MOST_TRIALS:,}"
+        raise UsageError(Problem(field="--trials", rule=rule, value=arguments.trials, remedy="give a count"))
     if arguments.name is not None:
         check_known_name(arguments.name, field="--name")
     checkpoints_option(arguments.checkpoints, field="--checkpoints")

@@ -123,12 +123,12 @@ def _words(error: ErrorDetails, annotation: Any, details: Mapping[str, Any]) -> 
 def _bound_rule(kind: str, details: Mapping[str, Any]) -> str:
     match kind:
         case "greater_than_equal":
-            return f"at least {details['ge']:g}"
+            return f"at least {details['ge']:.15g}"
         case "greater_than":
-            return f"above {details['gt']:g}"
+            return f"above {details['gt']:.15g}"
         case "less_than_equal":
-            return f"at most {details['le']:g}"
-    return f"below {details['lt']:g}"
+            return f"at most {details['le']:.15g}"
+    return f"below {details['lt']:.15g}"
 
 
 def _choice(value: object, annotation: Any) -> _Words:

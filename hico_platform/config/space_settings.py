@@ -18,6 +18,9 @@ from hico_platform.config.trial import TrialConfig
 from hico_platform.enums import Signal
 from hico_platform.plug_in_names import NamesWithPlugIns, PlugInGroup
 
+MOST_TRIALS = 1_000_000
+"""Of one search: a driver has each in memory."""
+
 
 class SamplerName(NamesWithPlugIns):
     """How the next trial's parameters are chosen."""
@@ -218,7 +221,7 @@ class Space(Settings):
     )
     points: tuple[Mapping[str, Any], ...] = Field((), description="points to try first, after the base")
     warm_start: tuple[str, ...] = Field((), description="searches whose best points are tried first")
-    trials: Whole = Field(16, description="trials of the search", ge=1)
+    trials: Whole = Field(16, description="trials of the search", ge=1, le=MOST_TRIALS)
     sampler: SamplerConfig = Field(default_factory=SamplerConfig)
     scheduler: SchedulerConfig = Field(default_factory=SchedulerConfig)
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hico_platform.config.space import StopConfig
-from hico_platform.errors import command
+from hico_platform.errors import HicoError, command
 from hico_platform.notify.notification import Notification, Occasion
 from hico_platform.search.events import Event, TrialBegan, TrialReported
 from hico_platform.search.execution_events import ExecutionEvent, WorkerReleased
@@ -135,7 +135,7 @@ class SearchWatcher:
         with self._lock:
             self._send_best(at_once=True)
             again = command("search", "--resume", "--name", self._name)
-            self._tell(Occasion.FAILED, "failed", [str(error) or type(error).__name__, f"Go on with: {again}"])
+            self._tell(Occasion.FAILED, "failed", [_said(error), f"Go on with: {again}"])
 
     def interrupted(self) -> None:
         """The search was interrupted."""
@@ -230,3 +230,18 @@ class SearchWatcher:
 def shown(value: float, standard_error: float | None) -> str:
     """A score with its standard error, as ``status`` shows it."""
     return f"{value:.3f}" if standard_error is None else f"{value:.3f}±{standard_error:.3f}"
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, without the traceback that Ray puts into the text of one that it hands on."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        if isinstance(one, HicoError):
+            return str(one)
+        seen.add(id(one))
+        handed_on = getattr(one, "cause", None)
+        one = handed_on if isinstance(handed_on, BaseException) else one.__cause__ or one.__context__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    has_traceback = any(line.startswith("Traceback") for line in lines)
+    return (lines[-1] if has_traceback else "\n".join(lines)) if lines else type(error).__name__

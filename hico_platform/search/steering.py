@@ -17,6 +17,7 @@ from hico_platform.config.document import Document
 from hico_platform.config.schema import Scalar, flatten
 from hico_platform.config.space import CheckedSpace
 from hico_platform.config.space_rules import point_problems
+from hico_platform.config.space_settings import MOST_TRIALS
 from hico_platform.errors import HicoError
 from hico_platform.search.ledger.base import Ledger, Origin, TrialRecord
 from hico_platform.search.notes import LIMIT_BEFORE, PAUSED
@@ -141,6 +142,8 @@ class Steering:
                 return self._add(request)
             case RequestKind.EXTEND if request.count < 1:
                 return False, "it asks for no trial more"
+            case RequestKind.EXTEND if self._limit_with(request, request.count) > MOST_TRIALS:
+                return False, f"a search has at most {MOST_TRIALS:,} trials"
             case RequestKind.EXTEND:
                 self._extend(request, request.count)
                 return True, f"{self._ledger.search.limit} trials now"
@@ -207,10 +210,15 @@ class Steering:
         """Raises the limit; once, however often this request is obeyed."""
         if not self._was_counted(request):
             self._ledger.set_note(LIMIT_BEFORE, {"key": request.key, "limit": self._ledger.search.limit})
-        limit = int(self._ledger.note(LIMIT_BEFORE)["limit"]) + count
+        limit = self._limit_with(request, count)
         # A resume may have given a higher one since.
         self._ledger.reopen(source=self._ledger.search.source, limit=max(limit, self._ledger.search.limit))
         self._on_extended()
+
+    def _limit_with(self, request: Request, count: int) -> int:
+        """The limit that a request makes, also where it was obeyed in part before."""
+        before = self._ledger.note(LIMIT_BEFORE)["limit"] if self._was_counted(request) else self._ledger.search.limit
+        return int(before) + count
 
     def _was_counted(self, request: Request) -> bool:
         """Whether the limit was noted for this request, before a kill or an answer that was not written."""

@@ -83,8 +83,14 @@ def check_note(text: str) -> str:
     """A note that may be written.
 
     Raises:
-        UsageError: it is too long.
+        UsageError: it is too long, or no text.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8, which Python keeps as halves of characters
+        raise UsageError(
+            Problem(field="TEXT", rule="a text in UTF-8", value=ascii(text[:60]), remedy="write it in UTF-8")
+        ) from None
     if len(text) > MOST_OF_A_NOTE:
         raise UsageError(
             Problem(

@@ -107,8 +107,10 @@ def test_locks_name_no_index(lock: str) -> None:
 
 
 def pip_installs(path: str) -> list[str]:
-    text = (ROOT / path).read_text().replace("\\\n", " ").replace("$(PIP)", "pip install")
-    return re.findall(r"pip install (.*)", re.sub(r"^PIP .*", "", text, flags=re.MULTILINE))
+    text = (ROOT / path).read_text().replace("\\\n", " ")
+    for name, words in re.findall(r"^(LOCKED|PIP) := (.*)$", text, flags=re.MULTILINE)[::-1]:
+        text = text.replace(f"$({name})", words.replace("-m pip", "pip"))
+    return re.findall(r"pip install (.*)", re.sub(r"^(PIP|LOCKED) .*", "", text, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("path", ["Makefile", "docker/Dockerfile"])

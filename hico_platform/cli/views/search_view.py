@@ -105,7 +105,7 @@ class SearchView:
     def __call__(self, event: Event) -> None:
         """Shows an event."""
         number = event.trial.number if isinstance(event, TrialBegan) else event.number
-        known, best = number in self._trials, self._best()
+        known, best = number in self._trials, best_trial(list(self._trials.values()))
         if isinstance(event, TrialBegan):
             self._activities.pop(number, None)
             self._training.add(number)
@@ -120,11 +120,17 @@ class SearchView:
             self._trials[number] = dataclasses.replace(
                 self._trials[number], state=event.ending.state, ending=event.ending
             )
-        self._show(event, self._trials[number], known=known, is_best=self._best() not in (None, best))
+        self._show(event, self._trials[number], known=known, is_best=self._is_new(best))
 
-    def _best(self) -> int | None:
+    def _is_new(self, before: TrialRecord | None) -> bool:
+        """Whether another trial is the best now, by a score that is as good.
+
+        While no trial is complete, the one that trained the longest is the best so far, whatever its score.
+        """
         best = best_trial(list(self._trials.values()))
-        return None if best is None else best.number
+        if best is None or (before is not None and best.number == before.number):
+            return False
+        return before is None or best.ending is not None or (best.value or 0.0) >= (before.value or 0.0)
 
     def _show(self, event: Event, trial: TrialRecord, *, known: bool, is_best: bool) -> None:
         """The line of an event, with a style; a report without a decision or a best score is in the log alone."""

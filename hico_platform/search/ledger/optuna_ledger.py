@@ -365,8 +365,9 @@ class StudyLedger(Ledger):
         if dict(source) != content["source"] and any(trial.config is None for trial in self.trials()):
             content.setdefault(FIRST_SOURCE, content["source"])
         content |= {"source": dict(source), "limit": limit}
+        reopened = search_record(self._search.name, {"search": content})  # raises where it could not be read again
         self._study.set_user_attr("search", content)
-        self._search = search_record(self._search.name, {"search": content})
+        self._search = reopened
 
     @contextmanager
     def _step(self) -> Iterator[None]:

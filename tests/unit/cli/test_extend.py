@@ -23,6 +23,7 @@ def test_more_trials_are_asked_for(steering: Steering, capsys: pytest.CaptureFix
     [
         (["--trials", "0"], "--trials: expected at least 1, got 0; give a count"),
         (["--trials", "-2"], "--trials: expected at least 1, got -2; give a count"),
+        (["--trials", "9" * 20], f"--trials: expected at most 1,000,000, got {'9' * 20}; give a count"),
         (["--trials", "1.5"], "--trials: expected a whole number, got '1.5'; see hico-platform extend --help"),
         ([], "expected one of --trials, --epochs; see hico-platform extend --help"),
         (["--trials", "1", "--epochs", "2"],

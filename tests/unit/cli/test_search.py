@@ -62,6 +62,8 @@ class TestSearch:
         [
             ([], "--space: expected a space file, or --resume and --name; try --space level_weights.yaml"),
             (["--space", "queue", "--trials", "0"], "--trials: expected at least 1, got 0; give a count"),
+            (["--space", "queue", "--trials", "9" * 20], "--trials: expected at most 1,000,000, got 9999"),
+            (["--space", "queue", "--dry-run", "--set", "trials=1000001"], "trials: expected at most 1000000, got"),
             (["--space", "queue", "--cpus", "0"], "--cpus: expected at least 1, got 0; give a count"),
             (["--space", "queue", "--dry-run", "--cpus", "1", "--set", "resources.cpus=8"],
              "resources.cpus: expected at most the 1 CPU that a search may use on this machine, got 8.0; "

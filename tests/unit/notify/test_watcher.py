@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hico_platform.config.space import StopConfig
+from hico_platform.errors import HicoError, Problem
 from hico_platform.notify.notification import Notification, Occasion
 from hico_platform.notify.watcher import SearchWatcher
 from hico_platform.search.events import TrialBegan, TrialEnded, TrialReported
@@ -209,3 +210,16 @@ def test_a_search_that_was_scored_is_done_and_one_that_only_failed_has_failed() 
     assert done.text.endswith("Next: hico-platform retrain toy")
     assert (failed.occasion, failed.title) == (Occasion.FAILED, "toy: failed, no trial was scored")
     assert failed.text.endswith("Next: hico-platform show toy")
+
+
+def test_a_failure_is_told_without_the_traceback_that_ray_puts_into_it() -> None:
+    watched = Watched()
+    traceback = 'Traceback (most recent call last):\n  File "/home/me/x.py", line 1\nValueError: no disk'
+    handed_on = RuntimeError(f"ray::f()\n{traceback}")
+    watched.watcher.failed(handed_on)
+    handed_on.cause = HicoError(Problem(field="disk", rule="space", remedy="make some"))  # type: ignore[attr-defined]
+    watched.watcher.failed(handed_on)
+    assert [told.text.splitlines()[0] for told in watched.told] == [
+        "ValueError: no disk",
+        "disk: expected space; make some",
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hico_platform.config.space_settings import MOST_TRIALS
 from hico_platform.enums import Decision
 from hico_platform.search.controller import SearchController
 from hico_platform.search.drivers import this_driver
@@ -289,6 +290,13 @@ def test_a_point_that_a_changed_space_no_longer_has_is_refused_and_ends_no_drive
         assert reason in why
     assert search.ledger.search.limit == 3
     assert search.ledger.waiting() == (0,), "the base alone"
+
+
+def test_no_request_makes_a_search_that_nobody_can_read(search: Search) -> None:
+    for count in (10**20, MOST_TRIALS - 2):
+        assert says(search.ask(RequestKind.EXTEND, count=count)) == (False, "a search has at most 1,000,000 trials")
+    assert search.ledger.search.limit == 3
+    assert says(search.ask(RequestKind.EXTEND, count=MOST_TRIALS - 3)) == (True, "1000000 trials now")
 
 
 @pytest.mark.parametrize("count", [0, -2])

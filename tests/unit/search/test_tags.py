@@ -17,6 +17,11 @@ def test_a_tag_that_may_not(tag: str) -> None:
         check_tag(tag)
 
 
+def test_a_note_that_is_no_utf_8_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"TEXT: expected a text in UTF-8, got .*udcff.*; write it in UTF-8"):
+        check_note("a\udcff")
+
+
 def test_a_long_note_is_refused() -> None:
     assert check_note("x" * 5000) == "x" * 5000
     with pytest.raises(UsageError, match="TEXT: expected at most 5000 characters, got '5001 characters'; cut it, or"):

@@ -189,6 +189,17 @@ class TestWhatMovesMeanwhile:
         assert rows == [["0", "compiling", "0/9"], ["1", "running", "7/9"], ["2", "starting", "0/9"]]
         assert view.picture().left_s is not None, "an estimate by epochs"
 
+    def test_a_trial_that_trained_for_longer_is_no_new_best_by_a_lower_score(self) -> None:
+        output = io.StringIO()
+        view = self.view(output, space=toy_space(trials=5, scheduler={"name": "none", "report_every": 1}))
+        for number in (0, 1):
+            view(TrialBegan(trial=trial(number, TrialState.RUNNING)))
+        for number, epoch, value in ((0, 1, 0.5), (1, 2, 0.3), (0, 3, 0.5)):
+            report = dataclasses.replace(trial(0, TrialState.RUNNING, epoch=1).reports[0], epoch=epoch, value=value)
+            view(TrialReported(number=number, report=report))
+        shown = [line for line in output.getvalue().splitlines() if "now the best trial" in line]
+        assert [line.split("epoch ")[1].split("/")[0] for line in shown] == ["1", "3"]
+
     def test_a_report_without_a_decision_is_in_the_log_alone(self, tmp_path: Path) -> None:
         space = toy_space(trials=5, scheduler={"name": "asha", "grace_epochs": 2, "report_every": 1})
         output = io.StringIO()
